@@ -1,0 +1,1 @@
+"""A multi-tenant spend-enforcement control plane on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Routes, authentication, limits, errors: HTTP to domain and back."""

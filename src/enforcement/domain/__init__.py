@@ -1,0 +1,1 @@
+"""Policy, waterfall, decisions as pure functions and values; no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""SQL, transactions, row-level security, migrations."""

@@ -1,0 +1,1 @@
+"""A PostgreSQL server as a direct child process, disposable and crash-testable."""

@@ -1,0 +1,1 @@
+"""Preflight, provenance, rounds: drives load and faults, writes evidence."""

@@ -1,0 +1,1 @@
+"""The evidence documents as typed values: strict parsing, canonical bytes, templates."""

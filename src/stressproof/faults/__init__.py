@@ -1,0 +1,1 @@
+"""Toxics, the TCP proxy, injectors, witnesses, scenarios, invariants."""

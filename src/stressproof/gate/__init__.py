@@ -1,0 +1,1 @@
+"""Requirements and evidence to one release decision."""

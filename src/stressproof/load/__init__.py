@@ -1,0 +1,1 @@
+"""Workload, pacers, connections, recorder, worker processes: the generator."""

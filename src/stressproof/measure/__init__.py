@@ -1,0 +1,1 @@
+"""Histograms, timelines and summaries as pure integer arithmetic."""

@@ -1,0 +1,1 @@
+"""Threshold grammar, burn rates, comparison with a baseline, over timelines."""

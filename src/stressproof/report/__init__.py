@@ -1,0 +1,1 @@
+"""Consumers of evidence and verdicts: terminal, JSON, JUnit, GitHub, Markdown."""

@@ -1,0 +1,1 @@
+"""Keys, DSSE envelopes, in-toto statements, the trust policy."""
