@@ -1,0 +1,85 @@
+"""One artifact before its rules: read once, so that every rule sees the same."""
+
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from stressproof.evidence import derive
+from stressproof.evidence.reading import Document
+from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
+from stressproof.verify.instants import parse_instant
+from stressproof.verify.rule import Level
+from stressproof.verify.stress.declared import Declared, DeclaredRun, read_declared
+from stressproof.verify.stress.requirements import Requirements
+
+
+class StressCase:
+    """A document, what is asked of it, and the time.
+
+    Args:
+        document: What was read.
+        requirements: What is asked.
+        now_us: The verifier's clock, in microseconds since 1970.
+
+    Attributes:
+        data: The document's object.
+        declared: The protocol's fields, typed.
+        gathering: What was wrong or unknown about them.
+        artifact: The whole schema-2 artifact, None where it is none or not well formed.
+        malformed: Why there is no artifact although the document says that it is one.
+        reached: The level that the other rules established; set before the last rule.
+    """
+
+    def __init__(self, document: Document, requirements: Requirements, now_us: int) -> None:
+        self.data: dict[str, Any] = document.data
+        self.requirements = requirements
+        self.now_us = now_us
+        self.declared: Declared
+        self.declared, self.gathering = read_declared(document.data)
+        self.artifact: StressArtifact | None = None
+        self.malformed = ""
+        self.reached = Level.NONE
+        if self.is_schema_2:
+            try:
+                self.artifact = msgspec.convert(document.data, StressArtifact, strict=True)
+            except msgspec.ValidationError as error:
+                self.malformed = str(error)
+
+    @property
+    def is_schema_2(self) -> bool:
+        """Whether the document says that it is a full artifact."""
+        version = self.data.get("schema_version")
+        return version == SCHEMA_VERSION and type(version) is int
+
+    @property
+    def runs(self) -> list[DeclaredRun]:
+        """The rounds that are there, none where the field is not a list."""
+        return self.declared.runs or []
+
+    @cached_property
+    def captured_us(self) -> int | None:
+        """When the capture ended."""
+        return instant(self.declared.captured_at)
+
+    @cached_property
+    def run_captured_us(self) -> list[int | None]:
+        """When each round was captured."""
+        return [instant(run.captured_at) for run in self.runs]
+
+    @cached_property
+    def recomputed_rounds(self) -> list[Results]:
+        """Each round's figures from its measurements; empty without an artifact."""
+        if self.artifact is None:
+            return []
+        samples = [run.results.errors_sample for run in self.artifact.runs]
+        measured = self.artifact.measurements.runs
+        samples += [[]] * (len(measured) - len(samples))
+        return [
+            derive.run_results(run, sample) for run, sample in zip(measured, samples, strict=False)
+        ]
+
+
+def instant(text: str | None) -> int | None:
+    """Return a timestamp in microseconds, None where it is absent or not one."""
+    return None if text is None else parse_instant(text)
