@@ -1,5 +1,6 @@
 """The workload was large enough, and every round met the limits by itself."""
 
+from collections import Counter
 from fractions import Fraction
 
 from stressproof.exits import Exit
@@ -73,7 +74,7 @@ def endpoints(case: StressCase, judgement: Judgement) -> None:
         judgement.skip("endpoints is not there")
         return
     judgement.check(bool(listed), "endpoints", listed, words("at least one endpoint"))
-    twice = sorted({path for path in listed if listed.count(path) > 1})
+    twice = [path for path, count in Counter(listed).items() if count > 1]
     judgement.check(not twice, "endpoints", twice, words("every endpoint once"))
     for path in case.requirements.required_endpoints:
         judgement.check(path in listed, "endpoints", words("not listed"), path)
