@@ -155,6 +155,11 @@ class Bench:
         self.services.append(Service(script, **settings))
         return self.services[-1]
 
+    @staticmethod
+    def target(service: Service, headers: dict[str, str], **settings: Any) -> Target:
+        """Return a server as a target with headers."""
+        return Target(service.url, headers, **settings)
+
     def run(
         self,
         target: Service | Target | str,
