@@ -10,7 +10,9 @@ import click
 from stressproof.cli.run import run
 from stressproof.version import __version__
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
+}
 """Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""
 
 

@@ -16,6 +16,9 @@ Status = Literal["complete", "interrupted", "preflight_failed", "broken"]
 
 Text = Annotated[str, Meta(max_length=4096)]
 
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+"""A time in seconds, a rate or a percentage: bounded so that no arithmetic on it overflows."""
+
 
 class Results(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Figures of one round or of all; times in seconds, null where nothing succeeded.
@@ -27,16 +30,16 @@ class Results(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     total_requests: Count
     successful_requests: Count
     failed_requests: Count
-    throughput_rps: float
-    avg_response_time: float | None
-    median_response_time: float | None
-    p95_response_time: float | None
-    p99_response_time: float | None
-    min_response_time: float | None
-    max_response_time: float | None
+    throughput_rps: Amount
+    avg_response_time: Amount | None
+    median_response_time: Amount | None
+    p95_response_time: Amount | None
+    p99_response_time: Amount | None
+    min_response_time: Amount | None
+    max_response_time: Amount | None
     dropped_iterations: Count = 0
-    service_p95: float | None = None
-    service_p99: float | None = None
+    service_p95: Amount | None = None
+    service_p99: Amount | None = None
     errors: dict[str, Count] = {}
     errors_sample: Annotated[list[Text], Meta(max_length=10)] = []
 
@@ -96,7 +99,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     started_at: Text
     ended_at: Text
     captured_at: Text
-    elapsed_seconds: float
+    elapsed_seconds: Amount
     results: Results
     endpoints: list[EndpointResults]
     generator: GeneratorHealth
@@ -109,7 +112,7 @@ class PreflightCheck(Struct, frozen=True, forbid_unknown_fields=True):
     attempt: Count
     status_code: int | None
     ok: bool
-    latency_ms: float
+    latency_ms: Amount
     error: Text
 
 
@@ -126,7 +129,7 @@ class Preflight(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool
     passed: bool | None
     attempts_per_endpoint: Count
-    request_timeout_seconds: float
+    request_timeout_seconds: Amount
     checks: list[PreflightCheck]
     failures: list[PreflightFailure]
 
@@ -178,7 +181,7 @@ class TargetProbe(Struct, frozen=True, forbid_unknown_fields=True):
     git_commit: Text | None
     git_dirty: bool | None
     started_at: Text | None
-    uptime_seconds: float | None
+    uptime_seconds: Amount | None
     workers: Count | None
 
 
@@ -223,7 +226,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
     """A ramping executor's stage: reach ``target`` users or arrivals a second over its time."""
 
     target: Count
-    duration_seconds: float
+    duration_seconds: Amount
 
 
 class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,12 +236,12 @@ class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
     closed_loop: bool
     users: Count
     max_users: Count
-    rate_per_second: float | None
+    rate_per_second: Amount | None
     stages: list[Stage]
     iterations: Count | None
-    duration_seconds: float
-    ramp_seconds: float
-    pause_seconds: float
+    duration_seconds: Amount
+    ramp_seconds: Amount
+    pause_seconds: Amount
     timeout_us: Count
     workers: Count
     seed: Count
@@ -260,9 +263,9 @@ class GeneratorRecord(Struct, frozen=True, forbid_unknown_fields=True):
 class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     """The protocol's three limits; null where a capture does not set one."""
 
-    max_p95_seconds: float | None
-    max_error_rate_percent: float | None
-    min_throughput_rps: float | None
+    max_p95_seconds: Amount | None
+    max_error_rate_percent: Amount | None
+    min_throughput_rps: Amount | None
 
 
 class RoundEvaluation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -272,9 +275,9 @@ class RoundEvaluation(Struct, frozen=True, forbid_unknown_fields=True):
     total_requests: Count
     successful_requests: Count
     failed_requests: Count
-    error_rate_percent: float | None
-    throughput_rps: float
-    p95_response_time: float | None
+    error_rate_percent: Amount | None
+    throughput_rps: Amount
+    p95_response_time: Amount | None
     meets_p95: bool
     meets_error_rate: bool
     meets_throughput: bool
@@ -287,8 +290,8 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
 
     rounds: list[RoundEvaluation]
     overall_meets_targets: bool
-    worst_p95_seconds: float | None
-    min_throughput_rps: float
+    worst_p95_seconds: Amount | None
+    min_throughput_rps: Amount
 
 
 class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
@@ -306,7 +309,7 @@ class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     concurrent_users: Count
     ramp_up_seconds: Count
     rounds: Count
-    request_timeout: float
+    request_timeout: Amount
     preflight: Preflight
     runtime: Runtime
     subject: Subject
@@ -316,7 +319,7 @@ class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: Thresholds
     results: Results
     runs: list[Run]
-    min_throughput_rps: float
+    min_throughput_rps: Amount
     evaluation: Evaluation
     meets_targets: bool
     measurements: Measurements
