@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ class FakeTarget:
         self.served: Counter[str] = Counter()
         self.lock = threading.Lock()
         self.url = ""
+        self.started_s = time.monotonic()
 
     def answer(self, path: str, authorization: str | None) -> Answer:
         """Return what a path answers."""
@@ -67,7 +69,7 @@ class FakeTarget:
                 "instance_id": self.instance_id,
                 "build": build,
                 "started_at": "2026-01-01T00:00:00+00:00",
-                "uptime_seconds": 1.5,
+                "uptime_seconds": time.monotonic() - self.started_s,
                 "workers": 2,
                 "database": database,
                 "unsafe": [],
