@@ -330,7 +330,7 @@ def _preflight(plan: Plan) -> Preflight:
 
 def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> Target:
     def probe(at: datetime) -> TargetProbe:
-        born = datetime(2026, 2, 25, 9, 0, 0, tzinfo=UTC)
+        born = started - timedelta(hours=2)
         return TargetProbe(
             instance_id="instance-1",
             version="0.1.0",
