@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count, Measurements
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Literal[2] = 2
 
 Status = Literal["complete", "interrupted", "preflight_failed", "broken"]
 """How the capture ended; only ``complete`` can be release evidence."""
