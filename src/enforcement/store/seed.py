@@ -12,7 +12,8 @@ from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Entitlements, ModeMatrix, PolicyDocument, SourceModes
 from enforcement.domain.request import GateRequest, gate_request
 from enforcement.domain.vocabulary import CreditPool, Mode, Plan, Role, Source
-from enforcement.store import budgets, credits, gates, limits, policies, tenants
+from enforcement.store import budgets, gates, limits, policies, tenants
+from enforcement.store import credits as grants
 from enforcement.store.database import Database
 from enforcement.store.settings import StoreSettings
 
@@ -126,9 +127,9 @@ async def _furnish(db: Database, owner: Caller) -> None:
             await budgets.put(
                 db, owner, scope_key=scope, monthly_limit_usd=Decimal(amount), active=True
             )
-    if not await credits.listing(db, owner, limit=1):
+    if not await grants.listing(db, owner, limit=1):
         for pool in CreditPool:
-            await credits.grant(
+            await grants.grant(
                 db,
                 owner,
                 pool=pool,

@@ -1,59 +1,59 @@
 -- The chain. What these functions hash is what enforcement.domain.ledger and
 -- enforcement.domain.decision hash; a test compares the two on the same rows.
 
-CREATE FUNCTION enforcement.tenant() RETURNS uuid
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN NULLIF(current_setting('enforcement.tenant_id', true), '')::uuid;
-
 CREATE FUNCTION enforcement.instant_text(p_at timestamptz) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     RETURN to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 CREATE FUNCTION enforcement.ledger_entry_hash(r enforcement.ledger) RETURNS bytea
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
     RETURN sha256(convert_to(concat_ws(E'\n',
         'enforcement.ledger.v1',
-        (r).tenant_id,
-        (r).sequence,
-        encode((r).prev_hash, 'hex'),
-        (r).event,
-        enforcement.instant_text((r).occurred_at),
-        (r).actor,
-        coalesce((r).decision_id::text, ''),
-        coalesce(encode((r).decision_digest, 'hex'), ''),
-        (r).payload
+        r.tenant_id,
+        r.sequence,
+        encode(r.prev_hash, 'hex'),
+        r.event,
+        enforcement.instant_text(r.occurred_at),
+        r.actor,
+        coalesce(r.decision_id::text, ''),
+        coalesce(encode(r.decision_digest, 'hex'), ''),
+        r.payload
     ), 'UTF8'));
+END $$;
 
 CREATE FUNCTION enforcement.decision_digest(d enforcement.decisions) RETURNS bytea
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
     RETURN sha256(convert_to(concat_ws(E'\n',
         'enforcement.decision.v1',
-        (d).tenant_id,
-        (d).decision_id,
-        (d).source,
-        (d).idempotency_key,
-        (d).fingerprint,
-        (d).outcome,
-        array_to_string((d).reason_codes, ','),
-        (d).mode,
-        (d).policy_version,
-        (d).policy_sha256,
-        (d).project_id,
-        (d).environment,
-        (d).action,
-        (d).resource_reference,
-        (d).monthly_delta_usd,
-        (d).hourly_delta_usd,
-        CASE WHEN (d).dry_run THEN 'true' ELSE 'false' END,
-        (d).allocation_usd,
-        (d).credits_usd,
-        CASE WHEN (d).approval_required THEN 'true' ELSE 'false' END,
-        (d).ttl_seconds,
-        CASE WHEN (d).failsafe THEN 'true' ELSE 'false' END,
-        (d).created_by,
-        enforcement.instant_text((d).created_at),
-        encode(sha256(convert_to((d).details_text, 'UTF8')), 'hex')
+        d.tenant_id,
+        d.decision_id,
+        d.source,
+        d.idempotency_key,
+        d.fingerprint,
+        d.outcome,
+        array_to_string(d.reason_codes, ','),
+        d.mode,
+        d.policy_version,
+        d.policy_sha256,
+        d.project_id,
+        d.environment,
+        d.action,
+        d.resource_reference,
+        d.monthly_delta_usd,
+        d.hourly_delta_usd,
+        CASE WHEN d.dry_run THEN 'true' ELSE 'false' END,
+        d.allocation_usd,
+        d.credits_usd,
+        CASE WHEN d.approval_required THEN 'true' ELSE 'false' END,
+        d.ttl_seconds,
+        CASE WHEN d.failsafe THEN 'true' ELSE 'false' END,
+        d.created_by,
+        enforcement.instant_text(d.created_at),
+        encode(sha256(convert_to(d.details_text, 'UTF8')), 'hex')
     ), 'UTF8'));
+END $$;
 
 -- Numbers, links and hashes every new row, whatever the inserter wrote in those columns.
 -- Runs as the owner: the application role may not touch the heads. Row-level security binds

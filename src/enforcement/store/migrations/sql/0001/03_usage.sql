@@ -48,10 +48,12 @@ CREATE TRIGGER reservation_settled AFTER INSERT ON enforcement.reconciliations
     FOR EACH ROW EXECUTE FUNCTION enforcement.reservation_settled();
 
 -- Committed by the tenant, and by a scope. The budget "default" answers for every project
--- without an active budget of its own.
+-- without an active budget of its own. (PL/pgSQL here and below: up to version 17 PostgreSQL
+-- plans a function in language SQL anew at every call, which cost a third of a gate.)
 CREATE FUNCTION enforcement.committed(
     p_tenant uuid, p_month date, OUT tenant_usd numeric, OUT scopes jsonb
-) LANGUAGE sql STABLE AS $$
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
     WITH usage AS (
         SELECT
             CASE WHEN b.scope_key IS NULL THEN 'default' ELSE u.project_id END AS scope_key,
@@ -69,5 +71,6 @@ CREATE FUNCTION enforcement.committed(
     )
     SELECT coalesce(sum(allocation + credits), 0),
            coalesce(jsonb_object_agg(scope_key, allocation::text), '{}')
-    FROM by_scope
-$$;
+    INTO tenant_usd, scopes
+    FROM by_scope;
+END $$;

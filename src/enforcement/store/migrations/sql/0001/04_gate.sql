@@ -28,8 +28,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION enforcement.decision_json(d enforcement.decisions) RETURNS text
-    LANGUAGE sql STABLE AS $$
-    SELECT row_to_json(r)::text FROM (SELECT
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT row_to_json(r)::text FROM (SELECT
         (d).decision_id, (d).tenant_id, (d).source, (d).idempotency_key, (d).fingerprint,
         (d).outcome, (d).reason_codes, (d).mode, (d).policy_version, (d).policy_sha256,
         (d).project_id, (d).environment, (d).action, (d).resource_reference,
@@ -37,21 +38,22 @@ CREATE FUNCTION enforcement.decision_json(d enforcement.decisions) RETURNS text
         (d).allocation_usd::text, (d).credits_usd::text, (d).reservation_active,
         (d).approval_required, (d).ttl_seconds, (d).failsafe, (d).created_by, (d).created_at,
         (d).details_text, (d).approval_id
-    ) r
-$$;
+    ) r);
+END $$;
 
 CREATE FUNCTION enforcement.grants_json(
     p_tenant uuid, p_now timestamptz, p_project text
-) RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT coalesce(json_agg(row_to_json(r)), '[]') FROM (
+) RETURNS json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(json_agg(row_to_json(r)), '[]') FROM (
         SELECT grant_id, pool, scope_key, total_usd::text, remaining_usd::text, created_at,
                expires_at
         FROM enforcement.credit_grants
         WHERE tenant_id = p_tenant AND remaining_usd > 0
           AND (expires_at IS NULL OR expires_at > p_now)
           AND (pool = 'emergency' OR scope_key IN (p_project, 'default'))
-    ) r
-$$;
+    ) r);
+END $$;
 
 -- Returns {"existing": decision} when the key was used before, else everything a decision
 -- depends on. p_known_version: the policy version the caller holds; its text is then left out.
@@ -172,8 +174,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION enforcement.approval_json(a enforcement.approvals) RETURNS text
-    LANGUAGE sql STABLE AS $$
-    SELECT row_to_json(r)::text FROM (SELECT
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT row_to_json(r)::text FROM (SELECT
         (a).approval_id, (a).tenant_id, (a).decision_id, (a).state,
         json_build_object(
             'rule', (a).rule, 'required_permission', (a).required_permission,
@@ -182,15 +185,16 @@ CREATE FUNCTION enforcement.approval_json(a enforcement.approvals) RETURNS text
         (a).requested_by, (a).requested_at, (a).expires_at, (a).notes, (a).reviewed_by,
         (a).reviewed_at, (a).review_notes, (a).token_sha256, (a).token_expires_at,
         (a).token_consumed_at, (a).token_consumed_by
-    ) r
-$$;
+    ) r);
+END $$;
 
 CREATE FUNCTION enforcement.reconciliation_json(r enforcement.reconciliations) RETURNS text
-    LANGUAGE sql STABLE AS $$
-    SELECT row_to_json(x)::text FROM (SELECT
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT row_to_json(x)::text FROM (SELECT
         (r).decision_id, (r).idempotency_key, (r).notes, (r).actual_usd::text,
         (r).reserved_usd::text, (r).allocation_spent_usd::text, (r).credits_consumed_usd::text,
         (r).credits_released_usd::text, (r).drift_usd::text, (r).status, (r).reconciled_by,
         (r).reconciled_at
-    ) x
-$$;
+    ) x);
+END $$;

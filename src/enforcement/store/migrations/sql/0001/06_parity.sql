@@ -3,7 +3,9 @@
 -- Rows of a range with what is wrong with each: its number, its link, its hash. The row before
 -- the range serves as the first row's link.
 CREATE FUNCTION enforcement.chain_faults(p_tenant uuid, p_low bigint, p_high bigint)
-    RETURNS TABLE (sequence bigint, fault text) LANGUAGE sql STABLE AS $$
+    RETURNS TABLE (sequence bigint, fault text) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
     SELECT c.sequence, CASE
         WHEN c.sequence <> coalesce(c.before_sequence, 0) + 1 THEN 'gap'
         WHEN c.prev_hash <> coalesce(c.before_hash, decode(repeat('00', 32), 'hex'))
@@ -21,12 +23,13 @@ CREATE FUNCTION enforcement.chain_faults(p_tenant uuid, p_low bigint, p_high big
     WHERE c.sequence >= p_low AND (
         c.sequence <> coalesce(c.before_sequence, 0) + 1
         OR c.prev_hash <> coalesce(c.before_hash, decode(repeat('00', 32), 'hex'))
-        OR c.entry_hash <> c.computed)
-$$;
+        OR c.entry_hash <> c.computed);
+END $$;
 
 CREATE FUNCTION enforcement.parity_range(p_tenant uuid, p_low bigint, p_high bigint)
-    RETURNS text LANGUAGE sql STABLE AS $$
-    WITH d AS (
+    RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (WITH d AS (
         SELECT x.ledger_sequence AS sequence, x.decision_id,
                enforcement.decision_digest(x) AS digest
         FROM enforcement.decisions x
@@ -65,8 +68,8 @@ CREATE FUNCTION enforcement.parity_range(p_tenant uuid, p_low bigint, p_high big
         'chain_ok', NOT EXISTS (SELECT 1 FROM chain),
         'first_mismatch', (SELECT sequence FROM faults),
         'mismatch_reason', (SELECT fault FROM faults)
-    )::text
-$$;
+    )::text);
+END $$;
 
 CREATE FUNCTION enforcement.parity_of_newest(p_tenant uuid, p_limit integer) RETURNS text
     LANGUAGE plpgsql STABLE AS $$
