@@ -289,6 +289,7 @@ class AnswerReader:
                 raise MalformedAnswerError(f"interim answer {head.status} without end or request")
             return end
         self._head = head
+        self.body_bytes = 0
         if head.length == 0:
             return -1 - end
         self._left = head.length

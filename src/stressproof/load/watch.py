@@ -1,15 +1,17 @@
 """The instrument watches itself: CPU, delay of its event loop, garbage collection, memory."""
 
 import gc
+import re
 import resource
 import sys
+from pathlib import Path
 from time import monotonic_ns, process_time_ns
 
 from msgspec import Struct
 
 from stressproof.load.recorder import HistogramDelta, LiveHistogram
 
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_HIGH_WATER = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 class WorkerHealth(Struct, frozen=True):
@@ -30,6 +32,18 @@ class WorkerHealth(Struct, frozen=True):
     rss_bytes: int
     file_limit_hits: int
     port_limit_hits: int
+
+
+def peak_rss_bytes() -> int:
+    """Return the most memory that this process has had resident.
+
+    On Linux ``ru_maxrss`` will not do: a process inherits that of whoever started it.
+    """
+    if sys.platform == "linux":
+        found = _HIGH_WATER.search(Path("/proc/self/status").read_text(encoding="ascii"))
+        if found is not None:
+            return int(found[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 class Watch:
@@ -66,7 +80,7 @@ class Watch:
             cpu_busy_ppm=cpu_ns * 1_000_000 // wall_ns if began else 0,
             delay=self.delay.drain(),
             gc_pause_max_us=self._gc_longest_ns // 1000,
-            rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
+            rss_bytes=peak_rss_bytes(),
             file_limit_hits=file_limit_hits,
             port_limit_hits=port_limit_hits,
         )

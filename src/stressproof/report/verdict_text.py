@@ -91,8 +91,11 @@ def _reasons(result: Result, word: str = "") -> list[str]:
 
 
 def _not_checked(verdict: Verdict) -> list[str]:
-    skipped = [result for result in verdict.results if result.outcome is Outcome.NOT_CHECKED]
+    by_reason: dict[str, list[str]] = {}
+    for result in verdict.results:
+        if result.outcome is Outcome.NOT_CHECKED:
+            by_reason.setdefault(result.why_not or "nothing to compare", []).append(result.rule)
     return [
-        _line("unchecked", f"{result.rule}: {result.why_not or 'nothing to compare'}")
-        for result in skipped
+        _line("unchecked", f"{rules[0] if len(rules) == 1 else f'{len(rules)} rules'}: {reason}")
+        for reason, rules in by_reason.items()
     ]
