@@ -13,6 +13,7 @@ from stressproof.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
+    "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
 }
 """Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""
 
