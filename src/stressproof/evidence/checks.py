@@ -226,6 +226,15 @@ def share_kept(evidence: Evidence) -> Found:
     return len(seen), int(accepted * 1_000_000 < evidence.number("least_ppm") * len(seen))
 
 
+def admitted_again(evidence: Evidence) -> Found:
+    """Whoever was over the limit is served again once its window has passed (``after_us``)."""
+    if evidence.fault is None:
+        return 0, 0
+    begin = evidence.fault.healed_us + evidence.number("after_us")
+    seen = began_in(evidence.of_kind(), begin, evidence.fault.watched_us)
+    return len(seen), sum(one.code.ending != "ok" for one in seen)
+
+
 def happened(evidence: Evidence) -> Found:
     """At least ``needs`` operations under the fault ended with one of ``codes``."""
     patterns = evidence.text("codes").split()
@@ -268,6 +277,7 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "never_acknowledged": never_acknowledged,
     "limit_kept": limit_kept,
     "share_kept": share_kept,
+    "admitted_again": admitted_again,
     "sometimes.happened": happened,
     "sometimes.disturbed": was_disturbed,
     "sometimes.unknown": was_unknown,

@@ -25,13 +25,27 @@ class Query(Struct, frozen=True):
 
 
 EFFECTS_SQL: Final = """
-SELECT split_part(resource_reference, ':', 3)::bigint AS key, count(*) AS effects
-FROM enforcement.decisions
-WHERE NOT failsafe AND resource_reference LIKE %(prefix)s
-GROUP BY 1
+WITH asked AS (
+    SELECT d.tenant_id, d.decision_id, d.failsafe,
+           split_part(d.resource_reference, ':', 2) AS kind,
+           split_part(d.resource_reference, ':', 4)::bigint AS key
+    FROM enforcement.decisions d WHERE d.resource_reference LIKE %(prefix)s
+), recorded AS (
+    SELECT tenant_id, decision_id,
+           count(*) FILTER (WHERE event = 'approval.token_consumed') AS spent,
+           count(*) FILTER (WHERE event LIKE 'reservation.%%') AS settled
+    FROM enforcement.ledger WHERE decision_id IN (SELECT decision_id FROM asked)
+    GROUP BY tenant_id, decision_id
+)
+SELECT a.key, sum(CASE a.kind WHEN 'gate' THEN 1 WHEN 'token' THEN coalesce(r.spent, 0)
+                              ELSE coalesce(r.settled, 0) END)::bigint AS effects
+FROM asked a LEFT JOIN recorded r USING (tenant_id, decision_id)
+WHERE NOT a.failsafe
+GROUP BY a.key
 """
-"""Effects of gate requests: decisions by the key in their resource, whatever their idempotency key
-says. ``prefix`` is ``fi:<run>:%``."""
+"""How often each effect is there. ``prefix`` is ``fi:%%:<run>:%%``; a resource is named
+``fi:<kind>:<run>:<key>``: a *gate* counts its decisions, a *token* its spendings in the ledger, a
+*settlement* what closed its reservation there. No idempotency key is asked: it is under test."""
 
 _CHAIN = Query(
     "chain_unbroken",
