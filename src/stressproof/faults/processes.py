@@ -64,20 +64,26 @@ def command_line(pid: int) -> str:
 
 
 def workers_of(master: int) -> list[ProcessRef]:
-    """Return the worker processes of a Python service.
+    """Return the worker processes of a Python service: its children that run its interpreter.
 
-    Workers are spawned by `multiprocessing`; its resource tracker is no worker, and neither is
-    anything else that the service runs (its database, say).
+    The resource tracker of `multiprocessing` is no worker, and neither is anything else that the
+    service runs (its database, say).
     """
+    interpreter = _program(master)
     found = []
-    for pid in tree_of(master):
-        command = command_line(pid)
-        is_worker = "multiprocessing.spawn" in command or "spawn_main" in command
-        if pid != master and is_worker and "resource_tracker" not in command:
+    for pid in tree_of(master)[1:]:
+        if _program(pid) == interpreter and "resource_tracker" not in command_line(pid):
             reference = refer(pid)
             if reference is not None:
                 found.append(reference)
     return found
+
+
+def _program(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return f"gone {pid}"
 
 
 def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
