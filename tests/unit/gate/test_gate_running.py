@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stressproof.exits import Exit
+from stressproof.gate import running
 from stressproof.gate.running import (
     NESTING_MARKER,
     TAIL_LINES,
@@ -54,7 +55,8 @@ def test_a_code_for_nothing_judged_is_inconclusive(tmp_path: Path) -> None:
 def test_a_suite_without_tests_is_inconclusive(tmp_path: Path) -> None:
     """The code that pytest has for it is known without being told."""
     step = Step(name="step", run=("python", "-m", "pytest", "-q", "-p", "no:cacheprovider"))
-    report = run_step(step, tmp_path, os.environ, unheard)
+    bare = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    report = run_step(step, tmp_path, bare, unheard)
     assert (report.returncode, report.outcome) == (5, Outcome.INCONCLUSIVE)
 
 
@@ -64,8 +66,11 @@ def test_a_signal_is_a_broken_run(tmp_path: Path) -> None:
     assert (outcome, code, seen) == (Outcome.FAIL, Exit.RUN, "ended by signal 9")
 
 
-def test_time_is_bounded_and_children_end_with_their_parent(tmp_path: Path) -> None:
+def test_time_is_bounded_and_children_end_with_their_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A step that does not end is ended, with everything it started."""
+    monkeypatch.setattr(running, "_GRACE_S", 0.2)
     child = "import time\ntime.sleep(3600)"
     script = (
         "import signal, subprocess, sys\n"
