@@ -112,7 +112,7 @@ def decide(
     }
     code = strongest(codes if held else [*_without_pass(codes), Exit.INCONCLUSIVE])
     would_pass = (
-        held
+        (held or any(verdict.would_pass for verdict in verdicts))
         and all(verdict.would_pass for verdict in verdicts)
         and all(check.exit_code is Exit.PASS for check in checks)
         and all(step.exit_code is Exit.PASS for step in steps)

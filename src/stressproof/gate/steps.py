@@ -7,8 +7,6 @@ from msgspec import Meta, Struct
 PYTHON = "python"
 """First word of a command that the gate's own interpreter runs."""
 
-Words = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
-
 TESTS_TIMEOUT_S = 900
 NOTHING_COLLECTED = 5
 """What pytest ends with when there was no test to run."""
@@ -26,10 +24,15 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-    run: Words
+    run: Annotated[tuple[Annotated[str, Meta(pattern=r"^[^\x00]*$")], ...], Meta(min_length=1)]
     timeout_seconds: Annotated[int, Meta(ge=1, le=7200)] = 600
     needs: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
     inconclusive_exit_codes: tuple[Annotated[int, Meta(ge=1, le=255)], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a command without a program; called by msgspec too, which names the place."""
+        if not self.run[0]:
+            raise ValueError("the first word of a command names its program")
 
     @property
     def modules(self) -> tuple[str, ...]:
