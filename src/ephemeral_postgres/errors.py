@@ -1,0 +1,15 @@
+"""What can go wrong with a server of one's own."""
+
+
+class PostgresError(Exception):
+    """A server could not be found, started, reached or stopped.
+
+    Args:
+        message: What was seen, and what was expected.
+        hint: What to do about it, as one sentence.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

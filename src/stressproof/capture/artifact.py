@@ -1,0 +1,172 @@
+"""From what was measured and probed to the stress artifact."""
+
+import os
+import platform
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from stressproof.capture.plan import Plan
+from stressproof.capture.probe import Health
+from stressproof.evidence import derive
+from stressproof.evidence.measurements import Measurements, RunMeasurements
+from stressproof.evidence.stress import (
+    SCHEMA_VERSION,
+    CounterPair,
+    EndpointResults,
+    GeneratorRecord,
+    Preflight,
+    Run,
+    Runtime,
+    Status,
+    StressArtifact,
+    Subject,
+    Target,
+)
+from stressproof.load.run import RoundResult
+from stressproof.version import __version__
+
+UNKNOWN = "unknown"
+
+Counters = dict[tuple[str, str], int]
+"""Requests that the target counted, by (method, route)."""
+
+
+class Probes(Struct, frozen=True):
+    """One reading of everything that the target says of itself."""
+
+    health: Health
+    counters: Counters | None
+    limits: dict[str, int] | None
+
+
+def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Run:
+    """Return a round's record with its figures, stamped now."""
+    return Run(
+        run_index=measured.run_index,
+        started_at=result.started_at.isoformat(),
+        ended_at=result.ended_at.isoformat(),
+        captured_at=max(result.ended_at, datetime.now(UTC)).isoformat(),
+        elapsed_seconds=derive.seconds(measured.elapsed_us) or 0.0,
+        results=derive.run_results(measured, [str(sample) for sample in result.errors_sample]),
+        endpoints=[
+            EndpointResults(
+                endpoint=endpoint.path, results=derive.endpoint_results(measured, position)
+            )
+            for position, endpoint in enumerate(plan.endpoints)
+        ],
+        generator=result.health,
+    )
+
+
+def _counters(plan: Plan, before: Probes, after: Probes | None) -> list[CounterPair]:
+    def count(probes: Probes | None, method: str, path: str) -> int | None:
+        if probes is None or probes.counters is None:
+            return None
+        # A route that nobody has asked yet has no sample; a target that counts has counted none.
+        return probes.counters.get((method, urlsplit(path).path), 0)
+
+    return [
+        CounterPair(
+            endpoint=endpoint.path,
+            before=count(before, endpoint.method, endpoint.path),
+            after=count(after, endpoint.method, endpoint.path),
+        )
+        for endpoint in plan.endpoints
+    ]
+
+
+def _runtime(before: Probes, after: Probes | None) -> Runtime:
+    first = before.health.runtime
+    readings = [before.health, *([after.health] if after else [])]
+    return Runtime(
+        health_endpoint="/health",
+        database_engine=first.database_engine or UNKNOWN,
+        database_engine_source=(
+            "db-query" if first.database_engine_source == "db-query" else "target-endpoint"
+        ),
+        before=first,
+        after=after.health.runtime if after else None,
+        limits=before.limits,
+        unsafe=sorted({name for reading in readings for name in reading.unsafe}),
+    )
+
+
+def _generator(plan: Plan, runs: Sequence[Run]) -> GeneratorRecord:
+    return GeneratorRecord(
+        tool="stressproof",
+        version=__version__,
+        python=platform.python_version(),
+        host=socket.gethostname(),
+        cpus=os.cpu_count() or 1,
+        workers=plan.workers,
+        worst=derive.worst_health([run.generator for run in runs]),
+    )
+
+
+def assemble(
+    plan: Plan,
+    *,
+    status: Status,
+    started_at: datetime,
+    subject: Subject,
+    preflight: Preflight,
+    before: Probes,
+    after: Probes | None,
+    runs: Sequence[Run],
+    measured: Sequence[RunMeasurements],
+) -> StressArtifact:
+    """Return the whole artifact; every figure in it is derived here from the measurements.
+
+    Args:
+        plan: What was asked for.
+        status: How the capture ended; anything but ``complete`` never meets its targets.
+        started_at: When the capture began.
+        subject: The build it is about.
+        preflight: What the checks before the load found.
+        before: What the target said before the load.
+        after: What it said after; None where the capture did not come that far.
+        runs: The rounds that were measured, in their order.
+        measured: Their measurements.
+    """
+    rounds = [run.results for run in runs]
+    evaluation = derive.evaluate(rounds, plan.thresholds)
+    sample = [line for run in runs for line in run.results.errors_sample]
+    if status == "preflight_failed":
+        sample = [f"{failure.endpoint}: {failure.error}" for failure in preflight.failures]
+    return StressArtifact(
+        schema_version=SCHEMA_VERSION,
+        profile=plan.profile,
+        runner=plan.runner,
+        status=status,
+        started_at=started_at.isoformat(),
+        captured_at=datetime.now(UTC).isoformat(),
+        target_url=plan.url,
+        endpoints=[endpoint.path for endpoint in plan.endpoints],
+        duration_seconds=int(plan.duration_seconds),
+        concurrent_users=plan.executor.max_users,
+        ramp_up_seconds=int(plan.ramp_seconds),
+        rounds=plan.rounds,
+        request_timeout=derive.seconds(plan.timeout_us) or 0.0,
+        preflight=preflight,
+        runtime=_runtime(before, after),
+        subject=subject,
+        target=Target(
+            url=plan.url,
+            before=before.health.target,
+            after=after.health.target if after else None,
+            counters=_counters(plan, before, after),
+        ),
+        workload=plan.record(),
+        generator=_generator(plan, runs),
+        thresholds=plan.thresholds,
+        results=derive.overall_results(measured, rounds, sample),
+        runs=list(runs),
+        min_throughput_rps=evaluation.min_throughput_rps,
+        evaluation=evaluation,
+        meets_targets=status == "complete" and evaluation.overall_meets_targets,
+        measurements=Measurements(resolution_seconds=plan.resolution_seconds, runs=list(measured)),
+    )

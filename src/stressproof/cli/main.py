@@ -1,0 +1,84 @@
+"""``stressproof``: one command with sub-commands, each imported when it is used and not before."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from stressproof.cli.run import run
+from stressproof.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
+    "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
+}
+"""Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names without importing them.
+
+    Args:
+        table: Name to module and help line, as `COMMANDS`.
+    """
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the table's order: that in which a user meets them."""
+        del ctx
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, None where there is no such name."""
+        del ctx
+        if cmd_name not in self.table:
+            return None
+        loaded = importlib.import_module(self.table[cmd_name][0]).command
+        if not isinstance(loaded, click.Command):
+            raise TypeError(f"{self.table[cmd_name][0]}.command is not a click command")
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, so that help imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and offer the nearest name where there is none.
+
+        Raises:
+            click.UsageError: There is no such command.
+        """
+        name = args[0]
+        if name not in self.table and not name.startswith("-"):
+            import difflib  # noqa: PLC0415  # only a typo needs it
+
+            near = difflib.get_close_matches(name, self.table, n=1)
+            offer = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"there is no command '{name}'.{offer}", ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 pass · 2 usage · 3 inconclusive · 6 evidence rejected · "
+    "99 objectives not met; all of them in docs/ops/exit-codes.md.",
+)
+@click.version_option(__version__, prog_name="stressproof", message="%(prog)s %(version)s")
+def command() -> None:
+    """Load a service, break it on purpose, and let only proven builds through."""
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    sys.exit(run(command, "stressproof"))

@@ -1,0 +1,153 @@
+"""The one way into every command and script: whatever happens ends in a documented exit code.
+
+A command's callback returns an `Exit` (or nothing, for a pass), raises a `StressproofError`, or is
+stopped by a signal. `run` turns each into words for a person and a code for a machine.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import click
+
+from stressproof.cli.output import note, silence_stdout
+from stressproof.errors import StressproofError
+from stressproof.exits import Exit
+
+DEBUG_VARIABLE = "STRESSPROOF_DEBUG"
+_REPORT = f"Please report it with this line; {DEBUG_VARIABLE}=1 shows where it happened."
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwind, let every ``finally`` run, end with 143."""
+
+
+def run(command: click.Command, name: str, argv: Sequence[str] | None = None) -> int:
+    """Run a command to its end and return the exit code of the process.
+
+    Args:
+        command: What to run.
+        name: How the user called it; shown in usage lines.
+        argv: Its arguments, those of the process if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _forgive_encodings()
+    with _sigterm_unwinds():
+        try:
+            return _complete(command, name) or _invoke(command, name, arguments)
+        except BaseException as error:  # noqa: BLE001  # the last frame: nothing may pass it
+            return int(_explain(error, name))
+
+
+def _invoke(command: click.Command, name: str, arguments: list[str]) -> int:
+    with command.make_context(name, arguments) as context:
+        code = command.invoke(context)
+    if sys.stdout is not None:
+        # A full disk or a closed pipe must not surface while the interpreter shuts down.
+        sys.stdout.flush()
+    return int(Exit.PASS if code is None else code)
+
+
+def _complete(command: click.Command, name: str) -> int:
+    """Answer a shell that asks for completions; 0 where none does."""
+    variable = f"_{name.replace('-', '_').replace('.', '_').upper()}_COMPLETE"
+    instruction = os.environ.get(variable)
+    if not instruction:
+        return 0
+    from click.shell_completion import shell_complete  # noqa: PLC0415  # 10 ms nobody else needs
+
+    shell_complete(command, {}, name, variable, instruction)
+    raise click.exceptions.Exit(Exit.PASS)
+
+
+def _explain(error: BaseException, name: str) -> Exit:
+    """Say on stderr what went wrong and what to do, and return the code for it."""
+    # click derives its Exit and Abort from RuntimeError; they are no failures of ours.
+    if isinstance(error, click.exceptions.Exit):
+        return _known(error.exit_code)
+    if isinstance(error, SystemExit):
+        return _known(error.code)
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        note(f"{name}: interrupted")
+        return Exit.INTERRUPTED
+    if isinstance(error, Terminated):
+        note(f"{name}: terminated")
+        return Exit.TERMINATED
+    if _debugging():
+        import traceback  # noqa: PLC0415  # 8 ms that only a developer needs
+
+        note("".join(traceback.format_exception(error)))
+    code, lines = _words(error)
+    for line in lines[:-1]:
+        note(line)
+    note(f"{name}: {lines[-1]}")
+    hint = getattr(error, "hint", "") if code is not Exit.INTERNAL else _REPORT
+    if hint:
+        note(f"  {hint}")
+    return code
+
+
+def _words(error: BaseException) -> tuple[Exit, list[str]]:
+    """Return the code of a failure and its lines, the last of which says what happened."""
+    if isinstance(error, StressproofError):
+        return error.exit_code, [error.message]
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return Exit.USAGE, [error.format_message(), "a command is missing"]
+    if isinstance(error, click.exceptions.UsageError) and error.ctx is not None:
+        context = error.ctx
+        pointer = f"Try '{context.command_path} --help' for help."
+        return Exit.USAGE, [context.get_usage(), pointer, error.format_message()]
+    if isinstance(error, click.exceptions.ClickException):
+        return Exit.USAGE, [error.format_message()]
+    if isinstance(error, BrokenPipeError):
+        silence_stdout()
+        return Exit.OUTPUT, ["the reader of our output went away before it was complete"]
+    return Exit.INTERNAL, [f"a bug of ours: {type(error).__name__}: {error}"]
+
+
+def _known(code: object) -> Exit:
+    """Return a code of the table; one that is not in it is a bug."""
+    if code is None:
+        return Exit.PASS
+    if not isinstance(code, int):
+        return Exit.INTERNAL
+    try:
+        return Exit(code)
+    except ValueError:
+        return Exit.INTERNAL
+
+
+def _debugging() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+
+
+def _forgive_encodings() -> None:
+    """Let a terminal that cannot show a character show its code instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Turn SIGTERM into `Terminated` while a command runs; a second one ends the process."""
+
+    def unwind(signum: int, frame: FrameType | None) -> None:
+        del frame
+        signal.signal(signum, signal.SIG_DFL)
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, unwind)
+    except ValueError:
+        # Not the main thread: whoever owns the process owns its signals.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,275 @@
+"""Every figure of an artifact, from its measurements: one set of functions for both sides.
+
+Capture calls these to write figures and the verifier calls them to check figures, so an honest
+artifact agrees exactly. Times are counted in microseconds and shown in seconds with six decimals,
+which is exact; rates are rounded to six decimals.
+"""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.stress import (
+    Evaluation,
+    GeneratorHealth,
+    Results,
+    RoundEvaluation,
+    Thresholds,
+)
+from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
+
+_DECIMALS = 6
+_US_PER_S = 1_000_000
+_ERRORS_KEPT = 10
+
+
+def seconds(value_us: int | None) -> float | None:
+    """Return microseconds as seconds, exactly to the microsecond."""
+    return None if value_us is None else round(value_us / _US_PER_S, _DECIMALS)
+
+
+def _mean_seconds(sum_us: int, n: int) -> float | None:
+    return round(sum_us / n / _US_PER_S, _DECIMALS) if n else None
+
+
+class Totals:
+    """Rows added up: the state from which `Results` are derived.
+
+    Attributes:
+        corrected: All latencies from the intended start.
+        uncorrected: All latencies from the send; empty in a closed loop.
+        outcomes: Requests by how they ended.
+        dropped: Arrivals that found no free user.
+    """
+
+    def __init__(self) -> None:
+        self.corrected = Histogram()
+        self.uncorrected = Histogram()
+        self.outcomes: dict[str, int] = {}
+        self.dropped = 0
+
+    def add(self, rows: Iterable[Row]) -> "Totals":
+        """Add rows, and return self."""
+        for row in rows:
+            row.corrected.add_to(self.corrected)
+            if row.uncorrected is not None:
+                row.uncorrected.add_to(self.uncorrected)
+            for outcome, count in row.outcomes.items():
+                self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+            self.dropped += row.dropped
+        return self
+
+    @property
+    def completed(self) -> int:
+        """Requests that ended, well or badly."""
+        return sum(self.outcomes.values())
+
+    @property
+    def succeeded(self) -> int:
+        """Requests that ended well."""
+        return self.outcomes.get("ok", 0)
+
+
+def throughput_rps(completed: int, elapsed_us: int) -> float:
+    """Return completed requests a second; 0 where no time passed."""
+    return round(completed * _US_PER_S / elapsed_us, _DECIMALS) if elapsed_us > 0 else 0.0
+
+
+def results(totals: Totals, rate_rps: float, errors_sample: Sequence[str] = ()) -> Results:
+    """Return the figures of a round, an endpoint, or everything.
+
+    Args:
+        totals: The rows added up.
+        rate_rps: Completed requests a second, from `throughput_rps` or `mean_rps`.
+        errors_sample: What some failures looked like; the first ten different ones are kept.
+    """
+    corrected = totals.corrected
+    errors = {kind: n for kind, n in sorted(totals.outcomes.items()) if kind != "ok" and n}
+    # With no success at all the times of failures would read like a service that works.
+    known = totals.succeeded > 0
+    p50, p95, p99 = corrected.quantiles((P50_PPM, P95_PPM, P99_PPM)) if known else [None] * 3
+    service = (
+        totals.uncorrected.quantiles((P95_PPM, P99_PPM))
+        if known and totals.uncorrected.n
+        else [None] * 2
+    )
+    return Results(
+        total_requests=totals.completed,
+        successful_requests=totals.succeeded,
+        failed_requests=totals.completed - totals.succeeded,
+        throughput_rps=rate_rps,
+        avg_response_time=_mean_seconds(corrected.sum_us, corrected.n) if known else None,
+        median_response_time=seconds(p50),
+        p95_response_time=seconds(p95),
+        p99_response_time=seconds(p99),
+        min_response_time=seconds(corrected.min_us) if known else None,
+        max_response_time=seconds(corrected.max_us) if known else None,
+        dropped_iterations=totals.dropped,
+        service_p95=seconds(service[0]),
+        service_p99=seconds(service[1]),
+        errors=errors,
+        errors_sample=list(dict.fromkeys(errors_sample))[:_ERRORS_KEPT],
+    )
+
+
+def run_results(run: RunMeasurements, errors_sample: Sequence[str] = ()) -> Results:
+    """Return the figures of one round over all endpoints."""
+    totals = Totals().add(run.rows)
+    return results(totals, throughput_rps(totals.completed, run.elapsed_us), errors_sample)
+
+
+def endpoint_results(run: RunMeasurements, endpoint: int) -> Results:
+    """Return the figures of one endpoint (its position in the workload) in one round."""
+    totals = Totals().add(row for row in run.rows if row.endpoint == endpoint)
+    return results(totals, throughput_rps(totals.completed, run.elapsed_us))
+
+
+def mean_rps(rounds: Sequence[Results]) -> float:
+    """Return the mean of the rounds' throughputs, as clause 11 of the protocol has it."""
+    if not rounds:
+        return 0.0
+    return round(sum(r.throughput_rps for r in rounds) / len(rounds), _DECIMALS)
+
+
+def min_rps(rounds: Sequence[Results]) -> float:
+    """Return the lowest throughput of any round, as clause 11 of the protocol has it."""
+    return min((r.throughput_rps for r in rounds), default=0.0)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    """Return the largest, None as soon as one is unknown: unknown is worse than any number."""
+    known = list(values)
+    if not known or any(value is None for value in known):
+        return None
+    return max(value for value in known if value is not None)
+
+
+def overall_results(
+    runs: Sequence[RunMeasurements], rounds: Sequence[Results], errors_sample: Sequence[str] = ()
+) -> Results:
+    """Return the top-level figures.
+
+    Counts are sums; p95 and p99 are the worst round's and throughput is the rounds' mean
+    (clauses 10 and 11 of the protocol); average, median, minimum and maximum are those of all
+    requests together.
+    """
+    totals = Totals()
+    for run in runs:
+        totals.add(run.rows)
+    everything = results(totals, mean_rps(rounds), errors_sample)
+    return Results(
+        total_requests=everything.total_requests,
+        successful_requests=everything.successful_requests,
+        failed_requests=everything.failed_requests,
+        throughput_rps=everything.throughput_rps,
+        avg_response_time=everything.avg_response_time,
+        median_response_time=everything.median_response_time,
+        p95_response_time=_worst(r.p95_response_time for r in rounds),
+        p99_response_time=_worst(r.p99_response_time for r in rounds),
+        min_response_time=everything.min_response_time,
+        max_response_time=everything.max_response_time,
+        dropped_iterations=everything.dropped_iterations,
+        service_p95=_worst(r.service_p95 for r in rounds) if everything.service_p95 else None,
+        service_p99=_worst(r.service_p99 for r in rounds) if everything.service_p99 else None,
+        errors=everything.errors,
+        errors_sample=everything.errors_sample,
+    )
+
+
+def _at_most(value: Fraction, limit: float | None) -> bool:
+    """Compare in exact arithmetic, so that 57 of 100 is 0.57 and not a float beside it."""
+    return limit is None or value <= Fraction(repr(limit))
+
+
+def evaluate_round(run_index: int, figures: Results, limits: Thresholds) -> RoundEvaluation:
+    """Return one round against the limits; a round without requests meets none."""
+    total = figures.total_requests
+    p95 = figures.p95_response_time
+    any_data = total > 0
+    error_rate = Fraction(figures.failed_requests * 100, total) if any_data else None
+    meets_p95 = any_data and (
+        limits.max_p95_seconds is None
+        or (p95 is not None and _at_most(Fraction(repr(p95)), limits.max_p95_seconds))
+    )
+    meets_error_rate = error_rate is not None and _at_most(
+        error_rate, limits.max_error_rate_percent
+    )
+    meets_throughput = any_data and (
+        limits.min_throughput_rps is None or figures.throughput_rps >= limits.min_throughput_rps
+    )
+    return RoundEvaluation(
+        run_index=run_index,
+        total_requests=total,
+        successful_requests=figures.successful_requests,
+        failed_requests=figures.failed_requests,
+        error_rate_percent=None if error_rate is None else round(float(error_rate), _DECIMALS),
+        throughput_rps=figures.throughput_rps,
+        p95_response_time=p95,
+        meets_p95=meets_p95,
+        meets_error_rate=meets_error_rate,
+        meets_throughput=meets_throughput,
+        meets_targets=meets_p95 and meets_error_rate and meets_throughput,
+        thresholds=limits,
+    )
+
+
+def evaluate(rounds: Sequence[Results], limits: Thresholds) -> Evaluation:
+    """Return all rounds against the limits; without a round nothing is met."""
+    judged = [evaluate_round(index, figures, limits) for index, figures in enumerate(rounds, 1)]
+    return Evaluation(
+        rounds=judged,
+        overall_meets_targets=bool(judged) and all(one.meets_targets for one in judged),
+        worst_p95_seconds=_worst(r.p95_response_time for r in rounds),
+        min_throughput_rps=min_rps(rounds),
+    )
+
+
+CPU_LIMIT_PPM = 800_000
+LOOP_DELAY_FLOOR_US = 10_000
+
+
+def saturation_reasons(health: GeneratorHealth, p95_us: int | None, started: int) -> list[str]:
+    """Return why the generator may have been the limit; empty where it was not (ruling 10).
+
+    Args:
+        health: What the instrument measured of itself.
+        p95_us: The corrected 95th percentile that it reports, None where there is none.
+        started: Requests it sent, as the base for dropped ones.
+    """
+    reasons = []
+    if health.cpu_busy_ppm >= CPU_LIMIT_PPM:
+        reasons.append(
+            f"CPU at {health.cpu_busy_ppm / 10_000:.0f} % of a core "
+            f"(limit {CPU_LIMIT_PPM / 10_000:.0f} %)"
+        )
+    delay_limit_us = max(LOOP_DELAY_FLOOR_US, (p95_us or 0) // 4)
+    if health.loop_delay_p99_us > delay_limit_us:
+        reasons.append(
+            f"event loop p99 {health.loop_delay_p99_us / 1000:.1f} ms late "
+            f"(limit {delay_limit_us / 1000:.1f} ms)"
+        )
+    # One per cent: the share of arrivals that may be missing before a rate is not the rate asked.
+    if health.dropped_iterations * 100 > started + health.dropped_iterations:
+        reasons.append(f"{health.dropped_iterations} arrivals dropped for want of users (over 1 %)")
+    if health.file_limit_hits:
+        reasons.append(f"{health.file_limit_hits} connections failed for want of file descriptors")
+    if health.port_limit_hits:
+        reasons.append(f"{health.port_limit_hits} connections failed for want of local ports")
+    return reasons
+
+
+def worst_health(rounds: Sequence[GeneratorHealth]) -> GeneratorHealth:
+    """Return the worst of all rounds: maxima of levels, sums of counts, all reasons."""
+    return GeneratorHealth(
+        cpu_busy_ppm=max((r.cpu_busy_ppm for r in rounds), default=0),
+        loop_delay_p99_us=max((r.loop_delay_p99_us for r in rounds), default=0),
+        loop_delay_max_us=max((r.loop_delay_max_us for r in rounds), default=0),
+        late_starts=sum(r.late_starts for r in rounds),
+        dropped_iterations=sum(r.dropped_iterations for r in rounds),
+        gc_pause_max_us=max((r.gc_pause_max_us for r in rounds), default=0),
+        rss_bytes=max((r.rss_bytes for r in rounds), default=0),
+        file_limit_hits=sum(r.file_limit_hits for r in rounds),
+        port_limit_hits=sum(r.port_limit_hits for r in rounds),
+        saturated=any(r.saturated for r in rounds),
+        saturated_reasons=list(dict.fromkeys(why for r in rounds for why in r.saturated_reasons)),
+    )

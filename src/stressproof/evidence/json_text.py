@@ -1,0 +1,188 @@
+"""Bytes to one JSON object, strictly and within bounds.
+
+``json`` alone accepts duplicate keys, NaN, numbers that become infinite and lone surrogates, and
+its memory is a multiple of its input that an attacker chooses. Everything here refuses them first.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from itertools import accumulate
+from typing import Any
+
+MAX_BYTES = 32 * 1024 * 1024
+"""More than any capture writes: a soak at ten seconds' resolution stays below it."""
+
+MAX_DEPTH = 64
+"""Our documents are 9 deep."""
+
+MAX_CONTAINERS = 2_000_000
+"""Objects and arrays: each costs about 80 bytes of memory for two bytes of input."""
+
+MAX_STRINGS = 4_000_000
+"""Keys and strings, for the same reason."""
+
+MAX_ESCAPES = 1_000_000
+"""Backslashes: nothing we write needs more than a few."""
+
+MAX_DIGITS = 19
+"""Of an integer: all of 64 bits, so that no reader wraps, rounds or takes quadratic time."""
+
+MAX_NUMBER_CHARACTERS = 400
+"""Of a number with a fraction or an exponent; 17 digits say all that a double holds."""
+
+_BOM = b"\xef\xbb\xbf"
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*"')
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord('"'): 0}
+_LONG_INTEGER = re.compile(rf"(?<![0-9.])[0-9]{{{MAX_DIGITS + 1},}}(?![0-9.eE])")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_ZERO_MANTISSA = re.compile(r"-?[0.]*(?:[eE].*)?")
+_RECAPTURE = "Capture again; a capture never writes this."
+
+
+class MalformedJson(Exception):  # noqa: N818  # never met by a user: `reading` dresses it
+    """Bytes that are not one acceptable JSON object.
+
+    Args:
+        seen: What was found, and where.
+        expected: What would have been taken.
+        hint: What to do about it.
+    """
+
+    def __init__(self, seen: str, expected: str, hint: str = _RECAPTURE) -> None:
+        super().__init__(f"{seen}; expected {expected}")
+        self.seen = seen
+        self.expected = expected
+        self.hint = hint
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that the bytes are.
+
+    Raises:
+        MalformedJson: They are not, or not unambiguously, or they go beyond a bound.
+    """
+    if not raw.strip():
+        raise MalformedJson("an empty file", "one JSON object")
+    if raw.startswith(_BOM):
+        raise MalformedJson(
+            "a byte order mark before the JSON",
+            "UTF-8 without one",
+            "Write the file without a BOM; it was probably edited.",
+        )
+    _check_shape(raw)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"byte {error.start} is not UTF-8", "UTF-8 throughout") from None
+    value = _parse(text)
+    if not isinstance(value, dict):
+        raise MalformedJson(f"{_kind(value)} at the top level", "one JSON object")
+    if _SURROGATE_ESCAPE.search(text):
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _check_shape(raw: bytes) -> None:
+    """Bound depth and the number of values without building any of them."""
+    _at_most(raw.count(b"\\"), MAX_ESCAPES, "escape sequences")
+    _at_most(raw.count(b"[") + raw.count(b"{"), MAX_CONTAINERS, "objects and arrays")
+    _at_most(raw.count(b'"') // 2, MAX_STRINGS, "strings")
+    plain = _ESCAPE.sub(b"", raw) if b"\\" in raw else raw
+    structure = _STRING.sub(b"", plain.translate(None, _NOT_STRUCTURE))
+    depth = max(accumulate(map(_STEP.__getitem__, structure)), default=0)
+    if depth > MAX_DEPTH:
+        raise MalformedJson(f"nested {depth} deep", f"at most {MAX_DEPTH}")
+
+
+def _at_most(count: int, limit: int, things: str) -> None:
+    if count > limit:
+        raise MalformedJson(f"{count} {things}", f"at most {limit}")
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_bounded if _LONG_INTEGER.search(text) else None,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedJson(
+            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            "one JSON object",
+            "It may have been cut short or edited; capture again.",
+        ) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise MalformedJson(f"the key {_short(twice)} twice in one object", "every key once")
+    return unique
+
+
+def _refuse_constant(name: str) -> Any:
+    raise MalformedJson(f"the number {name}", "finite numbers; JSON knows no others")
+
+
+def _finite(literal: str) -> float:
+    if len(literal) > MAX_NUMBER_CHARACTERS:
+        raise MalformedJson(
+            f"a number of {len(literal)} characters", f"at most {MAX_NUMBER_CHARACTERS}"
+        )
+    value = float(literal)
+    if math.isinf(value):
+        raise MalformedJson(f"the number {_short(literal)}", "numbers within a double's range")
+    if value == 0 and not _ZERO_MANTISSA.fullmatch(literal):
+        raise MalformedJson(
+            f"the number {_short(literal)}, which a double cannot tell from 0",
+            "numbers within a double's range",
+        )
+    return value
+
+
+def _bounded(literal: str) -> int:
+    if len(literal.lstrip("-")) > MAX_DIGITS:
+        raise MalformedJson(
+            f"an integer of {len(literal.lstrip('-'))} digits", f"at most {MAX_DIGITS} digits"
+        )
+    return int(literal)
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    """Walk all keys and strings, without recursion, and refuse half a character."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, str) and not _encodable(item):
+            raise MalformedJson("half a surrogate pair in a string", "whole Unicode characters")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    shown = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004  # a line's worth
+    return json.dumps(shown)
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

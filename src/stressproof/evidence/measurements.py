@@ -1,0 +1,123 @@
+"""What was counted, second by second, in integers; every other figure follows from it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from stressproof.measure.histogram import Histogram
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+"""A number of things; bounded so that no reader of JSON loses digits."""
+
+# An answer arrived in full: the target has counted the request, whatever we think of the answer.
+ANSWERED_WITHOUT_STATUS = frozenset({"ok", "redirect", "body_check"})
+
+
+def is_answered(outcome: str) -> bool:
+    """Return whether an outcome means that the target's whole answer was received."""
+    return outcome in ANSWERED_WITHOUT_STATUS or outcome.startswith("status_")
+
+
+class Latency(Struct, frozen=True, forbid_unknown_fields=True):
+    """A histogram as it is written down.
+
+    Attributes:
+        n: Requests counted.
+        sum_us: Their exact sum.
+        min_us: The exact minimum, null where n is 0.
+        max_us: The exact maximum, null where n is 0.
+        buckets: ``[bucket, count, …]``, ascending by bucket (`stressproof.measure.buckets`).
+    """
+
+    n: Count
+    sum_us: Count
+    min_us: Count | None
+    max_us: Count | None
+    buckets: list[Count]
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> "Latency":
+        """Return the written form of a histogram."""
+        return cls(
+            n=histogram.n,
+            sum_us=histogram.sum_us,
+            min_us=histogram.min_us,
+            max_us=histogram.max_us,
+            buckets=histogram.pairs(),
+        )
+
+    def add_to(self, histogram: Histogram) -> None:
+        """Merge this into a histogram."""
+        histogram.merge(self.buckets, self.sum_us, self.min_us, self.max_us)
+
+
+class Row(Struct, frozen=True, forbid_unknown_fields=True):
+    """One endpoint in one second of one round.
+
+    A request belongs to the second of its intended start, whenever its answer came.
+
+    Attributes:
+        endpoint: Position in ``workload.endpoints``.
+        second: Whole seconds since the start of the measured window; a multiple of the resolution.
+        intended: Requests the schedule asked for; equals ``started + dropped``.
+        started: Requests sent (or at least tried: a failed connection counts).
+        late: Of those, sent more than 1 ms after they were intended.
+        dropped: Intended requests for which no virtual user was free.
+        outcomes: How the started ones ended: ``ok`` or a kind of failure, with its count.
+        corrected: From the intended start to the end of the answer, failures included at the
+            time the user waited.
+        uncorrected: From the send to the end of the answer; null in a closed loop, where the
+            intended start is the send and both are the same.
+    """
+
+    endpoint: Count
+    second: Count
+    intended: Count
+    started: Count
+    late: Count
+    dropped: Count
+    outcomes: dict[str, Count]
+    corrected: Latency
+    uncorrected: Latency | None = None
+
+
+class RampCount(Struct, frozen=True, forbid_unknown_fields=True):
+    """Requests to one endpoint during a round's ramp: counted for the target's sake, not measured.
+
+    Attributes:
+        endpoint: Position in ``workload.endpoints``.
+        started: Requests sent before the measured window began.
+        answered: Of those, how many got a whole answer.
+    """
+
+    endpoint: Count
+    started: Count
+    answered: Count
+
+
+class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
+    """One round.
+
+    Attributes:
+        run_index: From 1.
+        elapsed_us: From the first measured start to the last completion.
+        ramp: One count for each endpoint, in their order.
+        rows: Every endpoint in every second, the empty ones too, by second and then endpoint.
+    """
+
+    run_index: Count
+    elapsed_us: Count
+    ramp: list[RampCount]
+    rows: list[Row]
+
+
+class Measurements(Struct, frozen=True, forbid_unknown_fields=True):
+    """All rounds.
+
+    Attributes:
+        resolution_seconds: Seconds a row covers: 1, or 10 where the artifact would grow too large.
+        runs: The rounds in their order.
+    """
+
+    resolution_seconds: Count
+    runs: list[RunMeasurements]

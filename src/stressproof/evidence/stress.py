@@ -1,0 +1,325 @@
+"""The stress artifact, schema 2: the protocol's fields, plus what makes them checkable.
+
+Field names without a unit (``p95_response_time``) are the protocol's own and hold seconds.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from stressproof.evidence.measurements import Count, Measurements
+
+SCHEMA_VERSION: Literal[2] = 2
+
+Status = Literal["complete", "interrupted", "preflight_failed", "broken"]
+"""How the capture ended; only ``complete`` can be release evidence."""
+
+Text = Annotated[str, Meta(max_length=4096)]
+
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+"""A time in seconds, a rate or a percentage: bounded so that no arithmetic on it overflows."""
+
+
+class Results(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Figures of one round or of all; times in seconds, null where nothing succeeded.
+
+    ``service_p95`` and ``service_p99`` are uncorrected (from the send) and present only in an open
+    model; every other time is corrected (from the intended start).
+    """
+
+    total_requests: Count
+    successful_requests: Count
+    failed_requests: Count
+    throughput_rps: Amount
+    avg_response_time: Amount | None
+    median_response_time: Amount | None
+    p95_response_time: Amount | None
+    p99_response_time: Amount | None
+    min_response_time: Amount | None
+    max_response_time: Amount | None
+    dropped_iterations: Count = 0
+    service_p95: Amount | None = None
+    service_p99: Amount | None = None
+    errors: dict[str, Count] = {}
+    errors_sample: Annotated[list[Text], Meta(max_length=10)] = []
+
+
+class EndpointResults(Struct, frozen=True, forbid_unknown_fields=True):
+    """Figures of one endpoint over one round."""
+
+    endpoint: Text
+    results: Results
+
+
+class GeneratorHealth(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the instrument says of itself, over one round or the worst over all.
+
+    Attributes:
+        cpu_busy_ppm: CPU time used, in millionths of one core (the busiest worker).
+        loop_delay_p99_us: How late a due callback ran, 99th percentile.
+        loop_delay_max_us: The worst of them.
+        late_starts: Requests sent more than 1 ms after they were due.
+        dropped_iterations: Arrivals for which no virtual user was free.
+        gc_pause_max_us: The longest garbage collection.
+        rss_bytes: Peak resident memory of all workers together.
+        file_limit_hits: Connections that failed for want of file descriptors.
+        port_limit_hits: Connections that failed for want of local ports.
+        saturated: The generator, not the target, may have been the limit.
+        saturated_reasons: Why, one sentence each.
+    """
+
+    cpu_busy_ppm: Count
+    loop_delay_p99_us: Count
+    loop_delay_max_us: Count
+    late_starts: Count
+    dropped_iterations: Count
+    gc_pause_max_us: Count
+    rss_bytes: Count
+    file_limit_hits: Count
+    port_limit_hits: Count
+    saturated: bool
+    saturated_reasons: list[Text]
+
+
+class Run(Struct, frozen=True, forbid_unknown_fields=True):
+    """One round.
+
+    Attributes:
+        run_index: From 1.
+        started_at: RFC 3339 with offset; the first measured start.
+        ended_at: The last completion.
+        captured_at: When the round's figures were taken; never before ``ended_at``.
+        elapsed_seconds: From the first measured start to the last completion.
+        results: Over all endpoints.
+        endpoints: For each endpoint, in the workload's order.
+        generator: What the instrument says of itself.
+    """
+
+    run_index: Count
+    started_at: Text
+    ended_at: Text
+    captured_at: Text
+    elapsed_seconds: Amount
+    results: Results
+    endpoints: list[EndpointResults]
+    generator: GeneratorHealth
+
+
+class PreflightCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """One attempt at one endpoint before any load."""
+
+    endpoint: Text
+    attempt: Count
+    status_code: int | None
+    ok: bool
+    latency_ms: Amount
+    error: Text
+
+
+class PreflightFailure(Struct, frozen=True, forbid_unknown_fields=True):
+    """An endpoint that no attempt could use."""
+
+    endpoint: Text
+    error: Text
+
+
+class Preflight(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether every endpoint worked before load began; ``passed`` is null where it was skipped."""
+
+    enabled: bool
+    passed: bool | None
+    attempts_per_endpoint: Count
+    request_timeout_seconds: Amount
+    checks: list[PreflightCheck]
+    failures: list[PreflightFailure]
+
+
+class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the target said of its database at one moment; null where it did not say."""
+
+    probed_at: Text
+    status_code: int | None
+    status: Text | None
+    database_engine: Text | None
+    database_engine_source: Text | None
+    server_version: Text | None
+    system_identifier: Text | None
+    fsync: Text | None
+    synchronous_commit: Text | None
+    migration_head: Text | None
+    probe_error: Text | None
+
+
+class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
+    """The backend that the load really reached.
+
+    Attributes:
+        health_endpoint: The path that was asked.
+        database_engine: As ``before`` has it, ``unknown`` where the target did not say.
+        database_engine_source: ``db-query`` where the target asked its database, else
+            ``target-endpoint``.
+        before: After preflight, before any load.
+        after: After the last answer.
+        limits: The rate limits that the target applies to this caller, as it reports them.
+        unsafe: Protections that the target says are switched off.
+    """
+
+    health_endpoint: Text
+    database_engine: Text
+    database_engine_source: Text
+    before: RuntimeProbe
+    after: RuntimeProbe | None
+    limits: dict[str, Count] | None
+    unsafe: list[Text]
+
+
+class TargetProbe(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the target said of itself at one moment; null where it did not say."""
+
+    instance_id: Text | None
+    version: Text | None
+    git_commit: Text | None
+    git_dirty: bool | None
+    started_at: Text | None
+    uptime_seconds: Amount | None
+    workers: Count | None
+
+
+class CounterPair(Struct, frozen=True, forbid_unknown_fields=True):
+    """Requests to one route as the target counted them; null where it does not count."""
+
+    endpoint: Text
+    before: Count | None
+    after: Count | None
+
+
+class Target(Struct, frozen=True, forbid_unknown_fields=True):
+    """The service under load: who it was before and after, and what it counted."""
+
+    url: Text
+    before: TargetProbe
+    after: TargetProbe | None
+    counters: list[CounterPair]
+
+
+class Subject(Struct, frozen=True, forbid_unknown_fields=True):
+    """The build that this is evidence about; null where it could not be determined."""
+
+    git_commit: Text | None
+    git_dirty: bool | None
+    image_digest: Text | None = None
+    artifact_digests: dict[str, Text] = {}
+
+
+class WorkloadEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
+    """One request of the workload."""
+
+    name: Text
+    method: Text
+    path: Text
+    weight: Count
+    expected_statuses: list[Count]
+    check: Text | None
+
+
+class Stage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A ramping executor's stage: reach ``target`` users or arrivals a second over its time."""
+
+    target: Count
+    duration_seconds: Amount
+
+
+class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was asked of the generator, in k6's terms."""
+
+    executor: Text
+    closed_loop: bool
+    users: Count
+    max_users: Count
+    rate_per_second: Amount | None
+    stages: list[Stage]
+    iterations: Count | None
+    duration_seconds: Amount
+    ramp_seconds: Amount
+    pause_seconds: Amount
+    timeout_us: Count
+    workers: Count
+    seed: Count
+    endpoints: list[WorkloadEndpoint]
+
+
+class GeneratorRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """The instrument: what it is, where it ran, and its worst over all rounds."""
+
+    tool: Text
+    version: Text
+    python: Text
+    host: Text
+    cpus: Count
+    workers: Count
+    worst: GeneratorHealth
+
+
+class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
+    """The protocol's three limits; null where a capture does not set one."""
+
+    max_p95_seconds: Amount | None
+    max_error_rate_percent: Amount | None
+    min_throughput_rps: Amount | None
+
+
+class RoundEvaluation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One round against the limits."""
+
+    run_index: Count
+    total_requests: Count
+    successful_requests: Count
+    failed_requests: Count
+    error_rate_percent: Amount | None
+    throughput_rps: Amount
+    p95_response_time: Amount | None
+    meets_p95: bool
+    meets_error_rate: bool
+    meets_throughput: bool
+    meets_targets: bool
+    thresholds: Thresholds
+
+
+class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
+    """All rounds against the limits; each must meet them by itself."""
+
+    rounds: list[RoundEvaluation]
+    overall_meets_targets: bool
+    worst_p95_seconds: Amount | None
+    min_throughput_rps: Amount
+
+
+class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole document; see the design's section 5 for what each part is for."""
+
+    schema_version: Literal[2]
+    profile: Text
+    runner: Text
+    status: Status
+    started_at: Text
+    captured_at: Text
+    target_url: Text
+    endpoints: list[Text]
+    duration_seconds: Count
+    concurrent_users: Count
+    ramp_up_seconds: Count
+    rounds: Count
+    request_timeout: Amount
+    preflight: Preflight
+    runtime: Runtime
+    subject: Subject
+    target: Target
+    workload: WorkloadRecord
+    generator: GeneratorRecord
+    thresholds: Thresholds
+    results: Results
+    runs: list[Run]
+    min_throughput_rps: Amount
+    evaluation: Evaluation
+    meets_targets: bool
+    measurements: Measurements

@@ -1,0 +1,145 @@
+"""Users who send a request as soon as the one before has ended."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from time import monotonic_ns
+
+from stressproof.load.connection import Connection, Engine
+from stressproof.load.executors import ClosedExecutor, PerVuIterations, SharedIterations
+from stressproof.load.pacers import share
+from stressproof.load.recorder import NEVER_NS, Recorder
+from stressproof.load.requests import Plan
+
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.1
+
+
+def _nothing() -> Plan:
+    raise StopIteration
+
+
+class ClosedLoop:
+    """Holds the number of users that the executor asks for.
+
+    A user whose connection is refused waits 1 ms before trying again, twice as long each time up to
+    100 ms: a target that is down would otherwise be answered with a storm of attempts, and a short
+    outage would outweigh hours of answers in the error rate. No other user ever sleeps.
+
+    Args:
+        executor: How many users, and for how long.
+        engine: What their connections share.
+        recorder: Where requests are counted.
+        order: The endless order of requests.
+        worker: This worker's number; it holds the users whose number modulo ``workers`` it is.
+        workers: How many workers there are.
+    """
+
+    def __init__(
+        self,
+        executor: ClosedExecutor,
+        engine: Engine,
+        recorder: Recorder,
+        order: Iterator[Plan],
+        worker: int,
+        workers: int,
+    ) -> None:
+        self._pacer = executor.user_pacer()
+        self._duration_us = executor.ramp_us + executor.duration_us
+        self._engine = engine
+        self._recorder = recorder
+        self._worker, self._workers = worker, workers
+        self._takes = _takes(executor, order, worker, workers)
+        self.connections = [
+            Connection(number, engine, self._released)
+            for number in range(share(executor.max_users, worker, workers))
+        ]
+        for user in self.connections:
+            user.take = _nothing
+        self._endless = executor.iterations is None
+        self._active = 0
+        self._parked = len(self.connections)
+        self._start_ns = self._end_ns = NEVER_NS
+        self._over = False
+
+    @property
+    def done(self) -> bool:
+        """Whether no request is under way and none will follow."""
+        return self._parked == len(self.connections) and (self._over or not self._endless)
+
+    def start(self, start_ns: int) -> None:
+        """Begin at a moment of the monotonic clock, which must have come."""
+        self._start_ns = start_ns
+        self._end_ns = start_ns + self._duration_us * 1000
+        self.heartbeat(start_ns)
+
+    def heartbeat(self, now_ns: int) -> None:
+        """Bring the number of active users to what it should be now."""
+        if now_ns >= self._end_ns:
+            self.finish()
+        if self._over:
+            return
+        if now_ns >= self._recorder.turn_ns:
+            self._recorder.turn(now_ns)
+        users = self._pacer.users((now_ns - self._start_ns) // 1000)
+        wanted = share(users, self._worker, self._workers)
+        for user in self.connections[wanted : self._active]:
+            user.take = _nothing
+        newly = self.connections[self._active : wanted]
+        self._active = wanted
+        for user in newly:
+            user.take = self._takes(user.number)
+            if user.parked:
+                user.parked = False
+                self._parked -= 1
+                self._released(user, now_ns)
+
+    def finish(self) -> None:
+        """Let no further request begin."""
+        if self._over:
+            return
+        self._over = True
+        for user in self.connections:
+            user.take = _nothing
+
+    def close(self) -> None:
+        """Close all connections."""
+        for user in self.connections:
+            user.close()
+
+    def _released(self, user: Connection, now_ns: int) -> None:
+        """Send the user's next request at once; its intended start is the end of the last one."""
+        recorder = self._recorder
+        if user.refused:
+            self._pause(user)
+            return
+        if now_ns >= recorder.turn_ns:
+            if now_ns >= self._end_ns:
+                self.finish()
+            else:
+                recorder.turn(now_ns)
+        try:
+            plan = user.take()
+        except StopIteration:
+            user.parked = True
+            self._parked += 1
+            return
+        row = recorder.rows[plan.index] or recorder.open_row(plan.index, now_ns)
+        row.started += 1
+        user.begin(plan, row, now_ns, now_ns)
+
+    def _pause(self, user: Connection) -> None:
+        user.refused = False
+        pause_s = min(_FIRST_PAUSE_S * 2 ** min(user.refusals - 1, 10), _LONGEST_PAUSE_S)
+        self._engine.loop.call_later(pause_s, lambda: self._released(user, monotonic_ns()))
+
+
+def _takes(
+    executor: ClosedExecutor, order: Iterator[Plan], worker: int, workers: int
+) -> Callable[[int], Callable[[], Plan]]:
+    """Return what gives a user (by number) its way to the next request."""
+    if isinstance(executor, PerVuIterations):
+        return lambda _: islice(order, executor.iterations).__next__
+    if isinstance(executor, SharedIterations):
+        order = islice(order, share(executor.iterations, worker, workers))
+    following = order.__next__
+    return lambda _: following

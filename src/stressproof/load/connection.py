@@ -1,0 +1,242 @@
+"""One virtual user's connection: the hot path of the engine.
+
+Between an answer and the next request lie `Connection.data_received`, a look into the table of
+known header blocks, one increment of a histogram, and `Connection.begin`. Everything that can be
+done before the load is done before it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic_ns
+
+from stressproof.load.door import Door, Doorstep, OpeningError
+from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
+from stressproof.load.recorder import FINE_US, LiveRow, Phases
+from stressproof.load.requests import Plan
+from stressproof.load.samples import ErrorSample, Samples
+
+_REDIRECTS = range(300, 400)
+_NOWHERE = Doorstep()
+
+
+class Engine:
+    """What all connections of a worker share.
+
+    Attributes:
+        loop: The event loop.
+        door: Opens connections.
+        phases: Where first-byte times go.
+        samples: Where a few failures are kept.
+    """
+
+    __slots__ = ("door", "loop", "phases", "samples")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, door: Door, phases: Phases, samples: Samples
+    ) -> None:
+        self.loop = loop
+        self.door = door
+        self.phases = phases
+        self.samples = samples
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time, and opens itself anew when it must.
+
+    Args:
+        number: Which user this is, from 0.
+        engine: What it shares with others.
+        released: Called with the connection and the time whenever a request has ended.
+
+    Attributes:
+        plan: The request under way, None while idle.
+        started_ns: When that was sent, or the opening of a connection for it began.
+        refused: Whether the request that ended last found no connection.
+        refusals: How often in a row no connection could be opened.
+        take: Returns the user's next request; raises StopIteration when there is none.
+        parked: Whether the user has stopped.
+    """
+
+    __slots__ = (
+        "_engine",
+        "_first_byte",
+        "_first_ns",
+        "_intended_ns",
+        "_opening",
+        "_reader",
+        "_released",
+        "_row",
+        "_sent_ns",
+        "_transport",
+        "number",
+        "parked",
+        "plan",
+        "refusals",
+        "refused",
+        "started_ns",
+        "take",
+    )
+
+    _row: LiveRow
+    take: Callable[[], Plan]
+
+    def __init__(
+        self, number: int, engine: Engine, released: Callable[["Connection", int], None]
+    ) -> None:
+        self.number = number
+        self.plan: Plan | None = None
+        self.started_ns = 0
+        self.refused = False
+        self.refusals = 0
+        self.parked = True
+        self._engine = engine
+        self._released = released
+        self._first_byte = engine.phases.first_byte
+        self._reader = AnswerReader(HeadCache(bodyless=False))
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._intended_ns = self._sent_ns = self._first_ns = 0
+
+    def begin(self, plan: Plan, row: LiveRow, intended_ns: int, now_ns: int) -> None:
+        """Send a request, through a new connection where there is none."""
+        self.plan = plan
+        self._row = row
+        self._intended_ns = intended_ns
+        self.started_ns = self._sent_ns = now_ns
+        self._reader.known = plan.heads
+        self._reader.keep = plan.keep
+        if self._transport is not None:
+            self._transport.write(plan.render())
+        else:
+            self._opening = self._engine.loop.create_task(self._open(plan))
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of the answer in; where it completes it, judge, count and move on."""
+        now_ns = monotonic_ns()
+        if self.plan is None:
+            self._drop()  # nobody asked: whatever follows could be taken for an answer
+            return
+        try:
+            head = self._reader.feed(data)
+        except MalformedAnswerError as error:
+            self._fail("protocol", str(error), now_ns)
+            return
+        if head is not None:
+            self._end(head, now_ns)
+        elif not self._first_ns:
+            self._first_ns = now_ns
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection for the end of the answer where it may be that."""
+        self._transport = None
+        if self.plan is None:
+            self._reader.reset()
+            return
+        now_ns = monotonic_ns()
+        begun = self._reader.begun
+        head = self._reader.end() if exc is None else None
+        if head is not None:
+            self._end(head, now_ns)
+            return
+        how = "closed" if exc is None else "reset"
+        when = "within an answer" if begun else "before an answer"
+        self._fail("reset", f"the connection was {how} {when}", now_ns)
+
+    def give_up(self, outcome: str, detail: str, now_ns: int) -> None:
+        """End the request under way, counted at the time that was waited for it."""
+        self._fail(outcome, detail, now_ns)
+
+    def close(self) -> None:
+        """Let go of the connection; nothing may be under way."""
+        self._drop()
+
+    def _end(self, head: Head, now_ns: int) -> None:
+        """Judge and count a whole answer, and move on."""
+        plan, row = self.plan, self._row
+        if plan is None:  # cannot be: both callers looked
+            return
+        check = plan.check
+        if head.status in plan.expected and (check is None or self._holds(plan)):
+            row.ok += 1
+        elif head.status not in plan.expected:
+            self._count_bad_status(plan, row, head.status)
+        us = (now_ns - self._intended_ns) // 1000
+        if us < FINE_US:
+            row.corrected.counts[us] += 1
+        else:
+            row.corrected.record(us)
+        if row.uncorrected is not None:
+            row.uncorrected.record((now_ns - self.started_ns) // 1000)
+        row.last_ns = now_ns
+        self._first_byte.record(((self._first_ns or now_ns) - self._sent_ns) // 1000)
+        self._first_ns = 0
+        self.plan = None
+        if not head.keep_alive:
+            self._drop()
+        self._released(self, now_ns)
+
+    def _holds(self, plan: Plan) -> bool:
+        reader = self._reader
+        if plan.check is None:
+            return True
+        if reader.body_bytes > reader.keep:
+            reason: str | None = f"{reader.body_bytes} bytes are too many to be checked"
+        else:
+            reason = plan.check(reader.body)
+        if reason is None:
+            return True
+        self._row.fail("body_check")
+        self._sample("body_check", plan, None, f"{reason}; it begins {reader.body[:120]!r}")
+        return False
+
+    def _count_bad_status(self, plan: Plan, row: LiveRow, status: int) -> None:
+        outcome = "redirect" if status in _REDIRECTS else f"status_{status}"
+        row.fail(outcome)
+        self._sample(outcome, plan, status, f"answer {status}, {self._reader.body[:120]!r}")
+
+    def _fail(self, outcome: str, detail: str, now_ns: int) -> None:
+        plan, row = self.plan, self._row
+        if plan is None:
+            return
+        row.fail(outcome)
+        row.corrected.record((now_ns - self._intended_ns) // 1000)
+        if row.uncorrected is not None:
+            row.uncorrected.record((now_ns - self.started_ns) // 1000)
+        row.last_ns = now_ns
+        self._sample(outcome, plan, None, detail)
+        self._first_ns = 0
+        self.plan = None
+        self._drop()
+        self._released(self, now_ns)
+
+    def _sample(self, outcome: str, plan: Plan, status: int | None, detail: str) -> None:
+        samples = self._engine.samples
+        if samples.wants(outcome, plan.name):
+            samples.add(ErrorSample(outcome, plan.name, self._row.second, status, detail))
+
+    def _drop(self) -> None:
+        """Give the connection up: nothing of it reaches a later request."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.set_protocol(_NOWHERE)
+            transport.abort()
+        self._reader.reset()
+
+    async def _open(self, plan: Plan) -> None:
+        try:
+            transport = await self._engine.door.open()
+        except OpeningError as error:
+            self._opening = None
+            self.refused = True
+            self.refusals += 1
+            self._fail(error.outcome, str(error), monotonic_ns())
+            return
+        self._opening = None
+        self.refusals = 0
+        transport.set_protocol(self)
+        self._transport = transport
+        self._sent_ns = monotonic_ns()
+        transport.write(plan.render())

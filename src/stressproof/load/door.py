@@ -1,0 +1,205 @@
+"""Opening connections: TCP and TLS timed apart, failures told apart."""
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from time import monotonic_ns
+from typing import NamedTuple
+
+from stressproof.errors import TargetError, UsageError
+from stressproof.load.recorder import Phases
+from stressproof.load.workload import Target, origin_of
+
+
+class Address(NamedTuple):
+    """Where a target can be reached: address family, numeric host, port, and IPv6 scope."""
+
+    family: int
+    host: str
+    port: int
+    scope: int
+
+    def place(self) -> tuple[str, int] | tuple[str, int, int, int]:
+        """Return it as the socket module wants it."""
+        if self.family == socket.AF_INET6:
+            return self.host, self.port, 0, self.scope
+        return self.host, self.port
+
+
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def resolve(target: Target) -> list[Address]:
+    """Return the addresses of a target.
+
+    Raises:
+        TargetError: Its name means nothing.
+    """
+    origin = origin_of(target.url)
+    try:
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TargetError(
+            f"the host {origin.host!r} cannot be resolved: {error.strerror or error}",
+            hint="check the URL's spelling and the network's name service",
+        ) from error
+    addresses: list[Address] = []
+    for family, _, _, _, place in found:
+        if family in {socket.AF_INET, socket.AF_INET6}:
+            scope = int(place[-1]) if family == socket.AF_INET6 else 0
+            addresses.append(Address(family, str(place[0]), int(place[1]), scope))
+    return addresses
+
+
+def tls_context(target: Target) -> ssl.SSLContext | None:
+    """Return how a target is verified, None where it is plain HTTP.
+
+    Raises:
+        UsageError: The file of authorities cannot be used.
+    """
+    if not origin_of(target.url).secure:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=target.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"the authorities in {target.ca_file} cannot be read: {error}",
+            hint="name a file of certificates in PEM form",
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class OpeningError(Exception):
+    """A connection could not be opened.
+
+    Attributes:
+        outcome: ``connect``, ``tls``, or what the peer did the moment it was connected.
+    """
+
+    def __init__(self, outcome: str, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
+
+
+class Doorstep(asyncio.Protocol):
+    """Stands in until a connection is handed over, and after it is given up."""
+
+    __slots__ = ("spoken",)
+
+    def __init__(self) -> None:
+        self.spoken = False
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002  # asyncio's signature
+        """Note that the peer spoke without having been asked."""
+        self.spoken = True
+
+
+class Door:
+    """Opens connections to one target.
+
+    Args:
+        loop: The event loop.
+        target: Whom to reach.
+        addresses: Where it is, in order of preference; the one that worked last comes first.
+        phases: Where the times go.
+
+    Attributes:
+        file_limit_hits: Attempts that failed for want of file descriptors.
+        port_limit_hits: Attempts that failed for want of local ports.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        target: Target,
+        addresses: Sequence[Address],
+        phases: Phases,
+    ) -> None:
+        self._loop = loop
+        self._context = tls_context(target)
+        self._server_name = target.server_name or origin_of(target.url).host
+        self._addresses = list(addresses)
+        self._phases = phases
+        self.file_limit_hits = 0
+        self.port_limit_hits = 0
+
+    async def open(self) -> asyncio.Transport:
+        """Open a connection; its protocol is a `Doorstep` until the caller sets another.
+
+        Raises:
+            OpeningError: No address can be reached, or the peer cannot be verified.
+        """
+        before_ns = monotonic_ns()
+        sock = await self._connect()
+        connected_ns = monotonic_ns()
+        self._phases.connect.record((connected_ns - before_ns) // 1000)
+        doorstep = Doorstep()
+        try:
+            if self._context is None:
+                transport, _ = await self._loop.create_connection(lambda: doorstep, sock=sock)
+            else:
+                transport, _ = await self._loop.create_connection(
+                    lambda: doorstep,
+                    sock=sock,
+                    ssl=self._context,
+                    server_hostname=self._server_name,
+                )
+                self._phases.tls.record((monotonic_ns() - connected_ns) // 1000)
+        except (OSError, ssl.SSLError) as error:
+            sock.close()
+            raise OpeningError("tls" if self._context else "connect", _words(error)) from error
+        except BaseException:
+            sock.close()
+            raise
+        if doorstep.spoken or transport.is_closing():
+            transport.abort()
+            raise OpeningError(
+                "protocol" if doorstep.spoken else "reset",
+                "the peer spoke before it was asked"
+                if doorstep.spoken
+                else "the peer closed the connection at once",
+            )
+        return transport
+
+    async def _connect(self) -> socket.socket:
+        failure: OSError | None = None
+        for place in list(self._addresses):
+            sock: socket.socket | None = None
+            try:
+                sock = socket.socket(place.family, socket.SOCK_STREAM)
+                sock.settimeout(0)  # never block the loop
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await self._loop.sock_connect(sock, place.place())
+            except OSError as error:
+                failure = error
+                if sock is not None:
+                    sock.close()
+                if error.errno in _NO_FILES:
+                    self.file_limit_hits += 1
+                    break
+                if error.errno == errno.EADDRNOTAVAIL:
+                    self.port_limit_hits += 1
+                    break
+            except BaseException:
+                if sock is not None:
+                    sock.close()
+                raise
+            else:
+                if place != self._addresses[0]:
+                    self._addresses.remove(place)
+                    self._addresses.insert(0, place)
+                return sock
+        raise OpeningError("connect", _words(failure) if failure else "no address") from failure
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {error.verify_message}"
+    if error.errno is not None and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno).lower()
+    return error.strerror or str(error) or type(error).__name__

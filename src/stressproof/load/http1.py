@@ -1,0 +1,349 @@
+"""Answers of HTTP/1.1, byte by byte: framing as RFC 9112 section 6.3 has it, without I/O.
+
+The engine needs four things of an answer: status, where it ends, whether the connection may be used
+again, and a bounded part of the body. Servers repeat their header blocks, so a block is parsed once
+and then found by its bytes.
+"""
+
+import re
+
+CHUNKED = -1
+UNTIL_CLOSE = -2
+INTERIM = -3
+
+MAX_HEAD_BYTES = 65_536
+MAX_INTERIM = 16
+MAX_CHUNK_LINE_BYTES = 4_096
+MAX_TRAILER_BYTES = 65_536
+CHECKED_BODY_BYTES = 2 * 1024 * 1024
+"""What is kept of a body for a check; a longer body cannot be checked and fails."""
+SAMPLED_BODY_BYTES = 256
+"""What is kept of a body that is not checked, to show what a failure looked like."""
+
+_BLANK = b"\r\n\r\n"
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_FRAMING = (b"content-length", b"transfer-encoding", b"connection")
+_KNOWN_HEADS = 512
+
+_SWITCHING = 101
+_FINAL = 200
+_NO_CONTENT = frozenset({204, 304})
+
+
+class MalformedAnswerError(Exception):
+    """The peer does not speak HTTP/1.1; the connection is of no more use."""
+
+
+class Head:
+    """What a header block says that matters here.
+
+    Attributes:
+        status: Status code.
+        length: Bytes of body, or `CHUNKED`, `UNTIL_CLOSE`, or `INTERIM` where the answer proper is
+            still to come.
+        keep_alive: Whether the connection outlives the answer.
+    """
+
+    __slots__ = ("keep_alive", "length", "status")
+
+    def __init__(self, status: int, length: int, *, keep_alive: bool) -> None:
+        self.status = status
+        self.length = length
+        self.keep_alive = keep_alive
+
+
+class HeadCache(dict[bytes, Head]):
+    """Header blocks seen before, by their bytes; bounded.
+
+    Args:
+        bodyless: Whether these answer HEAD, and thus end with their header block.
+    """
+
+    __slots__ = ("_bodyless",)
+
+    def __init__(self, *, bodyless: bool) -> None:
+        super().__init__()
+        self._bodyless = bodyless
+
+    def parse(self, block: bytes) -> Head:
+        """Return what a header block (with its blank line) says, and remember it.
+
+        Raises:
+            MalformedAnswerError: It is not one.
+        """
+        head = self.get(block)
+        if head is None:
+            if len(self) >= _KNOWN_HEADS:
+                self.clear()
+            head = self[block] = parse_head(block, bodyless=self._bodyless)
+        return head
+
+
+def parse_head(block: bytes, *, bodyless: bool) -> Head:
+    """Parse a header block that ends with its blank line.
+
+    Args:
+        block: Status line and fields.
+        bodyless: Whether this answers a HEAD.
+
+    Raises:
+        MalformedAnswerError: It breaks the grammar, or says two things about its length.
+    """
+    first, *lines = block[: -len(_BLANK)].split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise MalformedAnswerError(f"not a status line: {first[:80]!r}")
+    status = int(match[2])
+    old = match[1] == b"0"
+    fields = _framing_fields(lines)
+    options = _elements(fields[b"connection"])
+    keep_alive = b"close" not in options and (not old or b"keep-alive" in options)
+    if status < _FINAL:
+        length = INTERIM
+    elif bodyless or status in _NO_CONTENT:
+        length = 0
+    else:
+        length = _length(fields, old=old)
+    return Head(status, length, keep_alive=keep_alive and length != UNTIL_CLOSE)
+
+
+def _framing_fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the values of the fields that matter, having looked at all."""
+    found: dict[bytes, list[bytes]] = {name: [] for name in _FRAMING}
+    name = _FRAMING[0]  # no field comes before the first, so it cannot be continued
+    for line in lines:
+        if line[:1] in (b" ", b"\t") and name not in found:
+            continue  # an obsolete continuation of a field that says nothing here
+        field = _FIELD.fullmatch(line)
+        if field is None:
+            raise MalformedAnswerError(f"not a header field: {line[:80]!r}")
+        name = field[1].lower()
+        if name in found:
+            found[name].append(field[2].strip(b" \t"))
+    return found
+
+
+def _elements(values: list[bytes]) -> list[bytes]:
+    return [part.strip(b" \t").lower() for value in values for part in value.split(b",")]
+
+
+def _length(fields: dict[bytes, list[bytes]], *, old: bool) -> int:
+    lengths = set(fields[b"content-length"])
+    codings = _elements(fields[b"transfer-encoding"])
+    if codings and (lengths or old):
+        raise MalformedAnswerError("Transfer-Encoding beside Content-Length or in HTTP/1.0")
+    if lengths:
+        return _content_length(lengths)
+    return _coded_length(codings)
+
+
+def _content_length(values: set[bytes]) -> int:
+    value = values.pop()
+    if values or not _LENGTH.fullmatch(value):
+        raise MalformedAnswerError(f"not one Content-Length: {[value, *values]!r}"[:120])
+    return int(value)
+
+
+def _coded_length(codings: list[bytes]) -> int:
+    if b"chunked" not in codings:
+        return UNTIL_CLOSE
+    if codings.index(b"chunked") != len(codings) - 1:
+        raise MalformedAnswerError("chunked is not the last transfer coding")
+    return CHUNKED
+
+
+_HEAD, _FIXED, _CLOSE, _SIZE, _CHUNK, _CHUNK_END, _TRAILER = range(7)
+
+
+class AnswerReader:
+    """Reads one answer after another from the bytes of a connection.
+
+    Attributes:
+        known: Header blocks of the request under way; set it before its answer arrives.
+        keep: How many bytes of the body to keep.
+        body_bytes: Length of the body read last.
+    """
+
+    __slots__ = (
+        "_body_at",
+        "_head",
+        "_interim",
+        "_kept",
+        "_left",
+        "_pending",
+        "_state",
+        "_whole",
+        "body_bytes",
+        "keep",
+        "known",
+    )
+
+    def __init__(self, known: HeadCache, keep: int = CHECKED_BODY_BYTES) -> None:
+        self.known = known
+        self.keep = keep
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget an unfinished answer: the next byte begins a new one."""
+        self._state = _HEAD
+        self._pending = b""
+        self._head: Head | None = None
+        self._interim = 0
+        self._left = 0
+        self._kept = bytearray()
+        self._whole = b""
+        self._body_at = 0
+        self.body_bytes = 0
+
+    @property
+    def body(self) -> bytes:
+        """The body read last, at most `keep` bytes of it."""
+        return self._whole[self._body_at : self._body_at + self.keep]
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of an answer has been read."""
+        return self._state != _HEAD or bool(self._pending) or self._interim > 0
+
+    def feed(self, data: bytes) -> Head | None:
+        """Read what has arrived; return the head once its answer is complete.
+
+        Raises:
+            MalformedAnswerError: It is not HTTP/1.1, or more than the one answer came.
+        """
+        if self._state == _HEAD and not self._pending:
+            # The hot path: a whole answer in one piece, under a header block seen before.
+            end = data.find(_BLANK) + 4
+            head = self.known.get(data[:end])
+            if head is not None and len(data) - end == head.length:
+                self._whole = data
+                self._body_at = end
+                self.body_bytes = head.length
+                return head
+        return self._feed_in_pieces(data)
+
+    def end(self) -> Head | None:
+        """Return the head where the end of the connection completes the answer."""
+        if self._state != _CLOSE:
+            return None
+        head = self._head
+        self._complete()
+        return head
+
+    def _feed_in_pieces(self, data: bytes) -> Head | None:
+        if self._pending:
+            data = self._pending + data
+            self._pending = b""
+        steps = (
+            self._read_head,
+            self._read_body,
+            self._read_body,
+            self._read_size,
+            self._read_body,
+            self._read_chunk_end,
+            self._read_trailer,
+        )
+        at = 0
+        while True:
+            moved = steps[self._state](data, at)
+            if moved < 0:  # complete, with the end of it as -1 - moved
+                at = -1 - moved
+                break
+            if moved == at:
+                self._pending = data[at:]
+                return None
+            at = moved
+        if at != len(data):
+            raise MalformedAnswerError(f"{len(data) - at} bytes more than the answer")
+        head = self._head
+        self._complete()
+        return head
+
+    def _complete(self) -> None:
+        whole, length = bytes(self._kept), self.body_bytes
+        self.reset()
+        self._whole = whole
+        self.body_bytes = length
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        """Read a header block, as the first of the steps.
+
+        Each step returns how far it read: where it began for need of more, below 0 at the end.
+        """
+        end = data.find(_BLANK, at) + len(_BLANK)
+        if end < len(_BLANK):
+            if len(data) - at > MAX_HEAD_BYTES:
+                raise MalformedAnswerError(f"a header block of more than {MAX_HEAD_BYTES} bytes")
+            if not b"HTTP/1.".startswith(data[at : at + 7]):
+                raise MalformedAnswerError(f"not a status line: {data[at : at + 80]!r}")
+            return at
+        if end - at > MAX_HEAD_BYTES:
+            raise MalformedAnswerError(f"a header block of more than {MAX_HEAD_BYTES} bytes")
+        head = self.known.parse(data[at:end])
+        if head.length == INTERIM:
+            self._interim += 1
+            if head.status == _SWITCHING or self._interim > MAX_INTERIM:
+                raise MalformedAnswerError(f"interim answer {head.status} without end or request")
+            return end
+        self._head = head
+        self.body_bytes = 0
+        if head.length == 0:
+            return -1 - end
+        self._left = head.length
+        self._state = {CHUNKED: _SIZE, UNTIL_CLOSE: _CLOSE}.get(head.length, _FIXED)
+        return end
+
+    def _read_body(self, data: bytes, at: int) -> int:
+        limit = len(data) if self._state == _CLOSE else min(len(data), at + self._left)
+        taken = limit - at
+        self.body_bytes += taken
+        room = self.keep - len(self._kept)
+        if room > 0:
+            self._kept += data[at : min(limit, at + room)]
+        if self._state == _CLOSE:
+            return limit
+        self._left -= taken
+        if self._left:
+            return limit
+        if self._state == _FIXED:
+            return -1 - limit
+        self._state = _CHUNK_END
+        return limit
+
+    def _read_size(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at)
+        if (end if end >= 0 else len(data)) - at > MAX_CHUNK_LINE_BYTES:
+            raise MalformedAnswerError(f"a chunk line of more than {MAX_CHUNK_LINE_BYTES} bytes")
+        if end < 0:
+            return at
+        match = _CHUNK_LINE.fullmatch(data, at, end)
+        if match is None:
+            raise MalformedAnswerError(f"not a chunk size: {data[at : min(end, at + 80)]!r}")
+        self._left = int(match[1], 16)
+        self._state = _CHUNK if self._left else _TRAILER
+        return end + 2
+
+    def _read_chunk_end(self, data: bytes, at: int) -> int:
+        if len(data) - at < len(b"\r\n"):
+            return at
+        if data[at : at + 2] != b"\r\n":
+            raise MalformedAnswerError("a chunk is longer than it says")
+        self._state = _SIZE
+        return at + 2
+
+    def _read_trailer(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at)
+        self._left += (end + 2 if end >= 0 else len(data)) - at
+        if self._left > MAX_TRAILER_BYTES:
+            raise MalformedAnswerError(f"a trailer of more than {MAX_TRAILER_BYTES} bytes")
+        if end < 0:
+            self._left -= len(data) - at
+            return at
+        if end == at:
+            return -1 - (end + 2)
+        if not _FIELD.fullmatch(data, at, end):
+            raise MalformedAnswerError(f"not a trailer field: {data[at : min(end, at + 80)]!r}")
+        return end + 2

@@ -1,0 +1,155 @@
+"""Adds up what workers report, and writes a round's rows."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from stressproof.evidence.measurements import Latency, RampCount, Row, is_answered
+from stressproof.load.recorder import RAMP, HistogramDelta, RowDelta
+from stressproof.measure.histogram import Histogram
+
+_NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
+
+
+def absorb(histogram: Histogram, delta: HistogramDelta) -> None:
+    """Add what a worker's histogram gained."""
+    histogram.merge(delta.pairs, delta.sum_us, delta.min_us, delta.max_us)
+
+
+class _Sum:
+    """One endpoint in one second, over all workers."""
+
+    __slots__ = ("corrected", "dropped", "late", "outcomes", "started", "uncorrected")
+
+    def __init__(self) -> None:
+        self.started = self.late = self.dropped = 0
+        self.outcomes: dict[str, int] = {}
+        self.corrected = Histogram()
+        self.uncorrected = Histogram()
+
+    def add(self, delta: RowDelta) -> None:
+        self.started += delta.started
+        self.late += delta.late
+        self.dropped += delta.dropped
+        for outcome, count in delta.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+        absorb(self.corrected, delta.corrected)
+        if delta.uncorrected is not None:
+            absorb(self.uncorrected, delta.uncorrected)
+
+    def row(self, second: int, endpoint: int, *, closed_loop: bool) -> Row:
+        return Row(
+            endpoint=endpoint,
+            second=second,
+            intended=self.started + self.dropped,
+            started=self.started,
+            late=self.late,
+            dropped=self.dropped,
+            outcomes=dict(sorted(self.outcomes.items())),
+            corrected=Latency.of(self.corrected),
+            uncorrected=None if closed_loop else Latency.of(self.uncorrected),
+        )
+
+
+class Ledger:
+    """A round's rows while it runs.
+
+    A second that can gain nothing more is kept as a few hundred bytes, so that a long round does
+    not fill memory with histograms.
+
+    Args:
+        endpoints: How many endpoints there are.
+        closed_loop: Whether corrected and uncorrected latency are the same.
+
+    Attributes:
+        completed: Measured requests that have ended.
+        failed: Those of them that ended badly.
+        first_ns: The first measured start on the monotonic clock, 0 before any.
+        last_ns: The last measured completion, 0 before any.
+        last_second: The last second that anything was reported of, `RAMP` before any.
+        all: Corrected latencies of all measured requests.
+        recent: Those that were added since `take_recent`.
+    """
+
+    def __init__(self, endpoints: int, *, closed_loop: bool) -> None:
+        self._endpoints = endpoints
+        self._closed_loop = closed_loop
+        self._open: dict[tuple[int, int], _Sum] = {}
+        self._packed: dict[tuple[int, int], bytes] = {}
+        self._ramp = [_Sum() for _ in range(endpoints)]
+        self.completed = self.failed = 0
+        self.first_ns = self.last_ns = 0
+        self.last_second = RAMP
+        self.all = Histogram()
+        self.recent = Histogram()
+
+    def add(self, deltas: Iterable[RowDelta]) -> None:
+        """Add what a worker reports."""
+        for delta in deltas:
+            if delta.second == RAMP:
+                self._ramp[delta.endpoint].add(delta)
+                continue
+            self._sum(delta.second, delta.endpoint).add(delta)
+            ended = sum(delta.outcomes.values())
+            self.completed += ended
+            self.failed += ended - delta.outcomes.get("ok", 0)
+            absorb(self.all, delta.corrected)
+            absorb(self.recent, delta.corrected)
+            if delta.first_ns:
+                self.first_ns = min(self.first_ns or delta.first_ns, delta.first_ns)
+            self.last_second = max(self.last_second, delta.second)
+            self.last_ns = max(self.last_ns, delta.last_ns)
+
+    def close_before(self, second: int) -> None:
+        """Pack the rows of seconds before this one: no worker will add to them."""
+        for key in [key for key in self._open if key[0] < second]:
+            self._packed[key] = msgspec.msgpack.encode(
+                self._open.pop(key).row(*key, closed_loop=self._closed_loop)
+            )
+
+    def take_recent(self) -> Histogram:
+        """Return the corrected latencies added since the last call."""
+        recent, self.recent = self.recent, Histogram()
+        return recent
+
+    def rows(self, seconds: Iterable[int]) -> list[Row]:
+        """Return every endpoint in every one of the seconds, the empty ones too."""
+        self.close_before(2**62)
+        decode = msgspec.msgpack.Decoder(Row).decode
+        rows = []
+        for second in seconds:
+            for endpoint in range(self._endpoints):
+                packed = self._packed.get((second, endpoint))
+                rows.append(self._empty(second, endpoint) if packed is None else decode(packed))
+        return rows
+
+    def ramp(self) -> list[RampCount]:
+        """Return what each endpoint was asked during the ramp."""
+        return [
+            RampCount(
+                endpoint=endpoint,
+                started=count.started,
+                answered=sum(n for kind, n in count.outcomes.items() if is_answered(kind)),
+            )
+            for endpoint, count in enumerate(self._ramp)
+        ]
+
+    def _sum(self, second: int, endpoint: int) -> _Sum:
+        key = (second, endpoint)
+        found = self._open.get(key)
+        if found is None:
+            found = self._open[key] = _Sum()
+        return found
+
+    def _empty(self, second: int, endpoint: int) -> Row:
+        return Row(
+            endpoint=endpoint,
+            second=second,
+            intended=0,
+            started=0,
+            late=0,
+            dropped=0,
+            outcomes={},
+            corrected=_NOTHING,
+            uncorrected=None if self._closed_loop else _NOTHING,
+        )

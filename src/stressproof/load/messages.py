@@ -1,0 +1,106 @@
+"""What a round's parent and its workers say to each other, over pipes.
+
+A frame is four bytes of length and that many bytes of MessagePack.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.load.door import Address
+from stressproof.load.recorder import HistogramDelta, RowDelta
+from stressproof.load.samples import ErrorSample
+from stressproof.load.watch import WorkerHealth
+from stressproof.load.workload import Workload
+
+_LENGTH_BYTES = 4
+
+
+class Job(Struct, frozen=True, tag=True):
+    """To a worker: what to do. It holds credentials, so it travels by pipe, not by argument."""
+
+    workload: Workload
+    addresses: list[Address]
+    worker: int
+    workers: int
+    resolution_s: int
+
+
+class Go(Struct, frozen=True, tag=True):
+    """To a worker: begin at this moment of the monotonic clock, which all on a host share."""
+
+    start_ns: int
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """To a worker: begin nothing more, and end soon."""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """From a worker: it awaits `Go`."""
+
+
+class Progress(Struct, frozen=True, tag=True):
+    """From a worker: what was counted since the last message.
+
+    Attributes:
+        rows: What rows gained.
+        samples: New failures in words.
+        open_from: Seconds before this one gain nothing more from this worker.
+    """
+
+    rows: list[RowDelta]
+    samples: list[ErrorSample]
+    open_from: int
+
+
+class Done(Struct, frozen=True, tag=True):
+    """From a worker: its last message.
+
+    Attributes:
+        health: What it says of itself.
+        connect: Times of TCP connections.
+        tls: Times of handshakes.
+        first_byte: Times from the send to the first byte of an answer.
+        last_second: The last second of the measured window that began, -1 for none.
+    """
+
+    health: WorkerHealth
+    connect: HistogramDelta
+    tls: HistogramDelta
+    first_byte: HistogramDelta
+    last_second: int
+
+
+ToWorker = Job | Go | Stop
+FromWorker = Ready | Progress | Done
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def frame(message: ToWorker | FromWorker) -> bytes:
+    """Return a message as bytes."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(_LENGTH_BYTES, "big") + body
+
+
+class Frames:
+    """Cuts a stream of bytes into the bodies of its frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the bodies that are complete with these bytes."""
+        self._buffer += data
+        bodies = []
+        while len(self._buffer) >= _LENGTH_BYTES:
+            end = _LENGTH_BYTES + int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
+            if len(self._buffer) < end:
+                break
+            bodies.append(bytes(self._buffer[_LENGTH_BYTES:end]))
+            del self._buffer[:end]
+        return bodies
+
+
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode

@@ -1,0 +1,48 @@
+"""What must never reach a log, an artifact or an error sample, and how it is kept out."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+MASK = "***"
+
+_SECRET_NAMES = re.compile(
+    r"auth|cookie|token|secret|password|passwd|api-?key|credential", re.IGNORECASE
+)
+# Credentials that a server may echo although we never sent them.
+_SECRET_SHAPES = re.compile(
+    r"(?i:\b(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}"
+    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
+)
+_SHORTEST_SECRET = 4  # anything shorter would mask ordinary words
+
+
+def is_secret(header: str) -> bool:
+    """Return whether a header of this name carries a credential."""
+    return _SECRET_NAMES.search(header) is not None
+
+
+def masked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers that can be shown: secret values are replaced by `MASK`."""
+    return {name: MASK if is_secret(name) else value for name, value in headers.items()}
+
+
+class Redactor:
+    """Replaces known secret values, and what looks like one, in text that will be kept."""
+
+    def __init__(self, headers: Iterable[Mapping[str, str]]) -> None:
+        values: set[str] = set()
+        for one in headers:
+            for name, value in one.items():
+                if is_secret(name):
+                    values.update((value, *value.split()))
+        # Longest first, so that no remainder of a longer secret survives.
+        self._values = sorted(
+            (v for v in values if len(v) >= _SHORTEST_SECRET), reverse=True, key=len
+        )
+
+    def clean(self, text: str) -> str:
+        """Return the text without secrets and without control characters."""
+        for value in self._values:
+            text = text.replace(value, MASK)
+        text = _SECRET_SHAPES.sub(MASK, text)
+        return "".join(char if char.isprintable() else " " for char in text)

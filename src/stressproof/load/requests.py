@@ -1,0 +1,163 @@
+"""Requests as bytes, made before the load starts; and the order in which they are sent."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain, cycle, repeat
+from math import gcd
+from os import urandom
+from random import Random
+
+from stressproof.errors import UsageError
+from stressproof.load.checks import Check
+from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
+from stressproof.load.workload import Endpoint, Workload, origin_of
+from stressproof.version import __version__
+
+_PLACEHOLDER = re.compile(rb"\{\{(\w*)\}\}")
+_BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+_DECK_AT_LEAST = 1024
+
+
+class Fresh:
+    """Values that no other request of the round has.
+
+    UUIDs come from the system's randomness and not from the workload's seed: an idempotency key
+    that a second run repeats would be answered from memory.
+
+    Args:
+        worker: This worker's number; sequence numbers of different workers never meet.
+        workers: How many there are.
+    """
+
+    def __init__(self, worker: int, workers: int) -> None:
+        self._random = Random(urandom(32))  # noqa: S311  # unique, and nobody's secret
+        self._sequence = worker
+        self._step = workers
+
+    def values(self) -> tuple[bytes, bytes]:
+        """Return a new UUID (version 4) and the next sequence number, as text."""
+        digits = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        uuid = (
+            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        )
+        number = self._sequence
+        self._sequence += self._step
+        return uuid.encode(), b"%d" % number
+
+
+class Plan:
+    """One endpoint, ready to be sent and judged.
+
+    Attributes:
+        index: Position in ``workload.endpoints``.
+        name: The endpoint's name.
+        render: Returns the bytes of the next request.
+        expected: Statuses that are no failure.
+        check: What the body must hold, None for anything.
+        heads: Known header blocks of its answers; an answer to HEAD has no body.
+        keep: Bytes to keep of a body.
+    """
+
+    __slots__ = ("check", "expected", "heads", "index", "keep", "name", "render")
+
+    def __init__(
+        self, index: int, endpoint: Endpoint, render: Callable[[], bytes], heads: HeadCache
+    ) -> None:
+        self.index = index
+        self.name = endpoint.name
+        self.render = render
+        self.expected = frozenset(endpoint.expected_statuses)
+        self.check = Check.of(endpoint.check)
+        self.heads = heads
+        self.keep = SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES
+
+
+def plans(workload: Workload, fresh: Fresh) -> list[Plan]:
+    """Return a plan for each endpoint.
+
+    Raises:
+        UsageError: A placeholder is unknown.
+    """
+    with_body, without_body = HeadCache(bodyless=False), HeadCache(bodyless=True)
+    return [
+        Plan(
+            index,
+            endpoint,
+            _renderer(workload, endpoint, fresh),
+            without_body if endpoint.method == "HEAD" else with_body,
+        )
+        for index, endpoint in enumerate(workload.endpoints)
+    ]
+
+
+def deck(plans: list[Plan], weights: list[int], seed: int) -> Iterator[Plan]:
+    """Return the endless order of requests, decided by ``seed`` alone.
+
+    Every whole run through the weights holds each endpoint exactly ``weight`` times, so shares are
+    exact in the long run and close in the short.
+    """
+    divisor = gcd(*weights)
+    one = [
+        plan for plan, weight in zip(plans, weights, strict=True) for _ in range(weight // divisor)
+    ]
+    random = Random(seed)  # noqa: S311  # an order to repeat, not a secret
+    copies = -(-_DECK_AT_LEAST // len(one))
+    return cycle(tuple(chain.from_iterable(random.sample(one, len(one)) for _ in range(copies))))
+
+
+def _renderer(workload: Workload, endpoint: Endpoint, fresh: Fresh) -> Callable[[], bytes]:
+    variants = [_compose(workload, endpoint, rotated) for rotated in (endpoint.rotate or ({},))]
+    if all(not _placeholders(endpoint.name, head + body) for head, body in variants):
+        whole = [_join(head, body, endpoint) for head, body in variants]
+        return (repeat(whole[0]) if len(whole) == 1 else cycle(whole)).__next__
+    following = cycle(variants).__next__
+
+    def render() -> bytes:
+        head, body = following()
+        uuid, sequence = fresh.values()
+        return _join(
+            head.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
+            body.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
+            endpoint,
+        )
+
+    return render
+
+
+def _placeholders(name: str, text: bytes) -> list[bytes]:
+    found = _PLACEHOLDER.findall(text)
+    for placeholder in found:
+        if placeholder not in {b"uuid", b"seq"}:
+            raise UsageError(
+                f"{name}: {{{{{placeholder.decode(errors='replace')}}}}} means nothing",
+                hint="use {{uuid}} or {{seq}}",
+            )
+    return found
+
+
+def _compose(
+    workload: Workload, endpoint: Endpoint, rotated: dict[str, str]
+) -> tuple[bytes, bytes]:
+    """Return a request's head without its last two lines, and its body."""
+    origin = origin_of(workload.target.url)
+    headers = {
+        "user-agent": ("User-Agent", f"stressproof/{__version__}"),
+        "accept": ("Accept", "*/*"),
+    }
+    if endpoint.body is not None:
+        headers["content-type"] = ("Content-Type", "application/json")
+    for given in (workload.target.headers, endpoint.headers, rotated):
+        headers.update({name.lower(): (name, value) for name, value in given.items()})
+    lines = [
+        f"{endpoint.method} {origin.base}{endpoint.path} HTTP/1.1",
+        f"Host: {origin.authority}",
+        *(f"{name}: {value}" for name, value in headers.values()),
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n", (endpoint.body or "").encode()
+
+
+def _join(head: bytes, body: bytes, endpoint: Endpoint) -> bytes:
+    if body or endpoint.method not in _BODYLESS_METHODS:
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+    return head + b"\r\n"

@@ -1,0 +1,135 @@
+"""What a round hands back, and what can be seen of it while it runs."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.errors import RunError
+from stressproof.evidence.derive import saturation_reasons
+from stressproof.evidence.measurements import RampCount, Row, RunMeasurements
+from stressproof.evidence.stress import GeneratorHealth
+from stressproof.load.messages import Done
+from stressproof.load.samples import ErrorSample
+from stressproof.measure.histogram import P99_PPM, Histogram
+
+
+class StopFlag:
+    """Set from a signal handler or another thread to end a round early."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask the round to end."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Return whether the round was asked to end."""
+        return self._event.is_set()
+
+
+class Tick(Struct, frozen=True):
+    """How the round is going, about once a second.
+
+    Attributes:
+        elapsed_s: Since the round began, its ramp included.
+        ramping: Whether the measured window has not begun.
+        requests: Measured requests that have ended so far.
+        failures: Those of them that ended badly.
+        rps: Requests that ended since the last tick, a second.
+        p95_us: 95th percentile of those, corrected; None where there were none.
+    """
+
+    elapsed_s: float
+    ramping: bool
+    requests: int
+    failures: int
+    rps: float
+    p95_us: int | None
+
+
+class PhaseTimes(Struct, frozen=True):
+    """Where the time went, apart from the total.
+
+    Attributes:
+        connect: TCP connections.
+        tls: Handshakes, after the connection.
+        first_byte: From the send to the first byte of the answer.
+    """
+
+    connect: Histogram
+    tls: Histogram
+    first_byte: Histogram
+
+
+class RoundResult(Struct, frozen=True):
+    """What one round measured.
+
+    Attributes:
+        started_at: The first measured start (or when the window began, where nothing was started).
+        ended_at: The last completion of a measured request.
+        elapsed_us: From the one to the other.
+        rows: Every endpoint in every second of the window, by second and then endpoint.
+        ramp: What each endpoint was asked before the window.
+        health: What the instrument says of itself.
+        errors_sample: The first few failures of each kind in words.
+        phases: Times of connections, handshakes and first bytes; the ramp's are among them.
+        loop_delay_p50_us: Median lateness of due callbacks and requests.
+        interrupted: Whether it was stopped early.
+        resolution_s: Seconds a row covers.
+    """
+
+    started_at: datetime
+    ended_at: datetime
+    elapsed_us: int
+    rows: list[Row]
+    ramp: list[RampCount]
+    health: GeneratorHealth
+    errors_sample: list[ErrorSample]
+    phases: PhaseTimes
+    loop_delay_p50_us: int
+    interrupted: bool
+    resolution_s: int
+
+    def measurements(self, run_index: int) -> RunMeasurements:
+        """Return the part that goes into evidence."""
+        return RunMeasurements(
+            run_index=run_index, elapsed_us=self.elapsed_us, ramp=self.ramp, rows=self.rows
+        )
+
+
+class WorkerLostError(RunError):
+    """A worker process ended before its work did.
+
+    Attributes:
+        partial: What was measured until then.
+    """
+
+    def __init__(self, message: str, *, hint: str, partial: RoundResult) -> None:
+        super().__init__(message, hint=hint)
+        self.partial = partial
+
+
+def round_health(
+    done: Sequence[Done], delay: Histogram, rows: Sequence[Row], p95_us: int | None
+) -> GeneratorHealth:
+    """Return what all workers together say of the instrument, and whether it was the limit."""
+    workers = [one.health for one in done]
+    bare = GeneratorHealth(
+        cpu_busy_ppm=max((w.cpu_busy_ppm for w in workers), default=0),
+        loop_delay_p99_us=delay.quantile(P99_PPM) or 0,
+        loop_delay_max_us=delay.max_us or 0,
+        late_starts=sum(row.late for row in rows),
+        dropped_iterations=sum(row.dropped for row in rows),
+        gc_pause_max_us=max((w.gc_pause_max_us for w in workers), default=0),
+        rss_bytes=sum(w.rss_bytes for w in workers),
+        file_limit_hits=sum(w.file_limit_hits for w in workers),
+        port_limit_hits=sum(w.port_limit_hits for w in workers),
+        saturated=False,
+        saturated_reasons=[],
+    )
+    reasons = saturation_reasons(bare, p95_us, sum(row.started for row in rows))
+    return msgspec.structs.replace(bare, saturated=bool(reasons), saturated_reasons=reasons)

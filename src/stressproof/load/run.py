@@ -1,0 +1,252 @@
+"""One round: start the workers together, add up what they report, hand back what was measured."""
+
+import resource
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from stressproof.errors import RunError, UsageError
+from stressproof.load.crew import Crew, Member
+from stressproof.load.door import resolve, tls_context
+from stressproof.load.ledger import Ledger, absorb
+from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
+from stressproof.load.requests import Fresh, plans
+from stressproof.load.result import (
+    PhaseTimes,
+    RoundResult,
+    StopFlag,
+    Tick,
+    WorkerLostError,
+    round_health,
+)
+from stressproof.load.workload import Workload
+from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
+
+if TYPE_CHECKING:
+    from stressproof.load.samples import ErrorSample
+
+__all__ = ["RoundResult", "StopFlag", "Tick", "WorkerLostError", "run_round"]
+
+MAX_WORKERS = 64
+
+_READY_S = 60.0  # a worker that has not started by then never will
+_LEAD_NS = 30_000_000  # from the order to begin to the beginning, so that all have heard it
+_POLL_S = 0.05
+_STOP_S = 5.0  # after an order to stop, a worker that still runs is ended
+_SLACK_S = 30.0  # likewise after the last request should have timed out
+_READ_BYTES = 1 << 20
+_SAMPLES = 40
+_SPARE_FILES = 64
+
+
+def run_round(
+    workload: Workload,
+    *,
+    workers: int = 1,
+    on_tick: Callable[[Tick], None] | None = None,
+    stop: StopFlag | None = None,
+    resolution_s: int = 1,
+) -> RoundResult:
+    """Run one round in worker processes, and wait for its end.
+
+    Args:
+        workload: What to ask of whom.
+        workers: Processes; never more than there are users.
+        on_tick: Called about once a second.
+        stop: Ends the round early when it is set.
+        resolution_s: Seconds a row covers.
+
+    Raises:
+        UsageError: The workload cannot be run as it is.
+        TargetError: The target's name cannot be resolved.
+        WorkerLostError: A worker died; what was measured is attached.
+        RunError: The workers could not be started.
+    """
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(
+            f"the number of workers is {workers}, expected 1 to {MAX_WORKERS}",
+            hint="one worker for each core is the most that helps",
+        )
+    workers = min(workers, workload.executor.max_users)
+    plans(workload, Fresh(0, 1))  # placeholders are refused here rather than in a worker
+    tls_context(workload.target)  # and so is a file of authorities that cannot be read
+    _demand_files(-(-workload.executor.max_users // workers))
+    addresses = resolve(workload.target)
+    jobs = [Job(workload, addresses, worker, workers, resolution_s) for worker in range(workers)]
+    with Crew(jobs) as crew:
+        return _Round(workload, crew, on_tick, stop or StopFlag(), resolution_s).run()
+
+
+def _demand_files(connections: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and connections + _SPARE_FILES > hard:
+        raise UsageError(
+            f"{connections} connections in one worker need more files than the {hard} allowed",
+            hint="raise the hard limit (ulimit -Hn), or use more --workers",
+        )
+
+
+class _Round:
+    """The parent's side of one round."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        crew: Crew,
+        on_tick: Callable[[Tick], None] | None,
+        stop: StopFlag,
+        resolution_s: int,
+    ) -> None:
+        executor = workload.executor
+        self._workload = workload
+        self._crew = crew
+        self._on_tick = on_tick
+        self._stop = stop
+        self._resolution_s = resolution_s
+        self._ledger = Ledger(len(workload.endpoints), closed_loop=executor.closed_loop)
+        self._samples: list[ErrorSample] = []
+        self._start_ns = 0
+        self._ramp_s = executor.ramp_us / 1e6
+        self._longest_s = (
+            self._ramp_s + (executor.duration_us + workload.timeout_us) / 1e6 + _SLACK_S
+        )
+        self._ticks = 0
+        self._ticked_at_s = 0.0
+        self._ticked_requests = 0
+        self._stopped_s: float | None = None
+
+    def run(self) -> RoundResult:
+        """Run it from the first order to the last message."""
+        deadline_s = time.monotonic() + _READY_S
+        while not all(member.ready for member in self._crew.members):
+            self._listen()
+            if self._stop.is_set():
+                return self._result()
+            if time.monotonic() > deadline_s:
+                raise RunError(
+                    f"the workers were not ready within {_READY_S:g} s",
+                    hint="the machine may be overloaded; try again with fewer --workers",
+                )
+        self._start_ns = time.monotonic_ns() + _LEAD_NS
+        self._crew.send(Go(self._start_ns))
+        while not self._crew.done:
+            self._listen()
+            elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
+            if elapsed_s >= self._ticks + 1:
+                self._ticks = int(elapsed_s)
+                self._tick(elapsed_s)
+            self._watch_the_clock(elapsed_s)
+        return self._result()
+
+    def _watch_the_clock(self, elapsed_s: float) -> None:
+        if self._stop.is_set() and self._stopped_s is None:
+            self._stopped_s = elapsed_s
+            self._crew.send(Stop())
+        if elapsed_s > self._longest_s or (
+            self._stopped_s is not None and elapsed_s > self._stopped_s + _STOP_S
+        ):
+            hung = next(m.number for m in self._crew.members if m.done is None)
+            raise self._lost(f"worker {hung} does not end")
+
+    def _listen(self) -> None:
+        """Take in what workers have to say, for a moment at most."""
+        for key, _ in self._crew.selector.select(_POLL_S):
+            member: Member = key.data
+            stream = member.process.stdout
+            data = b"" if stream is None else stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
+            if data:
+                for body in member.frames.feed(data):
+                    self._take(member, body)
+            else:
+                self._crew.selector.unregister(key.fileobj)
+                if member.done is None:
+                    raise self._lost(self._epitaph(member))
+
+    def _take(self, member: Member, body: bytes) -> None:
+        message = decode_from_worker(body)
+        if isinstance(message, Ready):
+            member.ready = True
+        elif isinstance(message, Progress):
+            self._ledger.add(message.rows)
+            self._samples += message.samples
+            member.open_from = message.open_from
+            self._ledger.close_before(min(m.open_from for m in self._crew.members))
+        else:
+            member.done = message
+
+    def _epitaph(self, member: Member) -> str:
+        try:
+            code = member.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        how = "fell silent" if code is None else f"ended with {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code}"
+        words = member.last_words()
+        return f"worker {member.number} {how}" + (f": {words}" if words else "")
+
+    def _lost(self, what: str) -> WorkerLostError:
+        return WorkerLostError(
+            f"the load generator broke: {what}",
+            hint="what was measured until then is kept; look for a full memory, then run again",
+            partial=self._result(),
+        )
+
+    def _tick(self, elapsed_s: float) -> None:
+        recent = self._ledger.take_recent()
+        if self._on_tick is None:
+            return
+        requests = self._ledger.completed
+        self._on_tick(
+            Tick(
+                elapsed_s=elapsed_s,
+                ramping=elapsed_s < self._ramp_s,
+                requests=requests,
+                failures=self._ledger.failed,
+                rps=(requests - self._ticked_requests) / (elapsed_s - self._ticked_at_s),
+                p95_us=recent.quantile(P95_PPM),
+            )
+        )
+        self._ticked_at_s, self._ticked_requests = elapsed_s, requests
+
+    def _result(self) -> RoundResult:
+        ledger = self._ledger
+        first_ns = ledger.first_ns or self._start_ns + self._workload.executor.ramp_us * 1000
+        last_ns = max(ledger.last_ns, first_ns)
+        # Both clocks are read now, and the wall's is carried back by the other.
+        now, now_ns = datetime.now(UTC), time.monotonic_ns()
+        rows = ledger.rows(self._seconds())
+        done = [member.done for member in self._crew.members if member.done is not None]
+        delay = Histogram()
+        phases = PhaseTimes(Histogram(), Histogram(), Histogram())
+        for one in done:
+            absorb(delay, one.health.delay)
+            absorb(phases.connect, one.connect)
+            absorb(phases.tls, one.tls)
+            absorb(phases.first_byte, one.first_byte)
+        return RoundResult(
+            started_at=now - timedelta(microseconds=(now_ns - first_ns) // 1000),
+            ended_at=now - timedelta(microseconds=(now_ns - last_ns) // 1000),
+            elapsed_us=(last_ns - first_ns) // 1000,
+            rows=rows,
+            ramp=ledger.ramp(),
+            health=round_health(done, delay, rows, ledger.all.quantile(P95_PPM)),
+            errors_sample=self._samples[:_SAMPLES],
+            phases=phases,
+            loop_delay_p50_us=delay.quantile(P50_PPM) or 0,
+            interrupted=self._stop.is_set(),
+            resolution_s=self._resolution_s,
+        )
+
+    def _seconds(self) -> range:
+        """Return the seconds of the window: all that were asked for, or all that began."""
+        executor = self._workload.executor
+        whole = -(-executor.duration_us // 1_000_000)
+        broken = not self._crew.done or self._stop.is_set()
+        if broken or executor.iterations is not None:
+            begun = [member.done.last_second for member in self._crew.members if member.done]
+            last = max([*begun, self._ledger.last_second], default=-1)
+            whole = min(whole, last + self._resolution_s)
+        return range(0, whole, self._resolution_s)

@@ -1,0 +1,119 @@
+"""A sparse histogram of microseconds that merges without loss."""
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from stressproof.measure import buckets
+
+WHOLE_PPM = 1_000_000
+
+
+class Histogram:
+    """Counts per bucket, with the exact number, sum, minimum and maximum beside them.
+
+    Merging is associative and commutative, and a merge equals recording everything into one.
+
+    Attributes:
+        counts: Values seen per bucket (see `buckets`), only for buckets that have any.
+        n: Values recorded.
+        sum_us: Their exact sum in microseconds.
+        min_us: The exact minimum, None while empty.
+        max_us: The exact maximum, None while empty.
+    """
+
+    __slots__ = ("counts", "max_us", "min_us", "n", "sum_us")
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+        self.n = 0
+        self.sum_us = 0
+        self.min_us: int | None = None
+        self.max_us: int | None = None
+
+    @classmethod
+    def of(cls, values_us: Iterable[int]) -> Self:
+        """Return a histogram of the given values in microseconds."""
+        histogram = cls()
+        for value_us in values_us:
+            histogram.record(value_us)
+        return histogram
+
+    def record(self, value_us: int) -> None:
+        """Count one value, clamped to `buckets.MAX_US`.
+
+        Raises:
+            ValueError: The value is negative: time does not run backwards.
+        """
+        if value_us < 0:
+            raise ValueError(f"a duration cannot be negative: {value_us} µs")
+        value_us = min(value_us, buckets.MAX_US)
+        bucket = buckets.index(value_us)
+        self.counts[bucket] = self.counts.get(bucket, 0) + 1
+        self.n += 1
+        self.sum_us += value_us
+        self.min_us = value_us if self.min_us is None else min(self.min_us, value_us)
+        self.max_us = value_us if self.max_us is None else max(self.max_us, value_us)
+
+    def merge(
+        self, pairs: Sequence[int], sum_us: int, min_us: int | None, max_us: int | None
+    ) -> None:
+        """Add what another histogram wrote down: its `pairs`, sum, minimum and maximum."""
+        counts = self.counts
+        for position in range(0, len(pairs), 2):
+            bucket = pairs[position]
+            count = pairs[position + 1]
+            counts[bucket] = counts.get(bucket, 0) + count
+            self.n += count
+        self.sum_us += sum_us
+        if min_us is not None:
+            self.min_us = min_us if self.min_us is None else min(self.min_us, min_us)
+        if max_us is not None:
+            self.max_us = max_us if self.max_us is None else max(self.max_us, max_us)
+
+    def absorb(self, other: "Histogram") -> None:
+        """Add everything that another histogram holds."""
+        self.merge(other.pairs(), other.sum_us, other.min_us, other.max_us)
+
+    def pairs(self) -> list[int]:
+        """Return ``[bucket, count, …]``, flat and by ascending bucket: the form on disk."""
+        return [number for pair in sorted(self.counts.items()) for number in pair]
+
+    def quantile(self, ppm: int) -> int | None:
+        """Return the value in microseconds at a quantile, None where nothing was recorded.
+
+        Nearest rank (the smallest value with at least the asked share at or below it), as the
+        highest value equivalent to its bucket, never above the exact maximum. It is a value of a
+        bucket, not an interpolation between two.
+
+        Args:
+            ppm: The share in parts per million: 950_000 is the 95th percentile.
+
+        Raises:
+            ValueError: The share is not within 0 to 1_000_000.
+        """
+        return self.quantiles((ppm,))[0]
+
+    def quantiles(self, ppms: Sequence[int]) -> list[int | None]:
+        """Return `quantile` for several ascending shares in one pass."""
+        if any(not 0 <= ppm <= WHOLE_PPM for ppm in ppms) or list(ppms) != sorted(ppms):
+            raise ValueError(f"quantiles must ascend within 0 to 1_000_000 ppm: {list(ppms)}")
+        if self.max_us is None:
+            return [None] * len(ppms)
+        found: list[int | None] = []
+        ranks = [max(-(-ppm * self.n // WHOLE_PPM), 1) for ppm in ppms]
+        below = 0
+        for bucket, count in sorted(self.counts.items()):
+            below += count
+            while len(found) < len(ranks) and below >= ranks[len(found)]:
+                found.append(min(buckets.highest(bucket), self.max_us))
+        return found
+
+
+P50_PPM = 500_000
+P90_PPM = 900_000
+P95_PPM = 950_000
+P99_PPM = 990_000
+P999_PPM = 999_000
+
+SAMPLES_FOR = {P95_PPM: 59, P99_PPM: 299, P999_PPM: 2995}
+"""Fewest samples from which a quantile has an upper bound at 95 % confidence: ln 0.05 / ln q."""

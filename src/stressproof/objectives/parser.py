@@ -1,0 +1,393 @@
+"""The threshold language: k6's, unchanged, and what its users ask for on top of it.
+
+::
+
+    threshold  = selector ":" expression | recovery-expression
+    selector   = metric [ "{" tag ":" value { "," tag ":" value } "}" ]
+    expression = measure ( operator limit [ versus ] | versus ) { [","] modifier }
+    measure    = "avg" | "min" | "max" | "med" | "p" "(" number ")"
+               | "count" | "rate" | "value" | "recovery" "(" fault ")"
+    operator   = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
+    limit      = [ "-" ] number [ unit ] | baseline
+    baseline   = "baseline" [ ( "+" | "-" ) number [ unit ] ]
+    versus     = "vs" "baseline" ( "+" | "-" ) number [ unit ]
+    modifier   = "over" duration | "n" ">=" integer
+    duration   = number unit { number unit }
+    unit       = "us" | "µs" | "ms" | "s" | "m" | "h" | "%" | "pp" | "/s"
+
+``vs baseline + 10%`` is ``<= baseline + 10%`` and ``vs baseline - 10%`` is ``>= baseline - 10%``:
+the sign says which way is worse.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import NoReturn, cast
+
+from stressproof.objectives.expression import (
+    US_PER,
+    Baseline,
+    Comparison,
+    Expression,
+    Measure,
+    MeasureName,
+    Number,
+    Operator,
+    Threshold,
+    Unit,
+)
+from stressproof.objectives.metrics import MEASURES, METRICS, UNITS, Dimension, Metric
+from stressproof.objectives.selectors import parse_selector, split_selector
+from stressproof.objectives.syntax import (
+    ExpressionError,
+    Token,
+    did_you_mean,
+    tokens,
+)
+
+_MEASURES = ("avg", "min", "max", "med", "p", "count", "rate", "value", "recovery")
+_UNIT_WORDS: dict[str, Unit] = {
+    "us": "us",
+    "µs": "us",  # U+00B5, the micro sign
+    "μs": "us",  # U+03BC, the Greek letter, which many keyboards produce
+    "ms": "ms",
+    "s": "s",
+    "m": "m",
+    "h": "h",
+    "pp": "pp",
+}
+_UNITS_SHOWN = "us, ms, s, m, h, %"
+_MODIFIERS = ("over", "n", "vs")
+_MAX_PERCENT = 100
+_MAX_DIGITS = 24  # exact in a Decimal, which keeps 28
+
+
+def parse_threshold(
+    text: str, *, abort_on_fail: bool = False, delay_abort_us: int = 0
+) -> Threshold:
+    """Return a threshold given in one text, such as a flag: ``http_reqs: rate > 10/s``.
+
+    Raises:
+        ExpressionError: It cannot be meant.
+    """
+    selector_text, position = split_selector(text)
+    if selector_text is None:
+        expression = _Parser(text, 0, METRICS["recovery"]).expression()
+        return Threshold(
+            parse_selector("recovery"), expression, abort_on_fail, delay_abort_us=delay_abort_us
+        )
+    selector = parse_selector(selector_text)
+    expression = _Parser(text, position, METRICS[selector.metric]).expression()
+    return Threshold(selector, expression, abort_on_fail, delay_abort_us=delay_abort_us)
+
+
+def parse_expression(text: str, metric: Metric | None = None) -> Expression:
+    """Return an expression such as ``p(95) < 200ms over 10s n >= 300``.
+
+    Args:
+        text: The expression.
+        metric: What it is about; measures and units that this metric does not have are refused.
+            None accepts those of any metric.
+
+    Raises:
+        ExpressionError: It cannot be meant.
+    """
+    return _Parser(text, 0, metric).expression()
+
+
+def parse_duration_us(text: str) -> int:
+    """Return a duration such as ``10s``, ``1m30s`` or ``500ms`` in microseconds.
+
+    Raises:
+        ExpressionError: It is none, or not a whole number of microseconds.
+    """
+    return _Parser(text, 0, None).whole_duration()
+
+
+class _Parser:
+    """Recursive descent over the tokens; each method's docstring is its rule of the grammar."""
+
+    def __init__(self, source: str, start: int, metric: Metric | None) -> None:
+        self.source = source
+        self.tokens = list(tokens(source, start))
+        self.position = 0
+        self.metric = metric
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.position]
+
+    def take(self) -> Token:
+        token = self.next
+        if token.kind != "end":
+            self.position += 1
+        return token
+
+    def accept(self, *texts: str) -> Token | None:
+        return self.take() if self.next.text in texts and self.next.kind != "end" else None
+
+    def fail(self, reason: str, token: Token | None = None, hint: str = "") -> NoReturn:
+        at = token or self.next
+        raise ExpressionError(reason, self.source, at.start, at.end, hint=hint)
+
+    def expect(self, text: str, what: str) -> Token:
+        return self.accept(text) or self.fail(f"expected {what}, {_seen(self.next)}")
+
+    def expression(self) -> Expression:
+        """Parse ``measure ( operator limit [ versus ] | versus ) { [","] modifier }``."""
+        first = self.next
+        measure = self.measure()
+        self.check_measure(measure, first)
+        comparisons = []
+        if self.next.text != "vs":
+            operator = self.operator()
+            comparisons.append(Comparison(operator, self.limit(measure)))
+        over_us = least_n = None
+        while True:
+            comma = self.accept(",")
+            word = self.next
+            if word.kind == "end" and comma is None:
+                break
+            if word.text == "vs" and not any(_is_relative(one) for one in comparisons):
+                comparisons.append(self.versus(measure))
+            elif word.text == "over" and over_us is None:
+                over_us = self.over()
+            elif word.text == "n" and least_n is None:
+                least_n = self.least_n()
+            else:
+                self.refuse_modifier(word)
+        expression = Expression(measure, tuple(comparisons), over_us, least_n)
+        self.check_together(expression, first)
+        return expression
+
+    def refuse_modifier(self, word: Token) -> NoReturn:
+        if word.text in _MODIFIERS:
+            self.fail(f"'{word.text}' is given twice", word)
+        if word.kind == "end":
+            self.fail("expected a modifier after the comma: over, n or vs", word)
+        hint = did_you_mean(word.text, _MODIFIERS) or (
+            "After the limit may follow: over 10s, n >= 300, vs baseline + 10%."
+        )
+        self.fail(f"{word.text!r} cannot follow a limit", word, hint)
+
+    def measure(self) -> Measure:
+        """Parse ``"avg" | … | "p" "(" number ")" | "recovery" "(" fault ")"``."""
+        word = self.take()
+        if word.kind == "end":
+            self.fail("expected a measure such as p(95), rate or count, the text ends here", word)
+        if word.text not in _MEASURES:
+            self.fail(
+                f"there is no measure {word.text!r}", word, _measure_hint(word.text, self.metric)
+            )
+        name = cast("MeasureName", word.text)
+        if name == "p":
+            if self.next.kind == "number":
+                joined = Token("word", f"p{self.next.text}", word.start, self.next.end)
+                hint = f"Did you mean 'p({self.next.text})'?"
+                self.fail(f"there is no measure {joined.text!r}", joined, hint)
+            self.expect("(", "'(' after p, as in p(95)")
+            number = self.number("the percentile, a number from 0 to 100")
+            percent = Decimal(number.text)
+            if percent > _MAX_PERCENT:
+                self.fail(f"a percentile lies within 0 to 100, not {number.text}", number)
+            self.expect(")", "')'")
+            return Measure("p", percent=percent.normalize() if percent else Decimal(0))
+        if name == "recovery":
+            return Measure("recovery", fault=self.fault())
+        return Measure(name)
+
+    def fault(self) -> str:
+        """Parse ``"(" fault ")"``; a fault's name may hold signs, as in ``FI-001``."""
+        opening = self.expect("(", "'(' and the fault's name, as in recovery(FI-001)")
+        start = self.next.start
+        while self.next.text != ")" and self.next.kind != "end":
+            self.take()
+        closing = self.expect(")", "')' after the fault's name")
+        name = self.source[start : closing.start].strip()
+        if not name:
+            self.fail(
+                "recovery needs the name of a fault",
+                opening,
+                "recovery(fault) stands for every fault of the run.",
+            )
+        return name
+
+    def operator(self) -> Operator:
+        """Parse ``"<" | "<=" | ">" | ">=" | "==" | "===" | "!="``."""
+        token = self.take()
+        if token.kind != "operator":
+            self.fail(
+                f"expected an operator (<, <=, >, >=, ==, !=), {_seen(token)}",
+                token,
+                "A threshold says what must hold, as in p(95) < 200ms.",
+            )
+        return "==" if token.text == "===" else cast("Operator", token.text)
+
+    def limit(self, measure: Measure) -> Number | Baseline:
+        """Parse ``[ "-" ] number [ unit ] | "baseline" [ ( "+" | "-" ) number [ unit ] ]``."""
+        if self.accept("baseline"):
+            return self.margin(measure) if self.next.text in {"+", "-"} else Baseline()
+        sign = self.accept("-", "+")
+        first = self.number("a limit")
+        value = Decimal(first.text)
+        unit = self.unit(measure, self.dimension(measure))
+        return Number(-value if sign and sign.text == "-" and value else value.normalize(), unit)
+
+    def versus(self, measure: Measure) -> Comparison:
+        """Parse ``"vs" "baseline" ( "+" | "-" ) number [ unit ]``."""
+        self.expect("vs", "'vs'")
+        self.expect("baseline", "'baseline' after 'vs'")
+        if self.next.text not in {"+", "-"}:
+            self.fail(
+                f"'vs baseline' needs a margin, {_seen(self.next)}",
+                hint="'vs baseline + 10%' bounds it from above, 'vs baseline - 10%' from below.",
+            )
+        operator: Operator = "<=" if self.next.text == "+" else ">="
+        return Comparison(operator, self.margin(measure))
+
+    def margin(self, measure: Measure) -> Baseline:
+        """Parse ``( "+" | "-" ) number [ unit ]``; without a unit it is k6's own."""
+        sign = self.take()
+        value = Decimal(self.number("a margin").text).normalize()
+        unit = "%" if self.accept("%") else self.unit(measure, self.dimension(measure))
+        return Baseline(-value if sign.text == "-" else value, unit)
+
+    def over(self) -> int:
+        """Parse ``"over" duration``."""
+        self.expect("over", "'over'")
+        at = self.next
+        window_us = self.duration()
+        if window_us == 0 or window_us % US_PER["s"]:
+            self.fail("a window is a whole number of seconds, at least one", at)
+        return window_us
+
+    def least_n(self) -> int:
+        """Parse ``"n" ">=" integer``."""
+        self.expect("n", "'n'")
+        self.expect(">=", "'>=' after n, as in n >= 300")
+        number = self.number("the fewest samples, a whole number")
+        if not number.text.isdecimal() or int(number.text) < 1:
+            self.fail("the fewest samples are a whole number of at least 1", number)
+        return int(number.text)
+
+    def number(self, what: str) -> Token:
+        token = self.take()
+        if token.kind != "number":
+            self.fail(f"expected {what}, {_seen(token)}", token)
+        if len(token.text) > _MAX_DIGITS:
+            self.fail(f"a number has at most {_MAX_DIGITS} characters", token)
+        return token
+
+    def unit(self, measure: Measure, dimension: Dimension | None) -> Unit:
+        """Parse ``"us" | … | "%" | "/s"``, nothing if none follows."""
+        token = self.next
+        if self.accept("%"):
+            unit: Unit = "%"
+        elif self.accept("/"):
+            self.expect("s", "'s' after '/', as in 10/s")
+            unit = "/s"
+        elif token.kind != "word" or token.text in _MODIFIERS:
+            return ""
+        elif token.text in _UNIT_WORDS:
+            unit = _UNIT_WORDS[self.take().text]
+        else:
+            self.fail(
+                f"there is no unit {token.text!r}",
+                token,
+                did_you_mean(token.text, _UNIT_WORDS) or f"Units are {_UNITS_SHOWN}.",
+            )
+        if dimension is not None and unit not in UNITS[dimension]:
+            about = f"{measure} of {self.metric.name}" if self.metric else str(measure)
+            allowed = ", ".join(UNITS[dimension]) or "none"
+            self.fail(f"{about} has no unit {unit!r}; its units: {allowed}", token)
+        return unit
+
+    def dimension(self, measure: Measure) -> Dimension | None:
+        return None if self.metric is None else self.metric.dimension(measure.name)
+
+    def duration(self) -> int:
+        """Parse ``number unit { number unit }`` into microseconds."""
+        total = Fraction(0)
+        start = self.next
+        while not total or self.next.kind == "number":
+            value = self.number("a duration such as 10s")
+            unit = self.take()
+            name = _UNIT_WORDS.get(unit.text, "")
+            if name not in US_PER:
+                self.fail(
+                    f"expected a unit of time (us, ms, s, m, h), {_seen(unit)}",
+                    unit,
+                    "Durations have a unit: 10s, 1m30s.",
+                )
+            total += Fraction(value.text) * US_PER[name]
+            if not total:
+                break
+        if total.denominator != 1:
+            self.fail("a duration is a whole number of microseconds", start)
+        return int(total)
+
+    def whole_duration(self) -> int:
+        duration_us = self.duration()
+        if self.next.kind != "end":
+            self.fail(f"expected the end of the duration, {_seen(self.next)}")
+        return duration_us
+
+    def check_measure(self, measure: Measure, token: Token) -> None:
+        if self.metric is None or measure.name in MEASURES[self.metric.kind]:
+            return
+        self.fail(
+            f"{self.metric.name} is a {self.metric.kind}: it has no {measure.name}",
+            token,
+            f"It has {', '.join(MEASURES[self.metric.kind])}.",
+        )
+
+    def check_together(self, expression: Expression, first: Token) -> None:
+        """Refuse what is well-formed but has no meaning."""
+        rules: tuple[tuple[bool, str], ...] = (
+            (
+                expression.measure.name == "recovery"
+                and (
+                    expression.over_us is not None
+                    or expression.least_n is not None
+                    or expression.needs_baseline
+                ),
+                "a recovery is one time: it has no window, no samples and no baseline",
+            ),
+            (
+                expression.needs_baseline and expression.over_us is not None,
+                "a window has no baseline: compare whole rounds, or give the window a limit",
+            ),
+            (
+                any(
+                    _is_relative(one) and one.operator in {"==", "!="}
+                    for one in expression.comparisons
+                ),
+                "two measured figures are never exactly equal: use <= or >= with a baseline",
+            ),
+        )
+        for broken, reason in rules:
+            if broken:
+                self.fail(reason, Token("", "", first.start, len(self.source.rstrip())))
+
+
+def _is_relative(comparison: Comparison) -> bool:
+    return isinstance(comparison.limit, Baseline)
+
+
+def _seen(token: Token) -> str:
+    return "the text ends here" if token.kind == "end" else f"found {token.text!r}"
+
+
+def _measure_hint(word: str, metric: Metric | None) -> str:
+    common: dict[str, str] = {
+        "mean": "avg",
+        "average": "avg",
+        "median": "med",
+        "minimum": "min",
+        "maximum": "max",
+        "percentile": "p(95)",
+        "errors": "rate of http_req_failed",
+    }
+    if word.lower() in common:
+        return f"Did you mean '{common[word.lower()]}'?"
+    names = MEASURES[metric.kind] if metric else _MEASURES
+    return did_you_mean(word, names) or f"There are {', '.join(names)}."

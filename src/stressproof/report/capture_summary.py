@@ -1,0 +1,105 @@
+"""A finished capture in words: what was measured, against which limits, and what to do next."""
+
+from stressproof.evidence.stress import Evaluation, Results, StressArtifact
+
+
+def _seconds(value: float | None) -> str:
+    """Return a time as people say it, ``no data`` where there is none."""
+    if value is None:
+        return "no data"
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def round_line(run_index: int, rounds: int, results: Results) -> str:
+    """Return one round in one line."""
+    return (
+        f"round {run_index}/{rounds}: {results.total_requests:,} requests, "
+        f"{results.throughput_rps:,.1f}/s, p50 {_seconds(results.median_response_time)}, "
+        f"p95 {_seconds(results.p95_response_time)}, p99 {_seconds(results.p99_response_time)}, "
+        f"{results.failed_requests:,} failed"
+    )
+
+
+def _objective(name: str, seen: str, limit: str, *, met: bool) -> str:
+    return f"  {'ok  ' if met else 'FAIL'} {name:<12} {seen:>12}   limit {limit}"
+
+
+def _objectives(evaluation: Evaluation, artifact: StressArtifact) -> list[str]:
+    limits = artifact.thresholds
+    judged = evaluation.rounds
+    rates = [one.error_rate_percent for one in judged]
+    worst_rate = None if not rates or None in rates else max(r for r in rates if r is not None)
+    lines = []
+    if limits.max_p95_seconds is not None:
+        lines.append(
+            _objective(
+                "p95",
+                _seconds(evaluation.worst_p95_seconds),
+                f"<= {limits.max_p95_seconds:g} s in every round",
+                met=bool(judged) and all(one.meets_p95 for one in judged),
+            )
+        )
+    if limits.max_error_rate_percent is not None:
+        lines.append(
+            _objective(
+                "errors",
+                "no data" if worst_rate is None else f"{worst_rate:.3g} %",
+                f"<= {limits.max_error_rate_percent:g} % in every round",
+                met=bool(judged) and all(one.meets_error_rate for one in judged),
+            )
+        )
+    if limits.min_throughput_rps is not None:
+        lines.append(
+            _objective(
+                "throughput",
+                f"{evaluation.min_throughput_rps:,.1f}/s" if judged else "no data",
+                f">= {limits.min_throughput_rps:g}/s in every round",
+                met=bool(judged) and all(one.meets_throughput for one in judged),
+            )
+        )
+    return lines
+
+
+def _endpoint_lines(artifact: StressArtifact) -> list[str]:
+    """Return the slowest round of each endpoint: nothing is averaged away."""
+    lines = [f"  {'endpoint':<44} {'requests':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'failed':>7}"]
+    for position, path in enumerate(artifact.endpoints):
+        rounds = [run.endpoints[position].results for run in artifact.runs]
+        worst = max(rounds, key=lambda one: one.p95_response_time or float("inf"))
+        lines.append(
+            f"  {path:<44} {sum(one.total_requests for one in rounds):>9,} "
+            f"{_seconds(worst.median_response_time):>9} {_seconds(worst.p95_response_time):>9} "
+            f"{_seconds(worst.p99_response_time):>9} "
+            f"{sum(one.failed_requests for one in rounds):>7,}"
+        )
+    return lines
+
+
+def summary(artifact: StressArtifact) -> str:
+    """Return the whole capture in a screenful."""
+    lines = [
+        f"{artifact.profile} on {artifact.target_url}: {artifact.workload.executor}, "
+        f"{artifact.concurrent_users} users, {len(artifact.runs)} of {artifact.rounds} rounds of "
+        f"{artifact.duration_seconds} s, {artifact.runtime.database_engine} "
+        f"{artifact.runtime.before.server_version or ''}".rstrip()
+    ]
+    if artifact.status != "complete":
+        lines.append(f"status: {artifact.status.upper()}: this is not release evidence")
+    if artifact.runs:
+        lines += _endpoint_lines(artifact)
+        lines += _objectives(artifact.evaluation, artifact)
+        if artifact.workload.closed_loop:
+            lines.append(
+                "  note: in a closed loop a stalled target is asked less, so a stall weighs less "
+                "here than on users who keep arriving (--executor constant-arrival-rate)"
+            )
+    errors = artifact.results.errors
+    if errors:
+        lines.append(
+            "  failures: " + ", ".join(f"{kind} x {count:,}" for kind, count in errors.items())
+        )
+        lines += [f"    e.g. {line}" for line in artifact.results.errors_sample[:3]]
+    if artifact.generator.worst.saturated:
+        lines.append("  INCONCLUSIVE: the generator itself was the limit:")
+        lines += [f"    {why}" for why in artifact.generator.worst.saturated_reasons]
+    return "\n".join(lines)

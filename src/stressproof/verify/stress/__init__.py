@@ -1,0 +1,1 @@
+"""Rules for stress evidence, and the verdict they add up to."""

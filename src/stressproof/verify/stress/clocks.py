@@ -1,0 +1,163 @@
+"""Time, as the measurements allow it: round clocks, elapsed time, concurrency, timeouts."""
+
+from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.stress import WorkloadRecord
+from stressproof.verify.instants import SECOND_US
+from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.stress.case import UNSOUND, StressCase, instant
+from stressproof.verify.stress.timing import CLOCK_SLACK_US
+
+_IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
+_EDGE_US = SECOND_US
+_TIMEOUT_SLACK_US = SECOND_US
+
+
+@rule(
+    "stress.round-clock",
+    clause="design 5 (started_at, ended_at), design 7 ruling 8",
+    title="Each round's times agree with its elapsed time and with its neighbours",
+    remedy="Times are written by the capture; capture again instead of editing them.",
+    level=Level.RECOMPUTED,
+)
+def round_clock(case: StressCase, judgement: Judgement) -> None:
+    """Start + elapsed = end ≤ captured, and ramp and pause lie between two rounds."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    workload = artifact.workload
+    between = round((workload.ramp_seconds + workload.pause_seconds) * SECOND_US)
+    before = instant(artifact.started_at)
+    least_gap = round(workload.ramp_seconds * SECOND_US)
+    for place, run in enumerate(artifact.runs):
+        where = f"runs[{place}]"
+        start, end, captured = (
+            instant(run.started_at),
+            instant(run.ended_at),
+            instant(run.captured_at),
+        )
+        if start is None or end is None or captured is None:
+            continue  # stress.timestamps says so
+        took = end - start
+        elapsed = round(run.elapsed_seconds * SECOND_US)
+        judgement.check(
+            abs(took - elapsed) <= CLOCK_SLACK_US,
+            f"{where}.ended_at",
+            words(f"{took / SECOND_US:.3f} s after started_at"),
+            words(f"{run.elapsed_seconds} s, its elapsed time"),
+        )
+        judgement.check(
+            end <= captured + CLOCK_SLACK_US,
+            f"{where}.captured_at",
+            run.captured_at,
+            words(f"not before ended_at, {run.ended_at}"),
+        )
+        if before is not None:
+            judgement.check(
+                start - before >= least_gap - CLOCK_SLACK_US,
+                f"{where}.started_at",
+                words(f"{(start - before) / SECOND_US:.3f} s after what came before"),
+                words(f"at least {least_gap / SECOND_US:g} s of ramp and pause"),
+            )
+        before, least_gap = end, between
+
+
+@rule(
+    "stress.elapsed-measured",
+    clause="design 7, ruling 8",
+    title="Elapsed time is what the rows allow",
+    remedy=_IMPOSSIBLE,
+    level=Level.RECOMPUTED,
+)
+def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
+    """From the first row with a start to the last with one, and no longer than the last answer."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    step_us = artifact.measurements.resolution_seconds * SECOND_US
+    for place, run in enumerate(runs):
+        busy = [row for row in run.rows if row.started]
+        if not busy:
+            continue
+        first, last = busy[0].second * SECOND_US, busy[-1].second * SECOND_US
+        longest = max(row.corrected.max_us or 0 for row in busy)
+        least = max(last - first - step_us, 0)
+        most = last + step_us - first + longest + _EDGE_US
+        judgement.check(
+            least <= run.elapsed_us <= most,
+            f"measurements.runs[{place}].elapsed_us",
+            run.elapsed_us,
+            words(f"{least} to {most}, from the first row to the last answer"),
+        )
+
+
+@rule(
+    "stress.concurrency",
+    clause="design 5 (physics)",
+    title="The requests were possible for the users (Little's law, on the measurements)",
+    remedy=_IMPOSSIBLE,
+    level=Level.RECOMPUTED,
+)
+def concurrency(case: StressCase, judgement: Judgement) -> None:
+    """Users cannot have waited longer in sum than they were there."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    workload = artifact.workload
+    users = max(workload.users, workload.max_users)
+    for place, run in enumerate(runs):
+        waited_us, requests = _waited(run, workload)
+        limit_us = users * run.elapsed_us + requests  # a microsecond each for rounding
+        judgement.check(
+            waited_us <= limit_us,
+            f"measurements.runs[{place}]",
+            words(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
+            words(f"at most {limit_us / SECOND_US:.1f} s for {users} users"),
+        )
+
+
+def _waited(run: RunMeasurements, workload: WorkloadRecord) -> tuple[int, int]:
+    """Return the sum of the time that users were busy, and the number of requests."""
+    total_us = requests = 0
+    for row in run.rows:
+        latency = row.corrected if workload.closed_loop else row.uncorrected
+        if latency is not None:
+            total_us += latency.sum_us
+            requests += latency.n
+    return total_us, requests
+
+
+@rule(
+    "stress.timeout-applied",
+    clause="design 5 (workload)",
+    title="No request took longer than the timeout that is stated",
+    remedy="A timeout that is recorded but not applied hides the worst answers; capture again.",
+    level=Level.RECOMPUTED,
+)
+def timeout_applied(case: StressCase, judgement: Judgement) -> None:
+    """The longest time from the send is the timeout at most, with a second for the bookkeeping."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    limit_us = artifact.workload.timeout_us + _TIMEOUT_SLACK_US
+    closed = artifact.workload.closed_loop
+    for place, run in enumerate(runs):
+        longest = 0
+        for row in run.rows:
+            latency = row.corrected if closed else row.uncorrected
+            longest = max(longest, 0 if latency is None else latency.max_us or 0)
+        judgement.check(
+            longest <= limit_us,
+            f"measurements.runs[{place}]",
+            words(f"a request of {longest / SECOND_US:.3f} s"),
+            words(f"at most {artifact.workload.timeout_us / SECOND_US:g} s"),
+        )
+
+
+RULES = (round_clock, elapsed_measured, concurrency, timeout_applied)

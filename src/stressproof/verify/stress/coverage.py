@@ -1,0 +1,177 @@
+"""Enough was measured, by an instrument that was not itself the limit."""
+
+from stressproof.evidence import derive
+from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
+from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.verify.stress.recomputation import differences
+
+_SUCCESS = range(200, 300)
+
+
+@rule(
+    "stress.samples",
+    clause="design 5 (percentiles)",
+    title="The p95 of every round rests on enough samples",
+    remedy="Capture longer, or with more users or a higher rate.",
+    level=Level.RECOMPUTED,
+)
+def samples(case: StressCase, judgement: Judgement) -> None:
+    """Below 59 samples a p95 has no upper bound at 95 % confidence: nothing can be said."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    least = SAMPLES_FOR[P95_PPM]
+    for place, run in enumerate(runs):
+        n = sum(row.corrected.n for row in run.rows)
+        if n >= least:
+            judgement.held()
+        else:
+            judgement.cannot_tell(
+                f"measurements.runs[{place}]",
+                words(f"{n} samples"),
+                words(f"at least {least} for a p95"),
+            )
+
+
+@rule(
+    "stress.endpoint-successes",
+    clause="protocol 9, design 7 ruling 9 (requirement min_endpoint_successes)",
+    title="Every required endpoint succeeded in every round",
+    remedy="Make the endpoint work under load; one that never succeeds was not tested.",
+    level=Level.RECOMPUTED,
+)
+def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
+    """Successes are counted per endpoint, so that no other endpoint can hide a dead one."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    least = case.requirements.min_endpoint_successes
+    paths = [endpoint.path for endpoint in artifact.workload.endpoints]
+    for path in case.requirements.required_endpoints:
+        places = {number for number, each in enumerate(paths) if each == path}
+        for place, run in enumerate(runs):
+            good = sum(row.outcomes.get("ok", 0) for row in run.rows if row.endpoint in places)
+            judgement.check(
+                good >= least,
+                f"measurements.runs[{place}]",
+                words(f"{good} successes of {path}"),
+                words(f"at least {least}"),
+            )
+
+
+@rule(
+    "stress.endpoint-definitions",
+    clause="protocol 9, design 5 (workload)",
+    title="Required endpoints were asked by GET, expected to succeed, and their answers checked",
+    remedy="Capture with --profile enforcement: it defines what counts as an answer.",
+    level=Level.RECOMPUTED,
+)
+def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
+    """An error that was expected is no success, and a name is no path."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    for number, endpoint in enumerate(artifact.workload.endpoints):
+        where = f"workload.endpoints[{number}]"
+        named = endpoint.name in {endpoint.path, f"{endpoint.method} {endpoint.path}"}
+        judgement.check(named, f"{where}.name", endpoint.name, endpoint.path)
+        judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, words("1 or more"))
+        _statuses(endpoint, where, judgement)
+        if endpoint.path in case.requirements.required_endpoints:
+            judgement.check(endpoint.method == "GET", f"{where}.method", endpoint.method, "GET")
+            judgement.check(
+                endpoint.check is not None, f"{where}.check", None, words("a check of the answer")
+            )
+
+
+def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> None:
+    statuses = endpoint.expected_statuses
+    good = bool(statuses) and all(status in _SUCCESS for status in statuses)
+    judgement.check(good, f"{where}.expected_statuses", statuses, words("2xx only"))
+
+
+@rule(
+    "stress.generator-recomputed",
+    clause="design 5 (generator), design 7 ruling 10",
+    title="What the generator says of itself follows from the rounds and rows",
+    remedy="A figure that does not follow from its measurements is forged; capture again.",
+    level=Level.RECOMPUTED,
+)
+def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
+    """Late and dropped starts are the rows', saturation follows, and the worst is the worst."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    for place, (run, said) in enumerate(zip(runs, artifact.runs, strict=False)):
+        where, health = f"runs[{place}].generator", said.generator
+        for name, seen, expected in (
+            ("late_starts", health.late_starts, sum(row.late for row in run.rows)),
+            ("dropped_iterations", health.dropped_iterations, sum(row.dropped for row in run.rows)),
+        ):
+            judgement.check(seen == expected, f"{where}.{name}", seen, expected)
+        p95 = case.recomputed_rounds[place].p95_response_time
+        reasons = derive.saturation_reasons(
+            health,
+            None if p95 is None else round(p95 * 1_000_000),
+            sum(row.started for row in run.rows),
+        )
+        judgement.check(
+            health.saturated == bool(reasons), f"{where}.saturated", health.saturated, bool(reasons)
+        )
+        judgement.check(
+            health.saturated_reasons == reasons,
+            f"{where}.saturated_reasons",
+            health.saturated_reasons,
+            reasons,
+        )
+    worst = derive.worst_health([run.generator for run in artifact.runs])
+    judgement.held()
+    for path, seen, expected in differences(artifact.generator.worst, worst, "generator.worst"):
+        judgement.fail(path, seen, expected)
+
+
+@rule(
+    "stress.saturated",
+    clause="design 7, ruling 10",
+    title="The service was the limit, not the generator",
+    remedy="Give the generator its own cores or machine, or ask for less, then capture again.",
+    level=Level.RECOMPUTED,
+)
+def saturated(case: StressCase, judgement: Judgement) -> None:
+    """A saturated generator measures itself, so nothing can be said about the service."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    for place, (run, said) in enumerate(zip(runs, artifact.runs, strict=False)):
+        p95 = case.recomputed_rounds[place].p95_response_time
+        reasons = derive.saturation_reasons(
+            said.generator,
+            None if p95 is None else round(p95 * 1_000_000),
+            sum(row.started for row in run.rows),
+        )
+        if reasons:
+            judgement.cannot_tell(
+                f"runs[{place}].generator", words("; ".join(reasons)), words("a generator at ease")
+            )
+        else:
+            judgement.held()
+
+
+RULES = (
+    samples,
+    endpoint_successes,
+    endpoint_definitions,
+    generator_recomputed,
+    saturated,
+)

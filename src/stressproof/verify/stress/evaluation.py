@@ -1,0 +1,127 @@
+"""The capture's own evaluation follows from its rounds."""
+
+from fractions import Fraction
+
+from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.declared import DeclaredRound, DeclaredThresholds, Figures
+from stressproof.verify.stress.figures import equal
+
+_FORGED = "The evaluation must follow from the rounds; capture again instead of editing it."
+
+
+def error_rate(failed: int, total: int) -> Fraction:
+    """Return failed requests in per cent, exactly."""
+    return Fraction(failed * 100, total)
+
+
+@rule(
+    "stress.evaluation",
+    clause="protocol 12",
+    title="The evaluation follows from the rounds, field by field",
+    remedy=_FORGED,
+)
+def evaluation(case: StressCase, judgement: Judgement) -> None:
+    """Every field of the evaluation that is there equals its recomputation."""
+    said = case.declared.evaluation
+    if said is None:
+        judgement.skip("evaluation is not there")
+        return
+    verdicts: list[bool | None] = []
+    for place, one in enumerate(said.rounds or []):
+        figures = case.runs[place].results if place < len(case.runs) else None
+        if figures is not None:
+            limits = one.thresholds or case.declared.thresholds or DeclaredThresholds()
+            where = f"evaluation.rounds[{place}]"
+            verdicts.append(_one_round(place, one, figures, limits, where, judgement))
+            if one.thresholds is not None and case.declared.thresholds is not None:
+                judgement.check(
+                    one.thresholds == case.declared.thresholds,
+                    f"{where}.thresholds",
+                    words("other limits"),
+                    words("the artifact's own thresholds"),
+                )
+    if verdicts and None not in verdicts and said.overall_meets_targets is not None:
+        judgement.check(
+            said.overall_meets_targets == all(verdicts),
+            "evaluation.overall_meets_targets",
+            said.overall_meets_targets,
+            all(verdicts),
+        )
+    worst = None if case.declared.results is None else case.declared.results.p95_response_time
+    if said.worst_p95_seconds is None and worst is not None:
+        judgement.fail("evaluation.worst_p95_seconds", None, worst)
+    _same("evaluation.worst_p95_seconds", said.worst_p95_seconds, worst, judgement)
+    lowest = case.declared.min_throughput_rps
+    _same("evaluation.min_throughput_rps", said.min_throughput_rps, lowest, judgement)
+    if case.declared.meets_targets is not None and said.overall_meets_targets is not None:
+        judgement.check(
+            case.declared.meets_targets == said.overall_meets_targets,
+            "meets_targets",
+            case.declared.meets_targets,
+            said.overall_meets_targets,
+        )
+
+
+def _one_round(
+    place: int,
+    said: DeclaredRound,
+    figures: Figures,
+    limits: DeclaredThresholds,
+    where: str,
+    judgement: Judgement,
+) -> bool | None:
+    """Compare one round's evaluation, and return whether the round met its limits."""
+    if said.run_index is not None:
+        judgement.check(
+            said.run_index == place + 1, f"{where}.run_index", said.run_index, place + 1
+        )
+    for name in ("total_requests", "successful_requests", "failed_requests"):
+        seen, expected = getattr(said, name), getattr(figures, name)
+        if seen is not None and expected is not None:
+            judgement.check(seen == expected, f"{where}.{name}", seen, expected)
+    for name in ("throughput_rps", "p95_response_time"):
+        _same(f"{where}.{name}", getattr(said, name), getattr(figures, name), judgement)
+    if figures.total_requests and figures.failed_requests is not None:
+        exact = float(error_rate(figures.failed_requests, figures.total_requests))
+        _same(f"{where}.error_rate_percent", said.error_rate_percent, exact, judgement)
+    met = meets(figures, limits)
+    if met is None:
+        return None
+    for name, expected in met.items():
+        seen = getattr(said, name)
+        if seen is not None:
+            judgement.check(seen == expected, f"{where}.{name}", seen, expected)
+    return met["meets_targets"]
+
+
+def _same(where: str, seen: float | None, expected: float | None, judgement: Judgement) -> None:
+    """Compare a figure that may be absent with what it must be; a figure out of nothing fails."""
+    if seen is not None:
+        judgement.check(expected is not None and equal(seen, expected), where, seen, expected)
+
+
+def meets(figures: Figures, limits: DeclaredThresholds) -> dict[str, bool] | None:
+    """Return what a round's evaluation must say, None where its figures are not known."""
+    total, failed, rate = (
+        figures.total_requests,
+        figures.failed_requests,
+        figures.throughput_rps,
+    )
+    if total is None or failed is None or rate is None:
+        return None
+    p95 = figures.p95_response_time
+    if p95 is None and figures.successful_requests:
+        return None
+    by = limits.max_p95_seconds, limits.max_error_rate_percent, limits.min_throughput_rps
+    met = {
+        "meets_p95": by[0] is None or (p95 is not None and p95 <= by[0]),
+        "meets_error_rate": total > 0
+        and (by[1] is None or error_rate(failed, total) <= Fraction(repr(by[1]))),
+        "meets_throughput": by[2] is None or rate >= by[2],
+    }
+    met = {name: holds and total > 0 for name, holds in met.items()}
+    return {**met, "meets_targets": all(met.values())}
+
+
+RULES = (evaluation,)

@@ -1,0 +1,194 @@
+"""The workload was large enough, and every round met the limits by itself."""
+
+from collections import Counter
+from fractions import Fraction
+
+from stressproof.exits import Exit
+from stressproof.verify.rule import Judgement, Severity, rule, words
+from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.evaluation import error_rate
+from stressproof.verify.stress.figures import all_figures
+
+_SLOW = "Make the service meet its limits, then capture again; the limits are the protocol's."
+_LARGER = "Capture with the protocol's --rounds, --duration and --users, or more."
+_LIMITS = ("max_p95_seconds", "max_error_rate_percent", "min_throughput_rps")
+
+SAMPLES_P95 = 59
+SAMPLES_P99 = 299
+
+
+@rule(
+    "stress.rounds",
+    clause="protocol 6 and 12",
+    title="There are as many rounds as stated, and enough of them",
+    remedy=_LARGER,
+)
+def rounds(case: StressCase, judgement: Judgement) -> None:
+    """``rounds`` is the number of runs and of evaluations, and at least the floor."""
+    stated, least = case.declared.rounds, case.requirements.min_rounds
+    if case.declared.runs is not None:
+        judgement.check(
+            len(case.runs) >= least,
+            "runs",
+            words(f"{len(case.runs)} rounds"),
+            words(f"at least {least}"),
+        )
+    if stated is None:
+        return
+    judgement.check(stated >= least, "rounds", stated, words(f"at least {least}"))
+    if case.declared.runs is not None:
+        judgement.check(len(case.runs) == stated, "runs", words(f"{len(case.runs)} runs"), stated)
+    evaluation = case.declared.evaluation
+    if evaluation is not None and evaluation.rounds is not None:
+        count = len(evaluation.rounds)
+        judgement.check(count == stated, "evaluation.rounds", words(f"{count} rounds"), stated)
+
+
+@rule(
+    "stress.workload",
+    clause="protocol 8",
+    title="Rounds were long enough, with enough users",
+    remedy=_LARGER,
+)
+def workload(case: StressCase, judgement: Judgement) -> None:
+    """Duration and users reach their floors."""
+    for name, least in (
+        ("duration_seconds", case.requirements.min_duration_seconds),
+        ("concurrent_users", case.requirements.min_concurrent_users),
+    ):
+        seen = getattr(case.declared, name)
+        if seen is not None:
+            judgement.check(seen >= least, name, seen, words(f"at least {least}"))
+
+
+@rule(
+    "stress.endpoints",
+    clause="protocol 9",
+    title="The load included every required endpoint",
+    remedy="Capture with --profile enforcement and without --endpoint.",
+)
+def endpoints(case: StressCase, judgement: Judgement) -> None:
+    """The required endpoints are listed, each endpoint once, at least one."""
+    listed = case.declared.endpoints
+    if listed is None:
+        judgement.skip("endpoints is not there")
+        return
+    judgement.check(bool(listed), "endpoints", listed, words("at least one endpoint"))
+    twice = [path for path, count in Counter(listed).items() if count > 1]
+    judgement.check(not twice, "endpoints", twice, words("every endpoint once"))
+    for path in case.requirements.required_endpoints:
+        judgement.check(path in listed, "endpoints", words("not listed"), path)
+
+
+@rule(
+    "stress.thresholds",
+    clause="protocol 12",
+    title="The capture's thresholds are those it is verified against",
+    remedy="Capture and verify with the same limits; tightening one means capturing again.",
+)
+def thresholds(case: StressCase, judgement: Judgement) -> None:
+    """Each threshold equals the verifier's, without tolerance."""
+    seen = case.declared.thresholds
+    if seen is None:
+        judgement.skip("thresholds is not there")
+        return
+    for name in _LIMITS:
+        value, wanted = getattr(seen, name), getattr(case.requirements, name)
+        judgement.check(value == wanted, f"thresholds.{name}", value, wanted)
+
+
+@rule(
+    "stress.round-targets",
+    clause="protocol 5 and 12, design 5 (no dilution)",
+    title="Every round by itself, and the whole, meet the limits",
+    remedy=_SLOW,
+    exit_code=Exit.OBJECTIVES,
+)
+def round_targets(case: StressCase, judgement: Judgement) -> None:
+    """p95, error rate and throughput of each round, exactly and without rounding."""
+    asked = case.requirements
+    for where, figures in all_figures(case):
+        total, failed = figures.total_requests, figures.failed_requests
+        if not total:
+            continue  # stress.some-requests says that there is nothing to judge
+        p95, rate = figures.p95_response_time, figures.throughput_rps
+        if p95 is not None:
+            judgement.check(
+                p95 <= asked.max_p95_seconds,
+                f"{where}.p95_response_time",
+                p95,
+                words(f"at most {asked.max_p95_seconds:g} s"),
+            )
+        if failed is not None:
+            judgement.check(
+                error_rate(failed, total) <= Fraction(repr(asked.max_error_rate_percent)),
+                f"{where}.failed_requests",
+                words(f"{failed} of {total}, {failed * 100 / total:.4f} %"),
+                words(f"at most {asked.max_error_rate_percent:g} %"),
+            )
+        if rate is not None:
+            judgement.check(
+                rate >= asked.min_throughput_rps,
+                f"{where}.throughput_rps",
+                rate,
+                words(f"at least {asked.min_throughput_rps:g}/s"),
+            )
+    lowest = case.declared.min_throughput_rps
+    if lowest is not None:
+        judgement.check(
+            lowest >= asked.min_throughput_rps,
+            "min_throughput_rps",
+            lowest,
+            words(f"at least {asked.min_throughput_rps:g}/s"),
+        )
+
+
+@rule(
+    "stress.overall",
+    clause="protocol 5",
+    title="The capture says that it met its targets",
+    remedy=_SLOW,
+    exit_code=Exit.OBJECTIVES,
+)
+def overall(case: StressCase, judgement: Judgement) -> None:
+    """``evaluation.overall_meets_targets`` is true, and so is ``meets_targets`` where given."""
+    evaluation = case.declared.evaluation
+    said = None if evaluation is None else evaluation.overall_meets_targets
+    if said is not None:
+        judgement.check(said, "evaluation.overall_meets_targets", said, True)  # noqa: FBT003
+    if case.declared.meets_targets is not None:
+        met = case.declared.meets_targets
+        judgement.check(met, "meets_targets", met, True)  # noqa: FBT003
+
+
+@rule(
+    "stress.few-samples",
+    clause="design 5 (percentiles)",
+    title="The quantiles rest on enough samples",
+    remedy="Longer rounds make a quantile worth believing.",
+    severity=Severity.WARNS,
+)
+def few_samples(case: StressCase, judgement: Judgement) -> None:
+    """A p95 needs 59 samples and a p99 needs 299 before they bound anything."""
+    for place, run in enumerate(case.runs):
+        total = None if run.results is None else run.results.total_requests
+        if not total:
+            continue
+        for name, least in (("p95_response_time", SAMPLES_P95), ("p99_response_time", SAMPLES_P99)):
+            judgement.check(
+                total >= least,
+                f"runs[{place}].results.{name}",
+                words(f"{total} samples"),
+                words(f"at least {least}"),
+            )
+
+
+RULES = (
+    rounds,
+    workload,
+    endpoints,
+    thresholds,
+    round_targets,
+    overall,
+    few_samples,
+)

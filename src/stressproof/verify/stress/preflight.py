@@ -1,0 +1,89 @@
+"""Before the load: every endpoint worked."""
+
+from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.declared import DeclaredCheck
+
+_OK = range(200, 300)
+_REMEDY = "Repair what the preflight names, then capture again without --skip-preflight."
+
+
+@rule(
+    "stress.preflight",
+    clause="protocol 2",
+    title="Preflight was enabled and passed without a failure",
+    remedy=_REMEDY,
+)
+def preflight(case: StressCase, judgement: Judgement) -> None:
+    """``enabled`` and ``passed`` are true and ``failures`` is empty."""
+    seen = case.declared.preflight
+    if seen is None:
+        judgement.skip("preflight is not there")
+        return
+    judgement.check(seen.enabled is True, "preflight.enabled", seen.enabled, True)  # noqa: FBT003
+    judgement.check(seen.passed is True, "preflight.passed", seen.passed, True)  # noqa: FBT003
+    failed = [failure.endpoint for failure in seen.failures or []]
+    judgement.check(seen.failures == [], "preflight.failures", failed, words("an empty array"))
+
+
+@rule(
+    "stress.preflight-checks",
+    clause="protocol 2, design 7 (success is 2xx)",
+    title="The preflight reached every endpoint of the load, each with a success at last",
+    remedy=_REMEDY,
+)
+def preflight_checks(case: StressCase, judgement: Judgement) -> None:
+    """Where checks are listed, each endpoint's last one is a 2xx and none contradicts itself."""
+    seen = case.declared.preflight
+    checks = None if seen is None else seen.checks
+    if seen is None or checks is None:
+        judgement.skip("the artifact lists no preflight checks")
+        return
+    last: dict[str, tuple[str, DeclaredCheck]] = {}
+    for place, check in enumerate(checks):
+        where = f"preflight.checks[{place}]"
+        if check.endpoint is None:
+            judgement.fail(f"{where}.endpoint", None, words("the endpoint that was asked"))
+            continue
+        _one_check(check, where, last.get(check.endpoint), seen.attempts_per_endpoint, judgement)
+        last[check.endpoint] = (where, check)
+    for endpoint in case.declared.endpoints or []:
+        if endpoint not in last:
+            judgement.fail("preflight.checks", words("no check of it"), endpoint)
+            continue
+        where, check = last[endpoint]
+        judgement.check(check.ok is True, f"{where}.ok", check.ok, True)  # noqa: FBT003
+    known = set(case.declared.endpoints or ())
+    strangers = [endpoint for endpoint in last if endpoint not in known]
+    judgement.check(not strangers, "preflight.checks", strangers, words("only the load's own"))
+
+
+def _one_check(
+    check: DeclaredCheck,
+    where: str,
+    before: tuple[str, DeclaredCheck] | None,
+    attempts: int | None,
+    judgement: Judgement,
+) -> None:
+    if check.ok is True and check.status_code is not None:
+        judgement.check(
+            check.status_code in _OK, f"{where}.status_code", check.status_code, words("2xx")
+        )
+    if check.ok is True and check.error:
+        judgement.fail(f"{where}.error", check.error, words("no error beside ok"))
+    if check.ok is True and check.status_code is None:
+        judgement.fail(f"{where}.status_code", None, words("2xx beside ok"))
+    number = check.attempt
+    if number is not None:
+        least = 1 if before is None else (before[1].attempt or 0) + 1
+        most = number if attempts is None else attempts
+        judgement.check(
+            least <= number <= most, f"{where}.attempt", number, words(f"{least} to {most}")
+        )
+    if before is not None:
+        judgement.check(
+            before[1].ok is not True, where, words("an attempt after a success"), words("none")
+        )
+
+
+RULES = (preflight, preflight_checks)

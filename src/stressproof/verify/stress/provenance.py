@@ -1,0 +1,115 @@
+"""Where the figures come from: which database was reached, which build was measured."""
+
+from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.identity import RECAPTURE
+from stressproof.verify.subject import judge_clean, judge_commit
+
+_HEALTHY = 200
+
+
+@rule(
+    "stress.legacy",
+    clause="protocol 7, legacy note",
+    title="The artifact states the database engine that the load reached",
+    remedy=RECAPTURE,
+)
+def legacy(case: StressCase, judgement: Judgement) -> None:
+    """``runtime.database_engine`` is there; artifacts from before it are no release evidence."""
+    if case.requirements.database_engine is None:
+        judgement.skip("no database engine is required")
+        return
+    runtime = case.data.get("runtime")
+    there = isinstance(runtime, dict) and "database_engine" in runtime
+    judgement.check(
+        there,
+        "runtime.database_engine",
+        words("absent: a legacy artifact from before runtime provenance"),
+        case.requirements.database_engine,
+    )
+
+
+@rule(
+    "stress.engine",
+    clause="protocol 7",
+    title="The load reached the required database engine",
+    remedy="Run the service on the required database, then capture again.",
+)
+def engine(case: StressCase, judgement: Judgement) -> None:
+    """``runtime.database_engine`` is exactly the required one."""
+    wanted, runtime = case.requirements.database_engine, case.declared.runtime
+    if wanted is None:
+        judgement.skip("no database engine is required")
+        return
+    if runtime is None or runtime.database_engine is None:
+        judgement.skip("runtime.database_engine is not there")
+        return
+    seen = runtime.database_engine
+    judgement.check(seen == wanted, "runtime.database_engine", seen, wanted)
+
+
+@rule(
+    "stress.engine-source",
+    clause="protocol 7 (requirement engine_sources)",
+    title="How the engine's name is known is said, and good enough",
+    remedy="Let the service answer /health with what its database says of itself.",
+)
+def engine_source(case: StressCase, judgement: Judgement) -> None:
+    """``runtime.database_engine_source``, where given, is an accepted one."""
+    runtime = case.declared.runtime
+    if runtime is None or runtime.database_engine_source is None:
+        judgement.skip("a plain artifact does not say how it knows the engine")
+        return
+    seen, accepted = runtime.database_engine_source, case.requirements.engine_sources
+    judgement.check(
+        seen in accepted,
+        "runtime.database_engine_source",
+        seen,
+        words(" or ".join(accepted)),
+    )
+
+
+@rule(
+    "stress.probe",
+    clause="protocol 7",
+    title="The health endpoint answered the question for the engine",
+    remedy="Make /health of the service work, then capture again.",
+)
+def probe(case: StressCase, judgement: Judgement) -> None:
+    """Where the probe's status or error is given, it was a success."""
+    runtime = case.declared.runtime
+    if runtime is None:
+        judgement.skip("runtime is not there")
+        return
+    if runtime.health_status_code is not None:
+        code = runtime.health_status_code
+        judgement.check(code == _HEALTHY, "runtime.health_status_code", code, _HEALTHY)
+    if runtime.probe_error is not None:
+        judgement.check(
+            runtime.probe_error == "", "runtime.probe_error", runtime.probe_error, words("none")
+        )
+
+
+@rule(
+    "stress.commit",
+    clause="design 7, ruling 1",
+    title="The evidence is about the commit that is promoted",
+    remedy="Capture on the commit to be released.",
+)
+def commit(case: StressCase, judgement: Judgement) -> None:
+    """``subject.git_commit`` is one of the expected commits."""
+    judge_commit(case.declared.subject, case.requirements.expected_commits, judgement)
+
+
+@rule(
+    "stress.clean",
+    clause="design 7, ruling 1",
+    title="The build was the commit, without local changes",
+    remedy="Commit or stash the changes, then capture again.",
+)
+def clean(case: StressCase, judgement: Judgement) -> None:
+    """``subject.git_dirty`` is false where a commit is expected."""
+    judge_clean(case.declared.subject, case.requirements.expected_commits, judgement)
+
+
+RULES = (legacy, engine, engine_source, probe, commit, clean)

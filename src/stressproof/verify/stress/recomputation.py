@@ -1,0 +1,174 @@
+"""Every figure again, from the measurements, by the functions that the capture used."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.evidence import derive
+from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.stress.case import UNSOUND, StressCase
+
+_FORGED = "A figure that does not follow from its measurements is forged; capture again."
+
+
+def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, seen, expected) for every leaf in which two values differ.
+
+    Numbers are compared by value (2 equals 2.0); booleans are not numbers.
+    """
+    if isinstance(seen, Struct) and type(seen) is type(expected):
+        for name in seen.__struct_fields__:
+            yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
+    elif isinstance(seen, list) and isinstance(expected, list):
+        if len(seen) != len(expected):
+            yield where, words(f"{len(seen)} entries"), words(f"{len(expected)} entries")
+        else:
+            for place, (one, other) in enumerate(zip(seen, expected, strict=True)):
+                yield from differences(one, other, f"{where}[{place}]")
+    elif seen != expected or (isinstance(seen, bool) is not isinstance(expected, bool)):
+        yield where, seen, expected
+
+
+def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
+    judgement.held()
+    for path, one, other in differences(seen, expected, where):
+        judgement.fail(path, one, other)
+
+
+@rule(
+    "stress.rounds-recomputed",
+    clause="design 5 (measurements)",
+    title="Each round's figures, over all and per endpoint, follow from its measurements",
+    remedy=_FORGED,
+    level=Level.RECOMPUTED,
+)
+def rounds_recomputed(case: StressCase, judgement: Judgement) -> None:
+    """``runs[*]`` equals its recomputation exactly."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    runs = artifact.measurements.runs
+    judgement.check(
+        len(runs) == len(artifact.runs),
+        "measurements.runs",
+        words(f"{len(runs)} rounds measured"),
+        len(artifact.runs),
+    )
+    paths = [endpoint.name for endpoint in artifact.workload.endpoints]
+    for place, (run, said) in enumerate(zip(runs, artifact.runs, strict=False)):
+        where = f"runs[{place}]"
+        _same(said.results, case.recomputed_rounds[place], f"{where}.results", judgement)
+        _same(
+            said.elapsed_seconds,
+            derive.seconds(run.elapsed_us),
+            f"{where}.elapsed_seconds",
+            judgement,
+        )
+        _same([one.endpoint for one in said.endpoints], paths, f"{where}.endpoints", judgement)
+        parts = _by_endpoint(run, len(paths))
+        for endpoint, one in enumerate(said.endpoints[: len(paths)]):
+            expected = derive.endpoint_results(parts[endpoint], endpoint)
+            at = f"{where}.endpoints[{endpoint}].results"
+            _same(_without_samples(one.results), expected, at, judgement)
+
+
+def _by_endpoint(run: RunMeasurements, endpoints: int) -> list[RunMeasurements]:
+    """Split a round in one pass: as many passes as endpoints would be a forger's lever."""
+    rows: list[list[Row]] = [[] for _ in range(endpoints)]
+    for row in run.rows:
+        if row.endpoint < endpoints:
+            rows[row.endpoint].append(row)
+    return [msgspec.structs.replace(run, rows=part) for part in rows]
+
+
+def _without_samples(results: Results) -> Results:
+    """Texts of errors are not derived; `stress.error-samples` judges them."""
+    return msgspec.structs.replace(results, errors_sample=[])
+
+
+@rule(
+    "stress.overall-recomputed",
+    clause="design 5 (measurements), protocol 10 to 12",
+    title="The top-level figures and the evaluation follow from the measurements",
+    remedy=_FORGED,
+    level=Level.RECOMPUTED,
+)
+def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
+    """``results``, ``min_throughput_rps`` and ``evaluation`` equal their recomputation exactly."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    rounds = case.recomputed_rounds
+    sample = artifact.results.errors_sample
+    whole = derive.overall_results(artifact.measurements.runs, rounds, sample)
+    _same(artifact.results, whole, "results", judgement)
+    _same(artifact.min_throughput_rps, derive.min_rps(rounds), "min_throughput_rps", judgement)
+    evaluation = derive.evaluate(rounds, artifact.thresholds)
+    _same(artifact.evaluation, evaluation, "evaluation", judgement)
+    _same(artifact.meets_targets, evaluation.overall_meets_targets, "meets_targets", judgement)
+
+
+@rule(
+    "stress.error-samples",
+    clause="design 5 (errors counted by type, with a bounded sample)",
+    title="Samples of errors belong to rounds that had errors",
+    remedy=_FORGED,
+    level=Level.RECOMPUTED,
+)
+def error_samples(case: StressCase, judgement: Judgement) -> None:
+    """Top-level samples are those of the rounds; an endpoint without failures has none."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    known = {text for run in artifact.runs for text in run.results.errors_sample}
+    strangers = [text for text in artifact.results.errors_sample if text not in known]
+    judgement.check(not strangers, "results.errors_sample", strangers, words("the rounds' own"))
+    for place, run in enumerate(artifact.runs):
+        for number, one in enumerate(run.endpoints):
+            if one.results.errors_sample and not one.results.failed_requests:
+                judgement.fail(
+                    f"runs[{place}].endpoints[{number}].results.errors_sample",
+                    words("samples of errors"),
+                    words("none where no request failed"),
+                )
+
+
+@rule(
+    "stress.workload-agrees",
+    clause="design 5 (workload), protocol 8 and 9",
+    title="The protocol's fields say what the workload, target and runtime say",
+    remedy=_FORGED,
+    level=Level.RECOMPUTED,
+)
+def workload_agrees(case: StressCase, judgement: Judgement) -> None:
+    """The same fact is the same wherever it stands."""
+    artifact = case.sound
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    for where, seen, expected in _twice_stated(artifact):
+        _same(seen, expected, where, judgement)
+
+
+def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
+    workload, runtime = artifact.workload, artifact.runtime
+    yield "duration_seconds", artifact.duration_seconds, workload.duration_seconds
+    yield "ramp_up_seconds", artifact.ramp_up_seconds, workload.ramp_seconds
+    yield "concurrent_users", artifact.concurrent_users, workload.users
+    timeout_us = round(artifact.request_timeout * 1_000_000)
+    yield "request_timeout", timeout_us, workload.timeout_us
+    yield "endpoints", artifact.endpoints, [each.path for each in workload.endpoints]
+    yield "target_url", artifact.target_url, artifact.target.url
+    yield "runtime.database_engine", runtime.database_engine, runtime.before.database_engine
+    source = runtime.before.database_engine_source
+    yield "runtime.database_engine_source", runtime.database_engine_source, source
+
+
+RULES = (rounds_recomputed, overall_recomputed, error_samples, workload_agrees)

@@ -1,0 +1,260 @@
+"""The service under load: the same one throughout, healthy, protected, and counting alike."""
+
+from collections.abc import Iterator
+
+from stressproof.evidence.measurements import is_answered
+from stressproof.evidence.stress import RuntimeProbe, StressArtifact, TargetProbe
+from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.stress.case import StressCase, instant
+
+_NO_ARTIFACT = "no well-formed schema-2 artifact"
+_HEALTHY = 200
+_RESTARTED = "Find out why the service changed during the run, then capture again."
+
+PROBES_OF_OURS = 4
+"""Requests to the health endpoint that the capture itself may add between its two readings."""
+
+_IDENTITY = ("instance_id", "version", "git_commit", "git_dirty", "started_at")
+_RUNTIME = (
+    "database_engine",
+    "database_engine_source",
+    "server_version",
+    "system_identifier",
+    "fsync",
+    "synchronous_commit",
+    "migration_head",
+)
+
+
+@rule(
+    "stress.same-instance",
+    clause="design 5 (target; requirement require_identity)",
+    title="The same service answered before and after, without a restart",
+    remedy=_RESTARTED,
+    level=Level.RECOMPUTED,
+)
+def same_instance(case: StressCase, judgement: Judgement) -> None:
+    """Instance, build and start time agree, and the uptime grew."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    before, after = case.artifact.target.before, case.artifact.target.after
+    if after is None:
+        judgement.cannot_tell("target.after", None, words("what the target says after the load"))
+        return
+    _unchanged("target", before, after, _IDENTITY, judgement)
+    if before.uptime_seconds is not None and after.uptime_seconds is not None:
+        judgement.check(
+            after.uptime_seconds > before.uptime_seconds,
+            "target.after.uptime_seconds",
+            after.uptime_seconds,
+            words(f"more than {before.uptime_seconds} before the load"),
+        )
+    if before.instance_id is None and case.requirements.require_identity:
+        judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))
+    if before.instance_id is None and not case.requirements.require_identity:
+        judgement.skip("the target does not say which instance it is (require_identity)")
+
+
+def _unchanged(
+    where: str,
+    before: TargetProbe | RuntimeProbe,
+    after: TargetProbe | RuntimeProbe,
+    names: tuple[str, ...],
+    judgement: Judgement,
+) -> None:
+    for name in names:
+        one, other = getattr(before, name), getattr(after, name)
+        if one is not None or other is not None:
+            judgement.check(one == other, f"{where}.after.{name}", other, one)
+
+
+@rule(
+    "stress.same-database",
+    clause="protocol 7, design 5 (runtime before and after)",
+    title="The same database was behind the service before and after",
+    remedy=_RESTARTED,
+    level=Level.RECOMPUTED,
+)
+def same_database(case: StressCase, judgement: Judgement) -> None:
+    """Engine, version, system identifier, durability and migrations agree."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    before, after = case.artifact.runtime.before, case.artifact.runtime.after
+    if after is None:
+        judgement.cannot_tell("runtime.after", None, words("what the target says after the load"))
+        return
+    _unchanged("runtime", before, after, _RUNTIME, judgement)
+
+
+@rule(
+    "stress.healthy",
+    clause="design 5 (runtime before and after)",
+    title="The service was healthy before and after the load",
+    remedy="Repair the service; evidence of a sick one releases nothing.",
+    level=Level.RECOMPUTED,
+)
+def healthy(case: StressCase, judgement: Judgement) -> None:
+    """Both probes were answered with 200 and ``healthy``, between start and end of the capture."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    start, end = instant(artifact.started_at), instant(artifact.captured_at)
+    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
+        if probe is None:
+            continue  # stress.same-database says so
+        where = f"runtime.{name}"
+        judgement.check(
+            probe.status_code == _HEALTHY, f"{where}.status_code", probe.status_code, _HEALTHY
+        )
+        judgement.check(probe.status == "healthy", f"{where}.status", probe.status, "healthy")
+        judgement.check(
+            not probe.probe_error, f"{where}.probe_error", probe.probe_error, words("none")
+        )
+        at = instant(probe.probed_at)
+        inside = at is not None and start is not None and end is not None and start <= at <= end
+        judgement.check(
+            inside, f"{where}.probed_at", probe.probed_at, words("a time within the capture")
+        )
+
+
+@rule(
+    "stress.unsafe",
+    clause="design 7, ruling 17 (requirement refuse_unsafe)",
+    title="The database keeps what it confirms, and no protection of the service is off",
+    remedy="Run the service as in production: fsync and synchronous_commit on, nothing unsafe.",
+    level=Level.RECOMPUTED,
+)
+def unsafe(case: StressCase, judgement: Judgement) -> None:
+    """Neither fsync nor synchronous_commit is off, and ``unsafe`` is empty."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    if not case.requirements.refuse_unsafe:
+        judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
+        return
+    switched_off = artifact.runtime.unsafe
+    judgement.check(not switched_off, "runtime.unsafe", switched_off, words("an empty array"))
+    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
+        for setting in ("fsync", "synchronous_commit"):
+            where = f"runtime.{name}.{setting}"
+            value = None if probe is None else getattr(probe, setting)
+            if value is None:
+                judgement.cannot_tell(where, None, "on")
+            else:
+                judgement.check(value != "off", where, value, "on")
+
+
+@rule(
+    "stress.target-build",
+    clause="design 7, ruling 1",
+    title="The service was built from the commit that is promoted",
+    remedy="Deploy the commit to be released, then capture again.",
+    level=Level.RECOMPUTED,
+)
+def target_build(case: StressCase, judgement: Judgement) -> None:
+    """Where the service states its commit, it is an expected one, without local changes."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    expected, build = case.requirements.expected_commits, case.artifact.target.before
+    if not expected:
+        judgement.skip("no commit was expected")
+        return
+    if build.git_commit is None:
+        judgement.skip("the target does not state its commit")
+        return
+    judgement.check(
+        build.git_commit in expected, "target.before.git_commit", build.git_commit, expected[0]
+    )
+    judgement.check(
+        build.git_dirty is not True,
+        "target.before.git_dirty",
+        build.git_dirty,
+        False,  # noqa: FBT003  # the value expected
+    )
+
+
+@rule(
+    "stress.counters",
+    clause="design 7, ruling 11 (requirement require_counters)",
+    title="The service counted as many requests as the generator sent",
+    remedy="Nobody else may load the service meanwhile; capture again on a quiet one.",
+    level=Level.RECOMPUTED,
+)
+def counters(case: StressCase, judgement: Judgement) -> None:
+    """For each route: answers received ≤ requests counted ≤ requests sent."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    required = case.requirements.require_counters
+    routes = _routes(artifact)
+    listed = {pair.endpoint for pair in artifact.target.counters}
+    if required:
+        for endpoint in artifact.workload.endpoints:
+            if not listed & {endpoint.name, endpoint.path}:
+                judgement.cannot_tell("target.counters", words("no counter"), endpoint.name)
+    for number, pair in enumerate(artifact.target.counters):
+        where = f"target.counters[{number}]"
+        sent = routes.get(pair.endpoint)
+        if sent is None:
+            judgement.fail(f"{where}.endpoint", pair.endpoint, words("an endpoint of the load"))
+        elif pair.before is not None and pair.after is not None:
+            grown = pair.after - pair.before
+            extra = (
+                PROBES_OF_OURS if sent.route.endswith(f" {artifact.runtime.health_endpoint}") else 0
+            )
+            judgement.check(
+                sent.answered <= grown <= sent.started + extra,
+                where,
+                words(f"{grown} requests counted"),
+                words(f"{sent.answered} answered to {sent.started} sent"),
+            )
+        elif required:
+            judgement.cannot_tell(where, words("not counted"), words("both readings"))
+    if not judgement.compared:
+        judgement.skip("the target does not count requests (require_counters)")
+
+
+class _Sent:
+    """What was sent to one route, over all rounds and ramps."""
+
+    def __init__(self, route: str) -> None:
+        self.route = route
+        self.answered = 0
+        self.started = 0
+
+
+def _routes(artifact: StressArtifact) -> dict[str, _Sent]:
+    """Return what was sent, by endpoint name and path; endpoints of one route share it."""
+    by_route: dict[str, _Sent] = {}
+    by_name: dict[str, _Sent] = {}
+    in_order: list[_Sent] = []
+    for endpoint in artifact.workload.endpoints:
+        # The target counts by route template, which has no query string.
+        route = f"{endpoint.method} {endpoint.path.split('?', 1)[0]}"
+        sent = by_route.setdefault(route, _Sent(route))
+        by_name[endpoint.name] = by_name[endpoint.path] = sent
+        in_order.append(sent)
+    for number, answered, started in _counted(artifact):
+        if number < len(in_order):
+            in_order[number].answered += answered
+            in_order[number].started += started
+    return by_name
+
+
+def _counted(artifact: StressArtifact) -> Iterator[tuple[int, int, int]]:
+    """Yield (endpoint, answered, started) of every row and ramp."""
+    for run in artifact.measurements.runs:
+        for ramp in run.ramp:
+            yield ramp.endpoint, ramp.answered, ramp.started
+        for row in run.rows:
+            answered = sum(n for outcome, n in row.outcomes.items() if is_answered(outcome))
+            yield row.endpoint, answered, row.started
+
+
+RULES = (same_instance, same_database, healthy, unsafe, target_build, counters)

@@ -1,0 +1,165 @@
+"""When: rounds in order, apart, inside the capture, and the capture recent enough."""
+
+import itertools
+
+from stressproof.verify.instants import SECOND_US, judge_age, judge_future, parse_instant
+from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.identity import RECAPTURE
+
+_NOT_BY_HAND = "Times are written by the capture; capture again instead of editing them."
+
+CLOCK_SLACK_US = SECOND_US // 2
+"""A wall clock that is being corrected while rounds run may differ from them by this much."""
+
+
+@rule(
+    "stress.timestamps",
+    clause="protocol 4 and 6, design 7 ruling 3",
+    title="Every timestamp is RFC 3339 with an offset",
+    remedy=_NOT_BY_HAND,
+)
+def timestamps(case: StressCase, judgement: Judgement) -> None:
+    """Each timestamp that is there can be read."""
+    given = [("captured_at", case.declared.captured_at), ("started_at", case.declared.started_at)]
+    for place, run in enumerate(case.runs):
+        given += [
+            (f"runs[{place}].captured_at", run.captured_at),
+            (f"runs[{place}].started_at", run.started_at),
+            (f"runs[{place}].ended_at", run.ended_at),
+        ]
+    for where, text in given:
+        if text is not None:
+            judgement.check(
+                parse_instant(text) is not None, where, text, words("2026-02-25T10:00:00+00:00")
+            )
+
+
+@rule(
+    "stress.future",
+    clause="protocol 4, design 7 ruling 3",
+    title="The evidence was not captured in the future",
+    remedy="Set both clocks by NTP, then capture again.",
+)
+def future(case: StressCase, judgement: Judgement) -> None:
+    """``captured_at`` is at most the allowed skew ahead of the verifier's clock."""
+    skew = case.requirements.future_skew_seconds
+    judge_future(case.declared.captured_at, skew, case.now_us, judgement)
+
+
+@rule(
+    "stress.age",
+    clause="protocol, Enterprise Gate Integration; design 7 ruling 3",
+    title="The evidence is recent enough",
+    remedy=RECAPTURE,
+)
+def age(case: StressCase, judgement: Judgement) -> None:
+    """``captured_at`` lies at most the asked hours before the verifier's clock."""
+    limit_hours = case.requirements.max_artifact_age_hours
+    judge_age(case.declared.captured_at, limit_hours, case.now_us, judgement)
+
+
+@rule(
+    "stress.run-index",
+    clause="protocol 6",
+    title="Rounds are numbered 1, 2, 3 … in their order",
+    remedy=RECAPTURE,
+)
+def run_index(case: StressCase, judgement: Judgement) -> None:
+    """``run_index`` is the position."""
+    for place, run in enumerate(case.runs):
+        if run.run_index is not None:
+            judgement.check(
+                run.run_index == place + 1, f"runs[{place}].run_index", run.run_index, place + 1
+            )
+
+
+@rule(
+    "stress.run-spacing",
+    clause="protocol 6, design 7 ruling 5",
+    title="Rounds follow each other at least their duration apart",
+    remedy=_NOT_BY_HAND,
+)
+def run_spacing(case: StressCase, judgement: Judgement) -> None:
+    """Two rounds' times differ by a round at least, and by a round and a pause at most."""
+    duration = case.declared.duration_seconds
+    times = case.run_captured_us
+    if duration is None or len(times) < 2:  # noqa: PLR2004  # two rounds make one gap
+        judgement.skip("fewer than two rounds, or no duration")
+        return
+    most = _longest_round_us(case, duration) + case.requirements.max_pause_seconds * SECOND_US
+    for place, (before, after) in enumerate(itertools.pairwise(times), 1):
+        if before is None or after is None:
+            continue
+        gap = after - before
+        where = f"runs[{place}].captured_at"
+        seen = words(f"{gap / SECOND_US:.3f} s after the round before")
+        least = duration * SECOND_US - CLOCK_SLACK_US
+        judgement.check(gap >= least, where, seen, words(f"at least {duration} s"))
+        judgement.check(gap <= most, where, seen, words(f"at most {most // SECOND_US} s"))
+
+
+@rule(
+    "stress.capture-window",
+    clause="protocol 4 and 6",
+    title="All rounds lie inside the capture, which ended soon after the last of them",
+    remedy=_NOT_BY_HAND,
+)
+def capture_window(case: StressCase, judgement: Judgement) -> None:
+    """``started_at`` ≤ every round ≤ ``captured_at``, the last shortly before it."""
+    times = [time for time in case.run_captured_us if time is not None]
+    end, duration = case.captured_us, case.declared.duration_seconds
+    if not times or end is None:
+        judgement.skip("no times to compare")
+        return
+    for place, time in enumerate(case.run_captured_us):
+        if time is not None:
+            judgement.check(
+                time <= end,
+                f"runs[{place}].captured_at",
+                case.runs[place].captured_at,
+                words(f"not after captured_at, {case.declared.captured_at}"),
+            )
+    tail = case.requirements.max_tail_seconds * SECOND_US
+    judgement.check(
+        end - max(times) <= tail,
+        "captured_at",
+        words(f"{(end - max(times)) / SECOND_US:.0f} s after the last round"),
+        words(f"at most {tail // SECOND_US} s"),
+    )
+    start = instant(case.declared.started_at)
+    if start is None or duration is None:
+        return
+    first = min(times) - duration * SECOND_US
+    judgement.check(
+        start <= first + CLOCK_SLACK_US,
+        "started_at",
+        case.declared.started_at,
+        words(f"at least {duration} s before the first round's captured_at"),
+    )
+    lead = _longest_round_us(case, duration) - duration * SECOND_US + tail
+    judgement.check(
+        first - start <= lead,
+        "started_at",
+        words(f"{(first - start) / SECOND_US:.0f} s before the first round"),
+        words(f"at most {lead // SECOND_US} s"),
+    )
+
+
+def _longest_round_us(case: StressCase, duration: int) -> int:
+    """Return how long a round may take at most: ramp, duration, and the last answer."""
+    ramp, timeout = ramp_and_timeout(case)
+    return round((duration + ramp + timeout) * SECOND_US) + CLOCK_SLACK_US
+
+
+def ramp_and_timeout(case: StressCase) -> tuple[int, float]:
+    """Return the ramp and the request timeout in seconds, the tool's defaults where not stated."""
+    ramp, timeout = case.declared.ramp_up_seconds, case.declared.request_timeout
+    asked = case.requirements
+    return (
+        asked.assumed_ramp_seconds if ramp is None else ramp,
+        asked.assumed_timeout_seconds if timeout is None else timeout,
+    )
+
+
+RULES = (timestamps, future, age, run_index, run_spacing, capture_window)

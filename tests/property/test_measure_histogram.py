@@ -1,0 +1,113 @@
+"""Laws of the histogram."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stressproof.measure import buckets
+from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR, Histogram
+
+pytestmark = pytest.mark.gate
+
+durations = st.integers(0, buckets.MAX_US)
+samples = st.lists(durations, max_size=200)
+
+
+def state(histogram: Histogram) -> tuple[object, ...]:
+    """Everything a histogram knows."""
+    return (
+        histogram.pairs(),
+        histogram.n,
+        histogram.sum_us,
+        histogram.min_us,
+        histogram.max_us,
+    )
+
+
+@given(durations)
+def test_a_value_lies_in_its_bucket_which_is_narrow(value_us: int) -> None:
+    """A bucket holds its value and is at most 1/1024 of it wide."""
+    bucket = buckets.index(value_us)
+    low, high = buckets.lowest(bucket), buckets.highest(bucket)
+    assert low <= value_us <= high
+    assert (high - low) * buckets.SUB_BUCKETS <= low
+
+
+@given(st.integers(0, buckets.MAX_INDEX - 1))
+def test_buckets_adjoin(bucket: int) -> None:
+    """Every value has exactly one bucket: each begins where the one before ends."""
+    assert buckets.lowest(bucket + 1) == buckets.highest(bucket) + 1
+    assert buckets.index(buckets.lowest(bucket)) == bucket
+
+
+@given(samples, samples)
+def test_a_merge_equals_recording_together(left: list[int], right: list[int]) -> None:
+    """Merging loses nothing and its order does not matter."""
+    together = Histogram.of(left + right)
+    for first, second in ((left, right), (right, left)):
+        merged = Histogram.of(first)
+        merged.absorb(Histogram.of(second))
+        assert state(merged) == state(together)
+
+
+@given(samples, samples, samples)
+def test_merging_is_associative(a: list[int], b: list[int], c: list[int]) -> None:
+    """Workers may be merged in any grouping."""
+    left, right, inner = Histogram.of(a), Histogram.of(a), Histogram.of(b)
+    left.absorb(Histogram.of(b))
+    left.absorb(Histogram.of(c))
+    inner.absorb(Histogram.of(c))
+    right.absorb(inner)
+    assert state(left) == state(right)
+
+
+@given(st.lists(durations, min_size=1, max_size=200), st.integers(0, 1_000_000))
+def test_a_quantile_is_the_nearest_rank(values_us: list[int], ppm: int) -> None:
+    """A quantile is the bucket of the value that a sorted list has at that rank."""
+    rank = max(math.ceil(ppm * len(values_us) / 1_000_000), 1)
+    exact = sorted(values_us)[rank - 1]
+    expected = min(buckets.highest(buckets.index(exact)), max(values_us))
+    assert Histogram.of(values_us).quantile(ppm) == expected
+
+
+@given(samples)
+def test_quantiles_ascend_within_the_extremes(values_us: list[int]) -> None:
+    """No quantile lies outside of what was seen, and a higher one is never smaller."""
+    histogram = Histogram.of(values_us)
+    found = histogram.quantiles((0, 250_000, 500_000, 950_000, 1_000_000))
+    if not values_us:
+        assert found == [None] * 5
+        return
+    numbers = [value for value in found if value is not None]
+    assert numbers == sorted(numbers)
+    assert numbers[0] >= min(values_us)
+    assert numbers[-1] == max(values_us)
+
+
+def test_values_above_the_range_are_clamped_not_lost() -> None:
+    """A request that outlasts the range still counts, at the range's end."""
+    histogram = Histogram.of([buckets.MAX_US * 2])
+    assert (histogram.n, histogram.max_us) == (1, buckets.MAX_US)
+
+
+def test_negative_durations_are_refused() -> None:
+    """A clock that ran backwards is an error, not a very fast answer."""
+    with pytest.raises(ValueError, match="negative"):
+        Histogram().record(-1)
+
+
+def test_descending_or_impossible_shares_are_refused() -> None:
+    """Shares are given in ascending parts per million."""
+    for shares in ((2, 1), (-1,), (1_000_001,)):
+        with pytest.raises(ValueError, match="ppm"):
+            Histogram().quantiles(shares)
+
+
+def test_sample_floor_follows_the_formula() -> None:
+    """A quantile's upper bound at 95 % needs ln 0.05 / ln q samples."""
+    assert SAMPLES_FOR[P95_PPM] == math.ceil(math.log(0.05) / math.log(0.95))
+    assert sorted(SAMPLES_FOR.values()) == [
+        math.ceil(math.log(0.05) / math.log(ppm / 1_000_000)) for ppm in sorted(SAMPLES_FOR)
+    ]
