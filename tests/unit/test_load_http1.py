@@ -143,11 +143,9 @@ def test_one_connection_brings_one_answer_after_another() -> None:
 
 def test_only_a_bounded_part_of_a_body_is_kept() -> None:
     """A long body is counted to its end, and its beginning kept."""
-    reader = AnswerReader(HeadCache(bodyless=False), keep=3)
+    reader = AnswerReader(HeadCache(bodyless=False, keep=3))
     assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234") is None
     assert reader.feed(b"56789") is not None
-    assert (reader.body, reader.body_bytes) == (b"012", 10)
-    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789") is not None
     assert (reader.body, reader.body_bytes) == (b"012", 10)
 
 

@@ -54,7 +54,7 @@ def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Ru
         results=derive.run_results(measured, [str(sample) for sample in result.errors_sample]),
         endpoints=[
             EndpointResults(
-                endpoint=endpoint.path, results=derive.endpoint_results(measured, position)
+                endpoint=endpoint.name, results=derive.endpoint_results(measured, position)
             )
             for position, endpoint in enumerate(plan.endpoints)
         ],
@@ -71,7 +71,7 @@ def _counters(plan: Plan, before: Probes, after: Probes | None) -> list[CounterP
 
     return [
         CounterPair(
-            endpoint=endpoint.path,
+            endpoint=endpoint.name,
             before=count(before, endpoint.method, endpoint.path),
             after=count(after, endpoint.method, endpoint.path),
         )
@@ -145,7 +145,7 @@ def assemble(
         started_at=started_at.isoformat(),
         captured_at=datetime.now(UTC).isoformat(),
         target_url=plan.url,
-        endpoints=[endpoint.path for endpoint in plan.endpoints],
+        endpoints=[endpoint.name for endpoint in plan.endpoints],
         duration_seconds=int(plan.duration_seconds),
         concurrent_users=plan.executor.max_users,
         ramp_up_seconds=int(plan.ramp_seconds),

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
 from stressproof.load.executors import Executor
+from stressproof.load.workload import Endpoint
 
 US_PER_S = 1_000_000
 MAX_FINE_ROWS = 20_000
@@ -32,6 +33,7 @@ class Plan(Struct, frozen=True):
         url: Base URL, without a trailing slash.
         profile: Name of the profile that the endpoints and limits come from.
         endpoints: What is asked.
+        all_tenants: Whether requests rotate over every tenant that there are credentials for.
         runner: The script or command that runs this; evidence names it.
         executor: The shape of each round's load.
         pause_seconds: Between rounds.
@@ -46,7 +48,8 @@ class Plan(Struct, frozen=True):
 
     url: str
     profile: str
-    endpoints: tuple[WorkloadEndpoint, ...]
+    endpoints: tuple[Endpoint, ...]
+    all_tenants: bool
     runner: str
     executor: Executor
     pause_seconds: float
@@ -94,5 +97,15 @@ class Plan(Struct, frozen=True):
             timeout_us=self.timeout_us,
             workers=self.workers,
             seed=self.seed,
-            endpoints=list(self.endpoints),
+            endpoints=[
+                WorkloadEndpoint(
+                    name=one.name,
+                    method=one.method,
+                    path=one.path,
+                    weight=one.weight,
+                    expected_statuses=list(one.expected_statuses),
+                    check=one.check,
+                )
+                for one in self.endpoints
+            ],
         )

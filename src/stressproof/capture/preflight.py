@@ -1,6 +1,7 @@
 """Before any load: does every endpoint answer as the workload expects?"""
 
 import time
+import uuid
 from collections.abc import Sequence
 
 import httpx
@@ -10,10 +11,10 @@ from stressproof.evidence.stress import (
     Preflight,
     PreflightCheck,
     PreflightFailure,
-    WorkloadEndpoint,
 )
 from stressproof.load.checks import Check
 from stressproof.load.redaction import Redactor
+from stressproof.load.workload import Endpoint
 
 _PAUSE_STEP_S = 0.1
 _PAUSE_MAX_S = 0.25
@@ -34,7 +35,7 @@ def skipped(plan: PreflightPlan) -> Preflight:
 
 
 def run_preflight(
-    client: httpx.Client, endpoints: Sequence[WorkloadEndpoint], plan: PreflightPlan
+    client: httpx.Client, endpoints: Sequence[Endpoint], plan: PreflightPlan
 ) -> Preflight:
     """Try each endpoint until it passes or its attempts are used up.
 
@@ -54,7 +55,7 @@ def run_preflight(
             if attempt < plan.attempts:
                 time.sleep(min(_PAUSE_MAX_S, _PAUSE_STEP_S * attempt))
         else:
-            failures.append(PreflightFailure(endpoint=endpoint.path, error=checks[-1].error))
+            failures.append(PreflightFailure(endpoint=endpoint.name, error=checks[-1].error))
     return Preflight(
         enabled=True,
         passed=not failures,
@@ -67,7 +68,7 @@ def run_preflight(
 
 def _attempt(
     client: httpx.Client,
-    endpoint: WorkloadEndpoint,
+    endpoint: Endpoint,
     attempt: int,
     check: Check | None,
     redactor: Redactor,
@@ -75,14 +76,23 @@ def _attempt(
     status: int | None = None
     began_ns = time.perf_counter_ns()
     try:
-        answer = client.request(endpoint.method, endpoint.path, follow_redirects=False)
+        answer = client.request(
+            endpoint.method,
+            _fresh(endpoint.path),
+            headers={
+                **({} if endpoint.body is None else {"Content-Type": "application/json"}),
+                **{name: _fresh(value) for name, value in endpoint.headers.items()},
+            },
+            content=None if endpoint.body is None else _fresh(endpoint.body),
+            follow_redirects=False,
+        )
         status = answer.status_code
         error = _fault(endpoint, status, answer.content, check)
     except httpx.HTTPError as problem:
         error = f"{type(problem).__name__}: {problem}".rstrip(": ")
     elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
     return PreflightCheck(
-        endpoint=endpoint.path,
+        endpoint=endpoint.name,
         attempt=attempt,
         status_code=status,
         ok=not error,
@@ -92,10 +102,15 @@ def _attempt(
     )
 
 
-def _fault(endpoint: WorkloadEndpoint, status: int, body: bytes, check: Check | None) -> str:
+def _fresh(text: str) -> str:
+    """Fill in what the generator fills in for each request."""
+    return text.replace("{{uuid}}", str(uuid.uuid4())).replace("{{seq}}", "0")
+
+
+def _fault(endpoint: Endpoint, status: int, body: bytes, check: Check | None) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
     if status not in endpoint.expected_statuses:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
-        return f"status {status}, expected {endpoint.expected_statuses}: {shown}".rstrip(": ")
+        return f"status {status}, expected {list(endpoint.expected_statuses)}: {shown}".rstrip(": ")
     problem = None if check is None else check(body)
     return "" if problem is None else f"status {status}, but {problem}"

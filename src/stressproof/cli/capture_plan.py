@@ -5,9 +5,9 @@ import secrets
 from typing import Any
 
 from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
-from stressproof.capture.profiles import PROFILES, Profile, ProfileEndpoint
+from stressproof.capture.profiles import PROFILES, Profile, read
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
+from stressproof.evidence.stress import Thresholds
 from stressproof.load.executors import (
     ConstantArrivalRate,
     ConstantVus,
@@ -18,6 +18,7 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.load.workload import Endpoint
 
 EXECUTORS = (
     "constant-vus",
@@ -28,7 +29,6 @@ EXECUTORS = (
     "per-vu-iterations",
 )
 _SEED_BITS = 32
-_OK = 200
 
 
 def plan_from(runner: str, options: dict[str, Any]) -> Plan:
@@ -42,6 +42,7 @@ def plan_from(runner: str, options: dict[str, Any]) -> Plan:
         url=options["url"],
         profile=profile.name,
         endpoints=_endpoints(profile, options["endpoints"]),
+        all_tenants=profile.all_tenants,
         runner=runner,
         executor=_executor(options),
         pause_seconds=options["pause"],
@@ -117,28 +118,11 @@ def _check_flags(executor: str, options: dict[str, Any]) -> None:
             raise UsageError(f"--executor {executor} needs {flag}", hint=f"Add {flag}.")
 
 
-def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[WorkloadEndpoint, ...]:
+def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[Endpoint, ...]:
     """Return what is asked: the paths named, or else the profile's."""
-    for path in paths:
-        if not path.startswith("/") or any(character.isspace() for character in path):
-            raise UsageError(
-                f"--endpoint {path!r} is not a path",
-                hint="A path begins with / and holds no spaces, such as /health/live.",
-            )
     # A path that the profile knows keeps the profile's check of its answer.
     known = {endpoint.path: endpoint for endpoint in profile.endpoints}
-    chosen = [known.get(path, ProfileEndpoint(path)) for path in paths] or profile.endpoints
-    return tuple(
-        WorkloadEndpoint(
-            name=endpoint.path,
-            method="GET",
-            path=endpoint.path,
-            weight=1,
-            expected_statuses=[_OK],
-            check=endpoint.check,
-        )
-        for endpoint in chosen
-    )
+    return tuple(known.get(path) or read(path) for path in paths) or profile.endpoints
 
 
 def _thresholds(profile: Profile, options: dict[str, Any]) -> Thresholds:

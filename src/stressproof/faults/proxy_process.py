@@ -13,7 +13,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.faults.permission import require_loopback
+from stressproof.faults.loopback import require_loopback
 from stressproof.faults.toxics import Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0

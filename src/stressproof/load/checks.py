@@ -30,14 +30,17 @@ class Check:
     """One compiled check.
 
     Calling it with a whole body returns why the body fails, or None where it holds.
+
+    Attributes:
+        good: The body that held last. Judging is a function of the bytes: it would hold again.
     """
 
-    __slots__ = ("_clauses", "_good", "_text")
+    __slots__ = ("_clauses", "_text", "good")
 
     def __init__(self, text: bytes | None, clauses: list[tuple[list[str], Any]]) -> None:
         self._text = text
         self._clauses = clauses
-        self._good = b""
+        self.good: bytes | None = None
 
     @classmethod
     def of(cls, spec: str | None) -> "Check | None":
@@ -71,12 +74,11 @@ class Check:
 
     def __call__(self, body: bytes) -> str | None:
         """Return why a body fails, None where it holds."""
-        # Judging is a function of the bytes: what held a moment ago holds again.
-        if body == self._good and body:
+        if body == self.good:
             return None
         reason = self._judge(body)
         if reason is None:
-            self._good = body
+            self.good = body
         return reason
 
     def _judge(self, body: bytes) -> str | None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
 
+from stressproof.load.checks import Check
 from stressproof.load.door import Door, Doorstep, OpeningError
 from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
@@ -59,7 +60,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_engine",
-        "_first_byte",
+        "_fine_first_bytes",
         "_first_ns",
         "_intended_ns",
         "_opening",
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
         "_row",
         "_sent_ns",
         "_transport",
+        "_write",
         "number",
         "parked",
         "plan",
@@ -91,9 +93,10 @@ class Connection(asyncio.Protocol):
         self.parked = True
         self._engine = engine
         self._released = released
-        self._first_byte = engine.phases.first_byte
+        self._fine_first_bytes = engine.phases.first_byte.counts
         self._reader = AnswerReader(HeadCache(bodyless=False))
         self._transport: asyncio.Transport | None = None
+        self._write: Callable[[bytes], None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._intended_ns = self._sent_ns = self._first_ns = 0
 
@@ -104,9 +107,8 @@ class Connection(asyncio.Protocol):
         self._intended_ns = intended_ns
         self.started_ns = self._sent_ns = now_ns
         self._reader.known = plan.heads
-        self._reader.keep = plan.keep
-        if self._transport is not None:
-            self._transport.write(plan.render())
+        if self._write is not None:
+            self._write(plan.render())
         else:
             self._opening = self._engine.loop.create_task(self._open(plan))
 
@@ -128,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection for the end of the answer where it may be that."""
-        self._transport = None
+        self._transport = self._write = None
         if self.plan is None:
             self._reader.reset()
             return
@@ -156,33 +158,36 @@ class Connection(asyncio.Protocol):
         if plan is None:  # cannot be: both callers looked
             return
         check = plan.check
-        if head.status in plan.expected and (check is None or self._holds(plan)):
-            row.ok += 1
-        elif head.status not in plan.expected:
+        if head.status not in plan.expected:
             self._count_bad_status(plan, row, head.status)
+        elif check is None or self._reader.body == check.good or self._holds(plan, check):
+            row.ok += 1
         us = (now_ns - self._intended_ns) // 1000
         if us < FINE_US:
-            row.corrected.counts[us] += 1
+            row.fine[us] += 1
         else:
             row.corrected.record(us)
         if row.uncorrected is not None:
             row.uncorrected.record((now_ns - self.started_ns) // 1000)
         row.last_ns = now_ns
-        self._first_byte.record(((self._first_ns or now_ns) - self._sent_ns) // 1000)
-        self._first_ns = 0
+        if self._first_ns or self._sent_ns != self._intended_ns:
+            us = ((self._first_ns or now_ns) - self._sent_ns) // 1000
+            self._first_ns = 0
+        if us < FINE_US:
+            self._fine_first_bytes[us] += 1
+        else:
+            self._engine.phases.first_byte.record(us)
         self.plan = None
         if not head.keep_alive:
             self._drop()
         self._released(self, now_ns)
 
-    def _holds(self, plan: Plan) -> bool:
+    def _holds(self, plan: Plan, check: Check) -> bool:
         reader = self._reader
-        if plan.check is None:
-            return True
-        if reader.body_bytes > reader.keep:
+        if reader.body_bytes > len(reader.body):
             reason: str | None = f"{reader.body_bytes} bytes are too many to be checked"
         else:
-            reason = plan.check(reader.body)
+            reason = check(reader.body)
         if reason is None:
             return True
         self._row.fail("body_check")
@@ -219,7 +224,7 @@ class Connection(asyncio.Protocol):
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._write = self._transport, None, None
         if transport is not None:
             transport.set_protocol(_NOWHERE)
             transport.abort()
@@ -237,6 +242,6 @@ class Connection(asyncio.Protocol):
         self._opening = None
         self.refusals = 0
         transport.set_protocol(self)
-        self._transport = transport
+        self._transport, self._write = transport, transport.write
         self._sent_ns = monotonic_ns()
         transport.write(plan.render())

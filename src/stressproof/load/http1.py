@@ -55,18 +55,40 @@ class Head:
         self.keep_alive = keep_alive
 
 
-class HeadCache(dict[bytes, Head]):
-    """Header blocks seen before, by their bytes; bounded.
+class HeadCache:
+    """The header blocks that answers to one endpoint begin with, by their bytes; bounded.
+
+    Servers repeat themselves: the block of the last answer is tried first, then those seen before.
 
     Args:
         bodyless: Whether these answer HEAD, and thus end with their header block.
+        keep: How many bytes of a body to keep.
+
+    Attributes:
+        block: The header block seen last.
+        head: What it says.
+        whole: Bytes of an answer under it, body included; -1 where only the body can tell.
     """
 
-    __slots__ = ("_bodyless",)
+    __slots__ = ("_bodyless", "_heads", "block", "head", "keep", "whole")
 
-    def __init__(self, *, bodyless: bool) -> None:
-        super().__init__()
+    def __init__(self, *, bodyless: bool, keep: int = CHECKED_BODY_BYTES) -> None:
+        self.keep = keep
         self._bodyless = bodyless
+        self._heads: dict[bytes, Head] = {}
+        self.block = b"\0"  # begins no answer
+        self.head: Head | None = None
+        self.whole = -1
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def look_up(self, data: bytes) -> None:
+        """Make the block that an answer begins with the one seen last, if it has been seen."""
+        block = data[: data.find(_BLANK) + len(_BLANK)]
+        head = self._heads.get(block)
+        if head is not None:
+            self._remember(block, head)
 
     def parse(self, block: bytes) -> Head:
         """Return what a header block (with its blank line) says, and remember it.
@@ -74,12 +96,18 @@ class HeadCache(dict[bytes, Head]):
         Raises:
             MalformedAnswerError: It is not one.
         """
-        head = self.get(block)
+        head = self._heads.get(block)
         if head is None:
-            if len(self) >= _KNOWN_HEADS:
-                self.clear()
-            head = self[block] = parse_head(block, bodyless=self._bodyless)
+            if len(self._heads) >= _KNOWN_HEADS:
+                self._heads.clear()
+            head = self._heads[block] = parse_head(block, bodyless=self._bodyless)
+        self._remember(block, head)
         return head
+
+    def _remember(self, block: bytes, head: Head) -> None:
+        self.block = block
+        self.head = head
+        self.whole = len(block) + head.length if head.length >= 0 else -1
 
 
 def parse_head(block: bytes, *, bodyless: bool) -> Head:
@@ -163,50 +191,43 @@ class AnswerReader:
 
     Attributes:
         known: Header blocks of the request under way; set it before its answer arrives.
-        keep: How many bytes of the body to keep.
-        body_bytes: Length of the body read last.
+        body: The body read last; of one that came in pieces at most as much as is to be kept.
+        body_bytes: Its whole length.
     """
 
     __slots__ = (
-        "_body_at",
+        "_fresh",
         "_head",
         "_interim",
         "_kept",
         "_left",
         "_pending",
         "_state",
-        "_whole",
+        "body",
         "body_bytes",
-        "keep",
         "known",
     )
 
-    def __init__(self, known: HeadCache, keep: int = CHECKED_BODY_BYTES) -> None:
+    def __init__(self, known: HeadCache) -> None:
         self.known = known
-        self.keep = keep
         self.reset()
 
     def reset(self) -> None:
         """Forget an unfinished answer: the next byte begins a new one."""
+        self._fresh = True
         self._state = _HEAD
         self._pending = b""
         self._head: Head | None = None
         self._interim = 0
         self._left = 0
         self._kept = bytearray()
-        self._whole = b""
-        self._body_at = 0
+        self.body = b""
         self.body_bytes = 0
-
-    @property
-    def body(self) -> bytes:
-        """The body read last, at most `keep` bytes of it."""
-        return self._whole[self._body_at : self._body_at + self.keep]
 
     @property
     def begun(self) -> bool:
         """Whether a part of an answer has been read."""
-        return self._state != _HEAD or bool(self._pending) or self._interim > 0
+        return not self._fresh
 
     def feed(self, data: bytes) -> Head | None:
         """Read what has arrived; return the head once its answer is complete.
@@ -214,15 +235,17 @@ class AnswerReader:
         Raises:
             MalformedAnswerError: It is not HTTP/1.1, or more than the one answer came.
         """
-        if self._state == _HEAD and not self._pending:
+        if self._fresh:
             # The hot path: a whole answer in one piece, under a header block seen before.
-            end = data.find(_BLANK) + 4
-            head = self.known.get(data[:end])
-            if head is not None and len(data) - end == head.length:
-                self._whole = data
-                self._body_at = end
-                self.body_bytes = head.length
-                return head
+            known = self.known
+            if not data.startswith(known.block):
+                known.look_up(data)
+                if not data.startswith(known.block):
+                    return self._feed_in_pieces(data)
+            if len(data) == known.whole:
+                self.body = body = data[len(known.block) :]
+                self.body_bytes = len(body)
+                return known.head
         return self._feed_in_pieces(data)
 
     def end(self) -> Head | None:
@@ -234,6 +257,7 @@ class AnswerReader:
         return head
 
     def _feed_in_pieces(self, data: bytes) -> Head | None:
+        self._fresh = False
         if self._pending:
             data = self._pending + data
             self._pending = b""
@@ -263,9 +287,9 @@ class AnswerReader:
         return head
 
     def _complete(self) -> None:
-        whole, length = bytes(self._kept), self.body_bytes
+        body, length = bytes(self._kept), self.body_bytes
         self.reset()
-        self._whole = whole
+        self.body = body
         self.body_bytes = length
 
     def _read_head(self, data: bytes, at: int) -> int:
@@ -300,7 +324,7 @@ class AnswerReader:
         limit = len(data) if self._state == _CLOSE else min(len(data), at + self._left)
         taken = limit - at
         self.body_bytes += taken
-        room = self.keep - len(self._kept)
+        room = self.known.keep - len(self._kept)
         if room > 0:
             self._kept += data[at : min(limit, at + room)]
         if self._state == _CLOSE:

@@ -56,21 +56,20 @@ class Plan:
         expected: Statuses that are no failure.
         check: What the body must hold, None for anything.
         heads: Known header blocks of its answers; an answer to HEAD has no body.
-        keep: Bytes to keep of a body.
     """
 
-    __slots__ = ("check", "expected", "heads", "index", "keep", "name", "render")
+    __slots__ = ("check", "expected", "heads", "index", "name", "render")
 
-    def __init__(
-        self, index: int, endpoint: Endpoint, render: Callable[[], bytes], heads: HeadCache
-    ) -> None:
+    def __init__(self, index: int, endpoint: Endpoint, render: Callable[[], bytes]) -> None:
         self.index = index
         self.name = endpoint.name
         self.render = render
         self.expected = frozenset(endpoint.expected_statuses)
         self.check = Check.of(endpoint.check)
-        self.heads = heads
-        self.keep = SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES
+        self.heads = HeadCache(
+            bodyless=endpoint.method == "HEAD",
+            keep=SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES,
+        )
 
 
 def plans(workload: Workload, fresh: Fresh) -> list[Plan]:
@@ -79,14 +78,8 @@ def plans(workload: Workload, fresh: Fresh) -> list[Plan]:
     Raises:
         UsageError: A placeholder is unknown.
     """
-    with_body, without_body = HeadCache(bodyless=False), HeadCache(bodyless=True)
     return [
-        Plan(
-            index,
-            endpoint,
-            _renderer(workload, endpoint, fresh),
-            without_body if endpoint.method == "HEAD" else with_body,
-        )
+        Plan(index, endpoint, _renderer(workload, endpoint, fresh))
         for index, endpoint in enumerate(workload.endpoints)
     ]
 

@@ -1,31 +1,11 @@
-"""What may be broken: loopback only, and only databases that are disposable (ruling 16)."""
-
-import ipaddress
+"""Which databases may be broken: those on loopback that somebody has given up (ruling 16)."""
 
 import psycopg
 
 from stressproof.errors import RunError, UsageError
+from stressproof.faults.loopback import require_loopback
 
 MARK = "stressproof.disposable"
-
-
-def require_loopback(host: str) -> None:
-    """Refuse any host that is not this machine's loopback, given as a name or an address.
-
-    Raises:
-        UsageError: It is another.
-    """
-    if host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise UsageError(
-            f"faults go to loopback only, and {host!r} is not on it",
-            hint="Inject into a service and a database on this machine.",
-        )
 
 
 def require_disposable(dsn: str, *, started_by_us: bool = False) -> None:

@@ -1,0 +1,153 @@
+"""Worker processes: started together, added up exactly, and never silently lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stressproof.exits import Exit
+from stressproof.load.executors import ConstantArrivalRate, ConstantVus, SharedIterations
+from stressproof.load.run import WorkerLostError
+
+S = 1_000_000
+
+
+def workers_of(parent: int) -> list[int]:
+    """Return the process ids of a process's workers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "status").read_text()
+                command = (entry / "cmdline").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if f"\nPPid:\t{parent}\n" in status and "stressproof.load.worker" in command:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def gone(pid: int) -> bool:
+    """Return whether a process has ended."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(condition: Any) -> None:
+    """Wait for something that must come true."""
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came true")
+
+
+def test_workers_add_up(bench: Any) -> None:
+    """Two workers send together exactly what one would, on one schedule."""
+    service = bench.serve()
+    result = bench.run(service, ConstantArrivalRate(100.0, S, max_users=40), workers=2)
+    bench.demand_consistency(result)
+    assert [row.intended for row in result.rows] == [100]
+    assert bench.outcomes(result)["ok"] == len(service.asked)
+    shared = bench.run(service, SharedIterations(3, 101, 30 * S), workers=2)
+    assert bench.outcomes(shared) == {"ok": 101}
+
+
+def test_no_worker_is_without_a_user(bench: Any) -> None:
+    """With fewer users than workers every iteration is still sent."""
+    result = bench.run(bench.serve(), SharedIterations(1, 10, 30 * S), workers=4)
+    assert bench.outcomes(result) == {"ok": 10}
+
+
+def test_a_worker_that_dies_breaks_the_run(bench: Any) -> None:
+    """The run ends at once with exit code 5, keeps its evidence, and leaves nobody behind."""
+    service = bench.serve()
+    pids: list[int] = []
+
+    def kill_one(tick: Any) -> None:
+        if tick.requests and not pids:
+            pids.extend(workers_of(os.getpid()))
+            os.kill(pids[0], signal.SIGKILL)
+
+    before = time.monotonic()
+    with pytest.raises(WorkerLostError, match="killed by signal 9") as caught:
+        bench.run(service, ConstantVus(4, 600 * S), workers=2, on_tick=kill_one)
+    assert time.monotonic() - before < 60
+    assert caught.value.exit_code is Exit.RUN
+    assert len(pids) == 2
+    assert all(gone(pid) for pid in pids)
+    partial = caught.value.partial
+    assert bench.outcomes(partial)["ok"] > 0
+    bench.latency(partial)
+    assert not partial.interrupted
+
+
+def test_an_error_in_a_tick_leaves_no_worker(bench: Any) -> None:
+    """Whatever ends the parent's part of a round ends the workers too."""
+    pids: list[int] = []
+
+    def fail(_: Any) -> None:
+        pids.extend(workers_of(os.getpid()))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(bench.serve(), ConstantVus(2, 600 * S), workers=2, on_tick=fail)
+    assert len(pids) == 2
+    assert all(gone(pid) for pid in pids)
+
+
+PARENT = """
+import sys
+from stressproof.load.executors import ConstantVus
+from stressproof.load.run import run_round
+from stressproof.load.workload import Endpoint, Target, Workload
+
+endpoint = Endpoint("/", "GET", "/")
+run_round(Workload(Target(sys.argv[1]), (endpoint,), ConstantVus(2, 600_000_000)), workers=2)
+"""
+
+
+def test_workers_do_not_outlive_their_parent(bench: Any) -> None:
+    """A parent that is killed takes its workers with it."""
+    service = bench.serve()
+    with subprocess.Popen([sys.executable, "-c", PARENT, service.url]) as parent:
+        try:
+            wait_until(lambda: len(service.asked) > 10)
+            pids = workers_of(parent.pid)
+        finally:
+            parent.kill()
+    assert len(pids) == 2
+    wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
+    """What was due while the generator slept counts from when it was due, and as late."""
+    service = bench.serve()
+
+    def freeze() -> None:
+        (pid,) = workers_of(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.6)
+        os.kill(pid, signal.SIGCONT)
+
+    timer = threading.Timer(1.0, freeze)
+    result = bench.run(
+        service,
+        ConstantArrivalRate(100.0, 3 * S, max_users=100),
+        on_tick=lambda _: timer.is_alive() or timer.ident or timer.start(),
+    )
+    timer.join()
+    bench.demand_consistency(result)
+    assert bench.latency(result).quantile(900_000) > 200_000
+    assert bench.latency(result, corrected=False).quantile(900_000) < 200_000
+    assert result.health.late_starts >= 30
+    assert result.health.loop_delay_max_us >= 400_000
+    assert result.health.saturated

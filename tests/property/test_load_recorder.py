@@ -1,0 +1,110 @@
+"""Laws of the recorder: what is drained adds up to what happened."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stressproof.load.ledger import Ledger, absorb
+from stressproof.load.messages import Frames, Progress, decode_from_worker, frame
+from stressproof.load.recorder import LiveHistogram, Recorder
+from stressproof.measure import buckets
+from stressproof.measure.histogram import Histogram
+
+pytestmark = pytest.mark.gate
+
+durations = st.integers(0, 2 * buckets.MAX_US)
+parts = st.lists(st.lists(durations, max_size=40), max_size=5)
+S = 1_000_000_000
+
+
+def state(histogram: Histogram) -> tuple[object, ...]:
+    """Everything a histogram knows."""
+    return histogram.pairs(), histogram.n, histogram.sum_us, histogram.min_us, histogram.max_us
+
+
+@given(parts)
+def test_drained_histograms_add_up(parts: list[list[int]]) -> None:
+    """However often it is drained, a live histogram loses nothing and invents nothing."""
+    live, total = LiveHistogram(), Histogram()
+    for part in parts:
+        for us in part:
+            live.record(us)
+        absorb(total, live.drain())
+    assert live.drain().n == 0
+    assert state(total) == state(Histogram.of(us for part in parts for us in part))
+
+
+requests = st.lists(
+    st.tuples(
+        st.integers(0, 5 * S),  # start
+        st.integers(0, 3 * S),  # duration
+        st.integers(0, 2),  # endpoint
+        st.sampled_from(["ok", "timeout", "status_503"]),
+    ),
+    max_size=60,
+)
+
+
+@given(requests, st.lists(st.integers(0, 8 * S), max_size=6), st.sampled_from([1, 10]))
+def test_rows_hold_every_request_in_its_second(
+    requests: list[tuple[int, int, int, str]], drains: list[int], resolution_s: int
+) -> None:
+    """Whenever rows are drained, each request is counted once, where it was started."""
+    recorder = Recorder(3, resolution_s, closed_loop=True)
+    recorder.begin(S)
+    ledger = Ledger(3, closed_loop=True)
+    events = [(start, 1, n) for n, (start, _, _, _) in enumerate(requests)]
+    events += [(start + took, 2, n) for n, (start, took, _, _) in enumerate(requests)]
+    events += [(at, 3, 0) for at in drains]
+    under_way = {}
+    for now, kind, number in sorted(events):
+        if kind == 3:
+            recorder.start_draining(2)
+            ledger.add(recorder.drain_step())
+            ledger.close_before(recorder.open_from())
+            continue
+        _, took, endpoint, outcome = requests[number]
+        if kind == 1:
+            if now >= recorder.turn_ns:
+                recorder.turn(now)
+            row = recorder.rows[endpoint] or recorder.open_row(endpoint, now)
+            row.started += 1
+            under_way[number] = row
+            continue
+        row = under_way.pop(number)
+        row.corrected.record(took // 1000)
+        if outcome == "ok":
+            row.ok += 1
+        else:
+            row.fail(outcome)
+    ledger.add(recorder.drain_all())
+    rows = {(row.second, row.endpoint): row for row in ledger.rows(range(0, 10, resolution_s))}
+    assert len(rows) == 3 * len(range(0, 10, resolution_s))
+    for (second, endpoint), row in rows.items():
+        there = [
+            r
+            for r in requests
+            if r[2] == endpoint and r[0] >= S and second <= (r[0] - S) // S < second + resolution_s
+        ]
+        assert row.started == row.intended == len(there)
+        assert sum(row.outcomes.values()) == row.corrected.n == len(there)
+        assert row.outcomes.get("timeout", 0) == sum(r[3] == "timeout" for r in there)
+        assert row.corrected.sum_us == sum(r[1] // 1000 for r in there)
+    ramp = ledger.ramp()
+    assert [c.started for c in ramp] == [
+        sum(r[2] == endpoint and r[0] < S for r in requests) for endpoint in range(3)
+    ]
+    assert sum(c.answered for c in ramp) == sum(r[0] < S and r[3] != "timeout" for r in requests)
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 400), max_size=8))
+def test_frames_survive_any_cut(count: int, where: list[int]) -> None:
+    """However a pipe cuts them, messages arrive whole and in order."""
+    messages = [Progress([], [], number) for number in range(count)]
+    data = b"".join(frame(message) for message in messages)
+    places = sorted({0, len(data), *(at % len(data) for at in where)})
+    frames = Frames()
+    bodies = [body for a, b in pairwise(places) for body in frames.feed(data[a:b])]
+    assert [decode_from_worker(body) for body in bodies] == messages

@@ -1,0 +1,232 @@
+"""Workloads: what cannot be meant is refused, and secrets are never shown."""
+
+from collections import Counter
+from itertools import islice
+from typing import Any
+
+import msgspec
+import pytest
+
+from stressproof.errors import UsageError
+from stressproof.load.executors import (
+    ConstantArrivalRate,
+    ConstantVus,
+    Executor,
+    PerVuIterations,
+    RampingArrivalRate,
+    RampingVus,
+    SharedIterations,
+    Stage,
+)
+from stressproof.load.redaction import Redactor
+from stressproof.load.requests import Fresh, deck, plans
+from stressproof.load.workload import Endpoint, Origin, Target, Workload, origin_of
+
+pytestmark = pytest.mark.gate
+
+S = 1_000_000
+EXECUTORS: list[Executor] = [
+    ConstantVus(10, 30 * S, ramp_us=5 * S),
+    RampingVus(1, (Stage(S, 20), Stage(S, 0))),
+    ConstantArrivalRate(0.5, S, max_users=3),
+    RampingArrivalRate(10.0, (Stage(S, 50),), max_users=3, ramp_us=S),
+    SharedIterations(2, 10, S),
+    PerVuIterations(2, 10, S),
+]
+
+
+def workload(*endpoints: Endpoint, url: str = "http://h:1", **settings: Any) -> Workload:
+    """Return a small workload."""
+    return Workload(Target(url), endpoints, SharedIterations(1, 1, S), **settings)
+
+
+def rendered(endpoint: Endpoint, url: str = "http://h:1", count: int = 1) -> list[bytes]:
+    """Return the first requests of an endpoint."""
+    (plan,) = plans(workload(endpoint, url=url), Fresh(0, 1))
+    return [plan.render() for _ in range(count)]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, ids=lambda e: e.name)
+def test_a_workload_survives_the_way_to_its_worker(executor: Executor) -> None:
+    """Every executor is read back as it was written."""
+    one = Workload(Target("http://h"), (Endpoint("/", "GET", "/"),), executor)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Workload) == one
+
+
+def test_every_executor_says_what_evidence_asks() -> None:
+    """Name, model, users, time and ramp are known of each."""
+    names = {one.name for one in EXECUTORS}
+    assert names == {
+        "constant-vus",
+        "ramping-vus",
+        "constant-arrival-rate",
+        "ramping-arrival-rate",
+        "shared-iterations",
+        "per-vu-iterations",
+    }
+    for one in EXECUTORS:
+        assert one.closed_loop is ("arrival" not in one.name)
+        assert one.users >= 0
+        assert one.max_users >= one.users
+        assert one.duration_us > 0
+        assert one.ramp_us >= 0
+        assert (one.rate_per_second is not None) is not one.closed_loop
+        assert (one.iterations is not None) is ("iterations" in one.name)
+        assert bool(one.stages) is ("ramping" in one.name)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ConstantVus(0, S),
+        lambda: ConstantVus(1, 0),
+        lambda: ConstantVus(1, S, ramp_us=-1),
+        lambda: ConstantVus(10**6, S),
+        lambda: RampingVus(0, ()),
+        lambda: RampingVus(0, (Stage(S, 0),)),
+        lambda: RampingVus(0, (Stage(0, 5),)),
+        lambda: ConstantArrivalRate(0.0, S, max_users=1),
+        lambda: ConstantArrivalRate(float("nan"), S, max_users=1),
+        lambda: ConstantArrivalRate(float("inf"), S, max_users=1),
+        lambda: ConstantArrivalRate(1.0, S, max_users=0),
+        lambda: RampingArrivalRate(1.0, (), max_users=1),
+        lambda: SharedIterations(1, 0, S),
+        lambda: PerVuIterations(1, -1, S),
+        workload,
+        lambda: workload(Endpoint("/", "GET", "/"), timeout_us=0),
+        lambda: Endpoint("", "GET", "/"),
+        lambda: Endpoint("/", "GET /", "/"),
+        lambda: Endpoint("/", "CONNECT", "/"),
+        lambda: Endpoint("/", "GET", "no-slash"),
+        lambda: Endpoint("/", "GET", "/a b"),
+        lambda: Endpoint("/", "GET", "/a\r\nHost: evil"),
+        lambda: Endpoint("/", "GET", "/ä"),
+        lambda: Endpoint("/", "GET", "/", weight=0),
+        lambda: Endpoint("/", "GET", "/", expected_statuses=()),
+        lambda: Endpoint("/", "GET", "/", expected_statuses=(100,)),
+        lambda: Endpoint("/", "GET", "/", check="xml"),
+        lambda: Endpoint("/", "GET", "/", headers={"A": "b\r\nC: d"}),
+        lambda: Endpoint("/", "GET", "/", headers={"A b": "c"}),
+        lambda: Endpoint("/", "GET", "/", headers={"Content-Length": "5"}),
+        lambda: Endpoint("/", "GET", "/", rotate=({"Host": "other"},)),
+        lambda: Target("h:1"),
+        lambda: Target("ftp://h"),
+        lambda: Target("http://"),
+        lambda: Target("http://h:99999"),
+        lambda: Target("http://h:0"),
+        lambda: Target("http://h/?q=1"),
+        lambda: Target("http://user:secret@h"),
+        lambda: Target("http://h", {"A": "\n"}),
+        lambda: plans(workload(Endpoint("/", "GET", "/", headers={"A": "{{uid}}"})), Fresh(0, 1)),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(make: Any) -> None:
+    """Each refusal is a usage error that says what to do, and repeats no secret."""
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert caught.value.hint
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://h", Origin(secure=False, host="h", port=80, base="", authority="h")),
+        ("https://h/", Origin(secure=True, host="h", port=443, base="", authority="h")),
+        (
+            "https://H:8443/api/",
+            Origin(secure=True, host="h", port=8443, base="/api", authority="h:8443"),
+        ),
+        (
+            "http://[::1]:80",
+            Origin(secure=False, host="::1", port=80, base="", authority="[::1]:80"),
+        ),
+        (
+            "http://bücher.example",
+            Origin(
+                secure=False,
+                host="xn--bcher-kva.example",
+                port=80,
+                base="",
+                authority="xn--bcher-kva.example",
+            ),
+        ),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, origin: Origin) -> None:
+    """Scheme, host, port and base path are what the URL says, with their defaults."""
+    assert origin_of(url) == origin
+
+
+def test_a_request_is_what_it_says() -> None:
+    """Base path, headers and body are sent; later headers replace earlier ones of any case."""
+    endpoint = Endpoint("/x", "POST", "/x?y=1", headers={"accept": "a/b"}, body="{}")
+    (request,) = rendered(endpoint, url="http://h:1/base")
+    head, body = request.split(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /base/x?y=1 HTTP/1.1"
+    assert b"Host: h:1" in lines
+    assert b"accept: a/b" in lines
+    assert b"Accept: */*" not in lines
+    assert b"Content-Length: 2" in lines
+    assert b"Content-Type: application/json" in lines
+    assert body == b"{}"
+
+
+def test_a_body_is_measured_in_bytes_after_it_is_filled_in() -> None:
+    """The length is that of the bytes sent, whatever stands in for what."""
+    endpoint = Endpoint("/x", "POST", "/x", body='"ä {{seq}} {{uuid}}"')
+    for number, request in enumerate(rendered(endpoint, count=12)):
+        head, body = request.split(b"\r\n\r\n")
+        assert b"Content-Length: %d" % len(body) in head.split(b"\r\n")
+        assert body.startswith('"ä %d '.encode().replace(b"%d", b"%d" % number))
+
+
+def test_a_post_without_a_body_says_so() -> None:
+    """A method that may have a body announces an empty one; GET announces none."""
+    assert b"Content-Length: 0\r\n" in rendered(Endpoint("/", "POST", "/"))[0]
+    assert b"Content-Length" not in rendered(Endpoint("/", "GET", "/"))[0]
+
+
+def test_weights_are_exact_and_seeds_repeat() -> None:
+    """Each whole run through the weights holds every endpoint by its weight, in a seed's order."""
+    weights = [6, 2, 4]
+    endpoints = [Endpoint(f"/{n}", "GET", "/", weight=n) for n in weights]
+    prepared = plans(workload(*endpoints), Fresh(0, 1))
+    first = [plan.index for plan in islice(deck(prepared, weights, 7), 6000)]
+    again = [plan.index for plan in islice(deck(prepared, weights, 7), 6000)]
+    other = [plan.index for plan in islice(deck(prepared, weights, 8), 6000)]
+    assert first == again != other
+    for at in range(0, 1020, 6):
+        assert Counter(first[at : at + 6]) == {0: 3, 1: 1, 2: 2}
+
+
+def test_nothing_fresh_comes_twice() -> None:
+    """UUIDs are of version 4 and never repeat, not even for the same worker of another run."""
+    first, again, second = Fresh(0, 2), Fresh(0, 2), Fresh(1, 2)
+    values = [source.values() for source in (first, again, second) for _ in range(500)]
+    uuids = {uuid for uuid, _ in values}
+    assert len(uuids) == 1500
+    assert all(uuid[14:15] == b"4" and uuid[19:20] in b"89ab" for uuid in uuids)
+    assert len({number for _, number in (*values[:500], *values[1000:])}) == 1000
+
+
+def test_secrets_are_not_shown() -> None:
+    """Neither a target nor an endpoint shows credentials when printed."""
+    headers = {"Authorization": "Bearer abc123", "X-Api-Key": "def456", "Accept": "text/html"}
+    shown = repr(workload(Endpoint("/", "GET", "/", headers=headers, rotate=(headers,))))
+    shown += repr(Target("http://h", headers))
+    assert "abc123" not in shown
+    assert "def456" not in shown
+    assert "text/html" in shown
+
+
+def test_what_looks_like_a_secret_is_cleaned_too() -> None:
+    """Known values, bearer tokens and JWTs disappear from kept text; control characters too."""
+    redactor = Redactor([{"Authorization": "Token mine-1234", "Accept": "text/html"}])
+    text = "mine-1234 Bearer other5678 eyJhbGciOi.eyJzdWIi.c2ln text/html\r\n\x1b[31m"
+    cleaned = redactor.clean(text)
+    for secret in ("mine-1234", "other5678", "eyJ"):
+        assert secret not in cleaned
+    assert "text/html" in cleaned
+    assert cleaned.isprintable()
