@@ -18,7 +18,7 @@ from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import Reading, Unread, judge
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.running import StepReport, not_run
-from stressproof.gate.steps import Step
+from stressproof.objectives.steps import Step
 from stressproof.verify.rule import Level, Outcome
 from stressproof.verify.verdict import Verdict
 
