@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from ephemeral_postgres.account import Account, server_account, usable_by
 from ephemeral_postgres.binaries import Binaries, find_binaries
 from ephemeral_postgres.cluster import USER, clean_environment, prepare
 from ephemeral_postgres.errors import PostgresError
+from ephemeral_postgres.leftovers import make_temporary, sweep
 
 MARKER = "stressproof.disposable"
 _PR_SET_PDEATHSIG = 1
@@ -81,7 +81,7 @@ class PostgresServer:
         self._asked_port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._data, self.password = prepare(folder, self._binaries, account, password)
-        self.socket_dir = Path(tempfile.mkdtemp(prefix="epg-"))
+        self.socket_dir = make_temporary("sock")
         account.take(self.socket_dir)
         self.port = port
         self.version = ""
@@ -116,8 +116,9 @@ class PostgresServer:
                 hint="Run it in WSL, or give the address of a server of your own.",
             )
         account = server_account()
+        sweep()
         temporary = data_dir is None
-        folder = Path(tempfile.mkdtemp(prefix="epg-data-")) if data_dir is None else data_dir
+        folder = make_temporary("data") if data_dir is None else data_dir
         if temporary:
             folder.chmod(0o711)  # the server's user passes through, and sees its own part only
         server = cls(

@@ -17,7 +17,6 @@ from stressproof.evidence.stress import (
     SCHEMA_VERSION,
     CounterPair,
     EndpointResults,
-    GeneratorHealth,
     GeneratorRecord,
     Preflight,
     Run,
@@ -27,22 +26,13 @@ from stressproof.evidence.stress import (
     Subject,
     Target,
 )
+from stressproof.load.run import RoundResult
 from stressproof.version import __version__
 
 UNKNOWN = "unknown"
 
 Counters = dict[tuple[str, str], int]
 """Requests that the target counted, by (method, route)."""
-
-
-class Round(Struct, frozen=True):
-    """What one round brought, before any figure is derived from it."""
-
-    measurements: RunMeasurements
-    started_at: datetime
-    ended_at: datetime
-    health: GeneratorHealth
-    errors_sample: list[str]
 
 
 class Probes(Struct, frozen=True):
@@ -53,23 +43,22 @@ class Probes(Struct, frozen=True):
     limits: dict[str, int] | None
 
 
-def finish_run(plan: Plan, one: Round) -> Run:
+def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Run:
     """Return a round's record with its figures, stamped now."""
-    measured = one.measurements
     return Run(
         run_index=measured.run_index,
-        started_at=one.started_at.isoformat(),
-        ended_at=one.ended_at.isoformat(),
-        captured_at=max(one.ended_at, datetime.now(UTC)).isoformat(),
+        started_at=result.started_at.isoformat(),
+        ended_at=result.ended_at.isoformat(),
+        captured_at=max(result.ended_at, datetime.now(UTC)).isoformat(),
         elapsed_seconds=derive.seconds(measured.elapsed_us) or 0.0,
-        results=derive.run_results(measured, one.errors_sample),
+        results=derive.run_results(measured, [str(sample) for sample in result.errors_sample]),
         endpoints=[
             EndpointResults(
-                endpoint=endpoint.path, results=derive.endpoint_results(measured, position)
+                endpoint=endpoint.name, results=derive.endpoint_results(measured, position)
             )
             for position, endpoint in enumerate(plan.endpoints)
         ],
-        generator=one.health,
+        generator=result.health,
     )
 
 
@@ -82,7 +71,7 @@ def _counters(plan: Plan, before: Probes, after: Probes | None) -> list[CounterP
 
     return [
         CounterPair(
-            endpoint=endpoint.path,
+            endpoint=endpoint.name,
             before=count(before, endpoint.method, endpoint.path),
             after=count(after, endpoint.method, endpoint.path),
         )
@@ -156,9 +145,9 @@ def assemble(
         started_at=started_at.isoformat(),
         captured_at=datetime.now(UTC).isoformat(),
         target_url=plan.url,
-        endpoints=[endpoint.path for endpoint in plan.endpoints],
+        endpoints=[endpoint.name for endpoint in plan.endpoints],
         duration_seconds=int(plan.duration_seconds),
-        concurrent_users=plan.max_users,
+        concurrent_users=plan.executor.max_users,
         ramp_up_seconds=int(plan.ramp_seconds),
         rounds=plan.rounds,
         request_timeout=derive.seconds(plan.timeout_us) or 0.0,
@@ -179,5 +168,5 @@ def assemble(
         min_throughput_rps=evaluation.min_throughput_rps,
         evaluation=evaluation,
         meets_targets=status == "complete" and evaluation.overall_meets_targets,
-        measurements=Measurements(resolution_seconds=1, runs=list(measured)),
+        measurements=Measurements(resolution_seconds=plan.resolution_seconds, runs=list(measured)),
     )

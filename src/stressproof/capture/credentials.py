@@ -26,11 +26,13 @@ class Credential(Struct, frozen=True):
         token: The secret; never written to evidence, logs or messages.
         source: For people: the variable, or the file.
         instance_id: The service that the token is for, where the source says so.
+        others: Tokens of further tenants, for profiles that load several.
     """
 
     token: str
     source: str
     instance_id: str | None = None
+    others: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Leave the secret out."""
@@ -102,7 +104,10 @@ def from_state_file(path: Path) -> Credential | None:
         raise _unbelievable(path, "it does not hold a token and an instance id") from error
     if not isinstance(token, str) or not isinstance(instance_id, str):
         raise _unbelievable(path, "its token or instance id is not a string")
-    return Credential(token=token, source=str(path), instance_id=instance_id)
+    others = state.get("other_tokens", [])
+    if not isinstance(others, list) or not all(isinstance(one, str) for one in others):
+        raise _unbelievable(path, "its other_tokens is not a list of strings")
+    return Credential(token=token, source=str(path), instance_id=instance_id, others=tuple(others))
 
 
 def _unbelievable(path: Path, why: str) -> UsageError:

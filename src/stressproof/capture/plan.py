@@ -3,6 +3,11 @@
 from msgspec import Struct
 
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
+from stressproof.load.executors import Executor
+from stressproof.load.workload import Endpoint
+
+US_PER_S = 1_000_000
+MAX_FINE_ROWS = 20_000
 
 
 class PreflightPlan(Struct, frozen=True):
@@ -28,15 +33,9 @@ class Plan(Struct, frozen=True):
         url: Base URL, without a trailing slash.
         profile: Name of the profile that the endpoints and limits come from.
         endpoints: What is asked.
+        all_tenants: Whether requests rotate over every tenant that there are credentials for.
         runner: The script or command that runs this; evidence names it.
-        executor: The shape of the load, as k6 names it.
-        users: Virtual users (for an arrival rate: those that exist from the start).
-        max_users: Virtual users at the most.
-        rate_per_second: Arrivals a second, for arrival-rate executors.
-        stages: For ramping executors.
-        iterations: For executors that count iterations.
-        duration_seconds: The measured window of each round.
-        ramp_seconds: Before it, users or rate climb from nothing; not measured.
+        executor: The shape of each round's load.
         pause_seconds: Between rounds.
         rounds: How often the window is measured.
         timeout_us: After which a request counts as failed; the one that is applied.
@@ -49,16 +48,10 @@ class Plan(Struct, frozen=True):
 
     url: str
     profile: str
-    endpoints: tuple[WorkloadEndpoint, ...]
+    endpoints: tuple[Endpoint, ...]
+    all_tenants: bool
     runner: str
-    executor: str
-    users: int
-    max_users: int
-    rate_per_second: float | None
-    stages: tuple[Stage, ...]
-    iterations: int | None
-    duration_seconds: float
-    ramp_seconds: float
+    executor: Executor
     pause_seconds: float
     rounds: int
     timeout_us: int
@@ -69,25 +62,50 @@ class Plan(Struct, frozen=True):
     ca_file: str | None = None
 
     @property
-    def closed_loop(self) -> bool:
-        """Whether users wait for an answer before they ask again."""
-        return not self.executor.endswith("arrival-rate")
+    def duration_seconds(self) -> float:
+        """The measured window of each round."""
+        return self.executor.duration_us / US_PER_S
+
+    @property
+    def ramp_seconds(self) -> float:
+        """Before it, users or rate climb from nothing; not measured."""
+        return self.executor.ramp_us / US_PER_S
+
+    @property
+    def resolution_seconds(self) -> int:
+        """Seconds that a row of measurements covers: 10 where rows of 1 would be too many."""
+        rows = self.duration_seconds * self.rounds * len(self.endpoints)
+        return 1 if rows <= MAX_FINE_ROWS else 10
 
     def record(self) -> WorkloadRecord:
         """Return the part of it that goes into evidence as the workload."""
+        executor = self.executor
         return WorkloadRecord(
-            executor=self.executor,
-            closed_loop=self.closed_loop,
-            users=self.users,
-            max_users=self.max_users,
-            rate_per_second=self.rate_per_second,
-            stages=list(self.stages),
-            iterations=self.iterations,
-            duration_seconds=float(self.duration_seconds),
-            ramp_seconds=float(self.ramp_seconds),
+            executor=executor.name,
+            closed_loop=executor.closed_loop,
+            users=executor.users,
+            max_users=executor.max_users,
+            rate_per_second=executor.rate_per_second,
+            stages=[
+                Stage(target=stage.target, duration_seconds=stage.duration_us / US_PER_S)
+                for stage in executor.stages
+            ],
+            iterations=executor.iterations,
+            duration_seconds=self.duration_seconds,
+            ramp_seconds=self.ramp_seconds,
             pause_seconds=float(self.pause_seconds),
             timeout_us=self.timeout_us,
             workers=self.workers,
             seed=self.seed,
-            endpoints=list(self.endpoints),
+            endpoints=[
+                WorkloadEndpoint(
+                    name=one.name,
+                    method=one.method,
+                    path=one.path,
+                    weight=one.weight,
+                    expected_statuses=list(one.expected_statuses),
+                    check=one.check,
+                )
+                for one in self.endpoints
+            ],
         )

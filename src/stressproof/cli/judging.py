@@ -1,5 +1,6 @@
 """What all verifying commands share: options, reading once, showing the verdict, the decision."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import click
 from msgspec import Struct
 
 from stressproof.cli.output import note, result
-from stressproof.errors import UsageError
+from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.reading import (
     AbsentEvidenceError,
     Document,
@@ -18,6 +19,8 @@ from stressproof.evidence.reading import (
 )
 from stressproof.exits import Exit
 from stressproof.report.verdicts import FORMATS, NOT_RELEASE, render
+from stressproof.verify.rule import Rule
+from stressproof.verify.subject import is_commit
 from stressproof.verify.verdict import Verdict
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -66,6 +69,38 @@ def showing_options(command: CommandT) -> CommandT:
     return command
 
 
+def explain_option(rules: Sequence[Rule[Any]]) -> Callable[[CommandT], CommandT]:
+    """Add ``--explain``, which lists the rules and stops."""
+
+    def explain(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        del parameter
+        if not value or context.resilient_parsing:
+            return
+        from stressproof.report.rules import explain_rules  # noqa: PLC0415  # only for --explain
+
+        result(explain_rules(rules))
+        context.exit(Exit.PASS)
+
+    return click.option(
+        "--explain",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=explain,
+        help="List the rules and exit.",
+    )
+
+
+def check_commits(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse what is no full commit hash: a short one could name two."""
+    for commit in value:
+        if not is_commit(commit):
+            raise click.BadParameter(f"{commit!r} is not a full commit hash", context, parameter)
+    return value
+
+
 def refuse_loosened(loosened: Sequence[str], *, dry_run: bool) -> None:
     """Refuse what asks less than the floors, unless it is a rehearsal.
 
@@ -104,6 +139,8 @@ def conclude(verdict: Verdict, showing: Showing) -> Exit:
         else:
             _write_decision(showing.decision_out, verdict)
     result(render(verdict, showing.form))
+    if showing.form == "github":
+        _append_step_summary(verdict)
     if showing.form != "text":
         from stressproof.report.verdict_text import summary  # noqa: PLC0415  # not for text
 
@@ -117,3 +154,19 @@ def _write_decision(path: Path, verdict: Verdict) -> None:
 
     write_atomic(path, decision([verdict]))
     note(f"decision written to {path}")
+
+
+def _append_step_summary(verdict: Verdict) -> None:
+    """Append to the summary page of a GitHub step, where there is one."""
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        return
+    text = render(verdict, "markdown")
+    try:
+        with Path(page).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise OutputError(
+            f"cannot append to GITHUB_STEP_SUMMARY ({page}): {error.strerror or error}",
+            hint="Unset the variable, or name a file that this user may write.",
+        ) from error

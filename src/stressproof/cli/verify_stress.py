@@ -1,6 +1,5 @@
 """The protocol's stress verifier (``scripts/verify_enforcement_stress_evidence.py``)."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,21 @@ from stressproof.cli.judging import (
     CommandT,
     Showing,
     Unread,
+    check_commits,
     conclude,
+    explain_option,
     now_us,
     read_or_reason,
     refuse_loosened,
     showing_options,
 )
 from stressproof.cli.numbers import LIMIT, WHOLE
-from stressproof.cli.output import result
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.verify.rule import Level
 from stressproof.verify.stress.requirements import Requirements, for_profile, loosened
 from stressproof.verify.stress.verifier import RULES, verify
 from stressproof.verify.verdict import Verdict, unread
-
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
-
-
-def _commits(
-    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    for commit in value:
-        if not _COMMIT.fullmatch(commit):
-            raise click.BadParameter(f"{commit!r} is not a full commit hash", context, parameter)
-    return value
-
 
 _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (
     click.option("--expected-profile", "profile", default="enforcement", show_default=True),
@@ -55,7 +43,7 @@ _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (
         "--expected-commit",
         "expected_commits",
         multiple=True,
-        callback=_commits,
+        callback=check_commits,
         help="A commit that the evidence may be about; may be repeated.",
     ),
     click.option(
@@ -119,17 +107,6 @@ def judge_stress(
     )
 
 
-def explain(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's own signature
-    """List the rules and stop."""
-    del parameter
-    if not wanted or context.resilient_parsing:
-        return
-    from stressproof.report.rules import explain_rules  # noqa: PLC0415  # only for --explain
-
-    result(explain_rules(RULES))
-    context.exit(Exit.PASS)
-
-
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: verify_enforcement_stress_evidence.py --evidence-path "
@@ -143,14 +120,7 @@ def explain(context: click.Context, parameter: click.Parameter, wanted: bool) ->
 )
 @stress_options
 @showing_options
-@click.option(
-    "--explain",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=explain,
-    help="List the rules and exit.",
-)
+@explain_option(RULES)
 def command(
     evidence_path: Path,
     form: str,

@@ -37,7 +37,10 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _STRING = re.compile(rb'"[^"]*"')
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord('"'): 0}
-_LONG_INTEGER = re.compile(rf"(?<![0-9.])[0-9]{{{MAX_DIGITS + 1},}}(?![0-9.eE])")
+_ONE_DIGIT = bytes(ord("0") if chr(code).isdigit() else code for code in range(128)) + bytes(
+    range(128, 256)
+)
+_LONG_RUN = b"0" * (MAX_DIGITS + 1)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _ZERO_MANTISSA = re.compile(r"-?[0.]*(?:[eE].*)?")
 _RECAPTURE = "Capture again; a capture never writes this."
@@ -78,10 +81,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedJson(f"byte {error.start} is not UTF-8", "UTF-8 throughout") from None
-    value = _parse(text)
+    value = _parse(text, long_numbers=_LONG_RUN in raw.translate(_ONE_DIGIT))
     if not isinstance(value, dict):
         raise MalformedJson(f"{_kind(value)} at the top level", "one JSON object")
-    if _SURROGATE_ESCAPE.search(text):
+    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
         _refuse_lone_surrogates(value)
     return value
 
@@ -103,14 +106,15 @@ def _at_most(count: int, limit: int, things: str) -> None:
         raise MalformedJson(f"{count} {things}", f"at most {limit}")
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, *, long_numbers: bool) -> Any:
     try:
         return json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant,
             parse_float=_finite,
-            parse_int=_bounded if _LONG_INTEGER.search(text) else None,
+            # A call for every integer would double the time; without a long run none can be long.
+            parse_int=_bounded if long_numbers else None,
         )
     except json.JSONDecodeError as error:
         raise MalformedJson(

@@ -1,6 +1,8 @@
 """A sparse histogram of microseconds that merges without loss."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Self
 
 from stressproof.measure import buckets
@@ -59,11 +61,10 @@ class Histogram:
     ) -> None:
         """Add what another histogram wrote down: its `pairs`, sum, minimum and maximum."""
         counts = self.counts
-        for position in range(0, len(pairs), 2):
-            bucket = pairs[position]
-            count = pairs[position + 1]
+        added = pairs[1::2]
+        for bucket, count in zip(pairs[::2], added, strict=True):
             counts[bucket] = counts.get(bucket, 0) + count
-            self.n += count
+        self.n += sum(added)
         self.sum_us += sum_us
         if min_us is not None:
             self.min_us = min_us if self.min_us is None else min(self.min_us, min_us)
@@ -99,14 +100,11 @@ class Histogram:
             raise ValueError(f"quantiles must ascend within 0 to 1_000_000 ppm: {list(ppms)}")
         if self.max_us is None:
             return [None] * len(ppms)
-        found: list[int | None] = []
+        ascending = sorted(self.counts)
+        at_or_below = list(accumulate(map(self.counts.__getitem__, ascending)))
         ranks = [max(-(-ppm * self.n // WHOLE_PPM), 1) for ppm in ppms]
-        below = 0
-        for bucket, count in sorted(self.counts.items()):
-            below += count
-            while len(found) < len(ranks) and below >= ranks[len(found)]:
-                found.append(min(buckets.highest(bucket), self.max_us))
-        return found
+        found = [ascending[bisect_left(at_or_below, rank)] for rank in ranks]
+        return [min(buckets.highest(bucket), self.max_us) for bucket in found]
 
 
 P50_PPM = 500_000

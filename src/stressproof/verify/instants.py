@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from stressproof.verify.rule import Judgement, words
+
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 
@@ -26,3 +28,35 @@ def parse_instant(text: str) -> int | None:
 def show_instant(instant_us: int) -> str:
     """Return an instant as RFC 3339 in UTC."""
     return (_EPOCH + timedelta(microseconds=instant_us)).isoformat(timespec="seconds")
+
+
+def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Judgement) -> None:
+    """A capture's time is at most the allowed skew ahead of our clock (ruling 3)."""
+    captured = None if text is None else parse_instant(text)
+    if captured is None:
+        judgement.skip("captured_at cannot be read")
+        return
+    latest = now_us + skew_seconds * SECOND_US
+    judgement.check(
+        captured <= latest, "captured_at", text, words(f"not after {show_instant(latest)}")
+    )
+
+
+def judge_age(
+    text: str | None, limit_hours: float | None, now_us: int, judgement: Judgement
+) -> None:
+    """A capture's time lies at most the asked hours behind our clock (ruling 3)."""
+    if limit_hours is None:
+        judgement.skip("no age limit was asked for; the gates ask for one")
+        return
+    captured = None if text is None else parse_instant(text)
+    if captured is None:
+        judgement.cannot_tell("captured_at", words("no readable time"), words("a known age"))
+        return
+    age_us = now_us - captured
+    judgement.check(
+        age_us <= limit_hours * HOUR_US,
+        "captured_at",
+        words(f"{age_us / HOUR_US:.1f} h old"),
+        words(f"at most {limit_hours:g} h"),
+    )

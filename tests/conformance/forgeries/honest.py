@@ -144,7 +144,7 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
                 )
             )
     ramp = [
-        RampCount(endpoint=endpoint, started=20 + endpoint, answered=19 + endpoint)
+        RampCount(endpoint=endpoint, started=20 + endpoint, answered=20 + endpoint)
         for endpoint in range(len(plan.endpoints))
     ]
     return RunMeasurements(
@@ -215,7 +215,7 @@ def _counters(plan: Plan, runs: list[RunMeasurements]) -> list[CounterPair]:
             CounterPair(
                 endpoint=path,
                 before=before,
-                after=None if before is None else before + answered + endpoint % 2,
+                after=None if before is None else before + answered,
             )
         )
     return pairs
@@ -330,7 +330,7 @@ def _preflight(plan: Plan) -> Preflight:
 
 def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> Target:
     def probe(at: datetime) -> TargetProbe:
-        born = datetime(2026, 2, 25, 9, 0, 0, tzinfo=UTC)
+        born = started - timedelta(hours=2)
         return TargetProbe(
             instance_id="instance-1",
             version="0.1.0",
@@ -475,3 +475,59 @@ def minimal(plan: Plan = Plan()) -> dict[str, Any]:
 def later(plan: Plan, seconds: float) -> Plan:
     """The same capture, ended at another time."""
     return replace(plan, captured=plan.captured + timedelta(seconds=seconds))
+
+
+def rederived(data: dict[str, Any]) -> dict[str, Any]:
+    """A full artifact whose figures all follow from its measurements, whatever those are now.
+
+    A forger has the same functions as we have, so lies about measurements come with figures that
+    agree with them.
+    """
+    source = msgspec.convert(data, StressArtifact)
+    measured = source.measurements.runs
+    samples = [run.results.errors_sample for run in source.runs]
+    figures = [
+        derive.run_results(run, sample if _failed(run) else [])
+        for run, sample in zip(measured, samples, strict=True)
+    ]
+    runs = []
+    for run, said, results in zip(measured, source.runs, figures, strict=True):
+        p95 = results.p95_response_time
+        health = msgspec.structs.replace(
+            said.generator,
+            late_starts=sum(row.late for row in run.rows),
+            dropped_iterations=sum(row.dropped for row in run.rows),
+        )
+        reasons = derive.saturation_reasons(
+            health,
+            None if p95 is None else round(p95 * SECOND_US),
+            sum(row.started for row in run.rows),
+        )
+        runs.append(
+            msgspec.structs.replace(
+                said,
+                elapsed_seconds=derive.seconds(run.elapsed_us) or 0.0,
+                results=results,
+                endpoints=[
+                    EndpointResults(endpoint.name, derive.endpoint_results(run, number))
+                    for number, endpoint in enumerate(source.workload.endpoints)
+                ],
+                generator=msgspec.structs.replace(
+                    health, saturated=bool(reasons), saturated_reasons=reasons
+                ),
+            )
+        )
+    sample = source.results.errors_sample if any(map(_failed, measured)) else []
+    evaluation = derive.evaluate(figures, source.thresholds)
+    worst = derive.worst_health([run.generator for run in runs])
+    changed = msgspec.structs.replace(
+        source,
+        runs=runs,
+        results=derive.overall_results(measured, figures, sample),
+        min_throughput_rps=derive.min_rps(figures),
+        evaluation=evaluation,
+        meets_targets=evaluation.overall_meets_targets,
+        generator=msgspec.structs.replace(source.generator, worst=worst),
+    )
+    built: dict[str, Any] = msgspec.to_builtins(changed)
+    return built

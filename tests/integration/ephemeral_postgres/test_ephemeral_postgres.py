@@ -14,6 +14,7 @@ import pytest
 
 from ephemeral_postgres import Binaries, PostgresError, PostgresServer, find_binaries
 from ephemeral_postgres.account import reachable_by, server_account
+from ephemeral_postgres.leftovers import sweep
 from ephemeral_postgres.processes import state_of, wait_until_gone
 
 
@@ -74,21 +75,33 @@ def test_a_frozen_server_answers_nobody_until_it_is_thawed(server: PostgresServe
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_killed_parent_leaves_no_server(tmp_path: Path) -> None:
+def test_a_killed_parent_leaves_no_server_and_its_folder_is_swept_up() -> None:
     """SIGKILL of the process that started it ends the server and all of its children."""
     program = (
         "import sys, time\n"
         "from ephemeral_postgres import PostgresServer\n"
         "server = PostgresServer.start()\n"
         "print(*server.processes(), flush=True)\n"
+        "print(server.data_dir, flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         everyone = [int(word) for word in parent.stdout.readline().split()]
+        data_dir = Path(parent.stdout.readline().decode().strip())
         parent.send_signal(signal.SIGKILL)
     assert len(everyone) > 1
     assert wait_until_gone(everyone, 30)
+    assert data_dir.exists()
+    sweep()
+    assert not data_dir.exists()
+
+
+def test_sweeping_leaves_running_servers_alone(server: PostgresServer) -> None:
+    """Only what belongs to a maker that is gone is removed."""
+    sweep()
+    fill(server.dsn(), 2)
+    assert rows(server.dsn()) == 2
 
 
 def test_data_and_password_outlive_the_server(passable: Path) -> None:

@@ -111,4 +111,4 @@ def instant(text: str | None) -> int | None:
 
 def _computable(latency: Latency) -> bool:
     pairs = latency.buckets
-    return len(pairs) % 2 == 0 and all(bucket <= MAX_INDEX for bucket in pairs[::2])
+    return len(pairs) % 2 == 0 and max(pairs[::2], default=0) <= MAX_INDEX

@@ -1,24 +1,13 @@
-"""The protocol's fields as an artifact declares them, typed; everything wrong is listed.
+"""The protocol's fields as a stress artifact declares them, typed."""
 
-A value that is absent, null or of a wrong type is None here, so that every later rule can still
-judge what is there. The types are exact: no text for a number, no boolean for an integer, no
-``30.0`` where an integer belongs; an integer serves where a fraction is allowed (ruling 5).
-"""
+from typing import Annotated, Any
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin
-
-import msgspec
 from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import Text
-
-Amount = Annotated[float, Meta(ge=0, le=1e12)]
-"""A time in seconds, a rate or a percentage: never negative, and finite."""
-
-ITEMS_MAX = 10_000
-"""Of any list: rounds for a week, or an API with every route."""
+from stressproof.evidence.stress import Amount, Text
+from stressproof.verify.gathering import ITEMS_MAX, Gathering
+from stressproof.verify.subject import DeclaredSubject
 
 Sample = Annotated[list[Text], Meta(max_length=10)]
 
@@ -124,13 +113,6 @@ class DeclaredEvaluation(Struct, frozen=True):
     min_throughput_rps: Amount | None = None
 
 
-class DeclaredSubject(Struct, frozen=True):
-    """The build."""
-
-    git_commit: Text | None = None
-    git_dirty: bool | None = None
-
-
 class Declared(Struct, frozen=True):
     """The protocol's artifact."""
 
@@ -158,44 +140,44 @@ class Declared(Struct, frozen=True):
 
 
 REQUIRED: dict[str, str] = {
-    "profile": "1",
-    "preflight": "2",
-    "preflight.enabled": "2",
-    "preflight.passed": "2",
-    "preflight.failures": "2",
-    "runner": "3",
-    "captured_at": "4",
-    "evaluation": "5",
-    "evaluation.overall_meets_targets": "5",
-    "runs": "6",
-    "runs[].run_index": "6",
-    "runs[].captured_at": "6",
-    "runs[].results": "6",
-    "duration_seconds": "8",
-    "concurrent_users": "8",
-    "endpoints": "9",
-    "results": "10",
-    "results.total_requests": "10",
-    "results.successful_requests": "10",
-    "results.failed_requests": "10",
-    "runs[].results.total_requests": "10",
-    "runs[].results.successful_requests": "10",
-    "runs[].results.failed_requests": "10",
-    "results.throughput_rps": "11",
-    "results.p95_response_time": "11",
-    "results.p99_response_time": "11",
-    "min_throughput_rps": "11",
-    "runs[].results.throughput_rps": "11",
-    "runs[].results.p95_response_time": "11",
-    "runs[].results.p99_response_time": "11",
-    "thresholds": "12",
-    "thresholds.max_p95_seconds": "12",
-    "thresholds.max_error_rate_percent": "12",
-    "thresholds.min_throughput_rps": "12",
-    "evaluation.worst_p95_seconds": "12",
-    "evaluation.min_throughput_rps": "12",
-    "evaluation.rounds": "12",
-    "rounds": "12",
+    "profile": "protocol 1",
+    "preflight": "protocol 2",
+    "preflight.enabled": "protocol 2",
+    "preflight.passed": "protocol 2",
+    "preflight.failures": "protocol 2",
+    "runner": "protocol 3",
+    "captured_at": "protocol 4",
+    "evaluation": "protocol 5",
+    "evaluation.overall_meets_targets": "protocol 5",
+    "runs": "protocol 6",
+    "runs[].run_index": "protocol 6",
+    "runs[].captured_at": "protocol 6",
+    "runs[].results": "protocol 6",
+    "duration_seconds": "protocol 8",
+    "concurrent_users": "protocol 8",
+    "endpoints": "protocol 9",
+    "results": "protocol 10",
+    "results.total_requests": "protocol 10",
+    "results.successful_requests": "protocol 10",
+    "results.failed_requests": "protocol 10",
+    "runs[].results.total_requests": "protocol 10",
+    "runs[].results.successful_requests": "protocol 10",
+    "runs[].results.failed_requests": "protocol 10",
+    "results.throughput_rps": "protocol 11",
+    "results.p95_response_time": "protocol 11",
+    "results.p99_response_time": "protocol 11",
+    "min_throughput_rps": "protocol 11",
+    "runs[].results.throughput_rps": "protocol 11",
+    "runs[].results.p95_response_time": "protocol 11",
+    "runs[].results.p99_response_time": "protocol 11",
+    "thresholds": "protocol 12",
+    "thresholds.max_p95_seconds": "protocol 12",
+    "thresholds.max_error_rate_percent": "protocol 12",
+    "thresholds.min_throughput_rps": "protocol 12",
+    "evaluation.worst_p95_seconds": "protocol 12",
+    "evaluation.min_throughput_rps": "protocol 12",
+    "evaluation.rounds": "protocol 12",
+    "rounds": "protocol 12",
 }
 """Fields that the protocol's contract cannot be judged without, each with its clause.
 
@@ -234,100 +216,6 @@ NULLABLE = frozenset(
     }
 )
 """Fields where null says something: nothing succeeded, not asked, not known."""
-
-StructT = TypeVar("StructT", bound=Struct)
-
-
-class Problem(Struct, frozen=True):
-    """A field that is not what it must be.
-
-    Attributes:
-        where: Its path.
-        seen: Its value.
-        expected: The type that it must have.
-    """
-
-    where: str
-    seen: Any
-    expected: str
-
-
-class Gathering:
-    """Reads plain JSON values into structs of optional fields, and lists what does not fit.
-
-    Args:
-        required: Path templates (``runs[].results``) that must be there.
-        nullable: Path templates where null is a value.
-    """
-
-    def __init__(self, required: Mapping[str, str], nullable: frozenset[str]) -> None:
-        self.required = required
-        self.nullable = nullable
-        self.problems: list[Problem] = []
-        self.unknown: list[str] = []
-
-    def struct(
-        self, kind: type[StructT], data: Any, where: str = "", template: str = ""
-    ) -> StructT | None:
-        """Return the struct, with None for every field that does not fit; None for no object."""
-        if not isinstance(data, dict):
-            self.problems.append(Problem(where or "$", data, "an object"))
-            return None
-        prefix, pattern = (f"{where}." if where else ""), (f"{template}." if template else "")
-        values: dict[str, Any] = {}
-        for name, optional in kind.__annotations__.items():
-            path, shape = prefix + name, pattern + name
-            if name not in data:
-                if shape in self.required:
-                    self.problems.append(
-                        Problem(path, _ABSENT, f"a value (clause {self.required[shape]})")
-                    )
-                continue
-            value = data[name]
-            if value is None and shape in self.nullable:
-                continue
-            values[name] = self._value(get_args(optional)[0], value, path, shape)
-        self.unknown.extend(prefix + name for name in data if name not in kind.__annotations__)
-        return kind(**values)
-
-    def _value(self, kind: Any, value: Any, path: str, shape: str) -> Any:
-        if isinstance(kind, type) and issubclass(kind, Struct):
-            return self.struct(kind, value, path, shape)
-        item = get_args(kind)[0] if get_origin(kind) is list else None
-        if isinstance(item, type) and issubclass(item, Struct):
-            if not isinstance(value, list):
-                self.problems.append(Problem(path, value, "an array"))
-                return None
-            if len(value) > ITEMS_MAX:
-                self.problems.append(Problem(path, value, f"at most {ITEMS_MAX} entries"))
-                return None
-            read = [
-                self.struct(item, each, f"{path}[{place}]", f"{shape}[]")
-                for place, each in enumerate(value)
-            ]
-            return [one or item() for one in read]
-        try:
-            return msgspec.convert(value, kind, strict=True)
-        except msgspec.ValidationError as error:
-            self.problems.append(Problem(path, value, _expectation(str(error))))
-            return None
-
-
-class _Absent:
-    """Shown where a field is not there at all, which differs from null."""
-
-
-_ABSENT = _Absent()
-
-
-def is_absent(value: Any) -> bool:
-    """Return whether a problem's value stands for a field that is not there."""
-    return value is _ABSENT
-
-
-def _expectation(message: str) -> str:
-    """Return what msgspec expected: ``Expected `int`, got `str``` says ``int``."""
-    return message.removeprefix("Expected ").split(", got", 1)[0].replace("`", "")
 
 
 def read_declared(data: dict[str, Any]) -> tuple[Declared, Gathering]:

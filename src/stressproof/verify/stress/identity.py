@@ -2,12 +2,9 @@
 
 from urllib.parse import urlsplit
 
+from stressproof.verify.gathering import judge_shape, judge_template, judge_unknown
 from stressproof.verify.rule import Judgement, Level, Severity, rule, words
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.declared import is_absent
-
-TEMPLATE_MARKER = "_template"
-"""A field that only templates have; whatever it holds, the document is no evidence."""
 
 RECAPTURE = (
     "Capture again: uv run python scripts/load_test_api.py --profile enforcement --rounds 3 "
@@ -27,13 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 )
 def template(case: StressCase, judgement: Judgement) -> None:
     """A template's marker field is absent."""
-    marked = TEMPLATE_MARKER in case.data
-    judgement.check(
-        not marked,
-        TEMPLATE_MARKER,
-        words("the marker of a template"),
-        words("a document without it"),
-    )
+    judge_template(case.data, judgement)
 
 
 @rule(
@@ -64,10 +55,7 @@ def schema_version(case: StressCase, judgement: Judgement) -> None:
 )
 def shape(case: StressCase, judgement: Judgement) -> None:
     """No required field is missing and none has another type."""
-    judgement.held()  # the document itself is an object
-    for problem in case.gathering.problems:
-        seen = words("absent") if is_absent(problem.seen) else problem.seen
-        judgement.fail(problem.where, seen, words(problem.expected))
+    judge_shape(case.gathering, judgement)
 
 
 @rule(
@@ -82,9 +70,7 @@ def unknown_fields(case: StressCase, judgement: Judgement) -> None:
     if case.is_schema_2:
         judgement.skip("stress.typed refuses them where schema_version is 2")
         return
-    judgement.held()  # the known ones were compared by name
-    for name in case.gathering.unknown:
-        judgement.fail(name, words("an unknown field"), words("no such field"))
+    judge_unknown(case.gathering, judgement)
 
 
 @rule(

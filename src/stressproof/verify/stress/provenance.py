@@ -1,12 +1,10 @@
 """Where the figures come from: which database was reached, which build was measured."""
 
-import re
-
 from stressproof.verify.rule import Judgement, rule, words
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.identity import RECAPTURE
+from stressproof.verify.subject import judge_clean, judge_commit
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _HEALTHY = 200
 
 
@@ -100,21 +98,7 @@ def probe(case: StressCase, judgement: Judgement) -> None:
 )
 def commit(case: StressCase, judgement: Judgement) -> None:
     """``subject.git_commit`` is one of the expected commits."""
-    expected = case.requirements.expected_commits
-    if not expected:
-        judgement.skip("no commit was expected; the gates expect the one checked out")
-        return
-    subject = case.declared.subject
-    seen = None if subject is None else subject.git_commit
-    if seen is None:
-        judgement.cannot_tell("subject.git_commit", words("not known"), expected[0])
-        return
-    judgement.check(
-        seen in expected and _COMMIT.fullmatch(seen) is not None,
-        "subject.git_commit",
-        seen,
-        expected[0],
-    )
+    judge_commit(case.declared.subject, case.requirements.expected_commits, judgement)
 
 
 @rule(
@@ -125,15 +109,7 @@ def commit(case: StressCase, judgement: Judgement) -> None:
 )
 def clean(case: StressCase, judgement: Judgement) -> None:
     """``subject.git_dirty`` is false where a commit is expected."""
-    if not case.requirements.expected_commits:
-        judgement.skip("no commit was expected")
-        return
-    subject = case.declared.subject
-    seen = None if subject is None else subject.git_dirty
-    if seen is None:
-        judgement.cannot_tell("subject.git_dirty", words("not known"), False)  # noqa: FBT003
-        return
-    judgement.check(not seen, "subject.git_dirty", seen, False)  # noqa: FBT003
+    judge_clean(case.declared.subject, case.requirements.expected_commits, judgement)
 
 
 RULES = (legacy, engine, engine_source, probe, commit, clean)

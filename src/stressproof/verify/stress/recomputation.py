@@ -159,9 +159,11 @@ def workload_agrees(case: StressCase, judgement: Judgement) -> None:
 
 def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     workload, runtime = artifact.workload, artifact.runtime
-    yield "duration_seconds", artifact.duration_seconds, workload.duration_seconds
-    yield "ramp_up_seconds", artifact.ramp_up_seconds, workload.ramp_seconds
-    yield "concurrent_users", artifact.concurrent_users, workload.users
+    yield "duration_seconds", artifact.duration_seconds, int(workload.duration_seconds)
+    yield "ramp_up_seconds", artifact.ramp_up_seconds, int(workload.ramp_seconds)
+    yield "concurrent_users", artifact.concurrent_users, workload.max_users
+    if not workload.stages:
+        yield "workload.users", workload.users, workload.max_users
     timeout_us = round(artifact.request_timeout * 1_000_000)
     yield "request_timeout", timeout_us, workload.timeout_us
     yield "endpoints", artifact.endpoints, [each.path for each in workload.endpoints]

@@ -2,7 +2,7 @@
 
 import itertools
 
-from stressproof.verify.instants import HOUR_US, SECOND_US, parse_instant, show_instant
+from stressproof.verify.instants import SECOND_US, judge_age, judge_future, parse_instant
 from stressproof.verify.rule import Judgement, rule, words
 from stressproof.verify.stress.case import StressCase, instant
 from stressproof.verify.stress.identity import RECAPTURE
@@ -43,16 +43,8 @@ def timestamps(case: StressCase, judgement: Judgement) -> None:
 )
 def future(case: StressCase, judgement: Judgement) -> None:
     """``captured_at`` is at most the allowed skew ahead of the verifier's clock."""
-    if case.captured_us is None:
-        judgement.skip("captured_at cannot be read")
-        return
-    latest = case.now_us + case.requirements.future_skew_seconds * SECOND_US
-    judgement.check(
-        case.captured_us <= latest,
-        "captured_at",
-        case.declared.captured_at,
-        words(f"not after {show_instant(latest)}"),
-    )
+    skew = case.requirements.future_skew_seconds
+    judge_future(case.declared.captured_at, skew, case.now_us, judgement)
 
 
 @rule(
@@ -64,19 +56,7 @@ def future(case: StressCase, judgement: Judgement) -> None:
 def age(case: StressCase, judgement: Judgement) -> None:
     """``captured_at`` lies at most the asked hours before the verifier's clock."""
     limit_hours = case.requirements.max_artifact_age_hours
-    if limit_hours is None:
-        judgement.skip("no age limit was asked for; the gates ask for one")
-        return
-    if case.captured_us is None:
-        judgement.cannot_tell("captured_at", words("no readable time"), words("a known age"))
-        return
-    age_us = case.now_us - case.captured_us
-    judgement.check(
-        age_us <= limit_hours * HOUR_US,
-        "captured_at",
-        words(f"{age_us / HOUR_US:.1f} h old"),
-        words(f"at most {limit_hours:g} h"),
-    )
+    judge_age(case.declared.captured_at, limit_hours, case.now_us, judgement)
 
 
 @rule(

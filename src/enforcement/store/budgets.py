@@ -1,0 +1,67 @@
+"""Budgets: a monthly limit for a scope."""
+
+from decimal import Decimal
+
+from enforcement.domain.identity import Caller
+from enforcement.domain.money import monthly, monthly_text
+from enforcement.domain.request import line
+from enforcement.domain.vocabulary import Event
+from enforcement.domain.waterfall import Budget
+from enforcement.store.database import Database, Transaction
+
+# "committed" falls to the scope that would pay: an inactive budget has nothing against it.
+_LISTING = """
+    SELECT b.scope_key, b.monthly_limit_usd, b.active,
+           CASE WHEN b.active THEN coalesce((c.scopes ->> b.scope_key)::numeric(20, 4), 0.0000)
+                ELSE 0.0000 END
+    FROM enforcement.budgets b, enforcement.committed(
+        %s, date_trunc('month', now() AT TIME ZONE 'UTC')::date) c
+    WHERE b.tenant_id = %s AND (%s::text IS NULL OR b.scope_key = %s) ORDER BY b.scope_key
+"""
+
+
+async def listing(db: Database, caller: Caller) -> list[Budget]:
+    """Return the tenant's budgets by scope key, each with what is committed against it."""
+    tenant = caller.tenant_id
+    rows = await db.read(tenant, _LISTING, (tenant, tenant, None, None))
+    return [_budget(row) for row in rows]
+
+
+def _budget(row: tuple[str, Decimal, bool, Decimal]) -> Budget:
+    scope, limit, active, committed = row
+    return Budget(
+        scope_key=scope,
+        monthly_limit_usd=monthly(limit),
+        committed_usd=monthly(committed),
+        active=active,
+    )
+
+
+async def put(
+    db: Database, caller: Caller, *, scope_key: str, monthly_limit_usd: Decimal, active: bool
+) -> Budget:
+    """Set a scope's limit, with a ledger row.
+
+    Scope keys are project ids, which are lower case; so are these.
+
+    Raises:
+        InvalidError: ``invalid_length`` or ``invalid_text``.
+    """
+    scope = line(scope_key.lower(), "scope_key", 1, 128)
+    limit = monthly(monthly_limit_usd)
+
+    async def work(tx: Transaction) -> Budget:
+        await tx.execute(
+            "INSERT INTO enforcement.budgets"
+            " (tenant_id, scope_key, monthly_limit_usd, active, updated_at)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id, scope_key) DO UPDATE SET"
+            " monthly_limit_usd = EXCLUDED.monthly_limit_usd, active = EXCLUDED.active,"
+            " updated_at = EXCLUDED.updated_at",
+            (tx.tenant_id, scope, limit, active, tx.now),
+        )
+        payload = {"scope_key": scope, "monthly_limit_usd": monthly_text(limit), "active": active}
+        await tx.append(Event.BUDGET_SET, caller.principal_id, payload)
+        rows = await tx.all(_LISTING, (tx.tenant_id, tx.tenant_id, scope, scope))
+        return _budget(rows[0])
+
+    return await db.run(caller.tenant_id, work)

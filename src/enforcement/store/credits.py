@@ -1,0 +1,92 @@
+"""Credit grants."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import uuid4
+
+import msgspec
+
+from enforcement.domain.credits import Grant, check_grant
+from enforcement.domain.identity import Caller
+from enforcement.domain.money import monthly, monthly_text
+from enforcement.domain.vocabulary import CreditPool, Event
+from enforcement.store.database import Database, Transaction
+
+_LISTING = """
+    SELECT row_to_json(r)::text FROM (
+        SELECT grant_id, pool, scope_key, total_usd::text, remaining_usd::text, created_at,
+               expires_at, reason, created_by
+        FROM enforcement.credit_grants
+        WHERE tenant_id = %s ORDER BY created_at DESC, grant_id LIMIT %s
+    ) r
+"""
+_READER = msgspec.json.Decoder(Grant)
+
+
+async def listing(db: Database, caller: Caller, *, limit: int = 1000) -> list[Grant]:
+    """Return the tenant's grants, newest first."""
+    rows = await db.read(caller.tenant_id, _LISTING, (caller.tenant_id, limit))
+    return [_READER.decode(row[0]) for row in rows]
+
+
+async def grant(
+    db: Database,
+    caller: Caller,
+    *,
+    pool: CreditPool,
+    scope_key: str,
+    total_usd: Decimal,
+    expires_at: datetime | None,
+    reason: str,
+) -> Grant:
+    """Give credit, with a ledger row.
+
+    Raises:
+        InvalidError: As ``enforcement.domain.credits.check_grant``.
+    """
+    scope = scope_key.lower()
+
+    async def work(tx: Transaction) -> Grant:
+        check_grant(
+            scope_key=scope, total_usd=total_usd, expires_at=expires_at, reason=reason, now=tx.now
+        )
+        given = Grant(
+            grant_id=uuid4(),
+            pool=pool,
+            scope_key=scope,
+            total_usd=monthly(total_usd),
+            remaining_usd=monthly(total_usd),
+            created_at=tx.now,
+            expires_at=expires_at,
+            reason=reason,
+            created_by=caller.principal_id,
+        )
+        await tx.execute(
+            "INSERT INTO enforcement.credit_grants (tenant_id, grant_id, pool, scope_key,"
+            " total_usd, remaining_usd, expires_at, reason, created_by, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                tx.tenant_id,
+                given.grant_id,
+                pool.value,
+                scope,
+                given.total_usd,
+                given.remaining_usd,
+                expires_at,
+                reason,
+                caller.principal_id,
+                tx.now,
+            ),
+        )
+        payload = {
+            "grant_id": given.grant_id,
+            "pool": pool.value,
+            "scope_key": scope,
+            "total_usd": monthly_text(given.total_usd),
+            "expires_at": expires_at,
+            "reason": reason,
+        }
+        await tx.append(Event.CREDIT_GRANTED, caller.principal_id, payload)
+        return given
+
+    return await db.run(caller.tenant_id, work)

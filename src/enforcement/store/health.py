@@ -1,0 +1,46 @@
+"""What the database says of itself."""
+
+import time
+
+import msgspec
+
+from enforcement.store.database import Database
+
+
+class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """As ``/health`` shows them."""
+
+    server_version: str
+    system_identifier: str
+    fsync: str
+    synchronous_commit: str
+    migration_head: str
+    latency_ms: float
+
+
+async def facts(db: Database, *, deadline_s: float = 1.0) -> DatabaseFacts:
+    """Ask the database; never from a cache.
+
+    Raises:
+        StoreError: It did not answer in time.
+        SchemaError: It has no schema of ours.
+    """
+    started = time.perf_counter()
+    rows = await db.fetch(
+        "SELECT current_setting('server_version'),"
+        " (SELECT system_identifier::text FROM pg_control_system()),"
+        " current_setting('fsync'), current_setting('synchronous_commit'),"
+        " (SELECT version_num FROM enforcement.alembic_version)",
+        deadline_s=deadline_s,
+    )
+    latency_ms = 1000 * (time.perf_counter() - started)
+    version, identifier, fsync, synchronous_commit, head = rows[0]
+    return DatabaseFacts(
+        # Distributions append their package's name in parentheses.
+        server_version=version.split()[0],
+        system_identifier=identifier,
+        fsync=fsync,
+        synchronous_commit=synchronous_commit,
+        migration_head=head or "",
+        latency_ms=round(latency_ms, 3),
+    )

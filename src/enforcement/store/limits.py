@@ -1,0 +1,131 @@
+"""Rate limits: tenant settings, and a limiter whose counters all workers share.
+
+No 60-second interval admits more than the limit: counts are kept for each of the last 60
+seconds, by the database's clock, one row a tenant and one row for all tenants together.
+"""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from enforcement.domain.errors import InvalidError
+from enforcement.domain.identity import Caller
+from enforcement.domain.vocabulary import Event
+from enforcement.store.database import Database, Transaction
+
+GATE: Final = "gate"
+DEFAULT_TENANT_PER_MINUTE: Final = 120
+DEFAULT_GLOBAL_PER_MINUTE: Final = 1200
+MAX_PER_MINUTE: Final = 10_000_000
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests a minute: of one tenant, and of all tenants together."""
+
+    tenant_per_minute: int
+    global_per_minute: int
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a request may pass, and what to tell its sender.
+
+    Attributes:
+        limit: The limit that is closest to refusing, requests a minute.
+        remaining: Requests it still admits now.
+        retry_after_s: When refused: seconds until one is admitted; else 0.
+        reset_s: Seconds until the whole limit is free again.
+        scope: ``tenant`` or ``global``: which limit ``limit`` is.
+    """
+
+    allowed: bool
+    limit: int
+    remaining: int
+    retry_after_s: int
+    reset_s: int
+    scope: str
+
+
+_UNLIMITED: Final = Admission(
+    allowed=True,
+    limit=MAX_PER_MINUTE,
+    remaining=MAX_PER_MINUTE,
+    retry_after_s=0,
+    reset_s=0,
+    scope="tenant",
+)
+
+
+async def admit(
+    db: Database, tenant_id: UUID, *, bucket: str = GATE, deadline_s: float | None = None
+) -> Admission:
+    """Count one request against the tenant's and the global limit, or refuse it.
+
+    With ``Safety.limits`` off everything is admitted.
+
+    Raises:
+        StoreError: The counters cannot be reached; the caller chooses to fail open or closed.
+    """
+    if not db.safety.limits:
+        return _UNLIMITED
+    rows = await db.fetch(
+        "SELECT * FROM enforcement.rate_admit(%s, %s)", (tenant_id, bucket), deadline_s=deadline_s
+    )
+    allowed, limit, remaining, retry_after_s, reset_s, scope = rows[0]
+    return Admission(
+        allowed=allowed,
+        limit=limit,
+        remaining=remaining,
+        retry_after_s=retry_after_s,
+        reset_s=reset_s,
+        scope=scope,
+    )
+
+
+async def read(db: Database, tenant_id: UUID, *, bucket: str = GATE) -> Limits:
+    """Return the limits that hold for a tenant."""
+    rows = await db.read(
+        tenant_id, "SELECT * FROM enforcement.rate_limits(%s, %s)", (tenant_id, bucket)
+    )
+    return Limits(tenant_per_minute=rows[0][0], global_per_minute=rows[0][1])
+
+
+async def set_tenant(
+    db: Database, caller: Caller, per_minute: int, *, bucket: str = GATE
+) -> Limits:
+    """Set a tenant's own limit, with a ledger row.
+
+    Raises:
+        InvalidError: ``limit_out_of_range`` outside 1 to 10,000,000 a minute.
+    """
+    _check(per_minute)
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute(
+            "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
+            " VALUES (%s, %s, %s) ON CONFLICT (tenant_id, bucket)"
+            " DO UPDATE SET per_minute = EXCLUDED.per_minute",
+            (tx.tenant_id, bucket, per_minute),
+        )
+        payload = {"bucket": bucket, "per_minute": per_minute}
+        await tx.append(Event.LIMITS_SET, caller.principal_id, payload)
+
+    await db.run(caller.tenant_id, work)
+    return await read(db, caller.tenant_id, bucket=bucket)
+
+
+async def set_global(db: Database, per_minute: int, *, bucket: str = GATE) -> None:
+    """Set the limit of all tenants together (service-wide; not a tenant's to change).
+
+    Raises:
+        InvalidError: ``limit_out_of_range`` outside 1 to 10,000,000 a minute.
+    """
+    _check(per_minute)
+    await db.fetch("SELECT enforcement.set_global_limit(%s, %s)", (bucket, per_minute))
+
+
+def _check(per_minute: int) -> None:
+    if not 1 <= per_minute <= MAX_PER_MINUTE:
+        raise InvalidError(
+            "limit_out_of_range", f"{per_minute} a minute, expected 1 to {MAX_PER_MINUTE}"
+        )

@@ -1,0 +1,1 @@
+"""Schema of the control plane, as Alembic revisions over plain SQL files."""

@@ -1,0 +1,5 @@
+"""``python -m stressproof``."""
+
+from stressproof.cli.main import main
+
+main()

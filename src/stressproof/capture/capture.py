@@ -1,0 +1,197 @@
+"""A capture from start to end: preflight, probe, rounds, probe, artifact."""
+
+import contextlib
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from stressproof.capture import preflight as preflights
+from stressproof.capture.artifact import Probes, assemble, finish_run
+from stressproof.capture.credentials import Credential
+from stressproof.capture.plan import Plan
+from stressproof.capture.probe import read_counters, read_health, read_limits
+from stressproof.capture.subject import read_subject
+from stressproof.capture.workload import build_workload
+from stressproof.errors import RunError, TargetError, UsageError
+from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
+from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
+
+_PAUSE_STEP_S = 0.05
+_PROBE_TIMEOUT_S = 10.0
+
+
+class Observer(Protocol):
+    """Who wants to know how far a capture has come."""
+
+    def phase(self, text: str) -> None:
+        """Something began or ended."""
+
+    def tick(self, run_index: int, tick: Tick) -> None:
+        """A second of a round has passed."""
+
+    def round_done(self, run: Run) -> None:
+        """A round has its figures."""
+
+
+class Capture:
+    """One capture under way; `artifact` can be asked for at any point and tells the truth then.
+
+    Args:
+        plan: What to do.
+        credential: The bearer token to use, if any.
+        observer: Told about progress.
+        stop: Set from outside (a signal) to end early with what there is.
+        folder: The checkout whose commit the evidence is about.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        credential: Credential | None,
+        observer: Observer,
+        stop: StopFlag,
+        folder: Path,
+    ) -> None:
+        self._plan = plan
+        self._credential = credential
+        self._observer = observer
+        self._stop = stop
+        self._started_at = datetime.now(UTC)
+        self._subject = read_subject(folder)
+        self._preflight: Preflight = preflights.skipped(plan.preflight)
+        self._before: Probes | None = None
+        self._after: Probes | None = None
+        self._runs: list[Run] = []
+        self._measured: list[RunMeasurements] = []
+
+    def run(self) -> StressArtifact:
+        """Do it all and return the artifact, whatever became of the capture.
+
+        The artifact's status says how it ended: ``complete``, ``preflight_failed``,
+        ``interrupted`` or ``broken``.
+
+        Raises:
+            TargetError: The target is not the service that the credential is for.
+            UsageError: The certificates named cannot be read.
+        """
+        with self._client() as client:
+            self._before = self._probe(client)
+            self._check_instance()
+            if self._plan.preflight.enabled:
+                self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
+                self._preflight = preflights.run_preflight(
+                    client, self._plan.endpoints, self._plan.preflight
+                )
+                if self._preflight.failures and not self._plan.preflight.allow_failures:
+                    return self._artifact("preflight_failed")
+            # Counted from here, so that the preflight's own requests are not in the difference.
+            self._before = self._probe(client)
+            status = self._rounds()
+            self._after = self._probe(client)
+            return self._artifact(status)
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[httpx.Client]:
+        """Yield the client for everything that is not measured."""
+        headers = {"accept": "application/json"}
+        if self._credential is not None:
+            headers["authorization"] = f"Bearer {self._credential.token}"
+        verify: ssl.SSLContext | bool = True
+        if self._plan.ca_file is not None:
+            try:
+                verify = ssl.create_default_context(cafile=self._plan.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise UsageError(
+                    f"cannot read certificates from {self._plan.ca_file}: {error}",
+                    hint="Name a PEM file that holds the CA's certificate.",
+                ) from error
+        with httpx.Client(
+            base_url=self._plan.url,
+            headers=headers,
+            timeout=httpx.Timeout(self._plan.preflight.timeout_seconds),
+            verify=verify,
+            # A proxy from the environment would measure the proxy.
+            trust_env=False,
+        ) as client:
+            yield client
+
+    def _probe(self, client: httpx.Client) -> Probes:
+        return Probes(
+            health=read_health(client),
+            counters=read_counters(client),
+            limits=read_limits(client),
+        )
+
+    def _check_instance(self) -> None:
+        """Never hand a token of one service to another that took its port."""
+        wanted = self._credential.instance_id if self._credential else None
+        seen = self._before.health.target.instance_id if self._before else None
+        if wanted is not None and seen is not None and wanted != seen:
+            raise TargetError(
+                f"the service at {self._plan.url} is instance {seen}, but the credentials in "
+                f"{self._credential.source if self._credential else ''} are for {wanted}",
+                hint="Restart `enforcement serve`, or set STRESSPROOF_TOKEN.",
+            )
+
+    def _rounds(self) -> Status:
+        for run_index in range(1, self._plan.rounds + 1):
+            if run_index > 1 and not self._paused():
+                return "interrupted"
+            self._observer.phase(f"round {run_index}/{self._plan.rounds}")
+            status = self._round(run_index)
+            if status != "complete":
+                return status
+        return "complete"
+
+    def _round(self, run_index: int) -> Status:
+        try:
+            result = run_round(
+                build_workload(self._plan, self._credential),
+                workers=self._plan.workers,
+                on_tick=lambda tick: self._observer.tick(run_index, tick),
+                stop=self._stop,
+                resolution_s=self._plan.resolution_seconds,
+            )
+        except WorkerLostError as error:
+            self._observer.phase(f"round {run_index} broke: {error.message}")
+            self._keep(run_index, error.partial)
+            return "broken"
+        self._keep(run_index, result)
+        return "interrupted" if result.interrupted else "complete"
+
+    def _keep(self, run_index: int, result: RoundResult) -> None:
+        """Derive a round's figures and add it to what the artifact will hold."""
+        measured = result.measurements(run_index)
+        run = finish_run(self._plan, result, measured)
+        self._measured.append(measured)
+        self._runs.append(run)
+        self._observer.round_done(run)
+
+    def _paused(self) -> bool:
+        """Wait between rounds; return False where the wait was cut short."""
+        until = time.monotonic() + self._plan.pause_seconds
+        while time.monotonic() < until and not self._stop.is_set():
+            time.sleep(_PAUSE_STEP_S)
+        return not self._stop.is_set()
+
+    def _artifact(self, status: Status) -> StressArtifact:
+        if self._before is None:
+            raise RunError("an artifact was asked for before the target was probed")
+        return assemble(
+            self._plan,
+            status=status,
+            started_at=self._started_at,
+            subject=self._subject,
+            preflight=self._preflight,
+            before=self._before,
+            after=self._after,
+            runs=self._runs,
+            measured=self._measured,
+        )

@@ -1,0 +1,26 @@
+"""From a capture's plan to the generator's workload."""
+
+import msgspec
+
+from stressproof.capture.credentials import Credential
+from stressproof.capture.plan import Plan
+from stressproof.load.workload import Target, Workload
+
+
+def build_workload(plan: Plan, credential: Credential | None) -> Workload:
+    """Return what the generator is to send; tokens go into headers and nowhere else."""
+    headers = {"Accept": "application/json"}
+    endpoints = plan.endpoints
+    if credential is not None:
+        headers["Authorization"] = f"Bearer {credential.token}"
+        if plan.all_tenants and credential.others:
+            tokens = (credential.token, *credential.others)
+            rotation = tuple({"Authorization": f"Bearer {token}"} for token in tokens)
+            endpoints = tuple(msgspec.structs.replace(one, rotate=rotation) for one in endpoints)
+    return Workload(
+        target=Target(url=plan.url, headers=headers, ca_file=plan.ca_file),
+        endpoints=endpoints,
+        executor=plan.executor,
+        timeout_us=plan.timeout_us,
+        seed=plan.seed,
+    )

@@ -1,0 +1,270 @@
+"""``stressproof capture`` and ``scripts/load_test_api.py``: load a service, keep the evidence."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from stressproof.capture.profiles import PROFILES
+from stressproof.cli.capture_plan import EXECUTORS, plan_from
+from stressproof.cli.capture_run import run_capture
+from stressproof.cli.run import run
+from stressproof.exits import Exit
+
+_SEED_BITS = 32
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> object:
+    """Refuse NaN, infinity and negatives: a limit that nothing can miss is no limit."""
+    del context
+    if value is not None and (not math.isfinite(value) or value < 0):
+        raise click.BadParameter(f"{value} is not a finite number of 0 or more", param=parameter)
+    return value
+
+
+def _stages(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> object:
+    """Parse ``TARGET:SECONDS`` pairs."""
+    del context
+    parsed = []
+    for value in values:
+        target, separator, seconds = value.partition(":")
+        try:
+            stage = (int(target), float(seconds.removesuffix("s")))
+        except ValueError:
+            stage = (-1, 0.0)
+        if not separator or stage[0] < 0 or not math.isfinite(stage[1]) or stage[1] <= 0:
+            raise click.BadParameter(
+                f"{value!r} is not TARGET:SECONDS, such as 100:30s", param=parameter
+            )
+        parsed.append(stage)
+    return tuple(parsed)
+
+
+def _base_url(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Require an http or https URL of a host, without credentials, query or fragment."""
+    del context
+    try:
+        parts = urlsplit(value.strip())
+        _ = parts.port
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: {error}", param=parameter) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.BadParameter(
+            f"{value!r} is not an http:// or https:// URL with a host", param=parameter
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise click.BadParameter(
+            "the base URL holds no credentials, query or fragment (a token comes from "
+            "STRESSPROOF_TOKEN)",
+            param=parameter,
+        )
+    return value.strip().rstrip("/")
+
+
+_OPTIONS = (
+    click.option(
+        "--url",
+        default="http://127.0.0.1:8000",
+        show_default=True,
+        callback=_base_url,
+        help="Base URL of the service.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(tuple(PROFILES)),
+        default="health",
+        show_default=True,
+        help="Endpoints and limits to use.",
+    ),
+    click.option(
+        "--endpoint",
+        "endpoints",
+        multiple=True,
+        metavar="PATH",
+        help="Ask this instead of the profile's endpoints (repeatable).",
+    ),
+    click.option(
+        "--duration",
+        type=click.IntRange(1, 86_400),
+        default=30,
+        show_default=True,
+        help="Seconds measured in each round.",
+    ),
+    click.option(
+        "--users",
+        type=click.IntRange(1, 100_000),
+        default=10,
+        show_default=True,
+        help="Concurrent virtual users.",
+    ),
+    click.option(
+        "--ramp",
+        type=click.IntRange(0, 3600),
+        default=5,
+        show_default=True,
+        help="Seconds over which users start, before the measured window.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0.001, 3600),
+        default=15.0,
+        show_default=True,
+        callback=_finite,
+        help="Seconds after which a request has failed.",
+    ),
+    click.option(
+        "--rounds",
+        type=click.IntRange(1, 1000),
+        default=1,
+        show_default=True,
+        help="How often the window is measured.",
+    ),
+    click.option(
+        "--pause",
+        type=click.FloatRange(0, 3600),
+        default=0.0,
+        show_default=True,
+        callback=_finite,
+        help="Seconds between rounds.",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(EXECUTORS),
+        default="constant-vus",
+        show_default=True,
+        help="Shape of the load, as k6 names it.",
+    ),
+    click.option(
+        "--rate",
+        type=click.FloatRange(0.001, 1_000_000),
+        callback=_finite,
+        help="Arrivals a second (constant-arrival-rate; start of ramping-arrival-rate).",
+    ),
+    click.option(
+        "--stage",
+        "stages",
+        multiple=True,
+        callback=_stages,
+        metavar="TARGET:SECONDS",
+        help="Users or arrivals a second to reach over a time (ramping executors).",
+    ),
+    click.option(
+        "--max-vus",
+        type=click.IntRange(1, 100_000),
+        help="Virtual users at the most (arrival rates); --users if not given.",
+    ),
+    click.option(
+        "--iterations",
+        type=click.IntRange(1, 2**40),
+        help="Requests in all, or for each user (iteration executors).",
+    ),
+    click.option(
+        "--workers",
+        default="1",
+        show_default=True,
+        metavar="N|auto",
+        help="Generator processes; auto is one a core.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**_SEED_BITS - 1),
+        help="Repeat the random choices of an earlier run.",
+    ),
+    click.option(
+        "--skip-preflight",
+        is_flag=True,
+        help="Send load without asking first (not release evidence).",
+    ),
+    click.option(
+        "--allow-preflight-failures",
+        is_flag=True,
+        help="Send load although endpoints fail (not release evidence).",
+    ),
+    click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
+    click.option(
+        "--preflight-timeout",
+        type=click.FloatRange(0.1, 600),
+        default=5.0,
+        show_default=True,
+        callback=_finite,
+        help="Seconds for one preflight request.",
+    ),
+    click.option(
+        "--p95-target",
+        type=float,
+        callback=_finite,
+        metavar="SECONDS",
+        help="Limit of the 95th percentile instead of the profile's.",
+    ),
+    click.option(
+        "--max-error-rate",
+        type=float,
+        callback=_finite,
+        metavar="PERCENT",
+        help="Limit of the share of failures instead of the profile's; 0 means none.",
+    ),
+    click.option(
+        "--min-throughput",
+        type=float,
+        callback=_finite,
+        metavar="RPS",
+        help="Requests a second to reach instead of the profile's.",
+    ),
+    click.option(
+        "--enforce-thresholds",
+        is_flag=True,
+        help="Exit 99 where a round misses a limit, 3 where the run proves nothing.",
+    ),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Write the artifact here and a summary to stdout.",
+    ),
+    click.option(
+        "--force", is_flag=True, help="Overwrite what is at --out instead of setting it aside."
+    ),
+    click.option(
+        "--ca-file",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM certificates to trust beside the system's.",
+    ),
+)
+
+
+def build_command(runner: str) -> click.Command:
+    """Return the capture command under a name; evidence names that as its runner."""
+
+    def capture(**options: Any) -> Exit:
+        """Load a service and keep the evidence.
+
+        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that was
+        started with `enforcement serve` by the same user.
+
+        \b
+        Examples:
+          stressproof capture --profile health --duration 10
+          stressproof capture --profile enforcement --rounds 3 --enforce-thresholds --out e.json
+          stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
+        """  # noqa: D301  # click's \b keeps lines as they are
+        return run_capture(
+            plan_from(runner, options),
+            out=options["out"],
+            force=options["force"],
+            enforce=options["enforce_thresholds"],
+        )
+
+    decorated: Any = capture
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(decorated)
+
+
+command = build_command("stressproof capture")
+
+
+def script(runner: str) -> int:
+    """Run a script of the protocol to its end; returns the exit code."""
+    return run(build_command(runner), runner)

@@ -1,0 +1,152 @@
+"""From the flags of a capture to its plan."""
+
+import os
+import secrets
+from typing import Any
+
+from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
+from stressproof.capture.profiles import PROFILES, Profile, read
+from stressproof.errors import UsageError
+from stressproof.evidence.stress import Thresholds
+from stressproof.load.executors import (
+    ConstantArrivalRate,
+    ConstantVus,
+    Executor,
+    PerVuIterations,
+    RampingArrivalRate,
+    RampingVus,
+    SharedIterations,
+    Stage,
+)
+from stressproof.load.workload import Endpoint
+
+EXECUTORS = (
+    "constant-vus",
+    "ramping-vus",
+    "constant-arrival-rate",
+    "ramping-arrival-rate",
+    "shared-iterations",
+    "per-vu-iterations",
+)
+_SEED_BITS = 32
+
+
+def plan_from(runner: str, options: dict[str, Any]) -> Plan:
+    """Return the plan that the flags describe.
+
+    Raises:
+        UsageError: Flags contradict each other.
+    """
+    profile = PROFILES[options["profile"]]
+    return Plan(
+        url=options["url"],
+        profile=profile.name,
+        endpoints=_endpoints(profile, options["endpoints"]),
+        all_tenants=profile.all_tenants,
+        runner=runner,
+        executor=_executor(options),
+        pause_seconds=options["pause"],
+        rounds=options["rounds"],
+        timeout_us=round(options["timeout"] * US_PER_S),
+        workers=_workers(options["workers"]),
+        seed=secrets.randbits(_SEED_BITS) if options["seed"] is None else options["seed"],
+        thresholds=_thresholds(profile, options),
+        preflight=PreflightPlan(
+            enabled=not options["skip_preflight"],
+            allow_failures=options["allow_preflight_failures"],
+            attempts=options["preflight_attempts"],
+            timeout_seconds=options["preflight_timeout"],
+        ),
+        ca_file=options["ca_file"],
+    )
+
+
+def _executor(options: dict[str, Any]) -> Executor:
+    """Return the executor that the flags describe; flags that mean nothing to it are refused."""
+    name = options["executor"]
+    _check_flags(name, options)
+    duration_us = options["duration"] * US_PER_S
+    ramp_us = options["ramp"] * US_PER_S
+    users = options["users"]
+    stages = tuple(
+        Stage(target=target, duration_us=round(seconds * US_PER_S))
+        for target, seconds in options["stages"]
+    )
+    match name:
+        case "constant-vus":
+            return ConstantVus(users=users, duration_us=duration_us, ramp_us=ramp_us)
+        case "ramping-vus":
+            return RampingVus(users=users, stages=stages, ramp_us=ramp_us)
+        case "shared-iterations":
+            iterations = options["iterations"]
+            return SharedIterations(users=users, iterations=iterations, duration_us=duration_us)
+        case "per-vu-iterations":
+            iterations = options["iterations"]
+            return PerVuIterations(users=users, iterations=iterations, duration_us=duration_us)
+    max_users = options["max_vus"] or users
+    if name == "constant-arrival-rate":
+        return ConstantArrivalRate(
+            rate_per_second=options["rate"],
+            duration_us=duration_us,
+            max_users=max_users,
+            ramp_us=ramp_us,
+        )
+    return RampingArrivalRate(
+        rate_per_second=options["rate"], stages=stages, max_users=max_users, ramp_us=ramp_us
+    )
+
+
+def _check_flags(executor: str, options: dict[str, Any]) -> None:
+    """Refuse flags that an executor needs and lacks, or has and cannot use."""
+    belongs = {
+        "--rate": executor.endswith("arrival-rate"),
+        "--stage": executor.startswith("ramping"),
+        "--iterations": executor.endswith("iterations"),
+    }
+    given = {
+        "--rate": options["rate"] is not None,
+        "--stage": bool(options["stages"]),
+        "--iterations": options["iterations"] is not None,
+    }
+    for flag, wanted in belongs.items():
+        if given[flag] and not wanted:
+            raise UsageError(
+                f"{flag} means nothing to --executor {executor}",
+                hint="Leave it out, or choose the executor that it belongs to.",
+            )
+        if wanted and not given[flag]:
+            raise UsageError(f"--executor {executor} needs {flag}", hint=f"Add {flag}.")
+
+
+def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    """Return what is asked: the paths named, or else the profile's."""
+    # A path that the profile knows keeps the profile's check of its answer.
+    known = {endpoint.path: endpoint for endpoint in profile.endpoints}
+    return tuple(known.get(path) or read(path) for path in paths) or profile.endpoints
+
+
+def _thresholds(profile: Profile, options: dict[str, Any]) -> Thresholds:
+    """Return the limits: an explicit one replaces its own default and no other."""
+    default = profile.thresholds
+
+    def limit(name: str, otherwise: float | None) -> float | None:
+        # 0 is a limit like any other: only an absent flag leaves the default.
+        explicit: float | None = options[name]
+        return otherwise if explicit is None else float(explicit)
+
+    return Thresholds(
+        max_p95_seconds=limit("p95_target", default.max_p95_seconds),
+        max_error_rate_percent=limit("max_error_rate", default.max_error_rate_percent),
+        min_throughput_rps=limit("min_throughput", default.min_throughput_rps),
+    )
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return os.cpu_count() or 1
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= (os.cpu_count() or 1) * 4:
+        return int(text)
+    raise UsageError(
+        f"--workers {text!r} is neither auto nor a number from 1 to four a core",
+        hint="One worker serves a target on this machine; auto is one a core.",
+    )

@@ -1,0 +1,170 @@
+"""A capture on a terminal: progress, signals, where the artifact goes, the exit code."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from stressproof.capture.capture import Capture
+from stressproof.capture.credentials import find
+from stressproof.capture.plan import Plan
+from stressproof.cli.output import note, result
+from stressproof.errors import OutputError
+from stressproof.evidence.encoding import encode
+from stressproof.evidence.stress import Run, StressArtifact
+from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.exits import Exit, strongest
+from stressproof.load.run import StopFlag, Tick
+from stressproof.report.capture_summary import round_line, summary
+from stressproof.report.progress import Progress
+
+
+class CaptureProgress:
+    """Shows a capture's progress.
+
+    Args:
+        progress: Where to.
+        plan: What is being done.
+    """
+
+    def __init__(self, progress: Progress, plan: Plan) -> None:
+        self._progress = progress
+        self._plan = plan
+
+    def phase(self, text: str) -> None:
+        """Show that something begins."""
+        self._progress.phase(text)
+
+    def tick(self, run_index: int, tick: Tick) -> None:
+        """Show the last second of a round."""
+        p95 = "-" if tick.p95_us is None else f"{tick.p95_us / 1000:.1f} ms"
+        whole = self._plan.ramp_seconds + self._plan.duration_seconds
+        self._progress.state(
+            f"  round {run_index}/{self._plan.rounds}  {tick.elapsed_s:4.0f} of {whole:.0f} s  "
+            f"{tick.rps:,.0f}/s  p95 {p95}  {tick.failures:,} failed of {tick.requests:,}"
+        )
+
+    def round_done(self, run: Run) -> None:
+        """Show a round's figures."""
+        self._progress.phase("  " + round_line(run.run_index, self._plan.rounds, run.results))
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[tuple[StopFlag, list[int]]]:
+    """Turn the first SIGINT or SIGTERM into a stop that keeps the evidence; a second ends us.
+
+    Yields:
+        The flag, and the list to which a signal that came is added.
+    """
+    stop = StopFlag()
+    came: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(number)
+        stop.set()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, before[one])
+
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    for one in before:
+        signal.signal(one, on_signal)
+    try:
+        yield stop, came
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def run_capture(plan: Plan, *, out: Path | None, force: bool, enforce: bool) -> Exit:
+    """Capture, keep the artifact, say what it shows, and return the exit code.
+
+    Raises:
+        StressproofError: What kept us from it, each with its own exit code.
+    """
+    if out is not None:
+        check_writable(out)
+    credential = find(plan.url, os.environ)
+    with Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
+        if credential is not None:
+            progress.phase(f"credentials from {credential.source}")
+        artifact = Capture(
+            plan,
+            credential=credential,
+            observer=CaptureProgress(progress, plan),
+            stop=stop,
+            folder=Path.cwd(),
+        ).run()
+    if out is None:
+        result(encode(artifact).decode())
+        note(summary(artifact))
+    else:
+        _keep(artifact, out, force=force)
+        result(summary(artifact))
+        result(f"artifact: {out}")
+    if came:
+        note("interrupted: the artifact holds what was measured and is marked as interrupted")
+        return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
+    return _judge(artifact, enforce=enforce)
+
+
+def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
+    """Write the artifact; where its place fails, save it elsewhere and say where."""
+    data = encode(artifact)
+    try:
+        kept = None if force else set_aside(out)
+        write_atomic(out, data)
+    except OutputError as error:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        rescue = Path(tempfile.gettempdir()) / f"stressproof-{stamp}-{os.getpid()}.json"
+        write_atomic(rescue, data)
+        raise OutputError(error.message, hint=f"The artifact was saved as {rescue}.") from error
+    if kept is not None:
+        note(f"the artifact that was there is now {kept}")
+
+
+def _judge(artifact: StressArtifact, *, enforce: bool) -> Exit:
+    """Return the exit code, and say why it is not a pass."""
+    if artifact.status == "preflight_failed":
+        note("preflight failed; no load was sent:")
+        for failure in artifact.preflight.failures:
+            note(f"  {failure.endpoint}: {failure.error}")
+        note(f"  {_preflight_remedy(artifact)}")
+        return Exit.TARGET
+    if artifact.status == "broken":
+        note("the run broke; the artifact holds what was measured until then")
+        return Exit.RUN
+    codes = []
+    if not artifact.evaluation.overall_meets_targets:
+        missed = [one.run_index for one in artifact.evaluation.rounds if not one.meets_targets]
+        note(f"limits missed in round {', '.join(map(str, missed))}")
+        codes.append(Exit.OBJECTIVES)
+    if artifact.generator.worst.saturated:
+        note("inconclusive: the generator was the limit, not the target")
+        codes.append(Exit.INCONCLUSIVE)
+    if codes and not enforce:
+        note("exit 0 all the same: --enforce-thresholds was not given")
+        return Exit.PASS
+    return strongest(codes or [Exit.PASS])
+
+
+def _preflight_remedy(artifact: StressArtifact) -> str:
+    """Return what to do about a failed preflight, from how its checks failed."""
+    statuses = {check.status_code for check in artifact.preflight.checks if not check.ok}
+    if statuses == {None}:
+        return f"Is the service running at {artifact.target_url}? Try `enforcement serve`."
+    if statuses & {401, 403}:
+        return (
+            "The service refuses the credentials: set STRESSPROOF_TOKEN to a valid token "
+            "(`enforcement token`), or restart `enforcement serve`."
+        )
+    if 429 in statuses:  # noqa: PLR2004  # Too Many Requests
+        return "The service limits this caller's rate: wait, or raise the tenant's limits."
+    if any(status is not None and status >= 500 for status in statuses):  # noqa: PLR2004  # server error
+        return "The service fails by itself: look at its log and at its /health."
+    return "Compare --profile and --endpoint with what this service offers."

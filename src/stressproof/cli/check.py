@@ -1,0 +1,229 @@
+"""``stressproof check``: read a configuration, say what it asks, and ask it of evidence."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import Struct
+
+from stressproof.cli.output import note, result
+from stressproof.errors import UsageError
+from stressproof.exits import Exit
+from stressproof.objectives.burn import SloResult
+from stressproof.objectives.config import FILE_NAME, schema_text
+from stressproof.objectives.explaining import explain_slo, explain_threshold
+from stressproof.objectives.outcome import Outcome, worst
+from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.resolving import Objectives, load
+from stressproof.objectives.results import ThresholdResult
+
+FORMATS = ("text", "json")
+_SCHEMA = "stressproof.objectives/1"
+
+
+class Answer(Struct, frozen=True):
+    """Every objective and how it came out.
+
+    Attributes:
+        schema: Identifies this form.
+        outcome: The worst of all.
+        exit_code: What the process ends with.
+        evidence: The artifact that was asked.
+        thresholds: Each threshold's result.
+        slos: Each objective's result.
+    """
+
+    schema: str
+    outcome: Outcome
+    exit_code: int
+    evidence: str
+    thresholds: list[ThresholdResult]
+    slos: list[SloResult]
+
+
+def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's own signature
+    del parameter
+    if not wanted or context.resilient_parsing:
+        return
+    result(schema_text())
+    context.exit(Exit.PASS)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: stressproof check stressproof.toml --evidence artifact.json",
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    "texts",
+    multiple=True,
+    metavar="METRIC: EXPRESSION",
+    help="One more threshold, such as 'http_req_failed: rate < 1%'; repeatable.",
+)
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), help="A stress artifact to ask it all of."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="An artifact that passed, for limits relative to a baseline.",
+)
+@click.option(
+    "--failure-evidence",
+    type=click.Path(path_type=Path),
+    help="A failure-injection artifact, for recovery(fault).",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON Schema of the file and exit.",
+)
+def command(
+    file: Path | None,
+    texts: Sequence[str],
+    evidence: Path | None,
+    baseline: Path | None,
+    failure_evidence: Path | None,
+    form: str,
+) -> Exit:
+    """Validate objectives and say what they ask; with evidence, judge them.
+
+    FILE is ./stressproof.toml where there is one and no --threshold is given.
+    """
+    objectives = gather(file, texts)
+    if evidence is None and (baseline is not None or failure_evidence is not None):
+        raise UsageError(
+            "--baseline and --failure-evidence need --evidence",
+            hint="Name the stress artifact that is judged.",
+        )
+    if evidence is None:
+        result(_as_json(objectives) if form == "json" else _in_words(objectives))
+        return Exit.PASS
+    answer = ask(objectives, evidence, baseline, failure_evidence)
+    result(_text(answer) if form == "text" else msgspec.json.encode(answer).decode())
+    if form != "text":
+        note(_summary(answer))
+    return Exit(answer.exit_code)
+
+
+def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
+    """Return the objectives of a file and of flags together.
+
+    Raises:
+        UsageError: There is neither, or one of them cannot be meant.
+    """
+    if file is None and not texts:
+        file = Path(FILE_NAME)
+        if not file.exists():
+            raise UsageError(
+                f"there is no {FILE_NAME} here, and no --threshold was given",
+                hint="Name a file; docs/objectives.md shows one.",
+            )
+    objectives = Objectives() if file is None else load(file)
+    more = tuple(parse_threshold(text) for text in texts)
+    return msgspec.structs.replace(objectives, thresholds=objectives.thresholds + more)
+
+
+def ask(
+    objectives: Objectives,
+    evidence: Path,
+    baseline: Path | None = None,
+    failure_evidence: Path | None = None,
+) -> Answer:
+    """Judge objectives on an artifact.
+
+    Raises:
+        StressproofError: The evidence or the baseline cannot be used.
+    """
+    from stressproof.cli.artifact import (  # noqa: PLC0415  # the verifier, 40 ms
+        read_artifact,
+        read_recoveries,
+    )
+    from stressproof.objectives.burn import evaluate_slo  # noqa: PLC0415  # likewise
+    from stressproof.objectives.likeness import (  # noqa: PLC0415  # likewise
+        Capture,
+        check_alike,
+        check_baseline,
+    )
+    from stressproof.objectives.sampling import BaselineFigures  # noqa: PLC0415  # likewise
+    from stressproof.objectives.thresholds import Setting, evaluate  # noqa: PLC0415  # likewise
+
+    artifact = read_artifact(evidence)
+    before = None
+    if baseline is not None:
+        earlier = read_artifact(baseline)
+        check_baseline([Capture(str(baseline), earlier)])
+        check_alike([Capture(str(baseline), earlier)], [Capture(str(evidence), artifact)])
+        before = BaselineFigures(
+            earlier.measurements,
+            objectives.endpoints(earlier.workload.endpoints),
+            earlier.workload.max_users,
+        )
+    endpoints = objectives.endpoints(artifact.workload.endpoints)
+    setting = Setting(
+        endpoints,
+        users=artifact.workload.max_users,
+        resolution_seconds=artifact.measurements.resolution_seconds,
+        baseline=before,
+        recoveries=() if failure_evidence is None else read_recoveries(failure_evidence),
+    )
+    thresholds = evaluate(objectives.thresholds, artifact.measurements, setting)
+    slos = [evaluate_slo(slo, artifact.measurements, endpoints) for slo in objectives.slos]
+    outcome = worst([*(one.outcome for one in thresholds), *(one.outcome for one in slos)])
+    return Answer(_SCHEMA, outcome, int(outcome.exit), str(evidence), thresholds, slos)
+
+
+def _text(answer: Answer) -> str:
+    lines = [one.sentence for one in answer.thresholds]
+    for slo in answer.slos:
+        lines.append(slo.sentence)
+        lines += [f"  {pair.sentence}" for pair in slo.pairs]
+    return "\n".join([*lines, _summary(answer)])
+
+
+def _summary(answer: Answer) -> str:
+    outcomes = [one.outcome for one in answer.thresholds] + [one.outcome for one in answer.slos]
+    if not outcomes:
+        return "INCONCLUSIVE: nothing was asked (exit 3)"
+    counts = ", ".join(
+        f"{outcomes.count(outcome)} {word}"
+        for outcome, word in (
+            (Outcome.PASS, "hold"),
+            (Outcome.FAIL, "do not"),
+            (Outcome.INCONCLUSIVE, "inconclusive"),
+        )
+        if outcomes.count(outcome)
+    )
+    total = len(outcomes)
+    return f"{answer.outcome.upper()}: of {total} objectives {counts} (exit {answer.exit_code})"
+
+
+def _in_words(objectives: Objectives) -> str:
+    lines = []
+    for threshold in objectives.thresholds:
+        lines += [str(threshold), f"  {explain_threshold(threshold)}"]
+    for slo in objectives.slos:
+        head, *pairs = explain_slo(slo)
+        lines += [head, *(f"  {pair}" for pair in pairs)]
+    lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in objectives.steps]
+    asked = len(objectives.thresholds) + len(objectives.slos)
+    return "\n".join([*lines, f"valid: {asked} objectives" if asked else "valid: asks nothing"])
+
+
+def _as_json(objectives: Objectives) -> str:
+    told: dict[str, Any] = {
+        "schema": _SCHEMA,
+        "thresholds": [
+            {"threshold": str(one), "means": explain_threshold(one)}
+            for one in objectives.thresholds
+        ],
+        "slos": [{"name": slo.name, "means": explain_slo(slo)} for slo in objectives.slos],
+    }
+    return msgspec.json.encode(told).decode()

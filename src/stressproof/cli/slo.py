@@ -1,0 +1,61 @@
+"""``stressproof slo``: error budgets in production and in a run."""
+
+from pathlib import Path
+
+import click
+
+from stressproof.cli.output import result
+from stressproof.errors import UsageError
+from stressproof.exits import Exit
+from stressproof.objectives.resolving import Objectives, load
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Error budgets: rules for production, and what a run says of them.
+
+    FILE is a stressproof.toml, or OpenSLO v1 where it ends in .yaml or .yml.
+    """
+
+
+def _load(path: Path) -> Objectives:
+    """Return a file's objectives.
+
+    Raises:
+        UsageError: It cannot be read, or has none.
+    """
+    objectives = load(path)
+    if not objectives.slos:
+        raise UsageError(f"{path}: has no objectives", hint="Add a [[slo]] table.")
+    return objectives
+
+
+@command.command(epilog="Example: stressproof slo rules stressproof.toml > rules.yml")
+@click.argument("file", type=click.Path(path_type=Path))
+def rules(file: Path) -> Exit:
+    """Write Prometheus recording and alerting rules for the objectives of FILE."""
+    from stressproof.objectives.prometheus import rules as rule_file  # noqa: PLC0415  # on use
+
+    result(rule_file(_load(file).slos))
+    return Exit.PASS
+
+
+@command.command(epilog="Example: stressproof slo judge openslo.yaml artifact.json")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("evidence", type=click.Path(path_type=Path))
+def judge(file: Path, evidence: Path) -> Exit:
+    """Judge the objectives of FILE on the stress artifact EVIDENCE."""
+    from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
+    from stressproof.objectives.burn import evaluate_slo  # noqa: PLC0415  # likewise
+    from stressproof.objectives.outcome import worst  # noqa: PLC0415  # likewise
+
+    objectives = _load(file)
+    artifact = read_artifact(evidence)
+    endpoints = objectives.endpoints(artifact.workload.endpoints)
+    found = [evaluate_slo(slo, artifact.measurements, endpoints) for slo in objectives.slos]
+    lines = []
+    for one in found:
+        lines += [one.sentence, *(f"  {pair.sentence}" for pair in one.pairs)]
+    outcome = worst(one.outcome for one in found)
+    result("\n".join([*lines, f"{outcome.upper()} (exit {int(outcome.exit)})"]))
+    return outcome.exit

@@ -1,0 +1,134 @@
+"""Evidence references that point at files: looked up once, before anything is judged.
+
+Three forms are known: ``#/json/pointer`` into the artifact (judged without looking anything up),
+a path in the checkout (``tests/test_gate.py::test_timeout`` names a test in it), and ``sha256:`` of
+a file beside the artifact.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+DIGEST = "sha256:"
+POINTER = "#"
+
+REFERENCES_MAX = 1000
+"""Looked up of one artifact: ours have a few dozen."""
+
+FILES_MAX = 1000
+"""Looked at beside an artifact: more is no evidence folder."""
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Of a file that is referred to."""
+
+FOLDER_BYTES_MAX = 512 * 1024 * 1024
+"""Of all files beside an artifact that are hashed."""
+
+SOURCE_BYTES_MAX = 4 * 1024 * 1024
+"""Of a source that a test is looked up in."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_NODE = re.compile(r"[A-Za-z_]\w*(?:\[.*\])?", re.ASCII | re.DOTALL)
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def look_up(references: Iterable[str], checkout: Path, artifact: Path) -> dict[str, str]:
+    """Return for each reference to a file why it does not resolve; empty text where it does.
+
+    Args:
+        references: As the artifact has them; pointers into it are left out.
+        checkout: The folder that paths are relative to.
+        artifact: The artifact, whose folder ``sha256:`` is looked up in.
+    """
+    found: dict[str, str] = {}
+    digests: set[str] | None = None
+    for reference in references:
+        if reference.startswith(POINTER) or reference in found:
+            continue
+        if len(found) >= REFERENCES_MAX:
+            found[reference] = f"not looked up: more than {REFERENCES_MAX} references"
+        elif reference.startswith(DIGEST):
+            if digests is None:
+                digests = _digests_beside(artifact)
+            found[reference] = _digest_problem(reference, digests)
+        else:
+            found[reference] = _path_problem(reference, checkout)
+    return found
+
+
+def _digest_problem(reference: str, digests: set[str]) -> str:
+    if not _DIGEST.fullmatch(reference):
+        return "not sha256: and 64 lower-case hex digits"
+    if reference.removeprefix(DIGEST) in digests:
+        return ""
+    return "no file beside the artifact has this digest"
+
+
+def _digests_beside(artifact: Path) -> set[str]:
+    digests = set()
+    try:
+        names = sorted(entry.name for entry in os.scandir(artifact.parent))[:FILES_MAX]
+    except OSError:
+        return set()
+    left = FOLDER_BYTES_MAX
+    for name in names:
+        if name != artifact.name:
+            content = _regular(artifact.parent / name, min(FILE_BYTES_MAX, left))
+            if content:
+                left -= len(content)
+                digests.add(hashlib.sha256(content).hexdigest())
+    return digests
+
+
+def _regular(path: Path, limit: int) -> bytes | None:
+    """Return what a regular file holds, None where it is none or holds more than the limit."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (OSError, ValueError):
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _path_problem(reference: str, checkout: Path) -> str:
+    name, *nodes = reference.split("::")
+    relative = PurePosixPath(name)
+    if not name or name != str(relative) or "\\" in name or "\0" in name:
+        return "not a plain relative path"
+    if relative.is_absolute() or ".." in relative.parts:
+        return "not a path inside the checkout"
+    path = checkout / relative
+    try:
+        inside = path.resolve().is_relative_to(checkout.resolve())
+    except (OSError, RuntimeError):
+        inside = False
+    if not inside:
+        return "no such file in the checkout"
+    content = _regular(path, SOURCE_BYTES_MAX if nodes else FILE_BYTES_MAX)
+    if not content:
+        return "no such regular file with content in the checkout"
+    if not nodes:
+        return ""
+    return _node_problem(name, nodes, content)
+
+
+def _node_problem(name: str, nodes: list[str], content: bytes) -> str:
+    if not name.endswith(".py") or not all(_NODE.fullmatch(node) for node in nodes):
+        return "not a test in a Python file"
+    for node in nodes:
+        bare = node.split("[", 1)[0]
+        definition = rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{bare}\b".encode()
+        if not re.search(definition, content, re.MULTILINE):
+            return f"the file defines no {bare}"
+    return ""

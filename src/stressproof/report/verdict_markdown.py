@@ -1,0 +1,64 @@
+"""A verdict as Markdown: for a pull request or the summary page of a CI step."""
+
+from stressproof.report.verdict_text import summary
+from stressproof.report.verdicts import NOT_RELEASE
+from stressproof.verify.rule import Result, printable
+from stressproof.verify.verdict import Verdict
+
+BYTES_MAX = 64 * 1024
+"""A page that is longer is read by nobody; GitHub drops those above 1 MiB whole."""
+
+
+def code(text: str) -> str:
+    """Return a text as an inline code span in a table: nothing in it is markup or a mention."""
+    return f"`{printable(text).replace('`', chr(39)).replace('|', chr(0xA6))}`" if text else "none"
+
+
+def render(verdict: Verdict) -> str:
+    """Return the verdict with its figures, what blocks, and what warns."""
+    prefix = f"{NOT_RELEASE} · " if verdict.dry_run or verdict.loosened else ""
+    lines = [
+        f"### {prefix}{summary(verdict)}",
+        "",
+        f"{prefix}{code(verdict.path)} · sha256 {code(verdict.sha256 or 'not read')}",
+        "",
+    ]
+    if verdict.figures:
+        lines += ["| figure | value | limit | n |", "|---|---|---|---|"]
+        lines += [
+            f"| {figure.name} | {_value(figure.value, figure.unit)} | {figure.limit} | {figure.n} |"
+            for figure in verdict.figures
+        ]
+        lines.append("")
+    for heading, results in (("Blocking", verdict.blocking), ("Warnings", verdict.warnings)):
+        if results:
+            lines += [f"#### {prefix}{heading}", ""]
+            lines += [line for result in results for line in markdown_reasons(result)]
+            lines.append("")
+    return bounded("\n".join(lines) + "\n")
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "not known" if value is None else f"{value:g} {unit}"
+
+
+def markdown_reasons(result: Result) -> list[str]:
+    """Return a result that does not hold as a list item with its findings."""
+    lines = [f"- **{result.rule}** ({result.clause}): {result.title}"]
+    lines += [
+        f"  - {code(finding.where)} is {code(finding.seen)}, expected {code(finding.expected)}. "
+        f"{finding.remedy}"
+        for finding in result.findings
+    ]
+    if result.more:
+        lines.append(f"  - and {result.more} more")
+    return lines
+
+
+def bounded(text: str) -> str:
+    """Return a page that is no longer than a reader bears; a cut says that it is one."""
+    raw = text.encode()
+    if len(raw) <= BYTES_MAX:
+        return text
+    end = "\n\n(cut here; `--format json` has everything)\n"
+    return raw[: BYTES_MAX - len(end)].decode(errors="ignore") + end

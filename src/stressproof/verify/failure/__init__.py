@@ -1,0 +1,1 @@
+"""Rules for failure-injection evidence, and the verdict they add up to."""

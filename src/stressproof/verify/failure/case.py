@@ -1,0 +1,66 @@
+"""One failure artifact before its rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stressproof.evidence.reading import Document
+from stressproof.verify.failure.declared import (
+    DeclaredInjection,
+    DeclaredScenario,
+    read_injection,
+)
+from stressproof.verify.failure.requirements import FailureRequirements
+from stressproof.verify.rule import Level
+
+
+class FailureCase:
+    """A document, what is asked of it, what its references lead to, and the time.
+
+    Args:
+        document: What was read.
+        requirements: What is asked.
+        files: For each reference to a file why it does not resolve, empty where it does
+            (`stressproof.evidence.references.look_up`).
+        now_us: The verifier's clock, in microseconds since 1970.
+
+    Attributes:
+        data: The document's object.
+        declared: The protocol's fields, typed.
+        gathering: What was wrong or unknown about them.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        requirements: FailureRequirements,
+        files: Mapping[str, str],
+        now_us: int,
+    ) -> None:
+        self.data: dict[str, Any] = document.data
+        self.requirements = requirements
+        self.files = files
+        self.now_us = now_us
+        self.declared: DeclaredInjection
+        self.declared, self.gathering = read_injection(document.data)
+
+    @property
+    def highest_level(self) -> Level:
+        """The level that the document can reach, if all of its rules hold."""
+        return Level.DECLARED
+
+    @property
+    def scenarios(self) -> list[DeclaredScenario]:
+        """The scenarios that are there, none where the field is not a list."""
+        return self.declared.scenarios or []
+
+
+def references_of(data: Mapping[str, Any]) -> list[str]:
+    """Return every reference of a failure artifact, to be looked up before it is judged."""
+    scenarios = data.get("scenarios")
+    found: list[str] = []
+    for scenario in scenarios if isinstance(scenarios, list) else []:
+        listed = scenario.get("evidence_refs") if isinstance(scenario, dict) else None
+        found += (
+            [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+        )
+    return found

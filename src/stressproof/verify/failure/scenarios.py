@@ -1,0 +1,277 @@
+"""The scenarios: all there, each checked, each with references that lead somewhere."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from stressproof.exits import Exit
+from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.failure.declared import DeclaredScenario
+from stressproof.verify.failure.identity import RECAPTURE
+from stressproof.verify.rule import Judgement, rule, show, words
+
+_CLAUSE = "design 5, Failure evidence"
+_EDITED = "Scenarios are written by the injection; inject again instead of editing them."
+_STATUSES = ("pass", "fail", "inconclusive")
+_LONGEST_S = 24 * 3600.0
+# A test runner's last line: skipped tests prove nothing, and none that ran proves nothing either.
+_FAILED_TAIL = re.compile(r"\b[1-9][0-9]* (?:failed|errors?)\b", re.ASCII)
+_PASSED_TAIL = re.compile(r"\b[1-9][0-9]* passed\b", re.ASCII)
+_COUNTED_TAIL = re.compile(r"\b[0-9]+ (?:skipped|deselected|xfailed)\b|\bno tests ran\b", re.ASCII)
+
+
+@rule(
+    "failure.scenarios",
+    clause=_CLAUSE,
+    title="Every required scenario is there once, and no other",
+    remedy=RECAPTURE,
+)
+def scenarios(case: FailureCase, judgement: Judgement) -> None:
+    """FI-001 to FI-005, each exactly once."""
+    if case.declared.scenarios is None:
+        judgement.skip("scenarios is not there")
+        return
+    count = Counter(scenario.id for scenario in case.scenarios if scenario.id is not None)
+    for name in case.requirements.scenarios:
+        judgement.check(count[name] == 1, "scenarios", words(f"{count[name]} of {name}"), 1)
+    strangers = [name for name in count if name not in case.requirements.scenarios]
+    judgement.check(
+        not strangers, "scenarios", strangers, words(", ".join(case.requirements.scenarios))
+    )
+
+
+@rule(
+    "failure.statuses",
+    clause=_CLAUSE,
+    title="Every scenario passed",
+    remedy="Repair what the scenario shows, then inject again.",
+    exit_code=Exit.OBJECTIVES,
+)
+def statuses(case: FailureCase, judgement: Judgement) -> None:
+    """``status`` is pass; fail is a missed objective, and inconclusive is no pass."""
+    for place, scenario in enumerate(case.scenarios):
+        where = f"scenarios[{place}].status"
+        if scenario.status == "inconclusive":
+            judgement.cannot_tell(where, scenario.status, "pass")
+        elif scenario.status in _STATUSES:
+            judgement.check(scenario.status == "pass", where, scenario.status, "pass")
+
+
+@rule(
+    "failure.status-words",
+    clause=_CLAUSE,
+    title="Every scenario's status is a known word",
+    remedy=_EDITED,
+)
+def status_words(case: FailureCase, judgement: Judgement) -> None:
+    """``status`` is exactly pass, fail or inconclusive."""
+    for place, scenario in enumerate(case.scenarios):
+        if scenario.status is not None:
+            judgement.check(
+                scenario.status in _STATUSES,
+                f"scenarios[{place}].status",
+                scenario.status,
+                words(" or ".join(_STATUSES)),
+            )
+
+
+@rule(
+    "failure.durations",
+    clause=_CLAUSE,
+    title="Every scenario took time",
+    remedy=_EDITED,
+)
+def durations(case: FailureCase, judgement: Judgement) -> None:
+    """``duration_seconds`` is above zero and below a day."""
+    for place, scenario in enumerate(case.scenarios):
+        took = scenario.duration_seconds
+        if took is not None:
+            judgement.check(
+                0 < took <= _LONGEST_S,
+                f"scenarios[{place}].duration_seconds",
+                took,
+                words("more than 0, at most a day"),
+            )
+
+
+@rule(
+    "failure.checks",
+    clause=_CLAUSE,
+    title="Every scenario says what it checked",
+    remedy=RECAPTURE,
+)
+def checks(case: FailureCase, judgement: Judgement) -> None:
+    """``checks`` is not empty, and each is a text of its own."""
+    for place, scenario in enumerate(case.scenarios):
+        _texts(f"scenarios[{place}].checks", scenario.checks, judgement)
+
+
+def _texts(where: str, listed: list[str] | None, judgement: Judgement) -> None:
+    if listed is None:
+        return
+    judgement.check(bool(listed), where, listed, words("at least one"))
+    for place, text in enumerate(listed):
+        seen = any(character.isalnum() for character in text)
+        judgement.check(seen, f"{where}[{place}]", text, words("a text"))
+    twice = [text for text, count in Counter(each.strip() for each in listed).items() if count > 1]
+    judgement.check(not twice, where, twice, words("every one once"))
+
+
+@rule(
+    "failure.references",
+    clause=_CLAUSE,
+    title="Every scenario refers to its evidence, and every reference leads somewhere",
+    remedy="Keep the artifact beside the files that it refers to, in the checkout it is about.",
+)
+def references(case: FailureCase, judgement: Judgement) -> None:
+    """``evidence_refs`` is not empty; pointers, paths and digests resolve."""
+    for place, scenario in enumerate(case.scenarios):
+        where = f"scenarios[{place}].evidence_refs"
+        _texts(where, scenario.evidence_refs, judgement)
+        for number, reference in enumerate(scenario.evidence_refs or []):
+            _reference(case, f"{where}[{number}]", reference, judgement)
+
+
+def _reference(case: FailureCase, where: str, reference: str, judgement: Judgement) -> None:
+    problem = (
+        pointer_problem(reference, case.data)
+        if reference.startswith("#")
+        else case.files.get(reference)
+    )
+    if problem is None:
+        judgement.cannot_tell(where, reference, words("a reference that was looked up"))
+        return
+    seen = words(f"{show(reference)}: {problem}")
+    judgement.check(not problem, where, seen, words("a reference that leads somewhere"))
+
+
+def pointer_problem(reference: str, data: Any) -> str:
+    """Return why a JSON pointer (RFC 6901, as a fragment) leads nowhere; empty where it does."""
+    if not reference.startswith("#/"):
+        return "a pointer begins with #/"
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in reference[2:].split("/")]
+    if "evidence_refs" in steps:
+        return "a reference is no evidence for itself"
+    value = data
+    for step in steps:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and _is_index(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return f"nothing at {step}" if step.isprintable() else "nothing there"
+    return "there is nothing in it" if value in (None, "", [], {}) else ""
+
+
+def _is_index(step: str) -> bool:
+    return re.fullmatch(r"0|[1-9][0-9]{0,8}", step, re.ASCII) is not None
+
+
+@rule(
+    "failure.distinct",
+    clause=_CLAUSE,
+    title="No scenario is a copy of another",
+    remedy="Inject every failure; a copied scenario proves nothing.",
+)
+def distinct(case: FailureCase, judgement: Judgement) -> None:
+    """Two scenarios never have the same checks and the same references."""
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
+    for place, scenario in enumerate(case.scenarios):
+        if not scenario.checks or not scenario.evidence_refs:
+            continue
+        key = (tuple(sorted(scenario.checks)), tuple(sorted(scenario.evidence_refs)))
+        before = seen.setdefault(key, place)
+        judgement.check(
+            before == place,
+            f"scenarios[{place}]",
+            words(f"the checks and references of scenarios[{before}]"),
+            words("its own"),
+        )
+
+
+@rule(
+    "failure.result-tails",
+    clause=_CLAUSE,
+    title="What the scenario's command printed agrees with its status",
+    remedy="Read the output: a scenario that failed or was skipped has not passed.",
+)
+def result_tails(case: FailureCase, judgement: Judgement) -> None:
+    """Where output is kept, a passed scenario shows no failure and not only skipped tests."""
+    for place, scenario in enumerate(case.scenarios):
+        if scenario.result_tail is None or scenario.status != "pass":
+            continue
+        problem = _tail_problem(scenario)
+        judgement.check(
+            not problem, f"scenarios[{place}].result_tail", words(problem), words("a pass")
+        )
+
+
+def _tail_problem(scenario: DeclaredScenario) -> str:
+    tail = scenario.result_tail or ""
+    failed = _FAILED_TAIL.search(tail)
+    if failed is not None:
+        return failed.group()
+    counted = _COUNTED_TAIL.search(tail)
+    if counted is not None and not _PASSED_TAIL.search(tail):
+        return f"{counted.group()} and none passed"
+    return ""
+
+
+@rule(
+    "failure.summary",
+    clause=_CLAUSE,
+    title="The summary follows from the scenarios",
+    remedy="The summary is counted, not written; inject again instead of editing it.",
+)
+def summary(case: FailureCase, judgement: Judgement) -> None:
+    """Totals are counts, and ``overall_passed`` is that all passed."""
+    said = case.declared.summary
+    if said is None or case.declared.scenarios is None:
+        judgement.skip("summary or scenarios is not there")
+        return
+    total = len(case.scenarios)
+    passed = sum(scenario.status == "pass" for scenario in case.scenarios)
+    for name, expected in (
+        ("total_scenarios", total),
+        ("passed_scenarios", passed),
+        ("failed_scenarios", total - passed),
+        ("overall_passed", total > 0 and passed == total),
+    ):
+        seen = getattr(said, name)
+        if seen is not None:
+            judgement.check(seen == expected, f"summary.{name}", seen, expected)
+
+
+@rule(
+    "failure.overall",
+    clause=_CLAUSE,
+    title="The injection says that everything passed",
+    remedy="Repair what the failed scenarios show, then inject again.",
+    exit_code=Exit.OBJECTIVES,
+)
+def overall(case: FailureCase, judgement: Judgement) -> None:
+    """``summary.overall_passed`` is true."""
+    said = case.declared.summary
+    if said is None or said.overall_passed is None:
+        judgement.skip("summary.overall_passed is not there")
+        return
+    judgement.check(
+        said.overall_passed,
+        "summary.overall_passed",
+        said.overall_passed,
+        True,  # noqa: FBT003  # the value expected
+    )
+
+
+RULES = (
+    scenarios,
+    status_words,
+    statuses,
+    durations,
+    checks,
+    references,
+    distinct,
+    result_tails,
+    summary,
+    overall,
+)

@@ -1,0 +1,50 @@
+"""The build that evidence is about (ruling 1)."""
+
+import re
+
+from msgspec import Struct
+
+from stressproof.evidence.stress import Text
+from stressproof.verify.rule import Judgement, words
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+
+
+class DeclaredSubject(Struct, frozen=True):
+    """The build, as an artifact declares it."""
+
+    git_commit: Text | None = None
+    git_dirty: bool | None = None
+
+
+def is_commit(text: str) -> bool:
+    """Return whether a text is a full commit hash."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def judge_commit(
+    subject: DeclaredSubject | None, expected: tuple[str, ...], judgement: Judgement
+) -> None:
+    """The commit is one of those expected."""
+    if not expected:
+        judgement.skip("no commit was expected; the gates expect the one checked out")
+        return
+    seen = None if subject is None else subject.git_commit
+    if seen is None:
+        judgement.cannot_tell("subject.git_commit", words("not known"), expected[0])
+        return
+    judgement.check(seen in expected and is_commit(seen), "subject.git_commit", seen, expected[0])
+
+
+def judge_clean(
+    subject: DeclaredSubject | None, expected: tuple[str, ...], judgement: Judgement
+) -> None:
+    """The tree was the commit, where a commit is expected."""
+    if not expected:
+        judgement.skip("no commit was expected")
+        return
+    seen = None if subject is None else subject.git_dirty
+    if seen is None:
+        judgement.cannot_tell("subject.git_dirty", words("not known"), False)  # noqa: FBT003
+        return
+    judgement.check(not seen, "subject.git_dirty", seen, False)  # noqa: FBT003

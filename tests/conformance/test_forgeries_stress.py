@@ -1,0 +1,31 @@
+"""No forged stress artifact passes, and each is caught by the rule that is there for it."""
+
+import pytest
+from forgeries import stress_fields, stress_full, stress_plain
+from forgeries.corpus import Forgery
+from forgeries.judging import judge
+
+from stressproof.exits import Exit
+
+pytestmark = pytest.mark.gate
+
+FORGERIES = [
+    *stress_fields.corpus.forgeries,
+    *stress_plain.corpus.forgeries,
+    *stress_full.corpus.forgeries,
+]
+
+
+@pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
+def test_a_forgery_is_caught_by_its_rule(forgery: Forgery) -> None:
+    """The verdict rejects it, and names the rule that must object."""
+    verdict = judge(forgery.forged(), "stress", forgery.asked)
+    blocking = {result.rule for result in verdict.blocking}
+    assert forgery.rule in blocking, f"{forgery.rule} not among {sorted(blocking)}"
+    assert verdict.exit_code is forgery.code
+    assert verdict.exit_code is not Exit.PASS
+
+
+def test_the_corpus_is_large() -> None:
+    """At least two hundred forgeries of stress evidence, each with a name of its own."""
+    assert len({forgery.name for forgery in FORGERIES}) == len(FORGERIES) >= 200

@@ -1,0 +1,28 @@
+"""Strictness costs no honest artifact: whatever is true passes, however it is written."""
+
+import pytest
+from forgeries.corpus import Honest
+from forgeries.honest_variants import VARIANTS
+from forgeries.judging import judge
+
+from stressproof.exits import Exit
+from stressproof.verify.rule import Outcome
+
+pytestmark = pytest.mark.gate
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_an_honest_variant_passes(variant: Honest) -> None:
+    """No rule blocks it, and something was compared."""
+    verdict = judge(variant.raw(), variant.kind, variant.asked)
+    assert [(result.rule, result.findings) for result in verdict.blocking] == []
+    assert verdict.exit_code is Exit.PASS
+    assert verdict.outcome is Outcome.PASS
+
+
+def test_there_are_as_many_honest_variants_as_forgeries_asked_for() -> None:
+    """A verifier that rejects everything would catch every forgery."""
+    stress = [variant for variant in VARIANTS if variant.kind == "stress"]
+    assert len(stress) >= 200
+    assert len(VARIANTS) - len(stress) >= 40
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)

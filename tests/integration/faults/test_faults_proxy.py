@@ -1,0 +1,344 @@
+"""The fault proxy in its own process, between real sockets."""
+
+import hashlib
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stressproof.errors import RunError, UsageError
+from stressproof.faults.flow import QUEUE_LIMIT
+from stressproof.faults.proxy_process import ProxyProcess
+from stressproof.faults.toxics import (
+    Bandwidth,
+    CutAfterCommit,
+    Down,
+    Latency,
+    ResetPeer,
+    Slicer,
+    Timeout,
+)
+
+HANG_S = 20.0
+
+
+@pytest.fixture
+def proxy(echo: Any) -> Iterator[ProxyProcess]:
+    """Yield a proxy in front of the echo server."""
+    with ProxyProcess(echo.address, seed=7) as running:
+        yield running
+
+
+def connect(proxy: ProxyProcess) -> socket.socket:
+    """Return a connection through the proxy that has been proven to work."""
+    client = socket.create_connection((proxy.host, proxy.port), timeout=HANG_S)
+    exchange(client, b"hello")
+    return client
+
+
+def receive(client: socket.socket, size: int) -> bytes:
+    """Return so many bytes, fewer where the peer ended the stream."""
+    data = b""
+    while len(data) < size and (piece := client.recv(size - len(data))):
+        data += piece
+    return data
+
+
+def exchange(client: socket.socket, data: bytes) -> None:
+    """Send bytes and get them back."""
+    client.sendall(data)
+    assert receive(client, len(data)) == data
+
+
+def silent(client: socket.socket, seconds: float) -> bool:
+    """Return whether nothing arrives for a while."""
+    return not select.select([client], [], [], seconds)[0]
+
+
+def test_without_toxics_bytes_pass_and_half_close_is_forwarded(proxy: ProxyProcess) -> None:
+    """The client's FIN reaches the server, whose answer to it still reaches the client."""
+    data = random.Random(1).randbytes(1_000_000)
+    with connect(proxy) as client:
+        sender = threading.Thread(target=client.sendall, args=(data,))
+        sender.start()
+        assert receive(client, len(data)) == data
+        sender.join()
+        client.shutdown(socket.SHUT_WR)
+        assert receive(client, 100) == b"bye"
+    counters = proxy.state()
+    assert counters["upstream"]["forwarded"] == counters["upstream"]["received"] == 1_000_005
+    assert counters["downstream"]["forwarded"] == 1_000_008
+
+
+def test_latency_delays_each_chunk_and_no_chunk_waits_for_another(proxy: ProxyProcess) -> None:
+    """Thirty chunks 300 ms late arrive 300 ms late, not nine seconds: delays do not add up."""
+    with connect(proxy) as client:
+        proxy.switch(Latency("upstream", latency_us=300_000))
+        for _ in range(30):
+            client.sendall(b"x")
+            time.sleep(0.01)
+        assert receive(client, 30) == b"x" * 30
+    tally = proxy.state()["upstream"]
+    assert tally["delayed"] > 15
+    assert tally["delay_min_us"] >= 300_000
+    assert tally["delay_max_us"] < 3_000_000
+    assert proxy.state()["downstream"]["delayed"] == 0
+
+
+def test_jitter_spreads_delays_and_keeps_order(proxy: ProxyProcess) -> None:
+    """Delays differ, none is below the least, and bytes arrive in the order they were sent."""
+    data = random.Random(2).randbytes(40)
+    with connect(proxy) as client:
+        proxy.switch(Latency("downstream", latency_us=60_000, jitter_us=50_000))
+        for byte in data:
+            client.sendall(bytes([byte]))
+            time.sleep(0.005)
+        assert receive(client, len(data)) == data
+    tally = proxy.state()["downstream"]
+    assert tally["delay_min_us"] >= 10_000
+    assert tally["delay_max_us"] > tally["delay_min_us"]
+
+
+def test_healing_latency_delivers_at_once_what_was_under_way(proxy: ProxyProcess) -> None:
+    """A switch applies to bytes already queued."""
+    with connect(proxy) as client:
+        proxy.switch(Latency("upstream", latency_us=60_000_000))
+        client.sendall(b"late")
+        assert silent(client, 0.2)
+        proxy.switch()
+        assert receive(client, 4) == b"late"
+
+
+def test_bandwidth_bounds_the_rate_and_changes_no_byte(proxy: ProxyProcess) -> None:
+    """60 kB at 100 kB/s take half a second at least, a burst of 20 ms aside."""
+    data = random.Random(3).randbytes(60_000)
+    with connect(proxy) as client:
+        proxy.switch(Bandwidth("downstream", bytes_per_second=100_000))
+        began = time.monotonic()
+        exchange(client, data)
+        assert time.monotonic() - began > 0.5
+    assert proxy.state()["downstream"]["throttled"] > 0
+
+
+def test_slicer_cuts_into_pieces_and_changes_no_byte(proxy: ProxyProcess) -> None:
+    """A thousand bytes in pieces of about ten are about a hundred pieces."""
+    data = random.Random(4).randbytes(1000)
+    with connect(proxy) as client:
+        proxy.switch(Slicer("upstream", average_bytes=10, variation_bytes=5, delay_us=100))
+        exchange(client, data)
+    assert 60 < proxy.state()["upstream"]["pieces"] < 200
+
+
+def _pieces(address: tuple[str, int], seed: int) -> int:
+    with ProxyProcess(address, seed=seed) as one, connect(one) as client:
+        one.switch(Slicer("upstream", average_bytes=10, variation_bytes=9))
+        exchange(client, bytes(900))
+        return int(one.state()["upstream"]["pieces"])
+
+
+def test_seed_decides_the_pieces(echo: Any) -> None:
+    """Equal seeds cut equal chunks alike, and another seed does not."""
+    assert _pieces(echo.address, 1) == _pieces(echo.address, 1)
+    assert len({_pieces(echo.address, seed) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize("stream", ["upstream", "downstream"])
+def test_timeout_holds_bytes_and_heals_without_a_hole(proxy: ProxyProcess, stream: Any) -> None:
+    """Nothing arrives while it lasts, everything in order once it is over, the FIN too."""
+    with connect(proxy) as client:
+        before = proxy.switch(Timeout(stream)).after[stream]
+        client.sendall(b"one,")
+        time.sleep(0.05)
+        client.sendall(b"two")
+        client.shutdown(socket.SHUT_WR)
+        assert silent(client, 0.3)
+        during = proxy.state()[stream]
+        assert during["held"] == 7 + 3 * (stream == "downstream")
+        assert during["forwarded"] == before["forwarded"]
+        proxy.switch()
+        assert receive(client, 100) == b"one,twobye"
+    assert proxy.state()[stream]["held"] == 0
+
+
+def test_timeout_holds_no_more_than_its_bound(proxy: ProxyProcess) -> None:
+    """A sender of 16 MiB is stopped by backpressure, and loses nothing of it after healing."""
+    data = random.Random(5).randbytes(1 << 24)
+    with connect(proxy) as client:
+        proxy.switch(Timeout("upstream"))
+        sender = threading.Thread(target=client.sendall, args=(data,))
+        sender.start()
+        deadline = time.monotonic() + HANG_S
+        while proxy.state()["upstream"]["held"] < QUEUE_LIMIT and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        held = proxy.state()["upstream"]["held_max"]
+        assert QUEUE_LIMIT <= held <= 2 * QUEUE_LIMIT
+        assert sender.is_alive()
+        proxy.switch()
+        digest = hashlib.sha256()
+        received = 0
+        while received < len(data):
+            piece = client.recv(1 << 20)
+            assert piece
+            digest.update(piece)
+            received += len(piece)
+        sender.join()
+    assert digest.digest() == hashlib.sha256(data).digest()
+
+
+def test_timeout_holds_a_reset_too(proxy: ProxyProcess, echo: Any) -> None:
+    """A peer that vanishes during a black hole is not heard of until it heals."""
+    with connect(proxy) as client:
+        proxy.switch(Timeout("upstream"))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    time.sleep(0.2)
+    assert echo.endings == []
+    proxy.switch()
+    assert echo.wait_endings(1) == ["ConnectionResetError"]
+
+
+def test_reset_reaches_idle_pairs_on_both_ends_as_a_reset(proxy: ProxyProcess, echo: Any) -> None:
+    """Pooled connections that carry no data get RST, not FIN, and the server sees it as well."""
+    clients = [connect(proxy) for _ in range(5)]
+    assert proxy.reset_pairs() == 5
+    for client in clients:
+        with client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+    assert echo.wait_endings(5) == ["ConnectionResetError"] * 5
+    assert proxy.state()["counters"]["resets_by_toxic"] == 5
+    with connect(proxy) as client:
+        exchange(client, b"alive")
+
+
+def test_reset_peer_resets_new_connections_while_it_lasts(proxy: ProxyProcess) -> None:
+    """A connection made under the toxic does not live."""
+    with connect(proxy) as old:
+        proxy.switch(ResetPeer())
+        with pytest.raises(ConnectionResetError):
+            old.recv(1)
+    with (
+        socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
+        pytest.raises(ConnectionResetError),
+    ):
+        client.recv(1)
+    proxy.switch()
+    connect(proxy).close()
+
+
+def test_down_refuses_connections_and_heals_on_the_same_port(proxy: ProxyProcess) -> None:
+    """Refused is refused by the kernel, not accepted and closed; nobody else can take the port."""
+    with connect(proxy) as client:
+        proxy.switch(Down())
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((proxy.host, proxy.port), timeout=HANG_S)
+    with socket.socket() as thief, pytest.raises(OSError, match="in use"):
+        thief.bind((proxy.host, proxy.port))
+    proxy.switch(Down())
+    proxy.switch()
+    connect(proxy).close()
+
+
+def test_switch_reaches_all_connections_at_once(proxy: ProxyProcess) -> None:
+    """Connections opened before the switch are under it too, each of them."""
+    clients = [connect(proxy) for _ in range(20)]
+    proxy.switch(Timeout("upstream"))
+    for client in clients:
+        client.sendall(b"held")
+    assert all(silent(client, 0.02) for client in clients)
+    assert proxy.switch().before["upstream"]["held"] == 80
+    for client in clients:
+        assert receive(client, 4) == b"held"
+        client.close()
+
+
+def test_server_that_refuses_is_counted_and_resets_the_client(echo: Any) -> None:
+    """A proxy has accepted before it knows, so the nearest to a refusal is a reset at once."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = gone.getsockname()
+    with (
+        ProxyProcess(address) as proxy,
+        socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
+    ):
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        assert proxy.state()["counters"]["upstream_refused"] == 1
+
+
+def test_every_hit_is_logged_with_its_time(proxy: ProxyProcess) -> None:
+    """Events are numbered without gaps, their times never fall, and a switch is one of them."""
+    began = time.monotonic_ns()
+    with connect(proxy):
+        switched = proxy.switch(Latency("upstream", latency_us=1000))
+        proxy.reset_pairs()
+    events = proxy.events()
+    assert [event["event"] for event in events] == ["open", "switch", "reset_peer", "reset"]
+    assert [event["number"] for event in events] == [1, 2, 3, 4]
+    times = [event["t_ns"] for event in events]
+    assert began < times[0] <= switched.effective_ns <= times[1] <= times[2]
+    assert proxy.events(after=3) == events[3:]
+
+
+def test_nonsense_is_refused_and_leaves_the_proxy_as_it_was(proxy: ProxyProcess) -> None:
+    """Two toxics that contradict, and a cut without PostgreSQL, are errors with words."""
+    with pytest.raises(RunError, match="same direction"):
+        proxy.switch(Latency("upstream", latency_us=1), Latency("upstream", latency_us=2))
+    with pytest.raises(RunError, match="PostgreSQL"):
+        proxy.switch(CutAfterCommit())
+    assert proxy.state()["toxics"] == []
+    connect(proxy).close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "example.org", "0.0.0.0", "::", ""])  # noqa: S104
+def test_only_loopback_is_proxied(host: str) -> None:
+    """Faults never leave this machine, whatever the host is called."""
+    with pytest.raises(UsageError, match="loopback"):
+        ProxyProcess((host, 5432))
+
+
+def test_proxy_ends_with_whoever_started_it() -> None:
+    """A killed parent leaves no proxy behind."""
+    program = (
+        "import sys,time\n"
+        "from stressproof.faults.proxy_process import ProxyProcess\n"
+        "proxy = ProxyProcess(('127.0.0.1', 9)).start()\n"
+        "print(proxy.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + HANG_S
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123  # one short read
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:
+    """Commands to a proxy that is gone say so, and stopping it is still harmless."""
+    assert proxy.pid is not None
+    os.kill(proxy.pid, signal.SIGKILL)
+    with pytest.raises(RunError, match="gone"):
+        proxy.state()
+    proxy.stop()
+    proxy.stop()

@@ -1,0 +1,114 @@
+"""A small target over real sockets, whose behaviour a test can change while it runs."""
+
+import json
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def as_json(status: int, document: Any) -> Answer:
+    """An answer with a JSON body."""
+    return status, {"content-type": "application/json"}, json.dumps(document).encode()
+
+
+class FakeTarget:
+    """A service that says of itself what a test wants it to say, and counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.instance_id = "instance-1"
+        self.engine: str | None = "postgresql"
+        self.token: str | None = None
+        self.counting = True
+        self.answers: dict[str, Callable[[int], Answer]] = {}
+        self.served: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.url = ""
+        self.started_s = time.monotonic()
+
+    def answer(self, path: str, authorization: str | None) -> Answer:
+        """Return what a path answers."""
+        route = path.partition("?")[0]
+        if route == "/metrics":
+            return self.metrics()
+        with self.lock:
+            self.served[route] += 1
+            number = self.served[route]
+        if route == "/health":
+            return self.health()
+        if route == "/health/live":
+            return self.answers.get(route, lambda _: as_json(200, {"status": "healthy"}))(number)
+        if self.token is not None and authorization != f"Bearer {self.token}":
+            return as_json(401, {"code": "invalid_token"})
+        return self.answers.get(route, lambda _: as_json(200, {"parity_ok": True}))(number)
+
+    def health(self) -> Answer:
+        """Return the health document."""
+        database = {
+            "status": "up",
+            "engine": self.engine,
+            "source": "db-query",
+            "server_version": "18.4",
+            "system_identifier": "7",
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "migration_head": "0001",
+            "latency_ms": 0.1,
+        }
+        build = {"version": "1", "git_commit": None, "git_dirty": None}
+        return as_json(
+            200,
+            {
+                "status": "healthy",
+                "instance_id": self.instance_id,
+                "build": build,
+                "started_at": "2026-01-01T00:00:00+00:00",
+                "uptime_seconds": time.monotonic() - self.started_s,
+                "workers": 2,
+                "database": database,
+                "unsafe": [],
+            },
+        )
+
+    def metrics(self) -> Answer:
+        """Return the counters in Prometheus text, split over two statuses as a real one may be."""
+        if not self.counting:
+            return as_json(404, {})
+        lines = ["# TYPE http_server_requests_total counter"]
+        with self.lock:
+            for route, count in self.served.items():
+                labels = f'http_request_method="GET",http_route="{route}"'
+                name = "http_server_requests_total"
+                lines += [
+                    f'{name}{{{labels},http_response_status_code="200"}} {count - 1}',
+                    f'{name}{{{labels},http_response_status_code="503"}} 1.0',
+                ]
+        return 200, {"content-type": "text/plain"}, "\n".join(lines).encode()
+
+
+def handler_of(target: FakeTarget) -> type[BaseHTTPRequestHandler]:
+    """Return a handler that lets a target answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            status, headers, body = target.answer(self.path, self.headers.get("authorization"))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
