@@ -21,6 +21,7 @@ _OUTSTANDING = 2000
 _RETRY_DELAYS_S = (0.5, 1.0, 2.0, 2.0, 2.0)
 _SETTLE_DELAY_S = 0.25
 _TOO_MANY = 429
+_ANSWER_S = 10.0
 
 
 class Request(Struct, frozen=True):
@@ -100,6 +101,7 @@ class Load:
         self._ready = threading.Event()
         self._stopping: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pacers: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._run, name="fault-load", daemon=True)
         self._attempts: dict[int, int] = {}
         self._open: dict[int, Request] = {}
@@ -141,9 +143,19 @@ class Load:
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
 
-    def pause_arrivals(self) -> None:
-        """Send nothing new; what is under way and what is unknown goes on."""
-        self._arriving = False
+    def stream(self, mix: Mix, rate_per_s: float) -> Callable[[], None]:
+        """Send more, at a rate of its own, until the function that is returned is called."""
+        loop = self._loop
+        if loop is None:
+            raise RunError("the load does not run")
+        pacer = asyncio.run_coroutine_threadsafe(self._open_stream(mix, rate_per_s), loop).result(
+            _ANSWER_S
+        )
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(pacer.cancel)
+
+        return stop
 
     def settle(self, timeout_s: float) -> list[int]:
         """Stop arrivals, repeat what is unknown until it is known; return keys that stay open.
@@ -202,21 +214,31 @@ class Load:
         self._arriving = True
         self.started_ns = time.monotonic_ns()
         self._ready.set()
-        pacer = asyncio.ensure_future(self._pace())
+        self._start_stream(self._mix, self._rate, self.started_ns)
         await self._stopping.wait()
-        pacer.cancel()
+        for pacer in self._pacers:
+            pacer.cancel()
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(pacer, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._pacers, *self._tasks, return_exceptions=True)
         await self._client.close()
 
-    async def _pace(self) -> None:
+    def _start_stream(self, mix: Mix, rate_per_s: float, begin_ns: int) -> "asyncio.Task[None]":
+        pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns))
+        self._pacers.append(pacer)
+        pacer.add_done_callback(self._note_failure)
+        return pacer
+
+    async def _open_stream(self, mix: Mix, rate_per_s: float) -> "asyncio.Task[None]":
+        return self._start_stream(mix, rate_per_s, time.monotonic_ns())
+
+    async def _pace(self, mix: Mix, rate_per_s: float, begin_ns: int) -> None:
         """Start a request whenever one is due."""
-        makers = [make for _, make in self._mix]
-        weights = [weight for weight, _ in self._mix]
+        makers = [make for _, make in mix]
+        weights = [weight for weight, _ in mix]
         number = 0
         while True:
-            due_ns = self.started_ns + round(number * 1e9 / self._rate)
+            due_ns = begin_ns + round(number * 1e9 / rate_per_s)
             number += 1
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
@@ -236,6 +258,9 @@ class Load:
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._note_failure(task)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
 
