@@ -1,5 +1,5 @@
 """Lies of full failure evidence: a fault or check less, a number that does not follow."""
-# ruff: noqa: E501, FBT003  # a lie is one line; booleans are what fields hold here
+# ruff: noqa: FBT003  # a lie is one line; booleans are what fields hold here
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
