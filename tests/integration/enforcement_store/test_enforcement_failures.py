@@ -99,7 +99,7 @@ async def _until_served(db: Database, staff: Staff) -> None:
 def test_a_killed_server_is_unavailable_and_then_served_again(
     server: PostgresServer, fragile: Cluster
 ) -> None:
-    """SIGKILL: refusals by class, never a driver's exception; restarted: served by the same pool."""
+    """SIGKILL: refusals by class, never a driver's exception; restarted: served again."""
 
     async def work(db: Database) -> None:
         staff = await make_staff(db)
@@ -128,11 +128,6 @@ def test_terminated_backends_do_not_reach_the_caller(cluster: Cluster, staff: St
             name,
         )
         assert killed[0][0] >= 4
-        await cluster.until(
-            "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = %s"
-            " AND backend_start < now() - interval '1 second' AND state = 'nonsense'",
-            name,
-        )
         answers = await asyncio.gather(*(gates.evaluate(db, staff.member, ask()) for _ in range(8)))
         assert all(not answer.replayed for answer in answers)
 
@@ -148,7 +143,7 @@ def test_a_connection_lost_while_committing_is_an_unknown_outcome(
 
     async def work(db: Database) -> None:
         request = ask("10", idempotency_key="the-one-key")
-        # Committing waits for a deferred check that waits for a lock, so the kill lands in it.
+        # Write and commit are one message; it waits for a table lock, so the kill lands in it.
         async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:
             await holder.execute(
                 "LOCK TABLE enforcement.decisions IN SHARE MODE"  # inserts wait, reads do not
