@@ -1,13 +1,23 @@
 """What every test may ask for: one real PostgreSQL for the session, a database of its own each."""
 
+import os
 import uuid
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from ephemeral_postgres import PostgresServer
+
+# A busy machine is not a failing law, so no example has a deadline. CI judges a change by the same
+# examples every time; everywhere else new ones are looked for.
+settings.register_profile(
+    "local", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(scope="session")

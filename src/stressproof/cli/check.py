@@ -71,6 +71,11 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     type=click.Path(path_type=Path),
     help="An artifact that passed, for limits relative to a baseline.",
 )
+@click.option(
+    "--failure-evidence",
+    type=click.Path(path_type=Path),
+    help="A failure-injection artifact, for recovery(fault).",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--schema",
@@ -85,6 +90,7 @@ def command(
     texts: Sequence[str],
     evidence: Path | None,
     baseline: Path | None,
+    failure_evidence: Path | None,
     form: str,
 ) -> Exit:
     """Validate objectives and say what they ask; with evidence, judge them.
@@ -92,12 +98,15 @@ def command(
     FILE is ./stressproof.toml where there is one and no --threshold is given.
     """
     objectives = gather(file, texts)
-    if baseline is not None and evidence is None:
-        raise UsageError("--baseline needs --evidence", hint="Say what to compare with it.")
+    if evidence is None and (baseline is not None or failure_evidence is not None):
+        raise UsageError(
+            "--baseline and --failure-evidence need --evidence",
+            hint="Name the stress artifact that is judged.",
+        )
     if evidence is None:
         result(_as_json(objectives) if form == "json" else _in_words(objectives))
         return Exit.PASS
-    answer = ask(objectives, evidence, baseline)
+    answer = ask(objectives, evidence, baseline, failure_evidence)
     result(_text(answer) if form == "text" else msgspec.json.encode(answer).decode())
     if form != "text":
         note(_summary(answer))
@@ -122,13 +131,21 @@ def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
     return msgspec.structs.replace(objectives, thresholds=objectives.thresholds + more)
 
 
-def ask(objectives: Objectives, evidence: Path, baseline: Path | None) -> Answer:
+def ask(
+    objectives: Objectives,
+    evidence: Path,
+    baseline: Path | None = None,
+    failure_evidence: Path | None = None,
+) -> Answer:
     """Judge objectives on an artifact.
 
     Raises:
         StressproofError: The evidence or the baseline cannot be used.
     """
-    from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
+    from stressproof.cli.artifact import (  # noqa: PLC0415  # the verifier, 40 ms
+        read_artifact,
+        read_recoveries,
+    )
     from stressproof.objectives.burn import evaluate_slo  # noqa: PLC0415  # likewise
     from stressproof.objectives.likeness import (  # noqa: PLC0415  # likewise
         Capture,
@@ -155,6 +172,7 @@ def ask(objectives: Objectives, evidence: Path, baseline: Path | None) -> Answer
         users=artifact.workload.max_users,
         resolution_seconds=artifact.measurements.resolution_seconds,
         baseline=before,
+        recoveries=() if failure_evidence is None else read_recoveries(failure_evidence),
     )
     thresholds = evaluate(objectives.thresholds, artifact.measurements, setting)
     slos = [evaluate_slo(slo, artifact.measurements, endpoints) for slo in objectives.slos]

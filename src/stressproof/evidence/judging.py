@@ -181,13 +181,12 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
 def summarise(scenarios: Sequence[Scenario]) -> Summary:
     """Return the counts; overall only where there are scenarios and all of them passed."""
     passed = sum(scenario.status == "pass" for scenario in scenarios)
-    failed = sum(scenario.status == "fail" for scenario in scenarios)
     return Summary(
         total_scenarios=len(scenarios),
         passed_scenarios=passed,
-        failed_scenarios=failed,
+        failed_scenarios=len(scenarios) - passed,
         overall_passed=bool(scenarios) and passed == len(scenarios),
-        inconclusive_scenarios=len(scenarios) - passed - failed,
+        inconclusive_scenarios=sum(scenario.status == "inconclusive" for scenario in scenarios),
     )
 
 

@@ -7,7 +7,16 @@ from msgspec import Struct
 from stressproof.evidence.reading import AbsentEvidenceError, UnreadableEvidenceError
 from stressproof.exits import Exit, strongest
 from stressproof.verify.instants import show_instant
-from stressproof.verify.rule import Finding, Level, Outcome, Result, Severity, show, words
+from stressproof.verify.rule import (
+    Finding,
+    Level,
+    Outcome,
+    Result,
+    Severity,
+    printable,
+    show,
+    words,
+)
 
 VERDICT_SCHEMA = "stressproof.verdict/1"
 
@@ -149,7 +158,7 @@ def unread(
     outcome = Outcome.INCONCLUSIVE if absent else Outcome.FAIL
     seen = words("no such file") if absent else words(getattr(error, "seen", ""))
     expected = getattr(error, "expected", "evidence there")
-    finding = Finding(outcome, "$", show(seen), show(words(expected)), error.hint)
+    finding = Finding(outcome, printable(path), show(seen), show(words(expected)), error.hint)
     result = Result(
         rule=READING,
         clause="design 5 (Strict reading)",

@@ -168,6 +168,7 @@ for path, value in (
     ("target_url", "http://127.0.0.1:8001"),
     ("target.url", "http://127.0.0.1:8001"),
     ("workload.users", 20),
+    ("workload.max_users", 20),
     ("workload.timeout_us", 1_000_000),
     ("runtime.before.database_engine", "sqlite"),
     ("runtime.database_engine_source", "target-endpoint"),

@@ -1,0 +1,27 @@
+"""``stressproof gate``: the two gates, each imported when it is used."""
+
+import click
+
+from stressproof.cli.main import LazyGroup
+
+GATES = {
+    "release": (
+        "stressproof.cli.gate_release",
+        "Demand both kinds of evidence, run every step, decide.",
+    ),
+    "enterprise": (
+        "stressproof.cli.gate_enterprise",
+        "Judge what the environment names, then run every step.",
+    ),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=GATES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: stressproof gate release --stress-evidence-path FILE "
+    "--failure-evidence-path FILE",
+)
+def command() -> None:
+    """Decide whether a build may be released."""
