@@ -502,3 +502,8 @@ LIMITS: Final = (
     "Kernel faults (packet loss, full disk, memory pressure, clock steps) are not injected.",
 )
 """What the faults are not, wherever their results are shown."""
+
+
+def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
+    """Return what is held against a trial without faults: the same, and that nothing is wrong."""
+    return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]

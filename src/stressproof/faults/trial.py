@@ -21,8 +21,9 @@ from stressproof.evidence.failure_matrix import (
     CheckSpec,
     FaultSpec,
     ScenarioSpec,
+    baseline_checks,
 )
-from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.evidence.judging import derive
 from stressproof.evidence.operations import EFFECT_COLUMNS
 from stressproof.faults.enforcement import Enforcement, failsafe_id
@@ -201,7 +202,7 @@ class TrialRun:
             database = [
                 self._query(connection, name, failsafes)
                 for name in self._script.spec.queries
-                if timed or name != "failsafes_recorded"
+                if timed or name not in ONLY_WITH_FAULTS
             ]
         specs = self._script.spec.checks if timed else baseline_checks(self._script.spec)
         trial = Trial(
@@ -309,11 +310,6 @@ def plain_check(spec: CheckSpec) -> Check:
         violations=0,
         outcome="inconclusive",
     )
-
-
-def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
-    """Return what is held against a trial without faults: the same, and that nothing is wrong."""
-    return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
 
 
 def complete(trial: Trial) -> Trial:
