@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.load.executors import ConstantArrivalRate, ConstantVus, SharedIterations
 from stressproof.load.run import WorkerLostError
@@ -126,6 +127,36 @@ def test_workers_do_not_outlive_their_parent(bench: Any) -> None:
             parent.kill()
     assert len(pids) == 2
     wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_what_is_later_than_its_timeout_is_dropped(bench: Any) -> None:
+    """A request that its user would no longer wait for is not sent after all."""
+    service = bench.serve()
+
+    def freeze() -> None:
+        (pid,) = workers_of(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.8)
+        os.kill(pid, signal.SIGCONT)
+
+    timer = threading.Timer(0.2, freeze)
+    result = bench.run(
+        service,
+        ConstantArrivalRate(100.0, 3 * S, max_users=300),
+        timeout_s=0.4,
+        on_tick=lambda _: timer.is_alive() or timer.ident or timer.start(),
+    )
+    timer.join()
+    bench.demand_consistency(result)
+    assert sum(row.intended for row in result.rows) == 300
+    assert result.health.dropped_iterations >= 20
+    assert len(service.asked) == 300 - result.health.dropped_iterations
+
+
+def test_more_arrivals_than_a_worker_can_count_are_refused(bench: Any) -> None:
+    """A rate that cannot be held is said before anything starts."""
+    with pytest.raises(UsageError, match="too many"):
+        bench.run("http://127.0.0.1:1", ConstantArrivalRate(500_000.0, S, max_users=10))
 
 
 def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
