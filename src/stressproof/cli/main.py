@@ -12,6 +12,7 @@ from stressproof.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
+    "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
     "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
     "check": ("stressproof.cli.check", "Validate objectives; with evidence, judge them."),
