@@ -67,6 +67,8 @@ class Decision(Struct, frozen=True, kw_only=True):
             and not self.loosened
             and all(verdict.is_release_evidence for verdict in self.verdicts)
             and Half.STRESS in {verdict.kind for verdict in self.verdicts}
+            and bool(self.steps)
+            and all(step.outcome is Outcome.PASS for step in self.steps)
         )
 
     @property
@@ -106,6 +108,8 @@ def decide(
     codes = [verdict.exit_code for verdict in verdicts]
     codes += [check.exit_code for check in checks]
     codes += [step.exit_code for step in steps]
+    if not (evidence_only or asked.dry_run or _all_ran(steps)):
+        codes.append(Exit.INCONCLUSIVE)
     held = Outcome.PASS in {
         *(verdict.outcome for verdict in verdicts),
         *(step.outcome for step in steps),
@@ -137,6 +141,10 @@ def decide(
 
 
 _OUTCOMES = {Exit.PASS: Outcome.PASS, Exit.INCONCLUSIVE: Outcome.INCONCLUSIVE}
+
+
+def _all_ran(steps: Sequence[StepReport]) -> bool:
+    return bool(steps) and all(step.outcome is not Outcome.NOT_CHECKED for step in steps)
 
 
 def _without_pass(codes: Sequence[Exit]) -> list[Exit]:

@@ -22,7 +22,7 @@ from stressproof.gate.running import (
     run_steps,
     without_tool,
 )
-from stressproof.gate.steps import Step
+from stressproof.objectives.steps import Step
 from stressproof.verify.rule import Result
 from stressproof.verify.verdict import Verdict
 

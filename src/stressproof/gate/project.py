@@ -1,22 +1,15 @@
 """The steps that a project names in ``stressproof.toml``; this one's own are built in."""
 
 from pathlib import Path
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta, Struct
 
 from stressproof.errors import UsageError
-from stressproof.gate.steps import OWN_STEPS, Step
+from stressproof.gate.steps import OWN_STEPS
+from stressproof.objectives.config import FILE_NAME
+from stressproof.objectives.steps import Step
 
-FILE = "stressproof.toml"
 _OUR_SOURCE = Path("src/stressproof/gate/steps.py")
 
-EXAMPLE = 'steps = [{ name = "tests", run = ["python", "-m", "pytest", "-q"] }]'
-
-
-class _GateTable(Struct, frozen=True, forbid_unknown_fields=True):
-    steps: Annotated[tuple[Step, ...], Meta(min_length=1, max_length=100)]
+EXAMPLE = '[gate] steps = [{ name = "tests", run = ["python", "-m", "pytest", "-q"] }]'
 
 
 def read_steps(root: Path) -> tuple[Step, ...]:
@@ -29,43 +22,17 @@ def read_steps(root: Path) -> tuple[Step, ...]:
         UsageError: It names none, or what it names cannot be meant: a gate that checks nothing
             would pass everything.
     """
-    path = root / FILE
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        if (root / _OUR_SOURCE).is_file():
-            return OWN_STEPS
-        raise UsageError(
-            f"there is no {FILE} in {root}, so the gate has no quality steps",
-            hint=f"Write one with: [gate] and {EXAMPLE}",
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}",
-            hint="Make it a file that this user may read.",
-        ) from error
-    return _parse(raw, path)
+    path = root / FILE_NAME
+    if path.exists():
+        # Thresholds and their grammar come with it; a project without the file needs none of that.
+        from stressproof.objectives.resolving import load  # noqa: PLC0415
 
-
-def _parse(raw: bytes, path: Path) -> tuple[Step, ...]:
-    import tomllib  # noqa: PLC0415  # 18 ms that only a project with such a file needs
-
-    try:
-        text = raw.decode()
-        document = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: {error}", hint="Correct the file; it must be TOML.") from error
-    if "gate" not in document:
-        raise UsageError(f"{path} has no [gate] table", hint=f"Add [gate] and {EXAMPLE}")
-    try:
-        steps = msgspec.convert(document["gate"], _GateTable, strict=True).steps
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: [gate]: {error}", hint=f"For example: {EXAMPLE}") from error
-    names = [step.name for step in steps]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+        steps = load(path).steps
+    else:
+        steps = OWN_STEPS if (root / _OUR_SOURCE).is_file() else ()
+    if not steps:
         raise UsageError(
-            f"{path}: [gate]: two steps are called {', '.join(twice)}",
-            hint="Give every step a name of its own.",
+            f"{path} names no quality steps, so the gate would check nothing",
+            hint=f"Write for example: {EXAMPLE}",
         )
     return steps

@@ -18,7 +18,7 @@ from typing import IO
 from msgspec import Struct
 
 from stressproof.exits import Exit
-from stressproof.gate.steps import PYTHON, Step
+from stressproof.objectives.steps import PYTHON, SECOND_US, Step
 from stressproof.verify.rule import Finding, Level, Outcome, Result, Severity, printable
 
 NESTING_MARKER = "STRESSPROOF_GATE_RUNNING"
@@ -152,7 +152,7 @@ def run_step(step: Step, root: Path, environment: Mapping[str, str], tell: Tell)
     reader.start()
     timed_out = False
     try:
-        process.wait(step.timeout_seconds)
+        process.wait(step.timeout_us / SECOND_US)
     except subprocess.TimeoutExpired:
         timed_out = True
     finally:
@@ -172,7 +172,7 @@ def _report(
     remedy = f"Run it by hand: {printable(' '.join(step.run))}"
     if timed_out:
         outcome, code = Outcome.FAIL, Exit.RUN
-        seen = f"not done within {step.timeout_seconds} s, ended"
+        seen = f"not done within {step.timeout_us / SECOND_US:g} s, ended"
     elif returncode < 0:
         outcome, code, seen = Outcome.FAIL, Exit.RUN, f"ended by signal {-returncode}"
     elif returncode in step.nothing_judged:

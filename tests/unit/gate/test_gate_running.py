@@ -17,7 +17,7 @@ from stressproof.gate.running import (
     run_steps,
     without_tool,
 )
-from stressproof.gate.steps import Step
+from stressproof.objectives.steps import Step
 from stressproof.verify.rule import Outcome
 
 pytestmark = pytest.mark.gate
@@ -79,7 +79,7 @@ def test_time_is_bounded_and_children_end_with_their_parent(
         "open('child', 'w').write(str(child.pid))\n"
         "child.wait()\n"
     )
-    outcome, code, seen = ran(script, tmp_path, timeout_seconds=2)
+    outcome, code, seen = ran(script, tmp_path, timeout_us=2_000_000)
     assert (outcome, code, seen) == (Outcome.FAIL, Exit.RUN, "not done within 2 s, ended")
     assert not is_running(int((tmp_path / "child").read_text()))
 

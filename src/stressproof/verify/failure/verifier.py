@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure import identity, scenarios
+from stressproof.verify.failure import identity, scenarios, stage, trials
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
@@ -24,12 +24,18 @@ def assurance(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(
         possible.rank >= wanted.rank,
         "$",
-        words(f"{possible} at most"),
+        words(f"{possible} at most, without operations" if case.artifact is None else possible),
         words(f"at least {wanted}"),
     )
 
 
-RULES: Sequence[Rule[FailureCase]] = (*identity.RULES, *scenarios.RULES, assurance)
+RULES: Sequence[Rule[FailureCase]] = (
+    *identity.RULES,
+    *scenarios.RULES,
+    *trials.RULES,
+    *stage.RULES,
+    assurance,
+)
 """In the order in which a person would look."""
 
 

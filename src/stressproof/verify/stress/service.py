@@ -3,27 +3,24 @@
 from collections.abc import Iterator
 
 from stressproof.evidence.measurements import is_answered
-from stressproof.evidence.stress import RuntimeProbe, StressArtifact, TargetProbe
+from stressproof.evidence.stress import StressArtifact
+from stressproof.verify.probes import (
+    DATABASE,
+    IDENTITY,
+    judge_build,
+    judge_durable,
+    judge_healthy,
+    judge_unchanged,
+    judge_unsafe,
+)
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import StressCase, instant
 
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
-_HEALTHY = 200
 _RESTARTED = "Find out why the service changed during the run, then capture again."
 
 PROBES_OF_OURS = 4
 """Requests to the health endpoint that the capture itself may add between its two readings."""
-
-_IDENTITY = ("instance_id", "version", "git_commit", "git_dirty", "started_at")
-_RUNTIME = (
-    "database_engine",
-    "database_engine_source",
-    "server_version",
-    "system_identifier",
-    "fsync",
-    "synchronous_commit",
-    "migration_head",
-)
 
 
 @rule(
@@ -42,7 +39,7 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.cannot_tell("target.after", None, words("what the target says after the load"))
         return
-    _unchanged("target", before, after, _IDENTITY, judgement)
+    judge_unchanged("target", before, after, IDENTITY, judgement)
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         judgement.check(
             after.uptime_seconds > before.uptime_seconds,
@@ -54,19 +51,6 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))
     if before.instance_id is None and not case.requirements.require_identity:
         judgement.skip("the target does not say which instance it is (require_identity)")
-
-
-def _unchanged(
-    where: str,
-    before: TargetProbe | RuntimeProbe,
-    after: TargetProbe | RuntimeProbe,
-    names: tuple[str, ...],
-    judgement: Judgement,
-) -> None:
-    for name in names:
-        one, other = getattr(before, name), getattr(after, name)
-        if one is not None or other is not None:
-            judgement.check(one == other, f"{where}.after.{name}", other, one)
 
 
 @rule(
@@ -85,7 +69,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.cannot_tell("runtime.after", None, words("what the target says after the load"))
         return
-    _unchanged("runtime", before, after, _RUNTIME, judgement)
+    judge_unchanged("runtime", before, after, DATABASE, judgement)
 
 
 @rule(
@@ -106,13 +90,7 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
         if probe is None:
             continue  # stress.same-database says so
         where = f"runtime.{name}"
-        judgement.check(
-            probe.status_code == _HEALTHY, f"{where}.status_code", probe.status_code, _HEALTHY
-        )
-        judgement.check(probe.status == "healthy", f"{where}.status", probe.status, "healthy")
-        judgement.check(
-            not probe.probe_error, f"{where}.probe_error", probe.probe_error, words("none")
-        )
+        judge_healthy(where, probe, judgement)
         at = instant(probe.probed_at)
         inside = at is not None and start is not None and end is not None and start <= at <= end
         judgement.check(
@@ -136,16 +114,10 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
         return
-    switched_off = artifact.runtime.unsafe
-    judgement.check(not switched_off, "runtime.unsafe", switched_off, words("an empty array"))
-    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
-        for setting in ("fsync", "synchronous_commit"):
-            where = f"runtime.{name}.{setting}"
-            value = None if probe is None else getattr(probe, setting)
-            if value is None:
-                judgement.cannot_tell(where, None, "on")
-            else:
-                judgement.check(value != "off", where, value, "on")
+    runtime = artifact.runtime
+    judge_unsafe("runtime.unsafe", runtime.unsafe, judgement)
+    judge_durable("runtime.before", runtime.before, judgement)
+    judge_durable("runtime.after", runtime.after, judgement)
 
 
 @rule(
@@ -160,22 +132,8 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
     if case.artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    expected, build = case.requirements.expected_commits, case.artifact.target.before
-    if not expected:
-        judgement.skip("no commit was expected")
-        return
-    if build.git_commit is None:
-        judgement.skip("the target does not state its commit")
-        return
-    judgement.check(
-        build.git_commit in expected, "target.before.git_commit", build.git_commit, expected[0]
-    )
-    judgement.check(
-        build.git_dirty is not True,
-        "target.before.git_dirty",
-        build.git_dirty,
-        False,  # noqa: FBT003  # the value expected
-    )
+    build, expected = case.artifact.target.before, case.requirements.expected_commits
+    judge_build("target.before", build, expected, judgement)
 
 
 @rule(
