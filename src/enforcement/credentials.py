@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from enforcement.api.authentication import issue
+from enforcement.bearer import issue
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Role

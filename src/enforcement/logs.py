@@ -80,3 +80,14 @@ class Bridge(logging.Handler):
     def install(self) -> None:
         """Take the place of every handler."""
         logging.basicConfig(level=self.level, handlers=[self], force=True)
+
+
+def place_of(error: BaseException) -> str:
+    """Return file, line and function where an exception arose, without its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/src/')[2]}:{trace.tb_lineno} {code.co_qualname}"

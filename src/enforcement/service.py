@@ -15,8 +15,8 @@ from uuid import uuid4
 import msgspec
 import psycopg
 
-from enforcement.api.authentication import issue
 from enforcement.api.wiring import Wiring
+from enforcement.bearer import issue
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.timestamps import rfc3339
 from enforcement.exits import CommandError, Exit

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.datastructures import State
 from msgspec import Meta
 
-from enforcement.api.problems import Fault, RefusalError
+from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.approvals import MAX_NOTES_LENGTH
 from enforcement.domain.money import HOURLY_PATTERN, MONTHLY_PATTERN
 from enforcement.domain.policy import MAX_ROUTING_RULES, PolicyDocument, RoutingRule

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from enforcement.api.admission import Admissions, headers
 from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
 from enforcement.api.lanes import Lanes
-from enforcement.api.problems import Fault, RefusalError
+from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store.errors import UnavailableError

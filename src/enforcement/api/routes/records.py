@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from enforcement.api import paths
 from enforcement.api.admission import Admissions
 from enforcement.api.gatekeeper import Call, access
-from enforcement.api.problems import RefusalError
+from enforcement.api.refusals import RefusalError
 from enforcement.api.views import LedgerView
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.vocabulary import Feature, Role

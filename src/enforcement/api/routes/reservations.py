@@ -10,7 +10,7 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 from enforcement.api import paths
 from enforcement.api.bodies import OverdueBody, ReconcileBody
 from enforcement.api.gatekeeper import Call, access
-from enforcement.api.problems import RefusalError
+from enforcement.api.refusals import RefusalError
 from enforcement.api.views import ReconciliationView, ReservationView, SweepView
 from enforcement.domain.approvals import check_notes
 from enforcement.domain.money import parse_monthly
