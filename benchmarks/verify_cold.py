@@ -50,7 +50,9 @@ def main() -> int:
     repetitions = parser.parse_args().repetitions
     with tempfile.TemporaryDirectory() as folder:
         standard = Path(folder) / "standard.json"
-        standard.write_bytes(encode(honest.artifact(honest.Plan(rate_per_user=RATE_PER_USER, typical_us=TYPICAL_US))))
+        standard.write_bytes(
+            encode(honest.artifact(honest.Plan(rate_per_user=RATE_PER_USER, typical_us=TYPICAL_US)))
+        )
         plain = Path(folder) / "plain.json"
         plain.write_bytes(encode(honest.plain()))
         script = str(ROOT / "scripts" / "verify_enforcement_stress_evidence.py")

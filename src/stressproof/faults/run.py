@@ -64,7 +64,7 @@ def run_scenario(
     baseline = TrialRun(stage, make(), [], run=f"{stamp}b", seed=seed, say=say).run()
     say(f"{name}: {spec.title}: {len(wanted)} faults")
     trial = TrialRun(stage, make(), wanted, run=f"{stamp}f", seed=seed, say=say).run()
-    status, reasons = judge_scenario(baseline, trial)
+    status, reasons = judge_scenario(baseline, trial, spec)
     return Scenario(
         id=name,
         status=status,

@@ -18,12 +18,12 @@ from stressproof.errors import RunError
 from stressproof.evidence.checks import CHECKS, outcome, title
 from stressproof.evidence.failure import Check, Effects, Fault, Recovery, Trial
 from stressproof.evidence.failure_matrix import (
-    OBJECTIVES,
     CheckSpec,
     FaultSpec,
     ScenarioSpec,
+    baseline_checks,
 )
-from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.evidence.judging import derive
 from stressproof.evidence.operations import EFFECT_COLUMNS
 from stressproof.faults.enforcement import Enforcement, failsafe_id
@@ -126,6 +126,7 @@ class TrialRun:
             load.start()
             self._started_ns = load.started_ns
             self._wait(load, spec.steady_us / 1e6)
+            self._let_finish(load, time.monotonic_ns())
             timed = [self._inject(fault, load) for fault in self._faults]
             if not self._faults:
                 self._script.calm(load)
@@ -172,7 +173,15 @@ class TrialRun:
         healed = self._stage.wait_healed()
         self._say(f"{fault.id}: removed and healed")
         self._wait(load, fault.watch_us / 1e6)
-        return Timed(fault, injector, requested, healed, time.monotonic_ns())
+        watched = time.monotonic_ns()
+        self._let_finish(load, watched)
+        return Timed(fault, injector, requested, healed, watched)
+
+    def _let_finish(self, load: Load, before_ns: int) -> None:
+        """Wait for what is under way: the next fault must not be blamed on this one."""
+        deadline = time.monotonic() + 2 * REQUEST_TIMEOUT_S
+        while not load.is_done_with(before_ns) and time.monotonic() < deadline:
+            time.sleep(_OBSERVE_S / 4)
 
     def _us(self, ns: int) -> int:
         return max(0, ns - self._started_ns) // 1000
@@ -193,7 +202,7 @@ class TrialRun:
             database = [
                 self._query(connection, name, failsafes)
                 for name in self._script.spec.queries
-                if timed or name != "failsafes_recorded"
+                if timed or name not in ONLY_WITH_FAULTS
             ]
         specs = self._script.spec.checks if timed else baseline_checks(self._script.spec)
         trial = Trial(
@@ -228,7 +237,7 @@ class TrialRun:
             healed_us=self._us(timed.healed_ns),
             watched_us=self._us(timed.watched_ns),
             witnesses=witnesses,
-            objectives=OBJECTIVES,
+            objectives=timed.spec.objectives,
             recovery=Recovery(None, None, None, None, 0),
         )
 
@@ -301,11 +310,6 @@ def plain_check(spec: CheckSpec) -> Check:
         violations=0,
         outcome="inconclusive",
     )
-
-
-def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
-    """Return what is held against a trial without faults: the same, and that nothing is wrong."""
-    return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
 
 
 def complete(trial: Trial) -> Trial:
