@@ -43,7 +43,7 @@ _ONE_DIGIT = bytes(ord("0") if chr(code).isdigit() else code for code in range(1
     range(128, 256)
 )
 _LONG_RUN = b"0" * (MAX_DIGITS + 1)
-_TINY = rb"[eE]-[0-9]{3}"
+_TINY = rb"[0-9]{3}"
 _SURROGATE_ESCAPE = r"\\u[dD][89a-fA-F]"
 _ZERO_MANTISSA = r"-?[0.]*(?:[eE].*)?"
 _RECAPTURE = "Capture again; a capture never writes this."
@@ -121,7 +121,7 @@ def _parse_plain(raw: bytes, keys: int) -> Any:
     """
     if b"\\" in raw or not raw.isascii() or _LONG_RUN in raw.translate(_ONE_DIGIT):
         return None
-    if (b"e-" in raw or b"E-" in raw) and re.search(_TINY, raw):
+    if any(mark in raw and re.search(mark + _TINY, raw) for mark in (b"e-", b"E-")):
         return None
     try:
         value = msgspec.json.decode(raw)
