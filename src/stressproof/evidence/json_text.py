@@ -90,9 +90,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _check_shape(raw: bytes) -> int:
     """Bound depth and the number of values without building any; returns the number of keys."""
-    _at_most(raw.count(b"\\"), MAX_ESCAPES, "escape sequences")
-    _at_most(raw.count(b"[") + raw.count(b"{"), MAX_CONTAINERS, "objects and arrays")
-    _at_most(raw.count(b'"') // 2, MAX_STRINGS, "strings")
+    _at_most(raw, (b"\\",), MAX_ESCAPES, "escape sequences")
+    _at_most(raw, (b"[", b"{"), MAX_CONTAINERS, "objects and arrays")
+    _at_most(raw, (b'"',), 2 * MAX_STRINGS, "quotes, two a string")
     structure = _structure(re.sub(_ESCAPE, b"", raw) if b"\\" in raw else raw)
     depth = max(accumulate(map(_STEP.__getitem__, structure.replace(b":", b""))), default=0)
     if depth > MAX_DEPTH:
@@ -105,7 +105,10 @@ def _structure(without_escapes: bytes) -> bytes:
     return _STRING.sub(b"", without_escapes.translate(None, _NOT_STRUCTURE))
 
 
-def _at_most(count: int, limit: int, things: str) -> None:
+def _at_most(raw: bytes, marks: tuple[bytes, ...], limit: int, things: str) -> None:
+    if len(raw) <= limit:
+        return  # so few bytes hold no more of them
+    count = sum(map(raw.count, marks))
     if count > limit:
         raise MalformedJson(f"{count} {things}", f"at most {limit}")
 
