@@ -57,9 +57,7 @@ class Enforcement:
         self.stage = stage
         self.run = run
         self._keys = itertools.count(1)
-        self._http = httpx.Client(
-            base_url=f"http://{stage.host}:{stage.port}", timeout=20, trust_env=False
-        )
+        self._http = httpx.Client(base_url=stage.url, timeout=20, trust_env=False)
 
     def close(self) -> None:
         """Close connections used for preparing."""
@@ -155,7 +153,7 @@ class Enforcement:
         While the database is silent a worker falls back on what it last knew. The kernel spreads
         new connections over the workers, so each question comes on a new one.
         """
-        base = f"http://{self.stage.host}:{self.stage.port}"
+        base = self.stage.url
         for tenant in tenants:
             for _ in range(6 * self.stage.workers):
                 for path in ("/limits", "/policies"):

@@ -63,6 +63,7 @@ class Stage:
         jwt_secret: With which the service verifies bearer tokens.
         approval_secret: With which it signs approval tokens.
         log_path: Everything the service said.
+        kept: What a scenario prepared long before its turn, by its name.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Stage:
         self.host, self.port = "127.0.0.1", 0
         self.jwt_secret = secrets.token_urlsafe(_SECRET_BYTES)
         self.approval_secret = secrets.token_urlsafe(_SECRET_BYTES)
+        self.kept: dict[str, Any] = {}
         self.postgres: PostgresServer
         self.proxy: ProxyProcess
         self.log_path: Path
@@ -103,6 +105,11 @@ class Stage:
                 f"the service ended by itself (exit code {code})", hint=f"Its log:\n{self._tail()}"
             )
         return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """Base URL of the service."""
+        return f"http://{self.host}:{self.port}"
 
     @property
     def dsn(self) -> str:

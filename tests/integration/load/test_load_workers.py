@@ -42,15 +42,6 @@ def gone(pid: int) -> bool:
         return True
 
 
-def wait_until(condition: Any) -> None:
-    """Wait for something that must come true."""
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it never came true")
-
-
 def test_workers_add_up(bench: Any) -> None:
     """Two workers send together exactly what one would, on one schedule."""
     service = bench.serve()
@@ -121,12 +112,12 @@ def test_workers_do_not_outlive_their_parent(bench: Any) -> None:
     service = bench.serve()
     with subprocess.Popen([sys.executable, "-c", PARENT, service.url]) as parent:
         try:
-            wait_until(lambda: len(service.asked) > 10)
+            bench.wait_until(lambda: len(service.asked) > 10)
             pids = workers_of(parent.pid)
         finally:
             parent.kill()
     assert len(pids) == 2
-    wait_until(lambda: all(gone(pid) for pid in pids))
+    bench.wait_until(lambda: all(gone(pid) for pid in pids))
 
 
 def test_what_is_later_than_its_timeout_is_dropped(bench: Any) -> None:
@@ -169,7 +160,7 @@ def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
         time.sleep(0.6)
         os.kill(pid, signal.SIGCONT)
 
-    timer = threading.Timer(1.0, freeze)
+    timer = threading.Timer(0.2, freeze)
     result = bench.run(
         service,
         ConstantArrivalRate(100.0, 3 * S, max_users=100),
@@ -177,8 +168,8 @@ def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
     )
     timer.join()
     bench.demand_consistency(result)
-    assert bench.latency(result).quantile(900_000) > 200_000
-    assert bench.latency(result, corrected=False).quantile(900_000) < 200_000
+    hidden_us = bench.latency(result).sum_us - bench.latency(result, corrected=False).sum_us
+    assert hidden_us > 5 * S
     assert result.health.late_starts >= 30
     assert result.health.loop_delay_max_us >= 400_000
     assert result.health.saturated

@@ -49,7 +49,7 @@ class FailSafe:
                 for mode in _MODES
             ),
             (2, lambda _: service.read_policy(self._tenants["hard"])),
-            (1, lambda _: service.liveness()),
+            (3, lambda _: service.liveness()),
         ]
 
     def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:

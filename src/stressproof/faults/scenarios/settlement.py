@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
 from stressproof.faults.attacks import Race, Volley
@@ -21,6 +23,79 @@ RACERS = 20
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
+KEPT = "overdue reservations"
+
+
+class Aging(Struct, frozen=True):
+    """Reservations that must grow old before they can be swept.
+
+    Attributes:
+        tenant: Whose.
+        reservations: Decision and approval of each, so that it can be denied too.
+        made_at: When the last of them was made, monotonic seconds.
+    """
+
+    tenant: Tenant
+    reservations: list[tuple[str, str]]
+    made_at: float
+
+
+def make_overdue(service: Enforcement) -> Aging:
+    """Make reservations that a sweep will find a minute from now."""
+    tenant = _paying_tenant(service, "fi004-sweep")
+    reservations = []
+    for _ in range(_APPROVABLE):
+        made = _reserve(service, tenant, service.key(), "prod")
+        reservations.append((str(made["decision_id"]), str(made["approval_request_id"])))
+    return Aging(tenant, reservations, time.monotonic())
+
+
+def prepare_early(stage: Stage, run: str) -> None:
+    """Let reservations grow old while other scenarios run."""
+    service = Enforcement(stage, run)
+    try:
+        stage.kept[KEPT] = make_overdue(service)
+    finally:
+        service.close()
+
+
+def _paying_tenant(service: Enforcement, name: str) -> Tenant:
+    """Return a tenant with a budget of next to nothing and plenty of credit."""
+    tenant = service.tenant(name)
+    service.call(
+        tenant,
+        "POST",
+        "/policies",
+        {
+            "terraform_mode": "soft",
+            "auto_approve_below_monthly_usd": "0",
+            "enforce_prod_requester_reviewer_separation": False,
+        },
+    )
+    service.call(tenant, "POST", "/budgets", {"scope_key": "paid", "monthly_limit_usd": "1"})
+    for scope, amount in (("paid", "1000"), ("default", "1000000")):
+        service.call(
+            tenant,
+            "POST",
+            "/credits",
+            {"pool_type": "reserved", "total_amount_usd": amount, "scope_key": scope},
+        )
+    return tenant
+
+
+def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -> Any:
+    """Return a gate's decision that holds a reservation.
+
+    Raises:
+        RunError: It holds none.
+    """
+    request = service.gate(
+        "prepare", tenant, project="paid", environment=environment, key=key, what="settlement"
+    )
+    made = service.call(tenant, "POST", "/gate/terraform", json.loads(request.body), role="member")
+    if not made["reservation_active"]:
+        raise RunError(f"a change that should be reserved is not: {made['reason_codes']}")
+    return made
 
 
 class Settlement:
@@ -31,59 +106,18 @@ class Settlement:
     def __init__(self) -> None:
         self._service: Enforcement
         self._tenant: Tenant
-        self._swept: Tenant
+        self._aging: Aging
         self._ready: list[tuple[int, str]] = []
-        self._overdue: list[tuple[str, str]] = []
-        self._overdue_from = 0.0
 
     def prepare(self, service: Enforcement) -> None:
-        """Make reservations: some to settle, some to sweep once they are overdue."""
+        """Make reservations to settle; those to sweep were made long before, or will be."""
         self._service = service
-        self._tenant, self._swept = service.tenant("fi004-settle"), service.tenant("fi004-sweep")
-        for tenant in (self._tenant, self._swept):
-            service.call(
-                tenant,
-                "POST",
-                "/policies",
-                {
-                    "terraform_mode": "soft",
-                    "auto_approve_below_monthly_usd": "0",
-                    "enforce_prod_requester_reviewer_separation": False,
-                },
-            )
-            service.call(
-                tenant, "POST", "/budgets", {"scope_key": "paid", "monthly_limit_usd": "1"}
-            )
-            for scope, amount in (("paid", "1000"), ("default", "1000000")):
-                service.call(
-                    tenant,
-                    "POST",
-                    "/credits",
-                    {"pool_type": "reserved", "total_amount_usd": amount, "scope_key": scope},
-                )
-        self._overdue = [self._approvable() for _ in range(_APPROVABLE)]
-        self._overdue_from = time.monotonic()
+        self._tenant = _paying_tenant(service, "fi004-settle")
         for _ in range(_RESERVED):
             key = service.key()
-            made = self._gate(self._tenant, key, "nonprod")
+            made = _reserve(service, self._tenant, key, "nonprod")
             self._ready.append((key, str(made["decision_id"])))
-        service.let_workers_learn((self._tenant, self._swept))
-
-    def _gate(self, tenant: Tenant, key: int, environment: str) -> Any:
-        request = self._service.gate(
-            "prepare", tenant, project="paid", environment=environment, key=key, what="settlement"
-        )
-        made = self._service.call(
-            tenant, "POST", "/gate/terraform", json.loads(request.body), role="member"
-        )
-        if not made["reservation_active"]:
-            raise RunError(f"a change that should be reserved is not: {made['reason_codes']}")
-        return made
-
-    def _approvable(self) -> tuple[str, str]:
-        """Return decision and approval of a reservation that can be denied too."""
-        made = self._gate(self._swept, self._service.key(), "prod")
-        return str(made["decision_id"]), str(made["approval_request_id"])
+        service.let_workers_learn((self._tenant,))
 
     def mix(self) -> Mix:
         """Gates, reads, and settlements of one reservation after the other."""
@@ -111,6 +145,7 @@ class Settlement:
             case "different_keys_race":
                 return Race(load, "a reservation", [self._different_keys], needs=RACERS // 2)
             case "sweep_race":
+                self._aging = stage.kept.pop(KEPT, None) or make_overdue(self._service)
                 self._wait_overdue()
                 return Race(load, "overdue reservations", [self._sweep], needs=RACERS // 2)
             case "settlement_answer_lost":
@@ -147,17 +182,19 @@ class Settlement:
 
     def _wait_overdue(self) -> None:
         """Let the reservations made first grow old enough to be swept."""
-        left = self._overdue_from + _OVERDUE_S + 1 - time.monotonic()
+        left = self._aging.made_at + _OVERDUE_S + 1 - time.monotonic()
         if left > 0:
             time.sleep(left)
 
     def _sweep(self) -> Sequence[Request]:
         """Settle, deny and sweep the same reservations; what became of them the database says."""
         requests: list[Request] = []
-        headers = self._swept.headers("owner")
-        for decision, approval in self._overdue:
+        headers = self._aging.tenant.headers("owner")
+        for decision, approval in self._aging.reservations:
             requests += [
-                self._service.settle("sweep_settle", self._swept, decision, 0, name=f"s{number}")
+                self._service.settle(
+                    "sweep_settle", self._aging.tenant, decision, 0, name=f"s{number}"
+                )
                 for number in range(3)
             ]
             requests += [
