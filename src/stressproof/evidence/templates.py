@@ -3,9 +3,7 @@
 from typing import Any
 
 from stressproof.evidence.encoding import encode
-
-TEMPLATE_MARKER = "_template"
-"""A field that only templates have; whatever it holds, the document is no evidence."""
+from stressproof.evidence.stress import TEMPLATE_MARKER
 
 STRESS_TEMPLATE = "docs/ops/evidence/enforcement_stress_artifact_TEMPLATE.json"
 
