@@ -25,7 +25,7 @@ from stressproof.evidence.failure import (
     Unsupported,
 )
 from stressproof.evidence.failure import Stage as StageRecord
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, part
 from stressproof.evidence.judging import summarise
 from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -190,13 +190,13 @@ class Injection:
                 if "FI-004" in names and names[0] != "FI-004":
                     prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
             for name in names:
+                spec = MATRIX[name]
                 done = run_scenario(
                     stage,
-                    name,
+                    part(spec, [spec.faults[0].id]) if plan.quick else spec,
                     seed=plan.seed,
                     position=plan.scenarios.index(name),
                     command=plan.command,
-                    faults=_first_fault(name) if plan.quick else None,
                     say=say,
                 )
                 self._done[name] = done
@@ -268,10 +268,6 @@ class _Beside:
             raise self._failure
         if self._failure is not None:
             raise RunError(f"{ALONE} broke: {self._failure}") from self._failure
-
-
-def _first_fault(name: str) -> list[str]:
-    return [MATRIX[name].faults[0].id]
 
 
 def probe(url: str) -> Health:

@@ -4,10 +4,11 @@
 fault or a check of its scenario is missing is not evidence for that scenario.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.evidence.failure import Objectives, Parameter
 
@@ -507,3 +508,16 @@ LIMITS: Final = (
 def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
     """Return what is held against a trial without faults: the same, and that nothing is wrong."""
     return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
+
+
+def part(spec: ScenarioSpec, faults: Collection[str]) -> ScenarioSpec:
+    """Return a scenario with some of its faults, and with the checks that these can satisfy.
+
+    What it proves is less than the scenario; an artifact of it is no evidence for the scenario.
+    """
+    kept = {fault.id for fault in spec.faults if fault.id in faults}
+    return replace(
+        spec,
+        faults=tuple(fault for fault in spec.faults if fault.id in kept),
+        checks=tuple(check for check in spec.checks if not check.about or check.about in kept),
+    )
