@@ -44,7 +44,7 @@ def main() -> None:
     options.add_argument("--json")
     asked = options.parse_args()
     if asked.quick:
-        asked.seconds, asked.rate = 4.0, 50.0
+        asked.seconds, asked.rate = 2.0, 50.0
     truth = expected(asked.rate, asked.seconds)
     # As many closed users as would reach the rate if the server never stalled.
     users = max(round(asked.rate * 0.0227), 1)

@@ -110,7 +110,7 @@ def answers(draw: Any) -> bytes:
 
 
 @given(answers(), cuts)
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_valid_answers_are_read_as_llhttp_reads_them(data: bytes, where: list[int]) -> None:
     """Status, body and keep-alive are the oracle's, however the answer arrives."""
     expected = theirs(data)
@@ -120,7 +120,7 @@ def test_valid_answers_are_read_as_llhttp_reads_them(data: bytes, where: list[in
 
 
 @given(answers(), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=3))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_damaged_answers_never_pass_for_others(data: bytes, damage: list[tuple[int, int]]) -> None:
     """What both readers accept they read the same; neither crashes, and ours is never laxer."""
     damaged = bytearray(data)

@@ -22,6 +22,7 @@ from enforcement.api.counters import CounterFile, Slot
 from enforcement.api.gate import Gate
 from enforcement.api.gatekeeper import Access, Gatekeeper
 from enforcement.api.journal import Journal
+from enforcement.api.lanes import Lanes
 from enforcement.api.problems import ProblemWriter
 from enforcement.api.routes import approvals, gates, money, operation, records, reservations
 from enforcement.api.wiring import Wiring
@@ -43,6 +44,7 @@ from enforcement.store.limits import Admission, Limits
 BEAT_S: Final = 0.25
 POOL_SAMPLE_S: Final = 1.0
 ADMIT_S: Final = 0.5
+LANES_IN_POOL: Final = 4
 
 
 class Backend:
@@ -50,10 +52,12 @@ class Backend:
 
     Args:
         db: The pool.
+        lanes: Of this worker.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, lanes: Lanes) -> None:
         self._db = db
+        self._lanes = lanes
         self._warming: set[asyncio.Task[Policy]] = set()
 
     async def __call__(self, tenant_id: UUID, principal_id: UUID) -> Caller:
@@ -80,8 +84,14 @@ class Backend:
     async def evaluate(
         self, caller: Caller, request: GateRequest, *, deadline_s: float
     ) -> GateAnswer:
-        """Decide a gate request."""
-        return await gate_store.evaluate(self._db, caller, request, deadline_s=deadline_s)
+        """Decide a gate request, in the tenant's lane."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_s
+        wait_s = min(self._db.settings.lock_timeout_s, 0.8 * deadline_s)
+        async with self._lanes.enter(caller.tenant_id, wait_s=wait_s):
+            return await gate_store.evaluate(
+                self._db, caller, request, deadline_s=deadline - loop.time()
+            )
 
     def known_policy(self, tenant_id: UUID) -> Policy | None:
         """Return a tenant's policy as last read."""
@@ -106,7 +116,8 @@ class Parts(msgspec.Struct, kw_only=True):
 def build(parts: Parts) -> Litestar:
     """Return the application; its life opens the pool and replays the journal."""
     settings = parts.wiring.settings
-    backend = Backend(parts.db)
+    lanes = Lanes(max(1, settings.pool_size // LANES_IN_POOL))
+    backend = Backend(parts.db, lanes)
     admissions = Admissions(
         backend,
         workers=settings.workers,
@@ -130,6 +141,8 @@ def build(parts: Parts) -> Litestar:
         ),
         Principals(backend, ttl_s=settings.principal_ttl_seconds, slot=parts.slot),
         admissions,
+        lanes,
+        write_wait_s=settings.operation_timeout_seconds,
     )
     tenant_routes: list[HTTPRouteHandler] = [
         *money.handlers(parts.db),

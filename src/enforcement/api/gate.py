@@ -27,7 +27,7 @@ from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Policy
 from enforcement.domain.request import GateRequest
 from enforcement.logs import Log
-from enforcement.store.errors import StoreError
+from enforcement.store.errors import StoreError, failsafe_reason
 from enforcement.store.gates import GateAnswer
 
 # The store keeps its own deadline; this is for the day it does not.
@@ -119,8 +119,7 @@ class Gate:
         """Return the reason code of a failure and one line for operators."""
         if isinstance(error, StoreError):
             self._slot.add(metrics.DB_ERRORS)
-            known = error.code in metrics.TRIGGERS
-            return error.code if known else reasons.GATE_EVALUATION_ERROR, error.detail
+            return failsafe_reason(error), error.detail
         if not isinstance(error, Exception):
             _reraise(error)
         self._log.error("gate_bug", error=type(error).__name__, place=place_of(error))

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from enforcement.api.admission import Admissions, headers
 from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
+from enforcement.api.lanes import Lanes
 from enforcement.api.problems import Fault, RefusalError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Feature, Role
@@ -33,8 +34,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         role: The least that passes.
         features: Of the tenant's plan.
         bucket: Of the limiter; empty is not limited.
-        offline: Whether a caller may pass on the token alone when the database cannot be asked
-            for the principal. Only for routes that answer without it.
+        offline: Whether the route answers without the database: then a caller may pass on the
+            token alone when the principal cannot be looked up, and the route keeps its own lane.
         query: Names of query parameters; filled in by the application from the handlers.
     """
 
@@ -59,16 +60,26 @@ class Gatekeeper(ASGIMiddleware):
         tokens: Verifies bearer tokens.
         principals: Finds the callers.
         admissions: Keeps the limits.
+        lanes: Keep a tenant's writes from holding every connection.
+        write_wait_s: Longest wait for a place there; gates have their own.
     """
 
     scopes = (ScopeType.HTTP,)
 
     def __init__(
-        self, tokens: BearerTokens, principals: Principals, admissions: Admissions
+        self,
+        tokens: BearerTokens,
+        principals: Principals,
+        admissions: Admissions,
+        lanes: Lanes,
+        *,
+        write_wait_s: float,
     ) -> None:
         self._tokens = tokens
         self._principals = principals
         self._admissions = admissions
+        self._lanes = lanes
+        self._write_wait_s = write_wait_s
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let a request pass, or raise why not."""
@@ -89,10 +100,22 @@ class Gatekeeper(ASGIMiddleware):
         caller.demand_role(rules.role)
         caller.demand_features(*rules.features)
         _check_query(scope["query_string"], rules.query)
-        if not rules.bucket:
+        if rules.bucket:
+            send = await self._limited(caller, rules.bucket, send)
+        reads = scope["type"] == ScopeType.HTTP and scope["method"] != "POST"
+        if reads or rules.offline:
             await next_app(scope, receive, send)
             return
-        admission = await self._admissions.admit(caller.tenant_id, rules.bucket)
+        async with self._lanes.enter(caller.tenant_id, wait_s=self._write_wait_s):
+            await next_app(scope, receive, send)
+
+    async def _limited(self, caller: Caller, bucket: str, send: Send) -> Send:
+        """Count the request; return a ``send`` that says what is left.
+
+        Raises:
+            RefusalError: 429 ``rate_limited``.
+        """
+        admission = await self._admissions.admit(caller.tenant_id, bucket)
         fields = headers(admission)
         if not admission.allowed:
             raise RefusalError(
@@ -102,7 +125,7 @@ class Gatekeeper(ASGIMiddleware):
                 hint=f"Try again in {fields['retry-after']} s.",
                 headers=fields,
             )
-        await next_app(scope, receive, _with_headers(send, fields))
+        return _with_headers(send, fields)
 
 
 def _authorization(scope: Scope) -> str | None:

@@ -62,6 +62,7 @@ class Journal:
         self._syncing: asyncio.Future[None] | None = None
         self._written = 0
         self._synced = 0
+        self._lost = 0
 
     @property
     def pending(self) -> int:
@@ -133,15 +134,18 @@ class Journal:
                 self._log.warning("journal_slow", waited_s=FSYNC_WAIT_S)
                 return
             await asyncio.wait({self._syncing}, timeout=left_s)
+        if number <= self._lost:
+            # A later fsync would succeed and mean nothing: the kernel has dropped the pages.
+            raise JournalError("the disk did not take the journal")
 
     async def _sync_all(self, upto: int) -> None:
         try:
             await asyncio.to_thread(os.fsync, self._descriptor)
-            self._synced = upto
         except OSError as error:
             self._log.error("journal_fsync_failed", error=error.strerror)
-            self._synced = upto
+            self._lost = upto
         finally:
+            self._synced = upto
             self._syncing = None
 
     async def replay(self, record: Recorder) -> None:

@@ -18,7 +18,14 @@ from enforcement.domain.errors import (
     TokenError,
 )
 from enforcement.logs import Log
-from enforcement.store.errors import EvaluationError, OutcomeUnknownError, StoreError
+from enforcement.store.errors import (
+    ContendedError,
+    LockTimeoutError,
+    OutcomeUnknownError,
+    ReadOnlyError,
+    StoreError,
+    UnavailableError,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
@@ -105,19 +112,32 @@ class RefusalError(Exception):
 
 def from_domain(error: EnforcementError) -> RefusalError:
     """Give an error of domain or store its status and headers."""
-    headers: dict[str, str] = {}
-    hint = error.hint
     if isinstance(error, StoreError):
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        headers["retry-after"] = str(RETRY_AFTER_S)
-        if isinstance(error, OutcomeUnknownError):
-            hint = hint or "It may have been done: read before repeating, or repeat with its key."
-    elif isinstance(error, TokenError):
-        status = HTTPStatus.UNAUTHORIZED
-        headers["www-authenticate"] = "Bearer"
-    else:
-        status = _domain_status(error)
-    return RefusalError(status, error.code, error.detail, hint=hint, headers=headers)
+        detail, hint = _store_words(error)
+        headers = {"retry-after": str(RETRY_AFTER_S)}
+        return RefusalError(503, error.code, detail, hint=hint, headers=headers)
+    if isinstance(error, TokenError):
+        headers = {"www-authenticate": "Bearer"}
+        return RefusalError(401, error.code, error.detail, hint=error.hint, headers=headers)
+    return RefusalError(_domain_status(error), error.code, error.detail, hint=error.hint)
+
+
+def _store_words(error: StoreError) -> tuple[str, str]:
+    """Say what a caller may know of a database's failure: not its address, not its SQL."""
+    if isinstance(error, OutcomeUnknownError):
+        return (
+            "the database was lost while committing: this may have been done",
+            "Read before repeating, or repeat with the same idempotency key.",
+        )
+    for kind, detail in (
+        (LockTimeoutError, "the tenant is busy: its lock was not free in time"),
+        (ContendedError, "the tenant is busy: concurrent requests kept colliding"),
+        (ReadOnlyError, "the database accepts no writes now"),
+        (UnavailableError, "the database does not answer now"),
+    ):
+        if isinstance(error, kind):
+            return detail, "Nothing was written; try again after Retry-After seconds."
+    return "the database cannot do this now", "Report the request_id to the operators."
 
 
 def _domain_status(error: EnforcementError) -> HTTPStatus:
@@ -167,13 +187,17 @@ def render(request: AnyRequest, refusal: RefusalError) -> Response[Problem]:
         code=refusal.code,
         detail=refusal.detail,
         instance=request.scope["path"],
-        request_id=str(request.scope["state"].get("request_id", "")),
+        request_id=_request_id(request),
         hint=refusal.hint,
         errors=refusal.faults,
     )
     return Response(
         problem, status_code=status, media_type=MEDIA_TYPE, headers=dict(refusal.headers)
     )
+
+
+def _request_id(request: AnyRequest) -> str:
+    return str(request.scope["state"].get("request_id", ""))
 
 
 class ProblemWriter:
@@ -191,8 +215,13 @@ class ProblemWriter:
         if isinstance(error, RefusalError):
             return render(request, error)
         if isinstance(error, EnforcementError):
-            if isinstance(error, EvaluationError):
-                self._log.error("database_refused", code=error.code, detail=error.detail)
+            if isinstance(error, StoreError):
+                self._log.warning(
+                    "database_refused",
+                    request_id=_request_id(request),
+                    code=error.code,
+                    detail=error.detail,
+                )
             return render(request, from_domain(error))
         if (
             isinstance(error, HTTPException)
@@ -201,7 +230,7 @@ class ProblemWriter:
             return render(request, _from_http(error))
         self._log.error(
             "unexpected_error",
-            request_id=str(request.scope["state"].get("request_id", "")),
+            request_id=_request_id(request),
             error=type(error).__name__,
             place=place_of(error),
         )

@@ -30,6 +30,8 @@ from enforcement.store.settings import Safety, StoreSettings
 _PR_SET_PDEATHSIG: Final = 1
 KEEP_ALIVE_S: Final = 75
 BACKLOG: Final = 1024
+POOL_TIMEOUT_S: Final = 1.5
+MAX_WAITING: Final = 256
 
 
 def die_with(parent_pid: int) -> None:
@@ -45,6 +47,8 @@ def store_settings(settings: Settings, slot: int) -> StoreSettings:
     return StoreSettings(
         dsn=settings.dsn,
         pool_size=settings.pool_size,
+        pool_timeout_s=POOL_TIMEOUT_S,
+        max_waiting=MAX_WAITING,
         statement_timeout_s=settings.statement_timeout_seconds,
         lock_timeout_s=settings.lock_timeout_seconds,
         operation_timeout_s=settings.operation_timeout_seconds,

@@ -271,6 +271,8 @@ def show(value: Any) -> str:
         if len(value) > _ITEMS_SHOWN:
             return f"an array of {len(value)}"
         return f"[{', '.join(show(item) for item in value)}]"[:_SHOWN]
+    if isinstance(value, Struct):
+        return f"a {type(value).__name__}"
     if isinstance(value, str):
         value = value[: _SHOWN + 1]
     import json  # noqa: PLC0415  # evidence that passes shows nothing

@@ -18,10 +18,10 @@ from enforcement.domain.tokens import Expectations, token_sha256
 from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store import approvals
 from enforcement.store.database import Database
+from enforcement.store.limits import GATE
 
-CONSUME_BUCKET = "consume"
 _MEMBER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION)
-_CONSUMER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=CONSUME_BUCKET)
+_CONSUMER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=GATE)
 
 
 def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:

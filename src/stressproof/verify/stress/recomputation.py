@@ -4,32 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from stressproof.evidence import derive
 from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."
-
-
-def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, seen, expected) for every leaf in which two values differ.
-
-    Numbers are compared by value (2 equals 2.0); booleans are not numbers.
-    """
-    if isinstance(seen, Struct) and type(seen) is type(expected):
-        for name in seen.__struct_fields__:
-            yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
-    elif isinstance(seen, list) and isinstance(expected, list):
-        if len(seen) != len(expected):
-            yield where, words(f"{len(seen)} entries"), words(f"{len(expected)} entries")
-        else:
-            for place, (one, other) in enumerate(zip(seen, expected, strict=True)):
-                yield from differences(one, other, f"{where}[{place}]")
-    elif seen != expected or (isinstance(seen, bool) is not isinstance(expected, bool)):
-        yield where, seen, expected
 
 
 def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
