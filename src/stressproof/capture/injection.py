@@ -39,9 +39,6 @@ from stressproof.version import __version__
 PROFILE = "enforcement_failure_injection"
 RUNNER = "staged_failure_injection"
 EXECUTION_CLASS = "staged"
-ALONE = "FI-005"
-"""The scenario that waits for a minute to pass: it has a stage of its own beside the others."""
-
 UNSUPPORTED = (
     Unsupported(
         "packet_loss",
@@ -170,7 +167,7 @@ class Injection:
 
     def _inject(self) -> None:
         names = self._plan.scenarios
-        beside = [name for name in names if name == ALONE and len(names) > 1]
+        beside = [name for name in names if MATRIX[name].beside and len(names) > 1]
         here = [name for name in names if name not in beside]
         helper = _Beside(lambda: self._run_on_a_stage(beside, main=False)) if beside else None
         if helper is not None:
@@ -267,7 +264,7 @@ class _Beside:
         if isinstance(self._failure, RunError):
             raise self._failure
         if self._failure is not None:
-            raise RunError(f"{ALONE} broke: {self._failure}") from self._failure
+            raise RunError(f"the stage beside broke: {self._failure}") from self._failure
 
 
 def probe(url: str) -> Health:

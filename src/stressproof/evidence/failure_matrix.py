@@ -99,6 +99,7 @@ class ScenarioSpec(Struct, frozen=True):
         faults: In order.
         checks: Over operations.
         queries: Of `stressproof.evidence.failure_queries.QUERIES`.
+        beside: It mostly waits, so it runs beside the others, on a stage of its own.
     """
 
     id: str
@@ -109,6 +110,7 @@ class ScenarioSpec(Struct, frozen=True):
     faults: tuple[FaultSpec, ...]
     checks: tuple[CheckSpec, ...]
     queries: tuple[str, ...]
+    beside: bool = False
 
 
 _EFFECTS: Final = (
@@ -491,6 +493,7 @@ _FI_005 = ScenarioSpec(
         CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * _S}),
     ),
     queries=(*_LEDGER, "failsafes_recorded"),
+    beside=True,
 )
 
 MATRIX: Final = {spec.id: spec for spec in (_FI_001, _FI_002, _FI_003, _FI_004, _FI_005)}

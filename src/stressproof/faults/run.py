@@ -62,7 +62,7 @@ def run_scenario(
     say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
     faulty = TrialRun(stage, _on(spec, make), spec.faults, run=f"{stamp}f", seed=seed, say=say)
     trial = faulty.run()
-    status, reasons = judge_scenario(baseline, trial, spec)
+    status, reasons = judge_scenario(baseline, trial)
     return Scenario(
         id=spec.id,
         status=status,

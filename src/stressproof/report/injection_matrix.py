@@ -12,8 +12,8 @@ _INTRODUCTION = """\
 
 What `scripts/inject_enforcement_failures.py` injects into a live enforcement service with several
 workers and a live PostgreSQL, and what must hold then. Written from the data that is run and
-verified (`stressproof.evidence.failure_matrix`): `python -m stressproof.report.injection_matrix`
-prints it, and a test compares the two.
+verified (`stressproof.evidence.failure_matrix`): `uv run python
+scripts/generate_docs.py matrix` writes it, and a test compares the two.
 
 ```bash
 uv run python scripts/inject_enforcement_failures.py \\
@@ -93,7 +93,3 @@ def _wrapped(text: str, first: str, rest: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-if __name__ == "__main__":
-    print(render(), end="")  # noqa: T201  # it is what this module is run for
