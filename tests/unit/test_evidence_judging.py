@@ -146,6 +146,15 @@ def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:
     assert run("limit_kept", spread, {}, limit=5, window_us=1000) == "pass"
 
 
+def test_limit_before_a_crash_is_not_blamed_for_what_comes_after() -> None:
+    """About a fault, only what began before the end of its watch counts."""
+    burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(5)]
+    burst += [(6 * S + n, 5, "gate", "200", n + 100, 1) for n in range(9)]
+    common: dict[str, Any] = {"limit": 5, "window_us": S}
+    assert run("limit_kept", burst, {}, about=FAULT, **common) == "pass"
+    assert run("limit_kept", burst, {}, **common) == "fail"
+
+
 def test_answers_under_the_fault_are_held_against_patterns() -> None:
     """Only what began under the fault counts, and only after the settling time."""
     rows: list[Row] = [

@@ -103,6 +103,7 @@ class ForgedFault(FailSafe):
         return Toothless(stage.proxy, Timeout("upstream"), Timeout("downstream"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_fault_that_did_not_bite_proves_nothing(safe: Stage) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
