@@ -1,8 +1,11 @@
 """What every test may ask for: one real PostgreSQL for the session, a database of its own each."""
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,6 +28,18 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One server for the whole session; a test that kills or freezes starts its own."""
     with PostgresServer.start() as server:
         yield server
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A temporary folder that the server's user can reach, as a user's state folder would be.
+
+    Not below pytest's own: a second pytest closes that to others when it starts.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="stressproof-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

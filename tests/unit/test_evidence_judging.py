@@ -17,7 +17,10 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
+from stressproof.evidence.failure_matrix import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
 from stressproof.evidence.judging import (
+    Difference,
     bit,
     derive,
     differences,
@@ -186,7 +189,7 @@ def check(name: str, **kwargs: Any) -> Check:
         title=title(name) if name in CHECKS else "Database agrees",
         source=source,
         parameters=kwargs,
-        sql="" if source == "operations" else "SELECT 3, 0",
+        sql="" if source == "operations" else QUERIES["chain_unbroken"].sql,
         compared=0 if source == "operations" else 3,
         violations=0,
         outcome="inconclusive" if source == "operations" else "pass",
@@ -201,7 +204,7 @@ def trial(rows: list[Row], effects: dict[int, int], faults: list[Fault], *names:
         duration_us=0,
         operations=operations(*rows),
         effects=Effects(
-            sql="SELECT", columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
+            sql=EFFECTS_SQL, columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
         ),
         faults=faults,
         phases=[],
@@ -230,13 +233,14 @@ CHECKED = [
     check("no_double_effect"),
     check("recovered", about="blackhole"),
     check("sometimes.unknown"),
-    check("chain", source="database"),
+    check("chain_unbroken", source="database"),
 ]
 
 
 def good_trials() -> tuple[Trial, Trial]:
     """Return a baseline and a trial that pass."""
-    baseline = trial(STEADY, dict.fromkeys(range(1, 11), 1), [], *CHECKED[:2], CHECKED[4])
+    calm = check("undisturbed")
+    baseline = trial(STEADY, dict.fromkeys(range(1, 11), 1), [], calm, *CHECKED[:2], CHECKED[4])
     return baseline, trial(STEADY + DURING + AFTER, EFFECTS, [FAULT], *CHECKED)
 
 
@@ -294,11 +298,35 @@ def test_sometimes_that_never_happened_is_inconclusive() -> None:
     assert judge_scenario(baseline, calm)[0] == "inconclusive"
 
 
+MATRIX = {
+    "X-001": ScenarioSpec(
+        id="X-001",
+        title="t",
+        question="q",
+        steady_us=S,
+        rate_per_s=10,
+        faults=(FaultSpec("blackhole", "timeout", "how", "witness", S, FAULT.objectives),),
+        checks=(
+            CheckSpec("acknowledged_durable", baseline=True),
+            CheckSpec("no_double_effect", baseline=True),
+            CheckSpec("recovered", "blackhole"),
+            CheckSpec("sometimes.unknown"),
+        ),
+        queries=("chain_unbroken",),
+    )
+}
+
+
+def differs(one: Scenario) -> list[Difference]:
+    """Return what does not follow in an artifact of one scenario."""
+    return differences([one], summarise([one]), MATRIX)
+
+
 def scenario() -> Scenario:
     """Return a whole scenario, consistent with itself."""
     baseline, faulty = good_trials()
     return Scenario(
-        id="FI-001",
+        id="X-001",
         status="pass",
         duration_seconds=seconds(baseline, faulty),
         checks=passed_titles(faulty),
@@ -316,7 +344,7 @@ def scenario() -> Scenario:
 def test_consistent_scenario_has_no_differences() -> None:
     """What the maker derives, the verifier derives."""
     one = scenario()
-    assert differences([one], summarise([one])) == []
+    assert differs(one) == []
 
 
 def _edit_check(one: Scenario) -> Scenario:
@@ -376,7 +404,45 @@ def _unordered_times(one: Scenario) -> Scenario:
 def test_every_edit_shows(edit: Any) -> None:
     """A figure, a verdict or a witness that was edited no longer follows from the rest."""
     edited = edit(scenario())
-    assert differences([edited], summarise([edited])) != []
+    assert differs(edited) != []
+
+
+def _without(one: Scenario, check: str) -> Scenario:
+    kept = [each for each in one.trial.checks if each.id != check]
+    return replace(one, trial=replace(one.trial, checks=kept))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda one: _without(one, "recovered"),
+        lambda one: _without(one, "chain_unbroken"),
+        lambda one: replace(one, trial=replace(one.trial, checks=[
+            replace(each, sql="SELECT 1, 0") if each.source == "database" else each
+            for each in one.trial.checks])),
+        lambda one: replace(one, trial=replace(one.trial, effects=replace(
+            one.trial.effects, sql="SELECT 1"))),
+        lambda one: replace(one, baseline=replace(one.baseline, checks=one.baseline.checks[1:])),
+        lambda one: replace(one, baseline=replace(one.baseline, faults=one.trial.faults)),
+        lambda one: replace(one, trial=replace(one.trial, faults=[
+            replace(one.trial.faults[0], objectives=replace(FAULT.objectives, slow_us=2**40))])),
+    ],
+    ids=["check", "query", "other query", "other effects", "baseline check", "faulty baseline",
+         "other objectives"],
+)  # fmt: skip
+def test_what_the_matrix_demands_must_be_there(edit: Any) -> None:
+    """Leaving out a check, weakening a query or loosening an objective is inconclusive."""
+    one = edit(scenario())
+    status, reasons = judge_scenario(one.baseline, one.trial, MATRIX["X-001"])
+    assert status == "inconclusive"
+    assert reasons
+    assert judge_scenario(*good_trials(), MATRIX["X-001"]) == ("pass", [])
+
+
+def test_scenario_that_nobody_asked_for_shows() -> None:
+    """An id that is not in the matrix proves nothing that the matrix asks."""
+    one = replace(scenario(), id="X-002")
+    assert [each.where for each in differs(one)] == ["$.scenarios[0].id"]
 
 
 def test_summary_of_nothing_is_no_pass() -> None:

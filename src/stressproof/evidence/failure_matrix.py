@@ -14,20 +14,33 @@ from stressproof.evidence.failure import Objectives, Parameter
 _S: Final = 1_000_000
 _MS: Final = 1000
 
-OBJECTIVES: Final = Objectives(
-    rto_service_us=3 * _S,
-    window_us=1_500 * _MS,
-    window_operations=15,
-    slow_us=1_500 * _MS,
-    bad_ppm=0,
-    answer_us=7 * _S,
-)
-"""Recovery: within 3 s of healing begins a window of 1.5 s without one unhealthy answer."""
+
+def _within(rto_s: int) -> Objectives:
+    """Return objectives: so many seconds after healing begins a good second and a half."""
+    return Objectives(
+        rto_service_us=rto_s * _S,
+        window_us=1_500 * _MS,
+        window_operations=8,
+        slow_us=1_500 * _MS,
+        bad_ppm=0,
+        answer_us=7 * _S,
+    )
+
+
+AT_ONCE: Final = _within(2)
+"""After what breaks nothing: races, forgeries, floods."""
+
+SOON: Final = _within(3)
+"""After a network or a session that broke: the service has only to connect again."""
+
+LATER: Final = _within(5)
+"""After a process that has to start again."""
 
 GATE_ANSWER_US: Final = 3_500 * _MS
 """A gate's own bound is 2.25 s; what is above it is for a busy machine."""
 
-WATCH_US: Final = 5_500 * _MS
+_WATCH_AFTER_US: Final = 2_500 * _MS
+"""How long is watched beyond the objective: what comes then must be healthy, all of it."""
 
 
 class FaultSpec(Struct, frozen=True):
@@ -39,7 +52,8 @@ class FaultSpec(Struct, frozen=True):
         how: What is done, for people.
         witness: What proves that it bit, for people.
         lasts_us: How long it holds.
-        watch_us: How long recovery is watched.
+        objectives: What recovery is held against.
+        watched_longer_us: Watched beyond what the objective needs.
     """
 
     id: str
@@ -47,7 +61,13 @@ class FaultSpec(Struct, frozen=True):
     how: str
     witness: str
     lasts_us: int
-    watch_us: int = WATCH_US
+    objectives: Objectives = SOON
+    watched_longer_us: int = 0
+
+    @property
+    def watch_us(self) -> int:
+        """How long recovery is watched."""
+        return self.objectives.rto_service_us + _WATCH_AFTER_US + self.watched_longer_us
 
 
 class CheckSpec(Struct, frozen=True):
@@ -142,7 +162,7 @@ _FI_001 = ScenarioSpec(
     title="Fail-safe while the database is slow, silent, gone or cut off",
     question="Does every gate answer in time and by its mode, and is the ledger right afterwards?",
     steady_us=3 * _S,
-    rate_per_s=40,
+    rate_per_s=24,
     faults=(
         FaultSpec(
             "slow_database",
@@ -171,6 +191,7 @@ _FI_001 = ScenarioSpec(
             "SIGKILL to the server and every child; started again after two seconds",
             "processes gone, and the crash recovery in the server's log",
             2 * _S,
+            LATER,
         ),
         FaultSpec(
             "commit_answer_lost",
@@ -194,7 +215,6 @@ _FI_001 = ScenarioSpec(
         *_failsafes("postgres_killed"),
         _answered_without_database("postgres_killed"),
         *_after("commit_answer_lost"),
-        CheckSpec("undisturbed", "commit_answer_lost", {"kind": "live"}),
     ),
     queries=(*_LEDGER, "credits_conserved", "reservations_settled_once", "failsafes_recorded"),
 )
@@ -204,7 +224,7 @@ _FI_002 = ScenarioSpec(
     title="Lock contention on one tenant",
     question="Is a held lock bounded, kept from other tenants, and free when its holder dies?",
     steady_us=3 * _S,
-    rate_per_s=40,
+    rate_per_s=24,
     faults=(
         FaultSpec(
             "lock_held",
@@ -226,6 +246,7 @@ _FI_002 = ScenarioSpec(
             "SIGKILL to a worker whose sessions hold or await locks",
             "the worker gone, and another in its place",
             1 * _S,
+            LATER,
         ),
         FaultSpec(
             "budget_race",
@@ -233,6 +254,7 @@ _FI_002 = ScenarioSpec(
             "fifty gates at once for a budget that pays for one",
             "requests that were under way at the same time",
             1 * _S,
+            AT_ONCE,
         ),
     ),
     checks=(
@@ -253,7 +275,8 @@ _FI_002 = ScenarioSpec(
             "lock_held",
             {
                 "kind": "gate_hot",
-                "codes": "200/failsafe:DENY:gate_lock_timeout:hard_mode_fail_closed",
+                # On a busy machine the gate's own bound may come first.
+                "codes": "200/failsafe:DENY:gate_lock_timeout:* 200/failsafe:DENY:gate_timeout:*",
                 "needs": 3,
             },
         ),
@@ -266,7 +289,7 @@ _FI_002 = ScenarioSpec(
                 "quantile_ppm": 950_000,
                 "until_us": 3 * _S,
                 "factor_ppm": 4 * _S,
-                "floor_us": 500 * _MS,
+                "floor_us": 1000 * _MS,
             },
         ),
         *_after("lock_held"),
@@ -286,7 +309,7 @@ _FI_003 = ScenarioSpec(
     title="Replayed and tampered approval tokens",
     question="Is a token spent once and only as issued, whoever races and whatever crashes?",
     steady_us=3 * _S,
-    rate_per_s=30,
+    rate_per_s=20,
     faults=(
         FaultSpec(
             "replay_race",
@@ -294,6 +317,7 @@ _FI_003 = ScenarioSpec(
             "fifty consumptions of one token at once, through all workers; five tokens",
             "requests that were under way at the same time",
             1 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "tamper",
@@ -301,6 +325,7 @@ _FI_003 = ScenarioSpec(
             "tokens unsigned, re-signed, truncated, edited, swapped, expired, of another tenant",
             "forged tokens that were sent, each different from what was issued",
             1 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "consumption_not_committed",
@@ -322,6 +347,7 @@ _FI_003 = ScenarioSpec(
             "SIGKILL to a worker while tokens are being spent",
             "the worker gone, and another in its place",
             1 * _S,
+            LATER,
         ),
     ),
     checks=(
@@ -352,7 +378,7 @@ _FI_004 = ScenarioSpec(
     title="Races and crashes while reservations are settled",
     question="Is every reservation settled once and every credit accounted for?",
     steady_us=3 * _S,
-    rate_per_s=30,
+    rate_per_s=20,
     faults=(
         FaultSpec(
             "same_key_race",
@@ -360,6 +386,7 @@ _FI_004 = ScenarioSpec(
             "twenty settlements of one reservation at once under one key; three reservations",
             "requests that were under way at the same time",
             1 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "different_keys_race",
@@ -367,6 +394,7 @@ _FI_004 = ScenarioSpec(
             "twenty settlements of one reservation at once, each under its own key",
             "requests that were under way at the same time",
             1 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "sweep_race",
@@ -374,6 +402,7 @@ _FI_004 = ScenarioSpec(
             "settlements, overdue sweeps and denials of the same reservations at once",
             "requests that were under way at the same time",
             1 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "settlement_answer_lost",
@@ -429,7 +458,7 @@ _FI_005 = ScenarioSpec(
             "one of three tenants asks at ten times what it may",
             "requests offered above the limit",
             8 * _S,
-            4 * _S,
+            AT_ONCE,
         ),
         FaultSpec(
             "postgres_killed",
@@ -437,7 +466,8 @@ _FI_005 = ScenarioSpec(
             "SIGKILL to the server, which keeps the counters, while the tenant is above its limit",
             "processes gone, and the crash recovery in the server's log",
             1 * _S,
-            62 * _S,
+            LATER,
+            watched_longer_us=56 * _S,
         ),
     ),
     checks=(
@@ -472,3 +502,8 @@ LIMITS: Final = (
     "Kernel faults (packet loss, full disk, memory pressure, clock steps) are not injected.",
 )
 """What the faults are not, wherever their results are shown."""
+
+
+def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
+    """Return what is held against a trial without faults: the same, and that nothing is wrong."""
+    return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]

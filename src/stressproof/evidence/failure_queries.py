@@ -216,3 +216,6 @@ QUERIES: Final = {
     )
 }
 """By id; a check of the database carries the text it asked, which must be one of these."""
+
+ONLY_WITH_FAULTS: Final = frozenset({"failsafes_recorded"})
+"""Queries that have nothing to look at in a baseline: nobody was answered by a fail-safe."""

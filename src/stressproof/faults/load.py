@@ -5,6 +5,7 @@ intended times whatever the answers do, so that an outage shows as waiting and n
 """
 
 import asyncio
+import itertools
 import random
 import threading
 import time
@@ -14,13 +15,16 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Operations
-from stressproof.evidence.operations import COLUMNS, read_code
+from stressproof.evidence.operations import COLUMNS, FAILSAFE, read_code
 from stressproof.faults.client import Answer, Client, NoAnswerError
 
 _OUTSTANDING = 2000
-_RETRY_DELAYS_S = (0.5, 1.0, 2.0, 2.0, 2.0)
-_SETTLE_DELAY_S = 0.25
+_RETRY_DELAYS_S = (1.0, 2.0, 4.0)
+_RETRY_SPREAD = 0.5
+_SETTLE_DELAY_S = 0.05
+_SETTLE_BATCH = 12
 _TOO_MANY = 429
+_ANSWER_S = 10.0
 
 
 class Request(Struct, frozen=True):
@@ -100,8 +104,11 @@ class Load:
         self._ready = threading.Event()
         self._stopping: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pacers: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._run, name="fault-load", daemon=True)
         self._attempts: dict[int, int] = {}
+        self._under_way: dict[int, int] = {}
+        self._sendings = itertools.count()
         self._open: dict[int, Request] = {}
         self._failure: BaseException | None = None
         self._arriving = False
@@ -141,9 +148,23 @@ class Load:
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
 
-    def pause_arrivals(self) -> None:
-        """Send nothing new; what is under way and what is unknown goes on."""
-        self._arriving = False
+    def is_done_with(self, before_ns: int) -> bool:
+        """Return whether everything that was due before a time has ended."""
+        return not any(due_ns < before_ns for due_ns in list(self._under_way.values()))
+
+    def stream(self, mix: Mix, rate_per_s: float) -> Callable[[], None]:
+        """Send more, at a rate of its own, until the function that is returned is called."""
+        loop = self._loop
+        if loop is None:
+            raise RunError("the load does not run")
+        pacer = asyncio.run_coroutine_threadsafe(self._open_stream(mix, rate_per_s), loop).result(
+            _ANSWER_S
+        )
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(pacer.cancel)
+
+        return stop
 
     def settle(self, timeout_s: float) -> list[int]:
         """Stop arrivals, repeat what is unknown until it is known; return keys that stay open.
@@ -202,21 +223,35 @@ class Load:
         self._arriving = True
         self.started_ns = time.monotonic_ns()
         self._ready.set()
-        pacer = asyncio.ensure_future(self._pace())
+        self._start_stream(self._mix, self._rate, self.started_ns)
         await self._stopping.wait()
-        pacer.cancel()
+        for pacer in self._pacers:
+            pacer.cancel()
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(pacer, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._pacers, *self._tasks, return_exceptions=True)
         await self._client.close()
 
-    async def _pace(self) -> None:
-        """Start a request whenever one is due."""
-        makers = [make for _, make in self._mix]
-        weights = [weight for weight, _ in self._mix]
+    def _start_stream(self, mix: Mix, rate_per_s: float, begin_ns: int) -> "asyncio.Task[None]":
+        pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns))
+        self._pacers.append(pacer)
+        pacer.add_done_callback(self._note_failure)
+        return pacer
+
+    async def _open_stream(self, mix: Mix, rate_per_s: float) -> "asyncio.Task[None]":
+        return self._start_stream(mix, rate_per_s, time.monotonic_ns())
+
+    async def _pace(self, mix: Mix, rate_per_s: float, begin_ns: int) -> None:
+        """Start a request whenever one is due.
+
+        The mix is dealt like cards: every so many requests hold exactly what the weights say, in
+        an order of the seed's. Drawn one by one, a short fault could by chance miss a kind.
+        """
+        deck = [make for weight, make in mix for _ in range(weight)]
+        hand: list[Callable[[random.Random], Request]] = []
         number = 0
         while True:
-            due_ns = self.started_ns + round(number * 1e9 / self._rate)
+            due_ns = begin_ns + round(number * 1e9 / rate_per_s)
             number += 1
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
@@ -226,8 +261,9 @@ class Load:
             if len(self._tasks) >= _OUTSTANDING:
                 self._failure = RunError(f"{_OUTSTANDING} requests are under way")
                 return
-            [make] = self._rng.choices(makers, weights)
-            self._launch(make(self._rng), due_ns)
+            if not hand:
+                hand = self._rng.sample(deck, len(deck))
+            self._launch(hand.pop()(self._rng), due_ns)
 
     def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
         task = asyncio.ensure_future(self._send_later(request, due_ns, delay_s))
@@ -236,6 +272,9 @@ class Load:
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._note_failure(task)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
 
@@ -246,8 +285,12 @@ class Load:
                 return
             due_ns = time.monotonic_ns()
         done = await self._send(request, due_ns)
-        if request.key in self._open and done.attempt <= len(_RETRY_DELAYS_S):
-            self._launch(request, 0, _RETRY_DELAYS_S[done.attempt - 1])
+        # A fail-safe is an answer, which a caller acts upon; it is asked again in the end only.
+        # Repeating each at once would be a storm of our own making, just when service is back.
+        unanswered = FAILSAFE not in done.code
+        if request.key in self._open and unanswered and done.attempt <= len(_RETRY_DELAYS_S):
+            spread = self._rng.uniform(1 - _RETRY_SPREAD, 1 + _RETRY_SPREAD)
+            self._launch(request, 0, _RETRY_DELAYS_S[done.attempt - 1] * spread)
 
     async def _send(self, request: Request, due_ns: int) -> Done:
         """Send once, note how it ended, and remember what stays unknown."""
@@ -255,6 +298,8 @@ class Load:
         if request.key:
             self._attempts[request.key] = attempt
         answer: Answer | None = None
+        sending = next(self._sendings)
+        self._under_way[sending] = due_ns
         try:
             answer = await self._client.request(
                 request.method,
@@ -266,6 +311,8 @@ class Load:
             code = request.read(answer)
         except NoAnswerError as error:
             code = error.code
+        finally:
+            del self._under_way[sending]
         meaning = read_code(code)
         if meaning is None:
             raise RunError(f"a request of kind {request.kind} ended with no known code: {code!r}")
@@ -294,7 +341,7 @@ class Load:
         while self._tasks and time.monotonic() < deadline and not self._open:
             await asyncio.wait(set(self._tasks), timeout=0.1)
         while self._open and time.monotonic() < deadline:
-            batch = list(self._open.values())[:32]
+            batch = list(self._open.values())[:_SETTLE_BATCH]
             await asyncio.gather(*(self._send(one, time.monotonic_ns()) for one in batch))
             if self._open:
                 await asyncio.sleep(_SETTLE_DELAY_S)

@@ -12,6 +12,7 @@ from stressproof.faults.toxics import (
     Bandwidth,
     CutAfterCommit,
     CutBeforeCommit,
+    Direction,
     Down,
     Latency,
     Slicer,
@@ -74,8 +75,24 @@ class ProxyFault(Injector):
         return bool(state["counters"]["cuts"] - self._before["counters"]["cuts"] >= wanted > 0)
 
     def witnesses(self) -> list[Witness]:
-        """Return a witness for each toxic, from the proxy's own counters."""
-        return [self._witness(toxic) for toxic in self._toxics]
+        """Return a witness for each toxic, from the proxy's own counters; one for a black hole."""
+        holes = [toxic.stream for toxic in self._toxics if isinstance(toxic, Timeout)]
+        found = [self._witness(toxic) for toxic in self._toxics if not isinstance(toxic, Timeout)]
+        return [*found, self._hole(holes)] if holes else found
+
+    def _hole(self, streams: list[Direction]) -> Witness:
+        """Return how many bytes were held; one let through would make it no hole."""
+        before, after = self._before, self._after
+        held = sum(after[stream]["held"] for stream in streams)
+        leaked = sum(after[stream]["forwarded"] - before[stream]["forwarded"] for stream in streams)
+        detail = [f"{stream}: {after[stream]['held']} bytes held" for stream in streams]
+        return Witness(
+            name="bytes held, none let through",
+            before=0,
+            during=0 if leaked else held,
+            needs=1,
+            detail=[*detail, f"{leaked} bytes let through while it lasted"],
+        )
 
     def _witness(self, toxic: Toxic) -> Witness:
         before, after = self._before, self._after
@@ -93,12 +110,6 @@ class ProxyFault(Injector):
                 )
             case Slicer(stream=stream):
                 name, counts = f"pieces sent {stream}", _grew(before, after, stream, "pieces")
-            case Timeout(stream=stream):
-                leaked = after[stream]["forwarded"] - before[stream]["forwarded"]
-                detail = [f"{leaked} bytes let through while it lasted"]
-                # Bytes that slip through a hole make it no hole, however many others are held.
-                held = 0 if leaked else after[stream]["held"]
-                name, counts = f"bytes held {stream}", (0, held)
             case Down():
                 name, counts = "connections refused", (0, self._refused)
             case CutAfterCommit() | CutBeforeCommit():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stressproof.errors import RunError, UsageError
 from stressproof.load.crew import Crew, Member
 from stressproof.load.door import resolve, tls_context
+from stressproof.load.executors import Executor
 from stressproof.load.ledger import Ledger, absorb
 from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
 from stressproof.load.requests import Fresh, plans
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["RoundResult", "StopFlag", "Tick", "WorkerLostError", "run_round"]
 
 MAX_WORKERS = 64
+MAX_WORKER_RATE = 200_000
+"""Arrivals a second that a worker can at least count, if not send."""
 
 _READY_S = 60.0  # a worker that has not started by then never will
 _LEAD_NS = 30_000_000  # from the order to begin to the beginning, so that all have heard it
@@ -69,6 +72,13 @@ def run_round(
             f"the number of workers is {workers}, expected 1 to {MAX_WORKERS}",
             hint="one worker for each core is the most that helps",
         )
+    rate = _peak_rate(workload.executor)
+    if rate > MAX_WORKER_RATE * workers:
+        raise UsageError(
+            f"{rate:g} arrivals a second are too many for {workers} worker(s), "
+            f"expected at most {MAX_WORKER_RATE:,} each",
+            hint="ask for less, or use more --workers",
+        )
     workers = min(workers, workload.executor.max_users)
     plans(workload, Fresh(0, 1))  # placeholders are refused here rather than in a worker
     tls_context(workload.target)  # and so is a file of authorities that cannot be read
@@ -77,6 +87,12 @@ def run_round(
     jobs = [Job(workload, addresses, worker, workers, resolution_s) for worker in range(workers)]
     with Crew(jobs) as crew:
         return _Round(workload, crew, on_tick, stop or StopFlag(), resolution_s).run()
+
+
+def _peak_rate(executor: Executor) -> float:
+    if executor.rate_per_second is None:
+        return 0.0
+    return max(executor.rate_per_second, *(float(stage.target) for stage in executor.stages), 0.0)
 
 
 def _demand_files(connections: int) -> None:

@@ -1,13 +1,16 @@
 """A sparse histogram of microseconds that merges without loss."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from typing import Self
 
 from stressproof.measure import buckets
 
 WHOLE_PPM = 1_000_000
+
+_REPEATED_AT_MOST = 4
 
 
 class Histogram:
@@ -71,9 +74,34 @@ class Histogram:
         if max_us is not None:
             self.max_us = max_us if self.max_us is None else max(self.max_us, max_us)
 
+    def merge_all(self, parts: Iterable[tuple[Sequence[int], int, int | None, int | None]]) -> None:
+        """Add what many histograms wrote down; as `merge` for each, several times faster.
+
+        Args:
+            parts: Each as the arguments of `merge`.
+        """
+        one_by_one: list[Iterable[Iterable[int]]] = []
+        for pairs, sum_us, min_us, max_us in parts:
+            added = pairs[1::2]
+            n = sum(added)
+            if n > _REPEATED_AT_MOST * len(added):
+                self.merge(pairs, sum_us, min_us, max_us)
+                continue
+            # Few in each bucket: counting them one by one runs in C.
+            one_by_one.append(map(repeat, pairs[::2], added))
+            self.n += n
+            self.merge((), sum_us, min_us, max_us)
+        counted = Counter(self.counts)
+        counted.update(chain.from_iterable(chain.from_iterable(one_by_one)))
+        self.counts = dict(counted)
+
     def absorb(self, other: "Histogram") -> None:
         """Add everything that another histogram holds."""
-        self.merge(other.pairs(), other.sum_us, other.min_us, other.max_us)
+        counts = self.counts
+        for bucket, count in other.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
+        self.n += other.n
+        self.merge((), other.sum_us, other.min_us, other.max_us)
 
     def pairs(self) -> list[int]:
         """Return ``[bucket, count, …]``, flat and by ascending bucket: the form on disk."""

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from forgeries import honest, honest_failure
+from forgeries import honest, honest_failure, honest_injection
 
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
@@ -39,6 +39,8 @@ BASES: dict[str, Callable[[], dict[str, Any]]] = {
     "sparse": lambda: honest.full(honest.Plan(rate_per_user=0.55, seed=7)),
     "failing": lambda: honest.full(honest.Plan(failures=0.005, seed=5)),
     "failure": honest_failure.plain,
+    "injection": honest_injection.full,
+    "one injection": honest_injection.one,
 }
 """Good artifacts by name: plain and full stress evidence, and plain failure evidence."""
 

@@ -3,8 +3,6 @@
 import math
 import re
 from collections.abc import Iterator
-from functools import cache
-from operator import mul
 
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
@@ -15,9 +13,6 @@ _EDITED = "Measurements are written by the capture alone; capture again."
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _RESOLUTIONS = (1, 10)
 
-# The same few thousand buckets come in every row.
-_lowest = cache(buckets.lowest)
-_highest = cache(buckets.highest)
 _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
@@ -110,12 +105,11 @@ def _extreme_problems(
     if high > buckets.MAX_US or buckets.index(high) != indexes[-1]:
         yield f"{name}.max_us", high, f"a value of the last bucket, {indexes[-1]}"
     # No sample lies beyond the extremes, and one sample each is exactly an extreme.
-    least = sum(map(mul, map(_lowest, indexes), counts))
-    most = sum(map(mul, map(_highest, indexes), counts))
-    least += (low - _lowest(indexes[0])) * counts[0]
-    least += high - max(_lowest(indexes[-1]), low)
-    most -= (_highest(indexes[-1]) - high) * counts[-1]
-    most -= min(_highest(indexes[0]), high) - low
+    least, most = buckets.bounds(indexes, counts)
+    least += (low - buckets.lowest(indexes[0])) * counts[0]
+    least += high - max(buckets.lowest(indexes[-1]), low)
+    most -= (buckets.highest(indexes[-1]) - high) * counts[-1]
+    most -= min(buckets.highest(indexes[0]), high) - low
     if low > high:
         yield f"{name}.min_us", low, f"at most max_us, {high}"
     elif latency.n == 1 and not low == high == latency.sum_us:

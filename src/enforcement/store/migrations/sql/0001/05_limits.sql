@@ -41,6 +41,10 @@ BEGIN
         v.counts := array_fill(0, ARRAY[61]);
         v.counts[1 + p_second % 61] := v.total;
         v.last_second := p_second;
+        -- Kept even if this request is refused: else each refusal would start the minute anew.
+        UPDATE enforcement.rate_counters c
+            SET last_second = v.last_second, counts = v.counts
+            WHERE c.bucket = p_bucket AND c.tenant_id = p_tenant;
     ELSE
         WHILE v.last_second < p_second LOOP
             v.last_second := v.last_second + 1;
