@@ -176,6 +176,17 @@ def test_what_is_absent_is_3_and_what_is_unreadable_is_6(
         assert failure(tmp_path, "--format", form) == Exit.EVIDENCE
 
 
+def test_a_file_name_may_be_any_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is no UTF-8 is shown by its codes, in every form."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n.json")
+    Path(path).write_bytes(encode(base("full")))
+    for form in FORMATS:
+        assert stress(Path(path), "--format", form) == Exit.PASS
+        out = capsys.readouterr().out
+        assert "udcff" in out
+        assert "\n.json" not in out.replace("\\n.json", "")
+
+
 def test_without_a_path_nothing_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
     """A missing option is a usage error that names it."""
     assert run(verify_stress.command, "verify", []) == Exit.USAGE

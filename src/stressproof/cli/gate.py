@@ -1,4 +1,4 @@
-"""``stressproof gate``: the two gates, each imported when it is used."""
+"""``stressproof gate``: the two gates, and the question after them."""
 
 import click
 
@@ -12,6 +12,10 @@ GATES = {
     "enterprise": (
         "stressproof.cli.gate_enterprise",
         "Judge what the environment names, then run every step.",
+    ),
+    "confirm": (
+        "stressproof.cli.gate_confirm",
+        "Confirm a decision where it is acted on.",
     ),
 }
 

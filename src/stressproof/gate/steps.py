@@ -25,7 +25,7 @@ OWN_STEPS = (
             "--cov-report=term",
             f"--cov-fail-under={COVERAGE_FLOOR_PERCENT}",
         ),
-        timeout_us=900 * SECOND_US,
+        timeout_us=1800 * SECOND_US,
         needs=("pytest_cov",),
     ),
 )

@@ -172,7 +172,7 @@ def unread(
     )
     return Verdict(
         kind=kind,
-        path=path,
+        path=encodable(path),
         sha256=getattr(error, "sha256", None),
         size=getattr(error, "size", None),
         outcome=outcome,
@@ -186,3 +186,8 @@ def unread(
         loosened=list(loosened),
         would_pass=False,
     )
+
+
+def encodable(path: str) -> str:
+    """Return a path as UTF-8 can carry it: file names may be bytes that are none."""
+    return path.encode("utf-8", "backslashreplace").decode()

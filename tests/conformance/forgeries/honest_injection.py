@@ -25,7 +25,7 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX, OBJECTIVES, ScenarioSpec
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, ScenarioSpec
 from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
 from stressproof.evidence.operations import COLUMNS, EFFECT_COLUMNS
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
@@ -63,7 +63,7 @@ def _faults(spec: ScenarioSpec) -> list[Fault]:
                 healed_us=healed,
                 watched_us=healed + each.watch_us,
                 witnesses=[Witness(name=each.witness, before=0, during=9, needs=1)],
-                objectives=OBJECTIVES,
+                objectives=each.objectives,
                 recovery=Recovery(None, None, None, None, 0),
             )
         )
@@ -139,7 +139,7 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
     trial = _trial(
         spec, datetime.fromisoformat(baseline.ended_at) + timedelta(seconds=1), with_faults=True
     )
-    status, reasons = judging.judge_scenario(baseline, trial)
+    status, reasons = judging.judge_scenario(baseline, trial, spec)
     scenario = Scenario(
         id=spec.id,
         status=status,

@@ -160,7 +160,7 @@ def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
         time.sleep(0.6)
         os.kill(pid, signal.SIGCONT)
 
-    timer = threading.Timer(1.0, freeze)
+    timer = threading.Timer(0.2, freeze)
     result = bench.run(
         service,
         ConstantArrivalRate(100.0, 3 * S, max_users=100),
@@ -168,8 +168,8 @@ def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
     )
     timer.join()
     bench.demand_consistency(result)
-    assert bench.latency(result).quantile(900_000) > 200_000
-    assert bench.latency(result, corrected=False).quantile(900_000) < 200_000
+    hidden_us = bench.latency(result).sum_us - bench.latency(result, corrected=False).sum_us
+    assert hidden_us > 5 * S
     assert result.health.late_starts >= 30
     assert result.health.loop_delay_max_us >= 400_000
     assert result.health.saturated

@@ -8,8 +8,8 @@ import msgspec
 from stressproof.evidence import judging
 from stressproof.evidence.checks import title
 from stressproof.evidence.failure import Check, Fault, Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX, OBJECTIVES, CheckSpec, ScenarioSpec
-from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
+from stressproof.evidence.failure_matrix import MATRIX, CheckSpec, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
@@ -24,7 +24,6 @@ OPERATIONS_MAX = 20_000
 """Of one trial: the matrix asks for a tenth of it, and some checks compare all with all."""
 
 _SLACK_US = SECOND_US // 2
-_ONLY_WITH_FAULTS = "failsafes_recorded"
 
 
 @rule(
@@ -75,9 +74,10 @@ def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judg
     asked = {fault.id: fault for fault in spec.faults}
     for number, fault in enumerate(scenario.trial.faults):
         at = f"{where}.trial.faults[{number}]"
-        for path, seen, expected in differences(fault.objectives, OBJECTIVES, f"{at}.objectives"):
-            judgement.fail(path, seen, expected)
         if fault.id in asked:
+            wanted = asked[fault.id].objectives
+            for path, seen, expected in differences(fault.objectives, wanted, f"{at}.objectives"):
+                judgement.fail(path, seen, expected)
             watched, least = fault.watched_us - fault.healed_us, asked[fault.id].watch_us
             judgement.check(
                 watched >= least - _SLACK_US,
@@ -120,8 +120,7 @@ def demanded(spec: ScenarioSpec, *, with_faults: bool) -> tuple[list[CheckSpec],
     """Return the checks over operations and the queries that a trial of a scenario must carry."""
     if with_faults:
         return list(spec.checks), list(spec.queries)
-    checks = [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
-    return checks, [name for name in spec.queries if name != _ONLY_WITH_FAULTS]
+    return baseline_checks(spec), [name for name in spec.queries if name not in ONLY_WITH_FAULTS]
 
 
 def check_problems(

@@ -9,7 +9,7 @@ from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, rule, words
-from stressproof.verify.verdict import Figure, Verdict, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level
 
 
 @rule(
@@ -65,7 +65,7 @@ def verify(
     captured = None if captured_at is None else parse_instant(captured_at)
     return Verdict(
         kind="failure",
-        path=document.path,
+        path=encodable(document.path),
         sha256=document.sha256,
         size=document.size,
         outcome=outcome,

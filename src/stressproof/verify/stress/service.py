@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stressproof.evidence.measurements import is_answered
 from stressproof.evidence.stress import StressArtifact
+from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
     DATABASE,
     IDENTITY,
@@ -15,9 +16,13 @@ from stressproof.verify.probes import (
 )
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _RESTARTED = "Find out why the service changed during the run, then capture again."
+
+UPTIME_SLACK_S = 5.0
+"""Two answers under load may be this much older than the moments at which they were asked for."""
 
 PROBES_OF_OURS = 4
 """Requests to the health endpoint that the capture itself may add between its two readings."""
@@ -47,10 +52,27 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
             after.uptime_seconds,
             words(f"more than {before.uptime_seconds} before the load"),
         )
+        _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
         judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))
     if before.instance_id is None and not case.requirements.require_identity:
         judgement.skip("the target does not say which instance it is (require_identity)")
+
+
+def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> None:
+    """The uptime grew by the time between the two probes: a restart would have set it back."""
+    first, last = artifact.runtime.before, artifact.runtime.after
+    begin = instant(first.probed_at)
+    end = None if last is None else instant(last.probed_at)
+    if begin is None or end is None:
+        return
+    between_s = (end - begin) / SECOND_US
+    judgement.check(
+        abs(grown_s - between_s) <= UPTIME_SLACK_S,
+        "target.after.uptime_seconds",
+        words(f"{grown_s:.3f} s more than before"),
+        words(f"{between_s:.3f} s more, the time between the probes"),
+    )
 
 
 @rule(
@@ -85,17 +107,37 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    start, end = instant(artifact.started_at), instant(artifact.captured_at)
-    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
-        if probe is None:
-            continue  # stress.same-database says so
-        where = f"runtime.{name}"
-        judge_healthy(where, probe, judgement)
-        at = instant(probe.probed_at)
-        inside = at is not None and start is not None and end is not None and start <= at <= end
-        judgement.check(
-            inside, f"{where}.probed_at", probe.probed_at, words("a time within the capture")
+    runs = artifact.runs
+    judge_healthy("runtime.before", artifact.runtime.before, judgement)
+    _asked_between(
+        "runtime.before.probed_at",
+        artifact.runtime.before.probed_at,
+        (artifact.started_at, runs[0].started_at if runs else artifact.captured_at),
+        judgement,
+    )
+    after = artifact.runtime.after
+    if after is not None:  # stress.same-database says that it is not
+        judge_healthy("runtime.after", after, judgement)
+        _asked_between(
+            "runtime.after.probed_at",
+            after.probed_at,
+            (runs[-1].ended_at if runs else artifact.started_at, artifact.captured_at),
+            judgement,
         )
+
+
+def _asked_between(
+    where: str, probed_at: str, window: tuple[str, str], judgement: Judgement
+) -> None:
+    """A probe was made when it says: before any load, or after the last answer."""
+    at, begin, end = instant(probed_at), instant(window[0]), instant(window[1])
+    inside = (
+        at is not None
+        and begin is not None
+        and end is not None
+        and begin - CLOCK_SLACK_US <= at <= end + CLOCK_SLACK_US
+    )
+    judgement.check(inside, where, probed_at, words(f"{window[0]} to {window[1]}"))
 
 
 @rule(
