@@ -24,6 +24,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -43,6 +44,8 @@ SERVICE_MS = 20.0
 MOST_FALSE_ALARMS = 0.05
 LEAST_FOUND = 0.95
 REPORT_EVERY = 10
+MOST_RETRIES = 20
+RETAKEN: Counter[str] = Counter()
 RECORD = WorkloadEndpoint("/", "GET", "/", 1, [200], None)
 
 
@@ -87,7 +90,11 @@ def server(service_ms: float) -> Iterator[int]:
 
 
 def measure(port: int, side: str, users: int, seconds: float) -> Round:
-    """Run one short round."""
+    """Run one short round; one whose generator was saturated is taken again.
+
+    `stressproof compare` refuses such captures: they measured the instrument. What became of the
+    comparison does not enter into it, so taking it again favours no side.
+    """
     workload = Workload(
         target=Target(f"http://127.0.0.1:{port}"),
         endpoints=(Endpoint("/", "GET", "/"),),
@@ -95,6 +102,11 @@ def measure(port: int, side: str, users: int, seconds: float) -> Round:
         timeout_us=5_000_000,
     )
     found = run_round(workload)
+    for _ in range(MOST_RETRIES):
+        if not found.health.saturated:
+            break
+        RETAKEN[side] += 1
+        found = run_round(workload)
     run = RunMeasurements(1, found.elapsed_us, found.ramp, found.rows)
     return Round(side, run, found.started_at, found.ended_at)
 
@@ -155,6 +167,7 @@ def main() -> int:
         told = summary(name, each)
         told["p50_change_median"] = round(sorted(p50[name])[len(each) // 2], 4)
         print(json.dumps(told))
+    print(f"rounds taken again for a saturated generator: {dict(RETAKEN)}")
     print(f"took {time.monotonic() - began:.0f} s")
     alarms = outcomes["identical"].count(Outcome.FAIL) / asked.trials
     found_share = outcomes["slower"].count(Outcome.FAIL) / asked.trials
