@@ -123,7 +123,7 @@ class Journal:
         try:
             written = os.write(self._descriptor, data)
             if written < len(data):
-                raise OSError(f"{written} of {len(data)} bytes written")
+                raise OSError(f"{written} of {len(data)} bytes written")  # noqa: TRY301  # one way out
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, begin)
