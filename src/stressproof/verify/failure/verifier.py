@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure import identity, scenarios
+from stressproof.verify.failure import identity, scenarios, stage, trials
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, rule, words
-from stressproof.verify.verdict import Figure, Verdict, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level
 
 
 @rule(
@@ -24,12 +24,18 @@ def assurance(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(
         possible.rank >= wanted.rank,
         "$",
-        words(f"{possible} at most"),
+        words(f"{possible} at most, without operations" if case.artifact is None else possible),
         words(f"at least {wanted}"),
     )
 
 
-RULES: Sequence[Rule[FailureCase]] = (*identity.RULES, *scenarios.RULES, assurance)
+RULES: Sequence[Rule[FailureCase]] = (
+    *identity.RULES,
+    *scenarios.RULES,
+    *trials.RULES,
+    *stage.RULES,
+    assurance,
+)
 """In the order in which a person would look."""
 
 
@@ -59,7 +65,7 @@ def verify(
     captured = None if captured_at is None else parse_instant(captured_at)
     return Verdict(
         kind="failure",
-        path=document.path,
+        path=encodable(document.path),
         sha256=document.sha256,
         size=document.size,
         outcome=outcome,

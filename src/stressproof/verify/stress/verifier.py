@@ -23,7 +23,7 @@ from stressproof.verify.stress import (
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.evaluation import error_rate
 from stressproof.verify.stress.requirements import Requirements
-from stressproof.verify.verdict import Figure, Verdict, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level
 
 
 @rule(
@@ -86,7 +86,7 @@ def verify(
     captured = case.captured_us
     return Verdict(
         kind="stress",
-        path=document.path,
+        path=encodable(document.path),
         sha256=document.sha256,
         size=document.size,
         outcome=outcome,
