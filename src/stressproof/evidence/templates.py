@@ -4,9 +4,7 @@ from typing import Any
 
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.failure_matrix import MATRIX
-
-TEMPLATE_MARKER = "_template"
-"""A field that only templates have; whatever it holds, the document is no evidence."""
+from stressproof.evidence.stress import TEMPLATE_MARKER
 
 FAILURE_TEMPLATE = "docs/ops/evidence/enforcement_failure_injection_TEMPLATE.json"
 
