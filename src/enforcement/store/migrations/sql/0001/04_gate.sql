@@ -18,12 +18,15 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION enforcement.enter_locked(p_tenant uuid, p_lock_timeout_ms integer)
-    RETURNS timestamptz LANGUAGE plpgsql AS $$
+CREATE FUNCTION enforcement.enter_locked(
+    p_tenant uuid, p_lock_timeout_ms integer, p_lock boolean DEFAULT true
+) RETURNS timestamptz LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('enforcement.tenant_id', p_tenant::text, true),
             set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    PERFORM enforcement.lock_tenant(p_tenant);
+    IF p_lock THEN
+        PERFORM enforcement.lock_tenant(p_tenant);
+    END IF;
     RETURN clock_timestamp();
 END $$;
 
