@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stressproof.evidence.checks import CHECKS, title
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, baseline_checks
 from stressproof.evidence.failure_queries import QUERIES
+from stressproof.evidence.failure_specs import ScenarioSpec
 from stressproof.evidence.templates import FAILURE_TEMPLATE, TEMPLATE_MARKER
 from stressproof.faults.scenarios import SCRIPTS
 

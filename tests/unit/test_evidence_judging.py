@@ -17,8 +17,8 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.failure_matrix import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
+from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import (
     Difference,
     bit,

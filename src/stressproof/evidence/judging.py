@@ -17,8 +17,9 @@ from stressproof.evidence.failure import (
     Verdict,
     Witness,
 )
-from stressproof.evidence.failure_matrix import ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_matrix import baseline_checks
 from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
+from stressproof.evidence.failure_specs import ScenarioSpec
 from stressproof.evidence.operations import (
     EFFECT_COLUMNS,
     Operation,

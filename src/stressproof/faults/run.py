@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX, ScenarioSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_specs import ScenarioSpec
 from stressproof.evidence.judging import judge_scenario, passed_titles, seconds
 from stressproof.faults.scenarios import SCRIPTS
 from stressproof.faults.stage import Stage

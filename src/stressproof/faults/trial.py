@@ -17,13 +17,9 @@ from msgspec.structs import replace
 from stressproof.errors import RunError
 from stressproof.evidence.checks import CHECKS, outcome, title
 from stressproof.evidence.failure import Check, Effects, Fault, Recovery, Trial
-from stressproof.evidence.failure_matrix import (
-    CheckSpec,
-    FaultSpec,
-    ScenarioSpec,
-    baseline_checks,
-)
+from stressproof.evidence.failure_matrix import baseline_checks
 from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
+from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import derive
 from stressproof.evidence.operations import EFFECT_COLUMNS
 from stressproof.faults.enforcement import Enforcement, failsafe_id

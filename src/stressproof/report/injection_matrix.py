@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Sequence
 
 from stressproof.evidence.checks import SOMETIMES, title
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX, CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX
 from stressproof.evidence.failure_queries import QUERIES
+from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 
 _INTRODUCTION = """\
 # Enforcement failure injection matrix

@@ -25,8 +25,9 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX, ScenarioSpec
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX
 from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
+from stressproof.evidence.failure_specs import ScenarioSpec
 from stressproof.evidence.operations import COLUMNS, EFFECT_COLUMNS
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
 from stressproof.verify.failure.trials import demanded

@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from stressproof.evidence.failure import Scenario
-from stressproof.evidence.failure_matrix import MATRIX, CheckSpec, FaultSpec, ScenarioSpec, part
+from stressproof.evidence.failure_matrix import MATRIX, part
+from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import differences, summarise
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.injector import Injector

@@ -1,7 +1,8 @@
 """FI-001: fail-safe while the database is slow, silent, gone or cut off."""
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.database_faults import KillPostgres, TerminateBackends
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector

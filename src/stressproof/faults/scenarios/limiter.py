@@ -1,7 +1,9 @@
 """FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import FLOOD_LIMIT, MATRIX, FaultSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_scenarios import FLOOD_LIMIT
+from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Flood
 from stressproof.faults.database_faults import KillPostgres
 from stressproof.faults.enforcement import Enforcement, Tenant

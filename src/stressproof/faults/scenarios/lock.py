@@ -1,7 +1,8 @@
 """FI-002: one tenant's lock is held, its holder dies, a worker dies, and a budget is raced for."""
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race
 from stressproof.faults.database_faults import HoldLock
 from stressproof.faults.enforcement import Enforcement, Tenant

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race, Volley
 from stressproof.faults.database_faults import TerminateBackends
 from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status

@@ -9,7 +9,8 @@ import jwt
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race, Tamper
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector

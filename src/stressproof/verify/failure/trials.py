@@ -8,8 +8,9 @@ import msgspec
 from stressproof.evidence import judging
 from stressproof.evidence.checks import title
 from stressproof.evidence.failure import Check, Fault, Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX, CheckSpec, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_matrix import MATRIX, baseline_checks
 from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
+from stressproof.evidence.failure_specs import CheckSpec, ScenarioSpec
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
