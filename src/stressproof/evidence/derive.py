@@ -2,7 +2,7 @@
 
 Capture calls these to write figures and the verifier calls them to check figures, so an honest
 artifact agrees exactly. Times are counted in microseconds and shown in seconds with six decimals,
-which is exact; rates are rounded to six decimals.
+which is exact; rates have six decimals, throughput rounded down.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ from stressproof.evidence.stress import (
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 
 _DECIMALS = 6
+_SCALE = 1_000_000  # ten to the _DECIMALS
 _US_PER_S = 1_000_000
 _ERRORS_KEPT = 10
 
@@ -82,8 +83,14 @@ class Totals:
 
 
 def throughput_rps(completed: int, elapsed_us: int) -> float:
-    """Return completed requests a second; 0 where no time passed."""
-    return round(completed * _US_PER_S / elapsed_us, _DECIMALS) if elapsed_us > 0 else 0.0
+    """Return completed requests a second, rounded down; 0 where no time passed.
+
+    Down, because a floor is held against it: rounding must never lift a rate over its limit.
+    """
+    if elapsed_us <= 0:
+        return 0.0
+
+    return completed * _US_PER_S * _SCALE // elapsed_us / _SCALE
 
 
 def results(totals: Totals, rate_rps: float, errors_sample: Sequence[str] = ()) -> Results:
