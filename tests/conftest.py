@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from ephemeral_postgres import PostgresServer
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start would
+# inherit that: programs under test must meet the signal as they do on a terminal.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is not a failing law, so no example has a deadline. CI judges a change by the same
 # examples every time; everywhere else new ones are looked for.

@@ -89,7 +89,6 @@ def throughput_rps(completed: int, elapsed_us: int) -> float:
     """
     if elapsed_us <= 0:
         return 0.0
-
     return completed * _US_PER_S * _SCALE // elapsed_us / _SCALE
 
 
