@@ -35,6 +35,8 @@ class Clone(ReleaseProject):
             if source.is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_bytes(source.read_bytes())
+        # Git ignores what uv resolved; a clone in which `uv run` was called has it too.
+        (root / "uv.lock").write_bytes((REPOSITORY / "uv.lock").read_bytes())
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "user.email", "release@example.com")
         self.git("config", "user.name", "Release")
