@@ -13,7 +13,8 @@ from forgeries.honest import Plan
 from forgeries.judging import judge
 
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.templates import STRESS_TEMPLATE, TEMPLATE_MARKER
+from stressproof.evidence.stress import TEMPLATE_MARKER
+from stressproof.evidence.templates import STRESS_TEMPLATE
 from stressproof.exits import Exit
 from stressproof.report.schemas import PUBLISHED
 from stressproof.report.verdict_json import as_data

@@ -43,7 +43,7 @@ _ONE_DIGIT = bytes(ord("0") if chr(code).isdigit() else code for code in range(1
     range(128, 256)
 )
 _LONG_RUN = b"0" * (MAX_DIGITS + 1)
-_TINY = rb"[eE]-[0-9]{3}"
+_TINY = rb"[0-9]{3}"
 _SURROGATE_ESCAPE = r"\\u[dD][89a-fA-F]"
 _ZERO_MANTISSA = r"-?[0.]*(?:[eE].*)?"
 _RECAPTURE = "Capture again; a capture never writes this."
@@ -90,9 +90,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _check_shape(raw: bytes) -> int:
     """Bound depth and the number of values without building any; returns the number of keys."""
-    _at_most(raw.count(b"\\"), MAX_ESCAPES, "escape sequences")
-    _at_most(raw.count(b"[") + raw.count(b"{"), MAX_CONTAINERS, "objects and arrays")
-    _at_most(raw.count(b'"') // 2, MAX_STRINGS, "strings")
+    _at_most(raw, (b"\\",), MAX_ESCAPES, "escape sequences")
+    _at_most(raw, (b"[", b"{"), MAX_CONTAINERS, "objects and arrays")
+    _at_most(raw, (b'"',), 2 * MAX_STRINGS, "quotes, two a string")
     structure = _structure(re.sub(_ESCAPE, b"", raw) if b"\\" in raw else raw)
     depth = max(accumulate(map(_STEP.__getitem__, structure.replace(b":", b""))), default=0)
     if depth > MAX_DEPTH:
@@ -105,7 +105,10 @@ def _structure(without_escapes: bytes) -> bytes:
     return _STRING.sub(b"", without_escapes.translate(None, _NOT_STRUCTURE))
 
 
-def _at_most(count: int, limit: int, things: str) -> None:
+def _at_most(raw: bytes, marks: tuple[bytes, ...], limit: int, things: str) -> None:
+    if len(raw) <= limit:
+        return  # so few bytes hold no more of them
+    count = sum(map(raw.count, marks))
     if count > limit:
         raise MalformedJson(f"{count} {things}", f"at most {limit}")
 
@@ -121,7 +124,7 @@ def _parse_plain(raw: bytes, keys: int) -> Any:
     """
     if b"\\" in raw or not raw.isascii() or _LONG_RUN in raw.translate(_ONE_DIGIT):
         return None
-    if (b"e-" in raw or b"E-" in raw) and re.search(_TINY, raw):
+    if any(mark in raw and re.search(mark + _TINY, raw) for mark in (b"e-", b"E-")):
         return None
     try:
         value = msgspec.json.decode(raw)

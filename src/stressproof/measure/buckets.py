@@ -5,8 +5,8 @@ bucket each; above, every power of two is split into 1024 buckets, so a bucket i
 1/1024 of the values in it.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache
 from operator import mul
 
 SUB_BUCKETS = 1024
@@ -38,24 +38,22 @@ MAX_INDEX = index(MAX_US)
 """The last bucket that exists."""
 
 
-def bounds(ascending: Sequence[int], counts: Sequence[int]) -> tuple[int, int]:
-    """Return the least and the greatest sum in microseconds that filled buckets allow.
+def least_sum(filled: Sequence[int], counts: Sequence[int]) -> int:
+    """Return the least sum in microseconds that filled buckets allow.
 
-    Buckets of one power of two are as wide as each other, so that each power takes one step.
+    The greatest is above it by 1/1024 at most, and below 2048 µs by nothing.
 
     Args:
-        ascending: Buckets, each once.
+        filled: Buckets.
         counts: How many values each of them holds.
     """
-    least = most = position = 0
-    while position < len(ascending):
-        shift = max(ascending[position] // SUB_BUCKETS - 1, 0)
-        end = bisect_left(ascending, (shift + 2) * SUB_BUCKETS, position)
-        part = counts[position:end]
-        n = sum(part)
-        weighted = sum(map(mul, ascending[position:end], part))
-        low = (weighted - shift * SUB_BUCKETS * n) << shift
-        least += low
-        most += low + ((1 << shift) - 1) * n
-        position = end
-    return least, most
+    return sum(map(mul, map(_lowest_values().__getitem__, filled), counts))
+
+
+@cache
+def _lowest_values() -> list[int]:
+    """Return `lowest` of every bucket: a table, for those who ask for very many."""
+    values = list(range(SUB_BUCKETS))
+    for shift in range(MAX_INDEX // SUB_BUCKETS):
+        values += range(SUB_BUCKETS << shift, 2 * SUB_BUCKETS << shift, 1 << shift)
+    return values

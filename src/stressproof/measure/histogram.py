@@ -3,14 +3,12 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain
 from typing import Self
 
 from stressproof.measure import buckets
 
 WHOLE_PPM = 1_000_000
-
-_REPEATED_AT_MOST = 4
 
 
 class Histogram:
@@ -80,19 +78,25 @@ class Histogram:
         Args:
             parts: Each as the arguments of `merge`.
         """
-        one_by_one: list[Iterable[Iterable[int]]] = []
+        once: list[Sequence[int]] = []
+        more: list[tuple[int, int]] = []
         for pairs, sum_us, min_us, max_us in parts:
-            added = pairs[1::2]
+            filled, added = pairs[::2], pairs[1::2]
             n = sum(added)
-            if n > _REPEATED_AT_MOST * len(added):
-                self.merge(pairs, sum_us, min_us, max_us)
-                continue
-            # Few in each bucket: counting them one by one runs in C.
-            one_by_one.append(map(repeat, pairs[::2], added))
+            # Most buckets of a second hold one value: counting those runs in C.
+            once.append(filled)
+            if n != len(added):
+                more += [
+                    (bucket, count - 1)
+                    for bucket, count in zip(filled, added, strict=True)
+                    if count != 1
+                ]
             self.n += n
             self.merge((), sum_us, min_us, max_us)
         counted = Counter(self.counts)
-        counted.update(chain.from_iterable(chain.from_iterable(one_by_one)))
+        counted.update(chain.from_iterable(once))
+        for bucket, count in more:
+            counted[bucket] += count
         self.counts = dict(counted)
 
     def absorb(self, other: "Histogram") -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from stressproof.evidence.templates import TEMPLATE_MARKER
+from stressproof.evidence.stress import TEMPLATE_MARKER
 from stressproof.verify.rule import Judgement, words
 
 ITEMS_MAX = 10_000

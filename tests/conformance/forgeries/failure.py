@@ -300,3 +300,4 @@ for path, value in (
 ):
     corpus.set_(f"{path} = {value}", F, "failure.summary", path, value)
 assert at(base(F), "summary.overall_passed") is True
+corpus.set_("a field that nobody knows", F, "failure.unknown-fields", "note", "x", code=Exit.PASS)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from operator import lt
 
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
@@ -76,7 +77,7 @@ def _latency_problems(name: str, latency: Latency) -> Iterator[tuple[str, object
         yield f"{name}.buckets", words(f"{len(pairs)} numbers"), "pairs of bucket and count"
         return
     indexes, counts = pairs[::2], pairs[1::2]
-    if indexes != sorted(set(indexes)):
+    if not all(map(lt, indexes, indexes[1:])):
         yield f"{name}.buckets", indexes, "buckets that ascend"
         return
     if indexes and indexes[-1] > buckets.MAX_INDEX:
@@ -105,11 +106,11 @@ def _extreme_problems(
     if high > buckets.MAX_US or buckets.index(high) != indexes[-1]:
         yield f"{name}.max_us", high, f"a value of the last bucket, {indexes[-1]}"
     # No sample lies beyond the extremes, and one sample each is exactly an extreme.
-    least, most = buckets.bounds(indexes, counts)
-    least += (low - buckets.lowest(indexes[0])) * counts[0]
+    lowest = buckets.least_sum(indexes, counts)
+    least = lowest + (low - buckets.lowest(indexes[0])) * counts[0]
     least += high - max(buckets.lowest(indexes[-1]), low)
-    most -= (buckets.highest(indexes[-1]) - high) * counts[-1]
-    most -= min(buckets.highest(indexes[0]), high) - low
+    # A bucket is never wider than 1/1024 of what is in it.
+    most = lowest + lowest // buckets.SUB_BUCKETS
     if low > high:
         yield f"{name}.min_us", low, f"at most max_us, {high}"
     elif latency.n == 1 and not low == high == latency.sum_us:
