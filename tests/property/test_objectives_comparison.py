@@ -171,6 +171,16 @@ def test_too_few_rounds_never_fail() -> None:
     assert any("takes 5 rounds" in figures.reason for figures in result.figures)
 
 
+def test_failures_need_as_many_rounds_as_times_do() -> None:
+    """Three rounds in which B alone fails are no proof either; five are."""
+    for rounds, outcome in ((3, Outcome.INCONCLUSIVE), (5, Outcome.FAIL)):
+        a = [make_round("A", 2 * at, [20_000] * 500) for at in range(rounds)]
+        b = [make_round("B", 2 * at + 1, [20_000] * 500, failures=50) for at in range(rounds)]
+        result = compare_rounds(a, b, [ENDPOINT], Question())
+        assert result.figures[-1].figure == "errors"
+        assert result.figures[-1].outcome is outcome
+
+
 def blocks(values_a: list[int], values_b: list[int]) -> Comparison:
     """All rounds of A and then all of B: nothing alternates."""
     a = [make_round("A", at, [value] * 1000) for at, value in enumerate(values_a)]

@@ -328,6 +328,7 @@ def test_openslo_objectives_are_read() -> None:
         ("target: 0.995", "target: .nan", "target"),
         ("target: 0.995", "target: 0.9, timeSliceTarget: 0.9", "timeSliceTarget"),
         ("selector: http_reqs", "selector: http_req_failed", "http_req_failed"),
+        ("selector: http_reqs}", 'selector: "http_reqs{name:/a}"}', "same tags"),
         ("name: available", "name: gate-latency", "twice"),
         ("thresholdMetric:", "thresholdMetrics:", "thresholdMetrics"),
         ("name: available", "name: &x available, displayName: *x", "aliases"),

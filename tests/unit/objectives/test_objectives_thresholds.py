@@ -134,6 +134,12 @@ def test_what_cannot_be_meant_is_pointed_at(text: str, under: str | None, says: 
     assert says is None or says in error.message + error.hint
 
 
+def test_a_path_template_may_hold_braces() -> None:
+    """The last closing brace ends the tags, as in k6."""
+    threshold = parse_threshold("http_req_duration{name:/orders/{id}/items}: p(95) < 200ms")
+    assert threshold.selector.tags == (("name", "/orders/{id}/items"),)
+
+
 @pytest.mark.parametrize(("text", "expected_us"), [("10s", 10**7), ("1m30s", 9 * 10**7), ("0s", 0)])
 def test_durations_have_units(text: str, expected_us: int) -> None:
     """Durations are read as k6 reads them."""
