@@ -8,7 +8,15 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
-from forgeries import failure, failure_full, honest, stress_fields, stress_full, stress_plain
+from forgeries import (
+    boundaries,
+    failure,
+    failure_full,
+    honest,
+    stress_fields,
+    stress_full,
+    stress_plain,
+)
 from forgeries.checked import JUDGED
 from forgeries.corpus import base
 from forgeries.honest_variants import VARIANTS
@@ -81,13 +89,16 @@ def corpus() -> list[Callable[[], Known]]:
         raw = msgspec.json.encode(base(judged.base))
         add(raw, judged.kind, judged.asked, "", judged.unchecked)
     for kind, modules in (
-        ("stress", (stress_fields, stress_plain, stress_full)),
-        ("failure", (failure, failure_full)),
+        (
+            "stress",
+            (stress_fields.corpus, stress_plain.corpus, stress_full.corpus, boundaries.corpus),
+        ),
+        ("failure", (failure.corpus, failure_full.corpus, boundaries.failures)),
     ):
-        for module in modules:
-            for forgery in module.corpus.forgeries:
+        for each in modules:
+            for forgery in each.forgeries:
                 add(forgery.forged(), kind, forgery.asked, forgery.rule)
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, *boundaries.variants):
         add(variant.raw(), variant.kind, variant.asked, "")
     return made
 
@@ -131,8 +142,9 @@ def _notices(known: Known, rule_id: str | None) -> bool:
         for one in results
     ):
         return True
-    honest = known.case.data.get("summary", {}).get("overall_passed", True) is not False
-    return honest and any(one.exit_code is not Exit.PASS for one in results)
+    # A made-up injection is consistent and did not see enough to pass: only that may block.
+    made_up = {"failure.statuses", "failure.overall"} if "stage" in known.case.data else set()
+    return any(one.exit_code is not Exit.PASS for one in results if one.rule not in made_up)
 
 
 def listed() -> set[str]:
