@@ -26,9 +26,13 @@ def main() -> None:
     kind = available(["nginx", "minimal", "delays"])[0]
     command, read = TOOLS["stressproof"]
     runs: list[tuple[int, float, Outcome]] = []
-    with server(kind) as url:
+    with server(kind) as target:
         runs += [
-            (connections, seconds, measure("stressproof", command(url, connections, seconds), read))
+            (
+                connections,
+                seconds,
+                measure("stressproof", command(target.url, connections, seconds), read, target),
+            )
             for connections, seconds in cases
         ]
     rows = [

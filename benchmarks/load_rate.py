@@ -24,15 +24,15 @@ def main() -> None:
     kind = available(["nginx", "minimal", "delays"])[0]
     command, read = TOOLS["stressproof"]
     runs: list[tuple[float, Outcome]] = []
-    with server(kind) as url:
+    with server(kind) as target:
         for _ in range(asked.repetitions):
             for rate in asked.rates:
                 line = [
-                    *command(url, asked.connections, asked.seconds),
+                    *command(target.url, asked.connections, asked.seconds),
                     f"--rate={rate}",
                     "--ramp=1",
                 ]
-                runs.append((rate, measure("stressproof", line, read)))
+                runs.append((rate, measure("stressproof", line, read, target)))
     rows = []
     for rate in asked.rates:
         ours = [one for asked_rate, one in runs if asked_rate == rate]

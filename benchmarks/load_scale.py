@@ -30,10 +30,14 @@ def main() -> None:
     kind = available(["nginx", "minimal", "delays"])[0]
     command, read = TOOLS["stressproof"]
     runs: list[tuple[int, float, Outcome]] = []
-    with server(kind) as url:
+    with server(kind) as target:
         for endpoints, seconds in cases:
-            line = [*command(url, 200, seconds), f"--rate={asked.rate}", f"--endpoints={endpoints}"]
-            runs.append((endpoints, seconds, measure("stressproof", line, read)))
+            line = [
+                *command(target.url, 200, seconds),
+                f"--rate={asked.rate}",
+                f"--endpoints={endpoints}",
+            ]
+            runs.append((endpoints, seconds, measure("stressproof", line, read, target)))
     rows = [
         [
             str(endpoints),

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 BODY = json.dumps(
@@ -51,9 +52,16 @@ def free_port() -> int:
         return port
 
 
+class Running(NamedTuple):
+    """A server that accepts connections."""
+
+    url: str
+    pid: int
+
+
 @contextlib.contextmanager
-def running(command: list[str], port: int) -> Iterator[str]:
-    """Run a server until the block ends; yields its URL once it accepts."""
+def running(command: list[str], port: int) -> Iterator[Running]:
+    """Run a server until the block ends; yields it once it accepts."""
     process = subprocess.Popen(
         pinned(command, SERVER_CPU), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -67,15 +75,15 @@ def running(command: list[str], port: int) -> Iterator[str]:
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise
                 time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield Running(f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.kill()
         process.wait()
 
 
 @contextlib.contextmanager
-def server(kind: str) -> Iterator[str]:
-    """Run ``nginx``, ``minimal`` (C) or ``delays`` (Python) and yield its URL."""
+def server(kind: str) -> Iterator[Running]:
+    """Run ``nginx``, ``minimal`` (C) or ``delays`` (Python)."""
     port = free_port()
     with tempfile.TemporaryDirectory() as room:
         if kind == "nginx":
@@ -90,8 +98,8 @@ def server(kind: str) -> Iterator[str]:
             command = [str(binary), str(port)]
         else:
             command = [sys.executable, str(Path(__file__)), str(port)]
-        with running(command, port) as url:
-            yield url
+        with running(command, port) as one:
+            yield one
 
 
 def available(kinds: list[str]) -> list[str]:

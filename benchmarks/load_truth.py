@@ -49,19 +49,19 @@ def main() -> None:
     # As many closed users as would reach the rate if the server never stalled.
     users = max(round(asked.rate * 0.0227), 1)
     runs: list[tuple[str, Outcome]] = []
-    with server("delays") as url:
+    with server("delays") as target:
 
         def begin() -> None:
-            urllib.request.urlopen(f"{url}/begin/{asked.seconds}", timeout=10).close()  # noqa: S310
+            urllib.request.urlopen(f"{target.url}/begin/{asked.seconds}", timeout=10).close()  # noqa: S310
 
         begin()
         room = round(asked.rate * 1.5) + 50
         command, read = TOOLS["stressproof"]
-        arrivals = [*command(url, room, asked.seconds), f"--rate={asked.rate}"]
-        runs.append(("stressproof, arrivals", measure("stressproof", arrivals, read)))
+        arrivals = [*command(target.url, room, asked.seconds), f"--rate={asked.rate}"]
+        runs.append(("stressproof, arrivals", measure("stressproof", arrivals, read, target)))
         for tool in asked.tools or present():
             begin()
-            runs.append((f"{tool}, {users} users", run(tool, url, users, asked.seconds)))
+            runs.append((f"{tool}, {users} users", run(tool, target, users, asked.seconds)))
     rows = [["expected", *(f"{truth[name] / 1000:.1f}" for name in SHARES), "", ""]]
     for name, one in runs:
         cells = [name]

@@ -1,6 +1,6 @@
-"""Write the documents that follow from the code: ``rules``, ``schemas``, ``templates``.
+"""Write the documents that follow from the code: ``rules``, ``schemas``, ``templates``, ``matrix``.
 
-    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates ...]
+    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix ...]
 
 With ``--check`` nothing is written and a document that is not current ends with 1.
 """
@@ -13,7 +13,13 @@ import click
 
 from stressproof.cli.output import note
 from stressproof.cli.run import run
-from stressproof.evidence.templates import STRESS_TEMPLATE, stress_template
+from stressproof.evidence.templates import (
+    FAILURE_TEMPLATE,
+    STRESS_TEMPLATE,
+    failure_template,
+    stress_template,
+)
+from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
 from stressproof.report.schemas import PUBLISHED, schema
 from stressproof.verify.failure.requirements import FailureRequirements
@@ -22,7 +28,7 @@ from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ("rules", "schemas", "templates")
+KINDS = ("rules", "schemas", "templates", "matrix")
 
 
 def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
@@ -38,8 +44,11 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "schemas":
         for name in PUBLISHED:
             yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
+    elif kind == "matrix":
+        yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", render().encode()
     else:
         yield ROOT / STRESS_TEMPLATE, stress_template()
+        yield ROOT / FAILURE_TEMPLATE, failure_template()
 
 
 @click.command()

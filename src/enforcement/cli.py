@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -197,8 +198,11 @@ def ledger_export(*, tenant: str, out: Path, **flags: str | None) -> None:
 
 
 def _settings(flags: dict[str, str | None]) -> Any:
+    from enforcement.logs import Bridge, Log  # noqa: PLC0415  # not for --help
     from enforcement.settings import SettingsError, load  # noqa: PLC0415  # not for --help
 
+    # What libraries log while a command fails says less than the one line it ends with.
+    Bridge(Log("parent"), least=logging.CRITICAL).install()
     try:
         return load(flags)
     except SettingsError as error:

@@ -3,11 +3,11 @@
 import asyncio
 from datetime import UTC, datetime
 
-from enforcement.api.authentication import issue
+from enforcement.bearer import issue
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Role
-from enforcement.service import unreachable
+from enforcement.service import demand_reachable, unreachable
 from enforcement.settings import Settings
 from enforcement.store import tenants
 from enforcement.store.database import Database
@@ -22,6 +22,7 @@ def make_token(
     Raises:
         CommandError: The database cannot be reached, or has no such tenant.
     """
+    demand_reachable(settings.dsn)
     try:
         caller = asyncio.run(_find_or_make(settings.dsn, tenant, principal, Role(role)))
     except EnforcementError as error:

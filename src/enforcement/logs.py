@@ -59,14 +59,15 @@ class Log:
 
 
 class Bridge(logging.Handler):
-    """Writes what libraries log at warning or above, in our form.
+    """Writes what libraries log in our form.
 
     Args:
         log: Of this process.
+        least: What is less than this is dropped.
     """
 
-    def __init__(self, log: Log) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, log: Log, *, least: int = logging.WARNING) -> None:
+        super().__init__(least)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -78,4 +79,15 @@ class Bridge(logging.Handler):
 
     def install(self) -> None:
         """Take the place of every handler."""
-        logging.basicConfig(level=logging.WARNING, handlers=[self], force=True)
+        logging.basicConfig(level=self.level, handlers=[self], force=True)
+
+
+def place_of(error: BaseException) -> str:
+    """Return file, line and function where an exception arose, without its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/src/')[2]}:{trace.tb_lineno} {code.co_qualname}"

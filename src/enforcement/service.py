@@ -13,9 +13,10 @@ from typing import Final
 from uuid import uuid4
 
 import msgspec
+import psycopg
 
-from enforcement.api.authentication import issue
 from enforcement.api.wiring import Wiring
+from enforcement.bearer import issue
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.timestamps import rfc3339
 from enforcement.exits import CommandError, Exit
@@ -31,6 +32,7 @@ from enforcement.state import (
     own_data_dir,
     with_secrets,
 )
+from enforcement.store.errors import classify
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.seed import Seeded, seed
 from ephemeral_postgres import PostgresError, PostgresServer
@@ -38,6 +40,7 @@ from ephemeral_postgres.account import reachable_by, server_account
 
 SEED_TENANT: Final = "stress"
 SEED_PER_MINUTE: Final = 1_000_000
+CONNECT_TIMEOUT_S: Final = 5
 _SYSTEM_DIR: Final = Path("/var/lib/enforcement")
 
 
@@ -197,6 +200,7 @@ def fill(
     Raises:
         CommandError: The database cannot be reached, or refuses.
     """
+    demand_reachable(dsn)
     try:
         return seed(
             dsn,
@@ -209,10 +213,22 @@ def fill(
         raise unreachable(error) from error
 
 
+def demand_reachable(dsn: str) -> None:
+    """Connect once, for the cause: a pool would only say that no connection came.
+
+    Raises:
+        CommandError: The database cannot be reached.
+    """
+    try:
+        psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error as error:
+        raise unreachable(classify(error, committing=False, cut=False)) from error
+
+
 def unreachable(error: EnforcementError) -> CommandError:
     """Say what the database refused, without its connection string."""
     return CommandError(
         Exit.TARGET,
-        f"the database refuses: {error.detail}",
+        f"the database refuses: {error.detail.splitlines()[0]}",
         hint=error.hint or "Check --dsn and whether that server runs; a role may need more rights.",
     )

@@ -18,7 +18,7 @@ from enforcement.domain.ledger import ChainFault, ChainVerifier, Entry
 from enforcement.domain.timestamps import instant
 from enforcement.domain.vocabulary import Role
 from enforcement.exits import CommandError, Exit
-from enforcement.service import unreachable
+from enforcement.service import demand_reachable, unreachable
 from enforcement.store import ledger, tenants
 from enforcement.store.database import Database
 from enforcement.store.settings import StoreSettings
@@ -150,6 +150,7 @@ def export_ledger(dsn: str, tenant: str, out: Path) -> int:
     Raises:
         CommandError: The database cannot be read, or the file not written.
     """
+    demand_reachable(dsn)
     try:
         return asyncio.run(_export(dsn, tenant, out))
     except EnforcementError as error:

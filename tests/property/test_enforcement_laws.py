@@ -248,6 +248,22 @@ def test_a_rehashed_edit_is_found_at_the_next_row(
 
 
 @given(ledgers(), st.data())
+def test_a_rehashed_and_relinked_edit_is_found_one_row_later(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    """Pointing the next row at the forged one changes what that row's hash covers."""
+    if len(entries) > 1:
+        at = data.draw(st.integers(0, len(entries) - 2))
+        edited = list(entries)
+        forged = msgspec.structs.replace(entries[at], payload='{"forged":true}')
+        edited[at] = chain(forged, entries[at - 1] if at else None)
+        edited[at + 1] = msgspec.structs.replace(entries[at + 1], prev_hash=edited[at].entry_hash)
+        fault = verify_chain(edited)
+        assert fault is not None
+        assert (fault.sequence, fault.kind) == (at + 2, "wrong_hash")
+
+
+@given(ledgers(), st.data())
 def test_a_row_that_was_removed_is_found(entries: list[Entry], data: st.DataObject) -> None:
     """A hole is found where it is, at the end as well when the head is known."""
     at = data.draw(st.integers(0, len(entries) - 1))

@@ -19,8 +19,8 @@ import httpx
 import psycopg
 
 from enforcement.api import counters, metrics
-from enforcement.api.authentication import issue
 from enforcement.api.paths import PREFIX, ROUTES
+from enforcement.bearer import issue
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Plan, Role
 from enforcement.store import limits, tenants

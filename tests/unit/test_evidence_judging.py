@@ -25,6 +25,7 @@ from stressproof.evidence.judging import (
     derive,
     differences,
     judge_scenario,
+    missing,
     passed_titles,
     seconds,
     summarise,
@@ -143,6 +144,15 @@ def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:
     assert run("limit_kept", burst, {}, limit=6, window_us=1000) == "pass"
     spread = [(n * 300, 5, "gate", "200", n + 1, 1) for n in range(6)]
     assert run("limit_kept", spread, {}, limit=5, window_us=1000) == "pass"
+
+
+def test_limit_before_a_crash_is_not_blamed_for_what_comes_after() -> None:
+    """About a fault, only what began before the end of its watch counts."""
+    burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(5)]
+    burst += [(6 * S + n, 5, "gate", "200", n + 100, 1) for n in range(9)]
+    common: dict[str, Any] = {"limit": 5, "window_us": S}
+    assert run("limit_kept", burst, {}, about=FAULT, **common) == "pass"
+    assert run("limit_kept", burst, {}, **common) == "fail"
 
 
 def test_answers_under_the_fault_are_held_against_patterns() -> None:
@@ -431,12 +441,11 @@ def _without(one: Scenario, check: str) -> Scenario:
          "other objectives"],
 )  # fmt: skip
 def test_what_the_matrix_demands_must_be_there(edit: Any) -> None:
-    """Leaving out a check, weakening a query or loosening an objective is inconclusive."""
+    """Leaving out a check, weakening a query or loosening an objective shows."""
     one = edit(scenario())
-    status, reasons = judge_scenario(one.baseline, one.trial, MATRIX["X-001"])
-    assert status == "inconclusive"
-    assert reasons
-    assert judge_scenario(*good_trials(), MATRIX["X-001"]) == ("pass", [])
+    assert missing(one.baseline, one.trial, MATRIX["X-001"])
+    assert missing(*good_trials(), MATRIX["X-001"]) == []
+    assert differs(one)
 
 
 def test_scenario_that_nobody_asked_for_shows() -> None:

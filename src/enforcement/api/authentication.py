@@ -8,22 +8,22 @@ known of the principal holds: a gate must be answered then too.
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import jwt
 import msgspec
 
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
-from enforcement.api.problems import RefusalError
+from enforcement.api.refusals import RefusalError
+from enforcement.bearer import ALGORITHM
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import PLAN_FEATURES, Permission, Plan, Role
+from enforcement.domain.vocabulary import Permission, Plan, Role
 from enforcement.store.errors import StoreError
 
-ALGORITHM: Final = "HS256"
 MAX_TOKEN_LENGTH: Final = 8192
 MAX_REMEMBERED: Final = 4096
 STALE_WAIT_S: Final = 0.15
@@ -58,26 +58,6 @@ class BearerClaims(msgspec.Struct, frozen=True, kw_only=True):
             permissions=frozenset(self.permissions),
             plan=self.plan,
         )
-
-
-def issue(
-    caller: Caller, *, secret: str, issuer: str, audience: str, lifetime_s: int, now: datetime
-) -> str:
-    """Sign a bearer token for a principal."""
-    payload = {
-        "iss": issuer,
-        "aud": audience,
-        "sub": str(caller.principal_id),
-        "jti": str(uuid4()),
-        "iat": int(now.timestamp()),
-        "exp": int((now + timedelta(seconds=lifetime_s)).timestamp()),
-        "tenant_id": str(caller.tenant_id),
-        "role": caller.role.value,
-        "permissions": sorted(item.value for item in caller.permissions),
-        "plan": caller.plan.value,
-        "features": sorted(item.value for item in PLAN_FEATURES[caller.plan]),
-    }
-    return jwt.encode(payload, secret, algorithm=ALGORITHM)
 
 
 class BearerTokens:

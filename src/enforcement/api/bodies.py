@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.datastructures import State
 from msgspec import Meta
 
-from enforcement.api.problems import Fault, RefusalError
+from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.approvals import MAX_NOTES_LENGTH
 from enforcement.domain.money import HOURLY_PATTERN, MONTHLY_PATTERN
 from enforcement.domain.policy import MAX_ROUTING_RULES, PolicyDocument, RoutingRule
@@ -22,9 +22,18 @@ MonthlyUsd = Annotated[
 HourlyUsd = Annotated[
     str, Meta(pattern=HOURLY_PATTERN, description="US dollars an hour, up to 6 decimal places.")
 ]
+PositiveUsd = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!0(\.0{1,4})?$)(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?$",
+        description="US dollars above zero, up to 4 decimal places.",
+    ),
+]
+# One line of printable text, as the domain demands of whatever enters a digest.
+LINE_PATTERN = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]*$"
 Notes = Annotated[str, Meta(max_length=MAX_NOTES_LENGTH)]
-ScopeKey = Annotated[str, Meta(min_length=1, max_length=128)]
-IdempotencyKey = Annotated[str, Meta(min_length=4, max_length=128)]
+ScopeKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=LINE_PATTERN)]
+IdempotencyKey = Annotated[str, Meta(min_length=4, max_length=128, pattern=LINE_PATTERN)]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,21 +77,21 @@ class CreditBody(Body, frozen=True, kw_only=True):
     """A grant of credit."""
 
     pool_type: CreditPool
-    total_amount_usd: MonthlyUsd
+    total_amount_usd: PositiveUsd
     scope_key: ScopeKey = "default"
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500, pattern=LINE_PATTERN)] = ""
 
 
 class GateBody(Body, frozen=True, kw_only=True):
     """A change that somebody is about to make, and what it will cost."""
 
-    action: Annotated[str, Meta(min_length=1, max_length=64)]
-    resource_reference: Annotated[str, Meta(min_length=1, max_length=512)]
+    action: Annotated[str, Meta(min_length=1, max_length=64, pattern=LINE_PATTERN)]
+    resource_reference: Annotated[str, Meta(min_length=1, max_length=512, pattern=LINE_PATTERN)]
     estimated_monthly_delta_usd: MonthlyUsd
     estimated_hourly_delta_usd: HourlyUsd = "0"
-    project_id: Annotated[str, Meta(min_length=1, max_length=128)] = "default"
-    environment: Annotated[str, Meta(max_length=32)] = "nonprod"
+    project_id: ScopeKey = "default"
+    environment: Annotated[str, Meta(max_length=32, pattern=LINE_PATTERN)] = "nonprod"
     metadata: dict[str, Any] = {}
     idempotency_key: IdempotencyKey | None = None
     dry_run: bool = False

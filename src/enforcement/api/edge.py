@@ -53,7 +53,10 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                headers = list(message["headers"])
+                if scope["method"] == "OPTIONS":
+                    headers = _with_all_methods(headers, scope.get("path_template"))
+                message["headers"] = [*headers, (b"x-request-id", request_id)]
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 # Before the last byte leaves: whoever has the answer finds it counted.
                 self._count(scope, status, began_ns)
@@ -89,6 +92,17 @@ class Edge:
                 duration_ms=duration_us / 1000,
                 tenant_id=scope["state"].get("tenant_id"),
             )
+
+
+def _with_all_methods(
+    headers: list[tuple[bytes, bytes]], template: str | None
+) -> list[tuple[bytes, bytes]]:
+    """Name every method of a path: the framework names those of one handler of it."""
+    methods = sorted(method for method, route in ROUTES if route == template)
+    if not methods:
+        return headers
+    others = [(name, value) for name, value in headers if name != b"allow"]
+    return [*others, (b"allow", ", ".join([*methods, "OPTIONS"]).encode())]
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
 from enforcement.api.journal import Journal, JournalError
-from enforcement.api.problems import RETRY_AFTER_S, RefusalError, place_of
+from enforcement.api.problems import RETRY_AFTER_S
+from enforcement.api.refusals import RefusalError
 from enforcement.domain import reasons
 from enforcement.domain.decision import Decision
 from enforcement.domain.errors import EnforcementError
@@ -26,7 +27,7 @@ from enforcement.domain.failsafe import fail_safe
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Policy
 from enforcement.domain.request import GateRequest
-from enforcement.logs import Log
+from enforcement.logs import Log, place_of
 from enforcement.store.errors import StoreError, failsafe_reason
 from enforcement.store.gates import GateAnswer
 

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from enforcement.api.admission import Admissions, headers
 from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
 from enforcement.api.lanes import Lanes
-from enforcement.api.problems import Fault, RefusalError
+from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store.errors import UnavailableError
@@ -139,7 +139,8 @@ def _check_query(query: bytes, known: frozenset[str]) -> None:
     """Refuse unknown and repeated parameters: a misspelt one would be silently without effect.
 
     Raises:
-        RefusalError: 422 ``unknown_parameter`` or ``repeated_parameter``.
+        RefusalError: 422 ``unknown_parameter``, ``repeated_parameter``, ``too_many_parameters``
+            or, for the word null, ``invalid_request``.
     """
     if not query:
         return
@@ -168,6 +169,13 @@ def _check_query(query: bytes, known: frozenset[str]) -> None:
         )
     if len(set(names)) < len(names):
         raise RefusalError(422, "repeated_parameter", "a query parameter is given more than once")
+    # The framework would read the word as the absence of the parameter.
+    nulls = tuple(name for name, value in pairs if value.lower() == "null")
+    if nulls:
+        faults = tuple(Fault(location="query", name=name, detail="null") for name in nulls)
+        raise RefusalError(
+            422, "invalid_request", "leave a parameter out rather than null", faults=faults
+        )
 
 
 def _with_headers(send: Send, fields: Mapping[str, str]) -> Send:

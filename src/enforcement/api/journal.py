@@ -107,21 +107,27 @@ class Journal:
         if self.pending >= MAX_PENDING:
             raise JournalError(f"{MAX_PENDING} fail-safes wait for the database already")
         data = _ENCODER.encode(entry) + b"\n"
-        begin = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            written = os.write(self._descriptor, data)
-            if written < len(data):
-                raise OSError(f"{written} of {len(data)} bytes written")  # noqa: TRY301  # one way out
+            self._write(data)
         except OSError as error:
-            # Half a line must not swallow the beginning of the next.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, begin)
             raise JournalError(f"the journal cannot be written: {error}") from error
         self._pending[entry.decision.decision_id] = entry
         self._slot.add(metrics.JOURNAL_WRITTEN)
         self._slot.set(metrics.JOURNAL_PENDING, self.pending)
         self._written += 1
         await self._sync(self._written)
+
+    def _write(self, data: bytes) -> None:
+        """Append whole lines or nothing: half a line would swallow the beginning of the next."""
+        begin = os.lseek(self._descriptor, 0, os.SEEK_END)
+        try:
+            written = os.write(self._descriptor, data)
+            if written < len(data):
+                raise OSError(f"{written} of {len(data)} bytes written")  # noqa: TRY301  # one way out
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, begin)
+            raise
 
     async def _sync(self, number: int) -> None:
         """Wait until the entry of that number is on the disk; one fsync serves many entries."""

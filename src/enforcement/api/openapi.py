@@ -11,6 +11,15 @@ import msgspec
 from litestar.openapi.spec import OpenAPI
 
 from enforcement.api.problems import MEDIA_TYPE, Problem
+from enforcement.domain.money import MONTHLY_PATTERN
+from enforcement.domain.policy import (
+    MAX_COST_AGE_DAYS,
+    MAX_ROUTING_RULES,
+    MAX_RULE_NAME_LENGTH,
+    MAX_TTL_S,
+    MIN_TTL_S,
+    SCHEMA_VERSION,
+)
 
 _PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}
 _DESCRIPTIONS: Final = {
@@ -28,6 +37,22 @@ _DESCRIPTIONS: Final = {
 _TENANT: Final = ("400", "401", "403", "422", "503")
 _BODY: Final = ("413", "415")
 _LIMITED: Final = ("/gate/terraform", "/approvals/consume")
+# What the domain checks by hand, said where clients can read it.
+_MONEY: Final = {"pattern": MONTHLY_PATTERN}
+_BOUNDS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("PolicyDocument", "schema_version"): {"enum": [SCHEMA_VERSION]},
+    ("Execution", "ttl_seconds"): {"minimum": MIN_TTL_S, "maximum": MAX_TTL_S},
+    ("Execution", "max_cost_age_days"): {"minimum": 1, "maximum": MAX_COST_AGE_DAYS},
+    ("ApprovalRules", "routing_rules"): {"maxItems": MAX_ROUTING_RULES},
+    ("Entitlements", "auto_approve_below_monthly_usd"): _MONEY,
+    ("Entitlements", "hard_deny_above_monthly_usd"): _MONEY,
+    ("Entitlements", "plan_monthly_ceiling_usd"): _MONEY,
+    ("Entitlements", "enterprise_monthly_ceiling_usd"): _MONEY,
+    ("RoutingRule", "name"): {"minLength": 1, "maxLength": MAX_RULE_NAME_LENGTH},
+    ("RoutingRule", "allowed_roles"): {"minItems": 1},
+    ("RoutingRule", "min_monthly_delta_usd"): _MONEY,
+    ("RoutingRule", "max_monthly_delta_usd"): _MONEY,
+}
 
 
 def document(schema: OpenAPI, request_types: frozenset[str]) -> dict[str, Any]:
@@ -41,6 +66,8 @@ def document(schema: OpenAPI, request_types: frozenset[str]) -> dict[str, Any]:
     components = built["components"]["schemas"]
     for name in request_types & components.keys():
         components[name]["additionalProperties"] = False
+    for (name, field), facts in _BOUNDS.items():
+        _bound(components[name]["properties"][field], facts)
     _, problem = msgspec.json.schema_components(
         [Problem], ref_template="#/components/schemas/{name}"
     )
@@ -52,6 +79,13 @@ def document(schema: OpenAPI, request_types: frozenset[str]) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
     return built
+
+
+def _bound(schema: dict[str, Any], facts: Mapping[str, Any]) -> None:
+    """Put bounds where the values are: beside the null, if there is one."""
+    for option in schema.get("oneOf", [schema]):
+        if option.get("type") != "null":
+            option.update(facts)
 
 
 def _complete(path: str, operation: dict[str, Any], *, prefix_has_token: bool) -> None:

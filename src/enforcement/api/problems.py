@@ -1,6 +1,5 @@
 """Refusals on the wire: RFC 9457 problem details, each with a code that never changes."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 
+from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.errors import (
     ConflictError,
     EnforcementError,
@@ -17,7 +17,7 @@ from enforcement.domain.errors import (
     NotFoundError,
     TokenError,
 )
-from enforcement.logs import Log
+from enforcement.logs import Log, place_of
 from enforcement.store.errors import (
     ContendedError,
     LockTimeoutError,
@@ -38,19 +38,6 @@ _BY_STATUS: Final = {
     405: "method_not_allowed",
     413: "body_too_large",
 }
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes:
-        location: ``body``, ``query``, ``header`` or ``path``.
-        name: JSON path or parameter name.
-    """
-
-    location: str
-    name: str
-    detail: str
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,37 +64,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str
     hint: str = ""
     errors: tuple[Fault, ...] = ()
-
-
-class RefusalError(Exception):
-    """A request that the API itself refuses, before or beside the domain.
-
-    Args:
-        status: Of the response.
-        code: Stable code.
-        detail: What was seen, and what was expected; safe to show.
-        hint: What to do about it.
-        faults: Where several things were wrong.
-        headers: Of the response, such as ``retry-after``.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        *,
-        hint: str = "",
-        faults: tuple[Fault, ...] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.hint = hint
-        self.faults = faults
-        self.headers = dict(headers or {})
 
 
 def from_domain(error: EnforcementError) -> RefusalError:
@@ -241,14 +197,3 @@ class ProblemWriter:
             hint="Report the request_id to the operators of this service.",
         )
         return render(request, refusal)
-
-
-def place_of(error: BaseException) -> str:
-    """Return file, line and function where an exception arose, without its text."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "unknown"
-    code = trace.tb_frame.f_code
-    return f"{code.co_filename.rpartition('/src/')[2]}:{trace.tb_lineno} {code.co_qualname}"

@@ -20,9 +20,8 @@ from enforcement.api.counters import CounterFile
 from enforcement.api.edge import Edge
 from enforcement.api.journal import Journal
 from enforcement.api.paths import ROUTES
-from enforcement.api.problems import place_of
 from enforcement.api.wiring import Wiring
-from enforcement.logs import Bridge, Log
+from enforcement.logs import Bridge, Log, place_of
 from enforcement.settings import Settings
 from enforcement.store.database import Database
 from enforcement.store.settings import Safety, StoreSettings

@@ -12,10 +12,10 @@ from enforcement.store.database import Database, Transaction
 # "committed" falls to the scope that would pay: an inactive budget has nothing against it.
 _LISTING = """
     SELECT b.scope_key, b.monthly_limit_usd, b.active,
-           CASE WHEN b.active THEN coalesce((c.scopes ->> b.scope_key)::numeric(20, 4), 0.0000)
-                ELSE 0.0000 END
-    FROM enforcement.budgets b, enforcement.committed(
-        %s, date_trunc('month', now() AT TIME ZONE 'UTC')::date) c
+           CASE WHEN NOT b.active THEN 0.0000
+                WHEN b.scope_key = 'default' THEN c.default_usd ELSE c.project_usd END
+    FROM enforcement.budgets b, LATERAL enforcement.committed(
+        b.tenant_id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, b.scope_key) c
     WHERE b.tenant_id = %s AND (%s::text IS NULL OR b.scope_key = %s) ORDER BY b.scope_key
 """
 
@@ -23,7 +23,7 @@ _LISTING = """
 async def listing(db: Database, caller: Caller) -> list[Budget]:
     """Return the tenant's budgets by scope key, each with what is committed against it."""
     tenant = caller.tenant_id
-    rows = await db.read(tenant, _LISTING, (tenant, tenant, None, None))
+    rows = await db.read(tenant, _LISTING, (tenant, None, None))
     return [_budget(row) for row in rows]
 
 
@@ -61,7 +61,7 @@ async def put(
         )
         payload = {"scope_key": scope, "monthly_limit_usd": monthly_text(limit), "active": active}
         await tx.append(Event.BUDGET_SET, caller.principal_id, payload)
-        rows = await tx.all(_LISTING, (tx.tenant_id, tx.tenant_id, scope, scope))
+        rows = await tx.all(_LISTING, (tx.tenant_id, scope, scope))
         return _budget(rows[0])
 
     return await db.run(caller.tenant_id, work)

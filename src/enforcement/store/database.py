@@ -150,8 +150,8 @@ class Database:
         async def once() -> T:
             async with self.lease(deadline) as lease:
                 rows = await lease.message(
-                    "BEGIN; SELECT enforcement.enter_locked(%s, %s)",
-                    (tenant_id, self.lock_timeout_ms(deadline)),
+                    "BEGIN; SELECT enforcement.enter_locked(%s, %s, %s)",
+                    (tenant_id, self.lock_timeout_ms(deadline), self.safety.lock),
                 )
                 result = await work(Transaction(lease, tenant_id, rows[0][0]))
                 lease.committing = True

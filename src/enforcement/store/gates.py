@@ -61,17 +61,6 @@ class _Reading(msgspec.Struct, frozen=True):
     costs: tuple[DailyCost, ...] = ()
 
 
-class _Writing(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``enforcement.gate_commit`` takes."""
-
-    decision: Decision
-    digest: str
-    payload: str
-    draws: tuple[Draw, ...] = ()
-    approval: Approval | None = None
-    approval_payload: str | None = None
-
-
 _READER = msgspec.json.Decoder(_Reading)
 _WRITER = msgspec.json.Encoder()
 
@@ -242,21 +231,26 @@ async def write(
     alone: bool = True,
 ) -> None:
     """Write a decision with everything that hangs on it; alone, commit in the same message."""
-    writing = _Writing(
-        decision=decision,
-        digest=digest(decision).hex(),
-        payload=canonical_text(records.decision_payload(decision, draws)),
-        draws=draws,
-        approval=approval,
-        approval_payload=(
-            None if approval is None else canonical_text(records.approval_payload(approval))
-        ),
-    )
+    hashed = digest(decision)
+    payload = canonical_text(records.decision_payload(decision, draws, hashed.hex()))
     lease.committing = alone
     await lease.message(
-        "SELECT enforcement.gate_commit(%s, %s)" + ("; COMMIT" if alone else ""),
-        (decision.tenant_id, _WRITER.encode(writing).decode()),
+        "SELECT enforcement.gate_commit(%s, %s, %s, %s, %s, %s, %s)"
+        + ("; COMMIT" if alone else ""),
+        (
+            decision.tenant_id,
+            _json(decision),
+            hashed,
+            payload,
+            _json(draws) if draws else None,
+            None if approval is None else _json(approval),
+            None if approval is None else canonical_text(records.approval_payload(approval)),
+        ),
     )
+
+
+def _json(value: object) -> str:
+    return _WRITER.encode(value).decode()
 
 
 def known_policy(db: Database, tenant_id: UUID) -> Policy | None:

@@ -22,6 +22,9 @@ from psycopg_pool.base import AttemptWithBackoff
 from enforcement.store.settings import StoreSettings
 
 _WAIT_INTERVAL_S: Final = 0.1
+# Every statement here finds its rows by an index. Plans are made once a session, maybe while the
+# tables are empty and a scan looks cheap: that plan would then be kept as they grow.
+_SESSION: Final = ("timezone=UTC", "plan_cache_mode=force_generic_plan", "enable_seqscan=off")
 
 RV = TypeVar("RV")
 
@@ -101,7 +104,7 @@ def make_pool(settings: StoreSettings) -> SteadyPool:
     }
     options = [str(given.get("options", ""))]
     options += [f"-c {name}={round(seconds * 1000)}" for name, seconds in timeouts.items()]
-    options += ["-c timezone=UTC"]
+    options += [f"-c {setting}" for setting in _SESSION]
     return SteadyPool(
         settings.dsn,
         connection_class=CuttableConnection,

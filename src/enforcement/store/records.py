@@ -8,7 +8,7 @@ import msgspec
 
 from enforcement.domain.approvals import Approval
 from enforcement.domain.credits import Draw
-from enforcement.domain.decision import Decision, digest
+from enforcement.domain.decision import Decision
 from enforcement.domain.money import hourly_text, monthly_text
 from enforcement.domain.reservations import Reconciliation
 from enforcement.domain.routing import Routing
@@ -54,14 +54,20 @@ def pending_approval(about: Decision, routing: Routing, now: datetime) -> Approv
     )
 
 
-def decision_payload(about: Decision, draws: Iterable[Draw]) -> dict[str, object]:
-    """Return what the ledger keeps of a decision, readable without the decisions table."""
+def decision_payload(about: Decision, draws: Iterable[Draw], sha256: str) -> dict[str, object]:
+    """Return what the ledger keeps of a decision, readable without the decisions table.
+
+    Args:
+        about: The decision.
+        draws: The credits it reserves.
+        sha256: Its digest in hexadecimal.
+    """
     return {
         "decision_id": about.decision_id,
         "source": about.source.value,
         "idempotency_key": about.idempotency_key,
         "request_sha256": about.fingerprint,
-        "response_sha256": digest(about).hex(),
+        "response_sha256": sha256,
         "outcome": about.outcome.value,
         "reason_codes": list(about.reason_codes),
         "mode": about.mode.value,

@@ -25,7 +25,7 @@ from stressproof.evidence.failure import (
     Unsupported,
 )
 from stressproof.evidence.failure import Stage as StageRecord
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, part
 from stressproof.evidence.judging import summarise
 from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -39,9 +39,6 @@ from stressproof.version import __version__
 PROFILE = "enforcement_failure_injection"
 RUNNER = "staged_failure_injection"
 EXECUTION_CLASS = "staged"
-ALONE = "FI-005"
-"""The scenario that waits for a minute to pass: it has a stage of its own beside the others."""
-
 UNSUPPORTED = (
     Unsupported(
         "packet_loss",
@@ -170,7 +167,7 @@ class Injection:
 
     def _inject(self) -> None:
         names = self._plan.scenarios
-        beside = [name for name in names if name == ALONE and len(names) > 1]
+        beside = [name for name in names if MATRIX[name].beside and len(names) > 1]
         here = [name for name in names if name not in beside]
         helper = _Beside(lambda: self._run_on_a_stage(beside, main=False)) if beside else None
         if helper is not None:
@@ -190,13 +187,13 @@ class Injection:
                 if "FI-004" in names and names[0] != "FI-004":
                     prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
             for name in names:
+                spec = MATRIX[name]
                 done = run_scenario(
                     stage,
-                    name,
+                    part(spec, [spec.faults[0].id]) if plan.quick else spec,
                     seed=plan.seed,
                     position=plan.scenarios.index(name),
                     command=plan.command,
-                    faults=_first_fault(name) if plan.quick else None,
                     say=say,
                 )
                 self._done[name] = done
@@ -267,11 +264,7 @@ class _Beside:
         if isinstance(self._failure, RunError):
             raise self._failure
         if self._failure is not None:
-            raise RunError(f"{ALONE} broke: {self._failure}") from self._failure
-
-
-def _first_fault(name: str) -> list[str]:
-    return [MATRIX[name].faults[0].id]
+            raise RunError(f"the stage beside broke: {self._failure}") from self._failure
 
 
 def probe(url: str) -> Health:

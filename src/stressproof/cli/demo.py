@@ -17,7 +17,9 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit, strongest
 
 CAPTURE = "scripts/load_test_api.py"
+INJECT = "scripts/inject_enforcement_failures.py"
 VERIFY = "scripts/verify_enforcement_stress_evidence.py"
+VERIFY_FAILURE = "scripts/verify_enforcement_failure_injection_evidence.py"
 GATE = "scripts/run_enforcement_release_evidence_gate.py"
 
 
@@ -57,6 +59,11 @@ GATE = "scripts/run_enforcement_release_evidence_gate.py"
     show_default=True,
     help="Processes of the service.",
 )
+@click.option(
+    "--skip-injection",
+    is_flag=True,
+    help="Leave the failures out; the gate is asked for stress evidence only, and says so.",
+)
 @click.option("--keep-database", is_flag=True, help="Leave the database's files behind.")
 def command(
     directory: Path,
@@ -65,41 +72,74 @@ def command(
     users: int,
     service_workers: int,
     *,
+    skip_injection: bool,
     keep_database: bool,
 ) -> Exit:
-    """Run the whole protocol here: service, load, verification, gate.
+    """Run the whole protocol here: service, load, failures, verification, gate.
 
     Starts PostgreSQL and the enforcement service on free ports of this machine, captures stress
-    evidence, verifies it and asks the gate. Takes about two minutes; Ctrl-C stops everything and
-    keeps what was measured.
+    evidence, injects failures into a second, disposable pair of them, verifies both and asks the
+    gate. Takes about five minutes; Ctrl-C stops everything and keeps what was measured.
     """
     root = _checkout()
     folder = _new_folder(directory)
-    evidence = folder / "enforcement_stress_artifact.json"
+    run = _Run(root=root, folder=folder)
     note(f"demo in {folder}: starting PostgreSQL and the enforcement service on free ports")
     try:
         with DemoService(folder.resolve(), workers=service_workers) as service:
             note(
                 f"service on {service.url}: {service_workers} workers, a tenant of 5,000 decisions"
             )
-            captured = _step(
-                root,
+            run.step(
                 "capture",
-                [
-                    *(CAPTURE, "--profile", "enforcement", "--url", service.url),
-                    *("--rounds", str(rounds), "--duration", str(duration)),
-                    *("--users", str(users), "--enforce-thresholds", "--out", str(evidence)),
-                ],
-                service.environment(),
+                CAPTURE,
+                *("--profile", "enforcement", "--url", service.url),
+                *("--rounds", str(rounds), "--duration", str(duration)),
+                *("--users", str(users), "--enforce-thresholds", "--out", str(run.stress)),
+                environment=service.environment(),
             )
     finally:
         if not keep_database:
             shutil.rmtree(folder / "data", ignore_errors=True)
         shutil.rmtree(folder / "state", ignore_errors=True)
-    codes = {"capture": captured}
-    if captured not in {Exit.INTERRUPTED, Exit.TERMINATED}:
-        codes |= _judge(root, folder, evidence)
-    return _close(folder, evidence, codes)
+    if not skip_injection and not run.interrupted:
+        run.step(
+            "inject",
+            INJECT,
+            *("--output", str(run.failure), "--executed-by", "demo-executor"),
+            *("--approved-by", "demo-approver", "--workers", str(service_workers)),
+        )
+    if not run.interrupted:
+        _judge(run, with_failures=not skip_injection)
+    return _close(run)
+
+
+class _Run:
+    """One demo under way: where it lies, and how its steps ended.
+
+    Attributes:
+        stress: The stress artifact.
+        failure: The failure artifact.
+        codes: How each step ended, by its name.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = root
+        self.folder = folder
+        self.stress = folder / "enforcement_stress_artifact.json"
+        self.failure = folder / "enforcement_failure_injection.json"
+        self.codes: dict[str, Exit] = {}
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended a step."""
+        return bool({Exit.INTERRUPTED, Exit.TERMINATED} & set(self.codes.values()))
+
+    def step(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
+        """Run one of the protocol's commands as a child."""
+        self.codes[name] = _step(
+            self.root, name, list(command), os.environ if environment is None else environment
+        )
 
 
 def _checkout() -> Path:
@@ -172,42 +212,44 @@ def _wait_out(child: subprocess.Popen[bytes]) -> int:
         return child.wait()
 
 
-def _judge(root: Path, folder: Path, evidence: Path) -> dict[str, Exit]:
+def _judge(run: _Run, *, with_failures: bool) -> None:
     """Verify the evidence and ask the gate about it."""
-    environment = dict(os.environ)
-    verified = _step(
-        root,
+    run.step(
         "verify",
-        [
-            *(VERIFY, "--evidence-path", str(evidence)),
-            *("--decision-out", str(folder / "verification.json")),
-        ],
-        environment,
+        VERIFY,
+        *("--evidence-path", str(run.stress)),
+        *("--decision-out", str(run.folder / "verification.json")),
     )
-    gated = _step(
-        root,
-        "gate (stress evidence only: failure injection is not yet part of this run)",
-        [
-            *(GATE, "--evidence-only", "--without-failure-evidence"),
-            *("--stress-evidence-path", str(evidence)),
-            *("--decision-out", str(folder / "decision.json")),
-        ],
-        environment,
+    asked = ["--without-failure-evidence"]
+    if with_failures:
+        run.step(
+            "verify-failures",
+            VERIFY_FAILURE,
+            *("--evidence-path", str(run.failure)),
+            *("--decision-out", str(run.folder / "failure_verification.json")),
+        )
+        asked = ["--failure-evidence-path", str(run.failure)]
+    else:
+        note("\nfailure injection was left out: the gate is asked for stress evidence only")
+    run.step(
+        "gate",
+        GATE,
+        *("--evidence-only", "--stress-evidence-path", str(run.stress), *asked),
+        *("--decision-out", str(run.folder / "decision.json")),
     )
-    return {"verify": verified, "gate": gated}
 
 
-def _close(folder: Path, evidence: Path, codes: Mapping[str, Exit]) -> Exit:
+def _close(run: _Run) -> Exit:
     """Say how each step ended, where everything lies and what to run next."""
-    code = strongest(codes.values())
+    code = strongest(run.codes.values())
     lines = ["", "== demo"]
-    lines += [f"  {name:<10} exit {int(one):<4} {one.meaning}" for name, one in codes.items()]
+    lines += [f"  {name:<16} exit {int(one):<4} {one.meaning}" for name, one in run.codes.items()]
     lines.append("  where everything lies:")
-    lines += [f"    {path}" for path in sorted(folder.rglob("*")) if path.is_file()]
-    if evidence.exists():
+    lines += [f"    {path}" for path in sorted(run.folder.rglob("*")) if path.is_file()]
+    if run.stress.exists():
         lines += [
             "  next:",
-            f"    uv run python {VERIFY} --evidence-path {evidence}",
+            f"    uv run python {VERIFY} --evidence-path {run.stress}",
             "    uv run enforcement serve        # then the commands of the README, by hand",
         ]
     lines.append(f"{'PASS' if code is Exit.PASS else 'NOT PASSED'}  exit {int(code)}")

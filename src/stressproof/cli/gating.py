@@ -47,6 +47,11 @@ class GateShowing(Struct, frozen=True):
     decision_out: Path | None
     dry_run: bool
 
+    @property
+    def mark(self) -> str:
+        """What every line of a rehearsal begins with."""
+        return f"{NOT_RELEASE}  " if self.dry_run else ""
+
 
 def showing_options(command: CommandT) -> CommandT:
     """Add the options of `GateShowing` to a command."""
@@ -126,7 +131,13 @@ def run_and_conclude(
     if evidence_only:
         decision = decide_on_evidence(gate, asked, Path())
     else:
-        decision = run_gate(gate, asked, Path(), told_judged=_tell_judged, tell=note)
+        decision = run_gate(
+            gate,
+            asked,
+            Path(),
+            told_judged=lambda judged: _tell_judged(judged, showing.mark),
+            tell=note,
+        )
     if out is not None:
         write_atomic(out, render(decision, "json").encode())
         note(f"decision written to {out}")
@@ -134,18 +145,18 @@ def run_and_conclude(
     if showing.form == "github":
         _append_step_summary(render(decision, "markdown"))
     if showing.form != "text":
-        note(summary(decision))
+        note(showing.mark + summary(decision))
     return decision.exit_code
 
 
-def _tell_judged(judged: Judged) -> None:
+def _tell_judged(judged: Judged, mark: str) -> None:
     """Say what blocks before the first quality step: those take minutes."""
-    for verdict in judged.verdicts:
-        note(verdict_summary(verdict))
+    lines = [verdict_summary(verdict) for verdict in judged.verdicts]
     for check in judged.checks:
         if check.exit_code is not Exit.PASS:
-            for line in reasons(check):
-                note(line)
+            lines += reasons(check)
+    for line in lines:
+        note(mark + line)
 
 
 def _reserve(path: Path, gate: str) -> None:

@@ -195,13 +195,15 @@ def never_acknowledged(evidence: Evidence) -> Found:
 def limit_kept(evidence: Evidence) -> Found:
     """No window of ``window_us`` holds more than ``limit`` acknowledged operations.
 
+    Where it is about a fault, only operations that began before the end of its watch are looked at.
     Admission happens between start and end, so only operations wholly inside a window count: what
     is found is over the limit for certain.
     """
     window, limit = evidence.number("window_us", 60_000_000), evidence.number("limit")
-    accepted = sorted(
-        (one for one in evidence.of_kind() if one.code.ending == "ok"), key=lambda one: one.end_us
-    )
+    seen: Sequence[Operation] = evidence.of_kind()
+    if evidence.fault is not None:
+        seen = began_in(seen, 0, evidence.fault.watched_us)
+    accepted = sorted((one for one in seen if one.code.ending == "ok"), key=lambda one: one.end_us)
     ends = [one.end_us for one in accepted]
     wrong = 0
     starts = sorted(one.start_us for one in accepted)

@@ -4,10 +4,11 @@
 fault or a check of its scenario is missing is not evidence for that scenario.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.evidence.failure import Objectives, Parameter
 
@@ -98,6 +99,7 @@ class ScenarioSpec(Struct, frozen=True):
         faults: In order.
         checks: Over operations.
         queries: Of `stressproof.evidence.failure_queries.QUERIES`.
+        beside: It mostly waits, so it runs beside the others, on a stage of its own.
     """
 
     id: str
@@ -108,6 +110,7 @@ class ScenarioSpec(Struct, frozen=True):
     faults: tuple[FaultSpec, ...]
     checks: tuple[CheckSpec, ...]
     queries: tuple[str, ...]
+    beside: bool = False
 
 
 _EFFECTS: Final = (
@@ -243,8 +246,8 @@ _FI_002 = ScenarioSpec(
         FaultSpec(
             "worker_killed",
             "kill_worker",
-            "SIGKILL to a worker whose sessions hold or await locks",
-            "the worker gone, and another in its place",
+            "SIGKILL to a worker in the middle of a transaction that holds a tenant's lock",
+            "its session seen holding the lock and then gone; the worker gone and replaced",
             1 * _S,
             LATER,
         ),
@@ -474,7 +477,16 @@ _FI_005 = ScenarioSpec(
         *_EFFECTS,
         CheckSpec("failed_absent", baseline=True),
         CheckSpec(
-            "limit_kept", "", {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * _S}
+            "limit_kept",
+            "flood",
+            {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * _S},
+        ),
+        # While the counters are away each worker admits its share by a count of its own; what
+        # of that reaches the database just as it comes back may be a tenth of the limit.
+        CheckSpec(
+            "limit_kept",
+            "",
+            {"kind": "gate_flood", "limit": FLOOD_LIMIT * 11 // 10, "window_us": 60 * _S},
         ),
         CheckSpec("only_codes", "flood", {"kind": "gate_flood", "codes": "200/ALLOW* 429/retry"}),
         CheckSpec(
@@ -490,6 +502,7 @@ _FI_005 = ScenarioSpec(
         CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * _S}),
     ),
     queries=(*_LEDGER, "failsafes_recorded"),
+    beside=True,
 )
 
 MATRIX: Final = {spec.id: spec for spec in (_FI_001, _FI_002, _FI_003, _FI_004, _FI_005)}
@@ -507,3 +520,16 @@ LIMITS: Final = (
 def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
     """Return what is held against a trial without faults: the same, and that nothing is wrong."""
     return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
+
+
+def part(spec: ScenarioSpec, faults: Collection[str]) -> ScenarioSpec:
+    """Return a scenario with some of its faults, and with the checks that these can satisfy.
+
+    What it proves is less than the scenario; an artifact of it is no evidence for the scenario.
+    """
+    kept = {fault.id for fault in spec.faults if fault.id in faults}
+    return replace(
+        spec,
+        faults=tuple(fault for fault in spec.faults if fault.id in kept),
+        checks=tuple(check for check in spec.checks if not check.about or check.about in kept),
+    )

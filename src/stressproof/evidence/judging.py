@@ -17,7 +17,7 @@ from stressproof.evidence.failure import (
     Verdict,
     Witness,
 )
-from stressproof.evidence.failure_matrix import MATRIX, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_matrix import ScenarioSpec, baseline_checks
 from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.evidence.operations import (
     EFFECT_COLUMNS,
@@ -146,22 +146,15 @@ def _demand_order(windows: Sequence[Window]) -> None:
         position = window.watched_us
 
 
-def judge_scenario(
-    baseline: Trial, trial: Trial, spec: ScenarioSpec | None = None
-) -> tuple[Verdict, list[str]]:
+def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
     """Return a scenario's verdict and every reason against a pass.
 
     A violated check fails, whatever else holds. Without a failure: a fault without a witness, a
-    check that looked at nothing, a *sometimes* that never happened and whatever the matrix demands
-    and is not there are inconclusive.
-
-    Args:
-        baseline: Without faults.
-        trial: With them.
-        spec: What the matrix demands; None demands nothing.
+    check that looked at nothing and a *sometimes* that never happened are inconclusive. Whether all
+    was checked that should be is another question (`missing`).
     """
     failed: list[str] = []
-    unsure = [] if spec is None else missing(baseline, trial, spec)
+    unsure: list[str] = []
     if not trial.faults:
         unsure.append("no fault was injected")
     for fault in trial.faults:
@@ -244,14 +237,14 @@ def summarise(scenarios: Sequence[Scenario]) -> Summary:
 def differences(
     scenarios: Sequence[Scenario],
     summary: Summary,
-    matrix: Mapping[str, ScenarioSpec] = MATRIX,
+    matrix: Mapping[str, ScenarioSpec] | None = None,
 ) -> list[Difference]:
     """Return every statement of an artifact that does not follow from what it carries.
 
     Args:
         scenarios: Of the artifact.
         summary: Likewise.
-        matrix: What is demanded of each scenario.
+        matrix: What is demanded of each scenario; None demands nothing.
     """
     found: list[Difference] = []
     for number, scenario in enumerate(scenarios):
@@ -261,10 +254,9 @@ def differences(
                 found += _trial_differences(f"{where}.{name}", trial)
             except ValueError as error:
                 found.append(Difference(f"{where}.{name}", str(error), "operations with a meaning"))
-        spec = matrix.get(scenario.id)
-        if spec is None:
-            found.append(Difference(f"{where}.id", scenario.id, "a scenario of the matrix"))
-        status, reasons = judge_scenario(scenario.baseline, scenario.trial, spec)
+        if matrix is not None:
+            found += _matrix_differences(where, scenario, matrix.get(scenario.id))
+        status, reasons = judge_scenario(scenario.baseline, scenario.trial)
         passed = passed_titles(scenario.trial)
         lasted = seconds(scenario.baseline, scenario.trial)
         found += _unequal(f"{where}.status", scenario.status, status)
@@ -272,6 +264,15 @@ def differences(
         found += _unequal(f"{where}.checks", scenario.checks, passed)
         found += _unequal(f"{where}.duration_seconds", scenario.duration_seconds, lasted)
     return found + _unequal("$.summary", summary, summarise(scenarios))
+
+
+def _matrix_differences(
+    where: str, scenario: Scenario, spec: ScenarioSpec | None
+) -> list[Difference]:
+    if spec is None:
+        return [Difference(f"{where}.id", scenario.id, "a scenario of the matrix")]
+    lines = missing(scenario.baseline, scenario.trial, spec)
+    return [Difference(where, line, "what the matrix demands") for line in lines]
 
 
 def passed_titles(trial: Trial) -> list[str]:

@@ -3,7 +3,10 @@
 from typing import Any
 
 from stressproof.evidence.encoding import encode
+from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.stress import TEMPLATE_MARKER
+
+FAILURE_TEMPLATE = "docs/ops/evidence/enforcement_failure_injection_TEMPLATE.json"
 
 STRESS_TEMPLATE = "docs/ops/evidence/enforcement_stress_artifact_TEMPLATE.json"
 
@@ -99,5 +102,43 @@ def stress_template() -> bytes:
                 "min_throughput_rps": 0.0,
             },
             "meets_targets": False,
+        }
+    )
+
+
+def failure_template() -> bytes:
+    """Return the failure template: every field of the protocol, no scenario that could pass."""
+    return encode(
+        {
+            TEMPLATE_MARKER: (
+                "This shows the protocol's fields and is no evidence: every verifier rejects a "
+                "document with this field. Evidence is captured by "
+                "scripts/inject_enforcement_failures.py, which adds the operations, effects and "
+                "witnesses behind each scenario (docs/schemas/failure-artifact.json)."
+            ),
+            "profile": "enforcement_failure_injection",
+            "runner": "staged_failure_injection",
+            "execution_class": "staged",
+            "captured_at": _STAMP,
+            "executed_by": "NAME",
+            "approved_by": "OTHER_NAME",
+            "scenarios": [
+                {
+                    "id": name,
+                    "status": "inconclusive",
+                    "duration_seconds": 0.001,
+                    "checks": [],
+                    "evidence_refs": [],
+                    "command": "",
+                    "result_tail": "",
+                }
+                for name in MATRIX
+            ],
+            "summary": {
+                "total_scenarios": len(MATRIX),
+                "passed_scenarios": 0,
+                "failed_scenarios": len(MATRIX),
+                "overall_passed": False,
+            },
         }
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_matrix import MATRIX, ScenarioSpec
 from stressproof.evidence.judging import judge_scenario, passed_titles, seconds
 from stressproof.faults.scenarios import SCRIPTS
 from stressproof.faults.stage import Stage
@@ -32,12 +32,11 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 def run_scenario(
     stage: Stage,
-    name: str,
+    spec: ScenarioSpec,
     *,
     seed: int,
     position: int = 0,
     command: str = "",
-    faults: Sequence[str] | None = None,
     script: Callable[[], Script] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Scenario:
@@ -45,33 +44,32 @@ def run_scenario(
 
     Args:
         stage: Entered.
-        name: Of the scenario.
+        spec: The scenario, of the matrix or a part of it.
         seed: Of its load and schedule.
         position: Among the artifact's scenarios; references point there.
         command: What was run, for evidence.
-        faults: Ids of those to inject, all if None.
         script: Makes the scenario's script, its own if None.
         say: Told what happens.
 
     Raises:
         RunError: It broke; nothing can be concluded.
     """
-    spec = MATRIX[name]
-    make = SCRIPTS[name] if script is None else script
-    wanted = [fault for fault in spec.faults if faults is None or fault.id in faults]
+    make = SCRIPTS[spec.id] if script is None else script
     stamp = f"{time.time_ns() // 1_000_000:x}"
-    say(f"{name}: {spec.title}: baseline")
-    baseline = TrialRun(stage, make(), [], run=f"{stamp}b", seed=seed, say=say).run()
-    say(f"{name}: {spec.title}: {len(wanted)} faults")
-    trial = TrialRun(stage, make(), wanted, run=f"{stamp}f", seed=seed, say=say).run()
-    status, reasons = judge_scenario(baseline, trial, spec)
+    say(f"{spec.id}: {spec.title}: baseline")
+    calm = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)
+    baseline = calm.run()
+    say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
+    faulty = TrialRun(stage, _on(spec, make), spec.faults, run=f"{stamp}f", seed=seed, say=say)
+    trial = faulty.run()
+    status, reasons = judge_scenario(baseline, trial)
     return Scenario(
-        id=name,
+        id=spec.id,
         status=status,
         duration_seconds=seconds(baseline, trial),
         checks=passed_titles(trial),
         evidence_refs=references(trial, position),
-        command=command or f"stressproof inject --scenario {name} --seed {seed}",
+        command=command or f"stressproof inject --scenario {spec.id} --seed {seed}",
         result_tail=_tail(trial),
         title=spec.title,
         seed=seed,
@@ -79,6 +77,12 @@ def run_scenario(
         baseline=baseline,
         trial=trial,
     )
+
+
+def _on(spec: ScenarioSpec, make: Callable[[], Script]) -> Script:
+    script = make()
+    script.spec = spec
+    return script
 
 
 def references(trial: Trial, position: int) -> list[str]:

@@ -125,9 +125,8 @@ def run_gate(
         UsageError: The gate would nest, or the project names no steps.
     """
     refuse_to_nest()
-    checkout_root = Path(read_checkout(folder).root)
-    steps = read_steps(checkout_root)
     judged = judge_evidence(asked, folder)
+    steps = read_steps(Path(judged.checkout.root))
     told_judged(judged)
     reports = _run_or_say_why_not(steps, asked, judged, tell)
     checks = list(judged.checks)

@@ -180,6 +180,9 @@ class Aftermath(Struct, frozen=True, kw_only=True):
 )
 def unchanged(case: Aftermath, judgement: Judgement) -> None:
     """The quality steps ran on the build and beside the evidence that the decision is about."""
+    if not case.judged:
+        judgement.skip(_NOTHING_JUDGED)
+        return
     if case.before.head is not None:
         judgement.check(
             case.after.head == case.before.head, "HEAD", case.after.head, case.before.head

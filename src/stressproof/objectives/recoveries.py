@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stressproof.errors import EvidenceError
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.judging import bit, differences
+from stressproof.evidence.judging import bit, derive
 from stressproof.objectives.expression import EVERY_FAULT, Number, Threshold
 from stressproof.objectives.figures import Figure
 from stressproof.objectives.judging import Interval, Judgement, absolute_limit, judge
@@ -47,27 +47,29 @@ def recoveries_of(artifact: FailureArtifact) -> list[FaultRecovery]:
     """Return the recovery from each fault of failure evidence, recomputed from its operations.
 
     Raises:
-        EvidenceError: What the artifact says does not follow from what it carries.
+        EvidenceError: A recovery that the artifact states is not that of its operations.
+        ValueError: Its operations have no meaning.
     """
-    found = differences(artifact.scenarios, artifact.summary)
-    if found:
-        first = found[0]
-        raise EvidenceError(
-            f"{len(found)} statements do not follow from the operations: {first.where} is "
-            f"{first.seen}, expected {first.expected}",
-            hint="Inject again; evidence is never edited.",
-        )
-    return [
-        FaultRecovery(
-            scenario=scenario.id,
-            fault=fault.id,
-            kind=fault.kind,
-            recovery_us=fault.recovery.rto_service_us,
-            witnessed=bool(fault.witnesses) and all(bit(one) for one in fault.witnesses),
-        )
-        for scenario in artifact.scenarios
-        for fault in scenario.trial.faults
-    ]
+    found = []
+    for scenario in artifact.scenarios:
+        follows = derive(scenario.trial).recoveries
+        for fault, expected in zip(scenario.trial.faults, follows, strict=True):
+            if fault.recovery != expected:
+                raise EvidenceError(
+                    f"{scenario.id}/{fault.id}: the recovery stated is {fault.recovery}, and that "
+                    f"of the operations is {expected}",
+                    hint="Inject again; evidence is never edited.",
+                )
+            found.append(
+                FaultRecovery(
+                    scenario=scenario.id,
+                    fault=fault.id,
+                    kind=fault.kind,
+                    recovery_us=expected.rto_service_us,
+                    witnessed=bool(fault.witnesses) and all(bit(one) for one in fault.witnesses),
+                )
+            )
+    return found
 
 
 def judge_recoveries(threshold: Threshold, recoveries: Sequence[FaultRecovery]) -> Record:

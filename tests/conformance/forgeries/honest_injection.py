@@ -139,7 +139,7 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
     trial = _trial(
         spec, datetime.fromisoformat(baseline.ended_at) + timedelta(seconds=1), with_faults=True
     )
-    status, reasons = judging.judge_scenario(baseline, trial, spec)
+    status, reasons = judging.judge_scenario(baseline, trial)
     scenario = Scenario(
         id=spec.id,
         status=status,

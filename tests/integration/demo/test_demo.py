@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-QUICK = ("--rounds", "1", "--duration", "2", "--users", "2")
+QUICK = ("--rounds", "1", "--duration", "2", "--users", "2", "--skip-injection")
 
 
 def processes_naming(folder: Path) -> list[str]:

@@ -9,9 +9,13 @@ from running_service import Service, Tenant, World, make_world, start
 
 
 @pytest.fixture(scope="session")
-def world(postgres_server: PostgresServer) -> World:
-    """One migrated database for all tests that break nothing."""
-    return make_world(postgres_server)
+def world() -> Iterator[World]:
+    """One migrated database for all tests that break nothing.
+
+    On a server of its own: roles and their passwords belong to a server, not to a database.
+    """
+    with PostgresServer.start() as server:
+        yield make_world(server)
 
 
 @pytest.fixture(scope="session")

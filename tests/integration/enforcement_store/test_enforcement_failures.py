@@ -118,21 +118,21 @@ def test_a_killed_server_is_unavailable_and_then_served_again(
 
 
 def test_terminated_backends_do_not_reach_the_caller(cluster: Cluster, staff: Staff) -> None:
-    """Connections killed while idle are replaced: the next gates are decided, not refused."""
+    """One broken connection condemns the idle ones: a second attempt does not meet the next."""
+    name = f"app-{uuid.uuid4().hex[:8]}"
 
     async def work(db: Database) -> None:
-        await asyncio.gather(*(gates.evaluate(db, staff.member, ask()) for _ in range(8)))
+        await asyncio.gather(*(gates.evaluate(db, staff.member, ask()) for _ in range(12)))
         killed = cluster.sql(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE application_name = %s",
             name,
         )
-        assert killed[0][0] >= 4
-        answers = await asyncio.gather(*(gates.evaluate(db, staff.member, ask()) for _ in range(8)))
-        assert all(not answer.replayed for answer in answers)
+        assert killed == [(6,)]
+        answer = await gates.evaluate(db, staff.member, ask())
+        assert not answer.replayed
 
-    name = f"app-{uuid.uuid4().hex[:8]}"
-    cluster.run(work, pool_size=4, application_name=name)
+    cluster.run(work, pool_size=6, application_name=name, max_attempts=2)
 
 
 def test_a_connection_lost_while_committing_is_an_unknown_outcome(
@@ -214,6 +214,27 @@ def test_a_cancelled_gate_closes_its_connection_and_leaves_no_lock(
         await _until_served(db, staff)
 
     cluster.run(work, pool_size=2)
+
+
+def test_a_cancelled_gate_does_not_wait_for_a_frozen_server(
+    server: PostgresServer, fragile: Cluster
+) -> None:
+    """Psycopg would ask the frozen server to stop and wait ten seconds for its answer."""
+
+    async def work(db: Database) -> None:
+        staff = await make_staff(db)
+        server.freeze()
+        try:
+            waiting = asyncio.create_task(gates.evaluate(db, staff.member, ask(), deadline_s=60.0))
+            await asyncio.sleep(0.3)
+            waiting.cancel()
+            done, _ = await asyncio.wait([waiting], timeout=5.0)
+            assert done
+            assert waiting.cancelled()
+        finally:
+            server.thaw()
+
+    fragile.run(work, pool_size=2)
 
 
 def test_a_deadlock_is_retried_and_served(cluster: Cluster, staff: Staff) -> None:

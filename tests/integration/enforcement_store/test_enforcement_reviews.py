@@ -18,6 +18,7 @@ from enforcement.store import approvals, budgets, gates, ledger
 from enforcement.store import credits as grants
 from enforcement.store.approvals import Reviewed
 from enforcement.store.database import Database
+from enforcement.store.settings import Safety
 
 
 def _sign(claims: Claims) -> str:
@@ -256,8 +257,11 @@ def test_requests_nobody_reviews_expire_by_themselves(cluster: Cluster, staff: S
     cluster.run(work)
 
 
-def test_fifty_consumers_of_one_token_and_one_succeeds(cluster: Cluster, staff: Staff) -> None:
-    """Fifty at once through many connections: one is served, the others are replays."""
+@pytest.mark.parametrize("safety", [Safety(), Safety(lock=False)])
+def test_fifty_consumers_of_one_token_and_one_succeeds(
+    cluster: Cluster, staff: Staff, safety: Safety
+) -> None:
+    """Fifty at once: one is served, the others are replays, even with the tenant's lock off."""
 
     async def work(db: Database) -> None:
         _, claims, token = await _approved(db, staff)
@@ -271,7 +275,7 @@ def test_fifty_consumers_of_one_token_and_one_succeeds(cluster: Cluster, staff: 
         assert {error.code for error in refused} == {"token_replayed"}
         assert len(refused) == 49
 
-    cluster.run(work, pool_size=20)
+    cluster.run(work, pool_size=20, safety=safety)
     assert _events(cluster, staff).count("approval.token_consumed") == 1
 
 

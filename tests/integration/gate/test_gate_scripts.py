@@ -348,7 +348,8 @@ def test_a_rehearsal_cannot_look_like_a_release(project: ReleaseProject, case: s
     arguments = ("--dry-run", "--decision-out", "decision.json")
     ended = project.enterprise(*arguments, **variables)
     assert ended.code == code, ended.out + ended.err
-    assert all(line.startswith(NOT_RELEASE) for line in ended.out.splitlines())
+    lines = [*ended.out.splitlines(), *ended.err.splitlines()]
+    assert all(line.startswith(NOT_RELEASE) for line in lines)
     assert "print('first ran')" in ended.out
     assert "first ran\n" not in ended.err
     assert not (project.root / "decision.json").exists()

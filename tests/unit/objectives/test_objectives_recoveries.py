@@ -70,21 +70,20 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
 
 
 def make_artifact(trial: Trial) -> FailureArtifact:
-    """One scenario whose statements follow from its trials."""
+    """One scenario with this trial; nothing but the recovery is asked of it here."""
     baseline = replace(trial, faults=[])
     baseline = replace(baseline, phases=judging.derive(baseline).phases)
-    status, reasons = judging.judge_scenario(baseline, trial)
     scenario = Scenario(
         id="FI-001",
-        status=status,
-        duration_seconds=judging.seconds(baseline, trial),
-        checks=judging.passed_titles(trial),
+        status="inconclusive",
+        duration_seconds=20.0,
+        checks=[],
         evidence_refs=[],
         command="stressproof inject",
         result_tail="",
         title="",
         seed=1,
-        reasons=reasons,
+        reasons=[],
         baseline=baseline,
         trial=trial,
     )

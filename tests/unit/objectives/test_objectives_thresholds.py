@@ -221,6 +221,15 @@ def test_verdicts_on_a_steady_service(text: str, outcome: Outcome) -> None:
     assert (result.reason != "") is (outcome is Outcome.INCONCLUSIVE)
 
 
+def test_a_latency_of_requests_that_cannot_be_counted_is_inconclusive() -> None:
+    """Where even the number of requests with a status is open, no interval bounds their times."""
+    rows = [make_row(0, 0, 0, 100_000, status_302=100, redirect=100)]
+    text = "http_req_duration{status:302}: p(95) < 1h"
+    assert judge_one(text, rows).outcome is Outcome.INCONCLUSIVE
+    assert judge_one("http_reqs{status:302}: count >= 100", rows).outcome is Outcome.PASS
+    assert judge_one("http_reqs{status:302}: count > 100", rows).outcome is Outcome.INCONCLUSIVE
+
+
 def test_an_average_hides_an_outage_and_a_window_finds_it() -> None:
     """A second of total outage is 1.7 % of a minute and all of its own second; it is named."""
     assert judge_one("http_req_failed: rate < 2%", OUTAGE).outcome is Outcome.PASS

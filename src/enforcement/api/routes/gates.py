@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter, JSONBody
 
 from enforcement.api import paths
-from enforcement.api.bodies import GateBody
+from enforcement.api.bodies import LINE_PATTERN, GateBody
 from enforcement.api.gate import Gate
 from enforcement.api.gatekeeper import Call, access
 from enforcement.api.views import GateView
@@ -28,7 +28,10 @@ def handlers(gate: Gate) -> list[HTTPRouteHandler]:
         request: Call,
         data: JSONBody[GateBody],
         idempotency_key: Annotated[
-            str | None, HeaderParameter(name="Idempotency-Key", min_length=4, max_length=128)
+            str | None,
+            HeaderParameter(
+                name="Idempotency-Key", min_length=4, max_length=128, pattern=LINE_PATTERN
+            ),
         ] = None,
     ) -> GateView:
         """Decide a Terraform change; a refusal is an answer too, with status 200.

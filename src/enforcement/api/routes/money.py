@@ -7,6 +7,7 @@ from litestar.params import JSONBody
 from enforcement.api import paths
 from enforcement.api.bodies import BudgetBody, CreditBody, PolicyBody
 from enforcement.api.gatekeeper import Call, access
+from enforcement.api.instants import in_utc
 from enforcement.api.views import BudgetView, CreditView, PolicyView
 from enforcement.domain.money import parse_monthly
 from enforcement.domain.policy import (
@@ -72,7 +73,7 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
             pool=data.pool_type,
             scope_key=line(data.scope_key.lower(), "scope_key", 1, 128),
             total_usd=parse_monthly(data.total_amount_usd, field="total_amount_usd"),
-            expires_at=data.expires_at,
+            expires_at=in_utc(data.expires_at, "expires_at"),
             reason=data.reason,
         )
         return CreditView.of(grant)

@@ -11,7 +11,8 @@ from litestar.params import QueryParameter
 from enforcement.api import paths
 from enforcement.api.admission import Admissions
 from enforcement.api.gatekeeper import Call, access
-from enforcement.api.problems import RefusalError
+from enforcement.api.instants import read_instant
+from enforcement.api.refusals import RefusalError
 from enforcement.api.views import LedgerView
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.vocabulary import Feature, Role
@@ -27,6 +28,9 @@ _MAX_SEQUENCE: Final = 2**63 - 1
 _ADMIN = access(Role.ADMIN, Feature.API_ACCESS)
 _MEMBER = access(Role.MEMBER)
 
+OptionalInstant = Annotated[
+    str | None, QueryParameter(max_length=40, schema_extra={"format": "date-time"})
+]
 PageLimit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
 
 
@@ -44,8 +48,8 @@ def handlers(db: Database, admissions: Admissions) -> list[HTTPRouteHandler]:
         request: Call,
         limit: PageLimit = 200,
         before_sequence: Annotated[int | None, QueryParameter(ge=1, le=_MAX_SEQUENCE)] = None,
-        start_at: Annotated[datetime | None, QueryParameter()] = None,
-        end_at: Annotated[datetime | None, QueryParameter()] = None,
+        start_at: OptionalInstant = None,
+        end_at: OptionalInstant = None,
     ) -> Response[bytes]:
         """Return ledger rows, newest first; the next page begins before the last sequence."""
         text = await ledger.page_json(
@@ -53,8 +57,8 @@ def handlers(db: Database, admissions: Admissions) -> list[HTTPRouteHandler]:
             request.user,
             limit=limit,
             before_sequence=before_sequence,
-            start_at=_with_offset(start_at, "start_at"),
-            end_at=_with_offset(end_at, "end_at"),
+            start_at=read_instant(start_at, "start_at"),
+            end_at=read_instant(end_at, "end_at"),
         )
         return Response(text.encode(), media_type="application/json")
 
@@ -83,12 +87,6 @@ def handlers(db: Database, admissions: Admissions) -> list[HTTPRouteHandler]:
         return found
 
     return [read_ledger, check_parity, read_limits]
-
-
-def _with_offset(instant: datetime | None, name: str) -> datetime | None:
-    if instant is not None and instant.tzinfo is None:
-        raise InvalidError("invalid_instant", f"{name} has no offset from UTC", hint="Append Z.")
-    return instant
 
 
 def _window(start: date | None, end: date | None) -> tuple[datetime, datetime]:

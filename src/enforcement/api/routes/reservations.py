@@ -8,9 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from enforcement.api import paths
-from enforcement.api.bodies import OverdueBody, ReconcileBody
+from enforcement.api.bodies import LINE_PATTERN, OverdueBody, ReconcileBody
 from enforcement.api.gatekeeper import Call, access
-from enforcement.api.problems import RefusalError
 from enforcement.api.views import ReconciliationView, ReservationView, SweepView
 from enforcement.domain.approvals import check_notes
 from enforcement.domain.money import parse_monthly
@@ -40,18 +39,15 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         decision_id: Annotated[UUID, PathParameter()],
         data: JSONBody[ReconcileBody],
         idempotency_key: Annotated[
-            str | None, HeaderParameter(name="Idempotency-Key", min_length=4, max_length=128)
+            str | None,
+            HeaderParameter(
+                name="Idempotency-Key", min_length=4, max_length=128, pattern=LINE_PATTERN
+            ),
         ] = None,
     ) -> ReconciliationView:
-        """Settle a reservation, once; the header's key wins over the body's."""
-        key = idempotency_key or data.idempotency_key
-        if key is None:
-            raise RefusalError(
-                422,
-                "idempotency_key_missing",
-                "a settlement needs an idempotency key",
-                hint="Send the header Idempotency-Key, or idempotency_key in the body.",
-            )
+        """Settle a reservation, once; the header's key wins over the body's, both may be absent."""
+        # A reservation is settled once, so its own id can serve as the key of that.
+        key = idempotency_key or data.idempotency_key or f"reconcile:{decision_id}"
         settled = await reservations.reconcile(
             db,
             request.user,

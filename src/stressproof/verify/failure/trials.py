@@ -284,18 +284,23 @@ def is_judgeable(scenarios: Iterable[Scenario]) -> bool:
 @rule(
     "failure.trial-clock",
     clause=_CLAUSE,
-    title="Trials lie within the injection, one after the other, as long as they say",
+    title="Trials lie within the injection, one after the other on each stage, as long as they say",
     remedy="Times are written by the injection; inject again instead of editing them.",
     level=Level.RECOMPUTED,
 )
 def trial_clock(case: FailureCase, judgement: Judgement) -> None:
-    """No two trials overlap, and none is shorter than its operations."""
+    """No two trials of a stage overlap, and none is shorter than its operations."""
     artifact = case.artifact
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    before = parse_instant(artifact.started_at)
+    started = parse_instant(artifact.started_at)
+    ends = {False: started, True: started}
+    captured = parse_instant(artifact.captured_at)
     for place, scenario in enumerate(artifact.scenarios):
+        # What the matrix runs beside the others is in order with itself alone.
+        beside = scenario.id in MATRIX and MATRIX[scenario.id].beside
+        before = ends[beside]
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             where = f"scenarios[{place}].{name}"
             begin, end = parse_instant(trial.started_at), parse_instant(trial.ended_at)
@@ -318,9 +323,10 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
                     trial.started_at,
                     words("not before the end of what came before"),
                 )
-            before = end
-    captured = parse_instant(artifact.captured_at)
-    if before is not None and captured is not None:
+            before = ends[beside] = end
+    for before in ends.values():
+        if before is None or captured is None:
+            continue
         judgement.check(
             before <= captured + _SLACK_US,
             "captured_at",

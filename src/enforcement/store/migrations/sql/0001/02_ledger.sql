@@ -1,25 +1,30 @@
 -- The chain. What these functions hash is what enforcement.domain.ledger and
 -- enforcement.domain.decision hash; a test compares the two on the same rows.
 
-CREATE FUNCTION enforcement.instant_text(p_at timestamptz) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
-    RETURN to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+CREATE FUNCTION enforcement.chain_hash(
+    p_tenant uuid, p_sequence bigint, p_prev bytea, p_event enforcement.event,
+    p_occurred_at timestamptz, p_actor uuid, p_decision uuid, p_digest bytea, p_payload text
+) RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN sha256(convert_to(concat_ws(E'\n',
+        'enforcement.ledger.v1',
+        p_tenant,
+        p_sequence,
+        encode(p_prev, 'hex'),
+        p_event,
+        to_char(p_occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        p_actor,
+        coalesce(p_decision::text, ''),
+        coalesce(encode(p_digest, 'hex'), ''),
+        p_payload
+    ), 'UTF8'));
+END $$;
 
 CREATE FUNCTION enforcement.ledger_entry_hash(r enforcement.ledger) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
-    RETURN sha256(convert_to(concat_ws(E'\n',
-        'enforcement.ledger.v1',
-        r.tenant_id,
-        r.sequence,
-        encode(r.prev_hash, 'hex'),
-        r.event,
-        enforcement.instant_text(r.occurred_at),
-        r.actor,
-        coalesce(r.decision_id::text, ''),
-        coalesce(encode(r.decision_digest, 'hex'), ''),
-        r.payload
-    ), 'UTF8'));
+    RETURN enforcement.chain_hash(r.tenant_id, r.sequence, r.prev_hash, r.event, r.occurred_at,
+        r.actor, r.decision_id, r.decision_digest, r.payload);
 END $$;
 
 CREATE FUNCTION enforcement.decision_digest(d enforcement.decisions) RETURNS bytea
@@ -50,7 +55,7 @@ BEGIN
         d.ttl_seconds,
         CASE WHEN d.failsafe THEN 'true' ELSE 'false' END,
         d.created_by,
-        enforcement.instant_text(d.created_at),
+        to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         encode(sha256(convert_to(d.details_text, 'UTF8')), 'hex')
     ), 'UTF8'));
 END $$;
@@ -60,20 +65,19 @@ END $$;
 -- the owner too (FORCE), so another tenant's head is out of reach here as well.
 CREATE FUNCTION enforcement.ledger_append() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_head enforcement.ledger_heads;
 BEGIN
-    SELECT * INTO v_head FROM enforcement.ledger_heads
-        WHERE tenant_id = NEW.tenant_id FOR UPDATE;
+    UPDATE enforcement.ledger_heads h SET
+        sequence = h.sequence + 1,
+        prev_hash = h.entry_hash,
+        entry_hash = enforcement.chain_hash(NEW.tenant_id, h.sequence + 1, h.entry_hash,
+            NEW.event, NEW.occurred_at, NEW.actor, NEW.decision_id, NEW.decision_digest,
+            NEW.payload)
+    WHERE h.tenant_id = NEW.tenant_id
+    RETURNING h.sequence, h.prev_hash, h.entry_hash
+    INTO NEW.sequence, NEW.prev_hash, NEW.entry_hash;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such tenant' USING ERRCODE = 'EN001';
     END IF;
-    NEW.sequence := v_head.sequence + 1;
-    NEW.prev_hash := v_head.entry_hash;
-    NEW.entry_hash := enforcement.ledger_entry_hash(NEW);
-    UPDATE enforcement.ledger_heads
-        SET sequence = NEW.sequence, entry_hash = NEW.entry_hash
-        WHERE tenant_id = NEW.tenant_id;
     RETURN NEW;
 END $$;
 

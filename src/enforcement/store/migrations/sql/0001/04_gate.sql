@@ -18,12 +18,24 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION enforcement.enter_locked(p_tenant uuid, p_lock_timeout_ms integer)
-    RETURNS timestamptz LANGUAGE plpgsql AS $$
+-- The same without waiting: whether it was free.
+CREATE FUNCTION enforcement.try_lock_tenant(p_tenant uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM 1 FROM enforcement.ledger_heads WHERE tenant_id = p_tenant
+        FOR UPDATE SKIP LOCKED;
+    RETURN FOUND;
+END $$;
+
+CREATE FUNCTION enforcement.enter_locked(
+    p_tenant uuid, p_lock_timeout_ms integer, p_lock boolean DEFAULT true
+) RETURNS timestamptz LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('enforcement.tenant_id', p_tenant::text, true),
             set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    PERFORM enforcement.lock_tenant(p_tenant);
+    IF p_lock THEN
+        PERFORM enforcement.lock_tenant(p_tenant);
+    END IF;
     RETURN clock_timestamp();
 END $$;
 
@@ -41,46 +53,23 @@ BEGIN
     ) r);
 END $$;
 
-CREATE FUNCTION enforcement.grants_json(
-    p_tenant uuid, p_now timestamptz, p_project text
-) RETURNS json LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN (SELECT coalesce(json_agg(row_to_json(r)), '[]') FROM (
-        SELECT grant_id, pool, scope_key, total_usd::text, remaining_usd::text, created_at,
-               expires_at
-        FROM enforcement.credit_grants
-        WHERE tenant_id = p_tenant AND remaining_usd > 0
-          AND (expires_at IS NULL OR expires_at > p_now)
-          AND (pool = 'emergency' OR scope_key IN (p_project, 'default'))
-    ) r);
-END $$;
-
 -- Returns {"existing": decision} when the key was used before, else everything a decision
 -- depends on. p_known_version: the policy version the caller holds; its text is then left out.
 CREATE FUNCTION enforcement.gate_begin(
-    p_tenant uuid, p_source text, p_key text, p_project text, p_known_version integer,
-    p_lock_timeout_ms integer, p_lock boolean, p_lookup boolean
+    p_tenant uuid, p_source enforcement.source, p_key text, p_project text,
+    p_known_version integer, p_lock_timeout_ms integer, p_lock boolean, p_lookup boolean
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_existing text;
-    v_now timestamptz;
-    v_policy record;
-    v_committed record;
-    v_budget record;
-    v_costs json;
+    v_waits boolean := false;
 BEGIN
     PERFORM set_config('enforcement.tenant_id', p_tenant::text, true),
             set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    IF p_lookup THEN
-        SELECT enforcement.decision_json(d) INTO v_existing FROM enforcement.decisions d
-            WHERE d.tenant_id = p_tenant AND d.source = p_source
-              AND d.idempotency_key = p_key AND NOT d.failsafe;
-        IF FOUND THEN
-            RETURN '{"existing":' || v_existing || '}';
-        END IF;
-    END IF;
     IF p_lock THEN
-        PERFORM enforcement.lock_tenant(p_tenant);
+        v_waits := NOT enforcement.try_lock_tenant(p_tenant);
+    END IF;
+    -- A replay does not wait for the lock; a first request looks again once it holds it.
+    LOOP
         IF p_lookup THEN
             SELECT enforcement.decision_json(d) INTO v_existing FROM enforcement.decisions d
                 WHERE d.tenant_id = p_tenant AND d.source = p_source
@@ -89,75 +78,106 @@ BEGIN
                 RETURN '{"existing":' || v_existing || '}';
             END IF;
         END IF;
-    END IF;
-    v_now := clock_timestamp();
-    SELECT version, document INTO v_policy FROM enforcement.policies
-        WHERE tenant_id = p_tenant ORDER BY version DESC LIMIT 1;
-    SELECT * INTO v_committed FROM enforcement.committed(
-        p_tenant, date_trunc('month', v_now AT TIME ZONE 'UTC')::date);
-    SELECT scope_key, monthly_limit_usd INTO v_budget FROM enforcement.budgets
-        WHERE tenant_id = p_tenant AND active AND scope_key IN (p_project, 'default')
-        ORDER BY scope_key <> p_project LIMIT 1;
-    SELECT json_agg(json_build_array(day, amount_usd::text)) INTO v_costs
-        FROM enforcement.cost_records
-        WHERE tenant_id = p_tenant AND day > (v_now AT TIME ZONE 'UTC')::date - 35;
-    RETURN json_build_object(
+        EXIT WHEN NOT v_waits;
+        PERFORM enforcement.lock_tenant(p_tenant);
+        v_waits := false;
+    END LOOP;
+    RETURN enforcement.standing(p_tenant, p_project, p_known_version);
+END $$;
+
+-- VOLATILE, so that its one query sees what is committed now, after the lock.
+CREATE FUNCTION enforcement.standing(p_tenant uuid, p_project text, p_known_version integer)
+    RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_today date := (v_now AT TIME ZONE 'UTC')::date;
+    v_text text;
+BEGIN
+    SELECT json_build_object(
         'now', v_now,
-        'policy_version', coalesce(v_policy.version, 0),
-        'policy_text', CASE WHEN v_policy.version IS DISTINCT FROM p_known_version
-                            THEN v_policy.document END,
-        'committed_usd', v_committed.tenant_usd::text,
-        'budget_scope', v_budget.scope_key,
-        'budget_limit_usd', v_budget.monthly_limit_usd::text,
-        'budget_committed_usd', coalesce(v_committed.scopes ->> v_budget.scope_key, '0.0000'),
-        'grants', enforcement.grants_json(p_tenant, v_now, p_project),
-        'costs', coalesce(v_costs, '[]')
-    );
+        'policy_version', coalesce(p.version, 0),
+        'policy_text', CASE WHEN p.version IS DISTINCT FROM p_known_version
+                            THEN p.document END,
+        'committed_usd', c.tenant_usd::text,
+        'budget_scope', b.scope_key,
+        'budget_limit_usd', b.monthly_limit_usd::text,
+        'budget_committed_usd', CASE WHEN b.scope_key = 'default' THEN c.default_usd
+                                     ELSE c.project_usd END::text,
+        'grants', coalesce((
+            SELECT json_agg(json_build_object(
+                'grant_id', g.grant_id, 'pool', g.pool, 'scope_key', g.scope_key,
+                'total_usd', g.total_usd::text, 'remaining_usd', g.remaining_usd::text,
+                'created_at', g.created_at, 'expires_at', g.expires_at))
+            FROM enforcement.credit_grants g
+            WHERE g.tenant_id = p_tenant AND g.remaining_usd > 0
+              AND (g.expires_at IS NULL OR g.expires_at > v_now)
+              AND (g.pool = 'emergency' OR g.scope_key IN (p_project, 'default'))), '[]'),
+        'costs', coalesce((
+            SELECT json_agg(json_build_array(r.day, r.amount_usd::text))
+            FROM enforcement.cost_records r
+            WHERE r.tenant_id = p_tenant AND r.day > v_today - 35), '[]')
+    )
+    INTO v_text
+    FROM enforcement.committed(p_tenant, date_trunc('month', v_today)::date, p_project) c
+    LEFT JOIN LATERAL (
+        SELECT x.version, x.document FROM enforcement.policies x
+        WHERE x.tenant_id = p_tenant ORDER BY x.version DESC LIMIT 1) p ON true
+    LEFT JOIN LATERAL (
+        SELECT y.scope_key, y.monthly_limit_usd FROM enforcement.budgets y
+        WHERE y.tenant_id = p_tenant AND y.active AND y.scope_key IN (p_project, 'default')
+        ORDER BY y.scope_key <> p_project LIMIT 1) b ON true;
+    RETURN v_text;
 END $$;
 
 -- Writes decision, draws, approval and the chained ledger rows, and returns the decision's
--- sequence. p_doc: {"decision": {...}, "digest": hex, "payload": text, "draws": [...],
--- "approval": {...} | null, "approval_payload": text | null}.
-CREATE FUNCTION enforcement.gate_commit(p_tenant uuid, p_doc jsonb) RETURNS bigint
-    LANGUAGE plpgsql AS $$
+-- sequence. p_draws: [{"grant_id", "amount_usd"}, ...] or NULL.
+CREATE FUNCTION enforcement.gate_commit(
+    p_tenant uuid, p_decision json, p_digest bytea, p_payload text, p_draws jsonb,
+    p_approval jsonb, p_approval_payload text
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_row enforcement.decisions;
-    v_digest bytea := decode(p_doc ->> 'digest', 'hex');
-    v_draws jsonb := p_doc -> 'draws';
-    v_count integer;
 BEGIN
-    v_row := jsonb_populate_record(NULL::enforcement.decisions, p_doc -> 'decision');
+    v_row := json_populate_record(NULL::enforcement.decisions, p_decision);
     -- The pair of the check that parity makes later: what is stored is what was hashed.
-    IF enforcement.decision_digest(v_row) <> v_digest THEN
+    IF enforcement.decision_digest(v_row) <> p_digest THEN
         RAISE EXCEPTION 'decision and digest disagree' USING ERRCODE = 'EN003';
     END IF;
     INSERT INTO enforcement.ledger
         (tenant_id, event, occurred_at, actor, decision_id, decision_digest, payload)
-    VALUES (p_tenant, CASE WHEN v_row.failsafe THEN 'decision.failsafe' ELSE 'decision' END,
-            v_row.created_at, v_row.created_by, v_row.decision_id, v_digest,
-            p_doc ->> 'payload')
+    VALUES (p_tenant,
+            CASE WHEN v_row.failsafe THEN 'decision.failsafe'::enforcement.event
+                 ELSE 'decision'::enforcement.event END,
+            v_row.created_at, v_row.created_by, v_row.decision_id, p_digest, p_payload)
     RETURNING sequence INTO v_row.ledger_sequence;
     INSERT INTO enforcement.decisions SELECT v_row.*;
-    IF jsonb_array_length(v_draws) > 0 THEN
-        INSERT INTO enforcement.credit_reservations
-            (tenant_id, decision_id, grant_id, position, reserved_usd)
-        SELECT p_tenant, v_row.decision_id, (e.item ->> 'grant_id')::uuid, e.ordinality,
-               (e.item ->> 'amount_usd')::numeric
-        FROM jsonb_array_elements(v_draws) WITH ORDINALITY AS e (item, ordinality);
-        UPDATE enforcement.credit_grants g
-            SET remaining_usd = g.remaining_usd - (e.item ->> 'amount_usd')::numeric
-            FROM jsonb_array_elements(v_draws) AS e (item)
-            WHERE g.tenant_id = p_tenant AND g.grant_id = (e.item ->> 'grant_id')::uuid;
-        GET DIAGNOSTICS v_count = ROW_COUNT;
-        IF v_count <> jsonb_array_length(v_draws) THEN
-            RAISE EXCEPTION 'a grant drawn from is not there' USING ERRCODE = 'EN004';
-        END IF;
+    IF p_draws IS NOT NULL THEN
+        PERFORM enforcement.draw_credits(p_tenant, v_row.decision_id, p_draws);
     END IF;
-    IF jsonb_typeof(p_doc -> 'approval') = 'object' THEN
-        PERFORM enforcement.add_approval(
-            p_tenant, p_doc -> 'approval', p_doc ->> 'approval_payload');
+    IF p_approval IS NOT NULL THEN
+        PERFORM enforcement.add_approval(p_tenant, p_approval, p_approval_payload);
     END IF;
     RETURN v_row.ledger_sequence;
+END $$;
+
+CREATE FUNCTION enforcement.draw_credits(p_tenant uuid, p_decision uuid, p_draws jsonb)
+    RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_count integer;
+BEGIN
+    INSERT INTO enforcement.credit_reservations
+        (tenant_id, decision_id, grant_id, position, reserved_usd)
+    SELECT p_tenant, p_decision, (e.item ->> 'grant_id')::uuid, e.ordinality,
+           (e.item ->> 'amount_usd')::numeric
+    FROM jsonb_array_elements(p_draws) WITH ORDINALITY AS e (item, ordinality);
+    UPDATE enforcement.credit_grants g
+        SET remaining_usd = g.remaining_usd - (e.item ->> 'amount_usd')::numeric
+        FROM jsonb_array_elements(p_draws) AS e (item)
+        WHERE g.tenant_id = p_tenant AND g.grant_id = (e.item ->> 'grant_id')::uuid;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_count <> jsonb_array_length(p_draws) THEN
+        RAISE EXCEPTION 'a grant drawn from is not there' USING ERRCODE = 'EN004';
+    END IF;
 END $$;
 
 CREATE FUNCTION enforcement.add_approval(p_tenant uuid, p_approval jsonb, p_payload text)

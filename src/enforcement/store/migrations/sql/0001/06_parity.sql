@@ -124,7 +124,8 @@ BEGIN
     RETURN (SELECT '[' || coalesce(string_agg(concat(
             '{"sequence":', r.sequence,
             ',"event":"', r.event,
-            '","occurred_at":"', enforcement.instant_text(r.occurred_at),
+            '","occurred_at":"', to_char(
+                r.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
             '","actor":"', r.actor,
             '","decision_id":', coalesce('"' || r.decision_id || '"', 'null'),
             ',"decision_digest":', coalesce('"' || encode(r.decision_digest, 'hex') || '"', 'null'),
