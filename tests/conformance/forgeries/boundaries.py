@@ -729,7 +729,7 @@ failures.add(
     "more operations than are judged, checks the matrix's",
     ONE,
     "failure.load",
-    lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 20_001),
+    lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 10_001),
 )
 failures.set_(
     "a first fault too early",

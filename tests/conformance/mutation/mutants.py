@@ -114,6 +114,8 @@ def _places(tree: ast.Module, apply: int = -1) -> Iterator[tuple[str, int, str]]
 def _judging(node: ast.AST) -> Iterator[ast.AST]:
     """Walk what decides: words, paths, remedies and reasons for not comparing are for people."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Constant):
+            vars(child)["around"] = node
         if isinstance(child, ast.JoinedStr) or _is_for_people(child):
             continue
         yield child
@@ -153,7 +155,8 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
         )
     elif isinstance(node, ast.Constant) and type(node.value) in {int, float}:
         value = node.value
-        yield f"{value} -> {value + 1}", lambda: setattr(node, "value", value + 1)
+        around = ast.unparse(getattr(node, "around", node)).splitlines()[0][:90]
+        yield f"{around}: {value} -> {value + 1}", lambda: setattr(node, "value", value + 1)
     elif isinstance(node, ast.expr):
         yield from _operator_changes(node)
 
