@@ -10,6 +10,7 @@ from forgeries.corpus import BASES, Corpus, Honest, at, base, put
 from forgeries.honest import COMMIT, ENDPOINTS, NOW, Plan, rederived
 
 from stressproof.exits import Exit
+from stressproof.measure import buckets
 
 corpus = Corpus()
 failures = Corpus()
@@ -731,12 +732,13 @@ failures.add(
     "failure.load",
     lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 10_001),
 )
-failures.set_(
+failures.add(
     "a first fault too early",
     ONE,
     "failure.matrix-faults",
-    "scenarios.0.trial.faults.0.effective_us",
-    2_400_000,
+    lambda data: data["scenarios"][0]["trial"]["faults"][0].update(
+        requested_us=2_000_000, effective_us=2_400_000
+    ),
 )
 failures.add(
     "a fault that ended when it began",
@@ -760,3 +762,166 @@ failures.set_(
     "scenarios.0.trial.ended_at",
     "then",
 )
+failures.set_("full: captured at no time", ONE, "failure.timestamps", "captured_at", "then")
+
+# Where only one comparison of several objects.
+BASES["299 samples"] = lambda: _edited("minimal", _steady(299, 9.9))
+
+
+def _edited(of: str, edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    data = base(of)
+    edit(data)
+    return data
+
+
+corpus.add(
+    "a miss said twice, held against the rounds",
+    "plain",
+    "stress.evaluation",
+    lambda data: nothing(
+        put(data, "evaluation.overall_meets_targets", False), put(data, "meets_targets", False)
+    ),
+)
+corpus.set_(
+    "full: a round begun at no time", "full", "stress.timestamps", "runs.1.started_at", "then"
+)
+variant("no uptime afterwards", "full", setting("target.after.uptime_seconds", None))
+variant("iterations with all their rows", "full", _iterations(420, 30, 30))
+
+
+def _busy(average: float) -> Callable[[dict[str, Any]], None]:
+    """3000 requests a round by ten users in 30 s."""
+
+    def edit(data: dict[str, Any]) -> None:
+        _steady(3000, 100.0)(data)
+        for place, run in enumerate(data["runs"]):
+            run["results"].update(
+                min_response_time=0.01,
+                median_response_time=0.1,
+                p95_response_time=0.2,
+                p99_response_time=0.3,
+                max_response_time=0.4 + place / 1000,
+                avg_response_time=average,
+            )
+            one = data["evaluation"]["rounds"][place]
+            one.update(successful_requests=3000, throughput_rps=100.0, p95_response_time=0.2)
+        data["results"].update(
+            min_response_time=0.01,
+            median_response_time=0.1,
+            p95_response_time=0.2,
+            p99_response_time=0.3,
+            max_response_time=0.402,
+            avg_response_time=average,
+        )
+        data["evaluation"]["worst_p95_seconds"] = 0.2
+
+    return edit
+
+
+variant("users who never pause", "plain", _busy(0.0999))
+corpus.add("users who wait a tenth more than they can", "plain", "stress.littles-law", _busy(0.11))
+
+
+def _idle_second(elapsed_us: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Nothing was sent in a round's first second."""
+
+    def edit(data: dict[str, Any]) -> dict[str, Any]:
+        run = data["measurements"]["runs"][0]
+        run["elapsed_us"] = elapsed_us
+        for row in run["rows"]:
+            if row["second"] == 0:
+                row.update(intended=0, started=0, outcomes={})
+                row["corrected"] = {
+                    "n": 0,
+                    "sum_us": 0,
+                    "min_us": None,
+                    "max_us": None,
+                    "buckets": [],
+                }
+        data["target"]["counters"] = []
+        ended = datetime.fromisoformat(data["runs"][0]["ended_at"])
+        began = ended - timedelta(microseconds=elapsed_us)
+        data["runs"][0]["started_at"] = began.isoformat()
+        return rederived(data)
+
+    return edit
+
+
+variant("an idle first second", "full", _idle_second(29_300_000))
+MEASURED = "stress.elapsed-measured"
+corpus.add("an idle first second that is counted", "full", MEASURED, _idle_second(31_200_000))
+corpus.add("an idle first second counted twice", "full", MEASURED, _idle_second(26_900_000))
+for _factor in (0.93, 1.06):
+    corpus.add(
+        f"elapsed times {_factor}",
+        "full",
+        MEASURED,
+        lambda data, factor=_factor: (
+            [
+                run.update(elapsed_us=int(run["elapsed_us"] * factor))
+                for run in data["measurements"]["runs"]
+            ]
+            and rederived(data)
+        ),
+    )
+
+
+def _two_samples(
+    off: int, low: int = 12_000, high: int = 24_000
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A row of two answers, with a sum that is a little off."""
+
+    def edit(data: dict[str, Any]) -> dict[str, Any]:
+        row = next(row for row in data["measurements"]["runs"][0]["rows"] if row["started"] == 2)
+        row["corrected"] = {
+            "n": 2,
+            "sum_us": low + high + off,
+            "min_us": low,
+            "max_us": high,
+            "buckets": [buckets.index(low), 1, buckets.index(high), 1],
+        }
+        return rederived(data)
+
+    return edit
+
+
+variant("two answers at the ends of their buckets", "full", _two_samples(0))
+corpus.add("a sum one too small", "full", "stress.rows", _two_samples(-1))
+corpus.add("a sum one too small within a bucket", "full", "stress.rows", _two_samples(-1, 12_003))
+corpus.add("one bucket told as two", "full", "stress.rows", _two_samples(0, 12_000, 12_000))
+corpus.add("a sum a thousandth too large", "full", "stress.rows", _two_samples(36))
+
+
+def _slower_service(data: dict[str, Any]) -> dict[str, Any]:
+    """A longest time from the send that is longer than that from the intended start."""
+    row = next(row for row in data["measurements"]["runs"][0]["rows"] if row["started"] == 2)
+
+    def two(low: int, high: int) -> dict[str, Any]:
+        return {
+            "n": 2,
+            "sum_us": low + high,
+            "min_us": low,
+            "max_us": high,
+            "buckets": [buckets.index(low), 1, buckets.index(high), 1],
+        }
+
+    row["corrected"], row["uncorrected"] = two(1000, 3000), two(500, 3200)
+    return rederived(data)
+
+
+corpus.add("a longest answer longer from its send", "open", "stress.rows", _slower_service)
+
+
+def _all_the_same(data: dict[str, Any]) -> None:
+    """Every answer of a round took the same time."""
+    names = [name for name in data["results"] if name.endswith("response_time")]
+    for place, run in enumerate(data["runs"]):
+        run["results"].update(dict.fromkeys(names, 0.05 + place / 100))
+        data["evaluation"]["rounds"][place]["p95_response_time"] = 0.05 + place / 100
+    data["results"].update(dict.fromkeys(names, 0.07))
+    data["results"].update(min_response_time=0.05, avg_response_time=0.06)
+    data["results"].update(median_response_time=0.06)
+    data["evaluation"]["worst_p95_seconds"] = 0.07
+
+
+variant("answers that all took the same", "plain", _all_the_same)

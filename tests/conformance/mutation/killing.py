@@ -44,6 +44,7 @@ class Known(NamedTuple):
         wanted: The rule that must object, empty where none may.
         code: What all rules together must end with.
         unchecked: The rules that compare nothing, None where its test does not say.
+        undecided: The rules that cannot tell; the others pass.
     """
 
     case: Any
@@ -51,6 +52,7 @@ class Known(NamedTuple):
     wanted: str
     code: Exit
     unchecked: frozenset[str] | None = None
+    undecided: frozenset[str] = frozenset()
 
 
 def _typed(asked: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class Source(NamedTuple):
     wanted: str
     code: Exit
     unchecked: frozenset[str] | None = None
+    undecided: frozenset[str] = frozenset()
 
     def case(self) -> Any:
         """The case, read anew."""
@@ -89,17 +92,17 @@ class Source(NamedTuple):
         """The case with what every rule says of it now."""
         case = self.case()
         codes = {one.id: one.apply(case).exit_code for one in _RULES[self.kind]}
-        return Known(case, codes, self.wanted, self.code, self.unchecked)
+        return Known(case, codes, self.wanted, self.code, self.unchecked, self.undecided)
 
 
 def corpus() -> list[Source]:
     """Return every readable case of the corpus."""
     made = []
     for judged in JUDGED:
-        # The made-up injection is consistent and did not see enough to pass.
-        code = Exit.INCONCLUSIVE if judged.base == "injection" else Exit.PASS
+        code = Exit.INCONCLUSIVE if judged.undecided else Exit.PASS
         raw = msgspec.json.encode(base(judged.base))
-        made.append(Source(raw, judged.kind, judged.asked, "", code, judged.unchecked))
+        rules = judged.unchecked, judged.undecided
+        made.append(Source(raw, judged.kind, judged.asked, "", code, *rules))
     for kind, modules in (
         (
             "stress",
@@ -186,6 +189,7 @@ def _notices(kind: str, case: Any, known: Known, affected: frozenset[str]) -> bo
             return True
         if known.unchecked is not None and (
             (one.outcome is Outcome.NOT_CHECKED) != (one.rule in known.unchecked)
+            or (one.outcome is Outcome.INCONCLUSIVE) != (one.rule in known.undecided)
             or (one.severity is Severity.WARNS and one.outcome is Outcome.FAIL)
         ):
             return True
