@@ -38,11 +38,11 @@ def command(sample: int, seed: int, only: str | None) -> int:
         for mutant in mutants.of_module(module)
     ]
     chosen = random.Random(seed).sample(every, min(sample, len(every)))  # noqa: S311  # a sample
-    fresh = killing.corpus()
-    known = [make() for make in fresh]
+    sources = killing.corpus()
+    known = [source.known() for source in sources]
     note(f"{len(chosen)} of {len(every)} mutants against {len(known)} cases")
     allowed = killing.listed()
-    alive = [mutant for mutant in chosen if killing.survives(mutant, known, fresh)]
+    alive = [mutant for mutant in chosen if killing.survives(mutant, sources, known)]
     unlisted = [mutant for mutant in alive if mutant.name not in allowed]
     for mutant in sorted(unlisted, key=lambda each: (each.module, each.line)):
         note(f"survived, line {mutant.line}:\n{mutant.name}")

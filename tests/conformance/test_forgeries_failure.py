@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from forgeries import failure, failure_full
+from forgeries import boundaries, failure, failure_full
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
 
@@ -10,7 +10,11 @@ from stressproof.exits import Exit
 
 pytestmark = pytest.mark.gate
 
-FORGERIES = [*failure.corpus.forgeries, *failure_full.corpus.forgeries]
+FORGERIES = [
+    *failure.corpus.forgeries,
+    *failure_full.corpus.forgeries,
+    *boundaries.failures.forgeries,
+]
 
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)

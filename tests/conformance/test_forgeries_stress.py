@@ -1,7 +1,7 @@
 """No forged stress artifact passes, and each is caught by the rule that is there for it."""
 
 import pytest
-from forgeries import stress_fields, stress_full, stress_plain
+from forgeries import boundaries, stress_fields, stress_full, stress_plain
 from forgeries.corpus import Forgery
 from forgeries.judging import judge
 
@@ -13,6 +13,7 @@ FORGERIES = [
     *stress_fields.corpus.forgeries,
     *stress_plain.corpus.forgeries,
     *stress_full.corpus.forgeries,
+    *boundaries.corpus.forgeries,
 ]
 
 

@@ -1,14 +1,17 @@
 """Strictness costs no honest artifact: whatever is true passes, however it is written."""
 
 import pytest
+from forgeries import boundaries
 from forgeries.corpus import Honest
-from forgeries.honest_variants import VARIANTS
+from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
 
 from stressproof.exits import Exit
 from stressproof.verify.rule import Outcome
 
 pytestmark = pytest.mark.gate
+
+VARIANTS = [*UNUSUAL, *boundaries.variants]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)

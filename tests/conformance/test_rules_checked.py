@@ -17,4 +17,6 @@ def test_what_is_not_checked_is_known(judged: Judged) -> None:
     verdict = judge(encode(base(judged.base)), judged.kind, judged.asked)
     unchecked = {result.rule for result in verdict.results if result.outcome is Outcome.NOT_CHECKED}
     assert unchecked == judged.unchecked
+    blocking = {result.rule: result.outcome for result in verdict.blocking}
+    assert blocking == dict.fromkeys(judged.undecided, Outcome.INCONCLUSIVE)
     assert verdict.warnings == []

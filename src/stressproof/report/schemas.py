@@ -1,5 +1,6 @@
 """JSON Schemas of what we read and write, from the types themselves (docs/schemas/)."""
 
+import inspect
 from typing import Any
 
 import msgspec
@@ -25,6 +26,18 @@ def schema(name: str) -> bytes:
         KeyError: There is no such schema.
     """
     kind, what = PUBLISHED[name]
-    generated: dict[str, Any] = msgspec.json.schema(kind)
+    generated = _dedented(msgspec.json.schema(kind))
     document = {"$schema": DIALECT, "title": f"stressproof {name}", "$comment": what, **generated}
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _dedented(value: Any) -> Any:
+    """Take the indentation out of docstrings: Python 3.13 does, and 3.11 does not."""
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(item)
+            if key == "description" and isinstance(item, str)
+            else _dedented(item)
+            for key, item in value.items()
+        }
+    return [_dedented(item) for item in value] if isinstance(value, list) else value

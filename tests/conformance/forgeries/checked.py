@@ -2,21 +2,33 @@
 
 from typing import Any, NamedTuple
 
-from forgeries import failure_full
+from forgeries import boundaries, failure_full
 from forgeries.honest_variants import BOUND, GATE
 
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.rule import Level
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
+# Its bases are used here by name.
+assert boundaries.variants
+
 
 class Judged(NamedTuple):
-    """A good artifact with the rules that find nothing to compare in it."""
+    """A good artifact with the rules that find nothing to compare in it.
+
+    Attributes:
+        base: Its name.
+        kind: ``stress`` or ``failure``.
+        asked: Requirements beyond the defaults.
+        unchecked: Rules that compare nothing.
+        undecided: Rules that cannot tell: a made-up injection did not see enough to pass.
+    """
 
     base: str
     kind: str
     asked: dict[str, Any]
     unchecked: frozenset[str]
+    undecided: frozenset[str] = frozenset()
 
 
 _FULL_STRESS = frozenset(rule.id for rule in STRESS_RULES if rule.level is Level.RECOMPUTED)
@@ -26,23 +38,26 @@ _NOT_ASKED = frozenset(
 )
 _OF_PLAIN = frozenset({"stress.unknown-fields", "stress.unknown-fields-refused"})
 
+_MINIMAL = frozenset(
+    {
+        "stress.status",
+        "stress.target",
+        "stress.engine-source",
+        "stress.probe",
+        "stress.preflight-checks",
+        "stress.averages",
+        "stress.average-possible",
+    }
+)
+
 JUDGED = (
     Judged(
         "minimal",
         "stress",
         {},
-        _FULL_STRESS
-        | _NOT_ASKED
-        | {
-            "stress.status",
-            "stress.target",
-            "stress.engine-source",
-            "stress.probe",
-            "stress.preflight-checks",
-            "stress.averages",
-            "stress.average-possible",
-        },
+        _FULL_STRESS | _NOT_ASKED | _MINIMAL,
     ),
+    Judged("299 samples", "stress", {}, _FULL_STRESS | _NOT_ASKED | _MINIMAL),
     Judged(
         "plain",
         "stress",
@@ -95,5 +110,6 @@ JUDGED = (
                 "failure.result-tails",
             }
         ),
+        frozenset({"failure.statuses", "failure.overall"}),
     ),
 )

@@ -170,7 +170,7 @@ corpus.add(
     "more operations than can be judged",
     F,
     "failure.load",
-    lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 20_001),
+    lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 10_001),
 )
 corpus.set_("no witness", F, "failure.witnesses", "scenarios.0.trial.faults.0.witnesses", [])
 corpus.set_(

@@ -18,6 +18,7 @@ from stressproof.evidence.measurements import (
     RampCount,
     Row,
     RunMeasurements,
+    is_answered,
 )
 from stressproof.evidence.stress import (
     CounterPair,
@@ -80,6 +81,7 @@ class Plan:
         limits: The capture's thresholds.
         captured: When it ended.
         counters: Whether the target counts requests.
+        timeouts: Requests of each round that nobody answered in time.
     """
 
     seed: int = 1
@@ -100,6 +102,7 @@ class Plan:
     limits: Thresholds = LIMITS
     captured: datetime = NOW - timedelta(hours=1)
     counters: bool = True
+    timeouts: int = 0
 
 
 def _latency_us(dice: random.Random, typical_us: int, *, slow: bool) -> int:
@@ -117,6 +120,9 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
         start_us = number * plan.duration_s * SECOND_US // total
         endpoint = number % len(plan.endpoints)
         took_us = _latency_us(dice, plan.typical_us, slow=slow)
+        timed_out = number < plan.timeouts
+        if timed_out:
+            took_us = int(plan.timeout_s * SECOND_US) + 400_000
         second = start_us // SECOND_US // plan.resolution_s * plan.resolution_s
         corrected, uncorrected, outcomes = cells.setdefault(
             (second, endpoint), (Histogram(), Histogram(), {})
@@ -124,6 +130,7 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
         corrected.record(took_us)
         uncorrected.record(max(took_us - dice.randrange(50), 1))
         outcome = "status_503" if dice.random() < plan.failures else "ok"
+        outcome = "timeout" if timed_out else outcome
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         last_us = max(last_us, start_us + took_us)
     rows = []
@@ -207,7 +214,7 @@ def _counters(plan: Plan, runs: list[RunMeasurements]) -> list[CounterPair]:
     pairs = []
     for endpoint, path in enumerate(plan.endpoints):
         answered = sum(
-            sum(row.outcomes.values())
+            sum(n for outcome, n in row.outcomes.items() if is_answered(outcome))
             for run in runs
             for row in run.rows
             if row.endpoint == endpoint
@@ -227,7 +234,7 @@ def artifact(plan: Plan = Plan()) -> StressArtifact:
     """A whole schema-2 artifact of a made-up capture."""
     dice = random.Random(plan.seed)
     measured = [_run_measurements(plan, dice, place) for place in range(plan.rounds)]
-    sample = ["status_503 on /health/live"] if plan.failures else []
+    sample = ["status_503 on /health/live"] if plan.failures or plan.timeouts else []
     figures = [derive.run_results(run, sample if _failed(run) else []) for run in measured]
     runs = _runs(plan, dice, measured, figures)
     started = datetime.fromisoformat(runs[0].started_at) - timedelta(seconds=plan.ramp_s + 2)

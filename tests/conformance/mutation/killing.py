@@ -2,13 +2,20 @@
 
 import hashlib
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
-from forgeries import failure, failure_full, honest, stress_fields, stress_full, stress_plain
+from forgeries import (
+    boundaries,
+    failure,
+    failure_full,
+    honest,
+    stress_fields,
+    stress_full,
+    stress_plain,
+)
 from forgeries.checked import JUDGED
 from forgeries.corpus import base
 from forgeries.honest_variants import VARIANTS
@@ -16,7 +23,7 @@ from mutation.mutants import Mutant
 
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document
-from stressproof.exits import Exit
+from stressproof.exits import Exit, strongest
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
@@ -33,15 +40,19 @@ class Known(NamedTuple):
 
     Attributes:
         case: Read.
-        rules: Of its kind.
+        codes: Exit code of every rule of its kind, before any mutation.
         wanted: The rule that must object, empty where none may.
+        code: What all rules together must end with.
         unchecked: The rules that compare nothing, None where its test does not say.
+        undecided: The rules that cannot tell; the others pass.
     """
 
     case: Any
-    rules: tuple[Rule[Any], ...]
+    codes: dict[str, Exit]
     wanted: str
+    code: Exit
     unchecked: frozenset[str] | None = None
+    undecided: frozenset[str] = frozenset()
 
 
 def _typed(asked: dict[str, Any]) -> dict[str, Any]:
@@ -56,40 +67,68 @@ def _case(raw: bytes, kind: str, asked: dict[str, Any], now_us: int) -> Any:
     return StressCase(document, msgspec.structs.replace(Requirements(), **_typed(asked)), now_us)
 
 
-def corpus() -> list[Callable[[], Known]]:
-    """Return how to make every readable case of the corpus anew."""
-    rules = {"stress": stress_verifier.RULES, "failure": failure_verifier.RULES}
-    made: list[Callable[[], Known]] = []
+_RULES: dict[str, tuple[Rule[Any], ...]] = {
+    "stress": tuple(stress_verifier.RULES),
+    "failure": tuple(failure_verifier.RULES),
+}
 
-    def add(
-        raw: bytes,
-        kind: str,
-        asked: dict[str, Any],
-        wanted: str,
-        unchecked: frozenset[str] | None = None,
-    ) -> None:
-        try:
-            parse_object(raw)
-        except MalformedJson:
-            return  # reading is not under test here
-        now_us = honest.NOW_US
-        made.append(
-            lambda: Known(_case(raw, kind, asked, now_us), tuple(rules[kind]), wanted, unchecked)
-        )
 
+class Source(NamedTuple):
+    """How to make a case: its bytes, and what its test asserts."""
+
+    raw: bytes
+    kind: str
+    asked: dict[str, Any]
+    wanted: str
+    code: Exit
+    unchecked: frozenset[str] | None = None
+    undecided: frozenset[str] = frozenset()
+
+    def case(self) -> Any:
+        """The case, read anew."""
+        return _case(self.raw, self.kind, self.asked, honest.NOW_US)
+
+    def known(self) -> Known:
+        """The case with what every rule says of it now."""
+        case = self.case()
+        codes = {one.id: one.apply(case).exit_code for one in _RULES[self.kind]}
+        return Known(case, codes, self.wanted, self.code, self.unchecked, self.undecided)
+
+
+def corpus() -> list[Source]:
+    """Return every readable case of the corpus."""
+    made = []
     for judged in JUDGED:
+        code = Exit.INCONCLUSIVE if judged.undecided else Exit.PASS
         raw = msgspec.json.encode(base(judged.base))
-        add(raw, judged.kind, judged.asked, "", judged.unchecked)
+        rules = judged.unchecked, judged.undecided
+        made.append(Source(raw, judged.kind, judged.asked, "", code, *rules))
     for kind, modules in (
-        ("stress", (stress_fields, stress_plain, stress_full)),
-        ("failure", (failure, failure_full)),
+        (
+            "stress",
+            (stress_fields.corpus, stress_plain.corpus, stress_full.corpus, boundaries.corpus),
+        ),
+        ("failure", (failure.corpus, failure_full.corpus, boundaries.failures)),
     ):
-        for module in modules:
-            for forgery in module.corpus.forgeries:
-                add(forgery.forged(), kind, forgery.asked, forgery.rule)
-    for variant in VARIANTS:
-        add(variant.raw(), variant.kind, variant.asked, "")
-    return made
+        made += [
+            Source(each.forged(), kind, each.asked, each.rule, each.code)
+            for module in modules
+            for each in module.forgeries
+        ]
+    made += [
+        Source(each.raw(), each.kind, each.asked, "", Exit.PASS)
+        for each in (*VARIANTS, *boundaries.variants)
+    ]
+    return [source for source in made if _is_readable(source.raw)]
+
+
+def _is_readable(raw: bytes) -> bool:
+    """Whether rules are reached at all; reading is not under test here."""
+    try:
+        parse_object(raw)
+    except MalformedJson:
+        return False
+    return True
 
 
 def _target(module: ModuleType, name: str) -> FunctionType | None:
@@ -99,40 +138,62 @@ def _target(module: ModuleType, name: str) -> FunctionType | None:
     return found if isinstance(found, FunctionType) else None
 
 
-def survives(mutant: Mutant, known: list[Known], fresh: list[Callable[[], Known]]) -> bool:
+def survives(mutant: Mutant, sources: list[Source], known: list[Known]) -> bool:
     """Return whether no assertion of the corpus notices a mutant."""
     module = importlib.import_module(mutant.module)
     function = _target(module, mutant.function)
     if function is None or function.__code__.co_freevars != mutant.code.co_freevars:
         return False
-    own = getattr(module, mutant.function)
-    rule_id = own.id if isinstance(own, Rule) else None
-    rebuilt = mutant.module.endswith(("gathering", "instants", "differences"))
+    affected = _affected(module, mutant.function)
+    # What these read is read when a case is made.
+    again = mutant.module.endswith(("gathering", "instants"))
     original, function.__code__ = function.__code__, mutant.code
     try:
-        cases = (make() for make in fresh) if rebuilt else iter(known)
-        return not any(_notices(case, rule_id) for case in cases)
+        for source, before in zip(sources, known, strict=True):
+            case = source.case() if again else before.case
+            if _notices(source.kind, case, before, affected):
+                return False
     except Exception:  # noqa: BLE001  # a mutant that raises is as dead as one that is caught
         return False
     finally:
         function.__code__ = original
+    return True
 
 
-def _notices(known: Known, rule_id: str | None) -> bool:
+def _affected(module: ModuleType, function: str) -> frozenset[str]:
+    """Return the rules that a function can change: itself, or all that may call it."""
+    own = getattr(module, function)
+    if isinstance(own, Rule):
+        return frozenset({own.id})
+    rules = getattr(module, "RULES", None)
+    if rules is None or module.__name__.endswith(_SHARED):
+        return frozenset(one.id for kind in _RULES.values() for one in kind)
+    return frozenset(one.id for one in rules)
+
+
+_SHARED = ("stress.figures", "stress.timing", "stress.evaluation")
+"""Modules of rules whose other functions are used elsewhere too."""
+
+
+def _notices(kind: str, case: Any, known: Known, affected: frozenset[str]) -> bool:
     """Return whether a case's test would fail."""
-    rules = [one for one in known.rules if rule_id is None or one.id == rule_id]
-    if known.wanted:
-        objecting = [one.apply(known.case) for one in rules if one.id == known.wanted]
-        return any(one.outcome in {Outcome.PASS, Outcome.NOT_CHECKED} for one in objecting)
-    results = [one.apply(known.case) for one in rules]
-    if known.unchecked is not None and any(
-        (one.outcome is Outcome.NOT_CHECKED) != (one.rule in known.unchecked)
-        or (one.severity is Severity.WARNS and one.outcome is Outcome.FAIL)
-        for one in results
-    ):
+    rules = [one for one in _RULES[kind] if one.id in affected]
+    if not rules:
+        return False
+    results = [one.apply(case) for one in rules]
+    codes = {**known.codes, **{one.rule: one.exit_code for one in results}}
+    if strongest(codes.values()) is not known.code:
         return True
-    honest = known.case.data.get("summary", {}).get("overall_passed", True) is not False
-    return honest and any(one.exit_code is not Exit.PASS for one in results)
+    for one in results:
+        if one.rule == known.wanted and one.outcome in {Outcome.PASS, Outcome.NOT_CHECKED}:
+            return True
+        if known.unchecked is not None and (
+            (one.outcome is Outcome.NOT_CHECKED) != (one.rule in known.unchecked)
+            or (one.outcome is Outcome.INCONCLUSIVE) != (one.rule in known.undecided)
+            or (one.severity is Severity.WARNS and one.outcome is Outcome.FAIL)
+        ):
+            return True
+    return False
 
 
 def listed() -> set[str]:

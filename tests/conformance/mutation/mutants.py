@@ -112,14 +112,32 @@ def _places(tree: ast.Module, apply: int = -1) -> Iterator[tuple[str, int, str]]
 
 
 def _judging(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk what decides: words for people, remedies and reasons for not comparing are left out."""
+    """Walk what decides: words, paths, remedies and reasons for not comparing are for people."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Call) and ast.unparse(child.func) in {"words", "judgement.skip"}:
-            continue
-        if isinstance(child, ast.Expr) and ast.unparse(child).startswith("judgement.skip("):
+        if isinstance(child, ast.Constant):
+            vars(child)["around"] = node
+        if isinstance(child, ast.JoinedStr) or _is_for_people(child):
             continue
         yield child
-        yield from _judging(child)
+        name = ast.unparse(child.func) if isinstance(child, ast.Call) else ""
+        if name == "judgement.check" and isinstance(child, ast.Call):
+            yield child.args[0]  # the others say what was seen and expected
+            yield from _judging(child.args[0])
+        elif name not in {"judgement.fail", "judgement.cannot_tell"}:
+            yield from _judging(child)
+
+
+def _is_for_people(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in {"words", "show", "show_instant"}
+    if isinstance(node, ast.If):
+        return all(_is_skip(each) for each in node.body) and not node.orelse
+    return _is_skip(node)
+
+
+def _is_skip(node: ast.AST) -> bool:
+    """Whether a statement only says why nothing is compared."""
+    return isinstance(node, ast.Expr) and ast.unparse(node).startswith("judgement.skip(")
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -137,7 +155,8 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
         )
     elif isinstance(node, ast.Constant) and type(node.value) in {int, float}:
         value = node.value
-        yield f"{value} -> {value + 1}", lambda: setattr(node, "value", value + 1)
+        around = ast.unparse(getattr(node, "around", node)).splitlines()[0][:90]
+        yield f"{around}: {value} -> {value + 1}", lambda: setattr(node, "value", value + 1)
     elif isinstance(node, ast.expr):
         yield from _operator_changes(node)
 

@@ -1,18 +1,12 @@
 """The capture's own evaluation follows from its rounds."""
 
-from fractions import Fraction
-
+from stressproof.evidence.derive import error_rate_percent, errors_within
 from stressproof.verify.rule import Judgement, rule, words
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredRound, DeclaredThresholds, Figures
 from stressproof.verify.stress.figures import equal
 
 _FORGED = "The evaluation must follow from the rounds; capture again instead of editing it."
-
-
-def error_rate(failed: int, total: int) -> Fraction:
-    """Return failed requests in per cent, exactly."""
-    return Fraction(failed * 100, total)
 
 
 @rule(
@@ -83,7 +77,7 @@ def _one_round(
     for name in ("throughput_rps", "p95_response_time"):
         _same(f"{where}.{name}", getattr(said, name), getattr(figures, name), judgement)
     if figures.total_requests and figures.failed_requests is not None:
-        exact = float(error_rate(figures.failed_requests, figures.total_requests))
+        exact = error_rate_percent(figures.failed_requests, figures.total_requests)
         _same(f"{where}.error_rate_percent", said.error_rate_percent, exact, judgement)
     met = meets(figures, limits)
     if met is None:
@@ -116,8 +110,7 @@ def meets(figures: Figures, limits: DeclaredThresholds) -> dict[str, bool] | Non
     by = limits.max_p95_seconds, limits.max_error_rate_percent, limits.min_throughput_rps
     met = {
         "meets_p95": by[0] is None or (p95 is not None and p95 <= by[0]),
-        "meets_error_rate": total > 0
-        and (by[1] is None or error_rate(failed, total) <= Fraction(repr(by[1]))),
+        "meets_error_rate": total > 0 and (by[1] is None or errors_within(failed, total, by[1])),
         "meets_throughput": by[2] is None or rate >= by[2],
     }
     met = {name: holds and total > 0 for name, holds in met.items()}

@@ -1,12 +1,11 @@
 """The workload was large enough, and every round met the limits by itself."""
 
 from collections import Counter
-from fractions import Fraction
 
+from stressproof.evidence.derive import errors_within
 from stressproof.exits import Exit
 from stressproof.verify.rule import Judgement, Severity, rule, words
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.evaluation import error_rate
 from stressproof.verify.stress.figures import all_figures
 
 _SLOW = "Make the service meet its limits, then capture again; the limits are the protocol's."
@@ -121,7 +120,7 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
             )
         if failed is not None:
             judgement.check(
-                error_rate(failed, total) <= Fraction(repr(asked.max_error_rate_percent)),
+                errors_within(failed, total, asked.max_error_rate_percent),
                 f"{where}.failed_requests",
                 words(f"{failed} of {total}, {failed * 100 / total:.4f} %"),
                 words(f"at most {asked.max_error_rate_percent:g} %"),

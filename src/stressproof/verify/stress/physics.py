@@ -4,7 +4,7 @@ from stressproof.verify.rule import Judgement, rule, words
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredRun, Figures
 from stressproof.verify.stress.figures import TOLERANCE
-from stressproof.verify.stress.timing import ramp_and_timeout
+from stressproof.verify.stress.timing import ramp_and_timeout, shortest_round
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
 
@@ -16,12 +16,6 @@ due, not with the window itself."""
 
 _BUCKET = 1 / 1024  # a quantile is the upper end of its bucket (ruling 7)
 _NOISE = 1e-6
-
-
-def _shortest(case: StressCase, duration: int) -> int:
-    """Return how long a round must have taken: a number of iterations may end before its time."""
-    bounded = case.artifact is not None and case.artifact.workload.iterations is not None
-    return min(duration, case.requirements.min_duration_seconds) if bounded else duration
 
 
 def _longest(figures: Figures, timeout: float) -> float:
@@ -61,9 +55,10 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
             )
             took, slack = run.elapsed_seconds, _NOISE
             where = f"runs[{place}].elapsed_seconds"
-        if duration is None:
+        least = shortest_round(case)
+        if duration is None or least is None:
             continue
-        shortest = _shortest(case, duration) - EDGE_SECONDS - _longest(figures, timeout)
+        shortest = least - EDGE_SECONDS - _longest(figures, timeout)
         longest = duration + ramp + timeout + EDGE_SECONDS
         seen = words(f"{took:.3f} s (stated, or requests / throughput)")
         judgement.check(took + slack >= shortest, where, seen, words(f"about {duration} s"))

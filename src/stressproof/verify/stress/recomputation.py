@@ -16,6 +16,8 @@ _FORGED = "A figure that does not follow from its measurements is forged; captur
 
 def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
     judgement.held()
+    if seen == expected and type(seen) is type(expected):
+        return  # the rule, at the speed of C; what differs is found leaf by leaf
     for path, one, other in differences(seen, expected, where):
         judgement.fail(path, one, other)
 

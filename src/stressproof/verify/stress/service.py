@@ -46,12 +46,6 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         return
     judge_unchanged("target", before, after, IDENTITY, judgement)
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
-        judgement.check(
-            after.uptime_seconds > before.uptime_seconds,
-            "target.after.uptime_seconds",
-            after.uptime_seconds,
-            words(f"more than {before.uptime_seconds} before the load"),
-        )
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
         judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))

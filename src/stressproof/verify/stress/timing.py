@@ -82,12 +82,12 @@ def run_index(case: StressCase, judgement: Judgement) -> None:
 )
 def run_spacing(case: StressCase, judgement: Judgement) -> None:
     """Two rounds' times differ by a round at least, and by a round and a pause at most."""
-    duration = case.declared.duration_seconds
+    duration = shortest_round(case)
     times = case.run_captured_us
     if duration is None or len(times) < 2:  # noqa: PLR2004  # two rounds make one gap
         judgement.skip("fewer than two rounds, or no duration")
         return
-    most = _longest_round_us(case, duration) + case.requirements.max_pause_seconds * SECOND_US
+    most = _longest_round_us(case) + case.requirements.max_pause_seconds * SECOND_US
     for place, (before, after) in enumerate(itertools.pairwise(times), 1):
         if before is None or after is None:
             continue
@@ -108,7 +108,7 @@ def run_spacing(case: StressCase, judgement: Judgement) -> None:
 def capture_window(case: StressCase, judgement: Judgement) -> None:
     """``started_at`` ≤ every round ≤ ``captured_at``, the last shortly before it."""
     times = [time for time in case.run_captured_us if time is not None]
-    end, duration = case.captured_us, case.declared.duration_seconds
+    end, duration = case.captured_us, shortest_round(case)
     if not times or end is None:
         judgement.skip("no times to compare")
         return
@@ -137,7 +137,7 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
         case.declared.started_at,
         words(f"at least {duration} s before the first round's captured_at"),
     )
-    lead = _longest_round_us(case, duration) - duration * SECOND_US + tail
+    lead = _longest_round_us(case) - duration * SECOND_US + tail
     judgement.check(
         first - start <= lead,
         "started_at",
@@ -146,9 +146,22 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
     )
 
 
-def _longest_round_us(case: StressCase, duration: int) -> int:
+def shortest_round(case: StressCase) -> int | None:
+    """Return how many seconds a round must have taken, None where its duration is not known.
+
+    A number of iterations may end before its time, but not before the floor.
+    """
+    duration = case.declared.duration_seconds
+    bounded = case.artifact is not None and case.artifact.workload.iterations is not None
+    if duration is None or not bounded:
+        return duration
+    return min(duration, case.requirements.min_duration_seconds)
+
+
+def _longest_round_us(case: StressCase) -> int:
     """Return how long a round may take at most: ramp, duration, and the last answer."""
     ramp, timeout = ramp_and_timeout(case)
+    duration = case.declared.duration_seconds or 0
     return round((duration + ramp + timeout) * SECOND_US) + CLOCK_SLACK_US
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stressproof.evidence.derive import error_rate_percent
 from stressproof.evidence.reading import Document
 from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Judgement, Rule, rule, words
@@ -21,7 +22,6 @@ from stressproof.verify.stress import (
     timing,
 )
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.evaluation import error_rate
 from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
@@ -116,7 +116,7 @@ def _figures(case: StressCase) -> list[Figure]:
     counts = [run.results.total_requests or 0 for run in case.runs if run.results is not None]
     fewest = min(counts, default=0)
     failed = results.failed_requests
-    rate = None if failed is None or not total else round(float(error_rate(failed, total)), 4)
+    rate = None if failed is None or not total else round(error_rate_percent(failed, total), 4)
     return [
         Figure("rounds", rounds, "rounds", rounds, f">= {asked.min_rounds}"),
         Figure("requests", results.total_requests, "requests", total),
