@@ -99,7 +99,8 @@ class ScenarioSpec(Struct, frozen=True):
         faults: In order.
         checks: Over operations.
         queries: Of `stressproof.evidence.failure_queries.QUERIES`.
-        beside: It mostly waits, so it runs beside the others, on a stage of its own.
+        beside: It runs on a second stage, beside the others: a service and a database of its own,
+            so that waiting for one scenario's minutes does not add to another's.
     """
 
     id: str
@@ -374,6 +375,7 @@ _FI_003 = ScenarioSpec(
         ),
     ),
     queries=(*_LEDGER, "tokens_spent_once"),
+    beside=True,
 )
 
 _FI_004 = ScenarioSpec(
