@@ -16,7 +16,7 @@ from msgspec import Struct
 from ephemeral_postgres import PostgresError, find_binaries
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.subject import read_subject
-from stressproof.errors import RunError, StressproofError, UsageError
+from stressproof.errors import UsageError
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.failure import (
     SCHEMA_VERSION,
@@ -32,7 +32,7 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
-from stressproof.faults.stage import Stage
+from stressproof.faults.stage import HaltedError, Stage
 from stressproof.verify.failure.identities import fold
 from stressproof.version import __version__
 
@@ -141,6 +141,7 @@ class Injection:
         self._plan = plan
         self._say = say
         self._active = ActiveFaults(default_path(plan.environment))
+        self._halt = threading.Event()
         self._done: dict[str, Scenario] = {}
         self._before: Health | None = None
         self._after: Health | None = None
@@ -160,28 +161,38 @@ class Injection:
             self._inject()
         except BaseException as error:
             # A run that broke keeps what was concluded before, marked as what it is.
-            broke = isinstance(error, StressproofError)
-            self._keep("broken" if broke else "interrupted")
+            self._keep("broken" if isinstance(error, Exception) else "interrupted")
             raise
         return self._keep("complete")
 
     def _inject(self) -> None:
         names = self._plan.scenarios
-        beside = [name for name in names if MATRIX[name].beside and len(names) > 1]
-        here = [name for name in names if name not in beside]
-        helper = _Beside(lambda: self._run_on_a_stage(beside, main=False)) if beside else None
-        if helper is not None:
-            helper.start()
+        here = [name for name in names if not MATRIX[name].beside]
+        if not here:
+            self._run_on_a_stage(names, main=True)
+            return
+        others = [name for name in names if name not in here]
+        beside = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
+        if others:
+            beside.start()
         try:
             self._run_on_a_stage(here, main=True)
-        finally:
-            if helper is not None:
-                helper.finish()
+        except HaltedError:
+            beside.finish()
+            raise
+        except BaseException:
+            # Ours is the reason that is told; the other stage only has to be gone.
+            self._halt.set()
+            beside.join()
+            raise
+        beside.finish()
 
     def _run_on_a_stage(self, names: Sequence[str], *, main: bool) -> None:
         plan = self._plan
         say = self._say if main else (lambda text: self._say(f"[beside] {text}"))
-        with Stage(self._active, workers=plan.workers, seed=plan.seed, say=say) as stage:
+        with Stage(
+            self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
+        ) as stage:
             if main:
                 self._before = probe(stage.url)
                 if "FI-004" in names and names[0] != "FI-004":
@@ -237,10 +248,16 @@ class Injection:
 
 
 class _Beside:
-    """A stage beside the others, in a thread that lives as long as what it starts."""
+    """A stage beside the others, in a thread that lives as long as what it starts.
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    Args:
+        work: What it does.
+        halt: Set when it breaks, so that the others stop too.
+    """
+
+    def __init__(self, work: Callable[[], None], halt: threading.Event) -> None:
         self._work = work
+        self._halt = halt
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="beside")
 
@@ -253,18 +270,22 @@ class _Beside:
             self._work()
         except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
             self._failure = error
+            self._halt.set()
+
+    def join(self) -> None:
+        """Wait for its end; harmless where it never began."""
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def finish(self) -> None:
         """Wait for its end, and raise what it raised.
 
         Raises:
-            RunError: It broke.
+            BaseException: Whatever broke it, a bug of ours included.
         """
-        self._thread.join()
-        if isinstance(self._failure, RunError):
-            raise self._failure
+        self.join()
         if self._failure is not None:
-            raise RunError(f"the stage beside broke: {self._failure}") from self._failure
+            raise self._failure
 
 
 def probe(url: str) -> Health:

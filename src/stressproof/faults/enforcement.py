@@ -172,11 +172,17 @@ class Enforcement:
             headers = {**tenant.headers("owner"), "connection": "close"}
             for _ in range(_LEARN_TIMES * self.stage.workers):
                 for path in ("/limits", "/policies"):
-                    answer = self._http.get(PREFIX + path, headers=headers)
-                    if answer.status_code != _OK:
-                        raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
+                    self._read(path, headers)
 
-    def gate(  # what a gate is asked, by name
+    def _read(self, path: str, headers: dict[str, str]) -> None:
+        try:
+            answer = self._http.get(PREFIX + path, headers=headers)
+        except httpx.HTTPError as error:
+            raise RunError(f"the service does not answer {path}: {error}") from error
+        if answer.status_code != _OK:
+            raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
+
+    def gate(
         self,
         kind: str,
         tenant: Tenant,

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,6 +44,10 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+class HaltedError(RunError):
+    """A trial was stopped from outside; the reason is told elsewhere."""
+
+
 class Stage:
     """Everything that a scenario needs, for as long as it is entered.
 
@@ -53,6 +58,7 @@ class Stage:
         postgres_settings: Server settings; the tests of teeth switch protections off here.
         environment: More of the service's environment; likewise.
         say: Told what happens, for people.
+        halt: Set by whoever wants all trials to stop.
 
     Attributes:
         postgres: The database server.
@@ -75,8 +81,10 @@ class Stage:
         postgres_settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _: None,
+        halt: threading.Event | None = None,
     ) -> None:
         self.active = active
+        self.halt = threading.Event() if halt is None else halt
         self.workers = workers
         self.say = say
         self._seed = seed
@@ -99,11 +107,8 @@ class Stage:
         Raises:
             RunError: It does not run.
         """
-        if self._process is None or self._process.poll() is not None:
-            code = None if self._process is None else self._process.returncode
-            raise RunError(
-                f"the service ended by itself (exit code {code})", hint=f"Its log:\n{self._tail()}"
-            )
+        if self._process is None:
+            raise RunError("the service was not started")
         return self._process.pid
 
     @property
@@ -155,6 +160,21 @@ class Stage:
             )
         except psycopg.Error as error:
             raise RunError(f"the database cannot be reached directly: {error}") from error
+
+    def demand_service(self) -> None:
+        """Make sure that going on proves something.
+
+        Raises:
+            HaltedError: Somebody wants all trials to stop.
+            RunError: The service ended by itself.
+        """
+        if self.halt.is_set():
+            raise HaltedError("stopped, because the run cannot be completed any more")
+        if self._process is None or self._process.poll() is not None:
+            code = None if self._process is None else self._process.returncode
+            raise RunError(
+                f"the service ended by itself (exit code {code})", hint=f"Its log:\n{self._tail()}"
+            )
 
     def wait_healed(self) -> int:
         """Wait until a fresh direct connection gets an answer; return when (monotonic ns).

@@ -148,8 +148,7 @@ class TrialRun:
 
     def _check_stop_conditions(self, load: Load) -> None:
         load.check()
-        if not self._stage.master:
-            raise RunError("the service under test is gone")
+        self._stage.demand_service()
 
     def _inject(self, fault: FaultSpec, load: Load) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
