@@ -23,6 +23,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.vocabulary import Event
+from enforcement.store import wire
 from enforcement.store.errors import (
     ConnectionLostError,
     DeadlineError,
@@ -132,6 +133,26 @@ class Database:
         async def once() -> list[Row]:
             async with self.lease(deadline) as lease:
                 return await lease.message(query, parameters)
+
+        return await self.retrying(once, deadline)
+
+    async def call(
+        self,
+        function: str,
+        arguments: Sequence[wire.Value],
+        *,
+        deadline_s: float | None = None,
+    ) -> str:
+        """Call a function of ours that enters its tenant itself and returns one text.
+
+        Raises:
+            StoreError: As classified.
+        """
+        deadline = self.deadline(deadline_s)
+
+        async def once() -> str:
+            async with self.lease(deadline) as lease:
+                return await lease.call(function, arguments)
 
         return await self.retrying(once, deadline)
 
@@ -251,6 +272,21 @@ class Lease:
         while cursor.nextset():
             pass
         return [] if cursor.description is None else await cursor.fetchall()
+
+    async def call(
+        self, function: str, arguments: Sequence[wire.Value], *, before: str = "", after: str = ""
+    ) -> str:
+        """Call a function of ours that returns one text, in one message, the quick way.
+
+        Args:
+            function: Its name in our schema.
+            arguments: Plain values.
+            before: Statements before the call, each with its semicolon.
+            after: Statements after it, each with its semicolon before it.
+        """
+        query = wire.call(self.connection, function, arguments)
+        value = await wire.exchange(self.connection, before.encode() + query + after.encode())
+        return "" if value is None else value.decode()
 
     async def commit(self) -> None:
         """Commit, and insist that the server says so: an aborted transaction answers ROLLBACK."""

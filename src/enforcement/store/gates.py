@@ -189,9 +189,8 @@ async def _begin(
     alone: bool,
 ) -> _Reading:
     known = db.policies.get(tenant_id)
-    rows = await lease.message(
-        ("BEGIN; " if alone else "")
-        + "SELECT enforcement.gate_begin(%s, %s, %s, %s, %s, %s, %s, %s)",
+    text = await lease.call(
+        "gate_begin",
         (
             tenant_id,
             [ask.request.source.value for ask in asks],
@@ -202,8 +201,9 @@ async def _begin(
             db.safety.lock,
             db.safety.idempotency,
         ),
+        before="BEGIN; " if alone else "",
     )
-    return _READER.decode(rows[0][0])
+    return _READER.decode(text)
 
 
 def _policy(db: Database, tenant_id: UUID, reading: _Reading) -> Policy:
@@ -313,14 +313,15 @@ async def write(
         if entry.approval is not None
     ]
     lease.committing = alone
-    await lease.message(
-        "SELECT enforcement.gate_commit(%s, %s, %s, %s)" + ("; COMMIT" if alone else ""),
+    await lease.call(
+        "gate_commit",
         (
             tenant_id,
             _json(items),
             _json(draws) if draws else None,
             _json(approvals) if approvals else None,
         ),
+        after="; COMMIT" if alone else "",
     )
 
 

@@ -53,6 +53,23 @@ BEGIN
     ) r);
 END $$;
 
+-- The decision made under a key, or NULL. A function of its own, so that the planner cannot join:
+-- while the table is small it would read all decisions of the tenant, and keep that plan.
+CREATE FUNCTION enforcement.decision_by_key(
+    p_tenant uuid, p_source enforcement.source, p_key text
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_row enforcement.decisions;
+BEGIN
+    SELECT * INTO v_row FROM enforcement.decisions d
+        WHERE d.tenant_id = p_tenant AND d.source = p_source AND d.idempotency_key = p_key
+          AND NOT d.failsafe;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    RETURN enforcement.decision_json(v_row);
+END $$;
+
 -- Locks, and reads what requests of one tenant depend on; the arrays run in parallel, one place
 -- a request. "existing" holds [place, decision] for each key used before. p_known_version: the
 -- policy version the caller holds; its text is then left out.
@@ -70,10 +87,9 @@ BEGIN
             set_config('lock_timeout', p_lock_timeout_ms::text, true);
     IF p_lock AND NOT enforcement.try_lock_tenant(p_tenant) THEN
         -- Where every request is a replay, nobody waits for the lock.
-        IF NOT p_lookup OR cardinality(p_keys) > (
-            SELECT count(*) FROM unnest(p_sources, p_keys) AS k (source, key)
-            JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.source = k.source
-                AND d.idempotency_key = k.key AND NOT d.failsafe)
+        IF NOT p_lookup OR EXISTS (
+            SELECT FROM unnest(p_sources, p_keys) AS k (source, key)
+            WHERE enforcement.decision_by_key(p_tenant, k.source, k.key) IS NULL)
         THEN
             PERFORM enforcement.lock_tenant(p_tenant);
         END IF;
@@ -107,11 +123,13 @@ BEGIN
             SELECT json_agg(json_build_array(r.day, r.amount_usd::text))
             FROM enforcement.cost_records r
             WHERE r.tenant_id = p_tenant AND r.day > v_today - 35), '[]'),
-        'existing', CASE WHEN p_lookup THEN coalesce((
-            SELECT json_agg(json_build_array(k.place - 1, enforcement.decision_json(d)::json))
-            FROM unnest(p_sources, p_keys) WITH ORDINALITY AS k (source, key, place)
-            JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.source = k.source
-                AND d.idempotency_key = k.key AND NOT d.failsafe), '[]') ELSE '[]' END
+        'existing', coalesce((
+            SELECT json_agg(json_build_array(k.place - 1, k.found::json))
+            FROM (
+                SELECT x.place, enforcement.decision_by_key(p_tenant, x.source, x.key) AS found
+                FROM unnest(p_sources, p_keys) WITH ORDINALITY AS x (source, key, place)
+                WHERE p_lookup
+            ) k WHERE k.found IS NOT NULL), '[]')
     )
     INTO v_text
     FROM (
@@ -149,37 +167,22 @@ END $$;
 CREATE FUNCTION enforcement.gate_commit(
     p_tenant uuid, p_items json, p_draws json, p_approvals json
 ) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_item json;
+    v_row enforcement.decisions;
 BEGIN
-    WITH item AS MATERIALIZED (
-        SELECT i.place, json_populate_record(NULL::enforcement.decisions, i.e -> 'decision') AS d,
-               i.e ->> 'digest' AS digest, i.e ->> 'payload' AS payload
-        FROM json_array_elements(p_items) WITH ORDINALITY AS i (e, place)
-    ), logged AS (
+    FOR v_item IN SELECT json_array_elements(p_items) LOOP
+        v_row := json_populate_record(NULL::enforcement.decisions, v_item -> 'decision');
         INSERT INTO enforcement.ledger
             (tenant_id, event, occurred_at, actor, decision_id, decision_digest, payload)
-        SELECT p_tenant,
-               CASE WHEN (i.d).failsafe THEN 'decision.failsafe'::enforcement.event
-                    ELSE 'decision'::enforcement.event END,
-               (i.d).created_at, (i.d).created_by, (i.d).decision_id, decode(i.digest, 'hex'),
-               i.payload
-        FROM item i ORDER BY i.place
-        RETURNING decision_id, sequence
-    )
-    INSERT INTO enforcement.decisions (
-        tenant_id, decision_id, source, idempotency_key, fingerprint, outcome, reason_codes,
-        mode, policy_version, policy_sha256, project_id, environment, action,
-        resource_reference, monthly_delta_usd, hourly_delta_usd, dry_run, allocation_usd,
-        credits_usd, approval_required, ttl_seconds, failsafe, created_by, created_at,
-        details_text, approval_id, reservation_active, ledger_sequence)
-    SELECT p_tenant, (i.d).decision_id, (i.d).source, (i.d).idempotency_key,
-           (i.d).fingerprint, (i.d).outcome, (i.d).reason_codes, (i.d).mode,
-           (i.d).policy_version, (i.d).policy_sha256, (i.d).project_id, (i.d).environment,
-           (i.d).action, (i.d).resource_reference, (i.d).monthly_delta_usd,
-           (i.d).hourly_delta_usd, (i.d).dry_run, (i.d).allocation_usd, (i.d).credits_usd,
-           (i.d).approval_required, (i.d).ttl_seconds, (i.d).failsafe, (i.d).created_by,
-           (i.d).created_at, (i.d).details_text, (i.d).approval_id, (i.d).reservation_active,
-           l.sequence
-    FROM item i JOIN logged l ON l.decision_id = (i.d).decision_id;
+        VALUES (p_tenant,
+                CASE WHEN v_row.failsafe THEN 'decision.failsafe'::enforcement.event
+                     ELSE 'decision'::enforcement.event END,
+                v_row.created_at, v_row.created_by, v_row.decision_id,
+                decode(v_item ->> 'digest', 'hex'), v_item ->> 'payload')
+        RETURNING sequence INTO v_row.ledger_sequence;
+        INSERT INTO enforcement.decisions VALUES (v_row.*);
+    END LOOP;
     IF p_draws IS NOT NULL THEN
         PERFORM enforcement.draw_credits(p_tenant, p_draws);
     END IF;
