@@ -1,9 +1,8 @@
 """The protocol's failure-evidence validation: judge an injection artifact and say why."""
 
-import sys
-
-from stressproof.cli.run import run
-from stressproof.cli.verify_failure import command
+from stressproof.cli.brief import run_briefly
 
 if __name__ == "__main__":
-    sys.exit(run(command, "verify_enforcement_failure_injection_evidence.py"))
+    run_briefly(
+        "stressproof.cli.verify_failure", "verify_enforcement_failure_injection_evidence.py"
+    )

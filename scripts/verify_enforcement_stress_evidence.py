@@ -1,9 +1,6 @@
 """The protocol's validation command: judge a stress artifact and say why."""
 
-import sys
-
-from stressproof.cli.run import run
-from stressproof.cli.verify_stress import command
+from stressproof.cli.brief import run_briefly
 
 if __name__ == "__main__":
-    sys.exit(run(command, "verify_enforcement_stress_evidence.py"))
+    run_briefly("stressproof.cli.verify_stress", "verify_enforcement_stress_evidence.py")

@@ -1,13 +1,26 @@
 """What every test may ask for: one real PostgreSQL for the session, a database of its own each."""
 
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from ephemeral_postgres import PostgresServer
+
+# A busy machine is not a failing law, so no example has a deadline. CI judges a change by the same
+# examples every time; everywhere else new ones are looked for.
+settings.register_profile(
+    "local", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +28,18 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One server for the whole session; a test that kills or freezes starts its own."""
     with PostgresServer.start() as server:
         yield server
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A temporary folder that the server's user can reach, as a user's state folder would be.
+
+    Not below pytest's own: a second pytest closes that to others when it starts.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="stressproof-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

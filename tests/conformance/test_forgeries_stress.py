@@ -18,12 +18,15 @@ FORGERIES = [
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
 def test_a_forgery_is_caught_by_its_rule(forgery: Forgery) -> None:
-    """The verdict rejects it, and names the rule that must object."""
+    """The verdict rejects it (or warns, where that is all), and names the rule that must."""
     verdict = judge(forgery.forged(), "stress", forgery.asked)
+    if forgery.code is Exit.PASS:
+        assert forgery.rule in {result.rule for result in verdict.warnings}
+        assert verdict.exit_code is Exit.PASS
+        return
     blocking = {result.rule for result in verdict.blocking}
     assert forgery.rule in blocking, f"{forgery.rule} not among {sorted(blocking)}"
     assert verdict.exit_code is forgery.code
-    assert verdict.exit_code is not Exit.PASS
 
 
 def test_the_corpus_is_large() -> None:

@@ -36,10 +36,12 @@ def test_drained_histograms_add_up(parts: list[list[int]]) -> None:
     assert state(total) == state(Histogram.of(us for part in parts for us in part))
 
 
+# Few moments, so that requests of different seconds often overlap.
+moments = st.integers(0, 10).map(lambda n: n * S // 2 + n)
 requests = st.lists(
     st.tuples(
-        st.integers(0, 5 * S),  # start
-        st.integers(0, 3 * S),  # duration
+        moments,  # start
+        moments,  # duration
         st.integers(0, 2),  # endpoint
         st.sampled_from(["ok", "timeout", "status_503"]),
     ),
@@ -47,7 +49,7 @@ requests = st.lists(
 )
 
 
-@given(requests, st.lists(st.integers(0, 8 * S), max_size=6), st.sampled_from([1, 10]))
+@given(requests, st.lists(moments, max_size=8), st.sampled_from([1, 10]))
 def test_rows_hold_every_request_in_its_second(
     requests: list[tuple[int, int, int, str]], drains: list[int], resolution_s: int
 ) -> None:

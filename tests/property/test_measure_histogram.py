@@ -111,3 +111,25 @@ def test_sample_floor_follows_the_formula() -> None:
     assert sorted(SAMPLES_FOR.values()) == [
         math.ceil(math.log(0.05) / math.log(ppm / 1_000_000)) for ppm in sorted(SAMPLES_FOR)
     ]
+
+
+@given(st.lists(samples, max_size=6), samples)
+def test_merging_many_at_once_equals_merging_each(parts: list[list[int]], first: list[int]) -> None:
+    """The quick way of merging is the slow one."""
+    each, at_once = Histogram.of(first), Histogram.of(first)
+    written = [Histogram.of(part) for part in parts]
+    for histogram in written:
+        each.absorb(histogram)
+    at_once.merge_all(
+        (histogram.pairs(), histogram.sum_us, histogram.min_us, histogram.max_us)
+        for histogram in written
+    )
+    assert state(at_once) == state(each)
+
+
+def test_merging_many_does_not_count_one_by_one_what_is_many() -> None:
+    """A count of 2^53 is added, not counted to."""
+    histogram = Histogram()
+    histogram.merge_all([([7, 2**53], 7 * 2**53, 7, 7), ([7, 1], 7, 7, 7)])
+    assert histogram.counts == {7: 2**53 + 1}
+    assert histogram.n == 2**53 + 1

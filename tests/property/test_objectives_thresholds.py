@@ -302,14 +302,19 @@ def row_with(one: Row, outcomes: dict[str, int]) -> Row:
     )
 
 
-@given(rounds(), st.sampled_from(["min", "max", "avg", "p(50)", "p(90)"]))
-def test_answers_of_one_status_lie_within_the_interval(run: RunMeasurements, measure: str) -> None:
+ends = st.sampled_from(["slowest", "fastest"])
+
+
+@given(rounds(), st.sampled_from(["min", "max", "avg", "p(50)", "p(90)"]), ends)
+def test_answers_of_one_status_lie_within_the_interval(
+    run: RunMeasurements, measure: str, successes: str
+) -> None:
     """Whichever requests of a row had the status, the true figure is inside what is reported."""
     everything = [one for one in run.rows if one.endpoint == 0]
-    # Here the slowest answers of each row were the successful ones: one of the possibilities.
+    # Two of the possibilities: the successes were the slowest of each row, or the fastest.
     chosen = Histogram()
     for one in everything:
-        values = sorted(values_of(one.corrected), reverse=True)
+        values = sorted(values_of(one.corrected), reverse=successes == "slowest")
         for value in values[: one.outcomes.get("ok", 0)]:
             chosen.record(value)
     if chosen.n == 0:
@@ -323,12 +328,18 @@ def test_answers_of_one_status_lie_within_the_interval(run: RunMeasurements, mea
     }[measure]
     assert truth is not None
     above = math.ceil(float(truth) * 1.002) + 1
-    [result] = evaluate(
-        [parse_threshold(f"http_req_duration{{name:/a,status:200}}: {measure} <= {above}us")],
+    below = math.floor(float(truth) * 0.998) - 1
+    text = "http_req_duration{name:/a,status:200}: "
+    above_it, below_it = evaluate(
+        [
+            parse_threshold(f"{text}{measure} <= {above}us"),
+            parse_threshold(f"{text}{measure} <= {max(below, 0)}us"),
+        ],
         Measurements(1, [run]),
         SETTING,
     )
-    assert result.outcome is not Outcome.FAIL
+    assert above_it.outcome is not Outcome.FAIL
+    assert below <= 0 or below_it.outcome is not Outcome.PASS
 
 
 def values_of(latency: Latency) -> list[int]:

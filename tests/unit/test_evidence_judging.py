@@ -17,11 +17,15 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
+from stressproof.evidence.failure_matrix import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
 from stressproof.evidence.judging import (
+    Difference,
     bit,
     derive,
     differences,
     judge_scenario,
+    missing,
     passed_titles,
     seconds,
     summarise,
@@ -142,6 +146,15 @@ def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:
     assert run("limit_kept", spread, {}, limit=5, window_us=1000) == "pass"
 
 
+def test_limit_before_a_crash_is_not_blamed_for_what_comes_after() -> None:
+    """About a fault, only what began before the end of its watch counts."""
+    burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(5)]
+    burst += [(6 * S + n, 5, "gate", "200", n + 100, 1) for n in range(9)]
+    common: dict[str, Any] = {"limit": 5, "window_us": S}
+    assert run("limit_kept", burst, {}, about=FAULT, **common) == "pass"
+    assert run("limit_kept", burst, {}, **common) == "fail"
+
+
 def test_answers_under_the_fault_are_held_against_patterns() -> None:
     """Only what began under the fault counts, and only after the settling time."""
     rows: list[Row] = [
@@ -186,7 +199,7 @@ def check(name: str, **kwargs: Any) -> Check:
         title=title(name) if name in CHECKS else "Database agrees",
         source=source,
         parameters=kwargs,
-        sql="" if source == "operations" else "SELECT 3, 0",
+        sql="" if source == "operations" else QUERIES["chain_unbroken"].sql,
         compared=0 if source == "operations" else 3,
         violations=0,
         outcome="inconclusive" if source == "operations" else "pass",
@@ -201,7 +214,7 @@ def trial(rows: list[Row], effects: dict[int, int], faults: list[Fault], *names:
         duration_us=0,
         operations=operations(*rows),
         effects=Effects(
-            sql="SELECT", columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
+            sql=EFFECTS_SQL, columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
         ),
         faults=faults,
         phases=[],
@@ -230,13 +243,14 @@ CHECKED = [
     check("no_double_effect"),
     check("recovered", about="blackhole"),
     check("sometimes.unknown"),
-    check("chain", source="database"),
+    check("chain_unbroken", source="database"),
 ]
 
 
 def good_trials() -> tuple[Trial, Trial]:
     """Return a baseline and a trial that pass."""
-    baseline = trial(STEADY, dict.fromkeys(range(1, 11), 1), [], *CHECKED[:2], CHECKED[4])
+    calm = check("undisturbed")
+    baseline = trial(STEADY, dict.fromkeys(range(1, 11), 1), [], calm, *CHECKED[:2], CHECKED[4])
     return baseline, trial(STEADY + DURING + AFTER, EFFECTS, [FAULT], *CHECKED)
 
 
@@ -294,11 +308,35 @@ def test_sometimes_that_never_happened_is_inconclusive() -> None:
     assert judge_scenario(baseline, calm)[0] == "inconclusive"
 
 
+MATRIX = {
+    "X-001": ScenarioSpec(
+        id="X-001",
+        title="t",
+        question="q",
+        steady_us=S,
+        rate_per_s=10,
+        faults=(FaultSpec("blackhole", "timeout", "how", "witness", S, FAULT.objectives),),
+        checks=(
+            CheckSpec("acknowledged_durable", baseline=True),
+            CheckSpec("no_double_effect", baseline=True),
+            CheckSpec("recovered", "blackhole"),
+            CheckSpec("sometimes.unknown"),
+        ),
+        queries=("chain_unbroken",),
+    )
+}
+
+
+def differs(one: Scenario) -> list[Difference]:
+    """Return what does not follow in an artifact of one scenario."""
+    return differences([one], summarise([one]), MATRIX)
+
+
 def scenario() -> Scenario:
     """Return a whole scenario, consistent with itself."""
     baseline, faulty = good_trials()
     return Scenario(
-        id="FI-001",
+        id="X-001",
         status="pass",
         duration_seconds=seconds(baseline, faulty),
         checks=passed_titles(faulty),
@@ -316,7 +354,7 @@ def scenario() -> Scenario:
 def test_consistent_scenario_has_no_differences() -> None:
     """What the maker derives, the verifier derives."""
     one = scenario()
-    assert differences([one], summarise([one])) == []
+    assert differs(one) == []
 
 
 def _edit_check(one: Scenario) -> Scenario:
@@ -376,7 +414,44 @@ def _unordered_times(one: Scenario) -> Scenario:
 def test_every_edit_shows(edit: Any) -> None:
     """A figure, a verdict or a witness that was edited no longer follows from the rest."""
     edited = edit(scenario())
-    assert differences([edited], summarise([edited])) != []
+    assert differs(edited) != []
+
+
+def _without(one: Scenario, check: str) -> Scenario:
+    kept = [each for each in one.trial.checks if each.id != check]
+    return replace(one, trial=replace(one.trial, checks=kept))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda one: _without(one, "recovered"),
+        lambda one: _without(one, "chain_unbroken"),
+        lambda one: replace(one, trial=replace(one.trial, checks=[
+            replace(each, sql="SELECT 1, 0") if each.source == "database" else each
+            for each in one.trial.checks])),
+        lambda one: replace(one, trial=replace(one.trial, effects=replace(
+            one.trial.effects, sql="SELECT 1"))),
+        lambda one: replace(one, baseline=replace(one.baseline, checks=one.baseline.checks[1:])),
+        lambda one: replace(one, baseline=replace(one.baseline, faults=one.trial.faults)),
+        lambda one: replace(one, trial=replace(one.trial, faults=[
+            replace(one.trial.faults[0], objectives=replace(FAULT.objectives, slow_us=2**40))])),
+    ],
+    ids=["check", "query", "other query", "other effects", "baseline check", "faulty baseline",
+         "other objectives"],
+)  # fmt: skip
+def test_what_the_matrix_demands_must_be_there(edit: Any) -> None:
+    """Leaving out a check, weakening a query or loosening an objective shows."""
+    one = edit(scenario())
+    assert missing(one.baseline, one.trial, MATRIX["X-001"])
+    assert missing(*good_trials(), MATRIX["X-001"]) == []
+    assert differs(one)
+
+
+def test_scenario_that_nobody_asked_for_shows() -> None:
+    """An id that is not in the matrix proves nothing that the matrix asks."""
+    one = replace(scenario(), id="X-002")
+    assert [each.where for each in differs(one)] == ["$.scenarios[0].id"]
 
 
 def test_summary_of_nothing_is_no_pass() -> None:

@@ -118,7 +118,10 @@ def test_request_to_commit_is_seen_with_what_it_would_keep() -> None:
     session, _ = logged_in()
     session.upstream(query("BEGIN") + query("insert x"))
     [(_, statements)] = session.upstream(query(" commit ;"))
-    assert statements == ("BEGIN", "insert x")
+    assert statements == ("BEGIN", "insert x", " commit ;")
+    [(_, statements)] = session.upstream(query(f"SELECT write('{'x' * 5000}'); COMMIT"))
+    assert statements[-1].startswith("SELECT write(")
+    assert session.upstream(query("SELECT 'a;COMMIT' || ''")) == []
     asks = session.upstream(
         message("P", b"\0END\0\0\0")
         + message("B", b"\0\0\0\0\0\0\0\0")

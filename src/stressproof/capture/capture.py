@@ -16,9 +16,10 @@ from stressproof.capture.credentials import Credential
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_counters, read_health, read_limits
 from stressproof.capture.subject import read_subject
+from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
 from stressproof.errors import RunError, TargetError, UsageError
-from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 
@@ -48,6 +49,7 @@ class Capture:
         observer: Told about progress.
         stop: Set from outside (a signal) to end early with what there is.
         folder: The checkout whose commit the evidence is about.
+        watch: Judges thresholds meanwhile, and ends the capture where one says so.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Capture:
         observer: Observer,
         stop: StopFlag,
         folder: Path,
+        watch: ThresholdWatch | None = None,
     ) -> None:
         self._plan = plan
+        self._watch = watch
         self._credential = credential
         self._observer = observer
         self._stop = stop
@@ -156,6 +160,7 @@ class Capture:
                 build_workload(self._plan, self._credential),
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._observer.tick(run_index, tick),
+                on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
             )
@@ -166,10 +171,21 @@ class Capture:
         self._keep(run_index, result)
         return "interrupted" if result.interrupted else "complete"
 
+    def _settled(self, run_index: int, until_s: int, rows: list[Row]) -> None:
+        """End the capture where a threshold that may do so is crossed."""
+        if self._watch is None or self._stop.is_set():
+            return
+        if self._watch.settled(run_index, until_s, rows):
+            crossed = ", ".join(str(threshold) for threshold in self._watch.crossed)
+            self._observer.phase(f"round {run_index} ends at second {until_s}: crossed {crossed}")
+            self._stop.set()
+
     def _keep(self, run_index: int, result: RoundResult) -> None:
         """Derive a round's figures and add it to what the artifact will hold."""
         measured = result.measurements(run_index)
         run = finish_run(self._plan, result, measured)
+        if self._watch is not None:
+            self._watch.round_done(measured)
         self._measured.append(measured)
         self._runs.append(run)
         self._observer.round_done(run)

@@ -6,9 +6,11 @@ import msgspec
 
 from stressproof.cli.judging import now_us
 from stressproof.errors import EvidenceError, InconclusiveError
+from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
 from stressproof.exits import Exit
+from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 from stressproof.verify.rule import Level
 from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.stress.verifier import verify
@@ -51,6 +53,24 @@ def read_artifact(path: Path) -> StressArtifact:
             hint=f"`stressproof verify {path}` lists every reason.",
         )
     return msgspec.convert(document.data, StressArtifact)
+
+
+def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
+    """Return how each fault of a failure-injection artifact passed, from its operations.
+
+    Raises:
+        InconclusiveError: Nothing is there.
+        EvidenceError: It is malformed, or its statements do not follow from its operations.
+    """
+    document = read_document(path)
+    try:
+        artifact = msgspec.convert(document.data, FailureArtifact)
+        return tuple(recoveries_of(artifact))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise EvidenceError(
+            f"{path}: no failure evidence with operations: {error}",
+            hint="`stressproof inject` writes it.",
+        ) from error
 
 
 def _integrity(document: Document) -> Requirements:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from stressproof.capture.profiles import PROFILES
-from stressproof.cli.capture_plan import EXECUTORS, plan_from
+from stressproof.cli.capture_plan import EXECUTORS, objectives_from, plan_from
 from stressproof.cli.capture_run import run_capture
 from stressproof.cli.run import run
 from stressproof.exits import Exit
@@ -214,6 +214,18 @@ _OPTIONS = (
         help="Requests a second to reach instead of the profile's.",
     ),
     click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="A stressproof.toml whose objectives are judged as well, its aborts live.",
+    ),
+    click.option(
+        "--threshold",
+        "threshold_texts",
+        multiple=True,
+        metavar="METRIC: EXPRESSION",
+        help="One more threshold, such as 'http_req_failed: rate < 1%' (repeatable).",
+    ),
+    click.option(
         "--enforce-thresholds",
         is_flag=True,
         help="Exit 99 where a round misses a limit, 3 where the run proves nothing.",
@@ -251,6 +263,7 @@ def build_command(runner: str) -> click.Command:
         """  # noqa: D301  # click's \b keeps lines as they are
         return run_capture(
             plan_from(runner, options),
+            objectives=objectives_from(options["config"], options["threshold_texts"]),
             out=options["out"],
             force=options["force"],
             enforce=options["enforce_thresholds"],

@@ -2,7 +2,11 @@
 
 import os
 import secrets
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
 from stressproof.capture.profiles import PROFILES, Profile, read
@@ -19,6 +23,8 @@ from stressproof.load.executors import (
     Stage,
 )
 from stressproof.load.workload import Endpoint
+from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.resolving import Objectives, load
 
 EXECUTORS = (
     "constant-vus",
@@ -29,6 +35,17 @@ EXECUTORS = (
     "per-vu-iterations",
 )
 _SEED_BITS = 32
+
+
+def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
+    """Return what is asked beyond the three limits: a file's objectives, then the flags'.
+
+    Raises:
+        UsageError: Something in them cannot be meant.
+    """
+    objectives = Objectives() if config is None else load(config)
+    more = tuple(parse_threshold(text) for text in texts)
+    return replace(objectives, thresholds=objectives.thresholds + more)
 
 
 def plan_from(runner: str, options: dict[str, Any]) -> Plan:

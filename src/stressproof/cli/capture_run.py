@@ -13,6 +13,7 @@ from types import FrameType
 from stressproof.capture.capture import Capture
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
+from stressproof.capture.watch import ThresholdWatch
 from stressproof.cli.output import note, result
 from stressproof.errors import OutputError
 from stressproof.evidence.encoding import encode
@@ -20,6 +21,9 @@ from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit, strongest
 from stressproof.load.run import StopFlag, Tick
+from stressproof.objectives.asking import ask
+from stressproof.objectives.outcome import Outcome
+from stressproof.objectives.resolving import Objectives
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
 
@@ -81,8 +85,17 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[int]]]:
             signal.signal(one, handler)
 
 
-def run_capture(plan: Plan, *, out: Path | None, force: bool, enforce: bool) -> Exit:
+def run_capture(
+    plan: Plan, *, objectives: Objectives, out: Path | None, force: bool, enforce: bool
+) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
+
+    Args:
+        plan: What to do.
+        objectives: What is judged beside the plan's limits; its aborts end the capture.
+        out: Where the artifact goes, stdout if None.
+        force: Overwrite what is there.
+        enforce: Let a missed objective decide the exit code.
 
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
@@ -99,6 +112,7 @@ def run_capture(plan: Plan, *, out: Path | None, force: bool, enforce: bool) -> 
             observer=CaptureProgress(progress, plan),
             stop=stop,
             folder=Path.cwd(),
+            watch=ThresholdWatch(objectives, plan) if objectives.thresholds else None,
         ).run()
     if out is None:
         result(encode(artifact).decode())
@@ -110,7 +124,7 @@ def run_capture(plan: Plan, *, out: Path | None, force: bool, enforce: bool) -> 
     if came:
         note("interrupted: the artifact holds what was measured and is marked as interrupted")
         return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
-    return _judge(artifact, enforce=enforce)
+    return _judge(artifact, objectives, enforce=enforce)
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -128,7 +142,7 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         note(f"the artifact that was there is now {kept}")
 
 
-def _judge(artifact: StressArtifact, *, enforce: bool) -> Exit:
+def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
     """Return the exit code, and say why it is not a pass."""
     if artifact.status == "preflight_failed":
         note("preflight failed; no load was sent:")
@@ -144,6 +158,10 @@ def _judge(artifact: StressArtifact, *, enforce: bool) -> Exit:
         missed = [one.run_index for one in artifact.evaluation.rounds if not one.meets_targets]
         note(f"limits missed in round {', '.join(map(str, missed))}")
         codes.append(Exit.OBJECTIVES)
+    answers = ask(objectives, artifact)
+    for line in answers.lines:
+        note(line)
+    codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
     if artifact.generator.worst.saturated:
         note("inconclusive: the generator was the limit, not the target")
         codes.append(Exit.INCONCLUSIVE)

@@ -14,7 +14,7 @@ from stressproof.exits import Exit
 from stressproof.objectives.burn import SloResult
 from stressproof.objectives.config import FILE_NAME, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
-from stressproof.objectives.outcome import Outcome, worst
+from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.resolving import Objectives, load
 from stressproof.objectives.results import ThresholdResult
@@ -33,14 +33,16 @@ class Answer(Struct, frozen=True):
         evidence: The artifact that was asked.
         thresholds: Each threshold's result.
         slos: Each objective's result.
+        lines: All of it for people.
     """
 
     schema: str
     outcome: Outcome
     exit_code: int
     evidence: str
-    thresholds: list[ThresholdResult]
-    slos: list[SloResult]
+    thresholds: tuple[ThresholdResult, ...]
+    slos: tuple[SloResult, ...]
+    lines: list[str]
 
 
 def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's own signature
@@ -71,6 +73,11 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     type=click.Path(path_type=Path),
     help="An artifact that passed, for limits relative to a baseline.",
 )
+@click.option(
+    "--failure-evidence",
+    type=click.Path(path_type=Path),
+    help="A failure-injection artifact, for recovery(fault).",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--schema",
@@ -85,6 +92,7 @@ def command(
     texts: Sequence[str],
     evidence: Path | None,
     baseline: Path | None,
+    failure_evidence: Path | None,
     form: str,
 ) -> Exit:
     """Validate objectives and say what they ask; with evidence, judge them.
@@ -92,16 +100,21 @@ def command(
     FILE is ./stressproof.toml where there is one and no --threshold is given.
     """
     objectives = gather(file, texts)
-    if baseline is not None and evidence is None:
-        raise UsageError("--baseline needs --evidence", hint="Say what to compare with it.")
+    if evidence is None and (baseline is not None or failure_evidence is not None):
+        raise UsageError(
+            "--baseline and --failure-evidence need --evidence",
+            hint="Name the stress artifact that is judged.",
+        )
     if evidence is None:
         result(_as_json(objectives) if form == "json" else _in_words(objectives))
         return Exit.PASS
-    answer = ask(objectives, evidence, baseline)
-    result(_text(answer) if form == "text" else msgspec.json.encode(answer).decode())
-    if form != "text":
-        note(_summary(answer))
-    return Exit(answer.exit_code)
+    found = answer(objectives, evidence, baseline, failure_evidence)
+    if form == "text":
+        result("\n".join([*found.lines, _summary(found)]))
+    else:
+        result(msgspec.json.encode(found).decode())
+        note(_summary(found))
+    return Exit(found.exit_code)
 
 
 def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
@@ -122,56 +135,49 @@ def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
     return msgspec.structs.replace(objectives, thresholds=objectives.thresholds + more)
 
 
-def ask(objectives: Objectives, evidence: Path, baseline: Path | None) -> Answer:
+def answer(
+    objectives: Objectives,
+    evidence: Path,
+    baseline: Path | None = None,
+    failure_evidence: Path | None = None,
+) -> Answer:
     """Judge objectives on an artifact.
 
     Raises:
         StressproofError: The evidence or the baseline cannot be used.
     """
-    from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
-    from stressproof.objectives.burn import evaluate_slo  # noqa: PLC0415  # likewise
+    from stressproof.cli.artifact import (  # noqa: PLC0415  # the verifier, 40 ms
+        read_artifact,
+        read_recoveries,
+    )
+    from stressproof.objectives.asking import ask  # noqa: PLC0415  # likewise
     from stressproof.objectives.likeness import (  # noqa: PLC0415  # likewise
         Capture,
         check_alike,
         check_baseline,
     )
-    from stressproof.objectives.sampling import BaselineFigures  # noqa: PLC0415  # likewise
-    from stressproof.objectives.thresholds import Setting, evaluate  # noqa: PLC0415  # likewise
 
     artifact = read_artifact(evidence)
-    before = None
-    if baseline is not None:
-        earlier = read_artifact(baseline)
-        check_baseline([Capture(str(baseline), earlier)])
-        check_alike([Capture(str(baseline), earlier)], [Capture(str(evidence), artifact)])
-        before = BaselineFigures(
-            earlier.measurements,
-            objectives.endpoints(earlier.workload.endpoints),
-            earlier.workload.max_users,
-        )
-    endpoints = objectives.endpoints(artifact.workload.endpoints)
-    setting = Setting(
-        endpoints,
-        users=artifact.workload.max_users,
-        resolution_seconds=artifact.measurements.resolution_seconds,
-        baseline=before,
+    before = None if baseline is None else read_artifact(baseline)
+    if before is not None:
+        earlier = [Capture(str(baseline), before)]
+        check_baseline(earlier)
+        check_alike(earlier, [Capture(str(evidence), artifact)])
+    recoveries = () if failure_evidence is None else read_recoveries(failure_evidence)
+    found = ask(objectives, artifact, baseline=before, recoveries=recoveries)
+    return Answer(
+        schema=_SCHEMA,
+        outcome=found.outcome,
+        exit_code=int(found.outcome.exit),
+        evidence=str(evidence),
+        thresholds=found.thresholds,
+        slos=found.slos,
+        lines=found.lines,
     )
-    thresholds = evaluate(objectives.thresholds, artifact.measurements, setting)
-    slos = [evaluate_slo(slo, artifact.measurements, endpoints) for slo in objectives.slos]
-    outcome = worst([*(one.outcome for one in thresholds), *(one.outcome for one in slos)])
-    return Answer(_SCHEMA, outcome, int(outcome.exit), str(evidence), thresholds, slos)
 
 
-def _text(answer: Answer) -> str:
-    lines = [one.sentence for one in answer.thresholds]
-    for slo in answer.slos:
-        lines.append(slo.sentence)
-        lines += [f"  {pair.sentence}" for pair in slo.pairs]
-    return "\n".join([*lines, _summary(answer)])
-
-
-def _summary(answer: Answer) -> str:
-    outcomes = [one.outcome for one in answer.thresholds] + [one.outcome for one in answer.slos]
+def _summary(found: Answer) -> str:
+    outcomes = [*(one.outcome for one in found.thresholds), *(one.outcome for one in found.slos)]
     if not outcomes:
         return "INCONCLUSIVE: nothing was asked (exit 3)"
     counts = ", ".join(
@@ -184,7 +190,7 @@ def _summary(answer: Answer) -> str:
         if outcomes.count(outcome)
     )
     total = len(outcomes)
-    return f"{answer.outcome.upper()}: of {total} objectives {counts} (exit {answer.exit_code})"
+    return f"{found.outcome.upper()}: of {total} objectives {counts} (exit {found.exit_code})"
 
 
 def _in_words(objectives: Objectives) -> str:

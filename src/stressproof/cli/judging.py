@@ -3,8 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from msgspec import Struct
@@ -23,6 +22,9 @@ from stressproof.verify.rule import Rule
 from stressproof.verify.subject import is_commit
 from stressproof.verify.verdict import Verdict
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 Unread = UnreadableEvidenceError | AbsentEvidenceError
 
@@ -37,7 +39,7 @@ class Showing(Struct, frozen=True):
     """
 
     form: str
-    decision_out: Path | None
+    decision_out: str | None
     dry_run: bool
 
 
@@ -55,7 +57,7 @@ def showing_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--decision-out",
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=click.Path(dir_okay=False),
                 help="Write the decision with the digest of what was judged, as JSON.",
             ),
             click.option(
@@ -119,7 +121,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def read_or_reason(path: Path) -> Document | Unread:
+def read_or_reason(path: "Path | str") -> Document | Unread:
     """Read evidence; what keeps it from being read is a verdict of its own, not an end."""
     try:
         return read_document(path)
@@ -148,11 +150,13 @@ def conclude(verdict: Verdict, showing: Showing) -> Exit:
     return verdict.exit_code
 
 
-def _write_decision(path: Path, verdict: Verdict) -> None:
+def _write_decision(path: str, verdict: Verdict) -> None:
+    from pathlib import Path  # noqa: PLC0415  # 4 ms few need
+
     from stressproof.evidence.writing import write_atomic  # noqa: PLC0415  # 3 ms few need
     from stressproof.report.decision import decision  # noqa: PLC0415  # likewise
 
-    write_atomic(path, decision([verdict]))
+    write_atomic(Path(path), decision([verdict]))
     note(f"decision written to {path}")
 
 
@@ -163,7 +167,7 @@ def _append_step_summary(verdict: Verdict) -> None:
         return
     text = render(verdict, "markdown")
     try:
-        with Path(page).open("a", encoding="utf-8") as stream:
+        with open(page, "a", encoding="utf-8") as stream:  # noqa: PTH123  # pathlib costs 4 ms
             stream.write(text)
     except OSError as error:
         raise OutputError(

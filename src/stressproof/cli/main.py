@@ -11,8 +11,11 @@ from stressproof.cli.run import run
 from stressproof.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("stressproof.cli.demo", "Run the whole protocol on this machine."),
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
+    "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
+    "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
     "check": ("stressproof.cli.check", "Validate objectives; with evidence, judge them."),
     "compare": ("stressproof.cli.compare", "Say whether one build is slower than another."),
     "slo": ("stressproof.cli.slo", "Error budgets: production's rules, a run's verdict."),

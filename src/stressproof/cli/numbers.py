@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-_WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e-?[0-9]{1,2})?", re.ASCII | re.IGNORECASE)
+_WHOLE = r"[0-9]{1,15}"
+_DECIMAL = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE]-?[0-9]{1,2})?"
 
 
 class Whole(click.ParamType[int]):
@@ -19,7 +19,7 @@ class Whole(click.ParamType[int]):
         """Return the number; anything else is a usage error."""
         if isinstance(value, int):
             return value
-        if not _WHOLE.fullmatch(value):
+        if not re.fullmatch(_WHOLE, value):
             self.fail(f"{value!r} is not a whole number of 0 or more", param, ctx)
         return int(value)
 
@@ -35,7 +35,7 @@ class Limit(click.ParamType[float]):
         """Return the number; anything else is a usage error."""
         if isinstance(value, int | float):
             return float(value)
-        if not _DECIMAL.fullmatch(value) or not math.isfinite(float(value)):
+        if not re.fullmatch(_DECIMAL, value) or not math.isfinite(float(value)):
             self.fail(f"{value!r} is not a finite number of 0 or more", param, ctx)
         return float(value)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from stressproof.cli.output import result
 from stressproof.errors import UsageError
@@ -46,16 +47,10 @@ def rules(file: Path) -> Exit:
 def judge(file: Path, evidence: Path) -> Exit:
     """Judge the objectives of FILE on the stress artifact EVIDENCE."""
     from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
-    from stressproof.objectives.burn import evaluate_slo  # noqa: PLC0415  # likewise
-    from stressproof.objectives.outcome import worst  # noqa: PLC0415  # likewise
+    from stressproof.objectives.asking import ask  # noqa: PLC0415  # likewise
 
-    objectives = _load(file)
-    artifact = read_artifact(evidence)
-    endpoints = objectives.endpoints(artifact.workload.endpoints)
-    found = [evaluate_slo(slo, artifact.measurements, endpoints) for slo in objectives.slos]
-    lines = []
-    for one in found:
-        lines += [one.sentence, *(f"  {pair.sentence}" for pair in one.pairs)]
-    outcome = worst(one.outcome for one in found)
-    result("\n".join([*lines, f"{outcome.upper()} (exit {int(outcome.exit)})"]))
-    return outcome.exit
+    objectives = replace(_load(file), thresholds=())
+    found = ask(objectives, read_artifact(evidence))
+    code = found.outcome.exit
+    result("\n".join([*found.lines, f"{found.outcome.upper()} (exit {int(code)})"]))
+    return code

@@ -80,7 +80,7 @@ def command(
     kind: str,
     checkout: Path,
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **flags: Any,
 ) -> Exit:

@@ -122,7 +122,7 @@ def command(
     evidence_path: Path,
     checkout: Path,
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **flags: Any,
 ) -> Exit:

@@ -1,8 +1,7 @@
 """The protocol's stress verifier (``scripts/verify_enforcement_stress_evidence.py``)."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -26,6 +25,9 @@ from stressproof.verify.rule import Level
 from stressproof.verify.stress.requirements import Requirements, for_profile, loosened
 from stressproof.verify.stress.verifier import RULES, verify
 from stressproof.verify.verdict import Verdict, unread
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (
     click.option("--expected-profile", "profile", default="enforcement", show_default=True),
@@ -89,7 +91,7 @@ def requirements_from(flags: dict[str, Any]) -> Requirements:
 
 
 def judge_stress(
-    path: Path, document: Document | Unread, asked: Requirements, *, dry_run: bool
+    path: "Path | str", document: Document | Unread, asked: Requirements, *, dry_run: bool
 ) -> Verdict:
     """Return the verdict on stress evidence, read or not."""
     less = loosened(asked)
@@ -115,16 +117,16 @@ def judge_stress(
 @click.option(
     "--evidence-path",
     required=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The artifact to judge.",
 )
 @stress_options
 @showing_options
 @explain_option(RULES)
 def command(
-    evidence_path: Path,
+    evidence_path: str,
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **flags: Any,
 ) -> Exit:

@@ -166,19 +166,24 @@ def healthy_after_recovery(evidence: Evidence) -> Found:
 
 
 def exactly_one_winner(evidence: Evidence) -> Found:
-    """Of all attempts at one effect exactly one ends with ``winner``; unknown ones may hide it."""
+    """Of all attempts at one thing exactly one ends with ``winner``; unknown ones may hide it.
+
+    Attempts at the same effect are one contest; with ``together`` all of the kind are.
+    """
     patterns = evidence.text("winner", "200").split()
+    together = evidence.parameters.get("together") is True
     wins: Counter[int] = Counter()
-    open_keys: set[int] = set()
-    keys: set[int] = set()
+    open_contests: set[int] = set()
+    contests: set[int] = set()
     for one in evidence.of_kind():
         if one.key:
-            keys.add(one.key)
-            wins[one.key] += _matches(one.code.name, patterns)
+            contest = 0 if together else one.key
+            contests.add(contest)
+            wins[contest] += _matches(one.code.name, patterns)
             if one.code.ending == "unknown":
-                open_keys.add(one.key)
-    wrong = sum(wins[key] > 1 or (wins[key] == 0 and key not in open_keys) for key in keys)
-    return len(keys), wrong
+                open_contests.add(contest)
+    wrong = sum(wins[one] > 1 or (wins[one] == 0 and one not in open_contests) for one in contests)
+    return len(contests), wrong
 
 
 def never_acknowledged(evidence: Evidence) -> Found:
@@ -190,13 +195,15 @@ def never_acknowledged(evidence: Evidence) -> Found:
 def limit_kept(evidence: Evidence) -> Found:
     """No window of ``window_us`` holds more than ``limit`` acknowledged operations.
 
+    Where it is about a fault, only operations that began before the end of its watch are looked at.
     Admission happens between start and end, so only operations wholly inside a window count: what
     is found is over the limit for certain.
     """
     window, limit = evidence.number("window_us", 60_000_000), evidence.number("limit")
-    accepted = sorted(
-        (one for one in evidence.of_kind() if one.code.ending == "ok"), key=lambda one: one.end_us
-    )
+    seen: Sequence[Operation] = evidence.of_kind()
+    if evidence.fault is not None:
+        seen = began_in(seen, 0, evidence.fault.watched_us)
+    accepted = sorted((one for one in seen if one.code.ending == "ok"), key=lambda one: one.end_us)
     ends = [one.end_us for one in accepted]
     wrong = 0
     starts = sorted(one.start_us for one in accepted)
@@ -219,6 +226,15 @@ def share_kept(evidence: Evidence) -> Found:
     seen = evidence.during()
     accepted = sum(one.code.ending == "ok" for one in seen)
     return len(seen), int(accepted * 1_000_000 < evidence.number("least_ppm") * len(seen))
+
+
+def admitted_again(evidence: Evidence) -> Found:
+    """Whoever was over the limit is served again once its window has passed (``after_us``)."""
+    if evidence.fault is None:
+        return 0, 0
+    begin = evidence.fault.healed_us + evidence.number("after_us")
+    seen = began_in(evidence.of_kind(), begin, evidence.fault.watched_us)
+    return len(seen), sum(one.code.ending != "ok" for one in seen)
 
 
 def happened(evidence: Evidence) -> Found:
@@ -263,6 +279,7 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "never_acknowledged": never_acknowledged,
     "limit_kept": limit_kept,
     "share_kept": share_kept,
+    "admitted_again": admitted_again,
     "sometimes.happened": happened,
     "sometimes.disturbed": was_disturbed,
     "sometimes.unknown": was_unknown,

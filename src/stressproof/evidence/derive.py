@@ -50,13 +50,24 @@ class Totals:
 
     def add(self, rows: Iterable[Row]) -> "Totals":
         """Add rows, and return self."""
-        for row in rows:
-            row.corrected.add_to(self.corrected)
-            if row.uncorrected is not None:
-                row.uncorrected.add_to(self.uncorrected)
+        added = list(rows)
+        self.corrected.merge_all(row.corrected.parts() for row in added)
+        self.uncorrected.merge_all(
+            row.uncorrected.parts() for row in added if row.uncorrected is not None
+        )
+        for row in added:
             for outcome, count in row.outcomes.items():
                 self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
             self.dropped += row.dropped
+        return self
+
+    def absorb(self, other: "Totals") -> "Totals":
+        """Add what other rows were added up to, and return self."""
+        self.corrected.absorb(other.corrected)
+        self.uncorrected.absorb(other.uncorrected)
+        for outcome, count in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+        self.dropped += other.dropped
         return self
 
     @property
@@ -112,16 +123,37 @@ def results(totals: Totals, rate_rps: float, errors_sample: Sequence[str] = ()) 
     )
 
 
+def by_endpoint(run: RunMeasurements, endpoints: int) -> list[Totals]:
+    """Return a round's rows added up by endpoint (position in the workload), in one pass."""
+    rows: list[list[Row]] = [[] for _ in range(endpoints)]
+    for row in run.rows:
+        if row.endpoint < endpoints:
+            rows[row.endpoint].append(row)
+    return [Totals().add(part) for part in rows]
+
+
+def combined(parts: Iterable[Totals]) -> Totals:
+    """Return the totals of several parts together; merging them loses nothing."""
+    whole = Totals()
+    for part in parts:
+        whole.absorb(part)
+    return whole
+
+
+def round_results(totals: Totals, elapsed_us: int, errors_sample: Sequence[str] = ()) -> Results:
+    """Return the figures of a round, or of one endpoint in it, from its totals."""
+    return results(totals, throughput_rps(totals.completed, elapsed_us), errors_sample)
+
+
 def run_results(run: RunMeasurements, errors_sample: Sequence[str] = ()) -> Results:
     """Return the figures of one round over all endpoints."""
-    totals = Totals().add(run.rows)
-    return results(totals, throughput_rps(totals.completed, run.elapsed_us), errors_sample)
+    return round_results(Totals().add(run.rows), run.elapsed_us, errors_sample)
 
 
 def endpoint_results(run: RunMeasurements, endpoint: int) -> Results:
     """Return the figures of one endpoint (its position in the workload) in one round."""
     totals = Totals().add(row for row in run.rows if row.endpoint == endpoint)
-    return results(totals, throughput_rps(totals.completed, run.elapsed_us))
+    return round_results(totals, run.elapsed_us)
 
 
 def mean_rps(rounds: Sequence[Results]) -> float:
@@ -156,6 +188,13 @@ def overall_results(
     totals = Totals()
     for run in runs:
         totals.add(run.rows)
+    return whole_results(totals, rounds, errors_sample)
+
+
+def whole_results(
+    totals: Totals, rounds: Sequence[Results], errors_sample: Sequence[str] = ()
+) -> Results:
+    """Return the top-level figures, as `overall_results`, from the totals of all rounds."""
     everything = results(totals, mean_rps(rounds), errors_sample)
     return Results(
         total_requests=everything.total_requests,

@@ -248,7 +248,10 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Summary(Struct, frozen=True, forbid_unknown_fields=True):
-    """Counts of scenarios; the first four fields are the protocol's."""
+    """Counts of scenarios; the first four fields are the protocol's.
+
+    It knows pass and fail only, so what is inconclusive is among the failed, and named beside them.
+    """
 
     total_scenarios: Count
     passed_scenarios: Count

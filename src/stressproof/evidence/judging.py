@@ -1,6 +1,6 @@
 """From operations, effects and witnesses to verdicts: the same functions for maker and verifier."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,8 @@ from stressproof.evidence.failure import (
     Verdict,
     Witness,
 )
+from stressproof.evidence.failure_matrix import ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.evidence.operations import (
     EFFECT_COLUMNS,
     Operation,
@@ -148,7 +150,8 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
     """Return a scenario's verdict and every reason against a pass.
 
     A violated check fails, whatever else holds. Without a failure: a fault without a witness, a
-    check that looked at nothing and a *sometimes* that never happened are inconclusive.
+    check that looked at nothing and a *sometimes* that never happened are inconclusive. Whether all
+    was checked that should be is another question (`missing`).
     """
     failed: list[str] = []
     unsure: list[str] = []
@@ -178,21 +181,71 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
     return ("inconclusive", unsure) if unsure else ("pass", [])
 
 
+def missing(baseline: Trial, trial: Trial, spec: ScenarioSpec) -> list[str]:
+    """Return what the matrix demands of a scenario and its trials do not have."""
+    lines = []
+    if baseline.faults:
+        lines.append("baseline: faults were injected")
+    demanded = [(fault.id, fault.kind, fault.objectives) for fault in spec.faults]
+    injected = [(fault.id, fault.kind, fault.objectives) for fault in trial.faults]
+    lines += [
+        f"{fault.id}: demanded by the matrix and not injected, or held against other objectives"
+        for fault in spec.faults
+        if (fault.id, fault.kind, fault.objectives) not in injected
+    ]
+    lines += [
+        f"{one[0]}: injected and not in the matrix" for one in injected if one not in demanded
+    ]
+    for name, one, asked in (
+        ("baseline", baseline, baseline_checks(spec)),
+        ("trial", trial, list(spec.checks)),
+    ):
+        made = [
+            (check.id, check.about, dict(check.parameters))
+            for check in one.checks
+            if check.source == "operations"
+        ]
+        lines += [
+            f"{name}: check {check.id} {check.about} is demanded by the matrix and was not made"
+            for check in asked
+            if (check.id, check.about, dict(check.parameters)) not in made
+        ]
+        queried = {(check.id, check.sql) for check in one.checks if check.source == "database"}
+        lines += [
+            f"{name}: query {query} is demanded by the matrix and was not asked as written there"
+            for query in spec.queries
+            if (name == "trial" or query not in ONLY_WITH_FAULTS)
+            and (query, QUERIES[query].sql) not in queried
+        ]
+        if one.effects.sql != EFFECTS_SQL:
+            lines.append(f"{name}: effects were not asked as the matrix has it")
+    return lines
+
+
 def summarise(scenarios: Sequence[Scenario]) -> Summary:
     """Return the counts; overall only where there are scenarios and all of them passed."""
     passed = sum(scenario.status == "pass" for scenario in scenarios)
-    failed = sum(scenario.status == "fail" for scenario in scenarios)
     return Summary(
         total_scenarios=len(scenarios),
         passed_scenarios=passed,
-        failed_scenarios=failed,
+        failed_scenarios=len(scenarios) - passed,
         overall_passed=bool(scenarios) and passed == len(scenarios),
-        inconclusive_scenarios=len(scenarios) - passed - failed,
+        inconclusive_scenarios=sum(scenario.status == "inconclusive" for scenario in scenarios),
     )
 
 
-def differences(scenarios: Sequence[Scenario], summary: Summary) -> list[Difference]:
-    """Return every statement of an artifact that does not follow from what it carries."""
+def differences(
+    scenarios: Sequence[Scenario],
+    summary: Summary,
+    matrix: Mapping[str, ScenarioSpec] | None = None,
+) -> list[Difference]:
+    """Return every statement of an artifact that does not follow from what it carries.
+
+    Args:
+        scenarios: Of the artifact.
+        summary: Likewise.
+        matrix: What is demanded of each scenario; None demands nothing.
+    """
     found: list[Difference] = []
     for number, scenario in enumerate(scenarios):
         where = f"$.scenarios[{number}]"
@@ -201,6 +254,8 @@ def differences(scenarios: Sequence[Scenario], summary: Summary) -> list[Differe
                 found += _trial_differences(f"{where}.{name}", trial)
             except ValueError as error:
                 found.append(Difference(f"{where}.{name}", str(error), "operations with a meaning"))
+        if matrix is not None:
+            found += _matrix_differences(where, scenario, matrix.get(scenario.id))
         status, reasons = judge_scenario(scenario.baseline, scenario.trial)
         passed = passed_titles(scenario.trial)
         lasted = seconds(scenario.baseline, scenario.trial)
@@ -209,6 +264,15 @@ def differences(scenarios: Sequence[Scenario], summary: Summary) -> list[Differe
         found += _unequal(f"{where}.checks", scenario.checks, passed)
         found += _unequal(f"{where}.duration_seconds", scenario.duration_seconds, lasted)
     return found + _unequal("$.summary", summary, summarise(scenarios))
+
+
+def _matrix_differences(
+    where: str, scenario: Scenario, spec: ScenarioSpec | None
+) -> list[Difference]:
+    if spec is None:
+        return [Difference(f"{where}.id", scenario.id, "a scenario of the matrix")]
+    lines = missing(scenario.baseline, scenario.trial, spec)
+    return [Difference(where, line, "what the matrix demands") for line in lines]
 
 
 def passed_titles(trial: Trial) -> list[str]:

@@ -48,7 +48,11 @@ class Latency(Struct, frozen=True, forbid_unknown_fields=True):
 
     def add_to(self, histogram: Histogram) -> None:
         """Merge this into a histogram."""
-        histogram.merge(self.buckets, self.sum_us, self.min_us, self.max_us)
+        histogram.merge(*self.parts())
+
+    def parts(self) -> tuple[list[int], int, int | None, int | None]:
+        """Return what `Histogram.merge` and `Histogram.merge_all` take."""
+        return self.buckets, self.sum_us, self.min_us, self.max_us
 
 
 class Row(Struct, frozen=True, forbid_unknown_fields=True):

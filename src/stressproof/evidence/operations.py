@@ -169,12 +169,13 @@ def recovery(operations: Sequence[Operation], window: Window, objectives: Object
 
     An operation that began before healing belongs to the fault, whenever it ended.
     """
-    under = began_in(operations, window.effective_us, window.healed_us)
     after = began_in(operations, window.healed_us, window.watched_us)
+    # What was under way when the fault struck can be the first to show it.
     hurt = [
         operation.end_us
-        for operation in under
-        if not operation.code.healthy or operation.duration_us > objectives.slow_us
+        for operation in began_in(operations, 0, window.healed_us)
+        if operation.end_us >= window.effective_us
+        and (not operation.code.healthy or operation.duration_us > objectives.slow_us)
     ]
     healthy_after = [operation.end_us for operation in after if operation.code.healthy]
     recovered = _first_good_window(after, window, objectives)

@@ -9,13 +9,15 @@ import errno
 import hashlib
 import os
 import stat
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from stressproof.errors import EvidenceError, InconclusiveError, UsageError
 from stressproof.evidence.json_text import MAX_BYTES, MalformedJson, parse_object
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
@@ -78,7 +80,7 @@ class AbsentEvidenceError(InconclusiveError):
     """There is no file to judge."""
 
 
-def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
+def read_document(path: "Path | str", *, max_bytes: int = MAX_BYTES) -> Document:
     """Read one document of evidence.
 
     Args:

@@ -11,6 +11,9 @@ from stressproof.evidence.measurements import Count, Measurements
 
 SCHEMA_VERSION: Literal[2] = 2
 
+TEMPLATE_MARKER = "_template"
+"""A field that only templates have; whatever it holds, the document is no evidence."""
+
 Status = Literal["complete", "interrupted", "preflight_failed", "broken"]
 """How the capture ended; only ``complete`` can be release evidence."""
 

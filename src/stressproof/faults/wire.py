@@ -5,6 +5,7 @@ COMMIT and messages split over any number of chunks change nothing. Source: Post
 documentation, "Frontend/Backend Protocol", message formats (protocol 3.0 and 3.2).
 """
 
+import re
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ _KEPT = 1024
 # A driver that numbers its prepared statements makes new names for ever; the oldest are forgotten.
 _NAMES = 4096
 _RAN = 256
+_TAIL = 32
+_ENDS_IN_COMMIT = re.compile(rb";\s*(?:COMMIT|END)\s*;?\s*\0?$", re.IGNORECASE)
 
 
 class Message(Struct, frozen=True):
@@ -39,12 +42,14 @@ class Message(Struct, frozen=True):
         start: Where it begins, counted from the first byte of the stream.
         end: Where the next one begins.
         body: The first bytes after the header, at most 1 KiB; empty for kinds nobody reads.
+        tail: Its last bytes, 32 at most; a message of several statements may end in COMMIT.
     """
 
     kind: int
     start: int
     end: int
     body: bytes
+    tail: bytes = b""
 
 
 class Framer:
@@ -61,7 +66,7 @@ class Framer:
     def __init__(self, read: frozenset[int]) -> None:
         self._read = read
         self._pending = bytearray()
-        self._skip = 0
+        self._tail = b""
         self._current: tuple[int, int, int] | None = None
         self.position = 0
         self.opaque = False
@@ -102,13 +107,16 @@ class Framer:
             wanted = min(stop - self.position, len(data) - offset)
             if kind in self._read and len(self._pending) < _KEPT:
                 self._pending += data[offset : offset + min(wanted, _KEPT - len(self._pending))]
+            if kind in self._read:
+                self._tail = (self._tail + data[offset : offset + wanted][-_TAIL:])[-_TAIL:]
             offset += wanted
             self.position += wanted
             if self.position == stop:
-                body = bytes(self._pending)
+                message = Message(kind, start, stop, bytes(self._pending), self._tail)
                 self._pending.clear()
+                self._tail = b""
                 self._current = None
-                yield Message(kind, start, stop, body)
+                yield message
         self.position = end
 
     def _take(self, data: bytes, offset: int, size: int) -> int:
@@ -254,17 +262,19 @@ class Session:
             _remember(self._portals, portal, self._statements.get(name, ""))
         elif kind == "E":
             sql_text = self._portals.get(_strings(message.body, 1)[0], "")
-            return self._queue("execute", sql_text)
+            return self._queue("execute", sql_text, _is_commit(sql_text, b""))
         elif kind == "Q":
-            return self._queue("query", _text(_strings(message.body, 1)[0]))
+            sql_text = _text(_strings(message.body, 1)[0])
+            return self._queue("query", sql_text, _is_commit(sql_text, message.tail))
         elif kind == "S":
             self._asked.append(_Asked("sync", ""))
         return None
 
-    def _queue(self, kind: str, sql: str) -> tuple[str, ...] | None:
-        before = (*self._ran, *(item.sql for item in self._asked if item.sql))
+    def _queue(self, kind: str, sql: str, commits: bool) -> tuple[str, ...] | None:  # noqa: FBT001  # said in the line above each call
         self._asked.append(_Asked(kind, sql))
-        return before if _is_commit(sql) else None
+        if not commits:
+            return None
+        return (*self._ran, *(item.sql for item in self._asked if item.sql))
 
     def _answer(self, message: Message) -> Commit | None:
         kind = chr(message.kind)
@@ -323,7 +333,8 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _is_commit(sql: str) -> bool:
-    """Return whether a statement ends a transaction by keeping it."""
+def _is_commit(sql: str, tail: bytes) -> bool:
+    """Return whether a message ends a transaction by keeping it: alone, or after statements."""
     word = sql.lstrip().split(None, 1)[:1]
-    return bool(word) and word[0].rstrip(";").upper() in {"COMMIT", "END"}
+    alone = bool(word) and word[0].rstrip(";").upper() in {"COMMIT", "END"}
+    return alone or _ENDS_IN_COMMIT.search(tail) is not None

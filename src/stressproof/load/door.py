@@ -29,6 +29,7 @@ class Address(NamedTuple):
         return self.host, self.port
 
 
+_PATIENCE_S = 1.0
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -174,7 +175,9 @@ class Door:
                 sock = socket.socket(place.family, socket.SOCK_STREAM)
                 sock.settimeout(0)  # never block the loop
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await self._loop.sock_connect(sock, place.place())
+                # A network that swallows packets to one address must not hide the next.
+                async with asyncio.timeout(None if place == self._addresses[-1] else _PATIENCE_S):
+                    await self._loop.sock_connect(sock, place.place())
             except OSError as error:
                 failure = error
                 if sock is not None:

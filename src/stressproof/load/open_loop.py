@@ -21,7 +21,8 @@ class OpenLoop:
     """Sends each arrival at its time, over whichever connection is free.
 
     An arrival that finds none is dropped and counted, never sent later. One that the generator
-    itself is late with is still sent, counted as late, and its latency runs from when it was due.
+    itself is late with is still sent, counted as late, and its latency runs from when it was due;
+    later than the timeout its user would be gone, so it is dropped.
 
     Args:
         executor: When requests are due.
@@ -30,6 +31,7 @@ class OpenLoop:
         order: The endless order of requests.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
         workers: How many workers there are.
+        timeout_ns: How long a user waits.
         lateness: Where it is recorded how late each arrival was sent.
     """
 
@@ -41,8 +43,10 @@ class OpenLoop:
         order: Iterator[Plan],
         worker: int,
         workers: int,
+        timeout_ns: int,
         lateness: LiveHistogram,
     ) -> None:
+        self._timeout_ns = timeout_ns
         self._pacers = executor.rate_pacers()
         self._recorder = recorder
         self._take = order.__next__
@@ -125,7 +129,7 @@ class OpenLoop:
         row = recorder.rows[plan.index] or recorder.open_row(plan.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)
-        if not self._free:
+        if not self._free or late_ns > self._timeout_ns:
             row.dropped += 1
             return
         row.started += 1

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stressproof.errors import RunError, UsageError
+from stressproof.evidence.measurements import Row
 from stressproof.load.crew import Crew, Member
 from stressproof.load.door import resolve, tls_context
+from stressproof.load.executors import Executor
 from stressproof.load.ledger import Ledger, absorb
 from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
 from stressproof.load.requests import Fresh, plans
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["RoundResult", "StopFlag", "Tick", "WorkerLostError", "run_round"]
 
 MAX_WORKERS = 64
+MAX_WORKER_RATE = 200_000
+"""Arrivals a second that a worker can at least count, if not send."""
 
 _READY_S = 60.0  # a worker that has not started by then never will
 _LEAD_NS = 30_000_000  # from the order to begin to the beginning, so that all have heard it
@@ -46,6 +50,7 @@ def run_round(
     *,
     workers: int = 1,
     on_tick: Callable[[Tick], None] | None = None,
+    on_settled: Callable[[int, list[Row]], None] | None = None,
     stop: StopFlag | None = None,
     resolution_s: int = 1,
 ) -> RoundResult:
@@ -55,6 +60,8 @@ def run_round(
         workload: What to ask of whom.
         workers: Processes; never more than there are users.
         on_tick: Called about once a second.
+        on_settled: Called with a second and all rows before it that it was not called with yet,
+            once nothing can be added to them: their requests have ended.
         stop: Ends the round early when it is set.
         resolution_s: Seconds a row covers.
 
@@ -69,6 +76,13 @@ def run_round(
             f"the number of workers is {workers}, expected 1 to {MAX_WORKERS}",
             hint="one worker for each core is the most that helps",
         )
+    rate = _peak_rate(workload.executor)
+    if rate > MAX_WORKER_RATE * workers:
+        raise UsageError(
+            f"{rate:g} arrivals a second are too many for {workers} worker(s), "
+            f"expected at most {MAX_WORKER_RATE:,} each",
+            hint="ask for less, or use more --workers",
+        )
     workers = min(workers, workload.executor.max_users)
     plans(workload, Fresh(0, 1))  # placeholders are refused here rather than in a worker
     tls_context(workload.target)  # and so is a file of authorities that cannot be read
@@ -76,7 +90,13 @@ def run_round(
     addresses = resolve(workload.target)
     jobs = [Job(workload, addresses, worker, workers, resolution_s) for worker in range(workers)]
     with Crew(jobs) as crew:
-        return _Round(workload, crew, on_tick, stop or StopFlag(), resolution_s).run()
+        return _Round(workload, crew, on_tick, on_settled, stop or StopFlag(), resolution_s).run()
+
+
+def _peak_rate(executor: Executor) -> float:
+    if executor.rate_per_second is None:
+        return 0.0
+    return max(executor.rate_per_second, *(float(stage.target) for stage in executor.stages), 0.0)
 
 
 def _demand_files(connections: int) -> None:
@@ -96,6 +116,7 @@ class _Round:
         workload: Workload,
         crew: Crew,
         on_tick: Callable[[Tick], None] | None,
+        on_settled: Callable[[int, list[Row]], None] | None,
         stop: StopFlag,
         resolution_s: int,
     ) -> None:
@@ -103,6 +124,8 @@ class _Round:
         self._workload = workload
         self._crew = crew
         self._on_tick = on_tick
+        self._on_settled = on_settled
+        self._settled_s = 0
         self._stop = stop
         self._resolution_s = resolution_s
         self._ledger = Ledger(len(workload.endpoints), closed_loop=executor.closed_loop)
@@ -172,9 +195,20 @@ class _Round:
             self._ledger.add(message.rows)
             self._samples += message.samples
             member.open_from = message.open_from
-            self._ledger.close_before(min(m.open_from for m in self._crew.members))
+            self._settle(min(m.open_from for m in self._crew.members))
         else:
             member.done = message
+
+    def _settle(self, open_from: int) -> None:
+        """Close the seconds that nothing can be added to, and hand their rows on."""
+        self._ledger.close_before(open_from)
+        step_s = self._resolution_s
+        whole = min(open_from, self._ledger.last_second + step_s) // step_s * step_s
+        if self._on_settled is None or whole <= self._settled_s:
+            return
+        rows = self._ledger.closed_rows(range(self._settled_s, whole, step_s))
+        self._settled_s = whole
+        self._on_settled(whole, rows)
 
     def _epitaph(self, member: Member) -> str:
         try:

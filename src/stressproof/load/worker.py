@@ -138,7 +138,14 @@ class Worker:
         self._load: ClosedLoop | OpenLoop
         if isinstance(executor, ConstantArrivalRate | RampingArrivalRate):
             self._load = OpenLoop(
-                executor, engine, self._recorder, order, job.worker, job.workers, self._watch.delay
+                executor,
+                engine,
+                self._recorder,
+                order,
+                job.worker,
+                job.workers,
+                workload.timeout_us * 1000,
+                self._watch.delay,
             )
         else:
             self._load = ClosedLoop(

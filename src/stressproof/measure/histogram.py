@@ -1,6 +1,9 @@
 """A sparse histogram of microseconds that merges without loss."""
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Self
 
 from stressproof.measure import buckets
@@ -59,20 +62,50 @@ class Histogram:
     ) -> None:
         """Add what another histogram wrote down: its `pairs`, sum, minimum and maximum."""
         counts = self.counts
-        for position in range(0, len(pairs), 2):
-            bucket = pairs[position]
-            count = pairs[position + 1]
+        added = pairs[1::2]
+        for bucket, count in zip(pairs[::2], added, strict=True):
             counts[bucket] = counts.get(bucket, 0) + count
-            self.n += count
+        self.n += sum(added)
         self.sum_us += sum_us
         if min_us is not None:
             self.min_us = min_us if self.min_us is None else min(self.min_us, min_us)
         if max_us is not None:
             self.max_us = max_us if self.max_us is None else max(self.max_us, max_us)
 
+    def merge_all(self, parts: Iterable[tuple[Sequence[int], int, int | None, int | None]]) -> None:
+        """Add what many histograms wrote down; as `merge` for each, several times faster.
+
+        Args:
+            parts: Each as the arguments of `merge`.
+        """
+        once: list[Sequence[int]] = []
+        more: list[tuple[int, int]] = []
+        for pairs, sum_us, min_us, max_us in parts:
+            filled, added = pairs[::2], pairs[1::2]
+            n = sum(added)
+            # Most buckets of a second hold one value: counting those runs in C.
+            once.append(filled)
+            if n != len(added):
+                more += [
+                    (bucket, count - 1)
+                    for bucket, count in zip(filled, added, strict=True)
+                    if count != 1
+                ]
+            self.n += n
+            self.merge((), sum_us, min_us, max_us)
+        counted = Counter(self.counts)
+        counted.update(chain.from_iterable(once))
+        for bucket, count in more:
+            counted[bucket] += count
+        self.counts = dict(counted)
+
     def absorb(self, other: "Histogram") -> None:
         """Add everything that another histogram holds."""
-        self.merge(other.pairs(), other.sum_us, other.min_us, other.max_us)
+        counts = self.counts
+        for bucket, count in other.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
+        self.n += other.n
+        self.merge((), other.sum_us, other.min_us, other.max_us)
 
     def pairs(self) -> list[int]:
         """Return ``[bucket, count, …]``, flat and by ascending bucket: the form on disk."""
@@ -99,14 +132,11 @@ class Histogram:
             raise ValueError(f"quantiles must ascend within 0 to 1_000_000 ppm: {list(ppms)}")
         if self.max_us is None:
             return [None] * len(ppms)
-        found: list[int | None] = []
+        ascending = sorted(self.counts)
+        at_or_below = list(accumulate(map(self.counts.__getitem__, ascending)))
         ranks = [max(-(-ppm * self.n // WHOLE_PPM), 1) for ppm in ppms]
-        below = 0
-        for bucket, count in sorted(self.counts.items()):
-            below += count
-            while len(found) < len(ranks) and below >= ranks[len(found)]:
-                found.append(min(buckets.highest(bucket), self.max_us))
-        return found
+        found = [ascending[bisect_left(at_or_below, rank)] for rank in ranks]
+        return [min(buckets.highest(bucket), self.max_us) for bucket in found]
 
 
 P50_PPM = 500_000

@@ -78,18 +78,38 @@ class CompareTable(Struct, frozen=True, forbid_unknown_fields=True):
 class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     """One quality step of a release gate."""
 
-    name: Annotated[str, Meta(description="For people.", min_length=1, max_length=200)]
+    name: Annotated[
+        str,
+        Meta(
+            description="What the gate calls it; unique in the file.",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$",
+        ),
+    ]
     run: Annotated[
         tuple[str, ...],
-        Meta(description="The command and its arguments; never a shell line.", min_length=1),
+        Meta(
+            description="The command and its arguments, never a shell line; a first word python "
+            "is the gate's own interpreter.",
+            min_length=1,
+        ),
     ]
-    timeout: Annotated[str, Meta(description="When it counts as failed, such as 10m.")] = "10m"
+    timeout: Annotated[str, Meta(description="When it is ended and has failed, such as 10m.")] = (
+        "10m"
+    )
+    needs: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...],
+        Meta(description="Python modules it cannot run without, beside that of python -m MODULE."),
+    ] = ()
+    inconclusive_exit_codes: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=255)], ...],
+        Meta(description="Exit codes that say: there was nothing to judge. They block as well."),
+    ] = ()
 
 
 class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What a release gate runs beside judging evidence."""
 
-    step: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
+    steps: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
 
 
 Expressions = str | LongThreshold | list[str | LongThreshold]

@@ -110,8 +110,8 @@ def _trend(ask: Ask, tally: Tally) -> Figure:
             None,
             None,
             n,
-            reason="an endpoint expects several statuses: which of them its successes had is "
-            "not recorded",
+            reason="an endpoint expects several statuses, and which of them its successes had is "
+            "not recorded; expected_response:true selects them all",
         )
     if n == 0:
         return Figure(None, None, 0)

@@ -35,6 +35,7 @@ from stressproof.objectives.reading import (
 from stressproof.objectives.selection import ANSWER_TAGS, Endpoint
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, PrometheusSource, Slo
+from stressproof.objectives.steps import Step
 from stressproof.objectives.syntax import ExpressionError
 
 ResultT = TypeVar("ResultT")
@@ -48,20 +49,6 @@ _PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _LONGEST_PERIOD_S = 366 * DAY_S
 _PPM_PER_PERCENT = 10_000
 _REQUEST_METRICS = ("http_reqs", "http_req_failed", "http_req_duration", "checks")
-
-
-class Step(Struct, frozen=True):
-    """One quality step of a release gate.
-
-    Attributes:
-        name: For people.
-        run: The command and its arguments.
-        timeout_us: When it counts as failed.
-    """
-
-    name: str
-    run: tuple[str, ...]
-    timeout_us: int
 
 
 class Objectives(Struct, frozen=True):
@@ -116,7 +103,7 @@ def resolve(config: Config, source: Source) -> Objectives:
         slos=reader.slos(config.slo),
         question=reader.question(config.compare or CompareTable()),
         tags=reader.tags(config.tags),
-        steps=reader.steps(config.gate.step if config.gate else ()),
+        steps=reader.steps(config.gate.steps if config.gate else ()),
     )
     if reader.faults:
         raise ConfigError(source.name, reader.faults)
@@ -240,11 +227,25 @@ class _Reader:
 
     def steps(self, tables: Sequence[StepTable]) -> tuple[Step, ...]:
         found = []
+        names: set[str] = set()
         for at, table in enumerate(tables):
-            path = ("gate", "step", at, "timeout")
-            timeout_us = self.attempt(path, table.timeout, _positive_duration)
+            path: Place = ("gate", "steps", at)
+            if table.name in names:
+                self.fault((*path, "name"), f"the name {table.name!r} is given twice")
+            names.add(table.name)
+            if not table.run[0] or any("\0" in word for word in table.run):
+                self.fault((*path, "run"), "a command starts with its program, and holds no NUL")
+            timeout_us = self.attempt((*path, "timeout"), table.timeout, _positive_duration)
             if timeout_us is not None:
-                found.append(Step(table.name, table.run, timeout_us))
+                found.append(
+                    Step(
+                        name=table.name,
+                        run=table.run,
+                        timeout_us=timeout_us,
+                        needs=table.needs,
+                        inconclusive_exit_codes=table.inconclusive_exit_codes,
+                    )
+                )
         return tuple(found)
 
 

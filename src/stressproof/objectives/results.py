@@ -5,13 +5,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from stressproof.objectives.expression import Comparison, Threshold
-from stressproof.objectives.judging import (
-    Interval,
-    Judgement,
-    show,
-    show_beside,
-    show_interval,
-)
+from stressproof.objectives.judging import Interval, Judgement, show_beside, show_interval
 from stressproof.objectives.metrics import METRICS, Dimension
 from stressproof.objectives.outcome import Outcome
 
@@ -51,7 +45,7 @@ class ThresholdResult(Struct, frozen=True):
         judged: Stretches judged: rounds, or windows.
         failed: Of those, how many failed.
         undecided: Of those, how many were inconclusive.
-        reason: Why it is inconclusive, empty where it is not.
+        reason: Why it is inconclusive, or why it failed without a figure; else empty.
     """
 
     threshold: str
@@ -88,14 +82,14 @@ class Record:
 
     def __init__(self, threshold: Threshold) -> None:
         self.threshold = threshold
-        self.worst: tuple[Judgement, Span] | None = None
+        self.worst: tuple[Judgement, object] | None = None
         self.judged = 0
         self.failed = 0
         self.undecided = 0
         self.silent_because = "no data"
 
-    def add(self, judgement: Judgement, span: Span) -> None:
-        """Take note of one stretch."""
+    def add(self, judgement: Judgement, span: object) -> None:
+        """Take note of one stretch; its text says which one it was."""
         self.judged += 1
         self.failed += judgement.outcome is Outcome.FAIL
         self.undecided += judgement.outcome is Outcome.INCONCLUSIVE
@@ -163,8 +157,3 @@ class Record:
         if limit is None:
             return str(comparison)
         return f"{comparison.operator} {show_interval(limit, self.dimension)}"
-
-
-def show_recovery(recovery_us: int) -> str:
-    """Return a recovery time for people."""
-    return show(Fraction(recovery_us), "time")

@@ -6,20 +6,14 @@ is what is settled: seconds whose answers are all in. A live verdict is therefor
 verdict on the rows so far, and at the end the two are one.
 """
 
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from stressproof.evidence.measurements import Latency, Measurements, Row
 from stressproof.measure.histogram import Histogram
-from stressproof.objectives.expression import (
-    EVERY_FAULT,
-    US_PER,
-    Number,
-    Threshold,
-)
-from stressproof.objectives.figures import Ask, Figure, figure
+from stressproof.objectives.expression import US_PER, Number, Threshold
+from stressproof.objectives.figures import Ask, figure
 from stressproof.objectives.judging import (
     Interval,
     Judgement,
@@ -29,6 +23,7 @@ from stressproof.objectives.judging import (
 )
 from stressproof.objectives.metrics import METRICS
 from stressproof.objectives.outcome import Outcome
+from stressproof.objectives.recoveries import FaultRecovery, judge_recoveries
 from stressproof.objectives.results import Record, Span, ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures, bounded
 from stressproof.objectives.selection import Endpoint, Selection
@@ -45,8 +40,7 @@ class Setting(Struct, frozen=True):
         users: Virtual users at most.
         resolution_seconds: Seconds that a row covers.
         baseline: An earlier run, None where there is none.
-        recoveries: Microseconds from each fault's removal to recovery, None where the service did
-            not recover; by scenario id or fault name.
+        recoveries: How each injected fault passed; none without failure evidence.
         sample_floors: Whether a quantile needs as many samples as bound it at 95 %.
     """
 
@@ -54,7 +48,7 @@ class Setting(Struct, frozen=True):
     users: int = 0
     resolution_seconds: int = 1
     baseline: BaselineFigures | None = None
-    recoveries: Mapping[str, int | None] = {}
+    recoveries: tuple[FaultRecovery, ...] = ()
     sample_floors: bool = True
 
 
@@ -95,7 +89,7 @@ class Watch:
         if not metric.recorded:
             return f"{metric.name} is not recorded by the measurements"
         if metric.kind == "recovery":
-            return "no failure evidence was given"
+            return "a recovery is not in the rows"
         if self.window_s % self.setting.resolution_seconds:
             return (
                 f"rows cover {self.setting.resolution_seconds} s each, and a window of "
@@ -180,34 +174,9 @@ class Watch:
 
     def result(self) -> ThresholdResult:
         """Return the verdict on everything so far."""
-        if self.threshold.expression.measure.name == "recovery" and self.setting.recoveries:
-            return self._recovered().result()
+        if self.threshold.expression.measure.name == "recovery":
+            return judge_recoveries(self.threshold, self.setting.recoveries).result()
         return self.record.result()
-
-    def _recovered(self) -> Record:
-        """Judge each fault that the threshold names."""
-        name = self.threshold.expression.measure.fault
-        times = self.setting.recoveries
-        chosen = times if name == EVERY_FAULT else {name: times[name]} if name in times else {}
-        record = Record(self.threshold)
-        record.silent_because = f"no fault named {name!r}; there are {', '.join(times)}"
-        comparisons = self.threshold.expression.comparisons
-        limits = tuple(
-            Interval.at(absolute_limit(one.limit, "recovery", "recovery"))
-            for one in comparisons
-            if isinstance(one.limit, Number)
-        )
-        for index, (fault, time_us) in enumerate(chosen.items(), 1):
-            if time_us is None:
-                unrecovered = Figure(None, None, 1, reason=f"{fault}: the service did not recover")
-                failed = Judgement(
-                    Outcome.FAIL, unrecovered, limits, unrecovered.reason, Fraction(10**9)
-                )
-                record.add(failed, Span(index))
-                continue
-            found = Figure(Fraction(time_us), Fraction(time_us), 1)
-            record.add(judge(found, comparisons, limits, None), Span(index))
-        return record
 
 
 class Evaluator:

@@ -17,18 +17,19 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _command(kind: str, title: str, text: str) -> str:
+def workflow_command(kind: str, title: str, text: str) -> str:
+    """Return one command that GitHub shows as an annotation."""
     return f"::{kind} title={_property(title)}::{_data(text)}"
 
 
-def _annotations(kind: str, results: list[Result], prefix: str) -> list[str]:
+def annotations(kind: str, results: list[Result], prefix: str) -> list[str]:
     """Return a command for each result; the last one tells how many more there are."""
     shown = results if len(results) <= ANNOTATIONS_MAX else results[: ANNOTATIONS_MAX - 1]
-    lines = [_command(kind, f"{prefix}{result.rule}", _reason(result)) for result in shown]
+    lines = [workflow_command(kind, f"{prefix}{result.rule}", _reason(result)) for result in shown]
     if len(shown) < len(results):
         rest = results[len(shown) :]
         names = ", ".join(result.rule for result in rest)
-        lines.append(_command(kind, f"{prefix}and {len(rest)} more", names))
+        lines.append(workflow_command(kind, f"{prefix}and {len(rest)} more", names))
     return lines
 
 
@@ -47,8 +48,8 @@ def render(verdict: Verdict) -> str:
     digest = verdict.sha256 or "not read"
     notice = f"{summary(verdict)}; {printable(verdict.path)} sha256 {digest}"
     lines = [
-        *_annotations("error", verdict.blocking, prefix),
-        *_annotations("warning", verdict.warnings, prefix),
-        _command("notice", f"{prefix}stressproof", notice),
+        *annotations("error", verdict.blocking, prefix),
+        *annotations("warning", verdict.warnings, prefix),
+        workflow_command("notice", f"{prefix}stressproof", notice),
     ]
     return "\n".join(lines) + "\n"

@@ -33,16 +33,17 @@ def render(verdict: Verdict) -> str:
     for heading, results in (("Blocking", verdict.blocking), ("Warnings", verdict.warnings)):
         if results:
             lines += [f"#### {prefix}{heading}", ""]
-            lines += [line for result in results for line in _reasons(result)]
+            lines += [line for result in results for line in markdown_reasons(result)]
             lines.append("")
-    return _bounded("\n".join(lines) + "\n")
+    return bounded("\n".join(lines) + "\n")
 
 
 def _value(value: float | None, unit: str) -> str:
     return "not known" if value is None else f"{value:g} {unit}"
 
 
-def _reasons(result: Result) -> list[str]:
+def markdown_reasons(result: Result) -> list[str]:
+    """Return a result that does not hold as a list item with its findings."""
     lines = [f"- **{result.rule}** ({result.clause}): {result.title}"]
     lines += [
         f"  - {code(finding.where)} is {code(finding.seen)}, expected {code(finding.expected)}. "
@@ -54,7 +55,8 @@ def _reasons(result: Result) -> list[str]:
     return lines
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """Return a page that is no longer than a reader bears; a cut says that it is one."""
     raw = text.encode()
     if len(raw) <= BYTES_MAX:
         return text

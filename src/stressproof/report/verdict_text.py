@@ -4,7 +4,7 @@ from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Outcome, Result, printable
 from stressproof.verify.verdict import Figure, Verdict
 
-_WORD = {
+WORD = {
     Outcome.PASS: "PASS",
     Outcome.FAIL: "FAIL",
     Outcome.INCONCLUSIVE: "INCONCLUSIVE",
@@ -17,9 +17,9 @@ def render(verdict: Verdict) -> str:
     """Return the verdict as lines of text."""
     lines = [*_identity(verdict), *_figures(verdict)]
     for result in verdict.blocking:
-        lines += _reasons(result)
+        lines += reasons(result)
     for result in verdict.warnings:
-        lines += _reasons(result, "WARN")
+        lines += reasons(result, "WARN")
     lines += _not_checked(verdict)
     lines += [f"loosened  {line}" for line in verdict.loosened]
     lines.append(summary(verdict))
@@ -42,7 +42,7 @@ def summary(verdict: Verdict) -> str:
         if counted[outcome]:
             parts.append(f"{counted[outcome]} {words}")
     return (
-        f"{_WORD[verdict.outcome]}  {verdict.kind} evidence, level {verdict.level}: "
+        f"{WORD[verdict.outcome]}  {verdict.kind} evidence, level {verdict.level}: "
         f"{', '.join(parts)}  exit {int(verdict.exit_code)}"
     )
 
@@ -77,8 +77,9 @@ def one_figure(figure: Figure) -> str:
     return f"{figure.name:<18} {value:>16}{limit:<10}  n={figure.n}"
 
 
-def _reasons(result: Result, word: str = "") -> list[str]:
-    lines = [f"{word or _WORD[result.outcome]}  {result.rule}  [{result.clause}]  {result.title}"]
+def reasons(result: Result, word: str = "") -> list[str]:
+    """Return a result that does not hold: what was seen, what was expected, what to do."""
+    lines = [f"{word or WORD[result.outcome]}  {result.rule}  [{result.clause}]  {result.title}"]
     lines += [
         f"      {finding.where}: {finding.seen}; expected {finding.expected}"
         for finding in result.findings

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from stressproof.evidence.stress import TEMPLATE_MARKER
 from stressproof.verify.rule import Judgement, words
 
 ITEMS_MAX = 10_000
@@ -109,10 +110,6 @@ def is_absent(value: Any) -> bool:
 def _expectation(message: str) -> str:
     """Return what msgspec expected: ``Expected `int`, got `str``` says ``int``."""
     return message.removeprefix("Expected ").split(", got", 1)[0].replace("`", "")
-
-
-TEMPLATE_MARKER = "_template"
-"""A field that only templates have; whatever it holds, the document is no evidence."""
 
 
 def judge_template(data: Mapping[str, Any], judgement: Judgement) -> None:

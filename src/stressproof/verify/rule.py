@@ -4,7 +4,6 @@ A rule compares; it never raises. `Judgement` counts the comparisons, so that a 
 nothing to compare is NOT_CHECKED and can never pass on an empty set.
 """
 
-import json
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -272,8 +271,12 @@ def show(value: Any) -> str:
         if len(value) > _ITEMS_SHOWN:
             return f"an array of {len(value)}"
         return f"[{', '.join(show(item) for item in value)}]"[:_SHOWN]
+    if isinstance(value, Struct):
+        return f"a {type(value).__name__}"
     if isinstance(value, str):
         value = value[: _SHOWN + 1]
+    import json  # noqa: PLC0415  # evidence that passes shows nothing
+
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from stressproof.evidence.stress import Text
 from stressproof.verify.rule import Judgement, words
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+_COMMIT = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
 
 class DeclaredSubject(Struct, frozen=True):
@@ -19,7 +19,7 @@ class DeclaredSubject(Struct, frozen=True):
 
 def is_commit(text: str) -> bool:
     """Return whether a text is a full commit hash."""
-    return _COMMIT.fullmatch(text) is not None
+    return re.fullmatch(_COMMIT, text) is not None
 
 
 def judge_commit(

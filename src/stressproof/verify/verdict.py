@@ -7,7 +7,16 @@ from msgspec import Struct
 from stressproof.evidence.reading import AbsentEvidenceError, UnreadableEvidenceError
 from stressproof.exits import Exit, strongest
 from stressproof.verify.instants import show_instant
-from stressproof.verify.rule import Finding, Level, Outcome, Result, Severity, show, words
+from stressproof.verify.rule import (
+    Finding,
+    Level,
+    Outcome,
+    Result,
+    Severity,
+    printable,
+    show,
+    words,
+)
 
 VERDICT_SCHEMA = "stressproof.verdict/1"
 
@@ -43,7 +52,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         exit_code: What a process that judged only this ends with.
         level: What the verdict rests on.
         required_level: What was asked for.
-        profile: As the artifact says; null where it does not.
+        profile: As the artifact says, in characters that can be printed; null where it does not.
         commit: The build that the evidence is about; null where it does not say.
         captured_at: Likewise.
         age_hours: At the time of the verdict; null where not known.
@@ -149,7 +158,7 @@ def unread(
     outcome = Outcome.INCONCLUSIVE if absent else Outcome.FAIL
     seen = words("no such file") if absent else words(getattr(error, "seen", ""))
     expected = getattr(error, "expected", "evidence there")
-    finding = Finding(outcome, "$", show(seen), show(words(expected)), error.hint)
+    finding = Finding(outcome, printable(path), show(seen), show(words(expected)), error.hint)
     result = Result(
         rule=READING,
         clause="design 5 (Strict reading)",
@@ -163,7 +172,7 @@ def unread(
     )
     return Verdict(
         kind=kind,
-        path=path,
+        path=encodable(path),
         sha256=getattr(error, "sha256", None),
         size=getattr(error, "size", None),
         outcome=outcome,
@@ -177,3 +186,13 @@ def unread(
         loosened=list(loosened),
         would_pass=False,
     )
+
+
+def encodable(path: str) -> str:
+    """Return a path as UTF-8 can carry it: file names may be bytes that are none."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(text: str | None) -> str | None:
+    """Return an artifact's own words as they may be printed, null where it has none."""
+    return None if text is None else printable(text)

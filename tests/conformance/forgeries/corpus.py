@@ -1,13 +1,13 @@
 """The corpus: each forgery is a good artifact with one lie, and the rule that must catch it."""
 
-import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from forgeries import honest, honest_failure
+import msgspec
+from forgeries import honest, honest_failure, honest_injection
 
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
@@ -18,6 +18,11 @@ Mutation = Callable[[dict[str, Any]], Any]
 @cache
 def _base_text(name: str) -> str:
     return json.dumps(BASES[name]())
+
+
+@cache
+def _base_bytes(name: str) -> bytes:
+    return msgspec.json.encode(base(name))
 
 
 def base(name: str) -> dict[str, Any]:
@@ -34,6 +39,8 @@ BASES: dict[str, Callable[[], dict[str, Any]]] = {
     "sparse": lambda: honest.full(honest.Plan(rate_per_user=0.55, seed=7)),
     "failing": lambda: honest.full(honest.Plan(failures=0.005, seed=5)),
     "failure": honest_failure.plain,
+    "injection": honest_injection.full,
+    "one injection": honest_injection.one,
 }
 """Good artifacts by name: plain and full stress evidence, and plain failure evidence."""
 
@@ -60,14 +67,13 @@ class Forgery:
 
     def forged(self) -> bytes:
         """The forged artifact's bytes, which are proved to differ from the good one's."""
-        good = base(self.of)
-        work = copy.deepcopy(good)
+        work = base(self.of)
         changed = self.mutate(work)
         if isinstance(changed, bytes):
-            raw = changed
-        else:
-            raw = encode(work if changed is None else changed)
-        assert raw != encode(good), f"{self.name}: nothing was forged"
+            assert changed != encode(base(self.of)), f"{self.name}: nothing was forged"
+            return changed
+        raw = msgspec.json.encode(work if changed is None else changed)
+        assert raw != _base_bytes(self.of), f"{self.name}: nothing was forged"
         return raw
 
 
@@ -90,7 +96,7 @@ class Honest:
     def raw(self) -> bytes:
         """The variant's bytes."""
         made = self.make()
-        return made if isinstance(made, bytes) else encode(made)
+        return made if isinstance(made, bytes) else msgspec.json.encode(made)
 
 
 class Corpus:

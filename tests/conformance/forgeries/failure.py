@@ -58,7 +58,7 @@ for path, value in (
 
 # What it is.
 corpus.set_("a template filled in", F, "failure.template", "_template", "example")
-for version in (1, 2, 3, "2", None):
+for version in (1, 2.0, 3, "2", None):
     corpus.set_(
         f"schema version {version!r}", F, "failure.schema-version", "schema_version", version
     )
@@ -300,3 +300,4 @@ for path, value in (
 ):
     corpus.set_(f"{path} = {value}", F, "failure.summary", path, value)
 assert at(base(F), "summary.overall_passed") is True
+corpus.set_("a field that nobody knows", F, "failure.unknown-fields", "note", "x", code=Exit.PASS)

@@ -70,6 +70,7 @@ class Plan:
         pause_s: Between rounds.
         timeout_s: Of a request.
         rate_per_user: Requests a second of one user.
+        typical_us: The median answer.
         slow_round: A round (from 0) that is ten times slower, None for none.
         failures: Share of requests that fail with 503.
         closed_loop: Users who wait; otherwise arrivals at a rate.
@@ -89,6 +90,7 @@ class Plan:
     pause_s: int = 0
     timeout_s: float = 15.0
     rate_per_user: float = 1.4
+    typical_us: int = 30_000
     slow_round: int | None = None
     failures: float = 0.0
     closed_loop: bool = True
@@ -100,8 +102,8 @@ class Plan:
     counters: bool = True
 
 
-def _latency_us(dice: random.Random, *, slow: bool) -> int:
-    base = int(dice.lognormvariate(10.3, 0.6))  # about 30 ms, p99 about 0.12 s
+def _latency_us(dice: random.Random, typical_us: int, *, slow: bool) -> int:
+    base = int(typical_us * dice.lognormvariate(0, 0.6))  # p99 about four times the median
     return min(base * (10 if slow else 1), 1_900_000)
 
 
@@ -114,7 +116,7 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
     for number in range(total):
         start_us = number * plan.duration_s * SECOND_US // total
         endpoint = number % len(plan.endpoints)
-        took_us = _latency_us(dice, slow=slow)
+        took_us = _latency_us(dice, plan.typical_us, slow=slow)
         second = start_us // SECOND_US // plan.resolution_s * plan.resolution_s
         corrected, uncorrected, outcomes = cells.setdefault(
             (second, endpoint), (Histogram(), Histogram(), {})

@@ -168,6 +168,7 @@ for path, value in (
     ("target_url", "http://127.0.0.1:8001"),
     ("target.url", "http://127.0.0.1:8001"),
     ("workload.users", 20),
+    ("workload.max_users", 20),
     ("workload.timeout_us", 1_000_000),
     ("runtime.before.database_engine", "sqlite"),
     ("runtime.database_engine_source", "target-endpoint"),
@@ -531,6 +532,7 @@ for path, value in (
     ("target.after.git_dirty", True),
     ("target.after.started_at", "2026-02-25T10:59:00+00:00"),
     ("target.after.uptime_seconds", 1.0),
+    ("target.after.uptime_seconds", 7209.0),
 ):
     corpus.set_(f"full: {path} = {value!r}", "full", INSTANCE, path, value)
 corpus.set_(
@@ -567,6 +569,8 @@ for path, value in (
     ("runtime.before.probed_at", "2026-02-24T11:00:00+00:00"),
     ("runtime.after.probed_at", "2026-02-25T12:00:00+00:00"),
     ("runtime.after.probed_at", "later"),
+    ("runtime.before.probed_at", "2026-02-25T10:59:50+00:00"),
+    ("runtime.after.probed_at", "2026-02-25T10:58:10+00:00"),
 ):
     corpus.set_(f"full: {path} = {value!r}", "full", HEALTHY, path, value)
 

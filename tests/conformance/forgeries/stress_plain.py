@@ -652,3 +652,48 @@ for path, value in (
 ):
     corpus.set_(f"{path} = {value}", "plain", FORGED, path, value)
 corpus.set_("a rate below the floor", "plain", TARGETS, "min_throughput_rps", 0.4)
+
+# What is only told.
+WARNED = Exit.PASS
+corpus.set_("a field that nobody knows", "plain", "stress.unknown-fields", "note", "x", code=WARNED)
+corpus.set_(
+    "a field that nobody knows, in a run",
+    "plain",
+    "stress.unknown-fields",
+    "runs.0.note",
+    "x",
+    code=WARNED,
+)
+
+
+def _few(total: int) -> Any:
+    """Rounds of few requests, as slow as that."""
+    return _each_round(
+        total_requests=lambda _v, p: total + p,
+        successful_requests=lambda _v, p: total + p,
+        throughput_rps=lambda _v, p: (total + p) / 30.2,
+    )
+
+
+consistently("56 samples for a p95", "minimal", "stress.few-samples", _few(56), code=WARNED)
+consistently("296 samples for a p99", "minimal", "stress.few-samples", _few(296), code=WARNED)
+
+
+@corpus.forge("an honest miss of throughput", "minimal", TARGETS, code=OBJECTIVES)
+def _honest_rate(data: dict[str, Any]) -> None:
+    _few(12)(data)
+    _again_at_top(data)
+    for one in data["evaluation"]["rounds"]:
+        one["meets_targets"] = False
+    data["evaluation"]["overall_meets_targets"] = False
+
+
+@corpus.forge("one slow round of three by throughput", "minimal", TARGETS)
+def _one_rate(data: dict[str, Any]) -> None:
+    data["runs"][1]["results"].update(total_requests=12, successful_requests=12, throughput_rps=0.4)
+    _again_at_top(data)
+
+
+@corpus.forge("two rounds, none stated", "plain", "stress.rounds")
+def _two_unstated(data: dict[str, Any]) -> None:
+    del data["rounds"], data["runs"][2], data["evaluation"]["rounds"][2]

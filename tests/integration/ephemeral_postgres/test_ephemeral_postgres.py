@@ -25,14 +25,6 @@ def server() -> Iterator[PostgresServer]:
         yield own
 
 
-@pytest.fixture
-def passable(tmp_path: Path) -> Path:
-    """A temporary folder that the server's user can reach, as a user's state folder would be."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    return tmp_path
-
-
 def rows(dsn: str) -> int:
     """How many rows the table has."""
     with psycopg.connect(dsn) as connection:

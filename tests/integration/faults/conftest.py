@@ -3,8 +3,13 @@
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
+import psycopg
 import pytest
+
+from ephemeral_postgres import PostgresServer
+from stressproof.faults.active import ActiveFaults
 
 HANG_S = 20.0
 
@@ -60,3 +65,18 @@ def echo() -> Iterator[EchoServer]:
     server = EchoServer()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """Yield a disposable server with one table of effects; it may be killed and comes back."""
+    with PostgresServer.start() as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            connection.execute("CREATE TABLE effect (key int, note text)")
+        yield server
+
+
+@pytest.fixture
+def active(tmp_path: Path) -> ActiveFaults:
+    """Return a list of active faults of this test's own."""
+    return ActiveFaults(tmp_path / "active.json")

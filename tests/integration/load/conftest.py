@@ -102,6 +102,7 @@ class Service:
 
     async def _shut(self) -> None:
         self._server.close()
+        await asyncio.sleep(0.02)  # what is being accepted becomes a task to cancel
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -154,6 +155,15 @@ class Bench:
         script = answering(respond) if isinstance(respond, bytes) else respond
         self.services.append(Service(script, **settings))
         return self.services[-1]
+
+    @staticmethod
+    def wait_until(condition: Callable[[], object]) -> None:
+        """Wait for something that must come true."""
+        for _ in range(1200):
+            if condition():
+                return
+            time.sleep(0.05)
+        pytest.fail("it never came true")
 
     @staticmethod
     def target(service: Service, headers: dict[str, str], **settings: Any) -> Target:

@@ -177,26 +177,13 @@ def captures(tmp_path: Path, slowdown: float, rounds: int = 5) -> list[Path]:
                 endpoints=ONE,
                 rate_per_user=4.0,
                 limits=Thresholds(2.0, 1.0, 0.5),
+                typical_us=int(30_000 * slowdown) if side == "B" else 30_000,
             )
             number = len(paths)
             plan = honest.later(plan, 60 * number)
             path = tmp_path / f"{side}{at}.json"
-            made = honest.artifact(plan)
-            if side == "B" and slowdown != 1.0:
-                made = slower(plan, slowdown)
-            path.write_bytes(encode(made))
-            paths.append(path)
+            paths.append(write(path, plan))
     return paths
-
-
-def slower(plan: Any, slowdown: float) -> Any:
-    """The same capture with every answer taking longer by a factor."""
-    original = honest._latency_us
-    try:
-        honest._latency_us = lambda dice, *, slow: int(original(dice, slow=slow) * slowdown)
-        return honest.artifact(plan)
-    finally:
-        honest._latency_us = original
 
 
 def pairs(paths: list[Path]) -> list[object]:

@@ -227,7 +227,7 @@ def test_unusual_but_unambiguous_bytes_are_read(
     ("raw", "why"),
     [
         (b'{"a":[' + b"[]," * 2_000_001 + b"0]}", "objects and arrays"),
-        (b'{"a":[' + b'"",' * 4_000_001 + b"0]}", "strings"),
+        (b'{"a":[' + b'"",' * 4_000_001 + b"0]}", "two a string"),
         (b'{"a":"' + b"\\n" * 1_000_001 + b'"}', "escape sequences"),
     ],
     ids=["containers", "strings", "escapes"],

@@ -52,7 +52,7 @@ quantiles = ["p(95)", "p(50)"]
 [tags."/a"]
 type = "API"
 
-[[gate.step]]
+[[gate.steps]]
 name = "tests"
 run = ["pytest", "-q"]
 timeout = "5m"
@@ -176,7 +176,7 @@ quantiles = ["p(0)", "p95"]
 [tags."/a"]
 status = "200"
 
-[[gate.step]]
+[[gate.steps]]
 name = "n"
 run = ["x"]
 timeout = "soon"
@@ -201,7 +201,7 @@ timeout = "soon"
         "compare.quantiles[0]",
         "compare.quantiles[1]",
         'tags."/a".status',
-        "gate.step[0].timeout",
+        "gate.steps[0].timeout",
     }
     assert found["slo[1].objective"][0] == 19
 

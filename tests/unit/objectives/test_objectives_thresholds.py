@@ -7,6 +7,7 @@ from stressproof.measure.histogram import Histogram
 from stressproof.objectives.metrics import ALIASES, METRICS
 from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_duration_us, parse_expression, parse_threshold
+from stressproof.objectives.recoveries import FaultRecovery
 from stressproof.objectives.results import ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures
 from stressproof.objectives.selection import Endpoint
@@ -220,6 +221,15 @@ def test_verdicts_on_a_steady_service(text: str, outcome: Outcome) -> None:
     assert (result.reason != "") is (outcome is Outcome.INCONCLUSIVE)
 
 
+def test_a_latency_of_requests_that_cannot_be_counted_is_inconclusive() -> None:
+    """Where even the number of requests with a status is open, no interval bounds their times."""
+    rows = [make_row(0, 0, 0, 100_000, status_302=100, redirect=100)]
+    text = "http_req_duration{status:302}: p(95) < 1h"
+    assert judge_one(text, rows).outcome is Outcome.INCONCLUSIVE
+    assert judge_one("http_reqs{status:302}: count >= 100", rows).outcome is Outcome.PASS
+    assert judge_one("http_reqs{status:302}: count > 100", rows).outcome is Outcome.INCONCLUSIVE
+
+
 def test_an_average_hides_an_outage_and_a_window_finds_it() -> None:
     """A second of total outage is 1.7 % of a minute and all of its own second; it is named."""
     assert judge_one("http_req_failed: rate < 2%", OUTAGE).outcome is Outcome.PASS
@@ -265,20 +275,28 @@ def test_a_window_that_is_no_multiple_of_the_resolution_is_inconclusive() -> Non
     assert "10 s" in result.reason
 
 
+RECOVERIES = (
+    FaultRecovery("FI-001", "cut", "reset", 2_000_000, witnessed=True),
+    FaultRecovery("FI-002", "kill", "crash", None, witnessed=True),
+    FaultRecovery("FI-003", "slow", "latency", 1, witnessed=False),
+)
+
+
 @pytest.mark.parametrize(
-    ("text", "outcome"),
+    ("text", "outcome", "where"),
     [
-        ("recovery(FI-001) < 10s", Outcome.PASS),
-        ("recovery(FI-001) < 2s", Outcome.FAIL),
-        ("recovery(FI-002) < 10s", Outcome.FAIL),
-        ("recovery(fault) < 10s", Outcome.FAIL),
-        ("recovery(FI-003) < 10s", Outcome.INCONCLUSIVE),
+        ("recovery(FI-001) < 10s", Outcome.PASS, "FI-001/cut"),
+        ("recovery(FI-001/cut) < 2s", Outcome.FAIL, "FI-001/cut"),
+        ("recovery(crash) < 10s", Outcome.FAIL, "FI-002/kill"),
+        ("recovery(fault) < 10s", Outcome.FAIL, "FI-002/kill"),
+        ("recovery(slow) < 10s", Outcome.INCONCLUSIVE, "FI-003/slow"),
+        ("recovery(FI-004) < 10s", Outcome.INCONCLUSIVE, ""),
     ],
 )
-def test_recovery_is_judged_per_fault(text: str, outcome: Outcome) -> None:
-    """A service that never recovered fails any limit; an unknown fault proves nothing."""
-    setting = Setting(ENDPOINTS, recoveries={"FI-001": 2_000_000, "FI-002": None})
-    assert judge_one(text, STEADY, setting).outcome is outcome
+def test_recovery_is_judged_per_fault(text: str, outcome: Outcome, where: str) -> None:
+    """Never recovering fails any limit; a fault without proof, or unknown, proves nothing."""
+    result = judge_one(text, STEADY, Setting(ENDPOINTS, recoveries=RECOVERIES))
+    assert (result.outcome, result.where) == (outcome, where)
 
 
 def run_at(index: int, us: int, n: int = 2000) -> RunMeasurements:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.reading import Document
 from stressproof.verify.failure.declared import (
     DeclaredInjection,
@@ -27,6 +30,8 @@ class FailureCase:
         data: The document's object.
         declared: The protocol's fields, typed.
         gathering: What was wrong or unknown about them.
+        artifact: The whole schema-2 artifact, None where it is none or not well formed.
+        malformed: Why there is no artifact although the document says that it is one.
     """
 
     def __init__(
@@ -42,11 +47,24 @@ class FailureCase:
         self.now_us = now_us
         self.declared: DeclaredInjection
         self.declared, self.gathering = read_injection(document.data)
+        self.artifact: FailureArtifact | None = None
+        self.malformed = ""
+        if self.is_schema_2:
+            try:
+                self.artifact = msgspec.convert(document.data, FailureArtifact, strict=True)
+            except msgspec.ValidationError as error:
+                self.malformed = str(error)
+
+    @property
+    def is_schema_2(self) -> bool:
+        """Whether the document says that it is a full artifact."""
+        version = self.data.get("schema_version")
+        return version == SCHEMA_VERSION and type(version) is int
 
     @property
     def highest_level(self) -> Level:
         """The level that the document can reach, if all of its rules hold."""
-        return Level.DECLARED
+        return Level.DECLARED if self.artifact is None else Level.RECOMPUTED
 
     @property
     def scenarios(self) -> list[DeclaredScenario]:

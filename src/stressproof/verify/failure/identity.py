@@ -4,7 +4,7 @@ from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.identities import fold
 from stressproof.verify.gathering import judge_shape, judge_template, judge_unknown
 from stressproof.verify.instants import judge_age, judge_future, parse_instant
-from stressproof.verify.rule import Judgement, Severity, rule, words
+from stressproof.verify.rule import Judgement, Level, Severity, rule, words
 from stressproof.verify.subject import judge_clean, judge_commit
 
 RECAPTURE = (
@@ -33,12 +33,26 @@ def template(case: FailureCase, judgement: Judgement) -> None:
     remedy="Verify with the version of stressproof that wrote it, or inject again.",
 )
 def schema_version(case: FailureCase, judgement: Judgement) -> None:
-    """``schema_version`` is absent: a plain protocol artifact."""
+    """``schema_version`` is 2, or the document is a plain one without it."""
     if "schema_version" not in case.data:
         judgement.held()
         return
-    seen = case.data["schema_version"]
-    judgement.fail("schema_version", seen, words("a plain artifact, without it"))
+    judgement.check(case.is_schema_2, "schema_version", case.data["schema_version"], 2)
+
+
+@rule(
+    "failure.typed",
+    clause=_CLAUSE,
+    title="A schema-2 artifact has every field, no other, each of its exact type",
+    remedy="Inject again; this artifact was edited or written by another version.",
+    level=Level.RECOMPUTED,
+)
+def typed(case: FailureCase, judgement: Judgement) -> None:
+    """The whole document fits the typed artifact."""
+    if not case.is_schema_2:
+        judgement.skip("not a schema-2 artifact")
+        return
+    judgement.check(case.artifact is not None, "$", words(case.malformed), words("schema 2"))
 
 
 @rule(
@@ -60,7 +74,10 @@ def shape(case: FailureCase, judgement: Judgement) -> None:
     severity=Severity.WARNS,
 )
 def unknown_fields(case: FailureCase, judgement: Judgement) -> None:
-    """Unknown fields are named."""
+    """Unknown fields of a plain artifact are named."""
+    if case.is_schema_2:
+        judgement.skip("failure.typed refuses them where schema_version is 2")
+        return
     judge_unknown(case.gathering, judgement)
 
 
@@ -72,7 +89,7 @@ def unknown_fields(case: FailureCase, judgement: Judgement) -> None:
 )
 def unknown_fields_refused(case: FailureCase, judgement: Judgement) -> None:
     """Unknown fields are refused where the requirement says so."""
-    if not case.requirements.refuse_unknown_fields:
+    if not case.requirements.refuse_unknown_fields or case.is_schema_2:
         judgement.skip("unknown fields are allowed (refuse_unknown_fields)")
         return
     unknown = case.gathering.unknown
@@ -243,6 +260,7 @@ RULES = (
     template,
     schema_version,
     shape,
+    typed,
     unknown_fields,
     unknown_fields_refused,
     status,

@@ -36,6 +36,16 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
     minimum_level: Annotated[Level, Meta(description="Lowest assurance level that is enough.")] = (
         Level.DECLARED
     )
+    database_engine: Annotated[
+        str, Meta(description="The engine behind the service, exactly (schema 2).")
+    ] = "postgresql"
+    refuse_unsafe: Annotated[
+        bool,
+        Meta(
+            description="Whether fsync or synchronous_commit off, or a protection switched off in "
+            "the target, is refused (the gates do)."
+        ),
+    ] = False
     refuse_unknown_fields: Annotated[
         bool,
         Meta(description="Whether a plain artifact may carry fields that no rule reads."),
@@ -48,6 +58,7 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
             self,
             max_artifact_age_hours=FAILURE_MAX_AGE_HOURS if age is None else age,
             minimum_level=max(self.minimum_level, Level.RECOMPUTED, key=lambda level: level.rank),
+            refuse_unsafe=True,
         )
 
 
@@ -57,6 +68,8 @@ def loosened(asked: FailureRequirements) -> list[str]:
     lines = []
     if age is not None and age > FAILURE_MAX_AGE_HOURS:
         lines.append(f"max_artifact_age_hours {age:g} is above {FAILURE_MAX_AGE_HOURS:g}")
+    if asked.database_engine != FailureRequirements().database_engine:
+        lines.append(f"database_engine {asked.database_engine} is not postgresql")
     lines += [
         f"scenario {name} is not asked for" for name in SCENARIOS if name not in asked.scenarios
     ]

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure import identity, scenarios
+from stressproof.verify.failure import identity, scenarios, stage, trials
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, rule, words
-from stressproof.verify.verdict import Figure, Verdict, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 
 @rule(
@@ -24,12 +24,18 @@ def assurance(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(
         possible.rank >= wanted.rank,
         "$",
-        words(f"{possible} at most"),
+        words(f"{possible} at most, without operations" if case.artifact is None else possible),
         words(f"at least {wanted}"),
     )
 
 
-RULES: Sequence[Rule[FailureCase]] = (*identity.RULES, *scenarios.RULES, assurance)
+RULES: Sequence[Rule[FailureCase]] = (
+    *identity.RULES,
+    *scenarios.RULES,
+    *trials.RULES,
+    *stage.RULES,
+    assurance,
+)
 """In the order in which a person would look."""
 
 
@@ -57,18 +63,19 @@ def verify(
     outcome, code = overall(results, loosened=loosened)
     captured_at = case.declared.captured_at
     captured = None if captured_at is None else parse_instant(captured_at)
+    subject = case.declared.subject
     return Verdict(
         kind="failure",
-        path=document.path,
+        path=encodable(document.path),
         sha256=document.sha256,
         size=document.size,
         outcome=outcome,
         exit_code=code,
         level=reached_level(results, case.highest_level),
         required_level=requirements.minimum_level,
-        profile=case.declared.profile,
-        commit=None if case.declared.subject is None else case.declared.subject.git_commit,
-        captured_at=captured_at,
+        profile=shown(case.declared.profile),
+        commit=shown(None if subject is None else subject.git_commit),
+        captured_at=shown(captured_at),
         age_hours=None if captured is None else round((now_us - captured) / HOUR_US, 3),
         judged_at=show_instant(now_us),
         figures=_figures(case),

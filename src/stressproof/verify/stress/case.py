@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence import derive
+from stressproof.evidence.derive import Totals
 from stressproof.evidence.measurements import Latency
 from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
@@ -88,6 +89,19 @@ class StressCase:
         return self.artifact
 
     @cached_property
+    def endpoint_totals(self) -> list[list[Totals]]:
+        """Each round's rows added up by endpoint; empty without a sound artifact."""
+        if self.sound is None:
+            return []
+        endpoints = len(self.sound.workload.endpoints)
+        return [derive.by_endpoint(run, endpoints) for run in self.sound.measurements.runs]
+
+    @cached_property
+    def round_totals(self) -> list[Totals]:
+        """Each round's rows added up."""
+        return [derive.combined(parts) for parts in self.endpoint_totals]
+
+    @cached_property
     def recomputed_rounds(self) -> list[Results]:
         """Each round's figures from its measurements; empty without a sound artifact."""
         if self.sound is None:
@@ -96,7 +110,8 @@ class StressCase:
         measured = self.sound.measurements.runs
         samples += [[]] * (len(measured) - len(samples))
         return [
-            derive.run_results(run, sample) for run, sample in zip(measured, samples, strict=False)
+            derive.round_results(totals, run.elapsed_us, sample)
+            for totals, run, sample in zip(self.round_totals, measured, samples, strict=False)
         ]
 
 
@@ -111,4 +126,4 @@ def instant(text: str | None) -> int | None:
 
 def _computable(latency: Latency) -> bool:
     pairs = latency.buckets
-    return len(pairs) % 2 == 0 and all(bucket <= MAX_INDEX for bucket in pairs[::2])
+    return len(pairs) % 2 == 0 and max(pairs[::2], default=0) <= MAX_INDEX

@@ -3,9 +3,9 @@
 from stressproof.evidence import derive
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
+from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import UNSOUND, StressCase
-from stressproof.verify.stress.recomputation import differences
 
 _SUCCESS = range(200, 300)
 

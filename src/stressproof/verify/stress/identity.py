@@ -1,6 +1,6 @@
 """What the document is: evidence of the right kind, from the right runner, well formed."""
 
-from urllib.parse import urlsplit
+import re
 
 from stressproof.verify.gathering import judge_shape, judge_template, judge_unknown
 from stressproof.verify.rule import Judgement, Level, Severity, rule, words
@@ -13,6 +13,11 @@ RECAPTURE = (
 # The base URL of Starlette's in-process client: with it no request ever left the process.
 _IN_PROCESS_HOSTS = frozenset({"testserver"})
 _LOOPBACK_NAMES = frozenset({"localhost", "::1"})
+_URL = (
+    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[!-\"$->@-~]*)?"
+)
+_LAST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -149,16 +154,12 @@ def typed(case: StressCase, judgement: Judgement) -> None:
 
 def origin(url: str) -> tuple[str, str] | None:
     """Return (scheme://host:port, host) of an http URL, None where it is none or has a user."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+    match = re.fullmatch(_URL, url)
+    if match is None:
         return None
-    host = parts.hostname
-    if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc:
-        return None
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{port or _DEFAULT_PORTS[parts.scheme]}", host
+    scheme, host = match["scheme"], match["host"].lower()
+    port = int(match["port"] or _DEFAULT_PORTS[scheme])
+    return (f"{scheme}://{host}:{port}", host.strip("[]")) if port <= _LAST_PORT else None
 
 
 @rule(

@@ -18,6 +18,12 @@ _BUCKET = 1 / 1024  # a quantile is the upper end of its bucket (ruling 7)
 _NOISE = 1e-6
 
 
+def _shortest(case: StressCase, duration: int) -> int:
+    """Return how long a round must have taken: a number of iterations may end before its time."""
+    bounded = case.artifact is not None and case.artifact.workload.iterations is not None
+    return min(duration, case.requirements.min_duration_seconds) if bounded else duration
+
+
 def _longest(figures: Figures, timeout: float) -> float:
     """Return the longest answer of a round in seconds, as far as it is known."""
     known = (figures.max_response_time, figures.p99_response_time, figures.p95_response_time)
@@ -57,7 +63,7 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
             where = f"runs[{place}].elapsed_seconds"
         if duration is None:
             continue
-        shortest = duration - EDGE_SECONDS - _longest(figures, timeout)
+        shortest = _shortest(case, duration) - EDGE_SECONDS - _longest(figures, timeout)
         longest = duration + ramp + timeout + EDGE_SECONDS
         seen = words(f"{took:.3f} s (stated, or requests / throughput)")
         judgement.check(took + slack >= shortest, where, seen, words(f"about {duration} s"))

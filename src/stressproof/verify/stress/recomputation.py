@@ -4,33 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from stressproof.evidence import derive
-from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."
-
-
-def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, seen, expected) for every leaf in which two values differ.
-
-    Numbers are compared by value (2 equals 2.0); booleans are not numbers.
-    """
-    if isinstance(seen, Struct) and type(seen) is type(expected):
-        for name in seen.__struct_fields__:
-            yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
-    elif isinstance(seen, list) and isinstance(expected, list):
-        if len(seen) != len(expected):
-            yield where, words(f"{len(seen)} entries"), words(f"{len(expected)} entries")
-        else:
-            for place, (one, other) in enumerate(zip(seen, expected, strict=True)):
-                yield from differences(one, other, f"{where}[{place}]")
-    elif seen != expected or (isinstance(seen, bool) is not isinstance(expected, bool)):
-        yield where, seen, expected
 
 
 def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
@@ -70,20 +51,11 @@ def rounds_recomputed(case: StressCase, judgement: Judgement) -> None:
             judgement,
         )
         _same([one.endpoint for one in said.endpoints], paths, f"{where}.endpoints", judgement)
-        parts = _by_endpoint(run, len(paths))
+        parts = case.endpoint_totals[place]
         for endpoint, one in enumerate(said.endpoints[: len(paths)]):
-            expected = derive.endpoint_results(parts[endpoint], endpoint)
+            expected = derive.round_results(parts[endpoint], run.elapsed_us)
             at = f"{where}.endpoints[{endpoint}].results"
             _same(_without_samples(one.results), expected, at, judgement)
-
-
-def _by_endpoint(run: RunMeasurements, endpoints: int) -> list[RunMeasurements]:
-    """Split a round in one pass: as many passes as endpoints would be a forger's lever."""
-    rows: list[list[Row]] = [[] for _ in range(endpoints)]
-    for row in run.rows:
-        if row.endpoint < endpoints:
-            rows[row.endpoint].append(row)
-    return [msgspec.structs.replace(run, rows=part) for part in rows]
 
 
 def _without_samples(results: Results) -> Results:
@@ -106,7 +78,7 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
         return
     rounds = case.recomputed_rounds
     sample = artifact.results.errors_sample
-    whole = derive.overall_results(artifact.measurements.runs, rounds, sample)
+    whole = derive.whole_results(derive.combined(case.round_totals), rounds, sample)
     _same(artifact.results, whole, "results", judgement)
     _same(artifact.min_throughput_rps, derive.min_rps(rounds), "min_throughput_rps", judgement)
     evaluation = derive.evaluate(rounds, artifact.thresholds)
@@ -159,9 +131,11 @@ def workload_agrees(case: StressCase, judgement: Judgement) -> None:
 
 def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     workload, runtime = artifact.workload, artifact.runtime
-    yield "duration_seconds", artifact.duration_seconds, workload.duration_seconds
-    yield "ramp_up_seconds", artifact.ramp_up_seconds, workload.ramp_seconds
-    yield "concurrent_users", artifact.concurrent_users, workload.users
+    yield "duration_seconds", artifact.duration_seconds, int(workload.duration_seconds)
+    yield "ramp_up_seconds", artifact.ramp_up_seconds, int(workload.ramp_seconds)
+    yield "concurrent_users", artifact.concurrent_users, workload.max_users
+    if not workload.stages:
+        yield "workload.users", workload.users, workload.max_users
     timeout_us = round(artifact.request_timeout * 1_000_000)
     yield "request_timeout", timeout_us, workload.timeout_us
     yield "endpoints", artifact.endpoints, [each.path for each in workload.endpoints]

@@ -1,9 +1,9 @@
 """The measurements themselves: every second of every endpoint, each consistent in itself."""
 
-import itertools
 import math
 import re
 from collections.abc import Iterator
+from operator import lt
 
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
@@ -77,7 +77,7 @@ def _latency_problems(name: str, latency: Latency) -> Iterator[tuple[str, object
         yield f"{name}.buckets", words(f"{len(pairs)} numbers"), "pairs of bucket and count"
         return
     indexes, counts = pairs[::2], pairs[1::2]
-    if any(later <= earlier for earlier, later in itertools.pairwise(indexes)):
+    if not all(map(lt, indexes, indexes[1:])):
         yield f"{name}.buckets", indexes, "buckets that ascend"
         return
     if indexes and indexes[-1] > buckets.MAX_INDEX:
@@ -106,11 +106,11 @@ def _extreme_problems(
     if high > buckets.MAX_US or buckets.index(high) != indexes[-1]:
         yield f"{name}.max_us", high, f"a value of the last bucket, {indexes[-1]}"
     # No sample lies beyond the extremes, and one sample each is exactly an extreme.
-    cells = list(zip(indexes, counts, strict=True))
-    least = sum(max(buckets.lowest(bucket), low) * count for bucket, count in cells)
-    most = sum(min(buckets.highest(bucket), high) * count for bucket, count in cells)
+    lowest = buckets.least_sum(indexes, counts)
+    least = lowest + (low - buckets.lowest(indexes[0])) * counts[0]
     least += high - max(buckets.lowest(indexes[-1]), low)
-    most -= min(buckets.highest(indexes[0]), high) - low
+    # A bucket is never wider than 1/1024 of what is in it.
+    most = lowest + lowest // buckets.SUB_BUCKETS
     if low > high:
         yield f"{name}.min_us", low, f"at most max_us, {high}"
     elif latency.n == 1 and not low == high == latency.sum_us:
@@ -148,17 +148,21 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
     path = "measurements.resolution_seconds"
     if not judgement.check(step in _RESOLUTIONS, path, step, words("1 or 10")):
         return
-    endpoints = len(artifact.workload.endpoints)
-    seconds = math.ceil(artifact.workload.duration_seconds / step)
-    expected = seconds * endpoints
+    workload = artifact.workload
+    endpoints = len(workload.endpoints)
+    seconds = math.ceil(workload.duration_seconds / step)
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
         judgement.check(run.run_index == place + 1, f"{where}.run_index", run.run_index, place + 1)
+        whole = len(run.rows) == seconds * endpoints
+        if workload.iterations is not None and endpoints:
+            # It ends with its last iteration; the seconds until then are all there.
+            whole = len(run.rows) % endpoints == 0 and len(run.rows) <= seconds * endpoints
         judgement.check(
-            len(run.rows) == expected,
+            whole,
             f"{where}.rows",
             words(f"{len(run.rows)} rows"),
-            words(f"{expected}: {seconds} seconds × {endpoints} endpoints"),  # noqa: RUF001  # times
+            words(f"{seconds * endpoints}: {endpoints} endpoints in each of {seconds} steps"),
         )
         for number, row in enumerate(run.rows):
             wanted = (number // endpoints * step, number % endpoints) if endpoints else (-1, -1)

@@ -3,27 +3,29 @@
 from collections.abc import Iterator
 
 from stressproof.evidence.measurements import is_answered
-from stressproof.evidence.stress import RuntimeProbe, StressArtifact, TargetProbe
+from stressproof.evidence.stress import StressArtifact
+from stressproof.verify.instants import SECOND_US
+from stressproof.verify.probes import (
+    DATABASE,
+    IDENTITY,
+    judge_build,
+    judge_durable,
+    judge_healthy,
+    judge_unchanged,
+    judge_unsafe,
+)
 from stressproof.verify.rule import Judgement, Level, rule, words
 from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
-_HEALTHY = 200
 _RESTARTED = "Find out why the service changed during the run, then capture again."
+
+UPTIME_SLACK_S = 5.0
+"""Two answers under load may be this much older than the moments at which they were asked for."""
 
 PROBES_OF_OURS = 4
 """Requests to the health endpoint that the capture itself may add between its two readings."""
-
-_IDENTITY = ("instance_id", "version", "git_commit", "git_dirty", "started_at")
-_RUNTIME = (
-    "database_engine",
-    "database_engine_source",
-    "server_version",
-    "system_identifier",
-    "fsync",
-    "synchronous_commit",
-    "migration_head",
-)
 
 
 @rule(
@@ -42,7 +44,7 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.cannot_tell("target.after", None, words("what the target says after the load"))
         return
-    _unchanged("target", before, after, _IDENTITY, judgement)
+    judge_unchanged("target", before, after, IDENTITY, judgement)
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         judgement.check(
             after.uptime_seconds > before.uptime_seconds,
@@ -50,23 +52,27 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
             after.uptime_seconds,
             words(f"more than {before.uptime_seconds} before the load"),
         )
+        _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
         judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))
     if before.instance_id is None and not case.requirements.require_identity:
         judgement.skip("the target does not say which instance it is (require_identity)")
 
 
-def _unchanged(
-    where: str,
-    before: TargetProbe | RuntimeProbe,
-    after: TargetProbe | RuntimeProbe,
-    names: tuple[str, ...],
-    judgement: Judgement,
-) -> None:
-    for name in names:
-        one, other = getattr(before, name), getattr(after, name)
-        if one is not None or other is not None:
-            judgement.check(one == other, f"{where}.after.{name}", other, one)
+def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> None:
+    """The uptime grew by the time between the two probes: a restart would have set it back."""
+    first, last = artifact.runtime.before, artifact.runtime.after
+    begin = instant(first.probed_at)
+    end = None if last is None else instant(last.probed_at)
+    if begin is None or end is None:
+        return
+    between_s = (end - begin) / SECOND_US
+    judgement.check(
+        abs(grown_s - between_s) <= UPTIME_SLACK_S,
+        "target.after.uptime_seconds",
+        words(f"{grown_s:.3f} s more than before"),
+        words(f"{between_s:.3f} s more, the time between the probes"),
+    )
 
 
 @rule(
@@ -85,7 +91,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.cannot_tell("runtime.after", None, words("what the target says after the load"))
         return
-    _unchanged("runtime", before, after, _RUNTIME, judgement)
+    judge_unchanged("runtime", before, after, DATABASE, judgement)
 
 
 @rule(
@@ -101,23 +107,37 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    start, end = instant(artifact.started_at), instant(artifact.captured_at)
-    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
-        if probe is None:
-            continue  # stress.same-database says so
-        where = f"runtime.{name}"
-        judgement.check(
-            probe.status_code == _HEALTHY, f"{where}.status_code", probe.status_code, _HEALTHY
+    runs = artifact.runs
+    judge_healthy("runtime.before", artifact.runtime.before, judgement)
+    _asked_between(
+        "runtime.before.probed_at",
+        artifact.runtime.before.probed_at,
+        (artifact.started_at, runs[0].started_at if runs else artifact.captured_at),
+        judgement,
+    )
+    after = artifact.runtime.after
+    if after is not None:  # stress.same-database says that it is not
+        judge_healthy("runtime.after", after, judgement)
+        _asked_between(
+            "runtime.after.probed_at",
+            after.probed_at,
+            (runs[-1].ended_at if runs else artifact.started_at, artifact.captured_at),
+            judgement,
         )
-        judgement.check(probe.status == "healthy", f"{where}.status", probe.status, "healthy")
-        judgement.check(
-            not probe.probe_error, f"{where}.probe_error", probe.probe_error, words("none")
-        )
-        at = instant(probe.probed_at)
-        inside = at is not None and start is not None and end is not None and start <= at <= end
-        judgement.check(
-            inside, f"{where}.probed_at", probe.probed_at, words("a time within the capture")
-        )
+
+
+def _asked_between(
+    where: str, probed_at: str, window: tuple[str, str], judgement: Judgement
+) -> None:
+    """A probe was made when it says: before any load, or after the last answer."""
+    at, begin, end = instant(probed_at), instant(window[0]), instant(window[1])
+    inside = (
+        at is not None
+        and begin is not None
+        and end is not None
+        and begin - CLOCK_SLACK_US <= at <= end + CLOCK_SLACK_US
+    )
+    judgement.check(inside, where, probed_at, words(f"{window[0]} to {window[1]}"))
 
 
 @rule(
@@ -136,16 +156,10 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
         return
-    switched_off = artifact.runtime.unsafe
-    judgement.check(not switched_off, "runtime.unsafe", switched_off, words("an empty array"))
-    for name, probe in (("before", artifact.runtime.before), ("after", artifact.runtime.after)):
-        for setting in ("fsync", "synchronous_commit"):
-            where = f"runtime.{name}.{setting}"
-            value = None if probe is None else getattr(probe, setting)
-            if value is None:
-                judgement.cannot_tell(where, None, "on")
-            else:
-                judgement.check(value != "off", where, value, "on")
+    runtime = artifact.runtime
+    judge_unsafe("runtime.unsafe", runtime.unsafe, judgement)
+    judge_durable("runtime.before", runtime.before, judgement)
+    judge_durable("runtime.after", runtime.after, judgement)
 
 
 @rule(
@@ -160,22 +174,8 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
     if case.artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    expected, build = case.requirements.expected_commits, case.artifact.target.before
-    if not expected:
-        judgement.skip("no commit was expected")
-        return
-    if build.git_commit is None:
-        judgement.skip("the target does not state its commit")
-        return
-    judgement.check(
-        build.git_commit in expected, "target.before.git_commit", build.git_commit, expected[0]
-    )
-    judgement.check(
-        build.git_dirty is not True,
-        "target.before.git_dirty",
-        build.git_dirty,
-        False,  # noqa: FBT003  # the value expected
-    )
+    build, expected = case.artifact.target.before, case.requirements.expected_commits
+    judge_build("target.before", build, expected, judgement)
 
 
 @rule(

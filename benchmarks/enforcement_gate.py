@@ -1,0 +1,392 @@
+"""Gate decisions a second through HTTP, beside the plain transaction through the bare driver.
+
+::
+
+    uv run python benchmarks/enforcement_gate.py [--seconds 5] [--repetitions 5]
+
+Both run on one embedded PostgreSQL with fsync and synchronous_commit on, 64 tenants taken at
+random, row-level security forced, from two processes each:
+
+- *bare*: eight statements a decision (BEGIN, set_config, policy FOR UPDATE, sum of reservations,
+  last ledger row, decision, ledger row, COMMIT) over psycopg's asynchronous connections;
+- *gate*: ``POST /gate/terraform`` of ``enforcement serve`` with two workers, every check on
+  (token, principal, limits, idempotency, waterfall, chained ledger), over keep-alive connections.
+
+Repetitions are interleaved and medians reported, with the processor time of each decision. The
+budget is gate/bare >= 1.2 at 10 and at 64 connections.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+from uuid import UUID, uuid4
+
+import psycopg
+import uvloop
+
+from enforcement.api.paths import GATE_TERRAFORM
+from enforcement.bearer import issue
+from enforcement.domain.vocabulary import Role
+from enforcement.store import limits, tenants
+from enforcement.store.database import Database
+from enforcement.store.migrate import app_dsn, migrate
+from enforcement.store.settings import StoreSettings
+from ephemeral_postgres import PostgresServer
+
+TENANTS = 64
+CLIENTS = 2
+CONNECTIONS = (10, 64)
+BUDGET = 1.2
+SECRET = "s" * 64
+PASSWORD = "p" * 40
+TICKS = os.sysconf("SC_CLK_TCK")
+
+BARE_SCHEMA = """
+CREATE TABLE policy (tenant uuid PRIMARY KEY, version int NOT NULL, doc text NOT NULL);
+CREATE TABLE decision (tenant uuid NOT NULL, id uuid NOT NULL, key text NOT NULL,
+    reserved numeric(20,4) NOT NULL, active boolean NOT NULL, body text NOT NULL,
+    PRIMARY KEY (tenant, id), UNIQUE (tenant, key));
+CREATE INDEX ON decision (tenant) INCLUDE (reserved) WHERE active;
+CREATE TABLE ledger (tenant uuid NOT NULL, seq bigint NOT NULL, body text NOT NULL,
+    prev bytea NOT NULL, hash bytea NOT NULL, PRIMARY KEY (tenant, seq));
+CREATE ROLE bare LOGIN PASSWORD 'bare';
+"""
+GUARD = """
+ALTER TABLE {0} ENABLE ROW LEVEL SECURITY; ALTER TABLE {0} FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON {0} USING (tenant = NULLIF(current_setting('app.tenant', true), '')::uuid);
+GRANT SELECT, INSERT, UPDATE ON {0} TO bare;
+"""
+
+
+@dataclass
+class Round:
+    """What one client process saw."""
+
+    latencies_us: list[int]
+    failures: int
+
+
+@dataclass
+class Result:
+    """One repetition: decisions a second, 99th percentile, processor time a decision."""
+
+    per_second: float
+    p99_ms: float
+    cpu_us: float
+
+
+async def bare_decision(
+    connection: psycopg.AsyncConnection[tuple[object, ...]], tenant: UUID
+) -> None:
+    """Decide once with eight statements."""
+    key, decision = uuid4().hex, uuid4()
+    await connection.execute("BEGIN")
+    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
+    await connection.execute(
+        "SELECT version, doc FROM policy WHERE tenant = %s FOR UPDATE", (tenant,)
+    )
+    await connection.execute(
+        "SELECT coalesce(sum(reserved), 0) FROM decision WHERE tenant = %s AND active", (tenant,)
+    )
+    cursor = await connection.execute(
+        "SELECT seq, hash FROM ledger WHERE tenant = %s ORDER BY seq DESC LIMIT 1", (tenant,)
+    )
+    last = await cursor.fetchone()
+    sequence, previous = (0, bytes(32)) if last is None else (last[0], last[1])
+    body = json.dumps({"id": str(decision), "key": key, "delta": "10.0000", "outcome": "ALLOW"})
+    await connection.execute(
+        "INSERT INTO decision VALUES (%s, %s, %s, 0.0001, true, %s)", (tenant, decision, key, body)
+    )
+    digest = hashlib.sha256(bytes(previous) + body.encode()).digest()  # type: ignore[arg-type]
+    await connection.execute(
+        "INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)",
+        (tenant, int(sequence) + 1, body, previous, digest),  # type: ignore[call-overload]
+    )
+    await connection.execute("COMMIT")
+
+
+async def bare_client(dsn: str, names: Sequence[UUID], connections: int, seconds: float) -> Round:
+    """Decide as fast as so many connections can."""
+    latencies: list[int] = []
+    until = time.monotonic() + seconds
+
+    async def loop() -> None:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            while time.monotonic() < until:
+                began = time.monotonic_ns()
+                await bare_decision(connection, random.choice(names))
+                latencies.append((time.monotonic_ns() - began) // 1000)
+
+    await asyncio.gather(*(loop() for _ in range(connections)))
+    return Round(latencies, 0)
+
+
+class GateConnection(asyncio.Protocol):
+    """A keep-alive connection that asks one gate after the other."""
+
+    def __init__(self, requests: "Requests", until: float, round_: Round) -> None:
+        self.requests = requests
+        self.until = until
+        self.round = round_
+        self.done = asyncio.get_running_loop().create_future()
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is not of that class
+        self.send()
+
+    def send(self) -> None:
+        """Ask."""
+        if time.monotonic() >= self.until:
+            self.transport.close()
+            self.done.set_result(None)
+            return
+        self.began = time.monotonic_ns()
+        self.transport.write(self.requests.next())
+
+    def data_received(self, data: bytes) -> None:
+        """Take an answer once it is whole."""
+        self.buffer += data
+        head, separator, rest = self.buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        if len(rest) < length:
+            return
+        self.round.latencies_us.append((time.monotonic_ns() - self.began) // 1000)
+        if not head.startswith(b"HTTP/1.1 200") or b'"fail_safe":true' in rest:
+            self.round.failures += 1
+        self.buffer = b""
+        self.send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail loudly: a benchmark with lost connections measures nothing."""
+        if not self.done.done():
+            self.done.set_exception(exc or ConnectionError("closed by the service"))
+
+
+class Requests:
+    """Makes gate requests of random tenants, each for another resource."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.heads = [
+            f"POST {GATE_TERRAFORM} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
+            "content-type: application/json\r\ncontent-length: "
+            for token in tokens
+        ]
+
+    def next(self) -> bytes:
+        """Return one request."""
+        body = json.dumps(
+            {
+                "action": "create",
+                "resource_reference": f"aws_instance.{random.getrandbits(64):x}",
+                "estimated_monthly_delta_usd": "0.0001",
+                "project_id": "bench",
+            }
+        )
+        return f"{random.choice(self.heads)}{len(body)}\r\n\r\n{body}".encode()
+
+
+async def gate_client(port: int, tokens: Sequence[str], connections: int, seconds: float) -> Round:
+    """Ask as fast as so many connections can."""
+    round_ = Round([], 0)
+    requests, until = Requests(tokens), time.monotonic() + seconds
+    loop = asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(
+            lambda: GateConnection(requests, until, round_), "127.0.0.1", port
+        )
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(protocol.done for _, protocol in made))
+    return round_
+
+
+def run_client(
+    kind: str, where: str | int, names: Sequence[str], connections: int, seconds: float
+) -> Round:
+    """Run one client in this process."""
+    if kind == "bare":
+        work = bare_client(str(where), [UUID(name) for name in names], connections, seconds)
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(gate_client(int(where), names, connections, seconds))
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Return the processor time of processes that still run."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def measure(
+    pool: "multiprocessing.pool.Pool",
+    kind: str,
+    where: str | int,
+    names: Sequence[str],
+    connections: int,
+    seconds: float,
+    pids: Sequence[int],
+) -> Result:
+    """Run all clients at once and put together what they saw."""
+    share = connections // CLIENTS
+    before = cpu_seconds(pids)
+    began = time.monotonic()
+    rounds = pool.starmap(
+        run_client, [(kind, where, names, share, seconds) for _ in range(CLIENTS)]
+    )
+    took = time.monotonic() - began
+    spent = cpu_seconds(pids) - before
+    latencies = sorted(us for round_ in rounds for us in round_.latencies_us)
+    failures = sum(round_.failures for round_ in rounds)
+    if failures:
+        sys.exit(f"{failures} of {len(latencies)} answers were no decisions: nothing is measured")
+    return Result(
+        per_second=len(latencies) / took,
+        p99_ms=latencies[int(len(latencies) * 0.99)] / 1000,
+        cpu_us=spent * 1e6 / len(latencies),
+    )
+
+
+def prepare_bare(server: PostgresServer) -> tuple[str, list[str]]:
+    """Create the plain tables; return the driver's DSN and the tenants."""
+    admin = server.create_database("bare")
+    names = [str(uuid4()) for _ in range(TENANTS)]
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(BARE_SCHEMA)
+        for table in ("policy", "decision", "ledger"):
+            connection.execute(GUARD.format(table))  # type: ignore[arg-type]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO policy VALUES (%s, 1, 'x')", [(name,) for name in names]
+            )
+    return f"postgresql://bare:bare@{server.host}:{server.port}/bare", names
+
+
+async def prepare_tenants(dsn: str) -> list[str]:
+    """Create the service's tenants; return a token of each."""
+    tokens = []
+    async with Database(StoreSettings(dsn=dsn, pool_size=1, pool_timeout_s=20)) as db:
+        await limits.set_global(db, limits.MAX_PER_MINUTE)
+        for number in range(TENANTS):
+            tenant = await tenants.create(db, name=f"bench-{number}")
+            caller = await tenants.create_principal(
+                db, tenant.tenant_id, name="owner", role=Role.OWNER
+            )
+            await limits.set_tenant(db, caller, limits.MAX_PER_MINUTE)
+            tokens.append(
+                issue(
+                    caller,
+                    secret=SECRET,
+                    issuer="enforcement",
+                    audience="authenticated",
+                    lifetime_s=86_400,
+                    now=datetime.now(UTC),
+                )
+            )
+    return tokens
+
+
+def start_service(dsn: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """Start ``enforcement serve``; return it and its port."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "enforcement.cli", "serve", "--port", "0"),
+            *("--workers", "2", "--dsn", dsn, "--data-dir", str(folder)),
+        ],
+        env={
+            **os.environ,
+            "ENFORCEMENT_JWT_SECRET": SECRET,
+            "ENFORCEMENT_APP_PASSWORD": PASSWORD,
+            "XDG_STATE_HOME": str(folder),
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    line = "" if process.stdout is None else process.stdout.readline()
+    if "serving on" not in line:
+        sys.exit("the service did not start")
+    return process, int(line.split("http://127.0.0.1:")[1].split()[0])
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def report(results: dict[tuple[str, int], list[Result]]) -> None:
+    """Print medians and the ratio the budget is about."""
+    print(f"{'':6}{'conns':>6}{'decisions/s':>13}{'p99 ms':>9}{'cpu µs':>9}")
+    medians: dict[tuple[str, int], float] = {}
+    for (kind, connections), found in results.items():
+        medians[kind, connections] = statistics.median(r.per_second for r in found)
+        p99 = statistics.median(r.p99_ms for r in found)
+        cpu = statistics.median(r.cpu_us for r in found)
+        print(f"{kind:6}{connections:6}{medians[kind, connections]:13.0f}{p99:9.1f}{cpu:9.0f}")
+    for connections in CONNECTIONS:
+        ratio = medians["gate", connections] / medians["bare", connections]
+        verdict = "within" if ratio >= BUDGET else "OVER"
+        print(f"gate/bare at {connections}: {ratio:.2f} ({verdict} the budget of >= {BUDGET})")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repetitions", type=int, default=5)
+    arguments = parser.parse_args()
+    with PostgresServer.start() as server, tempfile.TemporaryDirectory() as folder:
+        bare_dsn, names = prepare_bare(server)
+        admin = server.create_database("bench")
+        migrate(admin, app_password=PASSWORD)
+        dsn = app_dsn(admin, PASSWORD)
+        tokens = asyncio.run(prepare_tenants(dsn))
+        process, port = start_service(dsn, Path(folder))
+        results: dict[tuple[str, int], list[Result]] = {}
+        try:
+            with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
+                workers = children(process.pid)
+                measure(pool, "gate", port, tokens, 10, 2.0, workers)  # plans, caches, tenants
+                for repetition in range(arguments.repetitions):
+                    for connections in CONNECTIONS:
+                        for kind, where, who in (
+                            ("bare", bare_dsn, names),
+                            ("gate", port, tokens),
+                        ):
+                            pids = [*server.processes(), *(workers if kind == "gate" else [])]
+                            found = measure(
+                                pool, kind, where, who, connections, arguments.seconds, pids
+                            )
+                            results.setdefault((kind, connections), []).append(found)
+                            print(f"{repetition} {kind} {connections}: {found}", file=sys.stderr)
+        finally:
+            process.terminate()
+            process.wait(60)
+        report(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Write the documents that follow from the code: ``rules``, ``schemas``, ``templates``, ``matrix``.
+
+    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix ...]
+
+With ``--check`` nothing is written and a document that is not current ends with 1.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from stressproof.cli.output import note
+from stressproof.cli.run import run
+from stressproof.evidence.templates import (
+    FAILURE_TEMPLATE,
+    STRESS_TEMPLATE,
+    failure_template,
+    stress_template,
+)
+from stressproof.report.injection_matrix import render
+from stressproof.report.rules import rules_page
+from stressproof.report.schemas import PUBLISHED, schema
+from stressproof.verify.failure.requirements import FailureRequirements
+from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
+from stressproof.verify.stress.requirements import Requirements
+from stressproof.verify.stress.verifier import RULES as STRESS_RULES
+
+ROOT = Path(__file__).resolve().parents[1]
+KINDS = ("rules", "schemas", "templates", "matrix")
+
+
+def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
+    """Yield every document of a kind with what it must hold."""
+    if kind == "rules":
+        page = rules_page(
+            (
+                ("stress", STRESS_RULES, Requirements),
+                ("failure", FAILURE_RULES, FailureRequirements),
+            )
+        )
+        yield ROOT / "docs" / "rules.md", page.encode()
+    elif kind == "schemas":
+        for name in PUBLISHED:
+            yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
+    elif kind == "matrix":
+        yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", render().encode()
+    else:
+        yield ROOT / STRESS_TEMPLATE, stress_template()
+        yield ROOT / FAILURE_TEMPLATE, failure_template()
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; say what is not current.")
+@click.argument("kinds", nargs=-1, type=click.Choice(KINDS))
+def command(check: bool, kinds: tuple[str, ...]) -> int:  # noqa: FBT001  # a flag
+    """Write the documents that follow from the code."""
+    stale = [
+        (path, content)
+        for kind in kinds or KINDS
+        for path, content in documents(kind)
+        if not path.is_file() or path.read_bytes() != content
+    ]
+    for path, content in stale:
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        note(f"{'not current' if check else 'written'}: {path.relative_to(ROOT)}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(run(command, "generate_docs.py"))

@@ -1,0 +1,7 @@
+"""The protocol's failure injection command."""
+
+import sys
+
+from stressproof.cli.inject import script
+
+sys.exit(script())

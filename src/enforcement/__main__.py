@@ -1,0 +1,5 @@
+"""``python -m enforcement``."""
+
+from enforcement.cli import main
+
+main()

@@ -1,0 +1,288 @@
+"""The application of one worker: everything made and bound together, nothing global."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import License
+from litestar.routes import HTTPRoute
+
+from enforcement.api import bodies, metrics, openapi, paths
+from enforcement.api.admission import Admissions
+from enforcement.api.approval_tokens import ApprovalTokens
+from enforcement.api.authentication import BearerTokens, Principals, now_utc
+from enforcement.api.bodies import StrictRequest
+from enforcement.api.counters import CounterFile, Slot
+from enforcement.api.gate import Gate
+from enforcement.api.gatekeeper import Access, Gatekeeper
+from enforcement.api.journal import Journal
+from enforcement.api.lanes import Lanes
+from enforcement.api.problems import ProblemWriter
+from enforcement.api.routes import approvals, gates, money, operation, records, reservations
+from enforcement.api.wiring import Wiring
+from enforcement.domain import policy
+from enforcement.domain.failsafe import FailsafeEntry
+from enforcement.domain.identity import Caller
+from enforcement.domain.policy import Policy
+from enforcement.domain.request import GateRequest
+from enforcement.logs import Log
+from enforcement.store import gates as gate_store
+from enforcement.store import limits as limit_store
+from enforcement.store import policies as policy_store
+from enforcement.store import tenants
+from enforcement.store.database import Database
+from enforcement.store.errors import StoreError
+from enforcement.store.gates import GateAnswer
+from enforcement.store.limits import Admission, Limits
+
+BEAT_S: Final = 0.25
+POOL_SAMPLE_S: Final = 1.0
+ADMIT_S: Final = 0.5
+LANES_IN_POOL: Final = 4
+
+
+class Backend:
+    """The store as the parts of the API see it: each asks for less than all of it.
+
+    Args:
+        db: The pool.
+        lanes: Of this worker.
+    """
+
+    def __init__(self, db: Database, lanes: Lanes) -> None:
+        self._db = db
+        self._lanes = lanes
+        self._warming: set[asyncio.Task[Policy]] = set()
+
+    async def __call__(self, tenant_id: UUID, principal_id: UUID) -> Caller:
+        """Look a principal up, and have its tenant's policy at hand for fail-safes."""
+        caller = await tenants.authenticate(self._db, tenant_id, principal_id)
+        task = asyncio.ensure_future(policy_store.current(self._db, tenant_id))
+        self._warming.add(task)
+        task.add_done_callback(self._warmed)
+        return caller
+
+    def _warmed(self, task: asyncio.Task[Policy]) -> None:
+        self._warming.discard(task)
+        if not task.cancelled():
+            task.exception()  # the next request meets the same fault and reports it
+
+    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
+        """Count a request against the shared limits."""
+        return await limit_store.admit(self._db, tenant_id, bucket=bucket, deadline_s=ADMIT_S)
+
+    async def read(self, tenant_id: UUID) -> Limits:
+        """Return a tenant's limits."""
+        return await limit_store.read(self._db, tenant_id)
+
+    async def evaluate(
+        self, caller: Caller, request: GateRequest, *, deadline_s: float
+    ) -> GateAnswer:
+        """Decide a gate request, in the tenant's lane."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_s
+        wait_s = min(self._db.settings.lock_timeout_s, 0.8 * deadline_s)
+        async with self._lanes.enter(caller.tenant_id, wait_s=wait_s):
+            return await gate_store.evaluate(
+                self._db, caller, request, deadline_s=deadline - loop.time()
+            )
+
+    def known_policy(self, tenant_id: UUID) -> Policy | None:
+        """Return a tenant's policy as last read."""
+        return gate_store.known_policy(self._db, tenant_id)
+
+    async def record(self, entry: FailsafeEntry) -> bool:
+        """Write a fail-safe to the ledger."""
+        return await gate_store.record_failsafe(self._db, entry)
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """What a worker's application is made of."""
+
+    wiring: Wiring
+    db: Database
+    counters: CounterFile
+    slot: Slot
+    journal: Journal
+    log: Log
+
+
+def build(parts: Parts) -> Litestar:
+    """Return the application; its life opens the pool and replays the journal."""
+    settings = parts.wiring.settings
+    lanes = Lanes(max(1, settings.pool_size // LANES_IN_POOL))
+    backend = Backend(parts.db, lanes)
+    admissions = Admissions(
+        backend,
+        workers=settings.workers,
+        slot=parts.slot,
+        enforced="limits_off" not in settings.unsafe,
+    )
+    gate = Gate(
+        backend,
+        parts.journal,
+        timeout_s=settings.gate_timeout_seconds,
+        slot=parts.slot,
+        log=parts.log,
+        clock=now_utc,
+    )
+    gatekeeper = Gatekeeper(
+        BearerTokens(
+            secret=settings.jwt_secret,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            slot=parts.slot,
+        ),
+        Principals(backend, ttl_s=settings.principal_ttl_seconds, slot=parts.slot),
+        admissions,
+        lanes,
+        write_wait_s=settings.operation_timeout_seconds,
+    )
+    tenant_routes: list[HTTPRouteHandler] = [
+        *money.handlers(parts.db),
+        *gates.handlers(gate),
+        *approvals.handlers(
+            parts.db, ApprovalTokens(settings.approval_secret, settings.approval_fallback_secrets)
+        ),
+        *reservations.handlers(parts.db),
+        *records.handlers(parts.db, admissions),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def life(_: Litestar) -> AsyncIterator[None]:
+        async with _living(parts, backend):
+            yield
+
+    handlers = [
+        *operation.handlers(parts.db, parts.counters, parts.wiring, parts.log),
+        *tenant_routes,
+    ]
+    built = _describe(handlers, parts.wiring.build.version)
+    document = msgspec.json.encode(built)
+
+    @get(paths.OPENAPI, include_in_schema=False)
+    async def read_openapi() -> Response[bytes]:
+        return Response(document, media_type="application/json")
+
+    app = Litestar(
+        route_handlers=[*handlers, read_openapi],
+        middleware=[gatekeeper],
+        request_class=StrictRequest,
+        exception_handlers={Exception: ProblemWriter(parts.log)},
+        lifespan=[life],
+        logging_config=None,
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=None,
+    )
+    _teach_query_names(app, openapi.query_names(built))
+    return app
+
+
+def _describe(handlers: list[HTTPRouteHandler], version: str) -> dict[str, Any]:
+    """Return the OpenAPI document, from an application that serves nothing.
+
+    The framework ties the document to pages that show it, which this service does not have.
+    """
+    described = Litestar(
+        route_handlers=list(handlers),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="Enforcement",
+            version=version,
+            description="Decides whether a change may cost what it will cost.",
+            license=License(name="Apache-2.0", identifier="Apache-2.0"),
+            use_handler_docstrings=True,
+        ),
+    )
+    return openapi.document(described.openapi_schema, _request_types())
+
+
+def _request_types() -> frozenset[str]:
+    """Return the names of all types that refuse unknown fields."""
+    found = set()
+    for module in (bodies, policy):
+        for name, value in vars(module).items():
+            if not (isinstance(value, type) and issubclass(value, msgspec.Struct)):
+                continue
+            if value.__struct_config__.forbid_unknown_fields:
+                found.add(name)
+    return frozenset(found)
+
+
+def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                for method in sorted(handler.http_methods):
+                    yield str(method), paths.template(route.path), handler
+
+
+def _teach_query_names(app: Litestar, names: dict[tuple[str, str], frozenset[str]]) -> None:
+    """Give every tenant route the names its query may hold, and check the list of routes.
+
+    Raises:
+        RuntimeError: A handler lacks its access rules, or the list of routes is not complete.
+    """
+    served = set()
+    for method, path, handler in _handlers(app):
+        if method == "OPTIONS":
+            continue
+        served.add((method, path))
+        rules: Access | None = handler.opt.get("access")
+        if rules is not None:
+            taught = msgspec.structs.replace(rules, query=names[method, path])
+            handler.opt = {**handler.opt, "access": taught}
+        elif path.startswith(paths.PREFIX):
+            raise RuntimeError(f"{method} {path} lets everybody pass")
+    if served != set(paths.ROUTES):
+        raise RuntimeError(f"routes differ from the list: {served ^ set(paths.ROUTES)}")
+
+
+@contextlib.asynccontextmanager
+async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
+    """Open the pool without waiting for the server, and keep the background going."""
+    parts.journal.open()
+    await parts.db.open()
+    tasks = [
+        asyncio.create_task(_beat(parts.slot)),
+        asyncio.create_task(parts.journal.replay(backend.record)),
+        asyncio.create_task(_sample_pool(parts.db, parts.slot)),
+    ]
+    parts.slot.ready()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(StoreError):
+            await parts.db.close()
+        parts.journal.close()
+
+
+async def _beat(slot: Slot) -> None:
+    """Show the parent that this event loop turns."""
+    while True:
+        slot.beat()
+        await asyncio.sleep(BEAT_S)
+
+
+async def _sample_pool(db: Database, slot: Slot) -> None:
+    """Show the pool's state; its counters begin at zero in every process, ours do not."""
+    before: dict[str, int] = {}
+    while True:
+        now: dict[str, Any] = db.statistics()
+        for gauge in metrics.POOL_GAUGES:
+            slot.set(metrics.POOL, int(now.get(gauge, 0)), (gauge,))
+        for event in metrics.POOL_COUNTERS:
+            slot.add(
+                metrics.POOL_EVENTS, (event,), max(0, int(now.get(event, 0)) - before.get(event, 0))
+            )
+        before = {event: int(now.get(event, 0)) for event in metrics.POOL_COUNTERS}
+        await asyncio.sleep(POOL_SAMPLE_S)

@@ -1,0 +1,189 @@
+"""What every tenant route passes through: token, principal, role, plan, query, limit.
+
+In this order, so that a stranger learns nothing and a request that is refused costs nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from enforcement.api.admission import Admissions, headers
+from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
+from enforcement.api.lanes import Lanes
+from enforcement.api.refusals import Fault, RefusalError
+from enforcement.domain.identity import Caller
+from enforcement.domain.vocabulary import Feature, Role
+from enforcement.store.errors import UnavailableError
+
+MAX_QUERY_FIELDS: Final = 32
+
+Call = Request[Caller, BearerClaims, State]
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route asks of its caller; every tenant route carries one in its ``opt``.
+
+    Attributes:
+        role: The least that passes.
+        features: Of the tenant's plan.
+        bucket: Of the limiter; empty is not limited.
+        offline: Whether the route answers without the database: then a caller may pass on the
+            token alone when the principal cannot be looked up, and the route keeps its own lane.
+        query: Names of query parameters; filled in by the application from the handlers.
+    """
+
+    role: Role
+    features: tuple[Feature, ...]
+    bucket: str = ""
+    offline: bool = False
+    query: frozenset[str] = frozenset()
+
+
+def access(
+    role: Role, *features: Feature, bucket: str = "", offline: bool = False
+) -> dict[str, Access]:
+    """Return a handler's ``opt``."""
+    return {"access": Access(role=role, features=features, bucket=bucket, offline=offline)}
+
+
+class Gatekeeper(ASGIMiddleware):
+    """The middleware of all tenant routes.
+
+    Args:
+        tokens: Verifies bearer tokens.
+        principals: Finds the callers.
+        admissions: Keeps the limits.
+        lanes: Keep a tenant's writes from holding every connection.
+        write_wait_s: Longest wait for a place there; gates have their own.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(
+        self,
+        tokens: BearerTokens,
+        principals: Principals,
+        admissions: Admissions,
+        lanes: Lanes,
+        *,
+        write_wait_s: float,
+    ) -> None:
+        self._tokens = tokens
+        self._principals = principals
+        self._admissions = admissions
+        self._lanes = lanes
+        self._write_wait_s = write_wait_s
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Let a request pass, or raise why not."""
+        rules: Access | None = scope["route_handler"].opt.get("access")
+        if rules is None:  # public, or OPTIONS, which the framework answers
+            await next_app(scope, receive, send)
+            return
+        claims = self._tokens.read(_authorization(scope))
+        caller = await self._principals.find(claims)
+        if caller is None:
+            if not rules.offline:
+                raise UnavailableError(
+                    "database_unavailable", "the principal cannot be looked up now"
+                )
+            caller = claims.caller()
+        scope["user"], scope["auth"] = caller, claims
+        scope["state"]["tenant_id"] = str(caller.tenant_id)
+        caller.demand_role(rules.role)
+        caller.demand_features(*rules.features)
+        _check_query(scope["query_string"], rules.query)
+        if rules.bucket:
+            send = await self._limited(caller, rules.bucket, send)
+        reads = scope["type"] == ScopeType.HTTP and scope["method"] != "POST"
+        if reads or rules.offline:
+            await next_app(scope, receive, send)
+            return
+        async with self._lanes.enter(caller.tenant_id, wait_s=self._write_wait_s):
+            await next_app(scope, receive, send)
+
+    async def _limited(self, caller: Caller, bucket: str, send: Send) -> Send:
+        """Count the request; return a ``send`` that says what is left.
+
+        Raises:
+            RefusalError: 429 ``rate_limited``.
+        """
+        admission = await self._admissions.admit(caller.tenant_id, bucket)
+        fields = headers(admission)
+        if not admission.allowed:
+            raise RefusalError(
+                429,
+                "rate_limited",
+                f"the {admission.scope} limit is {admission.limit} requests a minute",
+                hint=f"Try again in {fields['retry-after']} s.",
+                headers=fields,
+            )
+        return _with_headers(send, fields)
+
+
+def _authorization(scope: Scope) -> str | None:
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) > 1:
+        raise RefusalError(400, "malformed_request", "more than one Authorization header")
+    return values[0].decode("latin-1") if values else None
+
+
+def _check_query(query: bytes, known: frozenset[str]) -> None:
+    """Refuse unknown and repeated parameters: a misspelt one would be silently without effect.
+
+    Raises:
+        RefusalError: 422 ``unknown_parameter``, ``repeated_parameter``, ``too_many_parameters``
+            or, for the word null, ``invalid_request``.
+    """
+    if not query:
+        return
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii", "replace"),
+            keep_blank_values=True,
+            max_num_fields=MAX_QUERY_FIELDS,
+        )
+    except ValueError:
+        raise RefusalError(
+            422, "too_many_parameters", f"at most {MAX_QUERY_FIELDS} query parameters"
+        ) from None
+    names = [name for name, _ in pairs]
+    strangers = [name for name in dict.fromkeys(names) if name not in known]
+    if strangers:
+        allowed = ", ".join(sorted(known)) or "none"
+        raise RefusalError(
+            422,
+            "unknown_parameter",
+            "the query has parameters that this route does not know",
+            hint=f"Known here: {allowed}.",
+            faults=tuple(
+                Fault(location="query", name=name[:100], detail="unknown") for name in strangers
+            ),
+        )
+    if len(set(names)) < len(names):
+        raise RefusalError(422, "repeated_parameter", "a query parameter is given more than once")
+    # The framework would read the word as the absence of the parameter.
+    nulls = tuple(name for name, value in pairs if value.lower() == "null")
+    if nulls:
+        faults = tuple(Fault(location="query", name=name, detail="null") for name in nulls)
+        raise RefusalError(
+            422, "invalid_request", "leave a parameter out rather than null", faults=faults
+        )
+
+
+def _with_headers(send: Send, fields: Mapping[str, str]) -> Send:
+    extra = [(name.encode(), value.encode()) for name, value in fields.items()]
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *extra]
+        await send(message)
+
+    return send_with_headers

@@ -1,0 +1,95 @@
+"""Approvals: asked for, reviewed, and their tokens spent."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from enforcement.api import paths
+from enforcement.api.approval_tokens import ApprovalTokens
+from enforcement.api.bodies import ApprovalBody, ConsumeBody, ReviewBody
+from enforcement.api.gatekeeper import Call, access
+from enforcement.api.views import ApprovalView
+from enforcement.domain import environment
+from enforcement.domain.approvals import check_notes
+from enforcement.domain.tokens import Expectations, token_sha256
+from enforcement.domain.vocabulary import Feature, Role
+from enforcement.store import approvals
+from enforcement.store.database import Database
+from enforcement.store.limits import GATE
+
+_MEMBER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION)
+_CONSUMER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=GATE)
+
+
+def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
+    """Return the handlers, bound to a database and to the keys of approval tokens."""
+
+    @post(paths.APPROVAL_REQUESTS, opt=_MEMBER, operation_id="requestApproval", status_code=200)
+    async def request_approval(request: Call, data: JSONBody[ApprovalBody]) -> ApprovalView:
+        """Return a decision's approval request; it is made if there is none."""
+        return ApprovalView.of(
+            await approvals.request(
+                db, request.user, data.decision_id, notes=check_notes(data.notes)
+            )
+        )
+
+    @get(paths.APPROVAL_QUEUE, opt=_MEMBER, operation_id="readApprovalQueue")
+    async def read_queue(
+        request: Call, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50
+    ) -> list[ApprovalView]:
+        """Return what waits for a review that the caller may give, oldest first."""
+        waiting = await approvals.queue(db, request.user, limit=limit)
+        return [ApprovalView.of(item) for item in waiting]
+
+    @post(paths.APPROVE, opt=_MEMBER, operation_id="approve", status_code=200)
+    async def approve(
+        request: Call,
+        approval_id: Annotated[UUID, PathParameter()],
+        data: JSONBody[ReviewBody],
+    ) -> ApprovalView:
+        """Approve; the answer holds the one token, which cannot be had again."""
+        reviewed = await approvals.approve(
+            db, request.user, approval_id, notes=check_notes(data.notes), sign=tokens.sign
+        )
+        return ApprovalView.of(reviewed)
+
+    @post(paths.DENY, opt=_MEMBER, operation_id="deny", status_code=200)
+    async def deny(
+        request: Call,
+        approval_id: Annotated[UUID, PathParameter()],
+        data: JSONBody[ReviewBody],
+    ) -> ApprovalView:
+        """Deny, and release what was reserved."""
+        reviewed = await approvals.deny(
+            db, request.user, approval_id, notes=check_notes(data.notes)
+        )
+        return ApprovalView.of(reviewed)
+
+    @post(paths.CONSUME, opt=_CONSUMER, operation_id="consumeApproval", status_code=200)
+    async def consume(request: Call, data: JSONBody[ConsumeBody]) -> ApprovalView:
+        """Spend an approval token; of many that try, one succeeds."""
+        reviewed = await approvals.consume(
+            db,
+            request.user,
+            claims=tokens.read(data.approval_token),
+            token_sha256=token_sha256(data.approval_token),
+            expectations=_expectations(data),
+        )
+        return ApprovalView.of(reviewed)
+
+    return [request_approval, read_queue, approve, deny, consume]
+
+
+def _expectations(data: ConsumeBody) -> Expectations:
+    """Spell what the consumer states as the decision does."""
+    project, named = data.expected_project_id, data.expected_environment
+    return Expectations(
+        source=data.expected_source,
+        project_id=None if project is None else project.lower(),
+        environment=None if named is None else environment.normalise(named),
+        request_fingerprint=data.expected_request_fingerprint,
+        resource_reference=data.expected_resource_reference,
+    )

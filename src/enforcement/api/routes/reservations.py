@@ -1,0 +1,77 @@
+"""Reservations: listed while active, settled against the real cost, swept when overdue."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+
+from enforcement.api import paths
+from enforcement.api.bodies import LINE_PATTERN, OverdueBody, ReconcileBody
+from enforcement.api.gatekeeper import Call, access
+from enforcement.api.views import ReconciliationView, ReservationView, SweepView
+from enforcement.domain.approvals import check_notes
+from enforcement.domain.money import parse_monthly
+from enforcement.domain.request import line
+from enforcement.domain.vocabulary import Feature, Role
+from enforcement.store import reservations
+from enforcement.store.database import Database
+
+_ADMIN = access(Role.ADMIN, Feature.POLICY_CONFIGURATION)
+_MAX_LIMIT = 1000
+
+PageLimit = Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)]
+
+
+def handlers(db: Database) -> list[HTTPRouteHandler]:
+    """Return the handlers, bound to a database."""
+
+    @get(paths.RESERVATIONS, opt=_ADMIN, operation_id="listActiveReservations")
+    async def list_active(request: Call, limit: PageLimit = 200) -> list[ReservationView]:
+        """Return active reservations, oldest first."""
+        found = await reservations.active(db, request.user, limit=limit)
+        return [ReservationView.of(item) for item in found]
+
+    @post(paths.RECONCILE, opt=_ADMIN, operation_id="reconcile", status_code=200)
+    async def reconcile(
+        request: Call,
+        decision_id: Annotated[UUID, PathParameter()],
+        data: JSONBody[ReconcileBody],
+        idempotency_key: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Idempotency-Key", min_length=4, max_length=128, pattern=LINE_PATTERN
+            ),
+        ] = None,
+    ) -> ReconciliationView:
+        """Settle a reservation, once; the header's key wins over the body's, both may be absent."""
+        # A reservation is settled once, so its own id can serve as the key of that.
+        key = idempotency_key or data.idempotency_key or f"reconcile:{decision_id}"
+        settled = await reservations.reconcile(
+            db,
+            request.user,
+            decision_id,
+            actual_monthly_delta_usd=parse_monthly(
+                data.actual_monthly_delta_usd, field="actual_monthly_delta_usd"
+            ),
+            notes=None if data.notes is None else check_notes(data.notes),
+            idempotency_key=line(key, "idempotency_key", 4, 128),
+        )
+        return ReconciliationView.settled(settled)
+
+    @post(paths.RECONCILE_OVERDUE, opt=_ADMIN, operation_id="reconcileOverdue", status_code=200)
+    async def reconcile_overdue(request: Call, data: JSONBody[OverdueBody]) -> SweepView:
+        """Release reservations that nobody settled in time."""
+        sweep = await reservations.release_overdue(
+            db, request.user, older_than_seconds=data.older_than_seconds, limit=data.limit
+        )
+        return SweepView.of(sweep)
+
+    @get(paths.EXCEPTIONS, opt=_ADMIN, operation_id="listReconciliationExceptions")
+    async def list_exceptions(request: Call, limit: PageLimit = 200) -> list[ReconciliationView]:
+        """Return settlements whose cost was not what was reserved, newest first."""
+        found = await reservations.exceptions(db, request.user, limit=limit)
+        return [ReconciliationView.of(item) for item in found]
+
+    return [list_active, reconcile, reconcile_overdue, list_exceptions]

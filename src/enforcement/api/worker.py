@@ -1,0 +1,124 @@
+"""One worker process: ``python -m enforcement.api.worker FD``, started by ``enforcement serve``.
+
+It reads its wiring from the pipe FD, asks the kernel to be killed with its parent, and serves.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvicorn
+
+from enforcement.api import metrics
+from enforcement.api.app import Parts, build
+from enforcement.api.counters import CounterFile
+from enforcement.api.edge import Edge
+from enforcement.api.journal import Journal
+from enforcement.api.paths import ROUTES
+from enforcement.api.wiring import Wiring
+from enforcement.logs import Bridge, Log, place_of
+from enforcement.settings import Settings
+from enforcement.store.database import Database
+from enforcement.store.settings import Safety, StoreSettings
+
+_PR_SET_PDEATHSIG: Final = 1
+KEEP_ALIVE_S: Final = 75
+BACKLOG: Final = 1024
+POOL_TIMEOUT_S: Final = 1.5
+MAX_WAITING: Final = 256
+
+
+def die_with(parent_pid: int) -> None:
+    """Be killed when the parent dies, however it dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have died before the kernel was asked.
+    if os.getppid() != parent_pid:
+        sys.exit("enforcement worker: the parent process is gone")
+
+
+def store_settings(settings: Settings, slot: int) -> StoreSettings:
+    """Return what the store is told."""
+    return StoreSettings(
+        dsn=settings.dsn,
+        pool_size=settings.pool_size,
+        pool_timeout_s=POOL_TIMEOUT_S,
+        max_waiting=MAX_WAITING,
+        statement_timeout_s=settings.statement_timeout_seconds,
+        lock_timeout_s=settings.lock_timeout_seconds,
+        operation_timeout_s=settings.operation_timeout_seconds,
+        application_name=f"enforcement-worker-{slot}",
+    )
+
+
+def safety(unsafe: tuple[str, ...]) -> Safety:
+    """Return which protections are on."""
+    return Safety(
+        idempotency="idempotency_off" not in unsafe,
+        lock="lock_off" not in unsafe,
+        limits="limits_off" not in unsafe,
+    )
+
+
+def serve(wiring: Wiring) -> None:
+    """Serve until told to stop."""
+    settings = wiring.settings
+    log = Log("worker", slot=wiring.slot, instance_id=wiring.instance_id)
+    Bridge(log).install()
+    counters = CounterFile(Path(wiring.counter_path), settings.workers, metrics.layout(ROUTES))
+    slot = counters.slot(wiring.slot)
+    journal = Journal(
+        Path(wiring.journal_dir),
+        slot_number=wiring.slot,
+        workers=settings.workers,
+        slot=slot,
+        log=log,
+    )
+    parts = Parts(
+        wiring=wiring,
+        db=Database(store_settings(settings, wiring.slot), safety(settings.unsafe)),
+        counters=counters,
+        slot=slot,
+        journal=journal,
+        log=log,
+    )
+    app = Edge(build(parts), slot, log, settings.request_log)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    listener = socket.socket(fileno=wiring.listener_fd)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def main() -> None:
+    """Read the wiring from the pipe named on the command line, then serve."""
+    with os.fdopen(int(sys.argv[1]), "rb") as pipe:
+        wiring = msgspec.json.decode(pipe.read(), type=Wiring)
+    die_with(wiring.parent_pid)
+    try:
+        serve(wiring)
+    except Exception as error:  # noqa: BLE001  # no traceback ever reaches a user
+        Log("worker", slot=wiring.slot).error(
+            "worker_failed", error=type(error).__name__, detail=str(error), place=place_of(error)
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

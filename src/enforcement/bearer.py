@@ -1,0 +1,32 @@
+"""Bearer tokens as they are made: who, in which tenant, of what rank, on which plan."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import jwt
+
+from enforcement.domain.identity import Caller
+from enforcement.domain.vocabulary import PLAN_FEATURES
+
+ALGORITHM: Final = "HS256"
+
+
+def issue(
+    caller: Caller, *, secret: str, issuer: str, audience: str, lifetime_s: int, now: datetime
+) -> str:
+    """Sign a bearer token for a principal."""
+    payload = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": str(caller.principal_id),
+        "jti": str(uuid4()),
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(seconds=lifetime_s)).timestamp()),
+        "tenant_id": str(caller.tenant_id),
+        "role": caller.role.value,
+        "permissions": sorted(item.value for item in caller.permissions),
+        "plan": caller.plan.value,
+        "features": sorted(item.value for item in PLAN_FEATURES[caller.plan]),
+    }
+    return jwt.encode(payload, secret, algorithm=ALGORITHM)

@@ -1,0 +1,46 @@
+"""``stressproof gate confirm``: the last question before a promotion."""
+
+from pathlib import Path
+
+import click
+
+from stressproof.cli.numbers import LIMIT
+from stressproof.cli.output import result
+from stressproof.errors import UsageError
+from stressproof.exits import Exit
+from stressproof.gate.confirmation import DECISION_MAX_AGE_HOURS, confirm
+from stressproof.gate.evidence import now_us
+from stressproof.report.verdict_text import WORD, reasons
+from stressproof.verify.rule import printable
+from stressproof.verify.verdict import overall
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: stressproof gate confirm decision.json",
+)
+@click.argument("decision", type=click.Path(path_type=Path))
+@click.option(
+    "--max-age-hours",
+    type=LIMIT,
+    default=DECISION_MAX_AGE_HOURS,
+    show_default=True,
+    help="Oldest decision; may be tightened.",
+)
+def command(decision: Path, max_age_hours: float) -> Exit:
+    """Confirm that DECISION accepts, and that it is about the build and the evidence here."""
+    if max_age_hours > DECISION_MAX_AGE_HOURS:
+        raise UsageError(
+            f"--max-age-hours {max_age_hours:g} is above {DECISION_MAX_AGE_HOURS:g}",
+            hint="The age of a decision may only be tightened.",
+        )
+    results = confirm(decision, Path(), max_age_hours=max_age_hours, now_us=now_us())
+    outcome, code = overall(results)
+    lines = [line for one in results if one.exit_code is not Exit.PASS for line in reasons(one)]
+    held = sum(one.exit_code is Exit.PASS for one in results)
+    lines.append(
+        f"{WORD[outcome]}  {printable(str(decision))}: {held} of {len(results)} rules hold  "
+        f"exit {int(code)}"
+    )
+    result("\n".join(lines))
+    return code

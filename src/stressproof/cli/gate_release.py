@@ -1,0 +1,66 @@
+"""The protocol's one-pass command (``scripts/run_enforcement_release_evidence_gate.py``)."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stressproof.cli.gating import (
+    GateShowing,
+    flags_given,
+    run_and_conclude,
+    setting_options,
+    showing_options,
+)
+from stressproof.exits import Exit
+from stressproof.gate.asked import Asked, Half
+from stressproof.gate.environment import read_settings
+from stressproof.gate.gate import RELEASE
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: run_enforcement_release_evidence_gate.py "
+    "--stress-evidence-path docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json "
+    "--failure-evidence-path docs/ops/evidence/enforcement_failure_injection_2026-02-27.json",
+)
+@setting_options
+@click.option(
+    "--evidence-only",
+    is_flag=True,
+    help="Judge the evidence and leave the quality steps out; the result releases nothing.",
+)
+@click.option(
+    "--without-failure-evidence",
+    is_flag=True,
+    help="With --evidence-only: do not ask for failure evidence.",
+)
+@showing_options
+def command(
+    evidence_only: bool,  # noqa: FBT001  # a flag
+    without_failure_evidence: bool,  # noqa: FBT001  # a flag
+    form: str,
+    decision_out: Path | None,
+    dry_run: bool,  # noqa: FBT001  # a flag
+    **values: Any,
+) -> Exit:
+    """Demand stress and failure evidence, run every quality step, and decide.
+
+    Limits may be tightened, never loosened. Where a flag is not given, the variable of the
+    enterprise gate counts (stressproof gate enterprise --help lists them).
+    """
+    if without_failure_evidence and not evidence_only:
+        raise click.UsageError("--without-failure-evidence needs --evidence-only")
+
+    def ask() -> Asked:
+        return read_settings(
+            os.environ,
+            flags_given(values),
+            required=(Half.STRESS,) if without_failure_evidence else tuple(Half),
+            dry_run=dry_run,
+        )
+
+    return run_and_conclude(
+        RELEASE, GateShowing(form, decision_out, dry_run), ask, evidence_only=evidence_only
+    )

@@ -1,0 +1,204 @@
+"""What both gates share on the command line: their options, the decision file, the last word."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from msgspec import Struct
+
+from stressproof.cli.numbers import LIMIT, WHOLE
+from stressproof.cli.output import note, result
+from stressproof.errors import OutputError, UsageError
+from stressproof.evidence.writing import check_writable, write_atomic
+from stressproof.exits import Exit
+from stressproof.gate.asked import Asked, Half
+from stressproof.gate.environment import SETTINGS, Form, Value
+from stressproof.gate.gate import Judged, decide_on_evidence, run_gate
+from stressproof.report.gate_json import undecided
+from stressproof.report.gate_text import summary
+from stressproof.report.gates import FORMATS, render
+from stressproof.report.verdict_text import reasons
+from stressproof.report.verdict_text import summary as verdict_summary
+from stressproof.report.verdicts import NOT_RELEASE
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_TYPES: dict[Form, click.ParamType[Any]] = {
+    Form.PATH: click.STRING,
+    Form.WHOLE: WHOLE,
+    Form.LIMIT: LIMIT,
+    Form.NAME: click.STRING,
+}
+
+
+class GateShowing(Struct, frozen=True):
+    """How the decision is wanted.
+
+    Attributes:
+        form: One of `FORMATS`.
+        decision_out: Where to write it, None for nowhere.
+        dry_run: A rehearsal: nothing that a promotion accepts is written.
+    """
+
+    form: str
+    decision_out: Path | None
+    dry_run: bool
+
+    @property
+    def mark(self) -> str:
+        """What every line of a rehearsal begins with."""
+        return f"{NOT_RELEASE}  " if self.dry_run else ""
+
+
+def showing_options(command: CommandT) -> CommandT:
+    """Add the options of `GateShowing` to a command."""
+    for option in reversed(
+        (
+            click.option(
+                "--format",
+                "form",
+                type=click.Choice(FORMATS),
+                default="text",
+                show_default=True,
+                help="How to show the decision on stdout.",
+            ),
+            click.option(
+                "--decision-out",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Write the decision with the digests of what was judged, as JSON.",
+            ),
+            click.option(
+                "--dry-run",
+                is_flag=True,
+                help="Rehearse: judge all evidence, print the steps without running them.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def setting_options(command: CommandT) -> CommandT:
+    """Add a flag for every setting of the gates that has one."""
+    plain = Asked()
+    for setting in reversed(SETTINGS):
+        if setting.flag:
+            asked = plain.stress if setting.half is Half.STRESS else plain.failure
+            default = getattr(asked, setting.field) if setting.field else None
+            command = click.option(
+                setting.flag,
+                type=_TYPES[setting.form],
+                help=setting.meaning,
+                show_default=f"{default}" if setting.field else False,
+            )(command)
+    return command
+
+
+def flags_given(values: dict[str, Any]) -> dict[str, Value]:
+    """Return the settings that were given, by flag; 0 is one, nothing is not."""
+    return {
+        setting.flag: values[name]
+        for setting in SETTINGS
+        if (name := setting.flag.removeprefix("--").replace("-", "_"))
+        and values.get(name) is not None
+    }
+
+
+def run_and_conclude(
+    gate: str, showing: GateShowing, ask: Callable[[], Asked], *, evidence_only: bool = False
+) -> Exit:
+    """Run a gate, show and write its decision, and return the exit code.
+
+    Args:
+        gate: What it is called.
+        showing: How the decision is wanted.
+        ask: Returns what it asks; called once the decision file says that nothing is decided yet.
+        evidence_only: Whether the quality steps are left out.
+
+    Raises:
+        UsageError: What was asked cannot be meant.
+        OutputError: The decision could not be written or shown.
+    """
+    out = None if showing.dry_run else showing.decision_out
+    if showing.decision_out is not None and showing.dry_run:
+        note(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
+    if out is not None:
+        _reserve(out, gate)
+    asked = ask()
+    if evidence_only:
+        decision = decide_on_evidence(gate, asked, Path())
+    else:
+        decision = run_gate(
+            gate,
+            asked,
+            Path(),
+            told_judged=lambda judged: _tell_judged(judged, showing.mark),
+            tell=note,
+        )
+    if out is not None:
+        write_atomic(out, render(decision, "json").encode())
+        note(f"decision written to {out}")
+    result(render(decision, showing.form))
+    if showing.form == "github":
+        _append_step_summary(render(decision, "markdown"))
+    if showing.form != "text":
+        note(showing.mark + summary(decision))
+    return decision.exit_code
+
+
+def _tell_judged(judged: Judged, mark: str) -> None:
+    """Say what blocks before the first quality step: those take minutes."""
+    lines = [verdict_summary(verdict) for verdict in judged.verdicts]
+    for check in judged.checks:
+        if check.exit_code is not Exit.PASS:
+            lines += reasons(check)
+    for line in lines:
+        note(mark + line)
+
+
+def _reserve(path: Path, gate: str) -> None:
+    """Put a file that accepts nothing where the decision will be.
+
+    A decision from an earlier run must not outlive this one, however this one ends.
+
+    Raises:
+        UsageError: Something else than a decision is there.
+        OutputError: It cannot be written.
+    """
+    check_writable(path)
+    if path.exists() and not _is_decision(path):
+        raise UsageError(
+            f"{path} is there and is no decision of a gate; it is not overwritten",
+            hint="Name another file for --decision-out, or remove that one.",
+        )
+    write_atomic(path, undecided(gate))
+
+
+def _is_decision(path: Path) -> bool:
+    try:
+        schema = msgspec.json.decode(path.read_bytes(), type=_Marked).schema
+    except (OSError, msgspec.DecodeError):
+        return False
+    return schema.startswith(("stressproof.gate-decision/", "stressproof.decision/"))
+
+
+class _Marked(Struct):
+    schema: str
+
+
+def _append_step_summary(text: str) -> None:
+    """Append to the summary page of a GitHub step, where there is one."""
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        return
+    try:
+        with Path(page).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise OutputError(
+            f"cannot append to GITHUB_STEP_SUMMARY ({page}): {error.strerror or error}",
+            hint="Unset the variable, or name a file that this user may write.",
+        ) from error

@@ -1,0 +1,110 @@
+"""``stressproof inject`` and ``scripts/inject_enforcement_failures.py``: break it, keep proof."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from stressproof.cli.output import note, result
+from stressproof.cli.run import run
+from stressproof.exits import Exit
+
+SCRIPT = "scripts/inject_enforcement_failures.py"
+_SEED_BITS = 32
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Example: uv run python {SCRIPT} --output "
+    "docs/ops/evidence/enforcement_failure_injection_2026-02-27.json --executed-by ada "
+    "--approved-by grace. Exit codes: 0 all passed · 3 inconclusive · 5 a fault could not be "
+    "applied or removed · 99 a scenario failed.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where the failure artifact goes; it is written whatever comes out.",
+)
+@click.option("--executed-by", required=True, metavar="NAME", help="Who runs this.")
+@click.option("--approved-by", required=True, metavar="NAME", help="Somebody else, who approves.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="ID",
+    help="Only this one (repeatable); release evidence needs all five.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**_SEED_BITS - 1),
+    help="Of schedules and load; drawn and recorded where it is not given.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(2, 32),
+    default=2,
+    show_default=True,
+    help="Processes of the service.",
+)
+@click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
+@click.option("--force", is_flag=True, help="Discard a file that is in the way.")
+def command(
+    output: Path,
+    executed_by: str,
+    approved_by: str,
+    scenarios: Sequence[str],
+    seed: int | None,
+    workers: int,
+    *,
+    quick: bool,
+    force: bool,
+) -> Exit:
+    """Inject failures into a live service and its database, and keep the evidence.
+
+    Starts PostgreSQL, the fault proxy and the enforcement service here, on free ports: nothing
+    else is touched. Each scenario runs once without and once with its faults, under load. Takes
+    about three minutes; Ctrl-C undoes what holds and keeps what was concluded.
+    """
+    from stressproof.capture.injection import (  # noqa: PLC0415  # --help needs none of it
+        Injection,
+        InjectionPlan,
+    )
+    from stressproof.faults.run import chosen  # noqa: PLC0415  # as above
+
+    plan = InjectionPlan(
+        output=output,
+        executed_by=executed_by,
+        approved_by=approved_by,
+        scenarios=chosen(scenarios),
+        seed=int.from_bytes(os.urandom(_SEED_BITS // 8)) if seed is None else seed,
+        workers=workers,
+        quick=quick,
+        force=force,
+        command=shlex.join(sys.argv),
+        environment=os.environ,
+    )
+    note(f"injecting {', '.join(plan.scenarios)} with seed {plan.seed}")
+    artifact = Injection(plan, note).run()
+    lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
+    lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
+    summary = artifact.summary
+    lines.append(
+        f"{summary.passed_scenarios} of {summary.total_scenarios} passed, "
+        f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}"
+    )
+    whole = not quick and len(plan.scenarios) == len(chosen([]))
+    if not whole:
+        lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
+    result("\n".join(lines))
+    if any(one.status == "fail" for one in artifact.scenarios):
+        return Exit.OBJECTIVES
+    return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE
+
+
+def script() -> int:
+    """Run as the protocol's script."""
+    return run(command, SCRIPT)

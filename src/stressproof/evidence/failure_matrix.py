@@ -1,0 +1,535 @@
+"""What is injected and what must hold then: the matrix, as data.
+
+`stressproof.faults` runs it, the verifier demands it, docs/ops shows it. An artifact in which a
+fault or a check of its scenario is missing is not evidence for that scenario.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stressproof.evidence.failure import Objectives, Parameter
+
+_S: Final = 1_000_000
+_MS: Final = 1000
+
+
+def _within(rto_s: int) -> Objectives:
+    """Return objectives: so many seconds after healing begins a good second and a half."""
+    return Objectives(
+        rto_service_us=rto_s * _S,
+        window_us=1_500 * _MS,
+        window_operations=8,
+        slow_us=1_500 * _MS,
+        bad_ppm=0,
+        answer_us=7 * _S,
+    )
+
+
+AT_ONCE: Final = _within(2)
+"""After what breaks nothing: races, forgeries, floods."""
+
+SOON: Final = _within(3)
+"""After a network or a session that broke: the service has only to connect again."""
+
+LATER: Final = _within(5)
+"""After a process that has to start again."""
+
+GATE_ANSWER_US: Final = 3_500 * _MS
+"""A gate's own bound is 2.25 s; what is above it is for a busy machine."""
+
+_WATCH_AFTER_US: Final = 2_500 * _MS
+"""How long is watched beyond the objective: what comes then must be healthy, all of it."""
+
+
+class FaultSpec(Struct, frozen=True):
+    """One fault of a scenario.
+
+    Attributes:
+        id: Within the scenario.
+        kind: Which injector.
+        how: What is done, for people.
+        witness: What proves that it bit, for people.
+        lasts_us: How long it holds.
+        objectives: What recovery is held against.
+        watched_longer_us: Watched beyond what the objective needs.
+    """
+
+    id: str
+    kind: str
+    how: str
+    witness: str
+    lasts_us: int
+    objectives: Objectives = SOON
+    watched_longer_us: int = 0
+
+    @property
+    def watch_us(self) -> int:
+        """How long recovery is watched."""
+        return self.objectives.rto_service_us + _WATCH_AFTER_US + self.watched_longer_us
+
+
+class CheckSpec(Struct, frozen=True):
+    """One check over operations.
+
+    Attributes:
+        id: Of `stressproof.evidence.checks.CHECKS`.
+        about: A fault's id, empty for the whole trial.
+        parameters: Of the check.
+        baseline: Also made in the trial without faults.
+    """
+
+    id: str
+    about: str = ""
+    parameters: Mapping[str, Parameter] = {}
+    baseline: bool = False
+
+
+class ScenarioSpec(Struct, frozen=True):
+    """One scenario.
+
+    Attributes:
+        id: ``FI-001`` to ``FI-005``.
+        title: What it is about.
+        question: What a reader wants to know, answered by a pass.
+        steady_us: Load without a fault before the first one, and in the baseline.
+        rate_per_s: Arrivals a second.
+        faults: In order.
+        checks: Over operations.
+        queries: Of `stressproof.evidence.failure_queries.QUERIES`.
+        beside: It mostly waits, so it runs beside the others, on a stage of its own.
+    """
+
+    id: str
+    title: str
+    question: str
+    steady_us: int
+    rate_per_s: int
+    faults: tuple[FaultSpec, ...]
+    checks: tuple[CheckSpec, ...]
+    queries: tuple[str, ...]
+    beside: bool = False
+
+
+_EFFECTS: Final = (
+    CheckSpec("every_key_read", baseline=True),
+    CheckSpec("acknowledged_durable", baseline=True),
+    CheckSpec("no_double_effect", baseline=True),
+)
+_LEDGER: Final = (
+    "chain_unbroken",
+    "decisions_equal_ledger",
+    "usage_is_the_sum",
+    "nothing_leaked",
+)
+
+
+def _after(fault: str) -> tuple[CheckSpec, ...]:
+    """Return what must hold after any fault."""
+    return (CheckSpec("recovered", fault), CheckSpec("healthy_after_recovery", fault))
+
+
+def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
+    """Return what gates must answer, whatever the database does: by mode, and in time."""
+    modes = (
+        ("gate_hard", "DENY", "hard_mode_fail_closed"),
+        ("gate_soft", "REQUIRE_APPROVAL", "soft_mode_fail_safe_escalation"),
+        ("gate_shadow", "ALLOW", "shadow_mode_fail_open"),
+    )
+    return (
+        CheckSpec("answered_in_time", fault, {"kind": "gate_*", "within_us": GATE_ANSWER_US}),
+        *(
+            CheckSpec(
+                "only_codes",
+                fault,
+                {"kind": kind, "codes": f"200/ALLOW* 200/failsafe:{decision}:gate_*:{reason}"},
+            )
+            for kind, decision, reason in modes
+        ),
+        CheckSpec("undisturbed", fault, {"kind": "live"}),
+        CheckSpec("sometimes.disturbed", fault),
+        *_after(fault),
+    )
+
+
+def _answered_without_database(fault: str) -> CheckSpec:
+    return CheckSpec(
+        "sometimes.happened", fault, {"kind": "gate_*", "codes": "200/failsafe:*", "needs": 3}
+    )
+
+
+_FI_001 = ScenarioSpec(
+    id="FI-001",
+    title="Fail-safe while the database is slow, silent, gone or cut off",
+    question="Does every gate answer in time and by its mode, and is the ledger right afterwards?",
+    steady_us=3 * _S,
+    rate_per_s=24,
+    faults=(
+        FaultSpec(
+            "slow_database",
+            "network",
+            "1.5 s of latency in each direction between service and database",
+            "chunks that the proxy delayed",
+            4 * _S,
+        ),
+        FaultSpec(
+            "black_hole",
+            "network",
+            "nothing passes in either direction; nothing is lost",
+            "bytes that the proxy held, with none let through",
+            3 * _S,
+        ),
+        FaultSpec(
+            "backends_terminated",
+            "terminate_backends",
+            "pg_terminate_backend on every session of the service, ten times a second",
+            "backends that the server says it terminated",
+            2 * _S,
+        ),
+        FaultSpec(
+            "postgres_killed",
+            "kill_postgres",
+            "SIGKILL to the server and every child; started again after two seconds",
+            "processes gone, and the crash recovery in the server's log",
+            2 * _S,
+            LATER,
+        ),
+        FaultSpec(
+            "commit_answer_lost",
+            "network",
+            "RST after the server committed a gate and before the service can learn of it",
+            "pairs that the proxy cut, each at a CommandComplete",
+            3 * _S,
+        ),
+    ),
+    checks=(
+        *_EFFECTS,
+        CheckSpec("failed_absent", baseline=True),
+        CheckSpec("sometimes.unknown"),
+        CheckSpec("sometimes.retried"),
+        *_failsafes("slow_database"),
+        _answered_without_database("slow_database"),
+        *_failsafes("black_hole"),
+        _answered_without_database("black_hole"),
+        *_after("backends_terminated"),
+        CheckSpec("undisturbed", "backends_terminated", {"kind": "live"}),
+        *_failsafes("postgres_killed"),
+        _answered_without_database("postgres_killed"),
+        *_after("commit_answer_lost"),
+    ),
+    queries=(*_LEDGER, "credits_conserved", "reservations_settled_once", "failsafes_recorded"),
+)
+
+_FI_002 = ScenarioSpec(
+    id="FI-002",
+    title="Lock contention on one tenant",
+    question="Is a held lock bounded, kept from other tenants, and free when its holder dies?",
+    steady_us=3 * _S,
+    rate_per_s=24,
+    faults=(
+        FaultSpec(
+            "lock_held",
+            "hold_lock",
+            "a second session holds one tenant's row lock",
+            "sessions that the server sees blocked by the holder",
+            4 * _S,
+        ),
+        FaultSpec(
+            "holder_killed",
+            "hold_lock",
+            "the same, and the holder's session is ended by force",
+            "sessions that the server sees blocked by the holder",
+            2 * _S,
+        ),
+        FaultSpec(
+            "worker_killed",
+            "kill_worker",
+            "SIGKILL to a worker in the middle of a transaction that holds a tenant's lock",
+            "its session seen holding the lock and then gone; the worker gone and replaced",
+            1 * _S,
+            LATER,
+        ),
+        FaultSpec(
+            "budget_race",
+            "race",
+            "fifty gates at once for a budget that pays for one",
+            "requests that were under way at the same time",
+            1 * _S,
+            AT_ONCE,
+        ),
+    ),
+    checks=(
+        *_EFFECTS,
+        CheckSpec(
+            "answered_in_time", "lock_held", {"kind": "gate_hot", "within_us": GATE_ANSWER_US}
+        ),
+        CheckSpec(
+            "only_codes",
+            "lock_held",
+            {
+                "kind": "gate_hot",
+                "codes": "200/ALLOW* 200/failsafe:DENY:gate_*:hard_mode_fail_closed",
+            },
+        ),
+        CheckSpec(
+            "sometimes.happened",
+            "lock_held",
+            {
+                "kind": "gate_hot",
+                # On a busy machine the gate's own bound may come first.
+                "codes": "200/failsafe:DENY:gate_lock_timeout:* 200/failsafe:DENY:gate_timeout:*",
+                "needs": 3,
+            },
+        ),
+        CheckSpec("undisturbed", "lock_held", {"kind": "gate_other read live"}),
+        CheckSpec(
+            "quantile_kept",
+            "lock_held",
+            {
+                "kind": "gate_other",
+                "quantile_ppm": 950_000,
+                "until_us": 3 * _S,
+                "factor_ppm": 4 * _S,
+                "floor_us": 1000 * _MS,
+            },
+        ),
+        *_after("lock_held"),
+        CheckSpec("undisturbed", "holder_killed", {"kind": "gate_other read live"}),
+        *_after("holder_killed"),
+        *_after("worker_killed"),
+        CheckSpec(
+            "exactly_one_winner", "", {"kind": "race", "together": True, "winner": "200/ALLOW*"}
+        ),
+        *_after("budget_race"),
+    ),
+    queries=(*_LEDGER, "budgets_not_exceeded", "failsafes_recorded"),
+)
+
+_FI_003 = ScenarioSpec(
+    id="FI-003",
+    title="Replayed and tampered approval tokens",
+    question="Is a token spent once and only as issued, whoever races and whatever crashes?",
+    steady_us=3 * _S,
+    rate_per_s=20,
+    faults=(
+        FaultSpec(
+            "replay_race",
+            "race",
+            "fifty consumptions of one token at once, through all workers; five tokens",
+            "requests that were under way at the same time",
+            1 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "tamper",
+            "tamper",
+            "tokens unsigned, re-signed, truncated, edited, swapped, expired, of another tenant",
+            "forged tokens that were sent, each different from what was issued",
+            1 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "consumption_not_committed",
+            "network",
+            "RST between the consuming UPDATE and its COMMIT",
+            "pairs that the proxy cut at a COMMIT",
+            3 * _S,
+        ),
+        FaultSpec(
+            "consumption_answer_lost",
+            "network",
+            "RST after the server committed a consumption and before the service can learn of it",
+            "pairs that the proxy cut, each at a CommandComplete",
+            3 * _S,
+        ),
+        FaultSpec(
+            "worker_killed",
+            "kill_worker",
+            "SIGKILL to a worker while tokens are being spent",
+            "the worker gone, and another in its place",
+            1 * _S,
+            LATER,
+        ),
+    ),
+    checks=(
+        *_EFFECTS,
+        CheckSpec("failed_absent", baseline=True),
+        CheckSpec("sometimes.unknown"),
+        CheckSpec("sometimes.retried"),
+        CheckSpec("exactly_one_winner", "", {"kind": "replay", "winner": "200"}),
+        CheckSpec("never_acknowledged", "", {"kind": "tamper_*"}),
+        CheckSpec("only_codes", "", {"kind": "tamper_*", "codes": "401 403 409"}),
+        *(
+            check
+            for fault in (
+                "replay_race",
+                "tamper",
+                "consumption_not_committed",
+                "consumption_answer_lost",
+                "worker_killed",
+            )
+            for check in _after(fault)
+        ),
+    ),
+    queries=(*_LEDGER, "tokens_spent_once"),
+)
+
+_FI_004 = ScenarioSpec(
+    id="FI-004",
+    title="Races and crashes while reservations are settled",
+    question="Is every reservation settled once and every credit accounted for?",
+    steady_us=3 * _S,
+    rate_per_s=20,
+    faults=(
+        FaultSpec(
+            "same_key_race",
+            "race",
+            "twenty settlements of one reservation at once under one key; three reservations",
+            "requests that were under way at the same time",
+            1 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "different_keys_race",
+            "race",
+            "twenty settlements of one reservation at once, each under its own key",
+            "requests that were under way at the same time",
+            1 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "sweep_race",
+            "race",
+            "settlements, overdue sweeps and denials of the same reservations at once",
+            "requests that were under way at the same time",
+            1 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "settlement_answer_lost",
+            "network",
+            "RST after the server committed a settlement and before the service can learn of it",
+            "pairs that the proxy cut, each at a CommandComplete",
+            3 * _S,
+        ),
+        FaultSpec(
+            "backends_terminated",
+            "terminate_backends",
+            "pg_terminate_backend on every session of the service while settlements run",
+            "backends that the server says it terminated",
+            2 * _S,
+        ),
+    ),
+    checks=(
+        *_EFFECTS,
+        CheckSpec("failed_absent", "", {"kind": "gate_* settle*"}, baseline=True),
+        CheckSpec("sometimes.unknown"),
+        CheckSpec("sometimes.retried"),
+        CheckSpec("exactly_one_winner", "", {"kind": "race_same", "winner": "200/settled"}),
+        CheckSpec("only_codes", "", {"kind": "race_same", "codes": "200/settled*"}),
+        CheckSpec("exactly_one_winner", "", {"kind": "race_different", "winner": "200/settled"}),
+        CheckSpec("only_codes", "", {"kind": "race_different", "codes": "200/settled* 409"}),
+        *(
+            check
+            for fault in (
+                "same_key_race",
+                "different_keys_race",
+                "sweep_race",
+                "settlement_answer_lost",
+                "backends_terminated",
+            )
+            for check in _after(fault)
+        ),
+    ),
+    queries=(*_LEDGER, "credits_conserved", "reservations_settled_once"),
+)
+
+FLOOD_LIMIT: Final = 120
+
+_FI_005 = ScenarioSpec(
+    id="FI-005",
+    title="A tenant far above its limit",
+    question="Does the limit hold over all workers and through a crash, at nobody else's expense?",
+    steady_us=3 * _S,
+    rate_per_s=12,
+    faults=(
+        FaultSpec(
+            "flood",
+            "saturation",
+            "one of three tenants asks at ten times what it may",
+            "requests offered above the limit",
+            8 * _S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "postgres_killed",
+            "kill_postgres",
+            "SIGKILL to the server, which keeps the counters, while the tenant is above its limit",
+            "processes gone, and the crash recovery in the server's log",
+            1 * _S,
+            LATER,
+            watched_longer_us=56 * _S,
+        ),
+    ),
+    checks=(
+        *_EFFECTS,
+        CheckSpec("failed_absent", baseline=True),
+        CheckSpec(
+            "limit_kept",
+            "flood",
+            {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * _S},
+        ),
+        # While the counters are away each worker admits its share by a count of its own; what
+        # of that reaches the database just as it comes back may be a tenth of the limit.
+        CheckSpec(
+            "limit_kept",
+            "",
+            {"kind": "gate_flood", "limit": FLOOD_LIMIT * 11 // 10, "window_us": 60 * _S},
+        ),
+        CheckSpec("only_codes", "flood", {"kind": "gate_flood", "codes": "200/ALLOW* 429/retry"}),
+        CheckSpec(
+            "sometimes.happened",
+            "flood",
+            {"kind": "gate_flood", "codes": "429/retry", "needs": FLOOD_LIMIT},
+        ),
+        CheckSpec("share_kept", "flood", {"kind": "gate_quiet_*", "least_ppm": _S}),
+        CheckSpec("undisturbed", "flood", {"kind": "gate_quiet_* read live"}),
+        CheckSpec("undisturbed", "postgres_killed", {"kind": "live"}),
+        *_after("flood"),
+        *_after("postgres_killed"),
+        CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * _S}),
+    ),
+    queries=(*_LEDGER, "failsafes_recorded"),
+    beside=True,
+)
+
+MATRIX: Final = {spec.id: spec for spec in (_FI_001, _FI_002, _FI_003, _FI_004, _FI_005)}
+"""Every scenario by id, in order."""
+
+LIMITS: Final = (
+    "SIGKILL of the server is a process crash and no power loss: what the kernel had was kept.",
+    "The proxy is a user-space process: it delays, holds and resets, and drops no packets.",
+    "Schedules are seeded; operating system, network and database are not, so no run repeats.",
+    "Kernel faults (packet loss, full disk, memory pressure, clock steps) are not injected.",
+)
+"""What the faults are not, wherever their results are shown."""
+
+
+def baseline_checks(spec: ScenarioSpec) -> list[CheckSpec]:
+    """Return what is held against a trial without faults: the same, and that nothing is wrong."""
+    return [CheckSpec("undisturbed"), *(check for check in spec.checks if check.baseline)]
+
+
+def part(spec: ScenarioSpec, faults: Collection[str]) -> ScenarioSpec:
+    """Return a scenario with some of its faults, and with the checks that these can satisfy.
+
+    What it proves is less than the scenario; an artifact of it is no evidence for the scenario.
+    """
+    kept = {fault.id for fault in spec.faults if fault.id in faults}
+    return replace(
+        spec,
+        faults=tuple(fault for fault in spec.faults if fault.id in kept),
+        checks=tuple(check for check in spec.checks if not check.about or check.about in kept),
+    )

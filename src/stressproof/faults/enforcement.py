@@ -1,0 +1,287 @@
+"""The enforcement service as scenarios use it: tenants, requests, and what its answers mean."""
+
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+from msgspec import Struct
+
+from stressproof.errors import RunError
+from stressproof.faults.client import Answer
+from stressproof.faults.load import Request
+from stressproof.faults.stage import Stage
+
+PREFIX = "/api/v1/enforcement"
+_LIFETIME_S = 4 * 3600
+_PLENTY = 1_000_000
+_OK = 200
+_LEARN_TIMES = 5
+
+
+class Tenant(Struct, frozen=True):
+    """A tenant made for a scenario.
+
+    Attributes:
+        name: Unique.
+        tenant_id: Likewise.
+        tokens: Bearer tokens by role: owner, admin, member.
+    """
+
+    name: str
+    tenant_id: uuid.UUID
+    tokens: Mapping[str, str]
+
+    def headers(self, role: str = "member") -> dict[str, str]:
+        """Return request headers of one of its principals."""
+        return {
+            "authorization": f"Bearer {self.tokens[role]}",
+            "content-type": "application/json",
+            "accept": "application/json",
+        }
+
+
+class Enforcement:
+    """The service on a stage.
+
+    Args:
+        stage: Entered.
+        run: Names this trial's effects; another trial's are not found under it.
+    """
+
+    def __init__(self, stage: Stage, run: str) -> None:
+        self.stage = stage
+        self.run = run
+        self._keys = itertools.count(1)
+        self._http = httpx.Client(base_url=stage.url, timeout=20, trust_env=False, verify=False)  # noqa: S501  # http:// on loopback
+
+    def close(self) -> None:
+        """Close connections used for preparing."""
+        self._http.close()
+
+    def key(self) -> int:
+        """Return the number of a new effect."""
+        return next(self._keys)
+
+    def resource(self, what: str, key: int) -> str:
+        """Return how the effect is found again: by the resource it is about."""
+        return f"fi:{what}:{self.run}:{key}"
+
+    @property
+    def effects_prefix(self) -> str:
+        """The LIKE pattern of this trial's resources."""
+        return f"fi:%:{self.run}:%"
+
+    def tenant(self, name: str, *, per_minute: int = _PLENTY) -> Tenant:
+        """Create a tenant with three principals and its limits, straight in the database.
+
+        The service has no endpoint for it, as little as a customer has.
+        """
+        tenant_id = uuid.uuid4()
+        roles = {role: uuid.uuid4() for role in ("owner", "admin", "member")}
+        try:
+            self._insert(tenant_id, f"{name}-{self.run}", roles, per_minute)
+        except psycopg.Error as error:
+            raise RunError(
+                f"a tenant cannot be made: {error}",
+                hint="Is the service's schema another than this scenario is for?",
+            ) from error
+        tokens = {role: self._bearer(tenant_id, one, role) for role, one in roles.items()}
+        return Tenant(name, tenant_id, tokens)
+
+    def _insert(
+        self, tenant_id: uuid.UUID, name: str, roles: Mapping[str, uuid.UUID], per_minute: int
+    ) -> None:
+        with self.stage.connect() as connection, connection.transaction():
+            # Row-level security binds the trigger that founds the tenant's ledger.
+            connection.execute(
+                "SELECT set_config('enforcement.tenant_id', %s, true)", (str(tenant_id),)
+            )
+            connection.execute(
+                "INSERT INTO enforcement.tenants (tenant_id, name, plan)"
+                " VALUES (%s, %s, 'enterprise')",
+                (tenant_id, name),
+            )
+            for role, principal_id in roles.items():
+                connection.execute(
+                    "INSERT INTO enforcement.principals (tenant_id, principal_id, name, role)"
+                    " VALUES (%s, %s, %s, %s)",
+                    (tenant_id, principal_id, role, role),
+                )
+            for bucket, limit in (("gate", per_minute), ("consume", _PLENTY)):
+                connection.execute(
+                    "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
+                    " VALUES (%s, %s, %s)",
+                    (tenant_id, bucket, limit),
+                )
+                connection.execute("SELECT enforcement.set_global_limit(%s, %s)", (bucket, _PLENTY))
+
+    def _bearer(self, tenant_id: uuid.UUID, principal_id: uuid.UUID, role: str) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": "enforcement",
+            "aud": "authenticated",
+            "sub": str(principal_id),
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + _LIFETIME_S,
+            "tenant_id": str(tenant_id),
+            "role": role,
+            "permissions": [],
+            "plan": "enterprise",
+            "features": ["api_access", "policy_configuration"],
+        }
+        return jwt.encode(claims, self.stage.jwt_secret, algorithm="HS256")
+
+    def call(
+        self, tenant: Tenant, method: str, path: str, body: object = None, role: str = "owner"
+    ) -> Any:
+        """Prepare something through the service, and return its answer's JSON.
+
+        Raises:
+            RunError: It refuses.
+        """
+        try:
+            answer = self._http.request(
+                method,
+                PREFIX + path,
+                headers=tenant.headers(role),
+                content=None if body is None else json.dumps(body),
+            )
+        except httpx.HTTPError as error:
+            raise RunError(f"the service does not answer {method} {path}: {error}") from error
+        if answer.status_code != _OK:
+            raise RunError(
+                f"the service refuses to prepare a scenario: {method} {path} gave "
+                f"{answer.status_code}: {answer.text[:300]}"
+            )
+        return answer.json()
+
+    def let_workers_learn(self, tenants: Iterable[Tenant]) -> None:
+        """Ask for policy and limits until every worker has answered each tenant several times.
+
+        While the database is silent a worker falls back on what it last knew. The kernel spreads
+        new connections over the workers, so each question comes on a new one.
+        """
+        for tenant in tenants:
+            headers = {**tenant.headers("owner"), "connection": "close"}
+            for _ in range(_LEARN_TIMES * self.stage.workers):
+                for path in ("/limits", "/policies"):
+                    answer = self._http.get(PREFIX + path, headers=headers)
+                    if answer.status_code != _OK:
+                        raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
+
+    def gate(  # what a gate is asked, by name
+        self,
+        kind: str,
+        tenant: Tenant,
+        *,
+        project: str = "default",
+        environment: str = "nonprod",
+        monthly_usd: str = "10",
+        key: int | None = None,
+        what: str = "gate",
+    ) -> Request:
+        """Return a gate request, with an effect of its own."""
+        number = self.key() if key is None else key
+        body = {
+            "action": "create",
+            "resource_reference": self.resource(what, number),
+            "estimated_monthly_delta_usd": monthly_usd,
+            "project_id": project,
+            "environment": environment,
+            "idempotency_key": f"fi-{self.run}-{what}-{number}",
+        }
+        return Request(
+            kind,
+            "POST",
+            f"{PREFIX}/gate/terraform",
+            tenant.headers(),
+            json.dumps(body).encode(),
+            number,
+            read_gate,
+        )
+
+    def read_policy(self, tenant: Tenant) -> Request:
+        """Return a plain read."""
+        return Request("read", "GET", f"{PREFIX}/policies", tenant.headers(), b"", 0, read_status)
+
+    def liveness(self) -> Request:
+        """Return a question that needs no database."""
+        return Request("live", "GET", "/health/live", {}, b"", 0, read_status)
+
+    def consume(self, kind: str, tenant: Tenant, token: str, key: int) -> Request:
+        """Return a consumption of an approval token."""
+        body = json.dumps({"approval_token": token}).encode()
+        return Request(
+            kind,
+            "POST",
+            f"{PREFIX}/approvals/consume",
+            tenant.headers(),
+            body,
+            key,
+            read_status,
+        )
+
+    def settle(
+        self, kind: str, tenant: Tenant, decision_id: str, key: int, *, name: str = "one"
+    ) -> Request:
+        """Return a settlement of a reservation, under an idempotency key."""
+        body = {
+            "actual_monthly_delta_usd": "7.5",
+            "idempotency_key": f"fi-{self.run}-settle-{key}-{name}",
+        }
+        return Request(
+            kind,
+            "POST",
+            f"{PREFIX}/reservations/{decision_id}/reconcile",
+            tenant.headers("admin"),
+            json.dumps(body).encode(),
+            key,
+            read_settlement,
+        )
+
+
+def read_status(answer: Answer) -> str:
+    """Return the code of an answer of which only the status matters."""
+    if answer.status in {429, 503} and "retry-after" in answer.headers:
+        return f"{answer.status}/retry"
+    return str(answer.status)
+
+
+def read_gate(answer: Answer) -> str:
+    """Return the code of a gate's answer: its decision, and whether the database made it."""
+    if answer.status != _OK:
+        return read_status(answer)
+    try:
+        body = json.loads(answer.body)
+        decision, reasons = str(body["decision"]), list(body["reason_codes"])
+        if body["fail_safe"]:
+            return f"200/failsafe:{decision}:{body['fail_safe_trigger']}:{reasons[-1]}"
+        return f"200/{decision}:replayed" if body["replayed"] else f"200/{decision}"
+    except (ValueError, KeyError, TypeError, IndexError):
+        return "malformed"
+
+
+def failsafe_id(answer: Answer) -> str | None:
+    """Return the decision id of a fail-safe answer, None of any other."""
+    try:
+        body = json.loads(answer.body)
+        return str(body["decision_id"]) if body["fail_safe"] else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def read_settlement(answer: Answer) -> str:
+    """Return the code of a settlement's answer."""
+    if answer.status != _OK:
+        return read_status(answer)
+    try:
+        return "200/settled:replayed" if json.loads(answer.body)["replayed"] else "200/settled"
+    except (ValueError, KeyError, TypeError):
+        return "malformed"

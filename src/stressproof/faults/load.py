@@ -1,0 +1,349 @@
+"""Load at an open rate with a history: what was asked, how it ended, and asked again if unknown.
+
+It runs in a thread of its own with its own event loop, beside whoever injects. Requests are due at
+intended times whatever the answers do, so that an outage shows as waiting and not as silence.
+"""
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from stressproof.errors import RunError
+from stressproof.evidence.failure import Operations
+from stressproof.evidence.operations import COLUMNS, FAILSAFE, read_code
+from stressproof.faults.client import Answer, Client, NoAnswerError
+
+_OUTSTANDING = 2000
+_RETRY_DELAYS_S = (1.0, 2.0, 4.0)
+_RETRY_SPREAD = 0.5
+_SETTLE_DELAY_S = 0.05
+_SETTLE_BATCH = 12
+_TOO_MANY = 429
+_ANSWER_S = 10.0
+
+
+class Request(Struct, frozen=True):
+    """One request of the load.
+
+    Attributes:
+        kind: What it is, in evidence.
+        method: Of HTTP.
+        path: Likewise.
+        headers: With its bearer token.
+        body: As bytes.
+        key: The effect asked for; 0 for none. Requests with a key are repeated when unknown.
+        read: Turns an answer into a code.
+    """
+
+    kind: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    key: int
+    read: Callable[[Answer], str]
+
+
+class Done(Struct, frozen=True):
+    """One request that ended, on the monotonic clock.
+
+    Attributes:
+        request: What was asked.
+        intended_ns: When it was due.
+        ended_ns: When it ended.
+        code: How.
+        attempt: Which attempt at its effect, from 1.
+        answer: What came, None where nothing did.
+    """
+
+    request: Request
+    intended_ns: int
+    ended_ns: int
+    code: str
+    attempt: int
+    answer: Answer | None
+
+
+Mix = Sequence[tuple[int, Callable[[random.Random], Request]]]
+"""Weights and makers of requests."""
+
+
+class Load:
+    """A running load; start it, let time pass, stop it, read its history.
+
+    Args:
+        host: Of the service, loopback.
+        port: Likewise.
+        mix: What is asked, by weight.
+        rate_per_s: Arrivals a second.
+        seed: Of the mix's order.
+        timeout_s: Of one request.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        mix: Mix,
+        *,
+        rate_per_s: float,
+        seed: int,
+        timeout_s: float,
+    ) -> None:
+        self._client = Client(host, port)
+        self._mix = mix
+        self._rate = rate_per_s
+        self._rng = random.Random(seed)  # noqa: S311  # a seeded schedule, no secret
+        self._timeout_s = timeout_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._stopping: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pacers: list[asyncio.Task[None]] = []
+        self._thread = threading.Thread(target=self._run, name="fault-load", daemon=True)
+        self._attempts: dict[int, int] = {}
+        self._under_way: dict[int, int] = {}
+        self._sendings = itertools.count()
+        self._open: dict[int, Request] = {}
+        self._failure: BaseException | None = None
+        self._arriving = False
+        self.history: list[Done] = []
+        self.started_ns = 0
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+        self._ready.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Say so if the load itself broke.
+
+        Raises:
+            RunError: It did.
+        """
+        if self._failure is not None:
+            raise RunError(
+                f"the load broke: {type(self._failure).__name__}: {self._failure}",
+                hint="A broken load proves nothing; lower the rate if it was too many requests.",
+            ) from self._failure
+
+    def burst(self, requests: Sequence[Request], *, timeout_s: float = 60.0) -> list[Done]:
+        """Send requests at the same moment and return how each ended, in order of ending.
+
+        Raises:
+            RunError: The load broke, or they did not end in time.
+        """
+        loop = self._loop
+        if loop is None:
+            raise RunError("the load does not run")
+        future = asyncio.run_coroutine_threadsafe(self._burst(requests), loop)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError as error:
+            raise RunError(f"{len(requests)} requests at once did not end") from error
+
+    def is_done_with(self, before_ns: int) -> bool:
+        """Return whether everything that was due before a time has ended."""
+        return not any(due_ns < before_ns for due_ns in list(self._under_way.values()))
+
+    def stream(self, mix: Mix, rate_per_s: float) -> Callable[[], None]:
+        """Send more, at a rate of its own, until the function that is returned is called."""
+        loop = self._loop
+        if loop is None:
+            raise RunError("the load does not run")
+        pacer = asyncio.run_coroutine_threadsafe(self._open_stream(mix, rate_per_s), loop).result(
+            _ANSWER_S
+        )
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(pacer.cancel)
+
+        return stop
+
+    def settle(self, timeout_s: float) -> list[int]:
+        """Stop arrivals, repeat what is unknown until it is known; return keys that stay open.
+
+        Raises:
+            RunError: The load broke.
+        """
+        self._arriving = False
+        loop = self._loop
+        if loop is None:
+            raise RunError("the load does not run")
+        future = asyncio.run_coroutine_threadsafe(self._settle(timeout_s), loop)
+        future.result(timeout_s + 2 * self._timeout_s)
+        self.check()
+        return sorted(self._open)
+
+    def stop(self) -> None:
+        """End everything; harmless where it does not run."""
+        self._arriving = False
+        loop, stopping = self._loop, self._stopping
+        if loop is not None and stopping is not None and self._thread.is_alive():
+            loop.call_soon_threadsafe(stopping.set)
+            self._thread.join(4 * self._timeout_s)
+
+    def operations(self) -> Operations:
+        """Return the history as evidence, times counted from the start."""
+        history = sorted(self.history, key=lambda done: (done.intended_ns, done.ended_ns))
+        kinds = sorted({done.request.kind for done in history})
+        codes = sorted({done.code for done in history})
+        kind_at = {name: place for place, name in enumerate(kinds)}
+        code_at = {name: place for place, name in enumerate(codes)}
+        rows = [
+            [
+                max(0, done.intended_ns - self.started_ns) // 1000,
+                (done.ended_ns - done.intended_ns) // 1000,
+                kind_at[done.request.kind],
+                code_at[done.code],
+                done.request.key,
+                done.attempt,
+            ]
+            for done in history
+        ]
+        return Operations(kinds=kinds, codes=codes, columns=COLUMNS, rows=rows)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001  # reported by check()
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._arriving = True
+        self.started_ns = time.monotonic_ns()
+        self._ready.set()
+        self._start_stream(self._mix, self._rate, self.started_ns)
+        await self._stopping.wait()
+        for pacer in self._pacers:
+            pacer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._pacers, *self._tasks, return_exceptions=True)
+        await self._client.close()
+
+    def _start_stream(self, mix: Mix, rate_per_s: float, begin_ns: int) -> "asyncio.Task[None]":
+        pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns))
+        self._pacers.append(pacer)
+        pacer.add_done_callback(self._note_failure)
+        return pacer
+
+    async def _open_stream(self, mix: Mix, rate_per_s: float) -> "asyncio.Task[None]":
+        return self._start_stream(mix, rate_per_s, time.monotonic_ns())
+
+    async def _pace(self, mix: Mix, rate_per_s: float, begin_ns: int) -> None:
+        """Start a request whenever one is due.
+
+        The mix is dealt like cards: every so many requests hold exactly what the weights say, in
+        an order of the seed's. Drawn one by one, a short fault could by chance miss a kind.
+        """
+        deck = [make for weight, make in mix for _ in range(weight)]
+        hand: list[Callable[[random.Random], Request]] = []
+        number = 0
+        while True:
+            due_ns = begin_ns + round(number * 1e9 / rate_per_s)
+            number += 1
+            wait_s = (due_ns - time.monotonic_ns()) / 1e9
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            if not self._arriving:
+                continue
+            if len(self._tasks) >= _OUTSTANDING:
+                self._failure = RunError(f"{_OUTSTANDING} requests are under way")
+                return
+            if not hand:
+                hand = self._rng.sample(deck, len(deck))
+            self._launch(hand.pop()(self._rng), due_ns)
+
+    def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
+        task = asyncio.ensure_future(self._send_later(request, due_ns, delay_s))
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._note_failure(task)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+
+    async def _send_later(self, request: Request, due_ns: int, delay_s: float) -> None:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+            if request.key not in self._open:
+                return
+            due_ns = time.monotonic_ns()
+        done = await self._send(request, due_ns)
+        # A fail-safe is an answer, which a caller acts upon; it is asked again in the end only.
+        # Repeating each at once would be a storm of our own making, just when service is back.
+        unanswered = FAILSAFE not in done.code
+        if request.key in self._open and unanswered and done.attempt <= len(_RETRY_DELAYS_S):
+            spread = self._rng.uniform(1 - _RETRY_SPREAD, 1 + _RETRY_SPREAD)
+            self._launch(request, 0, _RETRY_DELAYS_S[done.attempt - 1] * spread)
+
+    async def _send(self, request: Request, due_ns: int) -> Done:
+        """Send once, note how it ended, and remember what stays unknown."""
+        attempt = self._attempts.get(request.key, 0) + 1 if request.key else 1
+        if request.key:
+            self._attempts[request.key] = attempt
+        answer: Answer | None = None
+        sending = next(self._sendings)
+        self._under_way[sending] = due_ns
+        try:
+            answer = await self._client.request(
+                request.method,
+                request.path,
+                headers=request.headers,
+                body=request.body,
+                timeout_s=self._timeout_s,
+            )
+            code = request.read(answer)
+        except NoAnswerError as error:
+            code = error.code
+        finally:
+            del self._under_way[sending]
+        meaning = read_code(code)
+        if meaning is None:
+            raise RunError(f"a request of kind {request.kind} ended with no known code: {code!r}")
+        done = Done(request, due_ns, time.monotonic_ns(), code, attempt, answer)
+        self.history.append(done)
+        if request.key and meaning.ending == "unknown":
+            self._open[request.key] = request
+        elif meaning.ending == "ok" or (meaning.healthy and meaning.status != _TOO_MANY):
+            # A refusal after an unknown attempt explains it: the effect is there already.
+            self._open.pop(request.key, None)
+        return done
+
+    async def _burst(self, requests: Sequence[Request]) -> list[Done]:
+        now = time.monotonic_ns()
+        done: list[Done] = []
+
+        async def one(request: Request) -> None:
+            done.append(await self._send(request, now))
+
+        await asyncio.gather(*(one(request) for request in requests))
+        return done
+
+    async def _settle(self, timeout_s: float) -> None:
+        """Repeat open requests, some at a time, until none is open or time is up."""
+        deadline = time.monotonic() + timeout_s
+        while self._tasks and time.monotonic() < deadline and not self._open:
+            await asyncio.wait(set(self._tasks), timeout=0.1)
+        while self._open and time.monotonic() < deadline:
+            batch = list(self._open.values())[:_SETTLE_BATCH]
+            await asyncio.gather(*(self._send(one, time.monotonic_ns()) for one in batch))
+            if self._open:
+                await asyncio.sleep(_SETTLE_DELAY_S)
+        while self._tasks and time.monotonic() < deadline:
+            await asyncio.wait(set(self._tasks), timeout=0.1)

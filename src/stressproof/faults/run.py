@@ -1,0 +1,102 @@
+"""A scenario from its data: a baseline, the trial with its faults, and what follows from both."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from stressproof.errors import UsageError
+from stressproof.evidence.failure import Scenario, Trial
+from stressproof.evidence.failure_matrix import MATRIX, ScenarioSpec
+from stressproof.evidence.judging import judge_scenario, passed_titles, seconds
+from stressproof.faults.scenarios import SCRIPTS
+from stressproof.faults.stage import Stage
+from stressproof.faults.trial import Script, TrialRun
+
+MATRIX_PATH = "docs/ops/enforcement_failure_injection_matrix.md"
+_TAIL_LINES = 10
+_TAIL_CHARACTERS = 4000
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Return scenario ids in the matrix's order, all of them where none is named.
+
+    Raises:
+        UsageError: There is no such scenario.
+    """
+    unknown = sorted(set(names) - set(MATRIX))
+    if unknown:
+        raise UsageError(
+            f"there is no scenario {', '.join(unknown)}", hint=f"There are {', '.join(MATRIX)}."
+        )
+    return [name for name in MATRIX if not names or name in names]
+
+
+def run_scenario(
+    stage: Stage,
+    spec: ScenarioSpec,
+    *,
+    seed: int,
+    position: int = 0,
+    command: str = "",
+    script: Callable[[], Script] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Scenario:
+    """Run one scenario on a stage that is set.
+
+    Args:
+        stage: Entered.
+        spec: The scenario, of the matrix or a part of it.
+        seed: Of its load and schedule.
+        position: Among the artifact's scenarios; references point there.
+        command: What was run, for evidence.
+        script: Makes the scenario's script, its own if None.
+        say: Told what happens.
+
+    Raises:
+        RunError: It broke; nothing can be concluded.
+    """
+    make = SCRIPTS[spec.id] if script is None else script
+    stamp = f"{time.time_ns() // 1_000_000:x}"
+    say(f"{spec.id}: {spec.title}: baseline")
+    calm = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)
+    baseline = calm.run()
+    say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
+    faulty = TrialRun(stage, _on(spec, make), spec.faults, run=f"{stamp}f", seed=seed, say=say)
+    trial = faulty.run()
+    status, reasons = judge_scenario(baseline, trial)
+    return Scenario(
+        id=spec.id,
+        status=status,
+        duration_seconds=seconds(baseline, trial),
+        checks=passed_titles(trial),
+        evidence_refs=references(trial, position),
+        command=command or f"stressproof inject --scenario {spec.id} --seed {seed}",
+        result_tail=_tail(trial),
+        title=spec.title,
+        seed=seed,
+        reasons=reasons,
+        baseline=baseline,
+        trial=trial,
+    )
+
+
+def _on(spec: ScenarioSpec, make: Callable[[], Script]) -> Script:
+    script = make()
+    script.spec = spec
+    return script
+
+
+def references(trial: Trial, position: int) -> list[str]:
+    """Return where the proof is: witnesses, operations, effects, checks, baseline, the matrix."""
+    root = f"#/scenarios/{position}"
+    return [
+        *(f"{root}/trial/faults/{number}/witnesses" for number in range(len(trial.faults))),
+        f"{root}/trial/operations/rows",
+        f"{root}/trial/effects/rows",
+        f"{root}/trial/checks",
+        f"{root}/baseline/checks",
+        MATRIX_PATH,
+    ]
+
+
+def _tail(trial: Trial) -> str:
+    return "\n".join(trial.log[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]

@@ -1,0 +1,87 @@
+"""FI-001: fail-safe while the database is slow, silent, gone or cut off."""
+
+from stressproof.errors import RunError
+from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.faults.database_faults import KillPostgres, TerminateBackends
+from stressproof.faults.enforcement import Enforcement, Tenant
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load, Mix
+from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.stage import Stage
+from stressproof.faults.toxics import CutAfterCommit, Latency, Timeout
+
+_MODES = ("hard", "soft", "shadow")
+SERVICE_SESSIONS = "enforcement%"
+
+
+class FailSafe:
+    """Three tenants, one for each mode, asked all the time."""
+
+    spec = MATRIX["FI-001"]
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, Tenant] = {}
+        self._service: Enforcement
+
+    def prepare(self, service: Enforcement) -> None:
+        """Make the tenants, and let every worker learn their policies."""
+        self._service = service
+        for mode in _MODES:
+            tenant = service.tenant(f"fi001-{mode}")
+            service.call(
+                tenant,
+                "POST",
+                "/policies",
+                {"terraform_mode": mode, "auto_approve_below_monthly_usd": "5000"},
+            )
+            service.call(
+                tenant, "POST", "/credits", {"pool_type": "reserved", "total_amount_usd": "100000"}
+            )
+            self._tenants[mode] = tenant
+        service.let_workers_learn(self._tenants.values())
+
+    def mix(self) -> Mix:
+        """Gates of each mode, plain reads, and a question that needs no database."""
+        service = self._service
+        return [
+            *(
+                (3, lambda _, mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
+                for mode in _MODES
+            ),
+            (2, lambda _: service.read_policy(self._tenants["hard"])),
+            (3, lambda _: service.liveness()),
+        ]
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector of one fault."""
+        del load
+        match fault.id:
+            case "slow_database":
+                return ProxyFault(
+                    stage.proxy,
+                    Latency("upstream", latency_us=1_500_000, jitter_us=100_000),
+                    Latency("downstream", latency_us=1_500_000, jitter_us=100_000),
+                )
+            case "black_hole":
+                return ProxyFault(stage.proxy, Timeout("upstream"), Timeout("downstream"))
+            case "backends_terminated":
+                return TerminateBackends(stage.dsn, SERVICE_SESSIONS)
+            case "postgres_killed":
+                return KillPostgres(stage.postgres)
+            case "commit_answer_lost":
+                return ProxyFault(
+                    stage.proxy, CutAfterCommit(count=5, statement_contains="gate_commit")
+                )
+            case other:
+                raise RunError(f"FI-001 has no fault {other!r}")
+
+    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+        """Return whether the last cut was made."""
+        return (
+            fault.id == "commit_answer_lost"
+            and isinstance(injector, ProxyFault)
+            and injector.spent()
+        )
+
+    def calm(self, load: Load) -> None:
+        """Nothing: its faults are not its callers'."""

@@ -1,0 +1,74 @@
+"""FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
+
+from stressproof.errors import RunError
+from stressproof.evidence.failure_matrix import FLOOD_LIMIT, MATRIX, FaultSpec
+from stressproof.faults.attacks import Flood
+from stressproof.faults.database_faults import KillPostgres
+from stressproof.faults.enforcement import Enforcement, Tenant
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load, Mix
+from stressproof.faults.stage import Stage
+
+_FLOOD_PER_S = 10 * FLOOD_LIMIT // 60 * 2
+_QUIET = ("one", "two")
+
+
+class Limiter:
+    """Three tenants with the same limit; one floods, two stay well below it."""
+
+    spec = MATRIX["FI-005"]
+
+    def __init__(self) -> None:
+        self._service: Enforcement
+        self._flooder: Tenant
+        self._quiet: dict[str, Tenant] = {}
+
+    def prepare(self, service: Enforcement) -> None:
+        """Make the tenants with a low limit each."""
+        self._service = service
+        self._flooder = service.tenant("fi005-flood", per_minute=FLOOD_LIMIT)
+        self._quiet = {
+            name: service.tenant(f"fi005-{name}", per_minute=FLOOD_LIMIT) for name in _QUIET
+        }
+        tenants = (self._flooder, *self._quiet.values())
+        for tenant in tenants:
+            service.call(tenant, "POST", "/policies", {"terraform_mode": "hard"})
+        service.let_workers_learn(tenants)
+
+    def mix(self) -> Mix:
+        """A little of everybody: quiet tenants stay at half of their limit."""
+        service = self._service
+        return [
+            (1, lambda _: service.gate("gate_flood", self._flooder)),
+            *(
+                (1, lambda _, name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
+                for name in _QUIET
+            ),
+            (6, lambda _: service.read_policy(self._quiet["one"])),
+            (3, lambda _: service.liveness()),
+        ]
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector of one fault."""
+        match fault.id:
+            case "flood":
+                return Flood(
+                    load,
+                    "one of three tenants",
+                    [(1, lambda _: self._service.gate("gate_flood", self._flooder))],
+                    rate_per_s=_FLOOD_PER_S,
+                    limit=FLOOD_LIMIT,
+                    kind_sent="gate_flood",
+                )
+            case "postgres_killed":
+                return KillPostgres(stage.postgres)
+            case other:
+                raise RunError(f"FI-005 has no fault {other!r}")
+
+    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+        """Both last their time."""
+        del fault, injector
+        return False
+
+    def calm(self, load: Load) -> None:
+        """Nothing: without a flood there is only the quiet load."""

@@ -1,0 +1,109 @@
+"""FI-002: one tenant's lock is held, its holder dies, a worker dies, and a budget is raced for."""
+
+from stressproof.errors import RunError
+from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.faults.attacks import Race
+from stressproof.faults.database_faults import HoldLock
+from stressproof.faults.enforcement import Enforcement, Tenant
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
+from stressproof.faults.service_faults import KillHoldingWorker
+from stressproof.faults.stage import Stage
+
+LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
+"""The row that every change of a tenant's money or ledger locks."""
+
+RACERS = 50
+_PRICE = "100"
+
+
+class LockContention:
+    """A hot tenant whose lock is held, and another that must not notice."""
+
+    spec = MATRIX["FI-002"]
+
+    def __init__(self) -> None:
+        self._service: Enforcement
+        self._hot: Tenant
+        self._other: Tenant
+
+    def prepare(self, service: Enforcement) -> None:
+        """Make both tenants in hard mode, the hot one with a budget that pays once."""
+        self._service = service
+        self._hot, self._other = service.tenant("fi002-hot"), service.tenant("fi002-other")
+        for tenant in (self._hot, self._other):
+            service.call(
+                tenant,
+                "POST",
+                "/policies",
+                {"terraform_mode": "hard", "auto_approve_below_monthly_usd": "5000"},
+            )
+        service.call(
+            self._hot, "POST", "/budgets", {"scope_key": "raced", "monthly_limit_usd": _PRICE}
+        )
+        service.let_workers_learn((self._hot, self._other))
+
+    def mix(self) -> Mix:
+        """Gates of both, reads of the other, and a question that needs no database."""
+        service = self._service
+        return [
+            (3, lambda _: service.gate("gate_hot", self._hot)),
+            (5, lambda _: service.gate("gate_other", self._other)),
+            (2, lambda _: service.read_policy(self._other)),
+            (1, lambda _: service.liveness()),
+        ]
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector of one fault."""
+        match fault.id:
+            case "lock_held":
+                return self._hold(stage)
+            case "holder_killed":
+                return KilledHolder(stage, self._hot)
+            case "worker_killed":
+                return KillHoldingWorker(stage, SERVICE_SESSIONS)
+            case "budget_race":
+                return Race(load, "a budget that pays once", [self._volley], needs=RACERS // 2)
+            case other:
+                raise RunError(f"FI-002 has no fault {other!r}")
+
+    def _hold(self, stage: Stage) -> HoldLock:
+        return HoldLock(
+            stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
+        )
+
+    def _volley(self) -> list[Request]:
+        service = self._service
+        return [
+            service.gate("race", self._hot, project="raced", monthly_usd=_PRICE)
+            for _ in range(RACERS)
+        ]
+
+    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+        """Return whether there is nothing to wait for: these are over once they are done."""
+        del injector
+        return fault.id in {"worker_killed", "budget_race"}
+
+    def calm(self, load: Load) -> None:
+        """Ask once for the budget that pays once."""
+        load.burst([self._service.gate("single", self._hot, project="raced", monthly_usd=_PRICE)])
+
+
+class KilledHolder(HoldLock):
+    """A holder that does not let go: its session is ended from outside.
+
+    Args:
+        stage: Whose database.
+        tenant: Whose row.
+    """
+
+    def __init__(self, stage: Stage, tenant: Tenant) -> None:
+        super().__init__(
+            stage.dsn, LOCK_SQL, (tenant.tenant_id,), what="the hot tenant's row, holder killed"
+        )
+
+    def undo(self) -> None:
+        """Kill the holder's backend, then close what is left."""
+        self.kill_holder()
+        super().undo()

@@ -1,0 +1,210 @@
+"""FI-003: approval tokens replayed by many at once, forged, and cut at their commit."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Sequence
+
+import jwt
+from msgspec import Struct
+
+from stressproof.errors import RunError
+from stressproof.evidence.failure_matrix import MATRIX, FaultSpec
+from stressproof.faults.attacks import Race, Tamper
+from stressproof.faults.enforcement import Enforcement, Tenant
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.service_faults import KillWorker
+from stressproof.faults.stage import Stage
+from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit
+
+RACERS = 50
+_TOKENS = 90
+_RESERVE = 16
+_CUTS = 3
+_WRONG_KEY = "a key of the right length that signs nothing here at all"
+_SPENDING = "token_consumed_at = "
+
+
+class Token(Struct, frozen=True):
+    """An approval token that was issued and not yet spent."""
+
+    key: int
+    text: str
+
+
+class Tokens:
+    """A tenant with approved changes, and a second one whose tokens are not the first one's."""
+
+    spec = MATRIX["FI-003"]
+
+    def __init__(self) -> None:
+        self._service: Enforcement
+        self._tenant: Tenant
+        self._stranger: Tenant
+        self._tokens: list[Token] = []
+        self._foreign: Token
+
+    def prepare(self, service: Enforcement) -> None:
+        """Have changes approved."""
+        self._service = service
+        self._tenant = service.tenant("fi003-tokens")
+        self._stranger = service.tenant("fi003-stranger")
+        for tenant in (self._tenant, self._stranger):
+            service.call(tenant, "POST", "/policies", {"terraform_mode": "soft"})
+        self._tokens = [self._approved(self._tenant) for _ in range(_TOKENS)]
+        self._foreign = self._approved(self._stranger)
+        service.let_workers_learn((self._tenant, self._stranger))
+
+    def _approved(self, tenant: Tenant) -> Token:
+        key = self._service.key()
+        request = self._service.gate(
+            "prepare", tenant, environment="prod", monthly_usd="100", key=key, what="token"
+        )
+        made = self._service.call(
+            tenant, "POST", "/gate/terraform", json.loads(request.body), role="member"
+        )
+        approved = self._service.call(
+            tenant, "POST", f"/approvals/{made['approval_request_id']}/approve", {}
+        )
+        return Token(key, str(approved["approval_token"]))
+
+    def mix(self) -> Mix:
+        """Gates, reads, and tokens spent one after the other."""
+        service = self._service
+        return [
+            (11, lambda _: service.gate("gate_soft", self._tenant)),
+            (1, lambda _: self._spend_next()),
+            (4, lambda _: service.read_policy(self._tenant)),
+            (2, lambda _: service.liveness()),
+        ]
+
+    def _spend_next(self) -> Request:
+        """Spend a token; those that faults need are left alone."""
+        if len(self._tokens) <= _RESERVE:
+            return self._service.read_policy(self._tenant)
+        return self._spend("consume", self._tokens.pop())
+
+    def _spend(self, kind: str, token: Token) -> Request:
+        return self._service.consume(kind, self._tenant, token.text, token.key)
+
+    def _take(self) -> Token:
+        if not self._tokens:
+            raise RunError("no approval token is left")
+        return self._tokens.pop(0)
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector of one fault."""
+        match fault.id:
+            case "replay_race":
+                volleys = [self._replays(self._take()) for _ in range(5)]
+                return Race(load, "approval tokens", volleys, needs=RACERS // 2)
+            case "tamper":
+                return Tamper(load, self._forgeries(self._take(), self._take(), stage))
+            case "consumption_not_committed":
+                cut = CutBeforeCommit(count=_CUTS, statement_contains=_SPENDING)
+                return CutSpending(stage, load, cut, self._spendings("consume_cut", _CUTS))
+            case "consumption_answer_lost":
+                cut_after = CutAfterCommit(count=_CUTS, statement_contains=_SPENDING)
+                return CutSpending(stage, load, cut_after, self._spendings("consume_cut", _CUTS))
+            case "worker_killed":
+                return KillWorker(stage.master, stage.workers, index=1)
+            case other:
+                raise RunError(f"FI-003 has no fault {other!r}")
+
+    def _replays(self, token: Token) -> Callable[[], Sequence[Request]]:
+        return lambda: [self._spend("replay", token) for _ in range(RACERS)]
+
+    def _spendings(self, kind: str, count: int) -> list[Request]:
+        return [self._spend(kind, self._take()) for _ in range(count)]
+
+    def _forgeries(self, token: Token, other: Token, stage: Stage) -> list[Request]:
+        """Return requests with forged tokens, each a kind of its own.
+
+        Raises:
+            RunError: A forgery is what was issued.
+        """
+        claims = jwt.decode(token.text, options={"verify_signature": False})
+        now = int(time.time())
+        right, wrong = stage.approval_secret, _WRONG_KEY
+        forged = {
+            "unsigned": jwt.encode(claims, "", algorithm="none"),
+            "wrong_key": jwt.encode(claims, wrong, algorithm="HS256"),
+            "wrong_algorithm": jwt.encode(claims, right, algorithm="HS512"),
+            "truncated": token.text[:-7],
+            "edited": _edited(token.text, max_monthly_delta_usd="999999.0000"),
+            "swapped": _swapped(token.text, other.text),
+            "expired": _signed(claims, right, exp=now - 5),
+            "not_yet": _signed(claims, right, nbf=now + 600, iat=now + 600),
+            "other_decision": _signed(
+                claims, right, decision_id="00000000-0000-4000-8000-000000000000"
+            ),
+            "other_cap": _signed(claims, right, max_monthly_delta_usd="999999.0000"),
+            "other_subject": _signed(claims, right, sub="enforcement_approval:0"),
+            "foreign": self._foreign.text,
+        }
+        for name, text in forged.items():
+            if text in {token.text, other.text}:
+                raise RunError(f"the forgery {name!r} is a genuine token")
+        return [
+            self._service.consume(f"tamper_{name}", self._tenant, text, 0)
+            for name, text in forged.items()
+        ]
+
+    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+        """Return whether a fault has done what it can."""
+        if isinstance(injector, CutSpending):
+            return injector.spent()
+        return fault.kind in {"race", "tamper", "kill_worker"}
+
+    def calm(self, load: Load) -> None:
+        """Spend a few tokens once each."""
+        load.burst(self._spendings("consume", _CUTS))
+
+
+class CutSpending(ProxyFault):
+    """Tokens spent over connections that are cut at the commit.
+
+    Args:
+        stage: Whose proxy cuts.
+        load: That sends them.
+        cut: Before or after the commit.
+        requests: The consumptions.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        load: Load,
+        cut: CutAfterCommit | CutBeforeCommit,
+        requests: Sequence[Request],
+    ) -> None:
+        super().__init__(stage.proxy, cut)
+        self._load = load
+        self._requests = requests
+
+    def apply(self) -> int:
+        """Arm the cut, then spend."""
+        effective = super().apply()
+        for request in self._requests:
+            self._load.burst([request])
+        return effective
+
+
+def _signed(claims: dict[str, object], secret: str, **edits: object) -> str:
+    return jwt.encode({**claims, **edits}, secret, algorithm="HS256")
+
+
+def _edited(token: str, **edits: object) -> str:
+    """Change the payload and keep the signature."""
+    head, payload, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    changed = json.dumps({**claims, **edits}).encode()
+    return ".".join([head, base64.urlsafe_b64encode(changed).rstrip(b"=").decode(), signature])
+
+
+def _swapped(token: str, other: str) -> str:
+    """Carry one token's claims under another's signature."""
+    head, payload, _ = token.split(".")
+    return ".".join([head, payload, other.split(".")[2]])

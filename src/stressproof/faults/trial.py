@@ -1,0 +1,333 @@
+"""One trial: load at an open rate, faults in the middle of it, and the final read.
+
+The order is what makes the result mean something: steady load → fault → healing, proven by a
+direct connection → recovery watched → everything unknown asked again → quiet → the database read
+directly. A final read inside the fault would find what is not there yet.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import psycopg
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stressproof.errors import RunError
+from stressproof.evidence.checks import CHECKS, outcome, title
+from stressproof.evidence.failure import Check, Effects, Fault, Recovery, Trial
+from stressproof.evidence.failure_matrix import (
+    CheckSpec,
+    FaultSpec,
+    ScenarioSpec,
+    baseline_checks,
+)
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
+from stressproof.evidence.judging import derive
+from stressproof.evidence.operations import EFFECT_COLUMNS
+from stressproof.faults.enforcement import Enforcement, failsafe_id
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load, Mix
+from stressproof.faults.stage import Stage
+
+REQUEST_TIMEOUT_S = 8.0
+_OBSERVE_S = 0.04
+_SETTLE_S = 30.0
+_QUIET_S = 20.0
+_LOG_LINES = 200
+
+
+class Script(Protocol):
+    """What a scenario brings beside its data: how to prepare, what to ask, how to inject."""
+
+    spec: ScenarioSpec
+
+    def prepare(self, service: Enforcement) -> None:
+        """Make tenants and what else is needed, before any load."""
+        ...
+
+    def mix(self) -> Mix:
+        """Return what the load asks for."""
+        ...
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector of one fault."""
+        ...
+
+    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+        """Return whether a fault has done all it can before its time is up."""
+        ...
+
+    def calm(self, load: Load) -> None:
+        """Do in a baseline what faults do by force: spend a token once, settle once."""
+        ...
+
+
+class Timed(Struct, frozen=True):
+    """A fault with its times on the monotonic clock."""
+
+    spec: FaultSpec
+    injector: Injector
+    requested_ns: int
+    healed_ns: int
+    watched_ns: int
+
+
+class TrialRun:
+    """Runs one trial on a stage.
+
+    Args:
+        stage: Entered.
+        script: Of the scenario.
+        faults: Those to inject, none for a baseline.
+        run: Names the trial's effects.
+        seed: Of the load.
+        say: Told what happens.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        script: Script,
+        faults: Sequence[FaultSpec],
+        *,
+        run: str,
+        seed: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self._stage = stage
+        self._script = script
+        self._faults = faults
+        self._service = Enforcement(stage, run)
+        self._seed = seed
+        self._say_on = say
+        self._log: list[str] = []
+        self._started_ns = 0
+
+    def run(self) -> Trial:
+        """Run it from preparation to final read.
+
+        Raises:
+            RunError: A fault could not be applied or removed, or load or service broke.
+        """
+        spec = self._script.spec
+        self._script.prepare(self._service)
+        load = Load(
+            self._stage.host,
+            self._stage.port,
+            self._script.mix(),
+            rate_per_s=spec.rate_per_s,
+            seed=self._seed,
+            timeout_s=REQUEST_TIMEOUT_S,
+        )
+        started_at = datetime.now(UTC).isoformat()
+        try:
+            load.start()
+            self._started_ns = load.started_ns
+            self._wait(load, spec.steady_us / 1e6)
+            self._let_finish(load, time.monotonic_ns())
+            timed = [self._inject(fault, load) for fault in self._faults]
+            if not self._faults:
+                self._script.calm(load)
+            still_open = load.settle(_SETTLE_S)
+            self._say(f"settled: {len(still_open)} effects stay unknown")
+        finally:
+            load.stop()
+            self._service.close()
+        return self._conclude(load, timed, started_at)
+
+    def _say(self, text: str) -> None:
+        at = (time.monotonic_ns() - self._started_ns) / 1e9 if self._started_ns else 0.0
+        line = f"{at:7.3f} s  {text}"
+        self._log.append(line)
+        self._say_on(line)
+
+    def _wait(self, load: Load, seconds: float) -> None:
+        """Let time pass; stop where going on would prove nothing."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._check_stop_conditions(load)
+            time.sleep(min(left, 0.2))
+
+    def _check_stop_conditions(self, load: Load) -> None:
+        load.check()
+        if not self._stage.master:
+            raise RunError("the service under test is gone")
+
+    def _inject(self, fault: FaultSpec, load: Load) -> Timed:
+        """Inject one fault, remove it, and watch recovery."""
+        injector = self._script.injector(fault, self._stage, load)
+        requested = time.monotonic_ns()
+        try:
+            injector.inject(self._stage.active)
+            self._say(f"{fault.id}: {fault.how}")
+            until = injector.effective_ns + fault.lasts_us * 1000
+            while time.monotonic_ns() < until and not self._script.over(fault, injector):
+                injector.observe()
+                self._check_stop_conditions(load)
+                time.sleep(_OBSERVE_S)
+            injector.observe()
+        finally:
+            injector.remove()
+        healed = self._stage.wait_healed()
+        self._say(f"{fault.id}: removed and healed")
+        self._wait(load, fault.watch_us / 1e6)
+        watched = time.monotonic_ns()
+        self._let_finish(load, watched)
+        return Timed(fault, injector, requested, healed, watched)
+
+    def _let_finish(self, load: Load, before_ns: int) -> None:
+        """Wait for what is under way: the next fault must not be blamed on this one."""
+        deadline = time.monotonic() + 2 * REQUEST_TIMEOUT_S
+        while not load.is_done_with(before_ns) and time.monotonic() < deadline:
+            time.sleep(_OBSERVE_S / 4)
+
+    def _us(self, ns: int) -> int:
+        return max(0, ns - self._started_ns) // 1000
+
+    def _conclude(self, load: Load, timed: Sequence[Timed], started_at: str) -> Trial:
+        """Read the database, and derive everything that follows."""
+        failsafes = sorted(
+            found
+            for done in load.history
+            if done.answer is not None and "/failsafe:" in done.code
+            for found in [failsafe_id(done.answer)]
+            if found is not None
+        )
+        asked = sorted({done.request.key for done in load.history if done.request.key})
+        try:
+            with self._stage.connect() as connection:
+                self._wait_quiet(connection, failsafes)
+                effects = self._effects(connection, asked)
+                database = [
+                    self._query(connection, name, failsafes)
+                    for name in self._script.spec.queries
+                    if timed or name not in ONLY_WITH_FAULTS
+                ]
+        except psycopg.Error as error:
+            raise RunError(
+                f"the database cannot be asked for the invariants: {error}",
+                hint="Is the service's schema another than these queries are for?",
+            ) from error
+        specs = self._script.spec.checks if timed else baseline_checks(self._script.spec)
+        trial = Trial(
+            started_at=started_at,
+            ended_at=datetime.now(UTC).isoformat(),
+            duration_us=0,
+            operations=load.operations(),
+            effects=effects,
+            faults=[self._fault(one) for one in timed],
+            phases=[],
+            checks=[*(plain_check(spec) for spec in specs), *database],
+            log=self._log[-_LOG_LINES:],
+        )
+        return complete(trial)
+
+    def _fault(self, timed: Timed) -> Fault:
+        injector = timed.injector
+        witnesses = injector.witnesses()
+        for witness in witnesses:
+            self._say(
+                f"{timed.spec.id}: {witness.name}: {witness.before} -> {witness.during} "
+                f"(needs {witness.needs} more)"
+            )
+        return Fault(
+            id=timed.spec.id,
+            kind=timed.spec.kind,
+            target=injector.target,
+            parameters=injector.parameters,
+            requested_us=self._us(timed.requested_ns),
+            effective_us=self._us(injector.effective_ns),
+            removed_us=self._us(injector.removed_ns),
+            healed_us=self._us(timed.healed_ns),
+            watched_us=self._us(timed.watched_ns),
+            witnesses=witnesses,
+            objectives=timed.spec.objectives,
+            recovery=Recovery(None, None, None, None, 0),
+        )
+
+    def _wait_quiet(
+        self, connection: psycopg.Connection[tuple[Any, ...]], failsafes: list[str]
+    ) -> None:
+        """Wait until journals are replayed and nobody is in the middle of something.
+
+        What does not come is left for the checks to find.
+        """
+        deadline = time.monotonic() + _QUIET_S
+        for name in ("failsafes_recorded", "nothing_leaked"):
+            while time.monotonic() < deadline:
+                row = _ask(connection, QUERIES[name].sql, {"failsafes": failsafes})
+                if row[1] == 0:
+                    break
+                time.sleep(0.1)
+
+    def _effects(
+        self, connection: psycopg.Connection[tuple[Any, ...]], asked: list[int]
+    ) -> Effects:
+        rows = connection.execute(
+            EFFECTS_SQL.encode(), {"prefix": self._service.effects_prefix}
+        ).fetchall()
+        found = {int(key): int(count) for key, count in rows}
+        wanted = {key: found.get(key, 0) for key in asked}
+        return Effects(
+            sql=EFFECTS_SQL,
+            columns=EFFECT_COLUMNS,
+            rows=[[key, count] for key, count in sorted(wanted.items())],
+        )
+
+    def _query(
+        self, connection: psycopg.Connection[tuple[Any, ...]], name: str, failsafes: list[str]
+    ) -> Check:
+        query = QUERIES[name]
+        compared, violations = _ask(connection, query.sql, {"failsafes": failsafes})
+        return Check(
+            id=name,
+            about="",
+            title=query.title,
+            source="database",
+            parameters={},
+            sql=query.sql,
+            compared=compared,
+            violations=violations,
+            outcome=outcome(name, compared, violations),
+        )
+
+
+def _ask(
+    connection: psycopg.Connection[tuple[Any, ...]], sql: str, parameters: dict[str, Any]
+) -> tuple[int, int]:
+    row = connection.execute(sql.encode(), parameters).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def plain_check(spec: CheckSpec) -> Check:
+    """Return a check over operations, before it was made."""
+    if spec.id not in CHECKS:
+        raise RunError(f"the matrix names an unknown check: {spec.id}")
+    return Check(
+        id=spec.id,
+        about=spec.about,
+        title=title(spec.id),
+        source="operations",
+        parameters=dict(spec.parameters),
+        sql="",
+        compared=0,
+        violations=0,
+        outcome="inconclusive",
+    )
+
+
+def complete(trial: Trial) -> Trial:
+    """Fill in everything that follows from what a trial carries."""
+    follows = derive(trial)
+    return replace(
+        trial,
+        duration_us=follows.duration_us,
+        phases=follows.phases,
+        checks=follows.checks,
+        faults=[
+            replace(fault, recovery=one)
+            for fault, one in zip(trial.faults, follows.recoveries, strict=True)
+        ],
+    )

@@ -1,0 +1,171 @@
+"""A gate from beginning to end: read, judge, run what else must hold, decide."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from stressproof.errors import UsageError
+from stressproof.exits import Exit
+from stressproof.gate.asked import Asked
+from stressproof.gate.checkout import Checkout, read_checkout, same_builds
+from stressproof.gate.decision import Decision, decide
+from stressproof.gate.evidence import Reading, judge, now_us, read_halves
+from stressproof.gate.project import read_steps
+from stressproof.gate.rules import BEFORE_STEPS, Aftermath, GateCase, unchanged
+from stressproof.gate.running import (
+    NESTING_MARKER,
+    StepReport,
+    missing_tool,
+    not_run,
+    run_steps,
+    without_tool,
+)
+from stressproof.objectives.steps import Step
+from stressproof.verify.rule import Result
+from stressproof.verify.verdict import Verdict
+
+RELEASE = "release"
+ENTERPRISE = "enterprise"
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """The evidence steps of a gate, done.
+
+    Attributes:
+        checkout: What is checked out.
+        readings: What was read of each half.
+        verdicts: On each of them.
+        checks: Of the gate's own rules.
+    """
+
+    checkout: Checkout
+    readings: list[Reading]
+    verdicts: list[Verdict]
+    checks: list[Result]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether any of it keeps the gate shut; what only a rehearsal may ask less of does not."""
+        return not (
+            all(verdict.would_pass for verdict in self.verdicts)
+            and all(check.exit_code is Exit.PASS for check in self.checks)
+        )
+
+
+def refuse_to_nest(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse to run inside of a gate's own step.
+
+    Raises:
+        UsageError: A gate is running this.
+    """
+    if environment.get(NESTING_MARKER):
+        raise UsageError(
+            f"a gate is already running ({NESTING_MARKER} is set), and this would be one inside it",
+            hint="Take the gate out of its own steps.",
+        )
+
+
+def judge_evidence(asked: Asked, folder: Path) -> Judged:
+    """Read both halves and judge them, every reason of either kept.
+
+    Args:
+        asked: What the gate asks.
+        folder: Where the gate runs; paths are relative to the working directory.
+    """
+    checkout = read_checkout(folder)
+    readings = read_halves(asked, Path(checkout.root))
+    commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
+    at_us = now_us()
+    verdicts = [judge(reading, asked, commits, at_us) for reading in readings]
+    case = GateCase(asked=asked, checkout=checkout, readings=readings)
+    return Judged(
+        checkout=checkout,
+        readings=readings,
+        verdicts=verdicts,
+        checks=[each.apply(case) for each in BEFORE_STEPS],
+    )
+
+
+def decide_on_evidence(gate: str, asked: Asked, folder: Path) -> Decision:
+    """Run the evidence steps of a gate alone; what comes out releases nothing."""
+    refuse_to_nest()
+    judged = judge_evidence(asked, folder)
+    return decide(
+        gate,
+        asked,
+        judged.checkout,
+        verdicts=judged.verdicts,
+        checks=judged.checks,
+        steps=[],
+        evidence_only=True,
+        now_us=now_us(),
+    )
+
+
+def run_gate(
+    gate: str,
+    asked: Asked,
+    folder: Path,
+    *,
+    told_judged: Callable[[Judged], None],
+    tell: Callable[[str], None],
+) -> Decision:
+    """Run a whole gate: the evidence first, the quality steps only where it holds.
+
+    Args:
+        gate: What the gate is called.
+        asked: What it asks.
+        folder: Where it runs.
+        told_judged: Is given the evidence steps' outcome before any quality step runs.
+        tell: Is given the lines of the quality steps.
+
+    Raises:
+        UsageError: The gate would nest, or the project names no steps.
+    """
+    refuse_to_nest()
+    judged = judge_evidence(asked, folder)
+    steps = read_steps(Path(judged.checkout.root))
+    told_judged(judged)
+    reports = _run_or_say_why_not(steps, asked, judged, tell)
+    checks = list(judged.checks)
+    if any(report.returncode is not None for report in reports):
+        checks.append(_look_again(asked, folder, judged))
+    return decide(
+        gate,
+        asked,
+        judged.checkout,
+        verdicts=judged.verdicts,
+        checks=checks,
+        steps=reports,
+        evidence_only=False,
+        now_us=now_us(),
+    )
+
+
+def _run_or_say_why_not(
+    steps: Sequence[Step], asked: Asked, judged: Judged, tell: Callable[[str], None]
+) -> list[StepReport]:
+    missing = {step.name: missing_tool(step) for step in steps}
+    if judged.blocks:
+        why = "the evidence blocks"
+    elif asked.dry_run:
+        why = "a rehearsal runs no steps"
+    elif any(missing.values()):
+        why = "tools are missing"
+    else:
+        return list(run_steps(steps, Path(judged.checkout.root), tell))
+    return [
+        without_tool(step, missing[step.name]) if missing[step.name] else not_run(step, why)
+        for step in steps
+    ]
+
+
+def _look_again(asked: Asked, folder: Path, judged: Judged) -> Result:
+    """Judge whether evidence and checkout are what they were before the quality steps."""
+    after = read_checkout(folder)
+    now = read_halves(asked, Path(judged.checkout.root))
+    return unchanged.apply(
+        Aftermath(before=judged.checkout, after=after, judged=judged.readings, now=now)
+    )

@@ -1,0 +1,201 @@
+"""What a gate itself demands, beside what the verifiers demand of each half."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from stressproof.evidence.reading import Document
+from stressproof.gate.asked import Asked, Half
+from stressproof.gate.checkout import EVIDENCE_FOLDER, Checkout, knows
+from stressproof.gate.environment import SETTINGS, Form
+from stressproof.gate.evidence import Reading
+from stressproof.verify.rule import Judgement, Rule, rule, words
+
+_NOTHING_JUDGED = "no evidence was asked for"
+_PATHS_SHOWN = 5
+_BINDING = "design 7, ruling 1"
+
+
+class GateCase(Struct, frozen=True, kw_only=True):
+    """What the gate's own rules look at.
+
+    Attributes:
+        asked: What the gate asks.
+        checkout: What is checked out.
+        readings: What was read of each half that has a path.
+    """
+
+    asked: Asked
+    checkout: Checkout
+    readings: Sequence[Reading]
+
+
+def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
+    flag, variable = next(
+        (each.flag, each.variable)
+        for each in SETTINGS
+        if each.half is half and each.form is Form.PATH
+    )
+    if case.asked.path(half):
+        judgement.held()
+    elif case.asked.is_required(half):
+        judgement.cannot_tell(
+            variable, words("no path"), words("the path of the artifact"), f"Set it, or {flag}."
+        )
+    else:
+        judgement.skip(f"{half} evidence was not asked for")
+
+
+@rule(
+    "gate.stress-path",
+    clause="protocol, Enterprise Gate Integration 5",
+    title="Stress evidence is named where it is required",
+    remedy="Name the artifact.",
+)
+def stress_path(case: GateCase, judgement: Judgement) -> None:
+    """A required half has a path."""
+    _judge_path(case, Half.STRESS, judgement)
+
+
+@rule(
+    "gate.failure-path",
+    clause="protocol, Single-Sprint One-Pass Gate Command",
+    title="Failure evidence is named where it is required",
+    remedy="Name the artifact.",
+)
+def failure_path(case: GateCase, judgement: Judgement) -> None:
+    """A required half has a path."""
+    _judge_path(case, Half.FAILURE, judgement)
+
+
+@rule(
+    "gate.checkout",
+    clause=_BINDING,
+    title="The commit to be promoted is known",
+    remedy="Run the gate in a git checkout of the commit to be promoted.",
+)
+def known_commit(case: GateCase, judgement: Judgement) -> None:
+    """Git names the commit that is checked out."""
+    if not case.asked.judges_evidence:
+        judgement.skip(_NOTHING_JUDGED)
+    elif case.checkout.head is None:
+        judgement.cannot_tell(
+            "HEAD", words(case.checkout.why_unknown or "unknown"), words("a commit")
+        )
+    else:
+        judgement.held()
+
+
+@rule(
+    "gate.clean",
+    clause=_BINDING,
+    title="The checkout is the commit to be promoted, without local changes",
+    remedy="Commit or stash the changes, then capture on that commit.",
+)
+def clean(case: GateCase, judgement: Judgement) -> None:
+    """No tracked file differs, and no unknown file lies where source does."""
+    if not case.asked.judges_evidence:
+        judgement.skip(_NOTHING_JUDGED)
+        return
+    if case.checkout.head is None:
+        judgement.skip("the commit is not known")
+        return
+    changes = case.checkout.changes
+    judgement.held()
+    for path in changes[:_PATHS_SHOWN]:
+        judgement.fail(path, words("differs from HEAD"), words("as HEAD has it"))
+    if len(changes) > _PATHS_SHOWN:
+        more = words(f"{len(changes) - _PATHS_SHOWN} more that differ")
+        judgement.fail("$", more, words("as HEAD has them"))
+
+
+@rule(
+    "gate.history",
+    clause=_BINDING,
+    title="History reaches back to the commits that the evidence names",
+    remedy="Fetch the whole history (git fetch --unshallow; fetch-depth: 0 in actions/checkout).",
+)
+def history(case: GateCase, judgement: Judgement) -> None:
+    """A shallow clone without the commit cannot tell an older one from a foreign one."""
+    if not case.checkout.shallow:
+        judgement.skip("the clone is not shallow")
+        return
+    for reading in case.readings:
+        commit = reading.claimed_commit
+        if commit is not None and not knows(case.checkout, commit):
+            judgement.cannot_tell(reading.path, words(f"about {commit}"), words("a known commit"))
+        else:
+            judgement.held()
+
+
+@rule(
+    "gate.two-documents",
+    clause="protocol, Single-Sprint One-Pass Gate Command",
+    title="The two halves are two documents",
+    remedy="Name the stress artifact and the failure artifact.",
+)
+def two_documents(case: GateCase, judgement: Judgement) -> None:
+    """The same bytes serve for one half only."""
+    digests = [each.sha256 for each in case.readings if isinstance(each.document, Document)]
+    if len(digests) < len(Half):
+        judgement.skip("there are no two documents")
+        return
+    judgement.check(
+        len(set(digests)) == len(digests), "sha256", digests[0], words("two different documents")
+    )
+
+
+BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
+    stress_path,
+    failure_path,
+    known_commit,
+    clean,
+    history,
+    two_documents,
+)
+"""Judged with the evidence, before anything else is run."""
+
+
+class Aftermath(Struct, frozen=True, kw_only=True):
+    """What was judged before the quality steps, and what is there after them.
+
+    Attributes:
+        before: What was checked out.
+        after: What is checked out now.
+        judged: What was read of each half.
+        now: What is read of the same paths now.
+    """
+
+    before: Checkout
+    after: Checkout
+    judged: Sequence[Reading]
+    now: Sequence[Reading]
+
+
+@rule(
+    "gate.unchanged",
+    clause="design 5 (Strict reading), design 7, ruling 1",
+    title="Evidence and checkout are still what was judged",
+    remedy="Let nothing write to evidence or checkout while the gate runs, then run it again.",
+)
+def unchanged(case: Aftermath, judgement: Judgement) -> None:
+    """The quality steps ran on the build and beside the evidence that the decision is about."""
+    if not case.judged:
+        judgement.skip(_NOTHING_JUDGED)
+        return
+    if case.before.head is not None:
+        judgement.check(
+            case.after.head == case.before.head, "HEAD", case.after.head, case.before.head
+        )
+        new = [path for path in case.after.changes if path not in case.before.changes]
+        judgement.held()
+        for path in new[:_PATHS_SHOWN]:
+            judgement.fail(
+                path, words("changed while the gate ran"), words(f"only {EVIDENCE_FOLDER} changes")
+            )
+    for old, new_reading in zip(case.judged, case.now, strict=True):
+        judgement.check(new_reading.sha256 == old.sha256, old.path, new_reading.sha256, old.sha256)
+
+
+RULES = (*BEFORE_STEPS, unchanged)
+"""In the order in which they are applied."""

@@ -1,0 +1,95 @@
+"""The failure-injection matrix as a document, from the data that is run and verified."""
+
+import textwrap
+from collections.abc import Sequence
+
+from stressproof.evidence.checks import SOMETIMES, title
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.evidence.failure_queries import QUERIES
+
+_INTRODUCTION = """\
+# Enforcement failure injection matrix
+
+What `scripts/inject_enforcement_failures.py` injects into a live enforcement service with several
+workers and a live PostgreSQL, and what must hold then. Written from the data that is run and
+verified (`stressproof.evidence.failure_matrix`): `uv run python
+scripts/generate_docs.py matrix` writes it, and a test compares the two.
+
+```bash
+uv run python scripts/inject_enforcement_failures.py \\
+  --output docs/ops/evidence/enforcement_failure_injection_2026-02-27.json \\
+  --executed-by ada \\
+  --approved-by grace
+```
+
+Every scenario runs twice under load at an open rate: once without a fault, which is the baseline,
+and once with its faults. Each fault goes steady load → fault → healing, proven by a direct
+connection → recovery, watched. In the end everything whose outcome is unknown is asked again, and
+the database is read directly.
+
+* An operation ends **ok** (acknowledged), **fail** (surely without effect) or **unknown**. A
+  timeout, a disconnect after the request was sent and a 5xx are unknown, never fail.
+* A fault without its **witness** is INCONCLUSIVE, whatever else holds. So is a check that looked
+  at nothing, and a *sometimes* that never happened.
+* **RTO_user** runs from the fault's effect, so it includes the outage; **RTO_service** from
+  healing: it is the service's own part. Both end where the first good window begins.
+* A scenario passes where every check of both its trials passes; `verify` recomputes all of that
+  from the operations, effects and witnesses in the artifact.
+
+What these faults are not:
+"""
+
+
+def render() -> str:
+    """Return the document."""
+    parts = [_INTRODUCTION, *(_wrapped(limit, "* ", "  ") for limit in LIMITS), ""]
+    for spec in MATRIX.values():
+        parts += _scenario(spec)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _scenario(spec: ScenarioSpec) -> list[str]:
+    lines = [f"## {spec.id}: {spec.title}", "", spec.question, ""]
+    lines += ["| fault | injected | lasts | witness | RTO_service |", "|---|---|---|---|---|"]
+    lines += [_fault(fault) for fault in spec.faults]
+    lines += ["", f"Load: {spec.rate_per_s} requests a second throughout.", "", "Must hold:", ""]
+    lines += _checks([one for one in spec.checks if not one.id.startswith(SOMETIMES)])
+    sometimes = [check for check in spec.checks if check.id.startswith(SOMETIMES)]
+    if sometimes:
+        lines += ["", "Must happen, or nothing was proven:", ""]
+        lines += _checks(sometimes)
+    lines += ["", "Asked of the database, directly:", ""]
+    lines += [_wrapped(f"`{name}`: {QUERIES[name].title}.", "* ", "  ") for name in spec.queries]
+    return [*lines, ""]
+
+
+def _fault(fault: FaultSpec) -> str:
+    lasts = f"{fault.lasts_us / 1e6:g} s"
+    rto = f"≤ {fault.objectives.rto_service_us / 1e6:g} s"
+    return f"| `{fault.id}` | {fault.how} | {lasts} | {fault.witness} | {rto} |"
+
+
+def _checks(checks: Sequence[CheckSpec]) -> list[str]:
+    """Return a line for each different check, with all the faults that it is about."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        given = "; ".join(f"{name} `{value}`" for name, value in check.parameters.items())
+        about.setdefault((check.id, given), []).append(check.about)
+    lines = []
+    for (name, given), faults in about.items():
+        where = ", ".join(f"`{fault}`" for fault in faults if fault)
+        under = f" Under {where}." if where else ""
+        detail = f" With {given}." if given else ""
+        lines.append(_wrapped(f"`{name}`: {title(name)}.{under}{detail}", "* ", "  "))
+    return lines
+
+
+def _wrapped(text: str, first: str, rest: str) -> str:
+    return textwrap.fill(
+        text,
+        width=100,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

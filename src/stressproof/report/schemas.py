@@ -1,0 +1,30 @@
+"""JSON Schemas of what we read and write, from the types themselves (docs/schemas/)."""
+
+from typing import Any
+
+import msgspec
+
+from stressproof.evidence.failure import FailureArtifact
+from stressproof.evidence.stress import StressArtifact
+from stressproof.report.verdict_json import PublishedVerdict
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "stress-artifact": (StressArtifact, "Stress evidence of schema version 2."),
+    "failure-artifact": (FailureArtifact, "Failure-injection evidence of schema version 2."),
+    "verdict": (PublishedVerdict, "What `stressproof verify --format json` writes."),
+}
+"""File name (without .json) to the type and what it is."""
+
+
+def schema(name: str) -> bytes:
+    """Return one of the published schemas as JSON ending in a newline.
+
+    Raises:
+        KeyError: There is no such schema.
+    """
+    kind, what = PUBLISHED[name]
+    generated: dict[str, Any] = msgspec.json.schema(kind)
+    document = {"$schema": DIALECT, "title": f"stressproof {name}", "$comment": what, **generated}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

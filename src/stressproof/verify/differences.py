@@ -1,0 +1,26 @@
+"""Where two values differ, leaf by leaf."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from stressproof.verify.rule import words
+
+
+def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, seen, expected) for every leaf in which two values differ.
+
+    Numbers are compared by value (2 equals 2.0); booleans are not numbers.
+    """
+    if isinstance(seen, Struct) and type(seen) is type(expected):
+        for name in seen.__struct_fields__:
+            yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
+    elif isinstance(seen, list) and isinstance(expected, list):
+        if len(seen) != len(expected):
+            yield where, words(f"{len(seen)} entries"), words(f"{len(expected)} entries")
+        else:
+            for place, (one, other) in enumerate(zip(seen, expected, strict=True)):
+                yield from differences(one, other, f"{where}[{place}]")
+    elif seen != expected or (isinstance(seen, bool) is not isinstance(expected, bool)):
+        yield where, seen, expected

@@ -1,0 +1,345 @@
+"""The trials: the faults and checks of the matrix, and everything that follows from operations."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from stressproof.evidence import judging
+from stressproof.evidence.checks import title
+from stressproof.evidence.failure import Check, Fault, Scenario, Trial
+from stressproof.evidence.failure_matrix import MATRIX, CheckSpec, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
+from stressproof.verify.differences import differences
+from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.instants import SECOND_US, parse_instant
+from stressproof.verify.rule import Judgement, Level, rule, words
+
+_CLAUSE = "design 5, Failure evidence"
+_NO_ARTIFACT = "no well-formed schema-2 artifact"
+_FORGED = "What does not follow from the operations carried is forged; inject again."
+_OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
+
+OPERATIONS_MAX = 20_000
+"""Of one trial: the matrix asks for a tenth of it, and some checks compare all with all."""
+
+_SLACK_US = SECOND_US // 2
+
+
+@rule(
+    "failure.matrix-faults",
+    clause=_CLAUSE,
+    title="Every fault of the matrix was injected, in order, and its recovery watched",
+    remedy=_OTHER_MATRIX,
+    level=Level.RECOMPUTED,
+)
+def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
+    """Ids and kinds are the matrix's; a fault that cannot be injected here is inconclusive."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    unsupported = {each.fault for each in case.artifact.stage.unsupported}
+    for place, scenario in enumerate(case.artifact.scenarios):
+        spec = MATRIX.get(scenario.id)
+        if spec is None:
+            continue  # failure.scenarios says so
+        where = f"scenarios[{place}]"
+        seen = [(fault.id, fault.kind) for fault in scenario.trial.faults]
+        wanted = [(fault.id, fault.kind) for fault in spec.faults if fault.id not in unsupported]
+        names = words(", ".join(name for name, _ in seen) or "none")
+        judgement.check(
+            seen == wanted,
+            f"{where}.trial.faults",
+            names,
+            words(", ".join(name for name, _ in wanted)),
+        )
+        for fault in spec.faults:
+            if fault.id in unsupported:
+                judgement.cannot_tell(
+                    "stage.unsupported",
+                    fault.id,
+                    words(f"a stage that can do it, for {scenario.id}"),
+                )
+        judgement.check(
+            not scenario.baseline.faults,
+            f"{where}.baseline.faults",
+            words(f"{len(scenario.baseline.faults)} faults"),
+            words("none: a baseline has no fault"),
+        )
+        _lengths(scenario, spec, where, judgement)
+
+
+def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judgement) -> None:
+    """Every fault began after steady load, was judged by our objectives and watched long enough."""
+    asked = {fault.id: fault for fault in spec.faults}
+    for number, fault in enumerate(scenario.trial.faults):
+        at = f"{where}.trial.faults[{number}]"
+        if fault.id in asked:
+            wanted = asked[fault.id].objectives
+            for path, seen, expected in differences(fault.objectives, wanted, f"{at}.objectives"):
+                judgement.fail(path, seen, expected)
+            watched, least = fault.watched_us - fault.healed_us, asked[fault.id].watch_us
+            judgement.check(
+                watched >= least - _SLACK_US,
+                f"{at}.watched_us",
+                words(f"watched for {watched} µs"),
+                words(f"at least {least} µs"),
+            )
+        judgement.check(
+            _ascending(fault),
+            at,
+            words("times out of order"),
+            words("requested, effective, removed, healed, watched"),
+        )
+    if scenario.trial.faults:
+        first = scenario.trial.faults[0].effective_us
+        judgement.check(
+            first >= spec.steady_us - _SLACK_US,
+            f"{where}.trial.faults[0].effective_us",
+            first,
+            words(f"after {spec.steady_us} µs of steady load"),
+        )
+
+
+def _ascending(fault: Fault) -> bool:
+    times = (
+        fault.requested_us,
+        fault.effective_us,
+        fault.removed_us,
+        fault.healed_us,
+        fault.watched_us,
+    )
+    return list(times) == sorted(times) and fault.effective_us < fault.healed_us
+
+
+def _key(check: Check | CheckSpec) -> tuple[str, str, bytes]:
+    return check.id, check.about, msgspec.json.encode(dict(check.parameters), order="sorted")
+
+
+def demanded(spec: ScenarioSpec, *, with_faults: bool) -> tuple[list[CheckSpec], list[str]]:
+    """Return the checks over operations and the queries that a trial of a scenario must carry."""
+    if with_faults:
+        return list(spec.checks), list(spec.queries)
+    return baseline_checks(spec), [name for name in spec.queries if name not in ONLY_WITH_FAULTS]
+
+
+def check_problems(
+    trial: Trial, spec: ScenarioSpec, *, with_faults: bool
+) -> Iterable[tuple[str, str]]:
+    """Yield (seen, expected) for every check that a trial lacks, has too often, or has changed."""
+    checks, queries = demanded(spec, with_faults=with_faults)
+    seen = Counter(_key(check) for check in trial.checks if check.source == "operations")
+    wanted = Counter(_key(check) for check in checks)
+    for name, about, parameters in (wanted - seen).elements():
+        yield "not checked", f"{name} {about} {parameters.decode()}"
+    for name, about, parameters in (seen - wanted).elements():
+        yield f"{name} {about} {parameters.decode()}", "a check of the matrix, once"
+    asked = Counter(check.id for check in trial.checks if check.source == "database")
+    for name in (Counter(queries) - asked).elements():
+        yield "not asked of the database", name
+    for name in (asked - Counter(queries)).elements():
+        yield name, "a query of the matrix, once"
+    for check in trial.checks:
+        if check.source == "database" and check.id in QUERIES:
+            query = QUERIES[check.id]
+            if (check.sql, check.title, check.parameters) != (query.sql, query.title, {}):
+                yield f"another query as {check.id}", "the invariant's own query"
+        elif check.source == "operations" and check.sql:
+            yield f"a query for {check.id}", "none: it is counted from the operations"
+    if trial.effects.sql != EFFECTS_SQL:
+        yield "another query for the effects", "the one that counts effects"
+
+
+@rule(
+    "failure.matrix-checks",
+    clause=_CLAUSE,
+    title="Every check of the matrix was made, with its own parameters and queries",
+    remedy=_OTHER_MATRIX,
+    level=Level.RECOMPUTED,
+)
+def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
+    """Neither a check less nor an easier one, with the faults and without."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    for place, scenario in enumerate(case.artifact.scenarios):
+        spec = MATRIX.get(scenario.id)
+        if spec is None:
+            continue  # failure.scenarios says so
+        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
+            where = f"scenarios[{place}].{name}.checks"
+            judgement.held()
+            for seen, expected in check_problems(trial, spec, with_faults=name == "trial"):
+                judgement.fail(where, words(seen), words(expected))
+
+
+@rule(
+    "failure.load",
+    clause=_CLAUSE,
+    title="Load ran throughout, at the rate of the matrix",
+    remedy="Give the injection a machine that can hold the rate, then inject again.",
+    level=Level.RECOMPUTED,
+)
+def load(case: FailureCase, judgement: Judgement) -> None:
+    """At least half of the arrivals that the rate asks for, and not more than can be judged."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    for place, scenario in enumerate(case.artifact.scenarios):
+        spec = MATRIX.get(scenario.id)
+        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
+            count = len(trial.operations.rows)
+            where = f"scenarios[{place}].{name}.operations"
+            judgement.check(
+                count <= OPERATIONS_MAX,
+                where,
+                words(f"{count} operations"),
+                words(f"at most {OPERATIONS_MAX}"),
+            )
+            if spec is None:
+                continue
+            # Arrivals end with the last fault's watch; what comes then only settles the open.
+            window = max((fault.watched_us for fault in trial.faults), default=spec.steady_us)
+            least = spec.rate_per_s * window // SECOND_US // 2
+            if count < least:
+                judgement.cannot_tell(
+                    where, words(f"{count} operations"), words(f"at least {least}")
+                )
+
+
+@rule(
+    "failure.witnesses",
+    clause=_CLAUSE,
+    title="Every fault has a witness that it took effect",
+    remedy="Without a witness nothing was proven; inject again.",
+    level=Level.RECOMPUTED,
+)
+def witnesses(case: FailureCase, judgement: Judgement) -> None:
+    """At least one witness each, and each of them shows that the fault bit."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    for place, scenario in enumerate(case.artifact.scenarios):
+        for number, fault in enumerate(scenario.trial.faults):
+            where = f"scenarios[{place}].trial.faults[{number}].witnesses"
+            if not fault.witnesses:
+                judgement.cannot_tell(
+                    where, words(f"no witness of {fault.id}"), words("one or more")
+                )
+            for witness in fault.witnesses:
+                if judging.bit(witness):
+                    judgement.held()
+                else:
+                    judgement.cannot_tell(
+                        where,
+                        words(f"{witness.name}: {witness.before} to {witness.during}"),
+                        words(f"{witness.needs} more at least"),
+                    )
+
+
+@rule(
+    "failure.recomputed",
+    clause=_CLAUSE,
+    title="Phases, recovery, checks, statuses and summary follow from operations and witnesses",
+    remedy=_FORGED,
+    level=Level.RECOMPUTED,
+)
+def recomputed(case: FailureCase, judgement: Judgement) -> None:
+    """Everything that is stated is what the same functions find again."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    if not is_judgeable(artifact.scenarios):
+        judgement.skip("checks or operations are not the matrix's: other rules say which")
+        return
+    judgement.held()
+    for found in judging.differences(artifact.scenarios, artifact.summary):
+        where = found.where.removeprefix("$.")
+        for path, seen, expected in differences(found.seen, found.expected, where):
+            judgement.fail(path, seen, expected)
+    for place, scenario in enumerate(artifact.scenarios):
+        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
+            for number, check in enumerate(trial.checks):
+                if check.source == "operations" and check.title != title(check.id):
+                    at = f"scenarios[{place}].{name}.checks[{number}].title"
+                    judgement.fail(at, check.title, title(check.id))
+
+
+def is_judgeable(scenarios: Iterable[Scenario]) -> bool:
+    """Return whether recomputing asks only for what the matrix asks for, of so many operations.
+
+    Some checks compare all operations with all: what a forger adds must not be run.
+    """
+    for scenario in scenarios:
+        spec = MATRIX.get(scenario.id)
+        for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
+            if spec is None or len(trial.operations.rows) > OPERATIONS_MAX:
+                return False
+            if any(check_problems(trial, spec, with_faults=with_faults)):
+                return False
+    return True
+
+
+@rule(
+    "failure.trial-clock",
+    clause=_CLAUSE,
+    title="Trials lie within the injection, one after the other on each stage, as long as they say",
+    remedy="Times are written by the injection; inject again instead of editing them.",
+    level=Level.RECOMPUTED,
+)
+def trial_clock(case: FailureCase, judgement: Judgement) -> None:
+    """No two trials of a stage overlap, and none is shorter than its operations."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    started = parse_instant(artifact.started_at)
+    ends = {False: started, True: started}
+    captured = parse_instant(artifact.captured_at)
+    for place, scenario in enumerate(artifact.scenarios):
+        # What the matrix runs beside the others is in order with itself alone.
+        beside = scenario.id in MATRIX and MATRIX[scenario.id].beside
+        before = ends[beside]
+        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
+            where = f"scenarios[{place}].{name}"
+            begin, end = parse_instant(trial.started_at), parse_instant(trial.ended_at)
+            judgement.check(
+                begin is not None, f"{where}.started_at", trial.started_at, words("a time")
+            )
+            judgement.check(end is not None, f"{where}.ended_at", trial.ended_at, words("a time"))
+            if begin is None or end is None:
+                continue
+            judgement.check(
+                end - begin >= trial.duration_us - _SLACK_US,
+                f"{where}.ended_at",
+                words(f"{(end - begin) / SECOND_US:.3f} s after started_at"),
+                words(f"at least {trial.duration_us / SECOND_US:.3f} s"),
+            )
+            if before is not None:
+                judgement.check(
+                    begin >= before - _SLACK_US,
+                    f"{where}.started_at",
+                    trial.started_at,
+                    words("not before the end of what came before"),
+                )
+            before = ends[beside] = end
+    for before in ends.values():
+        if before is None or captured is None:
+            continue
+        judgement.check(
+            before <= captured + _SLACK_US,
+            "captured_at",
+            artifact.captured_at,
+            words("not before the end of the last trial"),
+        )
+
+
+RULES = (
+    matrix_faults,
+    matrix_checks,
+    load,
+    witnesses,
+    recomputed,
+    trial_clock,
+)

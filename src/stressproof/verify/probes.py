@@ -1,0 +1,80 @@
+"""What a service said of itself before and after: the same, healthy, protected, the right build."""
+
+from stressproof.evidence.stress import RuntimeProbe, TargetProbe
+from stressproof.verify.rule import Judgement, words
+
+_HEALTHY = 200
+
+BUILD = ("version", "git_commit", "git_dirty")
+"""What stays the same as long as the same build answers."""
+
+IDENTITY = ("instance_id", *BUILD, "started_at")
+"""What stays the same as long as the same process answers."""
+
+DATABASE = (
+    "database_engine",
+    "database_engine_source",
+    "server_version",
+    "system_identifier",
+    "fsync",
+    "synchronous_commit",
+    "migration_head",
+)
+"""What stays the same as long as the same database is behind it."""
+
+_DURABILITY = ("fsync", "synchronous_commit")
+
+
+def judge_unchanged(
+    where: str,
+    before: TargetProbe | RuntimeProbe,
+    after: TargetProbe | RuntimeProbe,
+    names: tuple[str, ...],
+    judgement: Judgement,
+    after_at: str = "",
+) -> None:
+    """Every name that either probe states is the same in both."""
+    for name in names:
+        one, other = getattr(before, name), getattr(after, name)
+        if one is not None or other is not None:
+            judgement.check(one == other, f"{after_at or f'{where}.after'}.{name}", other, one)
+
+
+def judge_healthy(where: str, probe: RuntimeProbe, judgement: Judgement) -> None:
+    """The probe was answered with 200 and ``healthy``, without an error."""
+    code = probe.status_code
+    judgement.check(code == _HEALTHY, f"{where}.status_code", code, _HEALTHY)
+    judgement.check(probe.status == "healthy", f"{where}.status", probe.status, "healthy")
+    error = probe.probe_error
+    judgement.check(not error, f"{where}.probe_error", error, words("none"))
+
+
+def judge_unsafe(where: str, switched_off: list[str], judgement: Judgement) -> None:
+    """No protection of the service is switched off."""
+    judgement.check(not switched_off, where, switched_off, words("an empty array"))
+
+
+def judge_durable(where: str, probe: RuntimeProbe | None, judgement: Judgement) -> None:
+    """The database keeps what it confirms (ruling 17)."""
+    for setting in _DURABILITY:
+        value = None if probe is None else getattr(probe, setting)
+        if value is None:
+            judgement.cannot_tell(f"{where}.{setting}", None, "on")
+        else:
+            judgement.check(value != "off", f"{where}.{setting}", value, "on")
+
+
+def judge_build(
+    where: str, build: TargetProbe, expected: tuple[str, ...], judgement: Judgement
+) -> None:
+    """Where the service states its commit, it is an expected one, without local changes."""
+    if not expected:
+        judgement.skip("no commit was expected")
+        return
+    if build.git_commit is None:
+        judgement.skip("the target does not state its commit")
+        return
+    seen = build.git_commit
+    judgement.check(seen in expected, f"{where}.git_commit", seen, expected[0])
+    dirty = build.git_dirty
+    judgement.check(dirty is not True, f"{where}.git_dirty", dirty, False)  # noqa: FBT003

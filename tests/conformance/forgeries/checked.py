@@ -1,0 +1,99 @@
+"""What is judged about a good artifact, and what is not: nothing stops being judged unnoticed."""
+
+from typing import Any, NamedTuple
+
+from forgeries import failure_full
+from forgeries.honest_variants import BOUND, GATE
+
+from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
+from stressproof.verify.rule import Level
+from stressproof.verify.stress.verifier import RULES as STRESS_RULES
+
+
+class Judged(NamedTuple):
+    """A good artifact with the rules that find nothing to compare in it."""
+
+    base: str
+    kind: str
+    asked: dict[str, Any]
+    unchecked: frozenset[str]
+
+
+_FULL_STRESS = frozenset(rule.id for rule in STRESS_RULES if rule.level is Level.RECOMPUTED)
+_FULL_FAILURE = frozenset(rule.id for rule in FAILURE_RULES if rule.level is Level.RECOMPUTED)
+_NOT_ASKED = frozenset(
+    {"stress.unknown-fields-refused", "stress.commit", "stress.clean", "stress.age"}
+)
+_OF_PLAIN = frozenset({"stress.unknown-fields", "stress.unknown-fields-refused"})
+
+JUDGED = (
+    Judged(
+        "minimal",
+        "stress",
+        {},
+        _FULL_STRESS
+        | _NOT_ASKED
+        | {
+            "stress.status",
+            "stress.target",
+            "stress.engine-source",
+            "stress.probe",
+            "stress.preflight-checks",
+            "stress.averages",
+            "stress.average-possible",
+        },
+    ),
+    Judged(
+        "plain",
+        "stress",
+        {},
+        _FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source"},
+    ),
+    Judged(
+        "plain",
+        "stress",
+        {"refuse_unknown_fields": True, "max_artifact_age_hours": 24.0},
+        (_FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source"})
+        - {"stress.unknown-fields-refused", "stress.age"},
+    ),
+    Judged(
+        "full",
+        "stress",
+        {},
+        _NOT_ASKED
+        | _OF_PLAIN
+        | {"stress.probe", "stress.littles-law", "stress.unsafe", "stress.target-build"},
+    ),
+    Judged("full", "stress", GATE, _OF_PLAIN | {"stress.probe", "stress.littles-law"}),
+    Judged(
+        "open",
+        "stress",
+        {**GATE, **BOUND},
+        _OF_PLAIN | {"stress.probe", "stress.littles-law"},
+    ),
+    Judged(
+        "failure",
+        "failure",
+        {},
+        _FULL_FAILURE
+        | {
+            "failure.unknown-fields-refused",
+            "failure.status",
+            "failure.age",
+            "failure.commit",
+            "failure.clean",
+        },
+    ),
+    Judged(
+        "injection",
+        "failure",
+        {**failure_full.GATE, **failure_full.BOUND, "max_artifact_age_hours": 48.0},
+        frozenset(
+            {
+                "failure.unknown-fields",
+                "failure.unknown-fields-refused",
+                "failure.result-tails",
+            }
+        ),
+    ),
+)

@@ -1,0 +1,113 @@
+"""The failure-injection matrix: what is run, what is demanded and what is documented are one."""
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stressproof.evidence.checks import CHECKS, title
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, ScenarioSpec, baseline_checks
+from stressproof.evidence.failure_queries import QUERIES
+from stressproof.evidence.templates import FAILURE_TEMPLATE, TEMPLATE_MARKER
+from stressproof.faults.scenarios import SCRIPTS
+
+pytestmark = pytest.mark.gate
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/ops/enforcement_failure_injection_matrix.md").read_text()
+
+each_scenario = pytest.mark.parametrize("spec", MATRIX.values(), ids=list(MATRIX))
+
+
+def test_scenarios_are_the_protocols_five() -> None:
+    """FI-001 to FI-005, each with a script that runs it and no script without a scenario."""
+    assert list(MATRIX) == [f"FI-00{number}" for number in range(1, 6)]
+    assert list(SCRIPTS) == list(MATRIX)
+
+
+@each_scenario
+def test_every_check_exists_and_is_about_a_fault_that_is_there(spec: ScenarioSpec) -> None:
+    """A check that nobody can make, or about nothing, would be inconclusive for ever."""
+    faults = {fault.id for fault in spec.faults}
+    assert len(faults) == len(spec.faults) > 0
+    for check in spec.checks:
+        assert check.id in CHECKS
+        assert check.about in {"", *faults}
+        assert title(check.id)
+    assert set(spec.queries) <= set(QUERIES)
+    assert {check.about for check in spec.checks} >= faults
+
+
+@each_scenario
+def test_recovery_is_demanded_after_every_fault(spec: ScenarioSpec) -> None:
+    """Each fault's recovery is held against its objective, and watched beyond it."""
+    for fault in spec.faults:
+        about = {check.id for check in spec.checks if check.about == fault.id}
+        assert {"recovered", "healthy_after_recovery"} <= about
+        least = fault.objectives.rto_service_us + fault.objectives.window_us
+        assert fault.watch_us >= least
+        assert fault.witness
+
+
+@each_scenario
+def test_effects_are_demanded_with_and_without_faults(spec: ScenarioSpec) -> None:
+    """Acknowledged is durable and nothing is there twice, in the baseline as in the trial."""
+    wanted = {"acknowledged_durable", "no_double_effect", "every_key_read"}
+    assert wanted <= {check.id for check in spec.checks}
+    assert wanted | {"undisturbed"} <= {check.id for check in baseline_checks(spec)}
+    assert {"chain_unbroken", "decisions_equal_ledger", "nothing_leaked"} <= set(spec.queries)
+
+
+@each_scenario
+def test_every_fault_of_the_matrix_is_made_by_its_script(spec: ScenarioSpec) -> None:
+    """The script's injectors are chosen by the matrix's ids, all of them and no other."""
+    tree = ast.parse(inspect.getsource(sys.modules[SCRIPTS[spec.id].__module__]))
+    cases = {
+        case.pattern.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Match)
+        for case in node.cases
+        if isinstance(case.pattern, ast.MatchValue) and isinstance(case.pattern.value, ast.Constant)
+    }
+    assert cases == {fault.id for fault in spec.faults}
+
+
+@each_scenario
+def test_page_shows_the_scenario_as_it_is_run(spec: ScenarioSpec) -> None:
+    """Title, every fault with what it does, every check and every query are on the page."""
+    assert f"## {spec.id}: {spec.title}\n" in PAGE
+    section = PAGE.split(f"## {spec.id}: ")[1].split("\n## ")[0]
+    for fault in spec.faults:
+        assert f"| `{fault.id}` | {fault.how} |" in section
+    for name in {*(check.id for check in spec.checks), *spec.queries}:
+        assert f"`{name}`" in section
+
+
+def test_page_says_what_the_faults_are_not() -> None:
+    """The honest limits are where users read them."""
+    flat = " ".join(PAGE.split())
+    assert all(limit in flat for limit in LIMITS)
+
+
+def test_failure_template_is_rejected_as_what_it_is() -> None:
+    """Its marker is seen, and without the marker it is no evidence either."""
+    data = json.loads((ROOT / FAILURE_TEMPLATE).read_bytes())
+    assert TEMPLATE_MARKER in data
+    assert {scenario["id"] for scenario in data["scenarios"]} == set(MATRIX)
+    verdict = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "scripts/verify_enforcement_failure_injection_evidence.py"),
+            "--evidence-path",
+            str(ROOT / FAILURE_TEMPLATE),
+        ],
+        check=False,
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert verdict.returncode == 6
+    assert b"failure.template" in verdict.stdout + verdict.stderr

@@ -1,0 +1,228 @@
+"""Scenarios on a live service: they pass where it protects itself, and nowhere else.
+
+Each check is worth what it catches. So every scenario also runs with a protection switched off or
+a bug planted, and must fail there; and with a fault that does not bite, and must say so.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from stressproof.evidence.failure import Scenario
+from stressproof.evidence.failure_matrix import MATRIX, CheckSpec, FaultSpec, ScenarioSpec, part
+from stressproof.evidence.judging import differences, summarise
+from stressproof.faults.active import ActiveFaults
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Load
+from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.run import run_scenario
+from stressproof.faults.scenarios.fail_safe import FailSafe
+from stressproof.faults.stage import Stage
+from stressproof.faults.toxics import Timeout
+
+SEED = 20
+
+
+@contextlib.contextmanager
+def stage(
+    path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
+    """Yield a stage with a list of active faults of its own."""
+    active = ActiveFaults(path / "active.json")
+    with Stage(
+        active, workers=2, environment=environment, postgres_settings=settings, say=print
+    ) as entered:
+        yield entered
+    assert active.read() == []
+
+
+def short(name: str, *faults: str, without: tuple[str, ...] = ()) -> ScenarioSpec:
+    """Return a scenario with some of its faults, a short steady time, and no idle watching."""
+    spec = part(MATRIX[name], faults)
+    return replace(
+        spec,
+        steady_us=1_500_000,
+        faults=tuple(replace(fault, watched_longer_us=0) for fault in spec.faults),
+        checks=tuple(check for check in spec.checks if check.id not in without),
+    )
+
+
+def failed(scenario: Scenario) -> set[str]:
+    """Return the checks that failed with the faults injected."""
+    return {check.id for check in scenario.trial.checks if check.outcome == "fail"}
+
+
+def consistent(scenario: Scenario, spec: ScenarioSpec) -> bool:
+    """Return whether everything concluded follows from what was carried."""
+    return not differences([scenario], summarise([scenario]), {spec.id: spec})
+
+
+@pytest.fixture(scope="module")
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Yield a stage whose service has every protection."""
+    with stage(tmp_path_factory.mktemp("safe")) as entered:
+        yield entered
+
+
+@pytest.mark.timeout(180)
+def test_lost_answer_to_a_commit_has_one_effect(safe: Stage) -> None:
+    """Five commits that nobody heard of, asked again under the same key: one decision each."""
+    spec = short("FI-001", "commit_answer_lost", without=("sometimes.disturbed",))
+    scenario = run_scenario(safe, spec, seed=SEED, say=print)
+    assert scenario.reasons == []
+    assert scenario.status == "pass"
+    [fault] = scenario.trial.faults
+    assert fault.witnesses[0].during - fault.witnesses[0].before == 5
+    assert consistent(scenario, spec)
+
+
+class Toothless(ProxyFault):
+    """A black hole that was asked for and never made."""
+
+    def apply(self) -> int:
+        """Switch nothing on."""
+        self._toxics, toxics = (), self._toxics
+        try:
+            return super().apply()
+        finally:
+            self._toxics = toxics
+
+
+class ForgedFault(FailSafe):
+    """FI-001 with an injector that does not inject."""
+
+    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+        """Return the injector that does nothing."""
+        del fault, load
+        return Toothless(stage.proxy, Timeout("upstream"), Timeout("downstream"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_fault_that_did_not_bite_proves_nothing(safe: Stage) -> None:
+    """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
+    spec = short("FI-001", "black_hole")
+    scenario = run_scenario(safe, spec, seed=SEED, script=ForgedFault, say=print)
+    assert scenario.status == "inconclusive"
+    assert any("no proof that it bit" in reason for reason in scenario.reasons)
+    assert failed(scenario) == set()
+
+
+@pytest.mark.timeout(180)
+def test_without_idempotency_the_same_scenario_fails(tmp_path: Path) -> None:
+    """Asked again under the same key the decision is made again, and the checks see both."""
+    spec = short("FI-001", "commit_answer_lost")
+    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
+        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+    assert scenario.status == "fail"
+    assert "no_double_effect" in failed(scenario)
+    assert consistent(scenario, spec)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None:
+    """With synchronous_commit off a killed server forgets decisions that callers hold."""
+    spec = short("FI-001", "postgres_killed")
+    # Acknowledged just before the crash, and not written yet.
+    settings = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_buffers": "64MB"}
+    with stage(tmp_path, settings=settings) as unsafe:
+        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+    assert scenario.status == "fail"
+    assert "acknowledged_durable" in failed(scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
+    """Fifty gates that do not wait for each other each find the whole budget."""
+    spec = short("FI-002", "budget_race")
+    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
+        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+    assert scenario.status == "fail"
+    assert failed(scenario) & {"exactly_one_winner", "budgets_not_exceeded"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
+    """Far more than the limit is accepted within a minute."""
+    spec = short("FI-005", "flood")
+    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
+        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+    assert scenario.status == "fail"
+    assert "limit_kept" in failed(scenario)
+
+
+def planted(sql: str) -> Callable[[Stage], None]:
+    """Return what plants a bug in the database of a stage."""
+
+    def plant(entered: Stage) -> None:
+        with entered.connect() as connection:
+            connection.execute(sql.encode())
+
+    return plant
+
+
+FORGETS_SPENDING = planted("""
+CREATE FUNCTION enforcement.forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.token_consumed_at := NULL; NEW.token_consumed_by := NULL; RETURN NEW; END $$;
+GRANT EXECUTE ON FUNCTION enforcement.forget() TO enforcement_app;
+CREATE TRIGGER forget BEFORE UPDATE ON enforcement.approvals
+    FOR EACH ROW EXECUTE FUNCTION enforcement.forget();
+""")
+
+LOSES_CREDIT = planted("""
+CREATE FUNCTION enforcement.lose() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.remaining_usd > OLD.remaining_usd THEN NEW.remaining_usd := OLD.remaining_usd; END IF;
+RETURN NEW; END $$;
+GRANT EXECUTE ON FUNCTION enforcement.lose() TO enforcement_app;
+CREATE TRIGGER lose BEFORE UPDATE ON enforcement.credit_grants
+    FOR EACH ROW EXECUTE FUNCTION enforcement.lose();
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("name", "fault", "plant", "caught"),
+    [
+        ("FI-003", "replay_race", FORGETS_SPENDING, {"exactly_one_winner", "no_double_effect"}),
+        ("FI-004", "same_key_race", LOSES_CREDIT, {"credits_conserved"}),
+    ],
+)
+def test_planted_bug_is_caught(
+    tmp_path: Path, name: str, fault: str, plant: Callable[[Stage], None], caught: set[str]
+) -> None:
+    """A token that can be spent again, and a credit that is not given back, fail the scenario."""
+    with stage(tmp_path) as unsafe:
+        plant(unsafe)
+        scenario = run_scenario(unsafe, short(name, fault), seed=SEED, say=print)
+    assert scenario.status == "fail"
+    assert caught <= failed(scenario) | {
+        check.id for check in scenario.baseline.checks if check.outcome == "fail"
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
+def test_whole_scenario_passes(safe: Stage, name: str) -> None:
+    """With all faults of the matrix the live service passes, and every conclusion follows."""
+    scenario = run_scenario(safe, MATRIX[name], seed=SEED, say=print)
+    assert scenario.reasons == []
+    assert differences([scenario], summarise([scenario]), MATRIX) == []
+
+
+def test_checks_of_a_part_are_those_it_can_satisfy() -> None:
+    """A part of a scenario demands nothing about faults that it leaves out."""
+    spec = part(MATRIX["FI-001"], ["black_hole"])
+    assert [fault.id for fault in spec.faults] == ["black_hole"]
+    assert {check.about for check in spec.checks} == {"", "black_hole"}
+    assert CheckSpec("recovered", "slow_database") not in spec.checks

@@ -1,0 +1,209 @@
+# ruff: noqa: ARG002  # what stands in for the database takes what the database takes
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from enforcement.api import admission, counters, metrics
+from enforcement.api.admission import Admissions
+from enforcement.api.authentication import BearerClaims, Principals
+from enforcement.api.counters import CounterFile, Slot
+from enforcement.api.lanes import Lanes
+from enforcement.api.paths import ROUTES
+from enforcement.api.refusals import RefusalError
+from enforcement.domain.errors import NotFoundError
+from enforcement.domain.identity import Caller
+from enforcement.domain.vocabulary import Role
+from enforcement.store.errors import LockTimeoutError, UnavailableError
+from enforcement.store.limits import Admission, Limits
+
+pytestmark = pytest.mark.gate
+
+TENANT = UUID(int=1)
+DOWN = UnavailableError("database_unavailable", "gone")
+
+
+@pytest.fixture
+def slot(tmp_path: Path) -> Iterator[Slot]:
+    """A worker's counters."""
+    layout = metrics.layout(ROUTES)
+    counters.create(tmp_path / "counters", 1, layout)
+    file = CounterFile(tmp_path / "counters", 1, layout)
+    made = file.slot(0)
+    yield made
+    made.close()
+    file.close()
+
+
+class Silent:
+    """A limiter whose database does not answer: it fails at once, or never ends."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.hangs = hangs
+        self.asked = 0
+
+    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
+        """Never admit."""
+        self.asked += 1
+        if self.hangs:
+            await asyncio.sleep(3600)
+        raise DOWN
+
+    async def read(self, tenant_id: UUID) -> Limits:
+        """Never answer."""
+        raise DOWN
+
+
+def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> None:
+    """Of 120 a minute among four workers one admits 30, and says when to come back."""
+    limiter = Admissions(Silent(), workers=4, slot=slot)
+
+    async def flood() -> list[Admission]:
+        return [await limiter.admit(TENANT, "gate") for _ in range(100)]
+
+    answers = asyncio.run(flood())
+    admitted = [answer for answer in answers if answer.allowed]
+    # A flood that crosses a minute's border gets both minutes' shares.
+    assert len(admitted) in {30, 60}
+    refused = next(answer for answer in answers if not answer.allowed)
+    assert refused.scope == "tenant"
+    assert 1 <= refused.retry_after_s <= 60
+    fields = admission.headers(refused)
+    assert (fields["ratelimit-limit"], fields["ratelimit-remaining"]) == ("120", "0")
+    assert fields["retry-after"] == str(refused.retry_after_s)
+
+
+def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
+    """Many tenants together get no more than the worker's share of the global limit."""
+    limiter = Admissions(Silent(), workers=2, slot=slot)
+
+    async def flood() -> list[Admission]:
+        return [await limiter.admit(uuid4(), "gate") for _ in range(1300)]
+
+    answers = asyncio.run(flood())
+    assert sum(answer.allowed for answer in answers) in {600, 1200}
+    assert {answer.scope for answer in answers if not answer.allowed} == {"global"}
+
+
+def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
+    """A tenant whose limit was seen keeps that limit while the database is silent."""
+    limiter = Admissions(Silent(), workers=1, slot=slot)
+    limiter.learn(TENANT, Limits(tenant_per_minute=3, global_per_minute=1000))
+
+    async def flood() -> int:
+        return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(10)])
+
+    assert asyncio.run(flood()) in {3, 6}
+
+
+def test_a_database_that_hangs_is_not_asked_every_time(slot: Slot) -> None:
+    """After one wait the database is left alone for a while; requests pass without waiting."""
+    silent = Silent(hangs=True)
+    limiter = Admissions(silent, workers=1, slot=slot)
+
+    async def ask() -> None:
+        for _ in range(50):
+            await limiter.admit(TENANT, "gate")
+
+    asyncio.run(ask())
+    assert silent.asked == 1
+
+
+class Phone:
+    """A directory of principals that can be cut off."""
+
+    def __init__(self) -> None:
+        self.caller: Caller | None = None
+        self.error: Exception | None = None
+        self.asked = 0
+
+    async def __call__(self, tenant_id: UUID, principal_id: UUID) -> Caller:
+        """Answer, or fail as told."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        assert self.caller is not None
+        return self.caller
+
+
+CLAIMS = BearerClaims(sub=UUID(int=2), tenant_id=TENANT, exp=2**40, role=Role.OWNER)
+
+
+def test_a_principal_is_looked_up_once_for_many_requests(slot: Slot) -> None:
+    """Fifty requests at once ask the database once, and later ones not at all."""
+    phone = Phone()
+    phone.caller = CLAIMS.caller()
+    principals = Principals(phone, ttl_s=60, slot=slot)
+
+    async def crowd() -> None:
+        found = await asyncio.gather(*(principals.find(CLAIMS) for _ in range(50)))
+        assert set(found) == {phone.caller}
+        await principals.find(CLAIMS)
+
+    asyncio.run(crowd())
+    assert phone.asked == 1
+
+
+def test_a_known_principal_passes_while_the_database_is_silent(slot: Slot) -> None:
+    """What was known holds through an outage; who was never known is not."""
+    phone = Phone()
+    phone.caller = CLAIMS.caller()
+    principals = Principals(phone, ttl_s=0, slot=slot)
+
+    async def outage() -> None:
+        assert await principals.find(CLAIMS) == phone.caller
+        phone.error = DOWN
+        assert await principals.find(CLAIMS) == phone.caller
+        other = BearerClaims(sub=UUID(int=3), tenant_id=TENANT, exp=2**40)
+        assert await principals.find(other) is None
+
+    asyncio.run(outage())
+
+
+def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
+    """Once the database says that there is no such principal, no memory of it opens anything."""
+    phone = Phone()
+    phone.caller = CLAIMS.caller()
+    principals = Principals(phone, ttl_s=0, slot=slot)
+
+    async def removed() -> None:
+        await principals.find(CLAIMS)
+        phone.error = NotFoundError("principal_unknown", "no such principal")
+        with pytest.raises(RefusalError) as caught:
+            await principals.find(CLAIMS)
+        assert (caught.value.status, caught.value.code) == (401, "principal_unknown")
+        phone.error = DOWN
+        assert await principals.find(CLAIMS) is None
+
+    asyncio.run(removed())
+
+
+def test_a_lane_lets_a_few_in_and_others_past() -> None:
+    """Two of a tenant at a time; the rest waits in order; another tenant does not wait at all."""
+    lanes = Lanes(2)
+    inside: list[int] = []
+    most = 0
+
+    async def work(tenant_id: UUID) -> None:
+        nonlocal most
+        async with lanes.enter(tenant_id, wait_s=60):
+            inside.append(1)
+            most = max(most, len(inside))
+            await asyncio.sleep(0)
+            inside.pop()
+
+    async def crowd() -> None:
+        await asyncio.gather(*(work(TENANT) for _ in range(20)))
+        assert most == 2
+        async with lanes.enter(TENANT, wait_s=1), lanes.enter(TENANT, wait_s=1):
+            with pytest.raises(LockTimeoutError):
+                async with lanes.enter(TENANT, wait_s=0.01):
+                    pass
+            async with lanes.enter(UUID(int=9), wait_s=0.01):
+                pass
+        assert lanes._lanes == {}, "a lane that nobody uses is forgotten"
+
+    asyncio.run(crowd())
