@@ -62,11 +62,9 @@ async def page_json(
     """
     if not 1 <= limit <= MAX_PAGE:
         raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_PAGE}")
-    rows = await db.fetch(
-        "SELECT enforcement.ledger_page(%s, %s, %s, %s, %s)",
-        (caller.tenant_id, limit, before_sequence, start_at, end_at),
+    return await db.call(
+        "ledger_page", (caller.tenant_id, limit, before_sequence, start_at, end_at)
     )
-    return str(rows[0][0])
 
 
 def verify(dsn: str, tenant_id: UUID | None = None) -> list[Verification]:

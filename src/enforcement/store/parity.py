@@ -55,8 +55,7 @@ async def newest(db: Database, caller: Caller, *, limit: int) -> Parity:
     """
     if not 1 <= limit <= MAX_NEWEST:
         raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_NEWEST}")
-    rows = await db.fetch("SELECT enforcement.parity_newest(%s, %s)", (caller.tenant_id, limit))
-    return _READER.decode(rows[0][0])
+    return _READER.decode(await db.call("parity_newest", (caller.tenant_id, limit)))
 
 
 async def window(db: Database, caller: Caller, *, start_at: datetime, end_at: datetime) -> Parity:
@@ -70,14 +69,11 @@ async def window(db: Database, caller: Caller, *, start_at: datetime, end_at: da
     """
     if end_at <= start_at:
         raise InvalidError("empty_window", "the window's end is not after its start")
-    rows = await db.fetch(
-        "SELECT enforcement.parity_window(%s, %s, %s, %s)",
-        (caller.tenant_id, start_at, end_at, MAX_WINDOW_ROWS),
-    )
-    if rows[0][0] is None:
+    text = await db.call("parity_window", (caller.tenant_id, start_at, end_at, MAX_WINDOW_ROWS))
+    if not text:
         raise InvalidError(
             "too_many_rows",
             f"the window holds more than {MAX_WINDOW_ROWS} ledger rows",
             hint="Narrow the window, or ask with limit=1..1000 for the newest decisions.",
         )
-    return _READER.decode(rows[0][0])
+    return _READER.decode(text)

@@ -22,9 +22,15 @@ from psycopg_pool.base import AttemptWithBackoff
 from enforcement.store.settings import StoreSettings
 
 _WAIT_INTERVAL_S: Final = 0.1
-# Every statement here finds its rows by an index. Plans are made once a session, maybe while the
-# tables are empty and a scan looks cheap: that plan would then be kept as they grow.
-_SESSION: Final = ("timezone=UTC", "plan_cache_mode=force_generic_plan", "enable_seqscan=off")
+# Every statement here finds its rows by an index, in the index's order. Plans are made once a
+# session, maybe while the tables are empty and a scan or a sort looks cheap: that plan would then
+# be kept as they grow.
+_SESSION: Final = (
+    "timezone=UTC",
+    "plan_cache_mode=force_generic_plan",
+    "enable_seqscan=off",
+    "enable_sort=off",
+)
 
 RV = TypeVar("RV")
 
@@ -88,13 +94,12 @@ class SteadyPool(AsyncConnectionPool[CuttableConnection]):
         await super()._add_connection(attempt or SteadyBackoff(), growing)
 
 
-def make_pool(settings: StoreSettings) -> SteadyPool:
-    """Build the pool, closed; connections carry the server-side timeouts.
+def session_options(settings: StoreSettings) -> str:
+    """Return what every session is started with: server-side timeouts, and how it plans.
 
     Raises:
         psycopg.ProgrammingError: The DSN cannot be parsed.
     """
-    given = conninfo_to_dict(settings.dsn)
     timeouts = {
         "statement_timeout": settings.statement_timeout_s,
         "lock_timeout": settings.lock_timeout_s,
@@ -102,9 +107,18 @@ def make_pool(settings: StoreSettings) -> SteadyPool:
         # A backend whose client is gone notices while it waits or works.
         "client_connection_check_interval": 1.0,
     }
-    options = [str(given.get("options", ""))]
+    options = [str(conninfo_to_dict(settings.dsn).get("options", ""))]
     options += [f"-c {name}={round(seconds * 1000)}" for name, seconds in timeouts.items()]
     options += [f"-c {setting}" for setting in _SESSION]
+    return " ".join(options).strip()
+
+
+def make_pool(settings: StoreSettings) -> SteadyPool:
+    """Build the pool, closed; connections carry the server-side timeouts.
+
+    Raises:
+        psycopg.ProgrammingError: The DSN cannot be parsed.
+    """
     return SteadyPool(
         settings.dsn,
         connection_class=CuttableConnection,
@@ -112,7 +126,7 @@ def make_pool(settings: StoreSettings) -> SteadyPool:
             "autocommit": True,
             "connect_timeout": settings.connect_timeout_s,
             "application_name": settings.application_name,
-            "options": " ".join(options).strip(),
+            "options": session_options(settings),
         },
         min_size=settings.pool_size,
         max_size=settings.pool_size,

@@ -269,13 +269,15 @@ async def release_overdue(
     async def work(tx: Transaction) -> Sweep:
         bound = domain.overdue_before(tx.now, older_than_seconds)
         rows = await tx.all(
-            "UPDATE enforcement.decisions d SET reservation_active = false"
-            " WHERE d.tenant_id = %s AND d.decision_id IN ("
+            # Materialised: as a subquery of IN it may be run once a row, each time with LIMIT more.
+            "WITH due AS MATERIALIZED ("
             "   SELECT decision_id FROM enforcement.decisions"
             "   WHERE tenant_id = %s AND reservation_active AND created_at < %s"
             "   ORDER BY created_at, decision_id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " UPDATE enforcement.decisions d SET reservation_active = false"
+            " FROM due WHERE d.tenant_id = %s AND d.decision_id = due.decision_id"
             " RETURNING enforcement.decision_json(d)",
-            (tx.tenant_id, tx.tenant_id, bound, limit),
+            (tx.tenant_id, bound, limit, tx.tenant_id),
         )
         swept = sorted(
             (records.decision(text) for (text,) in rows),

@@ -1,0 +1,147 @@
+"""The quick way over a connection: quoting that holds, errors and cuts like a cursor's."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from control_plane import Cluster
+from enforcement.store import wire
+from enforcement.store.database import Database
+from enforcement.store.errors import DeadlineError, EvaluationError
+
+NASTY = (
+    "",
+    "'",
+    "''",
+    "\\",
+    "\\'; DROP TABLE enforcement.ledger; --",
+    "$$ $1 %s %(x)s :x",
+    "é\u2028\U0001f600",
+    '{"a": "b\\"c"}',
+    "\n\t\x01",
+    "NULL",
+)
+
+
+async def _echo(db: Database, value: wire.Value, cast: str) -> str:
+    async with db.lease(db.deadline(None)) as lease:
+        quoted = wire.call(lease.connection, "f", (value,))
+        literal = quoted.removeprefix(b"SELECT enforcement.f(").removesuffix(b")")
+        query = b"SELECT (%s::%s)::text" % (literal, cast.encode())
+        answer = await wire.exchange(lease.connection, query)
+        assert answer is not None
+        return answer.decode()
+
+
+def test_every_text_comes_back_as_it_went(cluster: Cluster) -> None:
+    """Quotes, backslashes, placeholders and any Unicode are data, never SQL."""
+
+    async def work(db: Database) -> None:
+        for text in NASTY:
+            assert await _echo(db, text, "text") == text
+        for kept in (NASTY[1:2], NASTY):
+            listed = await _echo(db, list(kept), "text[]")
+            rows = await db.fetch("SELECT %s::text[]", (listed,))
+            assert rows[0][0] == list(kept)
+
+    cluster.run(work)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\x00", codec="utf-8")), max_size=8))
+def test_any_texts_survive_as_literal_and_as_array(cluster: Cluster, texts: list[str]) -> None:
+    """Whatever Unicode holds, apart from U+0000."""
+
+    async def work(db: Database) -> None:
+        for text in texts:
+            assert await _echo(db, text, "text") == text
+        rows = await db.fetch("SELECT %s::text[]", (await _echo(db, texts, "text[]"),))
+        assert rows[0][0] == texts
+
+    cluster.run(work)
+
+
+def test_plain_values_mean_what_they_mean(cluster: Cluster) -> None:
+    """Numbers, booleans, ids and instants arrive as their PostgreSQL equals."""
+    some_id, now = uuid.uuid4(), datetime(2026, 2, 25, 12, 0, 0, 123456, tzinfo=UTC)
+
+    async def work(db: Database) -> None:
+        assert await _echo(db, 42, "int") == "42"
+        assert await _echo(db, -1, "int") == "-1"
+        assert await _echo(db, value=True, cast="boolean") == "true"
+        assert await _echo(db, some_id, "uuid") == str(some_id)
+        assert await _echo(db, now, "timestamptz") == "2026-02-25 12:00:00.123456+00"
+        async with db.lease(db.deadline(None)) as lease:
+            assert await wire.exchange(lease.connection, b"SELECT NULL") is None
+            assert await wire.exchange(lease.connection, b"SELECT 1 WHERE false") is None
+            assert await wire.exchange(lease.connection, b"SELECT 1; SELECT 2") == b"2"
+
+    cluster.run(work)
+
+
+def test_a_long_message_and_a_long_answer_pass_whole(cluster: Cluster) -> None:
+    """Megabytes both ways: the socket takes and gives them in pieces."""
+    text = "0123456789abcdef" * 250_000
+
+    async def work(db: Database) -> None:
+        assert await _echo(db, text, "text") == text
+
+    cluster.run(work)
+
+
+def test_an_error_carries_its_sqlstate_and_the_connection_lives_on(cluster: Cluster) -> None:
+    """Refusals are psycopg's own exceptions, by state; U+0000 never leaves."""
+
+    async def work(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            for query, state in ((b"SELECT 1/0", "22012"), (b"SELECT nowhere", "42703")):
+                with pytest.raises(psycopg.Error) as refusal:
+                    await wire.exchange(lease.connection, query)
+                assert refusal.value.sqlstate == state
+            assert await wire.exchange(lease.connection, b"SELECT 1") == b"1"
+        with pytest.raises(EvaluationError):
+            await db.call("f", ("a\x00b",))
+
+    cluster.run(work)
+
+
+def test_an_exchange_ends_at_the_deadline_and_when_cancelled(cluster: Cluster) -> None:
+    """A server that does not answer is left; the pool gives a fresh connection afterwards."""
+
+    async def sleep(db: Database, deadline_s: float) -> None:
+        async with db.lease(db.deadline(deadline_s)) as lease:
+            await wire.exchange(lease.connection, b"SELECT pg_sleep(600)")
+
+    async def work(db: Database) -> None:
+        with pytest.raises(DeadlineError):
+            await sleep(db, 0.2)
+        hanging = asyncio.create_task(sleep(db, 500.0))
+        await asyncio.sleep(0.1)
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+        assert await db.fetch("SELECT 1") == [(1,)]
+
+    cluster.run(work, pool_size=1)
+
+
+def test_a_terminated_backend_is_a_lost_connection(cluster: Cluster) -> None:
+    """The loss is seen at once and classified; the next call is served."""
+
+    async def work(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            pid = await wire.exchange(lease.connection, b"SELECT pg_backend_pid()")
+            assert pid is not None
+            pending = asyncio.create_task(wire.exchange(lease.connection, b"SELECT pg_sleep(600)"))
+            await asyncio.sleep(0.1)
+            cluster.sql("SELECT pg_terminate_backend(%s)", int(pid))
+            with pytest.raises(psycopg.OperationalError):
+                await pending
+        assert await db.fetch("SELECT 1") == [(1,)]
+
+    cluster.run(work, pool_size=1)
