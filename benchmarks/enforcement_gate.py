@@ -230,14 +230,14 @@ def run_client(
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Return the processor time of processes that still run."""
+    """Return the processor time of processes and of their children that ended."""
     total = 0
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
             continue
-        total += int(fields[11]) + int(fields[12])
+        total += sum(int(fields[index]) for index in (11, 12, 13, 14))
     return total / TICKS
 
 

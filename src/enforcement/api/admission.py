@@ -23,7 +23,7 @@ from enforcement.store.limits import (
     Limits,
 )
 
-WAIT_S: Final = 0.25
+ABREAST: Final = 4
 SUSPICION_S: Final = 0.5
 WINDOW_S: Final = 60
 MAX_REMEMBERED: Final = 4096
@@ -62,23 +62,33 @@ class Admissions:
         shared: The limiter of the database.
         workers: Among whom a limit is shared while the database is silent.
         slot: Counts what was admitted and refused.
+        wait_s: How long the database may take before it counts as silent.
         enforced: False admits everything while the database is silent, too.
     """
 
     def __init__(
-        self, shared: SharedLimiter, *, workers: int, slot: Slot, enforced: bool = True
+        self,
+        shared: SharedLimiter,
+        *,
+        workers: int,
+        slot: Slot,
+        wait_s: float,
+        enforced: bool = True,
     ) -> None:
         self._shared = shared
         self._workers = workers
         self._slot = slot
         self._enforced = enforced
+        self._wait_s = wait_s
+        # All requests count in one row: more connections would wait for it, not be faster.
+        self._abreast = asyncio.Semaphore(ABREAST)
         self._limits: dict[UUID, Limits] = {}
         self._windows: dict[tuple[str, UUID | None], _Window] = {}
         self._suspect_until = 0.0
         self._running: set[asyncio.Task[Admission]] = set()
 
     async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
-        """Count one request; never waits longer than 0.25 s for the database."""
+        """Count one request; the database is waited for a bounded time."""
         admission = await self._ask(tenant_id, bucket)
         path = "shared"
         if admission is None:
@@ -98,16 +108,20 @@ class Admissions:
         if time.monotonic() < self._suspect_until:
             return None
         # A task that is waited for and not cancelled: it ends by its own deadline.
-        task = asyncio.ensure_future(self._shared.admit(tenant_id, bucket))
+        task = asyncio.ensure_future(self._count(tenant_id, bucket))
         self._running.add(task)
         task.add_done_callback(self._finish)
-        await asyncio.wait({task}, timeout=WAIT_S)
+        await asyncio.wait({task}, timeout=self._wait_s)
         if task.done() and task.exception() is None:
             return task.result()
         self._suspect_until = time.monotonic() + SUSPICION_S
         if task.done() and not isinstance(task.exception(), StoreError):
             return task.result()  # raises: a bug, which must show
         return None
+
+    async def _count(self, tenant_id: UUID, bucket: str) -> Admission:
+        async with self._abreast:
+            return await self._shared.admit(tenant_id, bucket)
 
     def _finish(self, task: asyncio.Task[Admission]) -> None:
         self._running.discard(task)

@@ -171,7 +171,7 @@ def test_a_stop_loses_no_answered_write(begin: Starter, world: World, tenant: Te
         writer.join()
     rows = world.query(
         "SELECT decision_id::text FROM enforcement.ledger WHERE tenant_id = %s"
-        " AND event LIKE 'decision%%'",
+        " AND event::text LIKE 'decision%%'",
         (tenant.tenant_id,),
     )
     assert set(answered) <= {row[0] for row in rows}

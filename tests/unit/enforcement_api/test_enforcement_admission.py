@@ -58,7 +58,7 @@ class Silent:
 
 def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> None:
     """Of 120 a minute among four workers one admits 30, and says when to come back."""
-    limiter = Admissions(Silent(), workers=4, slot=slot)
+    limiter = Admissions(Silent(), workers=4, slot=slot, wait_s=0.1)
 
     async def flood() -> list[Admission]:
         return [await limiter.admit(TENANT, "gate") for _ in range(100)]
@@ -77,7 +77,7 @@ def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> N
 
 def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
     """Many tenants together get no more than the worker's share of the global limit."""
-    limiter = Admissions(Silent(), workers=2, slot=slot)
+    limiter = Admissions(Silent(), workers=2, slot=slot, wait_s=0.1)
 
     async def flood() -> list[Admission]:
         return [await limiter.admit(uuid4(), "gate") for _ in range(1300)]
@@ -89,7 +89,7 @@ def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
 
 def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
     """A tenant whose limit was seen keeps that limit while the database is silent."""
-    limiter = Admissions(Silent(), workers=1, slot=slot)
+    limiter = Admissions(Silent(), workers=1, slot=slot, wait_s=0.1)
     limiter.learn(TENANT, Limits(tenant_per_minute=3, global_per_minute=1000))
 
     async def flood() -> int:
@@ -101,7 +101,7 @@ def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
 def test_a_database_that_hangs_is_not_asked_every_time(slot: Slot) -> None:
     """After one wait the database is left alone for a while; requests pass without waiting."""
     silent = Silent(hangs=True)
-    limiter = Admissions(silent, workers=1, slot=slot)
+    limiter = Admissions(silent, workers=1, slot=slot, wait_s=0.1)
 
     async def ask() -> None:
         for _ in range(50):
