@@ -143,7 +143,7 @@ WORSE: Mapping[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=WORLDS, data=st.data(), name=st.sampled_from(sorted(WORSE)))
 def test_worse_evidence_never_passes_where_better_did_not(
     world: World, data: st.DataObject, name: str
@@ -164,7 +164,7 @@ def test_worse_evidence_never_passes_where_better_did_not(
     assert before.exit_code is Exit.PASS or after.exit_code is not Exit.PASS
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=WORLDS, place=st.integers(0, 1))
 def test_not_naming_stress_evidence_never_releases(world: World, place: int) -> None:
     """A caller who leaves a path out may pass the steps, and releases nothing he could not before.
@@ -179,7 +179,7 @@ def test_not_naming_stress_evidence_never_releases(world: World, place: int) -> 
         assert after.exit_code is not Exit.PASS
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=WORLDS)
 def test_accepted_means_everything_that_it_says(world: World) -> None:
     """Stress evidence is good, fresh, of this clean commit; all that was asked holds; steps ran."""
@@ -198,7 +198,7 @@ def test_accepted_means_everything_that_it_says(world: World) -> None:
     assert decision.accepted is (holds and world.step == "passed")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=WORLDS)
 def test_the_exit_code_is_the_strongest_of_the_reasons(world: World) -> None:
     """A gate that is shut has a reason, and one that is open has none."""

@@ -246,8 +246,8 @@ _FI_002 = ScenarioSpec(
         FaultSpec(
             "worker_killed",
             "kill_worker",
-            "SIGKILL to a worker whose sessions hold or await locks",
-            "the worker gone, and another in its place",
+            "SIGKILL to a worker in the middle of a transaction that holds a tenant's lock",
+            "its session seen holding the lock and then gone; the worker gone and replaced",
             1 * _S,
             LATER,
         ),

@@ -109,6 +109,14 @@ class Pair:
             self._proxy.log("upstream_refused", pair=self.number, error=str(error.strerror))
             self.close(reset=True)
 
+    def ports(self) -> dict[str, int]:
+        """Return the client's port and ours towards the server, 0 where there is none yet."""
+        return {
+            "pair": self.number,
+            "client_port": _port(self.client.transport, "peername"),
+            "server_port": _port(self.server.transport, "sockname"),
+        }
+
     def outgoing(self, side: Side) -> Flow:
         """Return the flow that writes to a side."""
         return self.flows["downstream" if side is self.client else "upstream"]
@@ -225,6 +233,11 @@ class Pair:
             elif side.transport is not None:
                 side.transport.close()
         self._proxy.ended(self, reset=reset)
+
+
+def _port(transport: asyncio.Transport | None, end: str) -> int:
+    address = None if transport is None else transport.get_extra_info(end)
+    return int(address[1]) if address else 0
 
 
 def _mentions(statements: tuple[str, ...], text: str) -> bool:

@@ -223,6 +223,10 @@ class Proxy:
         """Return the events kept with a number above one."""
         return [event for event in self._events if event["number"] > after]
 
+    def pairs(self) -> list[dict[str, int]]:
+        """Return the ports of every live pair, on both sides of us."""
+        return [pair.ports() for pair in self._pairs]
+
     def snapshot(self) -> dict[str, Any]:
         """Return everything counted, as plain values."""
         return {

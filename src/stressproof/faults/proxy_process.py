@@ -112,6 +112,12 @@ class ProxyProcess:
         """Return the counters and present toxics."""
         return dict(self._command({"do": "state"})["state"])
 
+    def client_port_of(self, server_port: int) -> int | None:
+        """Return the client's port of the pair that reaches the server from one of our ports."""
+        pairs = self._command({"do": "pairs"})["pairs"]
+        found = [pair["client_port"] for pair in pairs if pair["server_port"] == server_port]
+        return int(found[0]) if found else None
+
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """Return events with a number above one, oldest first."""
         return list(self._command({"do": "events", "after": after})["events"])

@@ -22,7 +22,7 @@ _LINE = 1 << 20
 async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
     """Carry out one command and return its answer.
 
-    Commands: ``set`` (``toxics``), ``reset``, ``state``, ``events`` (``after``).
+    Commands: ``set`` (``toxics``), ``reset``, ``state``, ``pairs``, ``events`` (``after``).
     """
     before = proxy.snapshot()
     match command.get("do"):
@@ -34,6 +34,8 @@ async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
             return {"pairs": pairs, "before": before, "state": proxy.snapshot()}
         case "state":
             return {"state": before}
+        case "pairs":
+            return {"pairs": proxy.pairs()}
         case "events":
             return {"events": proxy.events(int(command.get("after", 0)))}
         case other:

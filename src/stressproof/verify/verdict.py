@@ -52,7 +52,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         exit_code: What a process that judged only this ends with.
         level: What the verdict rests on.
         required_level: What was asked for.
-        profile: As the artifact says; null where it does not.
+        profile: As the artifact says, in characters that can be printed; null where it does not.
         commit: The build that the evidence is about; null where it does not say.
         captured_at: Likewise.
         age_hours: At the time of the verdict; null where not known.
@@ -191,3 +191,8 @@ def unread(
 def encodable(path: str) -> str:
     """Return a path as UTF-8 can carry it: file names may be bytes that are none."""
     return path.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(text: str | None) -> str | None:
+    """Return an artifact's own words as they may be printed, null where it has none."""
+    return None if text is None else printable(text)

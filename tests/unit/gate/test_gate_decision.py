@@ -98,7 +98,9 @@ def test_a_gate_without_evidence_says_that_it_releases_nothing() -> None:
     decision = decided(Asked())
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
+    assert not decision.is_release_decision
     assert render(decision, "text").rstrip().split("\n")[-1].startswith(NOT_A_DECISION)
+    assert json.loads(render(decision, "json"))["notice"] == NOT_A_DECISION
 
 
 def test_by_default_gates_refuse_what_is_only_declared(project: ReleaseProject) -> None:
@@ -205,6 +207,15 @@ def test_evidence_about_another_commit_blocks(project: ReleaseProject, case: str
     commit, rules = COMMITS[case]
     project.stress(commit=commit)
     assert rules <= blocking(decided(stress_asked()))
+
+
+def test_failure_evidence_about_another_commit_blocks(project: ReleaseProject) -> None:
+    """The other half is bound to the build as well."""
+    project.stress()
+    data = project.failure_data()
+    data["subject"]["git_commit"] = "1" * 40
+    project.store(FAILURE, data)
+    assert blocking(decided(both_asked(), RELEASE)) == {"failure.commit"}
 
 
 def test_evidence_committed_after_its_capture_still_counts(project: ReleaseProject) -> None:
@@ -390,6 +401,15 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
     assert decision.would_pass
     assert decision.loosened == ["stress: min_duration_seconds 10 is below 30"]
     assert not decision.accepted
+
+
+def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleaseProject) -> None:
+    """A rehearsal with any floor loosened is no rehearsal of the release."""
+    project.stress()
+    looser = msgspec.structs.replace(Asked().failure, max_artifact_age_hours=100.0)
+    decision = decided(stress_asked(failure=looser, dry_run=True))
+    assert decision.exit_code is Exit.INCONCLUSIVE
+    assert decision.would_pass
 
 
 def test_a_rehearsal_of_nothing_is_inconclusive() -> None:

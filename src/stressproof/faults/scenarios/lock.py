@@ -7,7 +7,8 @@ from stressproof.faults.database_faults import HoldLock
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.service_faults import KillWorker
+from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
+from stressproof.faults.service_faults import KillHoldingWorker
 from stressproof.faults.stage import Stage
 
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
@@ -61,7 +62,7 @@ class LockContention:
             case "holder_killed":
                 return KilledHolder(stage, self._hot)
             case "worker_killed":
-                return KillWorker(stage.master, stage.workers)
+                return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
                 return Race(load, "a budget that pays once", [self._volley], needs=RACERS // 2)
             case other:

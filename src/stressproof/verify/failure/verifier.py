@@ -9,7 +9,7 @@ from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, rule, words
-from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 
 @rule(
@@ -63,6 +63,7 @@ def verify(
     outcome, code = overall(results, loosened=loosened)
     captured_at = case.declared.captured_at
     captured = None if captured_at is None else parse_instant(captured_at)
+    subject = case.declared.subject
     return Verdict(
         kind="failure",
         path=encodable(document.path),
@@ -72,9 +73,9 @@ def verify(
         exit_code=code,
         level=reached_level(results, case.highest_level),
         required_level=requirements.minimum_level,
-        profile=case.declared.profile,
-        commit=None if case.declared.subject is None else case.declared.subject.git_commit,
-        captured_at=captured_at,
+        profile=shown(case.declared.profile),
+        commit=shown(None if subject is None else subject.git_commit),
+        captured_at=shown(captured_at),
         age_hours=None if captured is None else round((now_us - captured) / HOUR_US, 3),
         judged_at=show_instant(now_us),
         figures=_figures(case),

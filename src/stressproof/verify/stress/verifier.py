@@ -23,7 +23,7 @@ from stressproof.verify.stress import (
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.evaluation import error_rate
 from stressproof.verify.stress.requirements import Requirements
-from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level
+from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 
 @rule(
@@ -84,6 +84,7 @@ def verify(
     would_pass = overall(results)[1] == 0
     outcome, code = overall(results, loosened=loosened)
     captured = case.captured_us
+    subject = case.declared.subject
     return Verdict(
         kind="stress",
         path=encodable(document.path),
@@ -93,9 +94,9 @@ def verify(
         exit_code=code,
         level=reached_level(results, case.highest_level),
         required_level=requirements.minimum_level,
-        profile=case.declared.profile,
-        commit=None if case.declared.subject is None else case.declared.subject.git_commit,
-        captured_at=case.declared.captured_at,
+        profile=shown(case.declared.profile),
+        commit=shown(None if subject is None else subject.git_commit),
+        captured_at=shown(case.declared.captured_at),
         age_hours=None if captured is None else round((now_us - captured) / HOUR_US, 3),
         judged_at=show_instant(now_us),
         figures=_figures(case),
