@@ -39,7 +39,7 @@ from enforcement.store import tenants
 from enforcement.store.database import Database
 from enforcement.store.errors import StoreError
 from enforcement.store.gates import GateAnswer
-from enforcement.store.limits import Admission, Limits
+from enforcement.store.limits import Admission
 
 BEAT_S: Final = 0.25
 POOL_SAMPLE_S: Final = 1.0
@@ -74,13 +74,9 @@ class Backend:
         if not task.cancelled():
             task.exception()  # the next request meets the same fault and reports it
 
-    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
-        """Count a request against the shared limits."""
-        return await limit_store.admit(self._db, tenant_id, bucket=bucket)
-
-    async def read(self, tenant_id: UUID) -> Limits:
-        """Return a tenant's limits."""
-        return await limit_store.read(self._db, tenant_id)
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+        """Count requests against the shared limits."""
+        return await limit_store.admit(self._db, tenant_id, bucket=bucket, count=count)
 
     async def evaluate(
         self, caller: Caller, request: GateRequest, *, deadline_s: float

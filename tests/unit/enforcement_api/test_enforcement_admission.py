@@ -5,9 +5,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from enforcement.api import admission, counters, metrics
-from enforcement.api.admission import Admissions
+from enforcement.api.admission import Admissions, Purse
 from enforcement.api.authentication import BearerClaims, Principals
 from enforcement.api.counters import CounterFile, Slot
 from enforcement.api.lanes import Lanes
@@ -44,16 +46,95 @@ class Silent:
         self.hangs = hangs
         self.asked = 0
 
-    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
         """Never admit."""
         self.asked += 1
         if self.hangs:
             await asyncio.sleep(3600)
         raise DOWN
 
-    async def read(self, tenant_id: UUID) -> Limits:
-        """Never answer."""
-        raise DOWN
+
+class Counter:
+    """A limiter with room for so many, which counts and remembers how it was asked."""
+
+    def __init__(self, room: int, limit: int) -> None:
+        self.room = room
+        self.limit = limit
+        self.asked: list[int] = []
+
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+        """Grant what there is room for."""
+        self.asked.append(count)
+        await asyncio.sleep(0.01)
+        granted = min(count, self.room)
+        self.room -= granted
+        return Admission(
+            granted=granted,
+            limit=self.limit,
+            remaining=self.room,
+            retry_after_s=int(granted < count) * 60,
+            reset_s=60,
+            scope="tenant",
+        )
+
+
+def test_a_crowd_is_counted_together_and_no_more_pass_than_granted(slot: Slot) -> None:
+    """Of 50 at once for 20 places 20 pass, and the database is asked twice, not 50 times."""
+    counter = Counter(20, 20)
+    limiter = Admissions(counter, workers=2, slot=slot, wait_s=20)
+
+    async def crowd() -> list[Admission]:
+        return await asyncio.gather(*(limiter.admit(TENANT, "gate") for _ in range(50)))
+
+    answers = asyncio.run(crowd())
+    assert sum(answer.allowed for answer in answers) == 20
+    assert sum(counter.asked) == 50, "a small limit grants nothing ahead"
+    assert len(counter.asked) <= 2
+
+
+def test_a_large_limit_is_granted_ahead_as_it_is_used(slot: Slot) -> None:
+    """A steady caller with a large limit seldom asks; never is more used than was granted."""
+    counter = Counter(1_000_000, 1_000_000)
+    limiter = Admissions(counter, workers=2, slot=slot, wait_s=20)
+
+    async def steady() -> int:
+        return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(500)])
+
+    assert asyncio.run(steady()) == 500
+    assert len(counter.asked) < 30
+    assert sum(counter.asked) >= 500
+    assert max(counter.asked) <= admission.MAX_AHEAD + 1
+
+
+@given(
+    limit=st.integers(1, 30_000),
+    free=st.floats(0, 1),
+    pauses=st.lists(st.booleans(), max_size=60),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_granted_ahead_is_never_more_than_a_thousandth(
+    limit: int, free: float, pauses: list[bool]
+) -> None:
+    """Whatever the limit, what is free and how often it is asked, little is granted ahead."""
+    purse = Purse()
+    remaining = int(limit * free)
+    for pause in pauses:
+        if purse.take(float("inf") if pause else 0.0) is not None:
+            continue
+        ahead = purse.ahead()
+        assert ahead <= remaining // 1000
+        assert ahead == 0 or limit >= 10_000
+        granted = min(remaining, 1 + ahead)
+        remaining -= granted
+        answer = Admission(
+            granted=granted,
+            limit=limit,
+            remaining=remaining,
+            retry_after_s=0,
+            reset_s=60,
+            scope="tenant",
+        )
+        purse.share_out(answer, [])
 
 
 def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> None:
