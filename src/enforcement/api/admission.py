@@ -52,6 +52,10 @@ class SharedLimiter(Protocol):
         """
         ...
 
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return a tenant's limits as last read, without I/O."""
+        ...
+
 
 class Purse:
     """What one tenant was granted and has not used, and who waits for more.
@@ -137,7 +141,6 @@ class Admissions:
         self._abreast = asyncio.Semaphore(ABREAST)
         self._purses: dict[Key, Purse] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
-        self._limits: dict[UUID, Limits] = {}
         self._windows: dict[tuple[str, UUID | None], _Window] = {}
         self._suspect_until = 0.0
 
@@ -151,12 +154,6 @@ class Admissions:
         result = "admitted" if admission.allowed else f"refused_{admission.scope}"
         self._slot.add(metrics.ADMISSIONS, (result, path))
         return admission
-
-    def learn(self, tenant_id: UUID, limits: Limits) -> None:
-        """Remember what a tenant is allowed, for when the database is silent."""
-        if len(self._limits) >= MAX_REMEMBERED and tenant_id not in self._limits:
-            self._limits.pop(next(iter(self._limits)))
-        self._limits[tenant_id] = limits
 
     async def _ask(self, key: Key) -> Admission | None:
         now = time.monotonic()
@@ -212,7 +209,7 @@ class Admissions:
             del self._asking[key]
 
     def _admit_locally(self, tenant_id: UUID, bucket: str) -> Admission:
-        limits = self._limits.get(tenant_id) or Limits(
+        limits = self._shared.known_limits(tenant_id) or Limits(
             tenant_per_minute=DEFAULT_TENANT_PER_MINUTE,
             global_per_minute=DEFAULT_GLOBAL_PER_MINUTE,
         )

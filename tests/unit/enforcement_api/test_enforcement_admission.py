@@ -18,7 +18,7 @@ from enforcement.api.refusals import RefusalError
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Role
-from enforcement.store.errors import LockTimeoutError, UnavailableError
+from enforcement.store.errors import DeadlineError, LockTimeoutError, UnavailableError
 from enforcement.store.limits import Admission, Limits
 
 pytestmark = pytest.mark.gate
@@ -45,6 +45,11 @@ class Silent:
     def __init__(self, *, hangs: bool = False) -> None:
         self.hangs = hangs
         self.asked = 0
+        self.limits: Limits | None = None
+
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return what was last read."""
+        return self.limits
 
     async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
         """Never admit."""
@@ -61,6 +66,10 @@ class Counter:
         self.room = room
         self.limit = limit
         self.asked: list[int] = []
+
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return nothing; nobody asks while the database answers."""
+        return None
 
     async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
         """Grant what there is room for."""
@@ -170,8 +179,9 @@ def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
 
 def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
     """A tenant whose limit was seen keeps that limit while the database is silent."""
-    limiter = Admissions(Silent(), workers=1, slot=slot, wait_s=0.1)
-    limiter.learn(TENANT, Limits(tenant_per_minute=3, global_per_minute=1000))
+    silent = Silent()
+    silent.limits = Limits(tenant_per_minute=3, global_per_minute=1000)
+    limiter = Admissions(silent, workers=1, slot=slot, wait_s=0.1)
 
     async def flood() -> int:
         return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(10)])
@@ -280,11 +290,36 @@ def test_a_lane_lets_a_few_in_and_others_past() -> None:
         await asyncio.gather(*(work(TENANT) for _ in range(20)))
         assert most == 2
         async with lanes.enter(TENANT, wait_s=1), lanes.enter(TENANT, wait_s=1):
-            with pytest.raises(LockTimeoutError):
+            with pytest.raises(DeadlineError):
                 async with lanes.enter(TENANT, wait_s=0.01):
                     pass
             async with lanes.enter(UUID(int=9), wait_s=0.01):
                 pass
         assert lanes._lanes == {}, "a lane that nobody uses is forgotten"
+
+    asyncio.run(crowd())
+
+
+def test_who_waits_behind_a_held_lock_is_told_so() -> None:
+    """Once those inside fail for want of the lock, those behind them fail for the same reason."""
+    lanes = Lanes(1)
+
+    async def blocked() -> None:
+        async with lanes.enter(TENANT, wait_s=1):
+            await asyncio.sleep(0.05)
+            raise LockTimeoutError("lock_timeout", "held")
+
+    async def next_one() -> None:
+        async with lanes.enter(TENANT, wait_s=1):
+            await asyncio.sleep(1)
+
+    async def crowd() -> None:
+        first = asyncio.create_task(blocked())
+        second = asyncio.create_task(next_one())
+        await asyncio.sleep(0)
+        with pytest.raises(LockTimeoutError, match="not free in time"):
+            async with lanes.enter(TENANT, wait_s=0.3):
+                pass
+        await asyncio.gather(first, second, return_exceptions=True)
 
     asyncio.run(crowd())
