@@ -36,6 +36,7 @@ from enforcement.store.settings import Safety, StoreSettings
 
 if TYPE_CHECKING:
     from enforcement.domain.policy import Policy
+    from enforcement.store.flights import Flights
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -54,12 +55,14 @@ class Database:
 
     Attributes:
         policies: The policy of each tenant as this process last read it.
+        gate_flights: Gates of one tenant that are decided together; made by their module.
     """
 
     def __init__(self, settings: StoreSettings, safety: Safety | None = None) -> None:
         self.settings = settings
         self.safety = safety or Safety()
         self.policies: dict[UUID, Policy] = {}
+        self.gate_flights: Flights[Any, Any] | None = None
         self._pool = make_pool(settings)
         self._drained_at = 0.0
         self._drain: asyncio.Task[None] | None = None
@@ -69,7 +72,9 @@ class Database:
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
-        """Close the pool and every connection."""
+        """Let what is under way end, then close the pool and every connection."""
+        if self.gate_flights is not None:
+            await self.gate_flights.land()
         if self._drain is not None:
             await self._drain
         await self._pool.close()

@@ -1,5 +1,6 @@
 """Gate decisions: lock and read in one round trip, decide, write in one round trip."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -7,6 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from enforcement.domain.approvals import Approval
+from enforcement.domain.books import Books
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.context import DailyCost
 from enforcement.domain.credits import Draw, Grant
@@ -18,18 +20,19 @@ from enforcement.domain.decision import (
     digest,
     record,
 )
-from enforcement.domain.errors import ConflictError, NotFoundError
+from enforcement.domain.errors import ConflictError, EnforcementError, NotFoundError
 from enforcement.domain.failsafe import FailsafeEntry
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly
 from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
 from enforcement.domain.request import GateRequest
-from enforcement.domain.waterfall import Budget, Standing
 from enforcement.store import records
 from enforcement.store.database import Database, Lease
-from enforcement.store.errors import failsafe_reason
+from enforcement.store.errors import EvaluationError, failsafe_reason
+from enforcement.store.flights import Flights
 
 __all__ = [
+    "Ask",
     "GateAnswer",
     "evaluate",
     "failsafe_reason",
@@ -46,19 +49,33 @@ class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool
 
 
-class _Reading(msgspec.Struct, frozen=True):
-    """What ``enforcement.gate_begin`` returns."""
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and who sent it."""
 
-    existing: Decision | None = None
-    now: datetime | None = None
-    policy_version: int = 0
-    policy_text: str | None = None
-    committed_usd: Decimal = Decimal(0)
-    budget_scope: str | None = None
-    budget_limit_usd: Decimal | None = None
-    budget_committed_usd: Decimal = Decimal(0)
-    grants: tuple[Grant, ...] = ()
-    costs: tuple[DailyCost, ...] = ()
+    caller: Caller
+    request: GateRequest
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """What ``enforcement.gate_begin`` returns; ``existing`` holds places in the batch."""
+
+    now: datetime
+    policy_version: int
+    policy_text: str | None
+    committed_usd: Decimal
+    scopes: dict[str, Decimal]
+    budgets: dict[str, Decimal]
+    grants: tuple[Grant, ...]
+    costs: tuple[DailyCost, ...]
+    existing: tuple[tuple[int, Decision], ...]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision to write, with all that hangs on it."""
+
+    decision: Decision
+    draws: tuple[Draw, ...] = ()
+    approval: Approval | None = None
 
 
 _READER = msgspec.json.Decoder(_Reading)
@@ -68,14 +85,18 @@ _WRITER = msgspec.json.Encoder()
 async def evaluate(
     db: Database, caller: Caller, request: GateRequest, *, deadline_s: float | None = None
 ) -> GateAnswer:
-    """Decide a request in one transaction and return what was committed.
+    """Decide a request and return what was committed.
+
+    Requests of one tenant that wait for each other are decided in one transaction, one after
+    the other; a lone one has a transaction of its own. Do not queue a tenant's gates before
+    calling this: waiting here costs no connection.
 
     Args:
         db: The pool.
         caller: Becomes actor of the ledger row and requester of an approval.
         request: Normalised; its idempotency key is looked up first.
-        deadline_s: Hard bound on everything, retries included. Do not wrap this call in
-            ``asyncio.timeout``: a cancellation throws the connection away.
+        deadline_s: Hard bound on everything, retries included. A caller that is cancelled gives
+            up its answer; a decision under way is still made.
 
     Raises:
         ConflictError: ``idempotency_conflict``: the key was used for another request.
@@ -84,67 +105,98 @@ async def evaluate(
             ``failsafe_reason`` gives the reason code for the fail-safe.
     """
     deadline = db.deadline(deadline_s)
+    ask = Ask(caller=caller, request=request)
+    if db.safety.lock:
+        return await _flights(db).join(caller.tenant_id, ask, deadline)
+    # Without the lock there is nothing to wait for together.
+    (answer,) = await _fly(db, [ask], deadline)
+    if isinstance(answer, EnforcementError):
+        raise answer
+    return answer
 
-    async def once() -> GateAnswer:
+
+def _flights(db: Database) -> Flights[Ask, GateAnswer]:
+    if db.gate_flights is None:
+
+        async def fly(asks: Sequence[Ask], deadline: float) -> list[GateAnswer | EnforcementError]:
+            return await _fly(db, asks, deadline)
+
+        db.gate_flights = Flights[Ask, GateAnswer](fly)
+    return db.gate_flights
+
+
+async def _fly(
+    db: Database, asks: Sequence[Ask], deadline: float
+) -> list[GateAnswer | EnforcementError]:
+    async def once() -> list[GateAnswer | EnforcementError]:
         async with db.lease(deadline) as lease:
-            return await decide_on(
-                db, lease, caller, request, lock_timeout_ms=db.lock_timeout_ms(deadline)
-            )
+            return await decide_on(db, lease, asks, lock_timeout_ms=db.lock_timeout_ms(deadline))
 
-    return await db.retrying(once, deadline)
+    try:
+        return await db.retrying(once, deadline)
+    except EvaluationError:
+        if len(asks) == 1:
+            raise
+    # One of them is something the database will not have: the others shall not pay for it.
+    return [answer for ask in asks for answer in await _alone(db, ask, deadline)]
+
+
+async def _alone(
+    db: Database, ask: Ask, deadline: float
+) -> Sequence[GateAnswer | EnforcementError]:
+    try:
+        return await _fly(db, [ask], deadline)
+    except EnforcementError as error:
+        return [error]
 
 
 async def decide_on(
     db: Database,
     lease: Lease,
-    caller: Caller,
-    request: GateRequest,
+    asks: Sequence[Ask],
     *,
     lock_timeout_ms: int,
     alone: bool = True,
-) -> GateAnswer:
-    """Decide a request on a connection: one message that locks and reads, one that writes.
+) -> list[GateAnswer | EnforcementError]:
+    """Decide requests of one tenant: one message that locks and reads, one that writes.
 
     Args:
         db: The pool, for what it knows of policies and safety.
         lease: The connection.
-        caller: As :func:`evaluate`.
-        request: As :func:`evaluate`.
+        asks: In the order in which they are decided.
         lock_timeout_ms: How long to wait for the tenant's lock.
-        alone: Whether the decision is a transaction of its own; else the caller has opened one,
-            and commits it.
+        alone: Whether this is a transaction of its own; else the caller has opened one, and
+            commits it.
 
-    Raises:
-        ConflictError: As :func:`evaluate`.
+    Returns:
+        An answer for each; a ``ConflictError`` for one whose key belongs to another request.
     """
-    reading = await _begin(db, lease, caller, request, lock_timeout_ms, alone=alone)
-    if reading.existing is not None:
-        return GateAnswer(decision=_same(reading.existing, request), replayed=True)
-    policy = _policy(db, caller.tenant_id, reading)
-    judgement = decide(request, _situation(policy, reading))
-    decision, approval = _record(db, caller, request, policy, judgement, reading)
-    await write(lease, decision, draws=judgement.draws, approval=approval, alone=alone)
-    return GateAnswer(decision=decision, replayed=False)
+    tenant_id = asks[0].caller.tenant_id
+    reading = await _begin(db, lease, tenant_id, asks, lock_timeout_ms, alone=alone)
+    answers, entries = _decide(db, asks, reading, _policy(db, tenant_id, reading))
+    if entries:
+        await write(lease, tenant_id, entries, alone=alone)
+    return answers
 
 
 async def _begin(
     db: Database,
     lease: Lease,
-    caller: Caller,
-    request: GateRequest,
+    tenant_id: UUID,
+    asks: Sequence[Ask],
     lock_timeout_ms: int,
     *,
     alone: bool,
 ) -> _Reading:
-    known = db.policies.get(caller.tenant_id)
+    known = db.policies.get(tenant_id)
     rows = await lease.message(
         ("BEGIN; " if alone else "")
         + "SELECT enforcement.gate_begin(%s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            caller.tenant_id,
-            request.source.value,
-            request.idempotency_key,
-            request.project_id,
+            tenant_id,
+            [ask.request.source.value for ask in asks],
+            [ask.request.idempotency_key for ask in asks],
+            [ask.request.project_id for ask in asks],
             None if known is None else known.version,
             lock_timeout_ms,
             db.safety.lock,
@@ -152,18 +204,6 @@ async def _begin(
         ),
     )
     return _READER.decode(rows[0][0])
-
-
-def _same(existing: Decision, request: GateRequest) -> Decision:
-    """Return the decision made before, if it was for this very request."""
-    if existing.fingerprint != request.fingerprint:
-        raise ConflictError(
-            "idempotency_conflict",
-            "the idempotency key was used for another request, whose fingerprint is "
-            f"{existing.fingerprint}",
-            hint="Use a new key for a new request.",
-        )
-    return existing
 
 
 def _policy(db: Database, tenant_id: UUID, reading: _Reading) -> Policy:
@@ -179,31 +219,58 @@ def _policy(db: Database, tenant_id: UUID, reading: _Reading) -> Policy:
     return known
 
 
-def _situation(policy: Policy, reading: _Reading) -> Situation:
-    assert reading.now is not None  # noqa: S101  # gate_begin returns it beside every policy
-    budget = None
-    if reading.budget_scope is not None and reading.budget_limit_usd is not None:
-        budget = Budget(
-            scope_key=reading.budget_scope,
-            monthly_limit_usd=reading.budget_limit_usd,
-            committed_usd=monthly(reading.budget_committed_usd),
-        )
-    standing = Standing(
-        committed_usd=monthly(reading.committed_usd), budget=budget, grants=reading.grants
+def _decide(
+    db: Database, asks: Sequence[Ask], reading: _Reading, policy: Policy
+) -> tuple[list[GateAnswer | EnforcementError], list[Entry]]:
+    """Answer each request from the books as those before it leave them."""
+    books = Books(
+        committed_usd=monthly(reading.committed_usd),
+        by_scope=reading.scopes,
+        budgets=reading.budgets,
+        grants=reading.grants,
     )
-    return Situation(policy=policy, standing=standing, costs=reading.costs, now=reading.now)
+    made = {
+        (asks[place].request.source, asks[place].request.idempotency_key): decision
+        for place, decision in reading.existing
+    }
+    answers: list[GateAnswer | EnforcementError] = []
+    entries: list[Entry] = []
+    for ask in asks:
+        request = ask.request
+        key = (request.source, request.idempotency_key)
+        before = made.get(key)
+        if before is not None:
+            answers.append(_again(before, request))
+            continue
+        standing = books.standing(request.project_id)
+        situation = Situation(
+            policy=policy, standing=standing, costs=reading.costs, now=reading.now
+        )
+        judgement = decide(request, situation)
+        entry = _record(db, ask, policy, judgement, reading.now)
+        entries.append(entry)
+        answers.append(GateAnswer(decision=entry.decision, replayed=False))
+        books = books.after(request.project_id, judgement)
+        if db.safety.idempotency:
+            made[key] = entry.decision
+    return answers, entries
 
 
-def _record(
-    db: Database,
-    caller: Caller,
-    request: GateRequest,
-    policy: Policy,
-    judgement: Judgement,
-    reading: _Reading,
-) -> tuple[Decision, Approval | None]:
+def _again(before: Decision, request: GateRequest) -> GateAnswer | ConflictError:
+    """Return the decision made before, if it was for this very request."""
+    if before.fingerprint == request.fingerprint:
+        return GateAnswer(decision=before, replayed=True)
+    return ConflictError(
+        "idempotency_conflict",
+        "the idempotency key was used for another request, whose fingerprint is "
+        f"{before.fingerprint}",
+        hint="Use a new key for a new request.",
+    )
+
+
+def _record(db: Database, ask: Ask, policy: Policy, judgement: Judgement, now: datetime) -> Entry:
     """Number and date a judgement, with the approval request it needs."""
-    assert reading.now is not None  # noqa: S101  # as above
+    request = ask.request
     if not db.safety.idempotency:
         # Without its protection the key must not be refused by the unique index either.
         request = msgspec.structs.replace(request, idempotency_key=f"unsafe:{uuid4()}")
@@ -212,41 +279,53 @@ def _record(
         judgement,
         policy,
         decision_id=uuid4(),
-        tenant_id=caller.tenant_id,
-        created_by=caller.principal_id,
-        created_at=reading.now,
+        tenant_id=ask.caller.tenant_id,
+        created_by=ask.caller.principal_id,
+        created_at=now,
         approval_id=None if judgement.routing is None else uuid4(),
     )
-    if judgement.routing is None:
-        return decision, None
-    return decision, records.pending_approval(decision, judgement.routing, reading.now)
+    approval = None
+    if judgement.routing is not None:
+        approval = records.pending_approval(decision, judgement.routing, now)
+    return Entry(decision=decision, draws=judgement.draws, approval=approval)
 
 
 async def write(
-    lease: Lease,
-    decision: Decision,
-    *,
-    draws: tuple[Draw, ...],
-    approval: Approval | None,
-    alone: bool = True,
+    lease: Lease, tenant_id: UUID, entries: Sequence[Entry], *, alone: bool = True
 ) -> None:
-    """Write a decision with everything that hangs on it; alone, commit in the same message."""
-    hashed = digest(decision)
-    payload = canonical_text(records.decision_payload(decision, draws, hashed.hex()))
+    """Write decisions with all that hangs on them; alone, commit in the same message."""
+    items = []
+    for entry in entries:
+        hashed = digest(entry.decision).hex()
+        payload = canonical_text(records.decision_payload(entry.decision, entry.draws, hashed))
+        items.append({"decision": entry.decision, "digest": hashed, "payload": payload})
+    draws = [
+        {"decision_id": entry.decision.decision_id, "position": position, **_columns(draw)}
+        for entry in entries
+        for position, draw in enumerate(entry.draws)
+    ]
+    approvals = [
+        {
+            "row": entry.approval,
+            "payload": canonical_text(records.approval_payload(entry.approval)),
+        }
+        for entry in entries
+        if entry.approval is not None
+    ]
     lease.committing = alone
     await lease.message(
-        "SELECT enforcement.gate_commit(%s, %s, %s, %s, %s, %s, %s)"
-        + ("; COMMIT" if alone else ""),
+        "SELECT enforcement.gate_commit(%s, %s, %s, %s)" + ("; COMMIT" if alone else ""),
         (
-            decision.tenant_id,
-            _json(decision),
-            hashed,
-            payload,
+            tenant_id,
+            _json(items),
             _json(draws) if draws else None,
-            None if approval is None else _json(approval),
-            None if approval is None else canonical_text(records.approval_payload(approval)),
+            _json(approvals) if approvals else None,
         ),
     )
+
+
+def _columns(draw: Draw) -> dict[str, object]:
+    return {"grant_id": draw.grant_id, "reserved_usd": draw.amount_usd}
 
 
 def _json(value: object) -> str:
@@ -290,7 +369,7 @@ async def record_failsafe(db: Database, entry: FailsafeEntry) -> bool:
             approval = None
             if entry.routing is not None:
                 approval = records.pending_approval(decision, entry.routing, now)
-            await write(lease, decision, draws=(), approval=approval)
+            await write(lease, decision.tenant_id, [Entry(decision=decision, approval=approval)])
             return True
 
     return await db.retrying(once, deadline)

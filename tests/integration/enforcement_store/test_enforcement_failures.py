@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg_pool import pool_async
@@ -173,7 +174,56 @@ def test_a_connection_lost_while_committing_is_an_unknown_outcome(
 def test_an_exhausted_pool_refuses_instead_of_queueing_for_ever(
     cluster: Cluster, staff: Staff
 ) -> None:
-    """With one connection held by a slow lock, the others are refused by name."""
+    """With the one connection waiting for one tenant's lock, other tenants are refused by name."""
+
+    async def work(db: Database) -> None:
+        others = [await make_staff(db) for _ in range(6)]
+        async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:
+            await holder.execute(
+                "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE",
+                (staff.tenant_id,),
+            )
+            mine = asyncio.create_task(
+                _within(5.0, gates.evaluate(db, staff.member, ask(), deadline_s=5.0))
+            )
+            await cluster.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+            theirs = await asyncio.gather(
+                *(
+                    _within(5.0, gates.evaluate(db, other.member, ask(), deadline_s=5.0))
+                    for other in others
+                )
+            )
+            assert isinstance(await mine, LockTimeoutError)
+        assert {type(answer) for answer in theirs} == {UnavailableError}
+
+    cluster.run(work, pool_size=1, pool_timeout_s=0.2, lock_timeout_s=3.0, max_waiting=3)
+
+
+def test_a_busy_tenant_holds_one_connection_of_a_worker(cluster: Cluster, staff: Staff) -> None:
+    """Fifty gates of a locked tenant wait with one connection; another tenant has the rest."""
+
+    async def work(db: Database) -> None:
+        other = await make_staff(db)
+        async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:
+            await holder.execute(
+                "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE",
+                (staff.tenant_id,),
+            )
+            waiting = [
+                asyncio.create_task(gates.evaluate(db, staff.member, ask())) for _ in range(50)
+            ]
+            await cluster.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+            for _ in range(5):
+                await gates.evaluate(db, other.member, ask())
+            await holder.rollback()
+            answers = await asyncio.gather(*waiting)
+        assert len({answer.decision.decision_id for answer in answers}) == 50
+
+    cluster.run(work, pool_size=2)
+
+
+def test_waiting_together_has_each_ones_own_deadline(cluster: Cluster, staff: Staff) -> None:
+    """A flight fails with its earliest passenger's time; who has time left takes the next one."""
 
     async def work(db: Database) -> None:
         async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:
@@ -181,21 +231,59 @@ def test_an_exhausted_pool_refuses_instead_of_queueing_for_ever(
                 "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE",
                 (staff.tenant_id,),
             )
-            answers = await asyncio.gather(
-                *(
-                    _within(3.0, gates.evaluate(db, staff.member, ask(), deadline_s=3.0))
-                    for _ in range(8)
-                )
+            first = asyncio.create_task(gates.evaluate(db, staff.member, ask(), deadline_s=1.0))
+            await cluster.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+            hasty = asyncio.create_task(gates.evaluate(db, staff.member, ask(), deadline_s=0.2))
+            patient = asyncio.create_task(
+                gates.evaluate(db, staff.member, ask(), deadline_s=CEILING_S)
             )
-        kinds = {type(answer) for answer in answers}
-        assert kinds <= {UnavailableError, LockTimeoutError}
-        assert UnavailableError in kinds
-        assert db.statistics()["pool_size"] == 1
+            for refused in (hasty, first):
+                with pytest.raises((LockTimeoutError, DeadlineError)):
+                    await refused
+            assert not patient.done()
+            await holder.rollback()
+            assert not (await patient).replayed
 
-    cluster.run(work, pool_size=1, pool_timeout_s=0.2, lock_timeout_s=1.0, max_waiting=2)
+    cluster.run(work, pool_size=2)
 
 
-def test_a_cancelled_gate_closes_its_connection_and_leaves_no_lock(
+def test_one_request_the_database_will_not_have_does_not_sink_the_others(
+    cluster: Cluster, staff: Staff
+) -> None:
+    """Travelling together, each has its own fate."""
+
+    async def work(db: Database) -> None:
+        good = [ask() for _ in range(5)]
+        # No normalised request looks like this: a text that PostgreSQL cannot keep.
+        bad = msgspec.structs.replace(ask(), resource_reference="a\x00b")
+        async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:
+            await holder.execute(
+                "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE",
+                (staff.tenant_id,),
+            )
+            lead = asyncio.create_task(gates.evaluate(db, staff.member, ask()))
+            await cluster.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+            tasks = [
+                asyncio.create_task(gates.evaluate(db, staff.member, request))
+                for request in (*good[:2], bad, *good[2:])
+            ]
+            await asyncio.sleep(0)
+            await holder.rollback()
+        answers = await asyncio.gather(lead, *tasks, return_exceptions=True)
+        assert isinstance(answers[3], StoreError)
+        others = [answer for answer in answers if answer is not answers[3]]
+        assert all(isinstance(answer, gates.GateAnswer) for answer in others)
+
+    cluster.run(work)
+
+
+async def _limit(db: Database, staff: Staff, amount: str) -> None:
+    await budgets.put(
+        db, staff.admin, scope_key="web", monthly_limit_usd=Decimal(amount), active=True
+    )
+
+
+def test_a_cancelled_operation_closes_its_connection_and_leaves_no_lock(
     cluster: Cluster, staff: Staff
 ) -> None:
     """Cancellation does not wait for the server, and the tenant is free afterwards."""
@@ -206,17 +294,18 @@ def test_a_cancelled_gate_closes_its_connection_and_leaves_no_lock(
                 "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE",
                 (staff.tenant_id,),
             )
-            waiting = asyncio.create_task(gates.evaluate(db, staff.member, ask()))
+            waiting = asyncio.create_task(_limit(db, staff, "5"))
             await cluster.until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
         await _until_served(db, staff)
+        assert await budgets.listing(db, staff.admin) == []
 
     cluster.run(work, pool_size=2)
 
 
-def test_a_cancelled_gate_does_not_wait_for_a_frozen_server(
+def test_a_cancelled_operation_does_not_wait_for_a_frozen_server(
     server: PostgresServer, fragile: Cluster
 ) -> None:
     """Psycopg would ask the frozen server to stop and wait ten seconds for its answer."""
@@ -225,7 +314,7 @@ def test_a_cancelled_gate_does_not_wait_for_a_frozen_server(
         staff = await make_staff(db)
         server.freeze()
         try:
-            waiting = asyncio.create_task(gates.evaluate(db, staff.member, ask(), deadline_s=60.0))
+            waiting = asyncio.create_task(_limit(db, staff, "5"))
             await asyncio.sleep(0.3)
             waiting.cancel()
             done, _ = await asyncio.wait([waiting], timeout=5.0)

@@ -398,7 +398,7 @@ def test_verification_needs_a_role_that_sees_everything(cluster: Cluster, histor
 QUERIES = (
     "SELECT enforcement.parity_newest(%s, 50)",
     "SELECT enforcement.ledger_page(%s, 50, NULL, NULL, NULL)",
-    "SELECT enforcement.gate_begin(%s, 'terraform', 'none', 'web', 1, 1000, true, true)",
+    "SELECT enforcement.gate_begin(%s, '{terraform}', '{none}', '{web}', 1, 1000, true, true)",
 )
 
 

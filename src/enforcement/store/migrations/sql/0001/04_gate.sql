@@ -53,56 +53,46 @@ BEGIN
     ) r);
 END $$;
 
--- Returns {"existing": decision} when the key was used before, else everything a decision
--- depends on. p_known_version: the policy version the caller holds; its text is then left out.
+-- Locks, and reads what requests of one tenant depend on; the arrays run in parallel, one place
+-- a request. "existing" holds [place, decision] for each key used before. p_known_version: the
+-- policy version the caller holds; its text is then left out.
 CREATE FUNCTION enforcement.gate_begin(
-    p_tenant uuid, p_source enforcement.source, p_key text, p_project text,
+    p_tenant uuid, p_sources enforcement.source[], p_keys text[], p_projects text[],
     p_known_version integer, p_lock_timeout_ms integer, p_lock boolean, p_lookup boolean
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    v_existing text;
-    v_waits boolean := false;
+    v_now timestamptz;
+    v_today date;
+    v_month date;
+    v_text text;
 BEGIN
     PERFORM set_config('enforcement.tenant_id', p_tenant::text, true),
             set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    IF p_lock THEN
-        v_waits := NOT enforcement.try_lock_tenant(p_tenant);
-    END IF;
-    -- A replay does not wait for the lock; a first request looks again once it holds it.
-    LOOP
-        IF p_lookup THEN
-            SELECT enforcement.decision_json(d) INTO v_existing FROM enforcement.decisions d
-                WHERE d.tenant_id = p_tenant AND d.source = p_source
-                  AND d.idempotency_key = p_key AND NOT d.failsafe;
-            IF FOUND THEN
-                RETURN '{"existing":' || v_existing || '}';
-            END IF;
+    IF p_lock AND NOT enforcement.try_lock_tenant(p_tenant) THEN
+        -- Where every request is a replay, nobody waits for the lock.
+        IF NOT p_lookup OR cardinality(p_keys) > (
+            SELECT count(*) FROM unnest(p_sources, p_keys) AS k (source, key)
+            JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.source = k.source
+                AND d.idempotency_key = k.key AND NOT d.failsafe)
+        THEN
+            PERFORM enforcement.lock_tenant(p_tenant);
         END IF;
-        EXIT WHEN NOT v_waits;
-        PERFORM enforcement.lock_tenant(p_tenant);
-        v_waits := false;
-    END LOOP;
-    RETURN enforcement.standing(p_tenant, p_project, p_known_version);
-END $$;
-
--- VOLATILE, so that its one query sees what is committed now, after the lock.
-CREATE FUNCTION enforcement.standing(p_tenant uuid, p_project text, p_known_version integer)
-    RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    v_now timestamptz := clock_timestamp();
-    v_today date := (v_now AT TIME ZONE 'UTC')::date;
-    v_text text;
-BEGIN
+    END IF;
+    v_now := clock_timestamp();
+    v_today := (v_now AT TIME ZONE 'UTC')::date;
+    v_month := date_trunc('month', v_today)::date;
     SELECT json_build_object(
         'now', v_now,
         'policy_version', coalesce(p.version, 0),
         'policy_text', CASE WHEN p.version IS DISTINCT FROM p_known_version
                             THEN p.document END,
-        'committed_usd', c.tenant_usd::text,
-        'budget_scope', b.scope_key,
-        'budget_limit_usd', b.monthly_limit_usd::text,
-        'budget_committed_usd', CASE WHEN b.scope_key = 'default' THEN c.default_usd
-                                     ELSE c.project_usd END::text,
+        'committed_usd', u.tenant_usd::text,
+        'scopes', u.scopes,
+        'budgets', coalesce((
+            SELECT json_object_agg(y.scope_key, y.monthly_limit_usd::text)
+            FROM enforcement.budgets y
+            WHERE y.tenant_id = p_tenant AND y.active
+              AND (y.scope_key = 'default' OR y.scope_key = ANY (p_projects))), '{}'),
         'grants', coalesce((
             SELECT json_agg(json_build_object(
                 'grant_id', g.grant_id, 'pool', g.pool, 'scope_key', g.scope_key,
@@ -111,71 +101,115 @@ BEGIN
             FROM enforcement.credit_grants g
             WHERE g.tenant_id = p_tenant AND g.remaining_usd > 0
               AND (g.expires_at IS NULL OR g.expires_at > v_now)
-              AND (g.pool = 'emergency' OR g.scope_key IN (p_project, 'default'))), '[]'),
+              AND (g.pool = 'emergency' OR g.scope_key = 'default'
+                   OR g.scope_key = ANY (p_projects))), '[]'),
         'costs', coalesce((
             SELECT json_agg(json_build_array(r.day, r.amount_usd::text))
             FROM enforcement.cost_records r
-            WHERE r.tenant_id = p_tenant AND r.day > v_today - 35), '[]')
+            WHERE r.tenant_id = p_tenant AND r.day > v_today - 35), '[]'),
+        'existing', CASE WHEN p_lookup THEN coalesce((
+            SELECT json_agg(json_build_array(k.place - 1, enforcement.decision_json(d)::json))
+            FROM unnest(p_sources, p_keys) WITH ORDINALITY AS k (source, key, place)
+            JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.source = k.source
+                AND d.idempotency_key = k.key AND NOT d.failsafe), '[]') ELSE '[]' END
     )
     INTO v_text
-    FROM enforcement.committed(p_tenant, date_trunc('month', v_today)::date, p_project) c
+    FROM (
+        -- The budget "default" answers for every project without an active one of its own.
+        SELECT coalesce(sum(x.allocation + x.credits), 0.0000) AS tenant_usd,
+               json_build_object('default',
+                   coalesce(sum(x.allocation) FILTER (WHERE x.own IS NULL), 0.0000)::text)::jsonb
+               || coalesce(jsonb_object_agg(x.own, x.allocation::text)
+                           FILTER (WHERE x.own = ANY (p_projects)), '{}') AS scopes
+        FROM (
+            SELECT b.scope_key AS own,
+                   CASE WHEN a.settled_month = v_month
+                        THEN a.active_allocation_usd + a.settled_allocation_usd
+                        ELSE a.active_allocation_usd END AS allocation,
+                   CASE WHEN a.settled_month = v_month
+                        THEN a.active_credits_usd + a.settled_credits_usd
+                        ELSE a.active_credits_usd END AS credits
+            FROM enforcement.project_usage a
+            LEFT JOIN enforcement.budgets b
+                ON b.tenant_id = p_tenant AND b.scope_key = a.project_id AND b.active
+                   AND b.scope_key <> 'default'
+            WHERE a.tenant_id = p_tenant
+        ) x
+    ) u
     LEFT JOIN LATERAL (
-        SELECT x.version, x.document FROM enforcement.policies x
-        WHERE x.tenant_id = p_tenant ORDER BY x.version DESC LIMIT 1) p ON true
-    LEFT JOIN LATERAL (
-        SELECT y.scope_key, y.monthly_limit_usd FROM enforcement.budgets y
-        WHERE y.tenant_id = p_tenant AND y.active AND y.scope_key IN (p_project, 'default')
-        ORDER BY y.scope_key <> p_project LIMIT 1) b ON true;
+        SELECT z.version, z.document FROM enforcement.policies z
+        WHERE z.tenant_id = p_tenant ORDER BY z.version DESC LIMIT 1) p ON true;
     RETURN v_text;
 END $$;
 
--- Writes decision, draws, approval and the chained ledger rows, and returns the decision's
--- sequence. p_draws: [{"grant_id", "amount_usd"}, ...] or NULL.
+-- Writes decisions, each after its ledger row, in the order given; then their draws and their
+-- approval requests. p_items: [{"decision", "digest", "payload"}, ...]; p_draws:
+-- [{"decision_id", "grant_id", "position", "reserved_usd"}, ...]; p_approvals:
+-- [{"row", "payload"}, ...]; both NULL when empty.
 CREATE FUNCTION enforcement.gate_commit(
-    p_tenant uuid, p_decision json, p_digest bytea, p_payload text, p_draws jsonb,
-    p_approval jsonb, p_approval_payload text
-) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    v_row enforcement.decisions;
+    p_tenant uuid, p_items json, p_draws json, p_approvals json
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    v_row := json_populate_record(NULL::enforcement.decisions, p_decision);
-    -- The pair of the check that parity makes later: what is stored is what was hashed.
-    IF enforcement.decision_digest(v_row) <> p_digest THEN
-        RAISE EXCEPTION 'decision and digest disagree' USING ERRCODE = 'EN003';
-    END IF;
-    INSERT INTO enforcement.ledger
-        (tenant_id, event, occurred_at, actor, decision_id, decision_digest, payload)
-    VALUES (p_tenant,
-            CASE WHEN v_row.failsafe THEN 'decision.failsafe'::enforcement.event
-                 ELSE 'decision'::enforcement.event END,
-            v_row.created_at, v_row.created_by, v_row.decision_id, p_digest, p_payload)
-    RETURNING sequence INTO v_row.ledger_sequence;
-    INSERT INTO enforcement.decisions SELECT v_row.*;
+    WITH item AS MATERIALIZED (
+        SELECT i.place, json_populate_record(NULL::enforcement.decisions, i.e -> 'decision') AS d,
+               i.e ->> 'digest' AS digest, i.e ->> 'payload' AS payload
+        FROM json_array_elements(p_items) WITH ORDINALITY AS i (e, place)
+    ), logged AS (
+        INSERT INTO enforcement.ledger
+            (tenant_id, event, occurred_at, actor, decision_id, decision_digest, payload)
+        SELECT p_tenant,
+               CASE WHEN (i.d).failsafe THEN 'decision.failsafe'::enforcement.event
+                    ELSE 'decision'::enforcement.event END,
+               (i.d).created_at, (i.d).created_by, (i.d).decision_id, decode(i.digest, 'hex'),
+               i.payload
+        FROM item i ORDER BY i.place
+        RETURNING decision_id, sequence
+    )
+    INSERT INTO enforcement.decisions (
+        tenant_id, decision_id, source, idempotency_key, fingerprint, outcome, reason_codes,
+        mode, policy_version, policy_sha256, project_id, environment, action,
+        resource_reference, monthly_delta_usd, hourly_delta_usd, dry_run, allocation_usd,
+        credits_usd, approval_required, ttl_seconds, failsafe, created_by, created_at,
+        details_text, approval_id, reservation_active, ledger_sequence)
+    SELECT p_tenant, (i.d).decision_id, (i.d).source, (i.d).idempotency_key,
+           (i.d).fingerprint, (i.d).outcome, (i.d).reason_codes, (i.d).mode,
+           (i.d).policy_version, (i.d).policy_sha256, (i.d).project_id, (i.d).environment,
+           (i.d).action, (i.d).resource_reference, (i.d).monthly_delta_usd,
+           (i.d).hourly_delta_usd, (i.d).dry_run, (i.d).allocation_usd, (i.d).credits_usd,
+           (i.d).approval_required, (i.d).ttl_seconds, (i.d).failsafe, (i.d).created_by,
+           (i.d).created_at, (i.d).details_text, (i.d).approval_id, (i.d).reservation_active,
+           l.sequence
+    FROM item i JOIN logged l ON l.decision_id = (i.d).decision_id;
     IF p_draws IS NOT NULL THEN
-        PERFORM enforcement.draw_credits(p_tenant, v_row.decision_id, p_draws);
+        PERFORM enforcement.draw_credits(p_tenant, p_draws);
     END IF;
-    IF p_approval IS NOT NULL THEN
-        PERFORM enforcement.add_approval(p_tenant, p_approval, p_approval_payload);
+    IF p_approvals IS NOT NULL THEN
+        PERFORM enforcement.add_approval(p_tenant, (a.e -> 'row')::jsonb, a.e ->> 'payload')
+        FROM json_array_elements(p_approvals) AS a (e);
     END IF;
-    RETURN v_row.ledger_sequence;
 END $$;
 
-CREATE FUNCTION enforcement.draw_credits(p_tenant uuid, p_decision uuid, p_draws jsonb)
-    RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION enforcement.draw_credits(p_tenant uuid, p_draws json) RETURNS void
+    LANGUAGE plpgsql AS $$
 DECLARE
-    v_count integer;
+    v_missing integer;
 BEGIN
     INSERT INTO enforcement.credit_reservations
         (tenant_id, decision_id, grant_id, position, reserved_usd)
-    SELECT p_tenant, p_decision, (e.item ->> 'grant_id')::uuid, e.ordinality,
-           (e.item ->> 'amount_usd')::numeric
-    FROM jsonb_array_elements(p_draws) WITH ORDINALITY AS e (item, ordinality);
-    UPDATE enforcement.credit_grants g
-        SET remaining_usd = g.remaining_usd - (e.item ->> 'amount_usd')::numeric
-        FROM jsonb_array_elements(p_draws) AS e (item)
-        WHERE g.tenant_id = p_tenant AND g.grant_id = (e.item ->> 'grant_id')::uuid;
-    GET DIAGNOSTICS v_count = ROW_COUNT;
-    IF v_count <> jsonb_array_length(p_draws) THEN
+    SELECT p_tenant, x.decision_id, x.grant_id, x.position, x.reserved_usd
+    FROM json_to_recordset(p_draws)
+        AS x (decision_id uuid, grant_id uuid, position integer, reserved_usd numeric);
+    WITH wanted AS (
+        SELECT x.grant_id, sum(x.reserved_usd) AS amount
+        FROM json_to_recordset(p_draws) AS x (grant_id uuid, reserved_usd numeric)
+        GROUP BY x.grant_id
+    ), paid AS (
+        UPDATE enforcement.credit_grants g SET remaining_usd = g.remaining_usd - w.amount
+        FROM wanted w WHERE g.tenant_id = p_tenant AND g.grant_id = w.grant_id
+        RETURNING g.grant_id
+    )
+    SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM paid) INTO v_missing;
+    IF v_missing <> 0 THEN
         RAISE EXCEPTION 'a grant drawn from is not there' USING ERRCODE = 'EN004';
     END IF;
 END $$;
