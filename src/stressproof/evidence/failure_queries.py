@@ -33,7 +33,7 @@ WITH asked AS (
 ), recorded AS (
     SELECT tenant_id, decision_id,
            count(*) FILTER (WHERE event = 'approval.token_consumed') AS spent,
-           count(*) FILTER (WHERE event LIKE 'reservation.%%') AS settled
+           count(*) FILTER (WHERE event::text LIKE 'reservation.%%') AS settled
     FROM enforcement.ledger WHERE decision_id IN (SELECT decision_id FROM asked)
     GROUP BY tenant_id, decision_id
 )
@@ -81,7 +81,7 @@ _DECISIONS = Query(
     "Every decision has its one ledger row and every such row its decision",
     """
 SELECT count(*), count(*) FILTER (WHERE d.decision_id IS NULL OR l.decision_id IS NULL
-    OR l.event <> CASE WHEN d.failsafe THEN 'decision.failsafe' ELSE 'decision' END)
+    OR l.event::text <> CASE WHEN d.failsafe THEN 'decision.failsafe' ELSE 'decision' END)
 FROM enforcement.decisions d
 FULL JOIN (SELECT * FROM enforcement.ledger WHERE event IN ('decision', 'decision.failsafe')) l
     ON l.tenant_id = d.tenant_id AND l.sequence = d.ledger_sequence

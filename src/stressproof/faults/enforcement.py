@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import jwt
+import psycopg
 from msgspec import Struct
 
 from stressproof.errors import RunError
@@ -83,6 +84,19 @@ class Enforcement:
         """
         tenant_id = uuid.uuid4()
         roles = {role: uuid.uuid4() for role in ("owner", "admin", "member")}
+        try:
+            self._insert(tenant_id, f"{name}-{self.run}", roles, per_minute)
+        except psycopg.Error as error:
+            raise RunError(
+                f"a tenant cannot be made: {error}",
+                hint="Is the service's schema another than this scenario is for?",
+            ) from error
+        tokens = {role: self._bearer(tenant_id, one, role) for role, one in roles.items()}
+        return Tenant(name, tenant_id, tokens)
+
+    def _insert(
+        self, tenant_id: uuid.UUID, name: str, roles: Mapping[str, uuid.UUID], per_minute: int
+    ) -> None:
         with self.stage.connect() as connection, connection.transaction():
             # Row-level security binds the trigger that founds the tenant's ledger.
             connection.execute(
@@ -91,7 +105,7 @@ class Enforcement:
             connection.execute(
                 "INSERT INTO enforcement.tenants (tenant_id, name, plan)"
                 " VALUES (%s, %s, 'enterprise')",
-                (tenant_id, f"{name}-{self.run}"),
+                (tenant_id, name),
             )
             for role, principal_id in roles.items():
                 connection.execute(
@@ -106,8 +120,6 @@ class Enforcement:
                     (tenant_id, bucket, limit),
                 )
                 connection.execute("SELECT enforcement.set_global_limit(%s, %s)", (bucket, _PLENTY))
-        tokens = {role: self._bearer(tenant_id, one, role) for role, one in roles.items()}
-        return Tenant(name, tenant_id, tokens)
 
     def _bearer(self, tenant_id: uuid.UUID, principal_id: uuid.UUID, role: str) -> str:
         now = int(time.time())
@@ -134,12 +146,15 @@ class Enforcement:
         Raises:
             RunError: It refuses.
         """
-        answer = self._http.request(
-            method,
-            PREFIX + path,
-            headers=tenant.headers(role),
-            content=None if body is None else json.dumps(body),
-        )
+        try:
+            answer = self._http.request(
+                method,
+                PREFIX + path,
+                headers=tenant.headers(role),
+                content=None if body is None else json.dumps(body),
+            )
+        except httpx.HTTPError as error:
+            raise RunError(f"the service does not answer {method} {path}: {error}") from error
         if answer.status_code != _OK:
             raise RunError(
                 f"the service refuses to prepare a scenario: {method} {path} gave "

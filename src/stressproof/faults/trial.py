@@ -196,14 +196,20 @@ class TrialRun:
             if found is not None
         )
         asked = sorted({done.request.key for done in load.history if done.request.key})
-        with self._stage.connect() as connection:
-            self._wait_quiet(connection, failsafes)
-            effects = self._effects(connection, asked)
-            database = [
-                self._query(connection, name, failsafes)
-                for name in self._script.spec.queries
-                if timed or name not in ONLY_WITH_FAULTS
-            ]
+        try:
+            with self._stage.connect() as connection:
+                self._wait_quiet(connection, failsafes)
+                effects = self._effects(connection, asked)
+                database = [
+                    self._query(connection, name, failsafes)
+                    for name in self._script.spec.queries
+                    if timed or name not in ONLY_WITH_FAULTS
+                ]
+        except psycopg.Error as error:
+            raise RunError(
+                f"the database cannot be asked for the invariants: {error}",
+                hint="Is the service's schema another than these queries are for?",
+            ) from error
         specs = self._script.spec.checks if timed else baseline_checks(self._script.spec)
         trial = Trial(
             started_at=started_at,

@@ -204,9 +204,9 @@ class Connection(asyncio.Protocol):
         if plan is None:
             return
         row.fail(outcome)
-        row.corrected.record(0)
+        row.corrected.record((now_ns - self._intended_ns) // 1000)
         if row.uncorrected is not None:
-            row.uncorrected.record(0)
+            row.uncorrected.record((now_ns - self.started_ns) // 1000)
         row.last_ns = now_ns
         self._sample(outcome, plan, None, detail)
         self._first_ns = 0

@@ -10,7 +10,7 @@ from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.proxy_faults import ProxyFault
 from stressproof.faults.proxy_process import ProxyProcess
-from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit, Latency
+from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit, Latency, Slicer
 
 
 @pytest.fixture
@@ -28,6 +28,12 @@ def through(
     """Return a connection through the proxy."""
     dsn = server.dsn(host=proxy.host, port=proxy.port) + f"?connect_timeout=10{extra}"
     return psycopg.connect(dsn, autocommit=autocommit)
+
+
+def insert_and_commit(connection: psycopg.Connection[tuple[int, ...]], key: int) -> None:
+    """Make an effect; in autocommit the first statement does it."""
+    connection.execute("INSERT INTO effect VALUES (%s, '')", (key,))
+    connection.commit()
 
 
 def durable(server: PostgresServer) -> list[int]:
@@ -63,6 +69,26 @@ def test_cut_before_commit_leaves_nothing(proxy: ProxyProcess, postgres: Postgre
                 connection.commit()
     assert durable(postgres) == []
     assert proxy.state()["counters"]["cuts"] == 3
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_answer_that_comes_in_pieces_is_cut_before_its_first_byte(
+    postgres: PostgresServer, *, autocommit: bool
+) -> None:
+    """A second proxy slices the server's answers to three bytes; none of them may tell."""
+    with (
+        ProxyProcess((postgres.host, postgres.port)) as inner,
+        ProxyProcess((inner.host, inner.port), postgres=True) as outer,
+    ):
+        inner.switch(Slicer("downstream", average_bytes=3, variation_bytes=2, delay_us=300))
+        for key in range(3000, 3005):
+            with through(outer, postgres, autocommit=autocommit) as connection:
+                outer.switch(CutAfterCommit())
+                with pytest.raises(psycopg.OperationalError):
+                    insert_and_commit(connection, key)
+        counters = outer.state()["counters"]
+    assert counters["cuts"] == 5
+    assert {3000, 3001, 3002, 3003, 3004} <= set(durable(postgres))
 
 
 @pytest.mark.parametrize("prepared", [False, True])
