@@ -47,7 +47,6 @@ POOL_SAMPLE_S: Final = 1.0
 # Of the gate timeout, for the limiter; the rest is the decision's.
 ADMIT_SHARE: Final = 0.3
 LANES_IN_POOL: Final = 4
-LANE_SHARE: Final = 0.9
 
 
 class Backend:
@@ -55,15 +54,13 @@ class Backend:
 
     Args:
         db: The pool.
-        lanes: Of this worker.
 
     Attributes:
         limits: Of each tenant, as last read.
     """
 
-    def __init__(self, db: Database, lanes: Lanes) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._lanes = lanes
         self.limits: dict[UUID, Limits] = {}
         self._warming: set[asyncio.Task[None]] = set()
 
@@ -93,14 +90,8 @@ class Backend:
     async def evaluate(
         self, caller: Caller, request: GateRequest, *, deadline_s: float
     ) -> GateAnswer:
-        """Decide a gate request, in the tenant's lane."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + deadline_s
-        # A little longer than those inside may wait for the lock: then it is known what holds them.
-        async with self._lanes.enter(caller.tenant_id, wait_s=LANE_SHARE * deadline_s):
-            return await gate_store.evaluate(
-                self._db, caller, request, deadline_s=deadline - loop.time()
-            )
+        """Decide a gate request; the store lets those of one tenant travel together."""
+        return await gate_store.evaluate(self._db, caller, request, deadline_s=deadline_s)
 
     def known_policy(self, tenant_id: UUID) -> Policy | None:
         """Return a tenant's policy as last read."""
@@ -126,7 +117,7 @@ def build(parts: Parts) -> Litestar:
     """Return the application; its life opens the pool and replays the journal."""
     settings = parts.wiring.settings
     lanes = Lanes(max(1, settings.pool_size // LANES_IN_POOL))
-    backend = Backend(parts.db, lanes)
+    backend = Backend(parts.db)
     admissions = Admissions(
         backend,
         workers=settings.workers,
