@@ -27,6 +27,7 @@ from enforcement.api.problems import ProblemWriter
 from enforcement.api.routes import approvals, gates, money, operation, records, reservations
 from enforcement.api.wiring import Wiring
 from enforcement.domain import policy
+from enforcement.domain.errors import EnforcementError
 from enforcement.domain.failsafe import FailsafeEntry
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Policy
@@ -43,7 +44,8 @@ from enforcement.store.limits import Admission, Limits
 
 BEAT_S: Final = 0.25
 POOL_SAMPLE_S: Final = 1.0
-ADMIT_S: Final = 0.5
+# Of the gate timeout, for the limiter; the rest is the decision's.
+ADMIT_SHARE: Final = 0.3
 LANES_IN_POOL: Final = 4
 
 
@@ -52,46 +54,44 @@ class Backend:
 
     Args:
         db: The pool.
-        lanes: Of this worker.
+
+    Attributes:
+        limits: Of each tenant, as last read.
     """
 
-    def __init__(self, db: Database, lanes: Lanes) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._lanes = lanes
-        self._warming: set[asyncio.Task[Policy]] = set()
+        self.limits: dict[UUID, Limits] = {}
+        self._warming: set[asyncio.Task[None]] = set()
 
     async def __call__(self, tenant_id: UUID, principal_id: UUID) -> Caller:
         """Look a principal up, and have its tenant's policy at hand for fail-safes."""
         caller = await tenants.authenticate(self._db, tenant_id, principal_id)
-        task = asyncio.ensure_future(policy_store.current(self._db, tenant_id))
+        task = asyncio.ensure_future(self._warm(tenant_id))
         self._warming.add(task)
-        task.add_done_callback(self._warmed)
+        task.add_done_callback(self._warming.discard)
         return caller
 
-    def _warmed(self, task: asyncio.Task[Policy]) -> None:
-        self._warming.discard(task)
-        if not task.cancelled():
-            task.exception()  # the next request meets the same fault and reports it
+    async def _warm(self, tenant_id: UUID) -> None:
+        """Have at hand what an outage needs: the tenant's policy and its limits."""
+        # A failure is met again, and reported, by whatever asks next.
+        with contextlib.suppress(EnforcementError):
+            await policy_store.current(self._db, tenant_id)
+            self.limits[tenant_id] = await limit_store.read(self._db, tenant_id)
 
-    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
-        """Count a request against the shared limits."""
-        return await limit_store.admit(self._db, tenant_id, bucket=bucket, deadline_s=ADMIT_S)
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+        """Count requests against the shared limits."""
+        return await limit_store.admit(self._db, tenant_id, bucket=bucket, count=count)
 
-    async def read(self, tenant_id: UUID) -> Limits:
-        """Return a tenant's limits."""
-        return await limit_store.read(self._db, tenant_id)
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return a tenant's limits as last read."""
+        return self.limits.get(tenant_id)
 
     async def evaluate(
         self, caller: Caller, request: GateRequest, *, deadline_s: float
     ) -> GateAnswer:
-        """Decide a gate request, in the tenant's lane."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + deadline_s
-        wait_s = min(self._db.settings.lock_timeout_s, 0.8 * deadline_s)
-        async with self._lanes.enter(caller.tenant_id, wait_s=wait_s):
-            return await gate_store.evaluate(
-                self._db, caller, request, deadline_s=deadline - loop.time()
-            )
+        """Decide a gate request; the store lets those of one tenant travel together."""
+        return await gate_store.evaluate(self._db, caller, request, deadline_s=deadline_s)
 
     def known_policy(self, tenant_id: UUID) -> Policy | None:
         """Return a tenant's policy as last read."""
@@ -117,11 +117,12 @@ def build(parts: Parts) -> Litestar:
     """Return the application; its life opens the pool and replays the journal."""
     settings = parts.wiring.settings
     lanes = Lanes(max(1, settings.pool_size // LANES_IN_POOL))
-    backend = Backend(parts.db, lanes)
+    backend = Backend(parts.db)
     admissions = Admissions(
         backend,
         workers=settings.workers,
         slot=parts.slot,
+        wait_s=ADMIT_SHARE * settings.gate_timeout_seconds,
         enforced="limits_off" not in settings.unsafe,
     )
     gate = Gate(
@@ -151,7 +152,7 @@ def build(parts: Parts) -> Litestar:
             parts.db, ApprovalTokens(settings.approval_secret, settings.approval_fallback_secrets)
         ),
         *reservations.handlers(parts.db),
-        *records.handlers(parts.db, admissions),
+        *records.handlers(parts.db),
     ]
 
     @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from enforcement.store.errors import LockTimeoutError
+from enforcement.store.errors import DeadlineError, LockTimeoutError, StoreError
 
 
 class _Lane(msgspec.Struct):
@@ -21,10 +21,18 @@ class _Lane(msgspec.Struct):
     Attributes:
         semaphore: First come, first served.
         users: Inside and waiting; a lane without users is forgotten.
+        blocked: Whether the last that left had not got the tenant's lock.
     """
 
     semaphore: asyncio.Semaphore
     users: int = 0
+    blocked: bool = False
+
+    def refusal(self) -> StoreError:
+        """Say why there was no place: what holds those inside holds those behind them, too."""
+        if self.blocked:
+            return LockTimeoutError("lock_timeout", "the tenant's lock was not free in time")
+        return DeadlineError("deadline_exceeded", "the tenant's writes before this one took long")
 
 
 class Lanes:
@@ -47,7 +55,8 @@ class Lanes:
             wait_s: Longest wait for a place.
 
         Raises:
-            LockTimeoutError: ``lock_timeout``: the tenant's own requests are too many.
+            LockTimeoutError: ``lock_timeout``: those inside do not get the tenant's lock.
+            DeadlineError: ``deadline_exceeded``: they take long for another reason.
         """
         lane = self._lanes.get(tenant_id)
         if lane is None:
@@ -58,11 +67,13 @@ class Lanes:
                 async with asyncio.timeout(wait_s):
                     await lane.semaphore.acquire()
             except TimeoutError:
-                raise LockTimeoutError(
-                    "lock_timeout", "too many writes of this tenant wait for one another"
-                ) from None
+                raise lane.refusal() from None
             try:
                 yield
+                lane.blocked = False
+            except LockTimeoutError:
+                lane.blocked = True
+                raise
             finally:
                 lane.semaphore.release()
         finally:

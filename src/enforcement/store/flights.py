@@ -41,7 +41,8 @@ class _Seat(Generic[P, R]):
         """Give up waiting; nothing was begun."""
         if not self.flying:
             self.refuse(
-                LockTimeoutError("lock_timeout", "the tenant's requests before this one took long")
+                # Not for want of the lock, as far as it can know: it never asked for that.
+                DeadlineError("deadline_exceeded", "the tenant's gates before this one took long")
             )
 
     def give(self, answer: R | EnforcementError) -> None:

@@ -28,26 +28,32 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a request may pass, and what to tell its sender.
+    """Whether requests may pass, and what to tell their senders.
 
     Attributes:
+        granted: How many of those asked for may pass.
         limit: The limit that is closest to refusing, requests a minute.
         remaining: Requests it still admits now.
-        retry_after_s: When refused: seconds until one is admitted; else 0.
+        retry_after_s: When fewer than asked for: seconds until one is admitted; else 0.
         reset_s: Seconds until the whole limit is free again.
         scope: ``tenant`` or ``global``: which limit ``limit`` is.
     """
 
-    allowed: bool
+    granted: int
     limit: int
     remaining: int
     retry_after_s: int
     reset_s: int
     scope: str
 
+    @property
+    def allowed(self) -> bool:
+        """Say whether at least one may pass."""
+        return self.granted > 0
+
 
 _UNLIMITED: Final = Admission(
-    allowed=True,
+    granted=1,
     limit=MAX_PER_MINUTE,
     remaining=MAX_PER_MINUTE,
     retry_after_s=0,
@@ -57,9 +63,14 @@ _UNLIMITED: Final = Admission(
 
 
 async def admit(
-    db: Database, tenant_id: UUID, *, bucket: str = GATE, deadline_s: float | None = None
+    db: Database,
+    tenant_id: UUID,
+    *,
+    bucket: str = GATE,
+    count: int = 1,
+    deadline_s: float | None = None,
 ) -> Admission:
-    """Count one request against the tenant's and the global limit, or refuse it.
+    """Count requests against the tenant's and the global limit; as many pass as there is room.
 
     With ``Safety.limits`` off everything is admitted.
 
@@ -67,13 +78,15 @@ async def admit(
         StoreError: The counters cannot be reached; the caller chooses to fail open or closed.
     """
     if not db.safety.limits:
-        return _UNLIMITED
+        return msgspec.structs.replace(_UNLIMITED, granted=count)
     rows = await db.fetch(
-        "SELECT * FROM enforcement.rate_admit(%s, %s)", (tenant_id, bucket), deadline_s=deadline_s
+        "SELECT * FROM enforcement.rate_admit(%s, %s, %s)",
+        (tenant_id, bucket, count),
+        deadline_s=deadline_s,
     )
-    allowed, limit, remaining, retry_after_s, reset_s, scope = rows[0]
+    granted, limit, remaining, retry_after_s, reset_s, scope = rows[0]
     return Admission(
-        allowed=allowed,
+        granted=granted,
         limit=limit,
         remaining=remaining,
         retry_after_s=retry_after_s,

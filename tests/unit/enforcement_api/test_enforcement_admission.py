@@ -5,9 +5,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from enforcement.api import admission, counters, metrics
-from enforcement.api.admission import Admissions
+from enforcement.api.admission import Admissions, Purse
 from enforcement.api.authentication import BearerClaims, Principals
 from enforcement.api.counters import CounterFile, Slot
 from enforcement.api.lanes import Lanes
@@ -16,7 +18,7 @@ from enforcement.api.refusals import RefusalError
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Role
-from enforcement.store.errors import LockTimeoutError, UnavailableError
+from enforcement.store.errors import DeadlineError, LockTimeoutError, UnavailableError
 from enforcement.store.limits import Admission, Limits
 
 pytestmark = pytest.mark.gate
@@ -43,22 +45,110 @@ class Silent:
     def __init__(self, *, hangs: bool = False) -> None:
         self.hangs = hangs
         self.asked = 0
+        self.limits: Limits | None = None
 
-    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return what was last read."""
+        return self.limits
+
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
         """Never admit."""
         self.asked += 1
         if self.hangs:
             await asyncio.sleep(3600)
         raise DOWN
 
-    async def read(self, tenant_id: UUID) -> Limits:
-        """Never answer."""
-        raise DOWN
+
+class Counter:
+    """A limiter with room for so many, which counts and remembers how it was asked."""
+
+    def __init__(self, room: int, limit: int) -> None:
+        self.room = room
+        self.limit = limit
+        self.asked: list[int] = []
+
+    def known_limits(self, tenant_id: UUID) -> Limits | None:
+        """Return nothing; nobody asks while the database answers."""
+        return None
+
+    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+        """Grant what there is room for."""
+        self.asked.append(count)
+        await asyncio.sleep(0.01)
+        granted = min(count, self.room)
+        self.room -= granted
+        return Admission(
+            granted=granted,
+            limit=self.limit,
+            remaining=self.room,
+            retry_after_s=int(granted < count) * 60,
+            reset_s=60,
+            scope="tenant",
+        )
+
+
+def test_a_crowd_is_counted_together_and_no_more_pass_than_granted(slot: Slot) -> None:
+    """Of 50 at once for 20 places 20 pass, and the database is asked twice, not 50 times."""
+    counter = Counter(20, 20)
+    limiter = Admissions(counter, workers=2, slot=slot, wait_s=20)
+
+    async def crowd() -> list[Admission]:
+        return await asyncio.gather(*(limiter.admit(TENANT, "gate") for _ in range(50)))
+
+    answers = asyncio.run(crowd())
+    assert sum(answer.allowed for answer in answers) == 20
+    assert sum(counter.asked) == 50, "a small limit grants nothing ahead"
+    assert len(counter.asked) <= 2
+
+
+def test_a_large_limit_is_granted_ahead_as_it_is_used(slot: Slot) -> None:
+    """A steady caller with a large limit seldom asks; never is more used than was granted."""
+    counter = Counter(1_000_000, 1_000_000)
+    limiter = Admissions(counter, workers=2, slot=slot, wait_s=20)
+
+    async def steady() -> int:
+        return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(500)])
+
+    assert asyncio.run(steady()) == 500
+    assert len(counter.asked) < 30
+    assert sum(counter.asked) >= 500
+    assert max(counter.asked) <= admission.MAX_AHEAD + 1
+
+
+@given(
+    limit=st.integers(1, 30_000),
+    free=st.floats(0, 1),
+    pauses=st.lists(st.booleans(), max_size=60),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_granted_ahead_is_never_more_than_a_thousandth(
+    limit: int, free: float, pauses: list[bool]
+) -> None:
+    """Whatever the limit, what is free and how often it is asked, little is granted ahead."""
+    purse = Purse()
+    remaining = int(limit * free)
+    for pause in pauses:
+        if purse.take(float("inf") if pause else 0.0) is not None:
+            continue
+        ahead = purse.ahead()
+        assert ahead <= remaining // 1000
+        assert ahead == 0 or limit >= 10_000
+        granted = min(remaining, 1 + ahead)
+        remaining -= granted
+        answer = Admission(
+            granted=granted,
+            limit=limit,
+            remaining=remaining,
+            retry_after_s=0,
+            reset_s=60,
+            scope="tenant",
+        )
+        purse.share_out(answer, [])
 
 
 def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> None:
     """Of 120 a minute among four workers one admits 30, and says when to come back."""
-    limiter = Admissions(Silent(), workers=4, slot=slot)
+    limiter = Admissions(Silent(), workers=4, slot=slot, wait_s=0.1)
 
     async def flood() -> list[Admission]:
         return [await limiter.admit(TENANT, "gate") for _ in range(100)]
@@ -77,7 +167,7 @@ def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> N
 
 def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
     """Many tenants together get no more than the worker's share of the global limit."""
-    limiter = Admissions(Silent(), workers=2, slot=slot)
+    limiter = Admissions(Silent(), workers=2, slot=slot, wait_s=0.1)
 
     async def flood() -> list[Admission]:
         return [await limiter.admit(uuid4(), "gate") for _ in range(1300)]
@@ -89,8 +179,9 @@ def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
 
 def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
     """A tenant whose limit was seen keeps that limit while the database is silent."""
-    limiter = Admissions(Silent(), workers=1, slot=slot)
-    limiter.learn(TENANT, Limits(tenant_per_minute=3, global_per_minute=1000))
+    silent = Silent()
+    silent.limits = Limits(tenant_per_minute=3, global_per_minute=1000)
+    limiter = Admissions(silent, workers=1, slot=slot, wait_s=0.1)
 
     async def flood() -> int:
         return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(10)])
@@ -101,7 +192,7 @@ def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
 def test_a_database_that_hangs_is_not_asked_every_time(slot: Slot) -> None:
     """After one wait the database is left alone for a while; requests pass without waiting."""
     silent = Silent(hangs=True)
-    limiter = Admissions(silent, workers=1, slot=slot)
+    limiter = Admissions(silent, workers=1, slot=slot, wait_s=0.1)
 
     async def ask() -> None:
         for _ in range(50):
@@ -199,11 +290,36 @@ def test_a_lane_lets_a_few_in_and_others_past() -> None:
         await asyncio.gather(*(work(TENANT) for _ in range(20)))
         assert most == 2
         async with lanes.enter(TENANT, wait_s=1), lanes.enter(TENANT, wait_s=1):
-            with pytest.raises(LockTimeoutError):
+            with pytest.raises(DeadlineError):
                 async with lanes.enter(TENANT, wait_s=0.01):
                     pass
             async with lanes.enter(UUID(int=9), wait_s=0.01):
                 pass
         assert lanes._lanes == {}, "a lane that nobody uses is forgotten"
+
+    asyncio.run(crowd())
+
+
+def test_who_waits_behind_a_held_lock_is_told_so() -> None:
+    """Once those inside fail for want of the lock, those behind them fail for the same reason."""
+    lanes = Lanes(1)
+
+    async def blocked() -> None:
+        async with lanes.enter(TENANT, wait_s=1):
+            await asyncio.sleep(0.05)
+            raise LockTimeoutError("lock_timeout", "held")
+
+    async def next_one() -> None:
+        async with lanes.enter(TENANT, wait_s=1):
+            await asyncio.sleep(1)
+
+    async def crowd() -> None:
+        first = asyncio.create_task(blocked())
+        second = asyncio.create_task(next_one())
+        await asyncio.sleep(0)
+        with pytest.raises(LockTimeoutError, match="not free in time"):
+            async with lanes.enter(TENANT, wait_s=0.3):
+                pass
+        await asyncio.gather(first, second, return_exceptions=True)
 
     asyncio.run(crowd())

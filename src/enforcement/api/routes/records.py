@@ -9,7 +9,6 @@ from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 
 from enforcement.api import paths
-from enforcement.api.admission import Admissions
 from enforcement.api.gatekeeper import Call, access
 from enforcement.api.instants import read_instant
 from enforcement.api.refusals import RefusalError
@@ -34,7 +33,7 @@ OptionalInstant = Annotated[
 PageLimit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
 
 
-def handlers(db: Database, admissions: Admissions) -> list[HTTPRouteHandler]:
+def handlers(db: Database) -> list[HTTPRouteHandler]:
     """Return the handlers, bound to a database."""
 
     @get(
@@ -82,9 +81,7 @@ def handlers(db: Database, admissions: Admissions) -> list[HTTPRouteHandler]:
     @get(paths.LIMITS, opt=_MEMBER, operation_id="readLimits")
     async def read_limits(request: Call) -> Limits:
         """Return the rate limits of the caller's tenant, requests a minute."""
-        found = await limits.read(db, request.user.tenant_id)
-        admissions.learn(request.user.tenant_id, found)
-        return found
+        return await limits.read(db, request.user.tenant_id)
 
     return [read_ledger, check_parity, read_limits]
 

@@ -84,10 +84,10 @@ BEGIN
         WHERE bucket = p_bucket), 1200);
 END $$;
 
--- Count one request, or refuse it. Its commit does not wait for the disk: a crash of the server
--- forgets less than a second of counting, never the limit itself.
+-- Count up to p_count requests; ``granted`` says how many pass. Its commit does not wait for the
+-- disk: a crash of the server forgets less than a second of counting, never the limit itself.
 CREATE FUNCTION enforcement.rate_admit(
-    p_tenant uuid, p_bucket text, OUT allowed boolean, OUT "limit" integer,
+    p_tenant uuid, p_bucket text, p_count integer, OUT granted integer, OUT "limit" integer,
     OUT remaining integer, OUT retry_after_s integer, OUT reset_s integer, OUT scope text
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -109,7 +109,7 @@ BEGIN
     IF v_left_mine <= 0 THEN
         -- Refused by its own limit before the shared row is touched: a flood of one tenant
         -- does not queue on what the others need.
-        allowed := false;
+        granted := 0;
         "limit" := v_limits.tenant_per_minute;
         remaining := 0;
         retry_after_s := enforcement.rate_wait(v_mine, 1 - v_left_mine);
@@ -120,26 +120,30 @@ BEGIN
     v_all := enforcement.rate_roll(p_bucket, v_zero, v_second);
     -- Whoever waited for the shared row counts in the second that row has reached.
     v_left_all := v_limits.global_per_minute - v_all.total;
-    allowed := v_left_all > 0;
-    IF allowed THEN
+    granted := greatest(least(p_count, v_left_mine, v_left_all), 0);
+    IF granted > 0 THEN
         v_slot := 1 + v_mine.last_second % 61;
-        v_mine.counts[v_slot] := v_mine.counts[v_slot] + 1;
-        v_mine.total := v_mine.total + 1;
+        v_mine.counts[v_slot] := v_mine.counts[v_slot] + granted;
+        v_mine.total := v_mine.total + granted;
         v_slot := 1 + v_all.last_second % 61;
-        v_all.counts[v_slot] := v_all.counts[v_slot] + 1;
-        v_all.total := v_all.total + 1;
+        v_all.counts[v_slot] := v_all.counts[v_slot] + granted;
+        v_all.total := v_all.total + granted;
         UPDATE enforcement.rate_counters c
             SET last_second = v_mine.last_second, total = v_mine.total, counts = v_mine.counts
             WHERE c.bucket = p_bucket AND c.tenant_id = p_tenant;
         UPDATE enforcement.rate_counters c
             SET last_second = v_all.last_second, total = v_all.total, counts = v_all.counts
             WHERE c.bucket = p_bucket AND c.tenant_id = v_zero;
-        v_left_mine := v_left_mine - 1;
-        v_left_all := v_left_all - 1;
-        retry_after_s := 0;
-    ELSE
-        retry_after_s := enforcement.rate_wait(v_all, 1 - v_left_all);
+        v_left_mine := v_left_mine - granted;
+        v_left_all := v_left_all - granted;
     END IF;
+    retry_after_s := CASE
+        WHEN granted = p_count THEN 0
+        ELSE greatest(
+            enforcement.rate_wait(v_mine, 1 - v_left_mine),
+            enforcement.rate_wait(v_all, 1 - v_left_all)
+        )
+    END;
     IF v_left_mine <= v_left_all THEN
         "limit" := v_limits.tenant_per_minute;
         remaining := greatest(v_left_mine, 0);
