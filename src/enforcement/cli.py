@@ -208,7 +208,7 @@ def _settings(flags: dict[str, str | None]) -> Any:
     except SettingsError as error:
         raise CommandError(
             Exit.USAGE,
-            "; ".join(error.faults),
+            "\n  - ".join(["these settings cannot be meant:", *error.faults]),
             hint="See `enforcement serve --help`, and the ENFORCEMENT_* variables set here.",
         ) from error
 

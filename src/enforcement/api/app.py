@@ -144,6 +144,7 @@ def build(parts: Parts) -> Litestar:
         admissions,
         lanes,
         write_wait_s=settings.operation_timeout_seconds,
+        max_body_bytes=settings.max_body_bytes,
     )
     tenant_routes: list[HTTPRouteHandler] = [
         *money.handlers(parts.db),

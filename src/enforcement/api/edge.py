@@ -46,7 +46,6 @@ class Edge:
         request_id = _request_id(scope)
         scope.setdefault("state", {})
         scope["state"]["request_id"] = request_id.decode()
-        scope["state"]["began_ns"] = began_ns
         status = 0
 
         async def counted_send(message: Message) -> None:

@@ -153,6 +153,14 @@ class Gate:
                 hint="Treat this as a refusal.",
                 headers={"retry-after": str(RETRY_AFTER_S)},
             ) from error
+        self._log.warning(
+            "gate_failsafe",
+            trigger=trigger,
+            detail=details,
+            outcome=entry.decision.outcome.value,
+            decision_id=str(entry.decision.decision_id),
+            tenant_id=str(caller.tenant_id),
+        )
         self._count(entry.decision, "failsafe", began_ns)
         return GateAnswer(decision=entry.decision, replayed=False)
 

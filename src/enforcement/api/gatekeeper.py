@@ -3,6 +3,8 @@
 In this order, so that a stranger learns nothing and a request that is refused costs nothing.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -12,7 +14,15 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPRequestEvent,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 
 from enforcement.api.admission import Admissions, headers
 from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
@@ -23,6 +33,7 @@ from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store.errors import UnavailableError
 
 MAX_QUERY_FIELDS: Final = 32
+BODY_S: Final = 10
 
 Call = Request[Caller, BearerClaims, State]
 
@@ -62,6 +73,7 @@ class Gatekeeper(ASGIMiddleware):
         admissions: Keeps the limits.
         lanes: Keep a tenant's writes from holding every connection.
         write_wait_s: Longest wait for a place there; gates have their own.
+        max_body_bytes: Larger bodies are refused.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -74,12 +86,14 @@ class Gatekeeper(ASGIMiddleware):
         lanes: Lanes,
         *,
         write_wait_s: float,
+        max_body_bytes: int,
     ) -> None:
         self._tokens = tokens
         self._principals = principals
         self._admissions = admissions
         self._lanes = lanes
         self._write_wait_s = write_wait_s
+        self._max_body_bytes = max_body_bytes
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let a request pass, or raise why not."""
@@ -87,6 +101,7 @@ class Gatekeeper(ASGIMiddleware):
         if rules is None:  # public, or OPTIONS, which the framework answers
             await next_app(scope, receive, send)
             return
+        began_ns = time.monotonic_ns()
         claims = self._tokens.read(_authorization(scope))
         caller = await self._principals.find(claims)
         if caller is None:
@@ -102,8 +117,13 @@ class Gatekeeper(ASGIMiddleware):
         _check_query(scope["query_string"], rules.query)
         if rules.bucket:
             send = await self._limited(caller, rules.bucket, send)
-        reads = scope["type"] == ScopeType.HTTP and scope["method"] != "POST"
-        if reads or rules.offline:
+        scope["state"]["spent_ns"] = time.monotonic_ns() - began_ns
+        if scope["type"] == ScopeType.HTTP and scope["method"] != "POST":
+            await next_app(scope, receive, send)
+            return
+        # Before the lane: a client that stalls must not hold its tenant's place there.
+        receive = await _whole_body(receive, self._max_body_bytes)
+        if rules.offline:
             await next_app(scope, receive, send)
             return
         async with self._lanes.enter(caller.tenant_id, wait_s=self._write_wait_s):
@@ -133,6 +153,44 @@ def _authorization(scope: Scope) -> str | None:
     if len(values) > 1:
         raise RefusalError(400, "malformed_request", "more than one Authorization header")
     return values[0].decode("latin-1") if values else None
+
+
+async def _whole_body(receive: Receive, most: int) -> Receive:
+    """Take the whole body, in bounded time and size; return what hands it on.
+
+    Raises:
+        RefusalError: 408 ``body_too_slow`` or 413 ``body_too_large``.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    break  # the client is gone; the framework notices when it asks
+                parts.append(message["body"])
+                size += len(parts[-1])
+                more = message["more_body"]
+                if size > most:
+                    raise RefusalError(
+                        413, "body_too_large", f"the body has more than {most} bytes"
+                    )
+    except TimeoutError:
+        raise RefusalError(
+            408,
+            "body_too_slow",
+            f"the body was not here within {BODY_S} s",
+            headers={"connection": "close"},
+        ) from None
+    whole: HTTPRequestEvent = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+    left = [whole]
+
+    async def hand_on() -> HTTPReceiveMessage:
+        return left.pop() if left else await receive()
+
+    return hand_on
 
 
 def _check_query(query: bytes, known: frozenset[str]) -> None:

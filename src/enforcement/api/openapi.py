@@ -27,6 +27,7 @@ _DESCRIPTIONS: Final = {
     "401": "There is no bearer token, or not one of ours.",
     "403": "The caller may not do this.",
     "404": "There is no such thing in the caller's tenant.",
+    "408": "The body came too slowly.",
     "409": "Not in the state things are in.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
@@ -35,7 +36,7 @@ _DESCRIPTIONS: Final = {
     "503": "The database does not answer; Retry-After says when to come back.",
 }
 _TENANT: Final = ("400", "401", "403", "422", "503")
-_BODY: Final = ("413", "415")
+_BODY: Final = ("408", "413", "415")
 _LIMITED: Final = ("/gate/terraform", "/approvals/consume")
 # What the domain checks by hand, said where clients can read it.
 _MONEY: Final = {"pattern": MONTHLY_PATTERN}

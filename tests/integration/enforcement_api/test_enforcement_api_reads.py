@@ -1,5 +1,6 @@
 import base64
 import json
+import socket
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -291,6 +292,21 @@ def test_bodies_are_typed_strictly(service: Service, tenant: Tenant) -> None:
     )
     big = json.dumps(gate_body(metadata={"a": "x" * 400_000})).encode()
     problem(client.post(GATE, headers=json_headers, content=big), 413, "body_too_large")
+
+
+def test_a_client_that_stalls_is_sent_away(service: Service, tenant: Tenant) -> None:
+    """A body that does not come is 408 in the end; others are answered meanwhile."""
+    host, port = service.url.removeprefix("http://").split(":")
+    head = (
+        f"POST {GATE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"authorization: {tenant.headers()['authorization']}\r\ncontent-length: 100\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as stalled:
+        stalled.sendall(head.encode() + b'{"action":')
+        assert service.get("/policies", tenant.headers()).status_code == 200
+        answer = stalled.recv(65_536).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "body_too_slow" in answer or "content-type: application/problem+json" in answer
 
 
 def test_routes_that_do_not_exist_are_problems_too(service: Service, tenant: Tenant) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from enforcement.api import counters
@@ -177,6 +178,33 @@ def test_a_stop_loses_no_answered_write(begin: Starter, world: World, tenant: Te
     assert set(answered) <= {row[0] for row in rows}
     assert not any(alive(pid) for pid in workers)
     assert "worker_killed" not in running.log()
+
+
+def test_a_stop_answers_what_is_in_flight(begin: Starter, world: World, tenant: Tenant) -> None:
+    """A gate that waits for its tenant's lock when SIGTERM comes is decided and answered."""
+    running = begin("--gate-timeout-seconds", "20", workers=1)
+    answers: list[httpx.Response] = []
+
+    def gate() -> None:
+        answers.append(running.post("/gate/terraform", tenant.headers("member"), gate_body()))
+
+    def waiting() -> bool:
+        sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        return bool(world.query(sql)[0][0])
+
+    with psycopg.connect(world.admin_dsn) as blocker:
+        blocker.execute("SELECT enforcement.enter_locked(%s, 1000)", (tenant.tenant_id,))
+        asking = threading.Thread(target=gate)
+        asking.start()
+        eventually(waiting, "the gate waits for the lock")
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert running.process.poll() is None
+        blocker.rollback()
+    asking.join()
+    assert running.stop() == 0
+    assert (answers[0].status_code, answers[0].json()["fail_safe"]) == (200, False)
+    assert world.events(tenant, "decision") == 1
 
 
 def test_a_stop_does_not_wait_for_ever(begin: Starter) -> None:
