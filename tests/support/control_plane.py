@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+import uvloop
 
 from enforcement.domain.identity import Caller
 from enforcement.domain.request import GateRequest, gate_request
@@ -57,13 +58,13 @@ class Cluster:
         safety: Safety | None = None,
         **changes: Any,
     ) -> T:
-        """Run a coroutine over an open pool to its end."""
+        """Run a coroutine over an open pool to its end, on the loop that the service runs on."""
 
         async def whole() -> T:
             async with self.database(safety=safety, **changes) as db:
                 return await work(db)
 
-        return asyncio.run(whole())
+        return uvloop.run(whole())
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Look behind the store's back, as the cluster's superuser."""

@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 Value = None | bool | int | str | UUID | datetime | Sequence[str]
 
+_LOOK_EVERY_S: Final = 0.1
 _FINE: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY})
 
 
@@ -82,13 +83,20 @@ async def exchange(connection: AsyncConnection[TupleRow], message: bytes) -> byt
 
 
 class _Exchange:
-    """One message under way: flushed while the socket takes it, read while it gives."""
+    """One message under way: flushed while the socket takes it, read while it gives.
+
+    Beside that it looks by itself, ten times a second, as psycopg does. libuv stops to watch a
+    socket once it has reported an error on it, and what was readable at that moment, a farewell of
+    the server before the connection was reset, would be the last that was ever heard: the caller
+    would wait for ever.
+    """
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._results: list[PGresult] = []
+        self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
 
     async def results(self) -> list[PGresult]:
         descriptor = self._pgconn.socket
@@ -98,9 +106,14 @@ class _Exchange:
         try:
             await self._done
         finally:
+            self._timer.cancel()
             self._loop.remove_reader(descriptor)
             self._loop.remove_writer(descriptor)
         return self._results
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
+        self._on_readable()
 
     def _on_writable(self) -> None:
         try:

@@ -1,13 +1,20 @@
 """The quick way over a connection: quoting that holds, errors and cuts like a cursor's."""
 
 import asyncio
+import contextlib
+import socket
+import struct
+import threading
+import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from control_plane import Cluster
 from enforcement.store import wire
@@ -145,3 +152,68 @@ def test_a_terminated_backend_is_a_lost_connection(cluster: Cluster) -> None:
         assert await db.fetch("SELECT 1") == [(1,)]
 
     cluster.run(work, pool_size=1)
+
+
+class _Relay:
+    """Bytes to and from a server, until it says farewell and resets."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._clients: list[socket.socket] = []
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._clients.append(client)
+                server = socket.create_connection(self._address)
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+
+    def reset(self) -> None:
+        """Send a farewell as a dying server does, and reset, so that both are there at once."""
+        fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+        for client in self._clients:
+            client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # The pump still holds it; a duplicate's close would not reset.
+            client.shutdown(socket.SHUT_RD)
+            client.close()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def relay(cluster: Cluster) -> Iterator[_Relay]:
+    """Between the store and its server."""
+    parts = conninfo_to_dict(cluster.app_dsn)
+    relay = _Relay((str(parts["host"]), int(str(parts["port"]))))
+    yield relay
+    relay.close()
+
+
+def test_a_farewell_and_a_reset_at_once_are_a_lost_connection(
+    cluster: Cluster, relay: _Relay
+) -> None:
+    """What libuv reports as an error ends its watch: nobody may wait for a second event."""
+
+    async def work(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            pending = asyncio.create_task(wire.exchange(lease.connection, b"SELECT pg_sleep(600)"))
+            await asyncio.sleep(0.1)
+            relay.reset()
+            time.sleep(0.1)  # noqa: ASYNC251  # until the loop finds both, not one after the other
+            async with asyncio.timeout(10):
+                with pytest.raises(psycopg.OperationalError):
+                    await pending
+
+    cluster.run(work, pool_size=1, dsn=make_conninfo(cluster.app_dsn, port=relay.port))
