@@ -5,10 +5,12 @@ import contextlib
 import os
 import selectors
 import signal
+import ssl
 import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -270,16 +272,35 @@ def gate_body(**changes: Any) -> dict[str, Any]:
 def hammer(
     service: Service, requests: Sequence[tuple[str, Mapping[str, str], Any]]
 ) -> list[httpx.Response]:
-    """POST all requests at once, each on a connection of its own."""
+    """POST all requests at once, each on a connection of its own, to all workers alike."""
 
     async def run() -> list[httpx.Response]:
-        limits_ = httpx.Limits(max_connections=len(requests), max_keepalive_connections=0)
-        async with httpx.AsyncClient(base_url=service.url, timeout=30, limits=limits_) as client:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = await _spread(service, len(requests), stack)
             return await asyncio.gather(
                 *(
                     client.post(PREFIX + path, headers=headers, json=body)
-                    for path, headers, body in requests
+                    for client, (path, headers, body) in zip(clients, requests, strict=True)
                 )
             )
 
     return asyncio.run(run())
+
+
+async def _spread(
+    service: Service, wanted: int, stack: contextlib.AsyncExitStack
+) -> list[httpx.AsyncClient]:
+    """Open connections until every worker holds its share: the kernel may favour one of them."""
+    context = ssl.create_default_context()
+    room = Counter(
+        {f"worker-{slot}": -(-wanted // service.workers) for slot in range(service.workers)}
+    )
+    clients: list[httpx.AsyncClient] = []
+    while len(clients) < wanted:
+        client = httpx.AsyncClient(base_url=service.url, timeout=30, verify=context)
+        await stack.enter_async_context(client)
+        worker = (await client.get("/health/live")).headers["x-served-by"]
+        if room[worker] > 0:
+            room[worker] -= 1
+            clients.append(client)
+    return clients

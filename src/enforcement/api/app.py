@@ -44,6 +44,7 @@ from enforcement.store.limits import Admission, Limits
 
 BEAT_S: Final = 0.25
 POOL_SAMPLE_S: Final = 1.0
+FIRST_CONNECTION_S: Final = 1.0
 # Of the gate timeout, for the limiter; the rest is the decision's.
 ADMIT_SHARE: Final = 0.3
 LANES_IN_POOL: Final = 4
@@ -248,7 +249,11 @@ def _teach_query_names(app: Litestar, names: dict[tuple[str, str], frozenset[str
 
 @contextlib.asynccontextmanager
 async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
-    """Open the pool without waiting for the server, and keep the background going."""
+    """Open the pool, and keep the background going.
+
+    Nothing is accepted before the first connection stands, so a worker that replaces another does
+    not begin with refusals; a database that is down delays it by a second and no more.
+    """
     parts.journal.open()
     await parts.db.open()
     tasks = [
@@ -256,6 +261,8 @@ async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
         asyncio.create_task(parts.journal.replay(backend.record)),
         asyncio.create_task(_sample_pool(parts.db, parts.slot)),
     ]
+    with contextlib.suppress(StoreError):
+        await parts.db.fetch("SELECT 1", deadline_s=FIRST_CONNECTION_S)
     parts.slot.ready()
     try:
         yield

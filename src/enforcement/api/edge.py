@@ -1,4 +1,8 @@
-"""The outermost layer: gives each request an id, counts it, times it, logs it."""
+"""The outermost layer: gives each request an id, counts it, times it, logs it.
+
+Every answer names its request (``x-request-id``) and the worker it came from (``x-served-by``), so
+that whoever asks knows which of several processes has seen the question.
+"""
 
 import re
 import time
@@ -28,13 +32,17 @@ class Edge:
         slot: Counters of this worker.
         log: Of this worker.
         request_log: ``none``, ``errors`` or ``all``.
+        worker: Number of this worker, from 0.
     """
 
-    def __init__(self, app: ASGIApp, slot: Slot, log: Log, request_log: str) -> None:
+    def __init__(
+        self, app: ASGIApp, slot: Slot, log: Log, request_log: str, *, worker: int
+    ) -> None:
         self._app = app
         self._slot = slot
         self._log = log
         self._request_log = request_log
+        self._served_by = (b"x-served-by", b"worker-%d" % worker)
         self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +63,11 @@ class Edge:
                 headers = list(message["headers"])
                 if scope["method"] == "OPTIONS":
                     headers = _with_all_methods(headers, scope.get("path_template"))
-                message["headers"] = [*headers, (b"x-request-id", request_id)]
+                message["headers"] = [
+                    *headers,
+                    (b"x-request-id", request_id),
+                    self._served_by,
+                ]
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 # Before the last byte leaves: whoever has the answer finds it counted.
                 self._count(scope, status, began_ns)

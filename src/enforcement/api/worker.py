@@ -86,7 +86,7 @@ def serve(wiring: Wiring) -> None:
         journal=journal,
         log=log,
     )
-    app = Edge(build(parts), slot, log, settings.request_log)
+    app = Edge(build(parts), slot, log, settings.request_log, worker=wiring.slot)
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -21,7 +21,7 @@ PREFIX = "/api/v1/enforcement"
 _LIFETIME_S = 4 * 3600
 _PLENTY = 1_000_000
 _OK = 200
-_LEARN_TIMES = 5
+_LEARN_S = 20
 
 
 class Tenant(Struct, frozen=True):
@@ -163,24 +163,40 @@ class Enforcement:
         return answer.json()
 
     def let_workers_learn(self, tenants: Iterable[Tenant]) -> None:
-        """Ask for policy and limits until every worker has answered each tenant several times.
+        """Ask for policy and limits until every worker has answered for each tenant.
 
-        While the database is silent a worker falls back on what it last knew. The kernel spreads
-        new connections over the workers, so each question comes on a new one.
+        While the database is silent a worker falls back on what it last knew. Which worker takes a
+        new connection is the kernel's affair: on a busy machine it is the same one many times over.
+
+        Raises:
+            RunError: The service refuses, or a worker does not answer in time.
         """
         for tenant in tenants:
             headers = {**tenant.headers("owner"), "connection": "close"}
-            for _ in range(_LEARN_TIMES * self.stage.workers):
-                for path in ("/limits", "/policies"):
-                    self._read(path, headers)
+            for path in ("/limits", "/policies"):
+                self._ask_every_worker(path, headers)
 
-    def _read(self, path: str, headers: dict[str, str]) -> None:
+    def _ask_every_worker(self, path: str, headers: dict[str, str]) -> None:
+        deadline = time.monotonic() + _LEARN_S
+        seen: set[str] = set()
+        while len(seen) < self.stage.workers:
+            seen.add(self._read(path, headers))
+            if time.monotonic() > deadline:
+                raise RunError(
+                    f"only {', '.join(sorted(seen))} of {self.stage.workers} workers answered"
+                    f" {path} within {_LEARN_S} s",
+                    hint="Let the machine come to rest, then inject again.",
+                )
+
+    def _read(self, path: str, headers: dict[str, str]) -> str:
+        """Read something on a connection of its own; return which worker answered."""
         try:
             answer = self._http.get(PREFIX + path, headers=headers)
         except httpx.HTTPError as error:
             raise RunError(f"the service does not answer {path}: {error}") from error
         if answer.status_code != _OK:
             raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
+        return answer.headers.get("x-served-by", "a worker without a name")
 
     def gate(
         self,

@@ -347,6 +347,17 @@ def test_a_request_keeps_its_id(service: Service, tenant: Tenant) -> None:
     assert replaced.headers["x-request-id"] != 'a"b c'
 
 
+def test_an_answer_names_its_worker(service: Service, tenant: Tenant) -> None:
+    """Whoever must reach every worker sees which ones answered, refusals included."""
+    seen = set()
+    while len(seen) < service.workers:  # the kernel spreads; the test's timeout is the ceiling
+        for headers, status in ((tenant.headers(), 200), ({}, 401)):
+            answer = service.get("/limits", {**headers, "connection": "close"})
+            assert answer.status_code == status
+            seen.add(answer.headers["x-served-by"])
+    assert seen == {f"worker-{number}" for number in range(service.workers)}
+
+
 def test_every_answer_is_counted_once(service: Service, tenant: Tenant) -> None:
     """The counters of all workers together grow by exactly the answers given."""
     before = sum(service.served("GET", "/limits", 200))
