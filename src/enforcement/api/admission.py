@@ -5,13 +5,11 @@ is being asked are counted together. A tenant with a large limit of which most i
 few requests ahead, as many as it lately used within a second: below 10,000 a minute limits are
 exact, above that within a thousandth for each worker.
 
-While the database is silent each worker admits its share of what the tenant was last known to be
-allowed, in fixed windows of a minute: an outage is no holiday from limits, and gates are still
-answered.
+While the database is silent each worker admits its share of what is left
+(:mod:`enforcement.api.outage`): an outage is no holiday from limits, and gates are still answered.
 """
 
 import asyncio
-import math
 import time
 from typing import Final, Protocol
 from uuid import UUID
@@ -20,6 +18,7 @@ import msgspec
 
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
+from enforcement.api.outage import LastSeen, Shares
 from enforcement.store.errors import StoreError
 from enforcement.store.limits import (
     DEFAULT_GLOBAL_PER_MINUTE,
@@ -30,13 +29,11 @@ from enforcement.store.limits import (
 
 ABREAST: Final = 4
 SUSPICION_S: Final = 0.5
-WINDOW_S: Final = 60
 MAX_REMEMBERED: Final = 4096
 AHEAD_S: Final = 1.0
 AHEAD_FROM: Final = 10_000
 AHEAD_SHARE: Final = 1000
 MAX_AHEAD: Final = 64
-_EVERYBODY: Final = None
 
 Key = tuple[str, UUID]
 
@@ -70,6 +67,7 @@ class Purse:
         self.waiting: list[asyncio.Future[Admission]] = []
         self._tokens = 0
         self._good_until = 0.0
+        self._seen_at = 0.0
         self._used = 0
 
     def take(self, now: float) -> Admission | None:
@@ -104,12 +102,12 @@ class Purse:
             self._used += 1
         self.seen = answer
         self._tokens = left
-        self._good_until = time.monotonic() + AHEAD_S
+        self._seen_at = time.monotonic()
+        self._good_until = self._seen_at + AHEAD_S
 
-
-class _Window(msgspec.Struct):
-    number: int
-    count: int
+    def last_seen(self) -> LastSeen | None:
+        """Return the database's last answer and its time; None where it never answered."""
+        return None if self.seen is None else LastSeen(self.seen, self._seen_at)
 
 
 class Admissions:
@@ -133,15 +131,13 @@ class Admissions:
         enforced: bool = True,
     ) -> None:
         self._shared = shared
-        self._workers = workers
         self._slot = slot
-        self._enforced = enforced
+        self._shares = Shares(workers, enforced=enforced)
         self._wait_s = wait_s
         # All requests count in one row: more connections would wait for it, not be faster.
         self._abreast = asyncio.Semaphore(ABREAST)
         self._purses: dict[Key, Purse] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
-        self._windows: dict[tuple[str, UUID | None], _Window] = {}
         self._suspect_until = 0.0
 
     async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
@@ -149,7 +145,7 @@ class Admissions:
         admission = await self._ask((bucket, tenant_id))
         path = "shared"
         if admission is None:
-            admission = self._admit_locally(tenant_id, bucket)
+            admission = self._admit_alone((bucket, tenant_id))
             path = "local"
         result = "admitted" if admission.allowed else f"refused_{admission.scope}"
         self._slot.add(metrics.ADMISSIONS, (result, path))
@@ -187,7 +183,6 @@ class Admissions:
 
     async def _serve(self, key: Key, purse: Purse) -> None:
         """Ask the database until nobody of this tenant waits."""
-        bucket, tenant_id = key
         asked: list[asyncio.Future[Admission]] = []
         try:
             while purse.waiting:
@@ -195,9 +190,7 @@ class Admissions:
                     asked = [request for request in purse.waiting if not request.done()]
                     purse.waiting.clear()
                     if asked:
-                        count = len(asked) + purse.ahead()
-                        answer = await self._shared.admit(tenant_id, bucket, count)
-                        purse.share_out(answer, asked)
+                        purse.share_out(await self._count(key, len(asked) + purse.ahead()), asked)
         except Exception as error:  # noqa: BLE001  # given to those who wait, bugs included
             if isinstance(error, StoreError):
                 self._suspect_until = time.monotonic() + SUSPICION_S
@@ -208,47 +201,24 @@ class Admissions:
         finally:
             del self._asking[key]
 
-    def _admit_locally(self, tenant_id: UUID, bucket: str) -> Admission:
+    async def _count(self, key: Key, count: int) -> Admission:
+        """Count requests in the database, and before them what was admitted here without it."""
+        bucket, tenant_id = key
+        owed = self._shares.take(bucket, tenant_id)
+        try:
+            answer = await self._shared.admit(tenant_id, bucket, owed + count)
+        except BaseException:
+            self._shares.give_back(bucket, tenant_id, owed)
+            raise
+        return msgspec.structs.replace(answer, granted=max(0, answer.granted - owed))
+
+    def _admit_alone(self, key: Key) -> Admission:
+        bucket, tenant_id = key
         limits = self._shared.known_limits(tenant_id) or Limits(
             tenant_per_minute=DEFAULT_TENANT_PER_MINUTE,
             global_per_minute=DEFAULT_GLOBAL_PER_MINUTE,
         )
-        number, since = divmod(time.time(), WINDOW_S)
-        left_s = max(1, math.ceil(WINDOW_S - since))
-        verdicts: list[Admission] = []
-        windows: list[_Window] = []
-        for scope, key, limit in (
-            ("tenant", tenant_id, limits.tenant_per_minute),
-            ("global", _EVERYBODY, limits.global_per_minute),
-        ):
-            window = self._window(bucket, key, int(number))
-            room = max(1, limit // self._workers) - window.count
-            allowed = room > 0 or not self._enforced
-            verdict = Admission(
-                granted=int(allowed),
-                limit=limit,
-                remaining=max(0, room - 1),
-                retry_after_s=0 if allowed else left_s,
-                reset_s=left_s,
-                scope=scope,
-            )
-            if not allowed:
-                return verdict
-            verdicts.append(verdict)
-            windows.append(window)
-        for window in windows:
-            window.count += 1
-        return min(verdicts, key=lambda verdict: verdict.remaining)
-
-    def _window(self, bucket: str, tenant_id: UUID | None, number: int) -> _Window:
-        key = (bucket, tenant_id)
-        window = self._windows.get(key)
-        if window is None or window.number != number:
-            if len(self._windows) >= MAX_REMEMBERED:
-                self._windows = {k: w for k, w in self._windows.items() if w.number == number}
-            window = _Window(number=number, count=0)
-            self._windows[key] = window
-        return window
+        return self._shares.admit(bucket, tenant_id, limits, self._purse(key).last_seen())
 
 
 def headers(admission: Admission) -> dict[str, str]:

@@ -6,7 +6,7 @@ In this order, so that a stranger learns nothing and a request that is refused c
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -188,7 +188,10 @@ async def _whole_body(receive: Receive, most: int) -> Receive:
     left = [whole]
 
     async def hand_on() -> HTTPReceiveMessage:
-        return left.pop() if left else await receive()
+        if left:
+            return left.pop()
+        # The framework types receiving for websockets too, which have no route here.
+        return cast("HTTPReceiveMessage", await receive())
 
     return hand_on
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shutil
 import sys
 import threading
 import time
@@ -209,6 +210,9 @@ class Injection:
                 )
                 self._done[name] = done
                 say(f"{name}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
+                if done.status != "pass":
+                    kept = keep_log(stage.log_path, plan.output, name)
+                    say(f"what the service said is in {kept}")
             if main:
                 self._after = probe(stage.url)
 
@@ -286,6 +290,16 @@ class _Beside:
         self.join()
         if self._failure is not None:
             raise self._failure
+
+
+def keep_log(log: Path, output: Path, scenario: str) -> Path:
+    """Copy the service's log beside the artifact, and return where it is.
+
+    The stage it lies on vanishes with the run, and what explains a failure would vanish with it.
+    """
+    kept = output.with_name(f"{output.stem}.{scenario}.service.log")
+    shutil.copyfile(log, kept)
+    return kept
 
 
 def probe(url: str) -> Health:

@@ -94,7 +94,7 @@ class ScenarioSpec(Struct, frozen=True):
         faults: In order.
         checks: Over operations.
         queries: Of `stressproof.evidence.failure_queries.QUERIES`.
-        beside: It mostly waits, so it runs beside the others, on a stage of its own.
+        beside: It runs beside the others, on a second stage of its own service and database.
     """
 
     id: str

@@ -196,7 +196,7 @@ class Enforcement:
             raise RunError(f"the service does not answer {path}: {error}") from error
         if answer.status_code != _OK:
             raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
-        return answer.headers.get("x-served-by", "a worker without a name")
+        return str(answer.headers.get("x-served-by", "a worker without a name"))
 
     def gate(
         self,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stressproof.capture.injection import check_identities
+from stressproof.capture.injection import check_identities, keep_log
 from stressproof.cli.inject import SCRIPT, command
 from stressproof.cli.run import run
 from stressproof.errors import UsageError
@@ -81,3 +81,13 @@ def test_two_people_are_two_people() -> None:
     check_identities("Ada Lovelace", "グレース")
     with pytest.raises(UsageError):
         check_identities("Ada  Lovelace", "ada lovelace")
+
+
+def test_the_log_of_a_failed_scenario_outlives_its_stage(tmp_path: Path) -> None:
+    """It lies beside the artifact, under a name that says what it explains."""
+    log = tmp_path / "stage" / "service.log"
+    log.parent.mkdir()
+    log.write_text('{"event": "gate_failsafe"}\n')
+    kept = keep_log(log, tmp_path / "failures_2026-02-27.json", "FI-001")
+    assert kept == tmp_path / "failures_2026-02-27.FI-001.service.log"
+    assert kept.read_text() == log.read_text()

@@ -155,8 +155,7 @@ def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> N
 
     answers = asyncio.run(flood())
     admitted = [answer for answer in answers if answer.allowed]
-    # A flood that crosses a minute's border gets both minutes' shares.
-    assert len(admitted) in {30, 60}
+    assert len(admitted) == 30
     refused = next(answer for answer in answers if not answer.allowed)
     assert refused.scope == "tenant"
     assert 1 <= refused.retry_after_s <= 60
@@ -173,7 +172,7 @@ def test_the_share_of_all_tenants_is_kept_too(slot: Slot) -> None:
         return [await limiter.admit(uuid4(), "gate") for _ in range(1300)]
 
     answers = asyncio.run(flood())
-    assert sum(answer.allowed for answer in answers) in {600, 1200}
+    assert sum(answer.allowed for answer in answers) == 600
     assert {answer.scope for answer in answers if not answer.allowed} == {"global"}
 
 
@@ -186,7 +185,7 @@ def test_what_a_tenant_was_last_known_to_be_allowed_holds(slot: Slot) -> None:
     async def flood() -> int:
         return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(10)])
 
-    assert asyncio.run(flood()) in {3, 6}
+    assert asyncio.run(flood()) == 3
 
 
 def test_a_database_that_hangs_is_not_asked_every_time(slot: Slot) -> None:

@@ -3,7 +3,7 @@
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.database_faults import KillPostgres, TerminateBackends
+from stressproof.faults.database_faults import FreezePostgres, KillPostgres, TerminateBackends
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix
@@ -65,6 +65,8 @@ class FailSafe:
                 )
             case "black_hole":
                 return ProxyFault(stage.proxy, Timeout("upstream"), Timeout("downstream"))
+            case "postgres_frozen":
+                return FreezePostgres(stage.postgres)
             case "backends_terminated":
                 return TerminateBackends(stage.dsn, SERVICE_SESSIONS)
             case "postgres_killed":
