@@ -65,12 +65,17 @@ def serve(*, migrate: bool, seed: bool, **flags: str | None) -> None:
 @cli.command()
 @click.option("--dsn", metavar="DSN", help="Of a role that may create roles and schemas.")
 @click.option("--data-dir", metavar="DIR", help="Keeps the application role's password.")
-def migrate(**flags: str | None) -> None:
+@click.option(
+    "--replace-app-password",
+    is_flag=True,
+    help="Set that password even where the role has another, which services may be using.",
+)
+def migrate(*, replace_app_password: bool, **flags: str | None) -> None:
     """Bring a database to this version's schema and print the service's own DSN."""
     settings = _with_dsn(_settings(flags))
     from enforcement.service import prepare  # noqa: PLC0415  # heavy
 
-    _say(prepare(settings.dsn, settings.app_password))
+    _say(prepare(settings.dsn, settings.app_password, replace_password=replace_app_password))
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ import psycopg
 from enforcement.api.wiring import Wiring
 from enforcement.bearer import issue
 from enforcement.domain.errors import EnforcementError
+from enforcement.domain.identity import Caller
 from enforcement.domain.timestamps import rfc3339
 from enforcement.exits import CommandError, Exit
 from enforcement.logs import Log
@@ -40,6 +41,8 @@ from ephemeral_postgres.account import reachable_by, server_account
 
 SEED_TENANT: Final = "stress"
 SEED_PER_MINUTE: Final = 1_000_000
+NEIGHBOURS: Final = 3
+NEIGHBOUR_DECISIONS: Final = 100
 CONNECT_TIMEOUT_S: Final = 5
 _SYSTEM_DIR: Final = Path("/var/lib/enforcement")
 
@@ -59,18 +62,18 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
     with (
         bind(settings.host, settings.port) as listener,
         own_data_dir(Path(settings.data_dir)) as data_dir,
-        _database(with_secrets(settings, data_dir), data_dir, stop) as (ready, running, seeded),
+        _database(with_secrets(settings, data_dir), data_dir, stop) as (ready, running, owners),
         announced(data_dir, running),
     ):
         if not stop.requested:
-            _serve(ready, data_dir, listener, seeded, stop, say)
+            _serve(ready, data_dir, listener, owners, stop, say)
 
 
 def _serve(
     settings: Settings,
     data_dir: Path,
     listener: socket.socket,
-    seeded: Seeded | None,
+    owners: Sequence[Caller],
     stop: StopRequest,
     say: Callable[[str], None],
 ) -> None:
@@ -81,16 +84,9 @@ def _serve(
     state = StateFile(Path(settings.state_dir), settings.host, port)
 
     def on_ready() -> None:
-        if seeded is not None:
-            token = issue(
-                seeded.owner,
-                secret=settings.jwt_secret,
-                issuer=settings.jwt_issuer,
-                audience=settings.jwt_audience,
-                lifetime_s=TOKEN_LIFETIME_S,
-                now=datetime.now(UTC),
-            )
-            state.write(url=url, token=token, instance_id=wiring.instance_id)
+        if owners:
+            token, *others = [_token(owner, settings) for owner in owners]
+            state.write(url=url, token=token, other_tokens=others, instance_id=wiring.instance_id)
         say(
             f"enforcement: serving on {url} "
             f"(instance {wiring.instance_id}, {settings.workers} workers)"
@@ -100,6 +96,17 @@ def _serve(
         Supervisor(wiring, listener, Path(wiring.counter_path), stop).run(on_ready)
     finally:
         state.remove()
+
+
+def _token(owner: Caller, settings: Settings) -> str:
+    return issue(
+        owner,
+        secret=settings.jwt_secret,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        lifetime_s=TOKEN_LIFETIME_S,
+        now=datetime.now(UTC),
+    )
 
 
 def _wire(settings: Settings, data_dir: Path) -> Wiring:
@@ -120,8 +127,11 @@ def _wire(settings: Settings, data_dir: Path) -> Wiring:
 @contextlib.contextmanager
 def _database(
     settings: Settings, data_dir: Path, stop: StopRequest
-) -> Iterator[tuple[Settings, Running, Seeded | None]]:
-    """Provide the database: the caller's, or an embedded one for as long as this lasts."""
+) -> Iterator[tuple[Settings, Running, list[Caller]]]:
+    """Provide the database: the caller's, or an embedded one for as long as this lasts.
+
+    With it the owners of the seeded tenants, the one with a past first.
+    """
     with contextlib.ExitStack() as stack:
         admin_dsn = settings.dsn
         if not settings.dsn:
@@ -129,12 +139,24 @@ def _database(
             admin_dsn = server.dsn()
         dsn = admin_dsn
         if (not settings.dsn or settings.migrate) and not stop.requested:
-            dsn = prepare(admin_dsn, settings.app_password)
-        seeded = None
+            # The embedded server is ours alone, so its role's password is ours to set.
+            ours = not settings.dsn
+            dsn = prepare(admin_dsn, settings.app_password, replace_password=ours)
+        owners = []
         if settings.seed and not stop.requested:
-            seeded = fill(dsn, decisions=settings.seed_decisions)
+            owners = _seeded_owners(dsn, settings.seed_decisions)
         running = Running(pid=os.getpid(), dsn=dsn, admin_dsn="" if dsn == admin_dsn else admin_dsn)
-        yield msgspec.structs.replace(settings, dsn=dsn), running, seeded
+        yield msgspec.structs.replace(settings, dsn=dsn), running, owners
+
+
+def _seeded_owners(dsn: str, decisions: int) -> list[Caller]:
+    """Seed the tenant that load is tried on, and neighbours among whom writes are spread."""
+    names = [SEED_TENANT, *(f"{SEED_TENANT}-{number}" for number in range(2, 2 + NEIGHBOURS))]
+    wanted = [decisions] + [min(decisions, NEIGHBOUR_DECISIONS)] * NEIGHBOURS
+    return [
+        fill(dsn, name=name, decisions=count).owner
+        for name, count in zip(names, wanted, strict=True)
+    ]
 
 
 @contextlib.contextmanager
@@ -174,14 +196,14 @@ def postgres_dir(data_dir: Path) -> Path:
     return _SYSTEM_DIR / f"postgres-{digest}"
 
 
-def prepare(admin_dsn: str, app_password: str) -> str:
+def prepare(admin_dsn: str, app_password: str, *, replace_password: bool = False) -> str:
     """Migrate a database; return the connection string of the role that the service uses.
 
     Raises:
         CommandError: The database cannot be reached, or refuses.
     """
     try:
-        migrate(admin_dsn, app_password=app_password)
+        migrate(admin_dsn, app_password=app_password, replace_password=replace_password)
     except EnforcementError as error:
         raise unreachable(error) from error
     return app_dsn(admin_dsn, app_password)

@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -162,8 +162,14 @@ class StateFile:
     def __init__(self, directory: Path, host: str, port: int) -> None:
         self.path = directory / f"{host}_{port}.json"
 
-    def write(self, *, url: str, token: str, instance_id: str) -> None:
+    def write(self, *, url: str, token: str, other_tokens: Sequence[str], instance_id: str) -> None:
         """Write it.
+
+        Args:
+            url: Of the service.
+            token: Of the owner of the tenant with a past.
+            other_tokens: Of further tenants' owners, for load that writes.
+            instance_id: Of the running service.
 
         Raises:
             CommandError: It cannot be written.
@@ -172,6 +178,7 @@ class StateFile:
         content: dict[str, Any] = {
             "url": url,
             "token": token,
+            "other_tokens": list(other_tokens),
             "instance_id": instance_id,
             "pid": os.getpid(),
             "expires": expires.isoformat(),

@@ -20,7 +20,8 @@ from enforcement.store.settings import Safety, StoreSettings
 from ephemeral_postgres import PostgresServer
 
 T = TypeVar("T")
-PASSWORD = "only-for-tests"
+PASSWORD = "p" * 40
+"""Of the application's role: it belongs to a server, so all tests on one share it."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import httpx
 import psycopg
 
+from control_plane import PASSWORD
 from enforcement.api import counters, metrics
 from enforcement.api.paths import PREFIX, ROUTES
 from enforcement.bearer import issue
@@ -33,7 +34,7 @@ from ephemeral_postgres import PostgresServer
 
 JWT_SECRET = "j" * 64
 APPROVAL_SECRET = "a" * 40
-APP_PASSWORD = "p" * 40
+APP_PASSWORD = PASSWORD
 ISSUER = "enforcement"
 AUDIENCE = "authenticated"
 GATE = f"{PREFIX}/gate/terraform"

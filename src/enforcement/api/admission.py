@@ -19,6 +19,7 @@ import msgspec
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
 from enforcement.api.outage import LastSeen, Shares
+from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import StoreError
 from enforcement.store.limits import (
     DEFAULT_GLOBAL_PER_MINUTE,
@@ -41,7 +42,9 @@ Key = tuple[str, UUID]
 class SharedLimiter(Protocol):
     """The limiter in the database."""
 
-    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+    async def admit(
+        self, tenant_id: UUID, bucket: str, count: int, *, deadline_s: float | None = None
+    ) -> Admission:
         """Count requests; as many pass as there is room.
 
         Raises:
@@ -110,6 +113,18 @@ class Purse:
         return None if self.seen is None else LastSeen(self.seen, self._seen_at)
 
 
+class Ticket(msgspec.Struct, frozen=True):
+    """A request that may pass.
+
+    Attributes:
+        admission: What to tell its sender.
+        counted: Whether the database has counted it; else it must, before it decides anything.
+    """
+
+    admission: Admission
+    counted: bool
+
+
 class Admissions:
     """Admits or refuses requests.
 
@@ -140,16 +155,42 @@ class Admissions:
         self._asking: dict[Key, asyncio.Task[None]] = {}
         self._suspect_until = 0.0
 
-    async def admit(self, tenant_id: UUID, bucket: str) -> Admission:
-        """Count one request; the database is waited for a bounded time."""
+    async def admit(self, tenant_id: UUID, bucket: str) -> Ticket:
+        """Count one request; the database is waited for a bounded time.
+
+        Raises:
+            RefusalError: 429 ``rate_limited``.
+        """
         admission = await self._ask((bucket, tenant_id))
-        path = "shared"
+        counted = admission is not None
         if admission is None:
             admission = self._admit_alone((bucket, tenant_id))
-            path = "local"
+        self._decide(admission, "shared" if counted else "local")
+        return Ticket(admission=admission, counted=counted)
+
+    async def confirm(self, tenant_id: UUID, bucket: str, deadline_s: float | None = None) -> None:
+        """Have the database count a request that was admitted here without it.
+
+        Raises:
+            RefusalError: 429 ``rate_limited``: there is no room for it.
+            StoreError: The database does not answer.
+        """
+        admission = await self._shared.admit(tenant_id, bucket, 1, deadline_s=deadline_s)
+        self._shares.settle(bucket, tenant_id)
+        self._decide(admission, "confirmed")
+
+    def _decide(self, admission: Admission, path: str) -> None:
         result = "admitted" if admission.allowed else f"refused_{admission.scope}"
         self._slot.add(metrics.ADMISSIONS, (result, path))
-        return admission
+        if not admission.allowed:
+            fields = headers(admission)
+            raise RefusalError(
+                429,
+                "rate_limited",
+                f"the {admission.scope} limit is {admission.limit} requests a minute",
+                hint=f"Try again in {fields['retry-after']} s.",
+                headers=fields,
+            )
 
     async def _ask(self, key: Key) -> Admission | None:
         now = time.monotonic()

@@ -80,9 +80,13 @@ class Backend:
             await policy_store.current(self._db, tenant_id)
             self.limits[tenant_id] = await limit_store.read(self._db, tenant_id)
 
-    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+    async def admit(
+        self, tenant_id: UUID, bucket: str, count: int, *, deadline_s: float | None = None
+    ) -> Admission:
         """Count requests against the shared limits."""
-        return await limit_store.admit(self._db, tenant_id, bucket=bucket, count=count)
+        return await limit_store.admit(
+            self._db, tenant_id, bucket=bucket, count=count, deadline_s=deadline_s
+        )
 
     def known_limits(self, tenant_id: UUID) -> Limits | None:
         """Return a tenant's limits as last read."""
@@ -128,6 +132,7 @@ def build(parts: Parts) -> Litestar:
     )
     gate = Gate(
         backend,
+        lambda tenant_id, left_s: admissions.confirm(tenant_id, limit_store.GATE, left_s),
         parts.journal,
         timeout_s=settings.gate_timeout_seconds,
         slot=parts.slot,

@@ -10,7 +10,7 @@ Whatever the database does, an answer leaves within the gate timeout and a quart
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, NoReturn, Protocol
 from uuid import UUID, uuid4
@@ -59,6 +59,8 @@ class Gate:
 
     Args:
         judge: The database.
+        confirm: Has the database count a request of a tenant that was admitted without it, in so
+            many seconds at most.
         journal: Of this worker.
         timeout_s: The gate timeout.
         slot: Counters.
@@ -69,6 +71,7 @@ class Gate:
     def __init__(
         self,
         judge: Judge,
+        confirm: Callable[[UUID, float], Awaitable[None]],
         journal: Journal,
         *,
         timeout_s: float,
@@ -77,6 +80,7 @@ class Gate:
         clock: Callable[[], datetime],
     ) -> None:
         self._judge = judge
+        self._confirm = confirm
         self._journal = journal
         self._timeout_s = timeout_s
         self._slot = slot
@@ -84,22 +88,25 @@ class Gate:
         self._clock = clock
         self._overdue: set[asyncio.Task[GateAnswer]] = set()
 
-    async def decide(self, caller: Caller, request: GateRequest, *, began_ns: int) -> GateAnswer:
+    async def decide(
+        self, caller: Caller, request: GateRequest, *, counted: bool, began_ns: int
+    ) -> GateAnswer:
         """Decide a request.
 
         Args:
             caller: Who asks.
             request: Normalised.
+            counted: Whether the limits in the database know of this request.
             began_ns: When the request arrived, on the monotonic clock.
 
         Raises:
             EnforcementError: The domain refuses (an idempotency conflict, an unknown tenant).
-            RefusalError: 503 ``failsafe_not_journalled``: there is neither database nor disk.
+            RefusalError: 503 ``failsafe_not_journalled``: there is neither database nor disk; or
+                429, where the database says so late.
         """
         left_s = EVALUATION_SHARE * self._timeout_s - (time.monotonic_ns() - began_ns) / _NS
-        task = asyncio.ensure_future(
-            self._judge.evaluate(caller, request, deadline_s=max(LEAST_S, left_s))
-        )
+        judging = self._evaluate if counted else self._confirm_and_evaluate
+        task = asyncio.ensure_future(judging(caller, request, max(LEAST_S, left_s)))
         await asyncio.wait({task}, timeout=max(LEAST_S, left_s) + GUARD_S)
         if not task.done():
             self._leave_behind(task)
@@ -113,10 +120,24 @@ class Gate:
             if answer.replayed:
                 self._slot.add(metrics.REPLAYS)
             return answer
+        if isinstance(error, RefusalError):
+            raise error
         if isinstance(error, EnforcementError) and not isinstance(error, StoreError):
             raise error
         trigger, details = self._trigger(error)
         return await self._fail_safe(caller, request, trigger, details, began_ns)
+
+    async def _evaluate(self, caller: Caller, request: GateRequest, left_s: float) -> GateAnswer:
+        return await self._judge.evaluate(caller, request, deadline_s=left_s)
+
+    async def _confirm_and_evaluate(
+        self, caller: Caller, request: GateRequest, left_s: float
+    ) -> GateAnswer:
+        """Decide in the database only what its limits have room for."""
+        began_ns = time.monotonic_ns()
+        await self._confirm(caller.tenant_id, left_s)
+        left_s -= (time.monotonic_ns() - began_ns) / _NS
+        return await self._evaluate(caller, request, max(LEAST_S, left_s))
 
     def _trigger(self, error: BaseException) -> tuple[str, str]:
         """Return the reason code of a failure and one line for operators."""

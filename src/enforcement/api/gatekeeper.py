@@ -115,8 +115,11 @@ class Gatekeeper(ASGIMiddleware):
         caller.demand_role(rules.role)
         caller.demand_features(*rules.features)
         _check_query(scope["query_string"], rules.query)
+        ticket = None
         if rules.bucket:
-            send = await self._limited(caller, rules.bucket, send)
+            ticket = await self._admissions.admit(caller.tenant_id, rules.bucket)
+            send = _with_headers(send, headers(ticket.admission))
+        scope["state"]["ticket"] = ticket
         scope["state"]["spent_ns"] = time.monotonic_ns() - began_ns
         if scope["type"] == ScopeType.HTTP and scope["method"] != "POST":
             await next_app(scope, receive, send)
@@ -127,25 +130,9 @@ class Gatekeeper(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         async with self._lanes.enter(caller.tenant_id, wait_s=self._write_wait_s):
+            if ticket is not None and not ticket.counted:
+                await self._admissions.confirm(caller.tenant_id, rules.bucket)
             await next_app(scope, receive, send)
-
-    async def _limited(self, caller: Caller, bucket: str, send: Send) -> Send:
-        """Count the request; return a ``send`` that says what is left.
-
-        Raises:
-            RefusalError: 429 ``rate_limited``.
-        """
-        admission = await self._admissions.admit(caller.tenant_id, bucket)
-        fields = headers(admission)
-        if not admission.allowed:
-            raise RefusalError(
-                429,
-                "rate_limited",
-                f"the {admission.scope} limit is {admission.limit} requests a minute",
-                hint=f"Try again in {fields['retry-after']} s.",
-                headers=fields,
-            )
-        return _with_headers(send, fields)
 
 
 def _authorization(scope: Scope) -> str | None:

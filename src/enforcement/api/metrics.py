@@ -96,7 +96,7 @@ POOL_EVENTS: Final = "enforcement_db_pool_events_total"
 DB_ERRORS: Final = "enforcement_db_errors_total"
 
 ADMISSION_RESULTS: Final = ("admitted", "refused_tenant", "refused_global")
-ADMISSION_PATHS: Final = ("shared", "local")
+ADMISSION_PATHS: Final = ("shared", "local", "confirmed")
 TOKEN_FAULTS: Final = ("missing", "malformed", "signature", "expired", "claims", "unknown")
 PRINCIPAL_RESULTS: Final = ("fresh", "looked_up", "stale", "token_only", "unknown")
 

@@ -2,7 +2,9 @@
 
 Each worker admits its share of what is left of a limit: what the database last said was used, and
 did not yet say would be free again, is not given out a second time. What was admitted meanwhile is
-reported when the database is back, so that it counts there as if it had been counted at once.
+reported when the database is back, so that it counts there as if it had been counted at once. No
+worker knows what another has admitted: what the database itself decides it counts first, also where
+a worker has admitted it already.
 """
 
 import math
@@ -40,6 +42,16 @@ class Minute:
         self._roll(second)
         self._counts[second % _SLOTS] += count
         self._total += count
+
+    def forget(self, second: int, count: int) -> None:
+        """Take back that many, the latest first."""
+        self._roll(second)
+        for back in range(_SLOTS):
+            slot = (second - back) % _SLOTS
+            taken = min(count, self._counts[slot])
+            self._counts[slot] -= taken
+            self._total -= taken
+            count -= taken
 
     def wait_s(self, second: int, needed: int) -> int:
         """Return in how many seconds at least so many have left the minute."""
@@ -160,6 +172,12 @@ class Shares:
         if count:
             second = int(time.monotonic())
             self._minute((bucket, tenant_id), second).add(second, count)
+
+    def settle(self, bucket: str, tenant_id: UUID) -> None:
+        """Forget one that the database has counted by itself."""
+        second = int(time.monotonic())
+        for key in (tenant_id, _EVERYBODY):
+            self._minute((bucket, key), second).forget(second, 1)
 
     def _minute(self, key: Key, second: int) -> Minute:
         minute = self._minutes.get(key)

@@ -1,5 +1,6 @@
 """Bring a database to this code's schema. The only module that imports Alembic."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ _CONNECT_TIMEOUT_S: Final = 5
 _ROLE_ATTEMPTS: Final = 20
 
 
-def migrate(dsn: str, *, app_password: str) -> str:
+def migrate(dsn: str, *, app_password: str, replace_password: bool = False) -> str:
     """Create or upgrade the schema, its roles and their privileges; safe to run in parallel.
 
     Args:
         dsn: Of a role that may create roles and schemas (the cluster's superuser will do).
-        app_password: Login password of ``enforcement_app``, set on every run.
+        app_password: Login password of ``enforcement_app``, set where that role has none yet. It
+            belongs to the whole server: other databases there may be served by it.
+        replace_password: Set it even so.
 
     Returns:
         The migration head now in place.
@@ -38,13 +41,19 @@ def migrate(dsn: str, *, app_password: str) -> str:
     ):
         # Held by the session: whoever comes second waits, and then finds nothing to do.
         guard.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
-        _ensure_roles(guard, app_password)
+        if replace_password or not _may_log_in(guard):
+            _ensure_roles(guard, app_password)
+        else:
+            _become_member(guard)
+            _demand_password(dsn, app_password)
         guard.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(
                 sql.Identifier(SCHEMA), sql.Identifier(OWNER_ROLE)
             )
         )
+        new = guard.execute("SELECT to_regclass('enforcement.alembic_version')").fetchone()
         _upgrade(dsn)
+        _demand_our_statements(guard, new=new is None or new[0] is None)
         guard.execute(
             sql.SQL(
                 "GRANT USAGE ON SCHEMA {0} TO {1}; GRANT SELECT ON {0}.alembic_version TO {1}"
@@ -57,6 +66,63 @@ def migrate(dsn: str, *, app_password: str) -> str:
 def app_dsn(dsn: str, app_password: str) -> str:
     """Return the DSN of the application role on the same server and database."""
     return make_conninfo(dsn, user=APP_ROLE, password=app_password)
+
+
+def _statements_digest() -> str:
+    """Return the SHA-256 of all SQL that the migrations run, in order."""
+    digest = hashlib.sha256()
+    folder = files("enforcement.store.migrations") / "sql"
+    for revision in sorted(folder.iterdir(), key=lambda each: each.name):
+        for part in sorted(revision.iterdir(), key=lambda each: each.name):
+            digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
+def _demand_our_statements(connection: psycopg.Connection, *, new: bool) -> None:
+    """Write down which statements made a schema, or see that they were these.
+
+    A build between two releases may have other statements under the same revision; what it left
+    behind would fail at some request instead of here.
+    """
+    ours = f"statements sha256:{_statements_digest()}"
+    if new:
+        connection.execute(
+            sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(SCHEMA), sql.Literal(ours))
+        )
+        return
+    row = connection.execute(
+        "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s",
+        [SCHEMA],
+    ).fetchone()
+    if row is None or row[0] != ours:
+        raise EvaluationError(
+            "schema_of_another_build",
+            "the database was made by another build of this version, and is not changed",
+            hint="Let that build serve it; or drop the database (of the embedded one: remove its"
+            " folder, which the log names) and migrate anew.",
+        )
+
+
+def _may_log_in(connection: psycopg.Connection) -> bool:
+    """Return whether the application's role was made before."""
+    row = connection.execute(
+        "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [APP_ROLE]
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _demand_password(dsn: str, app_password: str) -> None:
+    """Make sure that the role's password is ours, rather than take it from who else uses it."""
+    try:
+        psycopg.connect(app_dsn(dsn, app_password), connect_timeout=_CONNECT_TIMEOUT_S).close()
+    except psycopg.OperationalError as error:
+        raise EvaluationError(
+            "app_password_differs",
+            f"this server has a role {APP_ROLE} already, and it does not log in with our"
+            f" password: {str(error).strip()}",
+            hint="Give its password with ENFORCEMENT_APP_PASSWORD; or, where no other service"
+            " uses it, run `enforcement migrate --replace-app-password`.",
+        ) from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from stressproof.gate.asked import Asked
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import Reading, judge, now_us, read_halves
+from stressproof.gate.objectives import read_objectives
 from stressproof.gate.project import read_steps
 from stressproof.gate.rules import BEFORE_STEPS, Aftermath, GateCase, unchanged
 from stressproof.gate.running import (
@@ -79,7 +80,12 @@ def judge_evidence(asked: Asked, folder: Path) -> Judged:
     commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
     at_us = now_us()
     verdicts = [judge(reading, asked, commits, at_us) for reading in readings]
-    case = GateCase(asked=asked, checkout=checkout, readings=readings)
+    case = GateCase(
+        asked=asked,
+        checkout=checkout,
+        readings=readings,
+        objectives=read_objectives(Path(checkout.root)),
+    )
     return Judged(
         checkout=checkout,
         readings=readings,

@@ -1,15 +1,22 @@
 """What a gate itself demands, beside what the verifiers demand of each half."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from stressproof.evidence.reading import Document
+from stressproof.exits import Exit
 from stressproof.gate.asked import Asked, Half
 from stressproof.gate.checkout import EVIDENCE_FOLDER, Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.evidence import Reading
+from stressproof.gate.objectives import answers
+from stressproof.objectives.outcome import Outcome
 from stressproof.verify.rule import Judgement, Rule, rule, words
+
+if TYPE_CHECKING:
+    from stressproof.objectives.resolving import Objectives
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
@@ -23,11 +30,13 @@ class GateCase(Struct, frozen=True, kw_only=True):
         asked: What the gate asks.
         checkout: What is checked out.
         readings: What was read of each half that has a path.
+        objectives: The project's own; None where it has none.
     """
 
     asked: Asked
     checkout: Checkout
     readings: Sequence[Reading]
+    objectives: "Objectives | None" = None
 
 
 def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
@@ -145,6 +154,37 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
     )
 
 
+@rule(
+    "gate.objectives",
+    clause="design 7, ruling 6; the project's stressproof.toml",
+    title="The objectives of the project's stressproof.toml hold",
+    remedy="Make the service meet them; `stressproof check --evidence FILE` shows every figure.",
+    exit_code=Exit.OBJECTIVES,
+)
+def objectives(case: GateCase, judgement: Judgement) -> None:
+    """Each threshold and service level objective, recomputed from the measurements carried."""
+    if case.objectives is None:
+        judgement.skip("the project has no stressproof.toml with objectives")
+        return
+    if not case.asked.path(Half.STRESS):
+        judgement.skip("stress evidence was not asked for")
+        return
+    found = answers(case.objectives, case.readings)
+    if found is None:
+        judgement.cannot_tell(
+            case.asked.path(Half.STRESS), words("no measurements"), words("a schema-2 artifact")
+        )
+        return
+    sentences = [each.sentence for each in found.thresholds]
+    sentences += [each.sentence for each in found.slos]
+    for outcome, sentence in zip(found.outcomes, sentences, strict=True):
+        if outcome is Outcome.PASS:
+            judgement.held()
+            continue
+        note = judgement.fail if outcome is Outcome.FAIL else judgement.cannot_tell
+        note("stressproof.toml", words(sentence), words("an objective that holds"))
+
+
 BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
     stress_path,
     failure_path,
@@ -152,6 +192,7 @@ BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
     clean,
     history,
     two_documents,
+    objectives,
 )
 """Judged with the evidence, before anything else is run."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from enforcement.api.paths import PREFIX
 from running_service import (
+    APP_PASSWORD,
     CEILING_S,
     Service,
     World,
@@ -26,13 +27,17 @@ from running_service import (
 )
 
 
-def run(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, state: Path, app_password: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, with secrets of its own making."""
     env = {
         name: value
         for name, value in environment(state).items()
         if not name.startswith("ENFORCEMENT_")
     }
+    if app_password is not None:
+        env["ENFORCEMENT_APP_PASSWORD"] = app_password
     return subprocess.run(
         command(*arguments), env=env, capture_output=True, text=True, timeout=CEILING_S, check=False
     )
@@ -66,17 +71,23 @@ def state_path(running: Service) -> Path:
 
 
 def test_the_state_file_opens_the_service(embedded: Service) -> None:
-    """Its owner alone can read it, and its token reads the seeded tenant."""
+    """Its owner alone can read it, and its tokens read the seeded tenant and its neighbours."""
     path = state_path(embedded)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     state = json.loads(path.read_text())
-    assert set(state) == {"url", "token", "instance_id", "pid", "expires"}
+    assert set(state) == {"url", "token", "other_tokens", "instance_id", "pid", "expires"}
     assert (state["url"], state["pid"]) == (embedded.url, embedded.process.pid)
     health = embedded.client.get("/health").json()
     assert health["instance_id"] == state["instance_id"]
     headers = {"authorization": f"Bearer {state['token']}"}
     parity = embedded.get("/exports/parity?limit=50", headers).json()
     assert (parity["parity_ok"], parity["decisions"]) == (True, 50)
+    heads = set()
+    for token in (state["token"], *state["other_tokens"]):
+        bearer = {"authorization": f"Bearer {token}"}
+        page = embedded.get("/ledger?limit=1", bearer).json()
+        heads.add(page[0]["entry_hash"])
+    assert len(heads) == 4
     limits = embedded.get("/limits", headers).json()
     assert min(limits.values()) >= 1_000_000
     secrets = embedded.data_dir / "secrets.json"
@@ -192,7 +203,9 @@ def test_migrate_prints_the_dsn_of_the_service(fresh_database: str, tmp_path: Pa
     printed = set()
     for _ in range(2):
         done = run(
-            "migrate", "--dsn", fresh_database, "--data-dir", str(tmp_path / "d"), state=tmp_path
+            *("migrate", "--dsn", fresh_database, "--data-dir", str(tmp_path / "d")),
+            state=tmp_path,
+            app_password=APP_PASSWORD,
         )
         assert done.returncode == 0, done.stderr
         printed.add(done.stdout.strip())
@@ -202,6 +215,18 @@ def test_migrate_prints_the_dsn_of_the_service(fresh_database: str, tmp_path: Pa
             "SELECT current_user, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
         ).fetchone()
     assert row == ("enforcement_app", False, False)
+
+
+def test_migrate_takes_no_password_from_another_service(world: World, tmp_path: Path) -> None:
+    """The role belongs to the whole server: whoever comes second must know its password."""
+    refused = run(
+        "migrate", "--dsn", world.admin_dsn, "--data-dir", str(tmp_path / "d"), state=tmp_path
+    )
+    assert refused.returncode == 4
+    assert "enforcement_app" in refused.stderr
+    assert "ENFORCEMENT_APP_PASSWORD" in refused.stderr
+    assert "--replace-app-password" in refused.stderr
+    psycopg.connect(world.dsn).close()
 
 
 def test_an_unreachable_database_is_one_line(tmp_path: Path) -> None:

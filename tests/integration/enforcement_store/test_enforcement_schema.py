@@ -11,7 +11,7 @@ from control_plane import PASSWORD, Cluster
 from enforcement.domain.vocabulary import Role
 from enforcement.store import gates, ledger, limits, parity, tenants
 from enforcement.store.database import Database
-from enforcement.store.errors import StoreError, UnavailableError
+from enforcement.store.errors import EvaluationError, StoreError, UnavailableError
 from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate
 from enforcement.store.seed import seed, seed_into
 
@@ -35,13 +35,21 @@ def test_four_migrations_at_once_leave_one_schema(fresh_database: str) -> None:
     assert heads == [HEAD] * 4
 
 
-def test_the_application_logs_in_with_the_password_it_was_given(fresh_database: str) -> None:
-    """The role's password is that of the last migration, and no other."""
-    migrate(fresh_database, app_password=PASSWORD)
-    with psycopg.connect(app_dsn(fresh_database, PASSWORD)) as connection:
+def test_the_application_logs_in_with_the_password_it_was_given(cluster: Cluster) -> None:
+    """The role's password is that of the first migration, until it is replaced on purpose."""
+    migrate(cluster.owner_dsn, app_password=PASSWORD)
+    with psycopg.connect(app_dsn(cluster.owner_dsn, PASSWORD)) as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("enforcement_app",)
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(app_dsn(fresh_database, "wrong"))
+    with pytest.raises(EvaluationError) as refusal:
+        migrate(cluster.owner_dsn, app_password="another")
+    assert refusal.value.code == "app_password_differs"
+    try:
+        migrate(cluster.owner_dsn, app_password="another", replace_password=True)
+        psycopg.connect(app_dsn(cluster.owner_dsn, "another")).close()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(app_dsn(cluster.owner_dsn, PASSWORD))
+    finally:
+        migrate(cluster.owner_dsn, app_password=PASSWORD, replace_password=True)
 
 
 def test_a_migration_without_a_server_or_a_right_is_refused_by_name(cluster: Cluster) -> None:

@@ -251,9 +251,32 @@ class Court:
         return self.policy
 
 
-def gate_of(court: Court, journal: Journal, slot: Slot) -> Gate:
+class Clerk:
+    """Counts for the database, or says why not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    async def __call__(self, tenant_id: UUID, left_s: float) -> None:
+        """Count, or raise."""
+        assert (tenant_id, left_s > 0) == (CALLER.tenant_id, True)
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+
+
+def gate_of(court: Court, journal: Journal, slot: Slot, clerk: Clerk | None = None) -> Gate:
     """Return a gate before a court."""
-    return Gate(court, journal, timeout_s=0.05, slot=slot, log=Log("test"), clock=lambda: NOW)
+    return Gate(
+        court,
+        clerk or Clerk(),
+        journal,
+        timeout_s=0.05,
+        slot=slot,
+        log=Log("test"),
+        clock=lambda: NOW,
+    )
 
 
 TRIGGERS = (
@@ -275,7 +298,7 @@ def test_whatever_goes_wrong_has_its_trigger(
     async def run() -> None:
         journal = workshop.journal()
         gate = gate_of(Court(error), journal, workshop.slots[0])
-        answer = await gate.decide(CALLER, asked(), began_ns=0)
+        answer = await gate.decide(CALLER, asked(), counted=True, began_ns=0)
         assert answer.decision.failsafe
         assert answer.decision.reason_codes[0] == trigger
         assert answer.decision.outcome is Outcome.REQUIRE_APPROVAL
@@ -293,7 +316,7 @@ def test_an_evaluation_that_never_ends_is_left_behind(workshop: Workshop) -> Non
         journal = workshop.journal()
         gate = gate_of(Court(hangs=True), journal, workshop.slots[0])
         async with asyncio.timeout(20):
-            answer = await gate.decide(CALLER, asked(), began_ns=0)
+            answer = await gate.decide(CALLER, asked(), counted=True, began_ns=0)
         assert answer.decision.reason_codes[0] == "gate_timeout"
         journal.close()
 
@@ -308,7 +331,7 @@ def test_a_policy_never_loaded_is_a_hard_denial(workshop: Workshop) -> None:
         court = Court(DOWN)
         court.policy = None
         answer = await gate_of(court, journal, workshop.slots[0]).decide(
-            CALLER, asked(), began_ns=0
+            CALLER, asked(), counted=True, began_ns=0
         )
         assert answer.decision.outcome is Outcome.DENY
         assert answer.decision.reason_codes == ("gate_evaluation_error", "hard_mode_fail_closed")
@@ -324,11 +347,38 @@ def test_a_conflict_is_no_reason_for_a_fail_safe(workshop: Workshop) -> None:
         journal = workshop.journal()
         gate = gate_of(Court(ConflictError("idempotency_conflict", "")), journal, workshop.slots[0])
         with pytest.raises(ConflictError):
-            await gate.decide(CALLER, asked(), began_ns=0)
+            await gate.decide(CALLER, asked(), counted=True, began_ns=0)
         assert journal.pending == 0
         journal.close()
 
     asyncio.run(run())
+
+
+def test_what_a_worker_admitted_alone_the_database_counts_before_it_decides(
+    workshop: Workshop,
+) -> None:
+    """No room there is a refusal; no database is a fail-safe; a counted one is not asked again."""
+    full = RefusalError(429, "rate_limited", "no room")
+
+    async def ask(clerk: Clerk, *, counted: bool) -> str:
+        journal = workshop.journal()
+        gate = gate_of(Court(ValueError("decided")), journal, workshop.slots[0], clerk)
+        try:
+            answer = await gate.decide(CALLER, asked(), counted=counted, began_ns=0)
+            return answer.decision.reason_codes[0]
+        except RefusalError as refusal:
+            return refusal.code
+        finally:
+            journal.close()
+
+    willing, refusing = Clerk(), Clerk(full)
+    assert asyncio.run(ask(refusing, counted=False)) == "rate_limited"
+    assert asyncio.run(ask(refusing, counted=True)) == "gate_evaluation_error"
+    assert asyncio.run(ask(Clerk(LockTimeoutError("lock", "")), counted=False)) == (
+        "gate_lock_timeout"
+    )
+    assert asyncio.run(ask(willing, counted=False)) == "gate_evaluation_error"
+    assert (willing.asked, refusing.asked) == (1, 1)
 
 
 def test_without_disk_there_is_no_answer(workshop: Workshop) -> None:
@@ -339,7 +389,7 @@ def test_without_disk_there_is_no_answer(workshop: Workshop) -> None:
         gate = gate_of(Court(DOWN), journal, workshop.slots[0])
         journal.close()
         with pytest.raises(RefusalError) as caught:
-            await gate.decide(CALLER, asked(), began_ns=0)
+            await gate.decide(CALLER, asked(), counted=True, began_ns=0)
         assert (caught.value.status, caught.value.code) == (503, "failsafe_not_journalled")
         assert journal.pending == 0
 

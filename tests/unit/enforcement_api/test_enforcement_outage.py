@@ -1,6 +1,7 @@
 """What one worker admits while the database is silent."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcement.api import counters, metrics
-from enforcement.api.admission import Admissions
+from enforcement.api.admission import Admissions, Ticket
 from enforcement.api.counters import CounterFile, Slot
 from enforcement.api.outage import LastSeen, Minute, Shares
 from enforcement.api.paths import ROUTES
+from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import UnavailableError
 from enforcement.store.limits import Admission, Limits
 
@@ -114,14 +116,25 @@ class Flaky:
         assert tenant_id == TENANT
         return LIMITS
 
-    async def admit(self, tenant_id: UUID, bucket: str, count: int) -> Admission:
+    async def admit(
+        self, tenant_id: UUID, bucket: str, count: int, *, deadline_s: float | None = None
+    ) -> Admission:
         """Grant what is left."""
-        assert (tenant_id, bucket) == (TENANT, "gate")
+        assert (tenant_id, bucket, deadline_s) == (TENANT, "gate", None)
         if self.down:
             raise UnavailableError("database_unavailable", "gone")
         granted = min(count, 120 - self.used)
         self.used += granted
         return said(used=self.used, granted=granted, retry_after_s=60 * (granted < count))
+
+
+async def ask(limiter: Admissions, times: int) -> list[Ticket]:
+    """Ask so many times in a row; return the tickets of those that pass."""
+    tickets = []
+    for _ in range(times):
+        with contextlib.suppress(RefusalError):
+            tickets.append(await limiter.admit(TENANT, "gate"))
+    return tickets
 
 
 def test_what_was_admitted_in_an_outage_counts_when_it_is_over(
@@ -132,16 +145,39 @@ def test_what_was_admitted_in_an_outage_counts_when_it_is_over(
     flaky = Flaky()
     limiter = Admissions(flaky, workers=1, slot=slot, wait_s=20)
 
-    async def ask(times: int) -> int:
-        return sum([(await limiter.admit(TENANT, "gate")).allowed for _ in range(times)])
-
     async def story() -> list[int]:
-        before = await ask(50)
+        before = await ask(limiter, 50)
         flaky.down = True
-        during = await ask(30)
+        during = await ask(limiter, 30)
         flaky.down = False
-        after = await ask(100)
-        return [before, during, after]
+        after = await ask(limiter, 100)
+        assert {ticket.counted for ticket in before + after} == {True}
+        assert {ticket.counted for ticket in during} == {False}
+        return [len(before), len(during), len(after)]
 
     assert asyncio.run(story()) == [50, 30, 40]
     assert flaky.used == 120
+
+
+def test_what_is_confirmed_is_counted_once(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database counts it when asked to, and not again when the outage is reported."""
+    monkeypatch.setattr("enforcement.api.admission.SUSPICION_S", 0.0)
+    flaky = Flaky()
+    limiter = Admissions(flaky, workers=1, slot=slot, wait_s=20)
+
+    async def story() -> None:
+        flaky.down = True
+        assert len(await ask(limiter, 30)) == 30
+        with pytest.raises(UnavailableError):
+            await limiter.confirm(TENANT, "gate")
+        flaky.down = False
+        await limiter.confirm(TENANT, "gate")
+        assert flaky.used == 1
+        assert len(await ask(limiter, 1)) == 1
+        assert flaky.used == 1 + 29 + 1
+        flaky.used = 120
+        with pytest.raises(RefusalError) as refusal:
+            await limiter.confirm(TENANT, "gate")
+        assert refusal.value.status == 429
+
+    asyncio.run(story())

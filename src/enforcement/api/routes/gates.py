@@ -52,8 +52,11 @@ def handlers(gate: Gate) -> list[HTTPRouteHandler]:
             dry_run=data.dry_run,
         )
         # The time a slow client took to send its body is not the gate's.
-        began_ns = time.monotonic_ns() - request.scope["state"]["spent_ns"]
-        answer = await gate.decide(request.user, asked, began_ns=began_ns)
+        state = request.scope["state"]
+        began_ns = time.monotonic_ns() - state["spent_ns"]
+        answer = await gate.decide(
+            request.user, asked, counted=state["ticket"].counted, began_ns=began_ns
+        )
         return GateView.of(answer.decision, replayed=answer.replayed)
 
     return [gate_terraform]
