@@ -22,13 +22,13 @@ OWN_STEPS = (
         run=(
             *(PYTHON, "-m", "pytest", "-m", "gate", "-q", "-p", "no:cacheprovider"),
             # CI looks for new faults by chance; a decision on a commit is the same every time.
-            *("-p", "no:randomly", "--hypothesis-seed=0"),
+            *("-p", "no:randomly", "--hypothesis-seed=0", "-n", "auto"),
             *(f"--cov=stressproof.{room}" for room in OFFLINE_SPINE),
             "--cov-report=term",
             f"--cov-fail-under={COVERAGE_FLOOR_PERCENT}",
         ),
         timeout_us=1800 * SECOND_US,
-        needs=("pytest_cov", "hypothesis"),
+        needs=("pytest_cov", "xdist", "hypothesis"),
     ),
 )
 """This project's own: what its CI demands of a change, without servers."""
