@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import psycopg
@@ -161,8 +161,14 @@ class _Relay:
         self._address = address
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._clients: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._run(self._accept)
+
+    def _run(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -170,13 +176,17 @@ class _Relay:
                 client, _ = self._listener.accept()
                 self._clients.append(client)
                 server = socket.create_connection(self._address)
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                self._run(self._pump, client, server)
+                self._run(self._pump, server, client)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the other direction
+            one.close()
 
     def reset(self) -> None:
         """Send a farewell as a dying server does, and reset, so that both are there at once."""
@@ -189,7 +199,13 @@ class _Relay:
             client.close()
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts
         self._listener.close()
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
 
 
 @pytest.fixture

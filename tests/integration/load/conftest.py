@@ -102,10 +102,11 @@ class Service:
 
     async def _shut(self) -> None:
         self._server.close()
-        await asyncio.sleep(0.02)  # what is being accepted becomes a task to cancel
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Who was just accepted becomes a task of ours first: cancelled sooner, it would not close.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(others, timeout=0.02)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
