@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,7 @@ class Service:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()
+        gc.collect()  # here, where what asyncio left behind is known for what it is (see below)
 
     def _run(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
@@ -236,3 +239,20 @@ def bench() -> Iterator[Bench]:
     yield one
     for service in one.services:
         service.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let asyncio's streams leave accepted connections behind, as they do in Python 3.11.
+
+    A connection whose client is gone before its handler has begun stays open on the bench's own
+    side until it is collected; the generator under test runs on uvloop, whose transports are not
+    meant here.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(
+                pytest.mark.filterwarnings(
+                    "ignore:unclosed transport <_SelectorSocketTransport:ResourceWarning"
+                )
+            )
