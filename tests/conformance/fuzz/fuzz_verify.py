@@ -1,6 +1,7 @@
 """Coverage-guided fuzzing of the verifiers (the development extra ``fuzz``).
 
-    uv run --extra fuzz python tests/conformance/fuzz/fuzz_verify.py -max_total_time=600 \
+    uv run --isolated --python ">=3.12" --extra fuzz \
+        python tests/conformance/fuzz/fuzz_verify.py -max_total_time=600 \
         tests/conformance/fuzz/corpus
 
 Half of all mutations change one value in a JSON document that parses, so that the rules are reached

@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -91,7 +92,10 @@ class Service:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()
-        gc.collect()  # here, where what asyncio left behind is known for what it is (see below)
+        with warnings.catch_warnings():
+            # Here, where what asyncio left behind is known for what it is (see below).
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def _run(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
