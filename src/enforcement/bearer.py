@@ -1,6 +1,6 @@
 """Bearer tokens as they are made: who, in which tenant, of what rank, on which plan."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -8,6 +8,7 @@ import jwt
 
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import PLAN_FEATURES
+from enforcement.settings import Settings
 
 ALGORITHM: Final = "HS256"
 
@@ -30,3 +31,15 @@ def issue(
         "features": sorted(item.value for item in PLAN_FEATURES[caller.plan]),
     }
     return jwt.encode(payload, secret, algorithm=ALGORITHM)
+
+
+def issue_now(caller: Caller, settings: Settings, lifetime_s: int) -> str:
+    """Sign a token as a service with these settings takes it, valid from now on."""
+    return issue(
+        caller,
+        secret=settings.jwt_secret,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        lifetime_s=lifetime_s,
+        now=datetime.now(UTC),
+    )

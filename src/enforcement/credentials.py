@@ -1,9 +1,8 @@
 """Bearer tokens for people and tests: a principal is found or made, and a token signed for it."""
 
 import asyncio
-from datetime import UTC, datetime
 
-from enforcement.bearer import issue
+from enforcement.bearer import issue_now
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.vocabulary import Role
@@ -27,14 +26,7 @@ def make_token(
         caller = asyncio.run(_find_or_make(settings.dsn, tenant, principal, Role(role)))
     except EnforcementError as error:
         raise unreachable(error) from error
-    return issue(
-        caller,
-        secret=settings.jwt_secret,
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-        lifetime_s=lifetime_s,
-        now=datetime.now(UTC),
-    )
+    return issue_now(caller, settings, lifetime_s)
 
 
 async def _find_or_make(dsn: str, tenant: str, principal: str, role: Role) -> Caller:

@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 
 from enforcement.api.wiring import Wiring
-from enforcement.bearer import issue
+from enforcement.bearer import issue_now
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.timestamps import rfc3339
@@ -85,7 +85,7 @@ def _serve(
 
     def on_ready() -> None:
         if owners:
-            token, *others = [_token(owner, settings) for owner in owners]
+            token, *others = [issue_now(owner, settings, TOKEN_LIFETIME_S) for owner in owners]
             state.write(url=url, token=token, other_tokens=others, instance_id=wiring.instance_id)
         say(
             f"enforcement: serving on {url} "
@@ -96,17 +96,6 @@ def _serve(
         Supervisor(wiring, listener, Path(wiring.counter_path), stop).run(on_ready)
     finally:
         state.remove()
-
-
-def _token(owner: Caller, settings: Settings) -> str:
-    return issue(
-        owner,
-        secret=settings.jwt_secret,
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-        lifetime_s=TOKEN_LIFETIME_S,
-        now=datetime.now(UTC),
-    )
 
 
 def _wire(settings: Settings, data_dir: Path) -> Wiring:

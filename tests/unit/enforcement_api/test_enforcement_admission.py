@@ -1,19 +1,16 @@
 # ruff: noqa: ARG002  # what stands in for the database takes what the database takes
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enforcement.api import admission, counters, metrics
+from enforcement.api import admission
 from enforcement.api.admission import Admissions, Purse
 from enforcement.api.authentication import BearerClaims, Principals
-from enforcement.api.counters import CounterFile, Slot
+from enforcement.api.counters import Slot
 from enforcement.api.lanes import Lanes
-from enforcement.api.paths import ROUTES
 from enforcement.api.refusals import RefusalError
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
@@ -25,18 +22,6 @@ pytestmark = pytest.mark.gate
 
 TENANT = UUID(int=1)
 DOWN = UnavailableError("database_unavailable", "gone")
-
-
-@pytest.fixture
-def slot(tmp_path: Path) -> Iterator[Slot]:
-    """A worker's counters."""
-    layout = metrics.layout(ROUTES)
-    counters.create(tmp_path / "counters", 1, layout)
-    file = CounterFile(tmp_path / "counters", 1, layout)
-    made = file.slot(0)
-    yield made
-    made.close()
-    file.close()
 
 
 class Silent:

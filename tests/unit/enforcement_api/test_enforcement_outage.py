@@ -3,19 +3,15 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enforcement.api import counters, metrics
 from enforcement.api.admission import Admissions, Ticket
-from enforcement.api.counters import CounterFile, Slot
+from enforcement.api.counters import Slot
 from enforcement.api.outage import LastSeen, Minute, Shares
-from enforcement.api.paths import ROUTES
 from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import UnavailableError
 from enforcement.store.limits import Admission, Limits
@@ -71,7 +67,7 @@ def test_nothing_of_what_was_used_is_free_before_the_database_said_so() -> None:
 def test_a_tenant_at_its_limit_gets_no_second_one_from_an_outage() -> None:
     """The last answer refused it: each worker refuses too, and says for how long."""
     shares = Shares(2, enforced=True)
-    seen = LastSeen(said(used=120, retry_after_s=40), at_s=_now())
+    seen = LastSeen(said(used=120, retry_after_s=40), at_s=time.monotonic())
     for _ in range(10):
         verdict = shares.admit("gate", TENANT, LIMITS, seen)
         assert not verdict.allowed
@@ -81,27 +77,11 @@ def test_a_tenant_at_its_limit_gets_no_second_one_from_an_outage() -> None:
 def test_what_is_left_is_shared_among_the_workers() -> None:
     """Of 40 that were left one of two workers gives out 20; others' limits are not touched."""
     shares = Shares(2, enforced=True)
-    seen = LastSeen(said(used=80, granted=1, reset_s=3600), at_s=_now())
+    seen = LastSeen(said(used=80, granted=1, reset_s=3600), at_s=time.monotonic())
     passed = [shares.admit("gate", TENANT, LIMITS, seen).allowed for _ in range(50)]
     assert sum(passed) == 20
     assert passed[:20] == [True] * 20
     assert shares.admit("gate", UUID(int=2), LIMITS, None).allowed
-
-
-def _now() -> float:
-    return time.monotonic()
-
-
-@pytest.fixture
-def slot(tmp_path: Path) -> Iterator[Slot]:
-    """A worker's counters."""
-    layout = metrics.layout(ROUTES)
-    counters.create(tmp_path / "counters", 1, layout)
-    file = CounterFile(tmp_path / "counters", 1, layout)
-    made = file.slot(0)
-    yield made
-    made.close()
-    file.close()
 
 
 class Flaky:
