@@ -1,5 +1,6 @@
 """Load generators as processes: what they did, and what it cost, start-up included."""
 
+import atexit
 import json
 import os
 import re
@@ -11,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from interpreter import compiled
 from load_servers import CLIENT_CPU, HERE, Running, pinned
 
 CLEAN_FOREIGN_PERCENT = 6.0  # of one core: as the reference figures were taken, 3 % of two
@@ -205,11 +208,23 @@ def run(tool: str, server: Running, connections: int, seconds: float) -> Outcome
     return measure(tool, command(server.url, connections, seconds), read, server)
 
 
+@cache
+def _environment() -> dict[str, str]:
+    folder = tempfile.TemporaryDirectory(prefix="bytecode-")
+    atexit.register(folder.cleanup)
+    return compiled(
+        Path(folder.name),
+        ["stressproof.load.run", "stressproof.load.worker", "stressproof.evidence.encoding"],
+    )
+
+
 def measure(tool: str, command: list[str], read: Reader, server: Running) -> Outcome:
     """Run a command on the client's CPU; its cost is that of the process and its children."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         busy, began = _busy_ticks() - _ticks_of(server.pid), time.monotonic()
-        process = subprocess.Popen(pinned(command, CLIENT_CPU), stdout=out, stderr=err)
+        process = subprocess.Popen(
+            pinned(command, CLIENT_CPU), stdout=out, stderr=err, env=_environment()
+        )
         guard = threading.Timer(1200, process.kill)
         guard.start()
         _, status, usage = os.wait4(process.pid, 0)

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from interpreter import environment
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "conformance"))
 
@@ -60,14 +62,13 @@ def main() -> int:
             path.write_bytes(content)
             commands[f"verify, {name}"] = [sys.executable, script, "--evidence-path", str(path)]
             print(f"{name}: {len(content)} bytes")
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        kept = environment(Path(folder) / "bytecode")
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for command in commands.values():
-            _once(command, environment)
+            _once(command, kept)
         for _ in range(repetitions):
             for name, command in commands.items():
-                times[name].append(_once(command, environment))
+                times[name].append(_once(command, kept))
     print(f"{repetitions} interleaved repetitions; ms")
     print(f"{'':<20}{'wall':>8}{'min':>8}{'CPU':>8}{'x wall':>8}{'x CPU':>8}")
     walls = {name: statistics.median(w for w, _ in found) for name, found in times.items()}

@@ -138,7 +138,7 @@ def test_one_connection_brings_one_answer_after_another() -> None:
             expected.body,
             len(expected.body),
         )
-        assert not reader.begun
+        assert reader.fresh
 
 
 def test_only_a_bounded_part_of_a_body_is_kept() -> None:

@@ -43,7 +43,7 @@ def workload(*endpoints: Endpoint, url: str = "http://h:1", **settings: Any) -> 
 def rendered(endpoint: Endpoint, url: str = "http://h:1", count: int = 1) -> list[bytes]:
     """Return the first requests of an endpoint."""
     (plan,) = plans(workload(endpoint, url=url), Fresh(0, 1))
-    return [plan.render() for _ in range(count)]
+    return [next(plan.requests) for _ in range(count)]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, ids=lambda e: e.name)

@@ -45,18 +45,22 @@ class Probes(Struct, frozen=True):
 
 def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Run:
     """Return a round's record with its figures, stamped now."""
+    totals = derive.by_endpoint(measured, len(plan.endpoints))
+    elapsed_us = measured.elapsed_us
     return Run(
         run_index=measured.run_index,
         started_at=result.started_at.isoformat(),
         ended_at=result.ended_at.isoformat(),
         captured_at=max(result.ended_at, datetime.now(UTC)).isoformat(),
-        elapsed_seconds=derive.seconds(measured.elapsed_us) or 0.0,
-        results=derive.run_results(measured, [str(sample) for sample in result.errors_sample]),
+        elapsed_seconds=derive.seconds(elapsed_us) or 0.0,
+        results=derive.round_results(
+            derive.combined(totals), elapsed_us, [str(sample) for sample in result.errors_sample]
+        ),
         endpoints=[
             EndpointResults(
-                endpoint=endpoint.name, results=derive.endpoint_results(measured, position)
+                endpoint=endpoint.name, results=derive.round_results(of_endpoint, elapsed_us)
             )
-            for position, endpoint in enumerate(plan.endpoints)
+            for endpoint, of_endpoint in zip(plan.endpoints, totals, strict=True)
         ],
         generator=result.health,
     )

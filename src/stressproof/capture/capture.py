@@ -3,7 +3,7 @@
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -171,7 +171,7 @@ class Capture:
         self._keep(run_index, result)
         return "interrupted" if result.interrupted else "complete"
 
-    def _settled(self, run_index: int, until_s: int, rows: list[Row]) -> None:
+    def _settled(self, run_index: int, until_s: int, rows: Sequence[Row]) -> None:
         """End the capture where a threshold that may do so is crossed."""
         if self._watch is None or self._stop.is_set():
             return

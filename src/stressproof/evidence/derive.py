@@ -6,6 +6,7 @@ which is exact; rates have six decimals, throughput rounded down.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
@@ -21,6 +22,7 @@ _DECIMALS = 6
 _SCALE = 1_000_000  # ten to the _DECIMALS
 _US_PER_S = 1_000_000
 _ERRORS_KEPT = 10
+_ROWS_AT_ONCE = 256  # enough for merging in C to pay, few enough to fit memory at any rate
 
 
 def seconds(value_us: int | None) -> float | None:
@@ -50,7 +52,12 @@ class Totals:
 
     def add(self, rows: Iterable[Row]) -> "Totals":
         """Add rows, and return self."""
-        added = list(rows)
+        waiting = iter(rows)
+        while added := list(islice(waiting, _ROWS_AT_ONCE)):
+            self._add(added)
+        return self
+
+    def _add(self, added: Sequence[Row]) -> None:
         self.corrected.merge_all(row.corrected.parts() for row in added)
         self.uncorrected.merge_all(
             row.uncorrected.parts() for row in added if row.uncorrected is not None
@@ -59,7 +66,6 @@ class Totals:
             for outcome, count in row.outcomes.items():
                 self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
             self.dropped += row.dropped
-        return self
 
     def absorb(self, other: "Totals") -> "Totals":
         """Add what other rows were added up to, and return self."""
@@ -130,11 +136,16 @@ def results(totals: Totals, rate_rps: float, errors_sample: Sequence[str] = ()) 
 
 def by_endpoint(run: RunMeasurements, endpoints: int) -> list[Totals]:
     """Return a round's rows added up by endpoint (position in the workload), in one pass."""
-    rows: list[list[Row]] = [[] for _ in range(endpoints)]
-    for row in run.rows:
-        if row.endpoint < endpoints:
-            rows[row.endpoint].append(row)
-    return [Totals().add(part) for part in rows]
+    totals = [Totals() for _ in range(endpoints)]
+    waiting = iter(run.rows)
+    while some := list(islice(waiting, _ROWS_AT_ONCE)):
+        parts: dict[int, list[Row]] = {}
+        for row in some:
+            parts.setdefault(row.endpoint, []).append(row)
+        for endpoint, rows in parts.items():
+            if endpoint < endpoints:
+                totals[endpoint].add(rows)
+    return totals
 
 
 def combined(parts: Iterable[Totals]) -> Totals:

@@ -42,4 +42,4 @@ def encode(document: Any) -> bytes:
     Keys are sorted, so equal documents have equal bytes. Rows of measurements take a line each:
     a person can read the figures, and a million numbers do not take a million lines.
     """
-    return (_pretty(msgspec.to_builtins(document), 0) + "\n").encode()
+    return (_pretty(msgspec.to_builtins(document, enc_hook=list), 0) + "\n").encode()

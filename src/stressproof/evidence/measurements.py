@@ -1,5 +1,6 @@
 """What was counted, second by second, in integers; every other figure follows from it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -112,7 +113,7 @@ class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
     run_index: Count
     elapsed_us: Count
     ramp: list[RampCount]
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 class Measurements(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,10 +14,6 @@ _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1
 
 
-def _nothing() -> Plan:
-    raise StopIteration
-
-
 class ClosedLoop:
     """Holds the number of users that the executor asks for.
 
@@ -48,13 +44,13 @@ class ClosedLoop:
         self._engine = engine
         self._recorder = recorder
         self._worker, self._workers = worker, workers
-        self._takes = _takes(executor, order, worker, workers)
+        self._sources = _sources(executor, order, worker, workers)
         self.connections = [
             Connection(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
         for user in self.connections:
-            user.take = _nothing
+            user.source = iter(())
         self._endless = executor.iterations is None
         self._active = 0
         self._parked = len(self.connections)
@@ -83,11 +79,11 @@ class ClosedLoop:
         users = self._pacer.users((now_ns - self._start_ns) // 1000)
         wanted = share(users, self._worker, self._workers)
         for user in self.connections[wanted : self._active]:
-            user.take = _nothing
+            user.source = iter(())
         newly = self.connections[self._active : wanted]
         self._active = wanted
         for user in newly:
-            user.take = self._takes(user.number)
+            user.source = self._sources(user.number)
             if user.parked:
                 user.parked = False
                 self._parked -= 1
@@ -99,7 +95,7 @@ class ClosedLoop:
             return
         self._over = True
         for user in self.connections:
-            user.take = _nothing
+            user.source = iter(())
 
     def close(self) -> None:
         """Close all connections."""
@@ -118,7 +114,7 @@ class ClosedLoop:
             else:
                 recorder.turn(now_ns)
         try:
-            plan = user.take()
+            plan = next(user.source)
         except StopIteration:
             user.parked = True
             self._parked += 1
@@ -133,13 +129,12 @@ class ClosedLoop:
         self._engine.loop.call_later(pause_s, lambda: self._released(user, monotonic_ns()))
 
 
-def _takes(
+def _sources(
     executor: ClosedExecutor, order: Iterator[Plan], worker: int, workers: int
-) -> Callable[[int], Callable[[], Plan]]:
-    """Return what gives a user (by number) its way to the next request."""
+) -> Callable[[int], Iterator[Plan]]:
+    """Return what gives a user (by number) its requests."""
     if isinstance(executor, PerVuIterations):
-        return lambda _: islice(order, executor.iterations).__next__
+        return lambda _: islice(order, executor.iterations)
     if isinstance(executor, SharedIterations):
         order = islice(order, share(executor.iterations, worker, workers))
-    following = order.__next__
-    return lambda _: following
+    return lambda _: order

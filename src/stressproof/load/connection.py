@@ -1,12 +1,13 @@
 """One virtual user's connection: the hot path of the engine.
 
-Between an answer and the next request lie `Connection.data_received`, a look into the table of
-known header blocks, one increment of a histogram, and `Connection.begin`. Everything that can be
-done before the load is done before it.
+Between an answer and the next request lie `Connection.data_received`, a look at the last answer
+that was found good (the same bytes need no second judgement) or into the table of known header
+blocks, one increment of a histogram, and `Connection.begin`. Everything that can be done before the
+load is done before it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
 from stressproof.load.checks import Check
@@ -18,6 +19,8 @@ from stressproof.load.samples import ErrorSample, Samples
 
 _REDIRECTS = range(300, 400)
 _NOWHERE = Doorstep()
+_ACCEPTED_BYTES = 16_384  # an endpoint's last good answer is kept where it is no longer
+_NO_ANSWER = HeadCache(bodyless=False)  # until there is a request, whose own takes its place
 
 
 class Engine:
@@ -54,7 +57,7 @@ class Connection(asyncio.Protocol):
         started_ns: When that was sent, or the opening of a connection for it began.
         refused: Whether the request that ended last found no connection.
         refusals: How often in a row no connection could be opened.
-        take: Returns the user's next request; raises StopIteration when there is none.
+        source: The user's requests from here on; it ends where there are none.
         parked: Whether the user has stopped.
     """
 
@@ -75,12 +78,12 @@ class Connection(asyncio.Protocol):
         "plan",
         "refusals",
         "refused",
+        "source",
         "started_ns",
-        "take",
     )
 
     _row: LiveRow
-    take: Callable[[], Plan]
+    source: Iterator[Plan]
 
     def __init__(
         self, number: int, engine: Engine, released: Callable[["Connection", int], None]
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._engine = engine
         self._released = released
         self._fine_first_bytes = engine.phases.first_byte.counts
-        self._reader = AnswerReader(HeadCache(bodyless=False))
+        self._reader = AnswerReader(_NO_ANSWER)
         self._transport: asyncio.Transport | None = None
         self._write: Callable[[bytes], None] | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -106,25 +109,34 @@ class Connection(asyncio.Protocol):
         self._row = row
         self._intended_ns = intended_ns
         self.started_ns = self._sent_ns = now_ns
-        self._reader.known = plan.heads
-        if self._write is not None:
-            self._write(plan.render())
+        write = self._write
+        if write is not None:
+            write(next(plan.requests))
         else:
             self._opening = self._engine.loop.create_task(self._open(plan))
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the answer in; where it completes it, judge, count and move on."""
         now_ns = monotonic_ns()
-        if self.plan is None:
+        plan, reader = self.plan, self._reader
+        if plan is None:
             self._drop()  # nobody asked: whatever follows could be taken for an answer
             return
+        if data == plan.accepted and reader.fresh:
+            self._row.ok += 1
+            self._count(now_ns)
+            released = self._released
+            released(self, now_ns)
+            return
+        whole = reader.fresh
+        reader.known = plan.heads
         try:
-            head = self._reader.feed(data)
+            head = reader.feed(data)
         except MalformedAnswerError as error:
             self._fail("protocol", str(error), now_ns)
             return
         if head is not None:
-            self._end(head, now_ns)
+            self._end(head, now_ns, data if whole else None)
         elif not self._first_ns:
             self._first_ns = now_ns
 
@@ -135,10 +147,10 @@ class Connection(asyncio.Protocol):
             self._reader.reset()
             return
         now_ns = monotonic_ns()
-        begun = self._reader.begun
+        begun = not self._reader.fresh
         head = self._reader.end() if exc is None else None
         if head is not None:
-            self._end(head, now_ns)
+            self._end(head, now_ns, None)
             return
         how = "closed" if exc is None else "reset"
         when = "within an answer" if begun else "before an answer"
@@ -152,16 +164,27 @@ class Connection(asyncio.Protocol):
         """Let go of the connection; nothing may be under way."""
         self._drop()
 
-    def _end(self, head: Head, now_ns: int) -> None:
-        """Judge and count a whole answer, and move on."""
-        plan, row = self.plan, self._row
+    def _end(self, head: Head, now_ns: int, data: bytes | None) -> None:
+        """Judge and count a whole answer (``data`` where it came in one piece), and move on."""
+        plan, row, reader = self.plan, self._row, self._reader
         if plan is None:  # cannot be: both callers looked
             return
         check = plan.check
         if head.status not in plan.expected:
             self._count_bad_status(plan, row, head.status)
-        elif check is None or self._reader.body == check.good or self._holds(plan, check):
+        elif check is None or reader.body == check.good or self._holds(plan, check):
             row.ok += 1
+            if head.keep_alive and data is not None and len(data) <= _ACCEPTED_BYTES:
+                plan.accepted = data
+        self._count(now_ns)
+        reader.body = b""  # thousands of idle connections would hold as many answers
+        if not head.keep_alive:
+            self._drop()
+        self._released(self, now_ns)
+
+    def _count(self, now_ns: int) -> None:
+        """Count the times of the request under way, whose whole answer is here."""
+        row = self._row
         us = (now_ns - self._intended_ns) // 1000
         if us < FINE_US:
             row.fine[us] += 1
@@ -178,9 +201,6 @@ class Connection(asyncio.Protocol):
         else:
             self._engine.phases.first_byte.record(us)
         self.plan = None
-        if not head.keep_alive:
-            self._drop()
-        self._released(self, now_ns)
 
     def _holds(self, plan: Plan, check: Check) -> bool:
         reader = self._reader
@@ -244,4 +264,4 @@ class Connection(asyncio.Protocol):
         transport.set_protocol(self)
         self._transport, self._write = transport, transport.write
         self._sent_ns = monotonic_ns()
-        transport.write(plan.render())
+        transport.write(next(plan.requests))

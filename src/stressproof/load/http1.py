@@ -193,13 +193,13 @@ class AnswerReader:
     """Reads one answer after another from the bytes of a connection.
 
     Attributes:
-        known: Header blocks of the request under way; set it before its answer arrives.
+        fresh: Whether nothing of an answer has been read.
+        known: Header blocks of the request under way; set it before its answer is fed.
         body: The body read last; of one that came in pieces at most as much as is to be kept.
         body_bytes: Its whole length.
     """
 
     __slots__ = (
-        "_fresh",
         "_head",
         "_interim",
         "_kept",
@@ -208,6 +208,7 @@ class AnswerReader:
         "_state",
         "body",
         "body_bytes",
+        "fresh",
         "known",
     )
 
@@ -217,7 +218,7 @@ class AnswerReader:
 
     def reset(self) -> None:
         """Forget an unfinished answer: the next byte begins a new one."""
-        self._fresh = True
+        self.fresh = True
         self._state = _HEAD
         self._pending = b""
         self._head: Head | None = None
@@ -227,18 +228,13 @@ class AnswerReader:
         self.body = b""
         self.body_bytes = 0
 
-    @property
-    def begun(self) -> bool:
-        """Whether a part of an answer has been read."""
-        return not self._fresh
-
     def feed(self, data: bytes) -> Head | None:
         """Read what has arrived; return the head once its answer is complete.
 
         Raises:
             MalformedAnswerError: It is not HTTP/1.1, or more than the one answer came.
         """
-        if self._fresh:
+        if self.fresh:
             # The hot path: a whole answer in one piece, under a header block seen before.
             known = self.known
             if not data.startswith(known.block):
@@ -260,7 +256,7 @@ class AnswerReader:
         return head
 
     def _feed_in_pieces(self, data: bytes) -> Head | None:
-        self._fresh = False
+        self.fresh = False
         if self._pending:
             data = self._pending + data
             self._pending = b""

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from stressproof.evidence.measurements import Latency, RampCount, Row, is_answered
+from stressproof.load.packed import PackedRows, pack
 from stressproof.load.recorder import RAMP, HistogramDelta, RowDelta
 from stressproof.measure.histogram import Histogram
 
@@ -103,29 +102,25 @@ class Ledger:
     def close_before(self, second: int) -> None:
         """Pack the rows of seconds before this one: no worker will add to them."""
         for key in [key for key in self._open if key[0] < second]:
-            self._packed[key] = msgspec.msgpack.encode(
-                self._open.pop(key).row(*key, closed_loop=self._closed_loop)
-            )
+            self._packed[key] = pack(self._open.pop(key).row(*key, closed_loop=self._closed_loop))
 
     def take_recent(self) -> Histogram:
         """Return the corrected latencies added since the last call."""
         recent, self.recent = self.recent, Histogram()
         return recent
 
-    def rows(self, seconds: Iterable[int]) -> list[Row]:
+    def rows(self, seconds: Iterable[int]) -> PackedRows:
         """Return every endpoint in every one of the seconds, the empty ones too."""
         self.close_before(2**62)
         return self.closed_rows(seconds)
 
-    def closed_rows(self, seconds: Iterable[int]) -> list[Row]:
+    def closed_rows(self, seconds: Iterable[int]) -> PackedRows:
         """Return every endpoint in seconds that were closed before, the empty ones too."""
-        decode = msgspec.msgpack.Decoder(Row).decode
-        rows = []
-        for second in seconds:
-            for endpoint in range(self._endpoints):
-                packed = self._packed.get((second, endpoint))
-                rows.append(self._empty(second, endpoint) if packed is None else decode(packed))
-        return rows
+        return PackedRows(
+            self._packed.get((second, endpoint)) or pack(self._empty(second, endpoint))
+            for second in seconds
+            for endpoint in range(self._endpoints)
+        )
 
     def ramp(self) -> list[RampCount]:
         """Return what each endpoint was asked during the ramp."""

@@ -6,7 +6,7 @@ A frame is four bytes of length and that many bytes of MessagePack.
 import msgspec
 from msgspec import Struct
 
-from stressproof.load.door import Address
+from stressproof.load.addresses import Address
 from stressproof.load.recorder import HistogramDelta, RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.watch import WorkerHealth

@@ -49,7 +49,7 @@ class OpenLoop:
         self._timeout_ns = timeout_ns
         self._pacers = executor.rate_pacers()
         self._recorder = recorder
-        self._take = order.__next__
+        self._order = order
         self._worker, self._workers = worker, workers
         self._lateness = lateness
         self._timer = Timer(engine.loop, self._send_due)
@@ -125,7 +125,7 @@ class OpenLoop:
         recorder = self._recorder
         if due_ns >= recorder.turn_ns:
             recorder.turn(due_ns)
-        plan = self._take()
+        plan = next(self._order)
         row = recorder.rows[plan.index] or recorder.open_row(plan.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)

@@ -1,8 +1,8 @@
 """Requests as bytes, made before the load starts; and the order in which they are sent."""
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import chain, cycle, repeat
+from collections.abc import Iterator
+from itertools import chain, cycle
 from math import gcd
 from os import urandom
 from random import Random
@@ -52,20 +52,23 @@ class Plan:
     Attributes:
         index: Position in ``workload.endpoints``.
         name: The endpoint's name.
-        render: Returns the bytes of the next request.
+        requests: The bytes of one request after another, without end.
         expected: Statuses that are no failure.
         check: What the body must hold, None for anything.
         heads: Known header blocks of its answers; an answer to HEAD has no body.
+        accepted: The last answer that came in one piece and was found good, head and body: what
+            equals it is good too, and leaves the connection open. Empty before there is one.
     """
 
-    __slots__ = ("check", "expected", "heads", "index", "name", "render")
+    __slots__ = ("accepted", "check", "expected", "heads", "index", "name", "requests")
 
-    def __init__(self, index: int, endpoint: Endpoint, render: Callable[[], bytes]) -> None:
+    def __init__(self, index: int, endpoint: Endpoint, requests: Iterator[bytes]) -> None:
         self.index = index
         self.name = endpoint.name
-        self.render = render
+        self.requests = requests
         self.expected = frozenset(endpoint.expected_statuses)
         self.check = Check.of(endpoint.check)
+        self.accepted = b""
         self.heads = HeadCache(
             bodyless=endpoint.method == "HEAD",
             keep=SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES,
@@ -79,7 +82,7 @@ def plans(workload: Workload, fresh: Fresh) -> list[Plan]:
         UsageError: A placeholder is unknown.
     """
     return [
-        Plan(index, endpoint, _renderer(workload, endpoint, fresh))
+        Plan(index, endpoint, _requests(workload, endpoint, fresh))
         for index, endpoint in enumerate(workload.endpoints)
     ]
 
@@ -99,23 +102,23 @@ def deck(plans: list[Plan], weights: list[int], seed: int) -> Iterator[Plan]:
     return cycle(tuple(chain.from_iterable(random.sample(one, len(one)) for _ in range(copies))))
 
 
-def _renderer(workload: Workload, endpoint: Endpoint, fresh: Fresh) -> Callable[[], bytes]:
+def _requests(workload: Workload, endpoint: Endpoint, fresh: Fresh) -> Iterator[bytes]:
     variants = [_compose(workload, endpoint, rotated) for rotated in (endpoint.rotate or ({},))]
-    if all(not _placeholders(endpoint.name, head + body) for head, body in variants):
-        whole = [_join(head, body, endpoint) for head, body in variants]
-        return (repeat(whole[0]) if len(whole) == 1 else cycle(whole)).__next__
-    following = cycle(variants).__next__
+    if any(_placeholders(endpoint.name, head + body) for head, body in variants):
+        return _filled(cycle(variants), endpoint, fresh)
+    return cycle([_join(head, body, endpoint) for head, body in variants])
 
-    def render() -> bytes:
-        head, body = following()
+
+def _filled(
+    variants: Iterator[tuple[bytes, bytes]], endpoint: Endpoint, fresh: Fresh
+) -> Iterator[bytes]:
+    for head, body in variants:
         uuid, sequence = fresh.values()
-        return _join(
+        yield _join(
             head.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
             body.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
             endpoint,
         )
-
-    return render
 
 
 def _placeholders(name: str, text: bytes) -> list[bytes]:

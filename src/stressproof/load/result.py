@@ -72,7 +72,8 @@ class RoundResult(Struct, frozen=True):
         started_at: The first measured start (or when the window began, where nothing was started).
         ended_at: The last completion of a measured request.
         elapsed_us: From the one to the other.
-        rows: Every endpoint in every second of the window, by second and then endpoint.
+        rows: Every endpoint in every second of the window, by second and then endpoint; packed,
+            so that they take little room until someone looks at them.
         ramp: What each endpoint was asked before the window.
         health: What the instrument says of itself.
         errors_sample: The first few failures of each kind in words.
@@ -85,7 +86,7 @@ class RoundResult(Struct, frozen=True):
     started_at: datetime
     ended_at: datetime
     elapsed_us: int
-    rows: list[Row]
+    rows: Sequence[Row]
     ramp: list[RampCount]
     health: GeneratorHealth
     errors_sample: list[ErrorSample]

@@ -3,14 +3,14 @@
 import resource
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stressproof.errors import RunError, UsageError
 from stressproof.evidence.measurements import Row
+from stressproof.load.addresses import resolve, tls_context
 from stressproof.load.crew import Crew, Member
-from stressproof.load.door import resolve, tls_context
 from stressproof.load.executors import Executor
 from stressproof.load.ledger import Ledger, absorb
 from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
@@ -50,7 +50,7 @@ def run_round(
     *,
     workers: int = 1,
     on_tick: Callable[[Tick], None] | None = None,
-    on_settled: Callable[[int, list[Row]], None] | None = None,
+    on_settled: Callable[[int, Sequence[Row]], None] | None = None,
     stop: StopFlag | None = None,
     resolution_s: int = 1,
 ) -> RoundResult:
@@ -116,7 +116,7 @@ class _Round:
         workload: Workload,
         crew: Crew,
         on_tick: Callable[[Tick], None] | None,
-        on_settled: Callable[[int, list[Row]], None] | None,
+        on_settled: Callable[[int, Sequence[Row]], None] | None,
         stop: StopFlag,
         resolution_s: int,
     ) -> None:

@@ -54,6 +54,35 @@ def test_an_answer_may_come_byte_by_byte(bench: Any) -> None:
     assert bench.outcomes(result) == {"ok": 20}
 
 
+def test_the_same_bytes_are_judged_for_each_endpoint(bench: Any) -> None:
+    """What one endpoint's check has accepted, another's has not."""
+    result = bench.run(
+        bench.serve(bench.OK),
+        SharedIterations(1, 20, 30 * S),
+        Endpoint("/a", "GET", "/a", check="json:parity_ok=true"),
+        Endpoint("/b", "GET", "/b", check="json:parity_ok=false"),
+    )
+    bench.demand_consistency(result)
+    assert bench.outcomes(result, 0) == {"ok": 10}
+    assert bench.outcomes(result, 1) == {"body_check": 10}
+
+
+def test_an_accepted_answer_within_another_is_a_body(bench: Any) -> None:
+    """The bytes of a good answer are one only where an answer begins."""
+
+    async def quoting_some(asked: Any, writer: Any) -> None:
+        if asked.path.endswith(("3", "7")):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(bench.OK))
+            await writer.drain()
+            await asyncio.sleep(0.02)  # so that the rest comes as a piece of its own
+        writer.write(bench.OK)
+
+    endpoint = Endpoint("/", "GET", "/{{seq}}", check="json:parity_ok=true")
+    result = bench.once(bench.serve(quoting_some), endpoint)
+    bench.demand_consistency(result)
+    assert bench.outcomes(result) == {"ok": 16, "body_check": 4}
+
+
 @pytest.mark.parametrize(
     ("method", "status", "answer"),
     [

@@ -6,7 +6,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from stressproof.load.door import Address, Door, OpeningError, resolve
+from stressproof.load.addresses import Address, resolve
+from stressproof.load.door import Door, OpeningError
 from stressproof.load.recorder import Phases
 from stressproof.load.workload import Target
 

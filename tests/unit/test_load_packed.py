@@ -1,0 +1,69 @@
+"""Rows that wait for the end of a round in little room."""
+
+import tracemalloc
+from random import Random
+
+from stressproof.evidence.encoding import encode
+from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
+from stressproof.load.packed import PackedRows, pack
+from stressproof.measure.histogram import Histogram
+
+
+def busy_row(second: int) -> Row:
+    """Return a second of a hundred thousand answers."""
+    histogram = Histogram()
+    random = Random(second)
+    for bucket in random.sample(range(4000), 2000):
+        histogram.merge([bucket, random.randint(1, 900)], bucket, bucket, bucket)
+    return Row(
+        endpoint=0,
+        second=second,
+        intended=histogram.n,
+        started=histogram.n,
+        late=0,
+        dropped=0,
+        outcomes={"ok": histogram.n},
+        corrected=Latency.of(histogram),
+    )
+
+
+def test_packed_rows_are_the_rows() -> None:
+    """Nothing of a row is lost, whichever way one looks at it."""
+    rows = [busy_row(second) for second in range(5)]
+    packed = PackedRows(map(pack, rows))
+    assert len(packed) == 5
+    assert list(packed) == list(packed) == rows
+    assert packed[3] == rows[3]
+    assert packed[-1] == rows[-1]
+    assert list(packed[1:3]) == rows[1:3]
+    assert rows[2] in packed
+    assert list(PackedRows(())) == []
+
+
+def test_packed_rows_are_written_as_rows() -> None:
+    """Evidence does not tell how its rows were kept."""
+    rows = [busy_row(second) for second in range(3)]
+
+    def document(rows: list[Row] | PackedRows) -> bytes:
+        return encode(Measurements(1, [RunMeasurements(1, 3_000_000, [], rows)]))
+
+    assert document(PackedRows(map(pack, rows))) == document(rows)
+
+
+def test_packed_rows_take_little_room() -> None:
+    """What waits is a tenth of what it is unpacked, and looking at all unpacks one at a time."""
+    rows = [busy_row(second) for second in range(40)]
+    tracemalloc.start()
+    try:
+        packed = PackedRows(map(pack, rows))
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        assert sum(row.started for row in packed) == sum(row.started for row in rows)
+        _, peak = tracemalloc.get_traced_memory()
+        unpacked = list(packed)
+        whole, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(unpacked) == 40
+    assert kept * 10 < whole - kept
+    assert peak - kept < (whole - kept) / 4
