@@ -112,12 +112,33 @@ class Client:
             if connection is not None:
                 connection.drop()
 
+    async def stock(self, count: int, *, timeout_s: float) -> None:
+        """Have so many connections at hand, so that as many requests leave at one moment.
+
+        One that cannot be opened is left to the request that will want it, and to its code.
+        """
+        unfit = [connection for connection in self._idle if not connection.fit()]
+        self._idle = [connection for connection in self._idle if connection not in unfit]
+        for connection in unfit:
+            connection.drop()
+        missing = range(count - len(self._idle))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(self._lay_in() for _ in missing))
+
+    async def _lay_in(self) -> None:
+        with contextlib.suppress(OSError):
+            self._idle.append(await self._open())
+
     async def _connection(self) -> _Connection:
         while self._idle:
             connection = self._idle.pop()
             if connection.fit():
                 return connection
             connection.drop()
+        return await self._open()
+
+    async def _open(self) -> _Connection:
         reader, writer = await asyncio.open_connection(self._host, self._port, limit=_HEAD_LIMIT)
         return _Connection(reader, writer)
 

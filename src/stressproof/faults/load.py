@@ -326,6 +326,8 @@ class Load:
         return done
 
     async def _burst(self, requests: Sequence[Request]) -> list[Done]:
+        # Who must open a connection first is late, and whoever had one would win every race.
+        await self._client.stock(len(requests), timeout_s=self._timeout_s)
         now = time.monotonic_ns()
         done: list[Done] = []
 

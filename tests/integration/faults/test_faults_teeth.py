@@ -110,7 +110,7 @@ def test_fault_that_did_not_bite_proves_nothing(safe: Stage) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
     scenario = run_scenario(safe, spec, seed=SEED, script=ForgedFault, say=print)
-    assert scenario.status == "inconclusive"
+    assert scenario.status == "inconclusive", scenario.reasons
     assert any("no proof that it bit" in reason for reason in scenario.reasons)
     assert failed(scenario) == set()
 
@@ -121,7 +121,7 @@ def test_without_idempotency_the_same_scenario_fails(tmp_path: Path) -> None:
     spec = short("FI-001", "commit_answer_lost")
     with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
-    assert scenario.status == "fail"
+    assert scenario.status == "fail", scenario.reasons
     assert "no_double_effect" in failed(scenario)
     assert consistent(scenario, spec)
 
@@ -135,7 +135,7 @@ def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None
     settings = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_buffers": "64MB"}
     with stage(tmp_path, settings=settings) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
-    assert scenario.status == "fail"
+    assert scenario.status == "fail", scenario.reasons
     assert "acknowledged_durable" in failed(scenario)
 
 
@@ -146,7 +146,7 @@ def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
     spec = short("FI-002", "budget_race")
     with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
-    assert scenario.status == "fail"
+    assert scenario.status == "fail", scenario.reasons
     assert failed(scenario) & {"exactly_one_winner", "budgets_not_exceeded"}
 
 
@@ -157,7 +157,7 @@ def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     spec = short("FI-005", "flood")
     with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
-    assert scenario.status == "fail"
+    assert scenario.status == "fail", scenario.reasons
     assert "limit_kept" in failed(scenario)
 
 
@@ -205,7 +205,7 @@ def test_planted_bug_is_caught(
     with stage(tmp_path) as unsafe:
         plant(unsafe)
         scenario = run_scenario(unsafe, short(name, fault), seed=SEED, say=print)
-    assert scenario.status == "fail"
+    assert scenario.status == "fail", scenario.reasons
     assert caught <= failed(scenario) | {
         check.id for check in scenario.baseline.checks if check.outcome == "fail"
     }
