@@ -1,6 +1,7 @@
 """Faults that callers commit: races, forged tokens, floods. Their witness is what was sent."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -49,9 +50,24 @@ class Race(Injector):
                 before=0,
                 during=min(overlaps, default=0),
                 needs=self._needs,
-                detail=[f"volley {n}: {count}" for n, count in enumerate(overlaps, start=1)],
+                detail=[
+                    f"volley {n}: {count}, answered by {_workers(volley)}"
+                    for n, (count, volley) in enumerate(
+                        zip(overlaps, self.done, strict=True), start=1
+                    )
+                ],
             )
         ]
+
+
+def _workers(done: Sequence[Done]) -> str:
+    """Return which of the service's processes answered, and how often."""
+    names = Counter(
+        one.answer.headers.get("x-served-by", "a worker without a name")
+        for one in done
+        if one.answer is not None
+    )
+    return ", ".join(f"{name} ({count})" for name, count in sorted(names.items())) or "nobody"
 
 
 def overlap(done: Sequence[Done]) -> int:

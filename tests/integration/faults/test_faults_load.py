@@ -248,7 +248,8 @@ def test_race_is_witnessed_by_its_overlap(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
     """Requests that hang were under way together; the volley with the fewest decides."""
-    running = server(lambda path, _: "hang" if path == "/hang" else OK)
+    named = OK.replace(b"\r\n\r\n", b"\r\nx-served-by: worker-1\r\n\r\n")
+    running = server(lambda path, _: "hang" if path == "/hang" else named)
     one = load(running.port, "/ok", rate=1, timeout_s=0.5)
     one.start()
     both = [lambda: [request("/hang")] * 8, lambda: [request("/ok")]]
@@ -258,6 +259,10 @@ def test_race_is_witnessed_by_its_overlap(
     one.stop()
     [witness] = race.witnesses()
     assert (witness.during, witness.needs) == (1, 8)
+    assert witness.detail == [
+        "volley 1: 8, answered by nobody",
+        "volley 2: 1, answered by worker-1 (1)",
+    ]
     assert overlap(race.done[0]) == 8
 
 
