@@ -137,6 +137,25 @@ def test_race_has_exactly_one_winner(codes: list[str], expected: str) -> None:
     assert run("exactly_one_winner", rows, {1: 1}) == expected
 
 
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ({"race_a": ["200", "409"], "race_b": ["409", "200"]}, "pass"),
+        ({"race_a": ["200", "200"], "race_b": ["409", "200"]}, "fail"),
+        ({"race_a": ["200", "200"], "race_b": ["409", "409"]}, "fail"),
+    ],
+)
+def test_each_race_has_its_winner(codes: dict[str, list[str]], expected: str) -> None:
+    """Raced for with a key each: those of one kind race together, and two kinds are two races."""
+    rows = [
+        (at, 5, kind, code, at + 1, 1)
+        for at, (kind, code) in enumerate((k, c) for k, each in codes.items() for c in each)
+    ]
+    effects = {row[4]: 1 for row in rows}
+    found = run("exactly_one_winner", rows, effects, kind="race_*", together=True)
+    assert found == expected
+
+
 def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:
     """Six accepted within a second break a limit of five; spread over two windows they do not."""
     burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(6)]

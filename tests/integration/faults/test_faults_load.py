@@ -235,12 +235,16 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
     bad = Request("x", "GET", "/", {}, b"", 0, lambda _: "no code")
     mix = [(1, lambda _: bad)]
     one = Load("127.0.0.1", running.port, mix, rate_per_s=50, seed=1, timeout_s=1)
-    one.start()
-    deadline = time.monotonic() + HANG_S
-    while one._failure is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+
+    def start_and_watch() -> None:
+        deadline = time.monotonic() + HANG_S
+        one.start()  # which may see it already
+        while time.monotonic() < deadline:
+            one.check()
+            time.sleep(0.02)
+
     with pytest.raises(RunError, match="no known code"):
-        one.check()
+        start_and_watch()
     one.stop()
 
 

@@ -1,5 +1,7 @@
 """FI-002: one tenant's lock is held, its holder dies, a worker dies, and a budget is raced for."""
 
+from functools import partial
+
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_specs import FaultSpec
@@ -16,6 +18,8 @@ LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDA
 """The row that every change of a tenant's money or ledger locks."""
 
 RACERS = 50
+# Even without a lock the first of fifty may be done before the second begins: once proves little.
+_RACED = ("first", "second", "third", "fourth", "fifth")
 _PRICE = "100"
 
 
@@ -30,7 +34,7 @@ class LockContention:
         self._other: Tenant
 
     def prepare(self, service: Enforcement) -> None:
-        """Make both tenants in hard mode, the hot one with a budget that pays once."""
+        """Make both tenants in hard mode, the hot one with budgets that pay once."""
         self._service = service
         self._hot, self._other = service.tenant("fi002-hot"), service.tenant("fi002-other")
         for tenant in (self._hot, self._other):
@@ -40,9 +44,10 @@ class LockContention:
                 "/policies",
                 {"terraform_mode": "hard", "auto_approve_below_monthly_usd": "5000"},
             )
-        service.call(
-            self._hot, "POST", "/budgets", {"scope_key": "raced", "monthly_limit_usd": _PRICE}
-        )
+        for project in _RACED:
+            service.call(
+                self._hot, "POST", "/budgets", {"scope_key": project, "monthly_limit_usd": _PRICE}
+            )
         service.let_workers_learn((self._hot, self._other))
 
     def mix(self) -> Mix:
@@ -65,7 +70,8 @@ class LockContention:
             case "worker_killed":
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
-                return Race(load, "a budget that pays once", [self._volley], needs=RACERS // 2)
+                volleys = [partial(self._volley, project) for project in _RACED]
+                return Race(load, "budgets that pay once", volleys, needs=RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
 
@@ -74,10 +80,10 @@ class LockContention:
             stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
         )
 
-    def _volley(self) -> list[Request]:
+    def _volley(self, project: str) -> list[Request]:
         service = self._service
         return [
-            service.gate("race", self._hot, project="raced", monthly_usd=_PRICE)
+            service.gate(f"race_{project}", self._hot, project=project, monthly_usd=_PRICE)
             for _ in range(RACERS)
         ]
 
@@ -87,8 +93,8 @@ class LockContention:
         return fault.id in {"worker_killed", "budget_race"}
 
     def calm(self, load: Load) -> None:
-        """Ask once for the budget that pays once."""
-        load.burst([self._service.gate("single", self._hot, project="raced", monthly_usd=_PRICE)])
+        """Ask once for a budget that pays once."""
+        load.burst([self._service.gate("single", self._hot, project=_RACED[0], monthly_usd=_PRICE)])
 
 
 class KilledHolder(HoldLock):
