@@ -112,7 +112,8 @@ def decision_in(world: World) -> Decision:
         checkout,
         verdicts=[verdict(half, contents[half], world.age_h, world.dry_run) for half in halves],
         checks=[each.apply(case) for each in BEFORE_STEPS],
-        steps=[] if world.evidence_only else [STEPS[world.step]],
+        # A dry run runs none: nothing can have failed there.
+        steps=[] if world.evidence_only else [STEPS["not run" if world.dry_run else world.step]],
         evidence_only=world.evidence_only,
         now_us=honest.NOW_US,
     )

@@ -168,16 +168,16 @@ def healthy_after_recovery(evidence: Evidence) -> Found:
 def exactly_one_winner(evidence: Evidence) -> Found:
     """Of all attempts at one thing exactly one ends with ``winner``; unknown ones may hide it.
 
-    Attempts at the same effect are one contest; with ``together`` all of one kind are.
+    Attempts at the same effect are one contest; with ``together`` all of the kind are.
     """
     patterns = evidence.text("winner", "200").split()
     together = evidence.parameters.get("together") is True
-    wins: Counter[int | str] = Counter()
-    open_contests: set[int | str] = set()
-    contests: set[int | str] = set()
+    wins: Counter[int] = Counter()
+    open_contests: set[int] = set()
+    contests: set[int] = set()
     for one in evidence.of_kind():
         if one.key:
-            contest = one.kind if together else one.key
+            contest = 0 if together else one.key
             contests.add(contest)
             wins[contest] += _matches(one.code.name, patterns)
             if one.code.ending == "unknown":

@@ -166,12 +166,6 @@ def run_results(run: RunMeasurements, errors_sample: Sequence[str] = ()) -> Resu
     return round_results(Totals().add(run.rows), run.elapsed_us, errors_sample)
 
 
-def endpoint_results(run: RunMeasurements, endpoint: int) -> Results:
-    """Return the figures of one endpoint (its position in the workload) in one round."""
-    totals = Totals().add(row for row in run.rows if row.endpoint == endpoint)
-    return round_results(totals, run.elapsed_us)
-
-
 def mean_rps(rounds: Sequence[Results]) -> float:
     """Return the mean of the rounds' throughputs, as clause 11 of the protocol has it."""
     if not rounds:

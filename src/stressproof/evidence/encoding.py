@@ -42,4 +42,5 @@ def encode(document: Any) -> bytes:
     Keys are sorted, so equal documents have equal bytes. Rows of measurements take a line each:
     a person can read the figures, and a million numbers do not take a million lines.
     """
+    # Rows may be any sequence, which msgspec reads but does not write.
     return (_pretty(msgspec.to_builtins(document, enc_hook=list), 0) + "\n").encode()

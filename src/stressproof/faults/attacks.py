@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from stressproof.evidence.failure import Parameter, Witness
+from stressproof.faults.client import served_by
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Mix, Request
 
@@ -62,11 +63,7 @@ class Race(Injector):
 
 def _workers(done: Sequence[Done]) -> str:
     """Return which of the service's processes answered, and how often."""
-    names = Counter(
-        one.answer.headers.get("x-served-by", "a worker without a name")
-        for one in done
-        if one.answer is not None
-    )
+    names = Counter(served_by(one.answer.headers) for one in done if one.answer is not None)
     return ", ".join(f"{name} ({count})" for name, count in sorted(names.items())) or "nobody"
 
 

@@ -7,6 +7,7 @@ effect that was asked for, "was it sent" decides between *fail* and *unknown*.
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -15,6 +16,11 @@ _BODY_LIMIT = 16 * 1024 * 1024
 # Servers close idle connections after five seconds; a request must not race with that.
 _IDLE_S = 2.0
 _SWITCHING = 200
+
+
+def served_by(headers: Mapping[str, str]) -> str:
+    """Return the name of the worker that an answer came from."""
+    return headers.get("x-served-by", "a worker without a name")
 
 
 class Answer(Struct, frozen=True):
@@ -117,10 +123,12 @@ class Client:
 
         One that cannot be opened is left to the request that will want it, and to its code.
         """
-        unfit = [connection for connection in self._idle if not connection.fit()]
-        self._idle = [connection for connection in self._idle if connection not in unfit]
-        for connection in unfit:
-            connection.drop()
+        kept, self._idle = self._idle, []
+        for connection in kept:
+            if connection.fit():
+                self._idle.append(connection)
+            else:
+                connection.drop()
         missing = range(count - len(self._idle))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):

@@ -13,7 +13,7 @@ import psycopg
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.faults.client import Answer
+from stressproof.faults.client import Answer, served_by
 from stressproof.faults.load import Request
 from stressproof.faults.stage import Stage
 
@@ -196,7 +196,7 @@ class Enforcement:
             raise RunError(f"the service does not answer {path}: {error}") from error
         if answer.status_code != _OK:
             raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
-        return str(answer.headers.get("x-served-by", "a worker without a name"))
+        return served_by(answer.headers)
 
     def gate(
         self,

@@ -311,8 +311,10 @@ def _runs(
                 elapsed_seconds=derive.seconds(run.elapsed_us) or 0.0,
                 results=figures[place],
                 endpoints=[
-                    EndpointResults(path, derive.endpoint_results(run, endpoint))
-                    for endpoint, path in enumerate(plan.endpoints)
+                    EndpointResults(path, derive.round_results(totals, run.elapsed_us))
+                    for path, totals in zip(
+                        plan.endpoints, derive.by_endpoint(run, len(plan.endpoints)), strict=True
+                    )
                 ],
                 generator=_health(plan, dice, run, figures[place]),
             )
@@ -518,8 +520,12 @@ def rederived(data: dict[str, Any]) -> dict[str, Any]:
                 elapsed_seconds=derive.seconds(run.elapsed_us) or 0.0,
                 results=results,
                 endpoints=[
-                    EndpointResults(endpoint.name, derive.endpoint_results(run, number))
-                    for number, endpoint in enumerate(source.workload.endpoints)
+                    EndpointResults(endpoint.name, derive.round_results(totals, run.elapsed_us))
+                    for endpoint, totals in zip(
+                        source.workload.endpoints,
+                        derive.by_endpoint(run, len(source.workload.endpoints)),
+                        strict=True,
+                    )
                 ],
                 generator=msgspec.structs.replace(
                     health, saturated=bool(reasons), saturated_reasons=reasons

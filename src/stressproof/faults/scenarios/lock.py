@@ -4,6 +4,7 @@ from functools import partial
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_scenarios import BUDGET_RACES
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race
 from stressproof.faults.database_faults import HoldLock
@@ -18,8 +19,6 @@ LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDA
 """The row that every change of a tenant's money or ledger locks."""
 
 RACERS = 50
-# Even without a lock the first of fifty may be done before the second begins: once proves little.
-_RACED = ("first", "second", "third", "fourth", "fifth")
 _PRICE = "100"
 
 
@@ -44,9 +43,9 @@ class LockContention:
                 "/policies",
                 {"terraform_mode": "hard", "auto_approve_below_monthly_usd": "5000"},
             )
-        for project in _RACED:
+        for kind in BUDGET_RACES:
             service.call(
-                self._hot, "POST", "/budgets", {"scope_key": project, "monthly_limit_usd": _PRICE}
+                self._hot, "POST", "/budgets", {"scope_key": kind, "monthly_limit_usd": _PRICE}
             )
         service.let_workers_learn((self._hot, self._other))
 
@@ -70,7 +69,7 @@ class LockContention:
             case "worker_killed":
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
-                volleys = [partial(self._volley, project) for project in _RACED]
+                volleys = [partial(self._volley, kind) for kind in BUDGET_RACES]
                 return Race(load, "budgets that pay once", volleys, needs=RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
@@ -80,11 +79,10 @@ class LockContention:
             stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
         )
 
-    def _volley(self, project: str) -> list[Request]:
+    def _volley(self, kind: str) -> list[Request]:
         service = self._service
         return [
-            service.gate(f"race_{project}", self._hot, project=project, monthly_usd=_PRICE)
-            for _ in range(RACERS)
+            service.gate(kind, self._hot, project=kind, monthly_usd=_PRICE) for _ in range(RACERS)
         ]
 
     def over(self, fault: FaultSpec, injector: Injector) -> bool:
@@ -94,7 +92,9 @@ class LockContention:
 
     def calm(self, load: Load) -> None:
         """Ask once for a budget that pays once."""
-        load.burst([self._service.gate("single", self._hot, project=_RACED[0], monthly_usd=_PRICE)])
+        load.burst(
+            [self._service.gate("single", self._hot, project=BUDGET_RACES[0], monthly_usd=_PRICE)]
+        )
 
 
 class KilledHolder(HoldLock):
