@@ -267,11 +267,11 @@ def test_server_that_refuses_is_counted_and_resets_the_client(echo: Any) -> None
     """A proxy has accepted before it knows, so the nearest to a refusal is a reset at once."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()
-    with (
-        ProxyProcess(address) as proxy,
-        socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
-    ):
-        with pytest.raises(ConnectionResetError):
+    with ProxyProcess(address) as proxy:
+        with (
+            pytest.raises(ConnectionResetError),  # which may come before connecting is done
+            socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
+        ):
             client.recv(1)
         assert proxy.state()["counters"]["upstream_refused"] == 1
 
