@@ -124,6 +124,9 @@ def test_terminated_backends_do_not_reach_the_caller(cluster: Cluster, staff: St
 
     async def work(db: Database) -> None:
         await asyncio.gather(*(gates.evaluate(db, staff.member, ask()) for _ in range(12)))
+        await cluster.until(  # the pool fills in the background, and work does not wait for it
+            "SELECT count(*) = 6 FROM pg_stat_activity WHERE application_name = %s", name
+        )
         killed = cluster.sql(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE application_name = %s",
