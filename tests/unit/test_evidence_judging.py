@@ -18,7 +18,7 @@ from stressproof.evidence.failure import (
     Witness,
 )
 from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
-from stressproof.evidence.failure_scenarios import FI_002
+from stressproof.evidence.failure_scenarios import FI_002, FI_003, FI_004, FORGERIES
 from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import (
     Difference,
@@ -138,18 +138,37 @@ def test_race_has_exactly_one_winner(codes: list[str], expected: str) -> None:
     assert run("exactly_one_winner", rows, {1: 1}) == expected
 
 
-def test_each_budget_race_is_demanded() -> None:
-    """Five races, a check each: one that was not run leaves its own check without data."""
-    checks = [check for check in FI_002.checks if check.id == "exactly_one_winner"]
-    assert len(checks) == 5
-    rows = [
-        (at, 5, check.parameters["kind"], code, 2 * at + n, 1)
-        for at, check in enumerate(checks[1:], start=1)
-        for n, code in enumerate(["200/ALLOW", "200/DENY"])
-    ]
-    effects = {row[4]: 1 for row in rows}
-    found = [run(check.id, rows, effects, **check.parameters) for check in checks]
-    assert found == ["inconclusive", "pass", "pass", "pass", "pass"]
+def test_a_race_of_too_few_is_none() -> None:
+    """Who runs alone always wins: fewer than are demanded are not looked at."""
+    rows = [(n, 5, "consume", "409" if n else "200", 1, 1) for n in range(3)]
+    assert run("exactly_one_winner", rows, {1: 1}, attempts=3) == "pass"
+    assert run("exactly_one_winner", rows, {1: 1}, attempts=4) == "inconclusive"
+    assert run("exactly_one_winner", rows[:1], {1: 1}) == "inconclusive"
+
+
+@pytest.mark.parametrize(("spec", "races"), [(FI_002, 5), (FI_003, 5), (FI_004, 4)])
+def test_each_race_is_demanded(spec: ScenarioSpec, races: int) -> None:
+    """A check each: a race that was not run leaves its own check without data."""
+    checks = [check for check in spec.checks if check.id == "exactly_one_winner"]
+    assert len(checks) == races
+    for left_out in range(races):
+        rows: list[Row] = []
+        for at, check in enumerate(checks):
+            for n in range(int(check.parameters["attempts"]) if at != left_out else 0):
+                code = "409" if n else str(check.parameters["winner"]).rstrip("*")
+                key = len(rows) if check.parameters.get("together") else at
+                rows.append((len(rows), 5, str(check.parameters["kind"]), code, key + 1, 1))
+        found = [run(check.id, rows, {}, **check.parameters) for check in checks]
+        assert found == ["inconclusive" if at == left_out else "pass" for at in range(races)]
+
+
+def test_each_forgery_is_demanded() -> None:
+    """One forged token that was never sent leaves its own check without data."""
+    checks = [check for check in FI_003.checks if check.id == "only_codes"]
+    assert {check.parameters["kind"] for check in checks} == {f"tamper_{one}" for one in FORGERIES}
+    rows: list[Row] = [(n, 5, f"tamper_{one}", "401", 0, 1) for n, one in enumerate(FORGERIES[1:])]
+    found = [run(check.id, rows, {}, **check.parameters) for check in checks]
+    assert found == ["inconclusive", *["pass"] * (len(FORGERIES) - 1)]
 
 
 def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:

@@ -168,21 +168,22 @@ def healthy_after_recovery(evidence: Evidence) -> Found:
 def exactly_one_winner(evidence: Evidence) -> Found:
     """Of all attempts at one thing exactly one ends with ``winner``; unknown ones may hide it.
 
-    Attempts at the same effect are one contest; with ``together`` all of the kind are.
+    Attempts at the same effect are one contest; with ``together`` all of the kind are. Fewer than
+    ``attempts`` are no contest, and are not looked at.
     """
     patterns = evidence.text("winner", "200").split()
     together = evidence.parameters.get("together") is True
+    attempts: Counter[int] = Counter()
     wins: Counter[int] = Counter()
-    open_contests: set[int] = set()
-    contests: set[int] = set()
+    unknown: Counter[int] = Counter()
     for one in evidence.of_kind():
         if one.key:
             contest = 0 if together else one.key
-            contests.add(contest)
+            attempts[contest] += 1
             wins[contest] += _matches(one.code.name, patterns)
-            if one.code.ending == "unknown":
-                open_contests.add(contest)
-    wrong = sum(wins[one] > 1 or (wins[one] == 0 and one not in open_contests) for one in contests)
+            unknown[contest] += one.code.ending == "unknown"
+    contests = [one for one, n in attempts.items() if n >= evidence.number("attempts", 2)]
+    wrong = sum(wins[one] > 1 or (wins[one] == 0 and not unknown[one]) for one in contests)
     return len(contests), wrong
 
 

@@ -133,11 +133,25 @@ FI_001 = ScenarioSpec(
     queries=(*_LEDGER, "credits_conserved", "reservations_settled_once", "failsafes_recorded"),
 )
 
+
+def _numbered(kind: str, races: int) -> tuple[str, ...]:
+    """Return a kind for each race, so that a check can demand each."""
+    return tuple(f"{kind}_{number}" for number in range(1, races + 1))
+
+
+def _won_once(kinds: tuple[str, ...], parameters: Mapping[str, Parameter]) -> tuple[CheckSpec, ...]:
+    """Return a check a race: one that is missing is inconclusive, not covered by the others."""
+    return tuple(
+        CheckSpec("exactly_one_winner", "", {"kind": kind, **parameters}) for kind in kinds
+    )
+
+
 # Even without a lock the first of fifty may be done before the second begins: once proves little.
-BUDGET_RACES = tuple(f"race_{number}" for number in range(1, 6))
+BUDGET_RACES: Final = _numbered("race", 5)
 """Kinds of the requests that race for one budget each in FI-002."""
 
-_TOGETHER: Final[Mapping[str, Parameter]] = {"together": True, "winner": "200/ALLOW*"}
+BUDGET_RACERS: Final = 50
+"""Requests that race for each."""
 
 FI_002 = ScenarioSpec(
     id="FI-002",
@@ -216,15 +230,35 @@ FI_002 = ScenarioSpec(
         CheckSpec("undisturbed", "holder_killed", {"kind": "gate_other read live"}),
         *_after("holder_killed"),
         *_after("worker_killed"),
-        # One check a budget: a race that is missing is inconclusive, and not covered by the others.
-        *(
-            CheckSpec("exactly_one_winner", "", {"kind": kind, **_TOGETHER})
-            for kind in BUDGET_RACES
+        *_won_once(
+            BUDGET_RACES, {"attempts": BUDGET_RACERS, "together": True, "winner": "200/ALLOW*"}
         ),
         *_after("budget_race"),
     ),
     queries=(*_LEDGER, "budgets_not_exceeded", "failsafes_recorded"),
 )
+
+TOKEN_RACES: Final = _numbered("replay", 5)
+"""Kinds of the requests that spend one approval token each in FI-003."""
+
+TOKEN_RACERS: Final = 50
+"""Requests that spend each."""
+
+FORGERIES: Final = (
+    "unsigned",
+    "wrong_key",
+    "wrong_algorithm",
+    "truncated",
+    "edited",
+    "swapped",
+    "expired",
+    "not_yet",
+    "other_decision",
+    "other_cap",
+    "other_subject",
+    "foreign",
+)
+"""How tokens are forged in FI-003; the kind of each request is ``tamper_`` and its forgery."""
 
 FI_003 = ScenarioSpec(
     id="FI-003",
@@ -277,9 +311,12 @@ FI_003 = ScenarioSpec(
         CheckSpec("failed_absent", baseline=True),
         CheckSpec("sometimes.unknown"),
         CheckSpec("sometimes.retried"),
-        CheckSpec("exactly_one_winner", "", {"kind": "replay", "winner": "200"}),
+        *_won_once(TOKEN_RACES, {"attempts": TOKEN_RACERS, "winner": "200"}),
         CheckSpec("never_acknowledged", "", {"kind": "tamper_*"}),
-        CheckSpec("only_codes", "", {"kind": "tamper_*", "codes": "401 403 409"}),
+        *(
+            CheckSpec("only_codes", "", {"kind": f"tamper_{forgery}", "codes": "401 403 409"})
+            for forgery in FORGERIES
+        ),
         *(
             check
             for fault in (
@@ -295,6 +332,15 @@ FI_003 = ScenarioSpec(
     queries=(*_LEDGER, "tokens_spent_once"),
     beside=True,
 )
+
+SAME_KEY_RACES: Final = _numbered("race_same", 3)
+"""Kinds of the requests that settle one reservation under one key each in FI-004."""
+
+DIFFERENT_KEYS_RACE: Final = "race_different"
+"""Kind of those that settle one under a key of their own each."""
+
+SETTLEMENT_RACERS: Final = 20
+"""Requests that settle each."""
 
 FI_004 = ScenarioSpec(
     id="FI-004",
@@ -347,10 +393,15 @@ FI_004 = ScenarioSpec(
         CheckSpec("failed_absent", "", {"kind": "gate_* settle*"}, baseline=True),
         CheckSpec("sometimes.unknown"),
         CheckSpec("sometimes.retried"),
-        CheckSpec("exactly_one_winner", "", {"kind": "race_same", "winner": "200/settled"}),
-        CheckSpec("only_codes", "", {"kind": "race_same", "codes": "200/settled*"}),
-        CheckSpec("exactly_one_winner", "", {"kind": "race_different", "winner": "200/settled"}),
-        CheckSpec("only_codes", "", {"kind": "race_different", "codes": "200/settled* 409"}),
+        *_won_once(
+            (*SAME_KEY_RACES, DIFFERENT_KEYS_RACE),
+            {"attempts": SETTLEMENT_RACERS, "winner": "200/settled"},
+        ),
+        CheckSpec("only_codes", "", {"kind": "race_same_*", "codes": "200/settled*"}),
+        CheckSpec("only_codes", "", {"kind": DIFFERENT_KEYS_RACE, "codes": "200/settled* 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep_settle", "codes": "200/settled* 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep_deny", "codes": "200 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep", "codes": "200"}),
         *(
             check
             for fault in (

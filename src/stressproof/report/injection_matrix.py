@@ -71,18 +71,28 @@ def _fault(fault: FaultSpec) -> str:
 
 
 def _checks(checks: Sequence[CheckSpec]) -> list[str]:
-    """Return a line for each different check, with all the faults that it is about."""
-    about: dict[tuple[str, str], list[str]] = {}
+    """Return a line for each different check, with all faults and kinds that it is about."""
+    about: dict[tuple[str, str, str], list[str]] = {}
     for check in checks:
-        given = "; ".join(f"{name} `{value}`" for name, value in check.parameters.items())
-        about.setdefault((check.id, given), []).append(check.about)
+        parameters = dict(check.parameters)
+        kind = str(parameters.pop("kind", ""))
+        others = "; ".join(f"{name} `{value}`" for name, value in parameters.items())
+        about.setdefault((check.id, others, kind), []).append(check.about)
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (name, others, kind), faults in about.items():
+        alike.setdefault((name, others, _listed(faults)), []).append(kind)
     lines = []
-    for (name, given), faults in about.items():
-        where = ", ".join(f"`{fault}`" for fault in faults if fault)
-        under = f" Under {where}." if where else ""
+    for (name, others, under), kinds in alike.items():
+        each = "each kind of" if len(kinds) > 1 else "kind"
+        given = "; ".join(filter(None, [f"{each} {_listed(kinds)}" if any(kinds) else "", others]))
+        where = f" Under {under}." if under else ""
         detail = f" With {given}." if given else ""
-        lines.append(_wrapped(f"`{name}`: {title(name)}.{under}{detail}", "* ", "  "))
+        lines.append(_wrapped(f"`{name}`: {title(name)}.{where}{detail}", "* ", "  "))
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names if name)
 
 
 def _wrapped(text: str, first: str, rest: str) -> str:

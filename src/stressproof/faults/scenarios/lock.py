@@ -4,7 +4,7 @@ from functools import partial
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios import BUDGET_RACES
+from stressproof.evidence.failure_scenarios import BUDGET_RACERS, BUDGET_RACES
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race
 from stressproof.faults.database_faults import HoldLock
@@ -18,7 +18,6 @@ from stressproof.faults.stage import Stage
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
 """The row that every change of a tenant's money or ledger locks."""
 
-RACERS = 50
 _PRICE = "100"
 
 
@@ -70,7 +69,7 @@ class LockContention:
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
                 volleys = [partial(self._volley, kind) for kind in BUDGET_RACES]
-                return Race(load, "budgets that pay once", volleys, needs=RACERS // 2)
+                return Race(load, "budgets that pay once", volleys, needs=BUDGET_RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
 
@@ -82,7 +81,8 @@ class LockContention:
     def _volley(self, kind: str) -> list[Request]:
         service = self._service
         return [
-            service.gate(kind, self._hot, project=kind, monthly_usd=_PRICE) for _ in range(RACERS)
+            service.gate(kind, self._hot, project=kind, monthly_usd=_PRICE)
+            for _ in range(BUDGET_RACERS)
         ]
 
     def over(self, fault: FaultSpec, injector: Injector) -> bool:

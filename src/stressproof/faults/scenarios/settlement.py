@@ -3,12 +3,18 @@
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_scenarios import (
+    DIFFERENT_KEYS_RACE,
+    SAME_KEY_RACES,
+    SETTLEMENT_RACERS,
+)
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race, Volley
 from stressproof.faults.database_faults import TerminateBackends
@@ -20,7 +26,6 @@ from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
 from stressproof.faults.stage import Stage
 from stressproof.faults.toxics import CutAfterCommit
 
-RACERS = 20
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
@@ -132,7 +137,7 @@ class Settlement:
 
     def _settle_next(self) -> Request:
         """Settle a reservation nobody races for; where none is left, a plain read."""
-        if len(self._ready) <= RACERS:
+        if len(self._ready) <= SETTLEMENT_RACERS:
             return self._service.read_policy(self._tenant)
         key, decision = self._ready.pop()
         return self._service.settle("settle", self._tenant, decision, key)
@@ -141,14 +146,18 @@ class Settlement:
         """Return the injector of one fault."""
         match fault.id:
             case "same_key_race":
-                same: list[Volley] = [self._same_key for _ in range(3)]
-                return Race(load, "reservations, one key each", same, needs=RACERS // 2)
+                same: list[Volley] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
+                return Race(load, "reservations, one key each", same, needs=SETTLEMENT_RACERS // 2)
             case "different_keys_race":
-                return Race(load, "a reservation", [self._different_keys], needs=RACERS // 2)
+                return Race(
+                    load, "a reservation", [self._different_keys], needs=SETTLEMENT_RACERS // 2
+                )
             case "sweep_race":
                 self._aging = stage.kept.pop(KEPT, None) or make_overdue(self._service)
                 self._wait_overdue()
-                return Race(load, "overdue reservations", [self._sweep], needs=RACERS // 2)
+                return Race(
+                    load, "overdue reservations", [self._sweep], needs=SETTLEMENT_RACERS // 2
+                )
             case "settlement_answer_lost":
                 return CutSettlements(stage, load, self._next_settlements(3))
             case "backends_terminated":
@@ -168,17 +177,20 @@ class Settlement:
             for key, decision in taken
         ]
 
-    def _same_key(self) -> Sequence[Request]:
+    def _same_key(self, kind: str) -> Sequence[Request]:
         key, decision = self._take()
         return [
-            self._service.settle("race_same", self._tenant, decision, key) for _ in range(RACERS)
+            self._service.settle(kind, self._tenant, decision, key)
+            for _ in range(SETTLEMENT_RACERS)
         ]
 
     def _different_keys(self) -> Sequence[Request]:
         key, decision = self._take()
         return [
-            self._service.settle("race_different", self._tenant, decision, key, name=f"n{number}")
-            for number in range(RACERS)
+            self._service.settle(
+                DIFFERENT_KEYS_RACE, self._tenant, decision, key, name=f"n{number}"
+            )
+            for number in range(SETTLEMENT_RACERS)
         ]
 
     def _wait_overdue(self) -> None:

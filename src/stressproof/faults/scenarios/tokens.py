@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
+from stressproof.evidence.failure_scenarios import FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race, Tamper
 from stressproof.faults.enforcement import Enforcement, Tenant
@@ -20,7 +21,6 @@ from stressproof.faults.service_faults import KillWorker
 from stressproof.faults.stage import Stage
 from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit
 
-RACERS = 50
 _TOKENS = 90
 _RESERVE = 16
 _CUTS = 3
@@ -99,8 +99,8 @@ class Tokens:
         """Return the injector of one fault."""
         match fault.id:
             case "replay_race":
-                volleys = [self._replays(self._take()) for _ in range(5)]
-                return Race(load, "approval tokens", volleys, needs=RACERS // 2)
+                volleys = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
+                return Race(load, "approval tokens", volleys, needs=TOKEN_RACERS // 2)
             case "tamper":
                 return Tamper(load, self._forgeries(self._take(), self._take(), stage))
             case "consumption_not_committed":
@@ -114,8 +114,8 @@ class Tokens:
             case other:
                 raise RunError(f"FI-003 has no fault {other!r}")
 
-    def _replays(self, token: Token) -> Callable[[], Sequence[Request]]:
-        return lambda: [self._spend("replay", token) for _ in range(RACERS)]
+    def _replays(self, kind: str, token: Token) -> Callable[[], Sequence[Request]]:
+        return lambda: [self._spend(kind, token) for _ in range(TOKEN_RACERS)]
 
     def _spendings(self, kind: str, count: int) -> list[Request]:
         return [self._spend(kind, self._take()) for _ in range(count)]
@@ -149,8 +149,8 @@ class Tokens:
             if text in {token.text, other.text}:
                 raise RunError(f"the forgery {name!r} is a genuine token")
         return [
-            self._service.consume(f"tamper_{name}", self._tenant, text, 0)
-            for name, text in forged.items()
+            self._service.consume(f"tamper_{name}", self._tenant, forged[name], 0)
+            for name in FORGERIES
         ]
 
     def over(self, fault: FaultSpec, injector: Injector) -> bool:
