@@ -68,12 +68,10 @@ def _workers(done: Sequence[Done]) -> str:
 
 
 def overlap(done: Sequence[Done]) -> int:
-    """Return the most requests that were under way at one time."""
-    edges = sorted(
-        [(one.intended_ns, 1) for one in done] + [(one.ended_ns, -1) for one in done],
-        # At one instant those that end make room before others begin.
-        key=lambda edge: (edge[0], edge[1]),
-    )
+    """Return the most requests that were on their way at one time, of those that were answered."""
+    ways = [(one.answer.sent_ns, one.ended_ns) for one in done if one.answer is not None]
+    # At one instant those that end make room before others begin.
+    edges = sorted([(sent, 1) for sent, _ in ways] + [(ended, -1) for _, ended in ways])
     most = now = 0
     for _, step in edges:
         now += step

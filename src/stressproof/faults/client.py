@@ -24,11 +24,19 @@ def served_by(headers: Mapping[str, str]) -> str:
 
 
 class Answer(Struct, frozen=True):
-    """An answer in full."""
+    """An answer in full.
+
+    Attributes:
+        status: Of HTTP.
+        headers: Names in lower case.
+        body: Without its chunks' framing.
+        sent_ns: When its request had been handed to the kernel, on the monotonic clock.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
+    sent_ns: int
 
 
 class NoAnswerError(Exception):
@@ -97,7 +105,7 @@ class Client:
                     lines.append(f"content-length: {len(body)}")
                 sent = True
                 connection.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-                answer = await _read(connection.reader)
+                answer = await _read(connection.reader, time.monotonic_ns())
         except TimeoutError:
             raise NoAnswerError("timeout" if sent else "connect_timeout") from None
         except ConnectionRefusedError:
@@ -159,7 +167,7 @@ class Client:
                 await connection.writer.wait_closed()
 
 
-async def _read(reader: asyncio.StreamReader) -> Answer:
+async def _read(reader: asyncio.StreamReader, sent_ns: int) -> Answer:
     """Read one answer.
 
     Raises:
@@ -176,13 +184,13 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
         if colon:
             headers[name.lower()] = value.strip()
     if int(status) < _SWITCHING:
-        return await _read(reader)
+        return await _read(reader, sent_ns)
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return Answer(int(status), headers, await _read_chunks(reader))
+        return Answer(int(status), headers, await _read_chunks(reader), sent_ns)
     length = int(headers.get("content-length", "0"))
     if not 0 <= length <= _BODY_LIMIT:
         raise ValueError(length)
-    return Answer(int(status), headers, await reader.readexactly(length))
+    return Answer(int(status), headers, await reader.readexactly(length), sent_ns)
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
