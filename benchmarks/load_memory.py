@@ -1,17 +1,69 @@
 """Memory of the generator: flat over time and with many connections.
 
 Peak resident memory of worker and parent, each from its own ``VmHWM``, at full rate for 10 and for
-60 seconds, and with 2,000 connections.
+60 seconds, and with 2,000 connections: of a bare round, and of ``stressproof capture``, which also
+holds the HTTP client and the display, derives the figures and writes the artifact.
 
     python benchmarks/load_memory.py [--quick] [--json FILE]
 """
 
 import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
 
-from load_peers import TOOLS, Outcome, measure, publish, table
-from load_servers import available, server
+from load_peers import TOOLS, measure, publish, table, users_environment
+from load_servers import CLIENT_CPU, available, pinned, server
 
 MIB = 2**20
+LOOK_EVERY_S = 0.005
+
+
+def peaks_of_tree(pid: int) -> dict[int, int]:
+    """Return the peak memory in bytes of a process and of its children, as far as they live."""
+    found = {}
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (str(pid), *children):
+            status = Path(f"/proc/{one}/status").read_text()
+            found[int(one)] = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        pass  # it ended while we looked
+    return found
+
+
+def capture(url: str, users: int, seconds: float) -> dict[str, Any]:
+    """Run the command itself; return its requests and the peak of each of its processes."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
+        out = Path(folder) / "artifact.json"
+        command = [
+            *(sys.executable, "-m", "stressproof", "capture", "--url", url, "--out", str(out)),
+            *("--endpoint", "/api/0", "--users", str(users), "--ramp", "1"),
+            *("--duration", str(round(seconds))),
+        ]
+        process = subprocess.Popen(
+            pinned(command, CLIENT_CPU), stdout=said, stderr=said, env=users_environment()
+        )
+        peaks: dict[int, int] = {}
+        while process.poll() is None:
+            peaks.update(peaks_of_tree(process.pid))
+            time.sleep(LOOK_EVERY_S)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"the capture ended with {process.returncode}:\n{said.read().decode()}")
+        figures = json.loads(out.read_bytes())["results"]
+    parent = peaks.pop(process.pid)
+    requests, succeeded = figures["total_requests"], figures["successful_requests"]
+    return {
+        "requests": requests,
+        "outcomes": {"ok": succeeded},
+        "worker_rss_bytes": max(peaks.values()),
+        "parent_rss_bytes": parent,
+    }
 
 
 def main() -> None:
@@ -25,31 +77,29 @@ def main() -> None:
         cases = [(4, 1.0), (20, 1.0)]
     kind = available(["nginx", "minimal", "delays"])[0]
     command, read = TOOLS["stressproof"]
-    runs: list[tuple[int, float, Outcome]] = []
+    runs: list[tuple[str, int, float, dict[str, Any]]] = []
     with server(kind) as target:
-        runs += [
-            (
-                connections,
-                seconds,
-                measure("stressproof", command(target.url, connections, seconds), read, target),
-            )
-            for connections, seconds in cases
-        ]
+        for connections, seconds in cases:
+            one = measure("stressproof", command(target.url, connections, seconds), read, target)
+            runs.append(("bare round", connections, seconds, one.raw))
+        for users, seconds in cases:
+            runs.append(("capture", users, seconds, capture(target.url, users, seconds)))
     rows = [
         [
+            what,
             str(connections),
             f"{seconds:g}",
-            f"{one.requests:,}",
-            f"{one.raw['worker_rss_bytes'] / MIB:.1f}",
-            f"{one.raw['parent_rss_bytes'] / MIB:.1f}",
-            f"{one.rss_bytes / MIB:.1f}",
+            f"{raw['requests']:,}",
+            f"{raw['worker_rss_bytes'] / MIB:.1f}",
+            f"{raw['parent_rss_bytes'] / MIB:.1f}",
+            f"{(raw['worker_rss_bytes'] + raw['parent_rss_bytes']) / MIB:.1f}",
         ]
-        for connections, seconds, one in runs
+        for what, connections, seconds, raw in runs
     ]
-    head = ["connections", "seconds", "requests", "worker MiB", "parent MiB", "both MiB"]
+    head = ["what", "connections", "seconds", "requests", "worker MiB", "parent MiB", "both MiB"]
     data = [
-        {"connections": connections, "seconds": seconds, "raw": one.raw}
-        for connections, seconds, one in runs
+        {"what": what, "connections": connections, "seconds": seconds, "raw": raw}
+        for what, connections, seconds, raw in runs
     ]
     publish("load_memory", table(head, rows), data, asked.json)
 

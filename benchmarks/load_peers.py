@@ -209,18 +209,19 @@ def run(tool: str, server: Running, connections: int, seconds: float) -> Outcome
 
 
 @cache
-def _environment() -> dict[str, str]:
+def users_environment() -> dict[str, str]:
+    """Return the environment of a user, whose interpreter keeps what it compiled."""
     folder = tempfile.TemporaryDirectory(prefix="bytecode-")
     atexit.register(folder.cleanup)
     return compiled(
         Path(folder.name),
-        ["stressproof.load.run", "stressproof.load.worker", "stressproof.evidence.encoding"],
+        ["stressproof.load.run", "stressproof.load.worker", "stressproof.cli.capture_run"],
     )
 
 
 def measure(tool: str, command: list[str], read: Reader, server: Running) -> Outcome:
     """Run a command on the client's CPU; its cost is that of the process and its children."""
-    environment = _environment()  # before the clock starts: the first call compiles
+    environment = users_environment()  # before the clock starts: the first call compiles
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         busy, began = _busy_ticks() - _ticks_of(server.pid), time.monotonic()
         process = subprocess.Popen(

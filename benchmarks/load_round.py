@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from stressproof.evidence.encoding import encode
+from stressproof.evidence.encoding import encoded
 from stressproof.evidence.measurements import Measurements
 from stressproof.load.executors import ConstantArrivalRate, ConstantVus, Executor
 from stressproof.load.run import run_round
@@ -55,9 +55,10 @@ def main() -> None:
         (row.uncorrected or row.corrected).add_to(service)
         for kind, count in row.outcomes.items():
             outcomes[kind] = outcomes.get(kind, 0) + count
-    document = encode(
+    document = encoded(
         Measurements(resolution_seconds=asked.resolution, runs=[result.measurements(1)])
     )
+    evidence_bytes = sum(map(len, document))
     shares = (P50_PPM, P95_PPM, P99_PPM, P999_PPM)
     done = sum(outcomes.values())
     report = {
@@ -80,7 +81,7 @@ def main() -> None:
         "parent_rss_bytes": parent_rss_bytes,
         "parent_rss_bytes_with_evidence": peak_rss_bytes(),
         "rows": len(result.rows),
-        "evidence_bytes": len(document),
+        "evidence_bytes": evidence_bytes,
         "evidence_s": time.monotonic() - ended,
     }
     json.dump(report, sys.stdout)

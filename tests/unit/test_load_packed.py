@@ -3,7 +3,8 @@
 import tracemalloc
 from random import Random
 
-from stressproof.evidence.encoding import encode
+from stressproof.evidence.derive import Totals
+from stressproof.evidence.encoding import encode, encoded
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
 from stressproof.load.packed import PackedRows, pack
 from stressproof.measure.histogram import Histogram
@@ -67,3 +68,24 @@ def test_packed_rows_take_little_room() -> None:
     assert len(unpacked) == 40
     assert kept * 10 < whole - kept
     assert peak - kept < (whole - kept) / 4
+
+
+def test_rows_are_added_up_and_written_a_few_at_a_time() -> None:
+    """What a capture does with busy rows takes room for a few of them, however many there are."""
+    packed = PackedRows(pack(busy_row(second)) for second in range(60))
+    document = Measurements(1, [RunMeasurements(1, 60_000_000, [], packed)])
+    tracemalloc.start()
+    try:
+        few = list(packed[:24])
+        room, _ = tracemalloc.get_traced_memory()
+        del few
+        tracemalloc.reset_peak()
+        Totals().add(packed)
+        _, adding = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        assert sum(map(len, encoded(document))) > 60 * 2000 * len("0,0,")
+        _, writing = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert adding < room
+    assert writing < room

@@ -5,8 +5,7 @@ artifact agrees exactly. Times are counted in microseconds and shown in seconds 
 which is exact; rates have six decimals, throughput rounded down.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
@@ -22,7 +21,8 @@ _DECIMALS = 6
 _SCALE = 1_000_000  # ten to the _DECIMALS
 _US_PER_S = 1_000_000
 _ERRORS_KEPT = 10
-_ROWS_AT_ONCE = 256  # enough for merging in C to pay, few enough to fit memory at any rate
+_NUMBERS_AT_ONCE = 16_384  # enough for merging in C to pay, few enough for memory at any rate
+_ROW_NUMBERS = 8  # of a row itself, so that empty ones have an end, too
 
 
 def seconds(value_us: int | None) -> float | None:
@@ -32,6 +32,20 @@ def seconds(value_us: int | None) -> float | None:
 
 def _mean_seconds(sum_us: int, n: int) -> float | None:
     return round(sum_us / n / _US_PER_S, _DECIMALS) if n else None
+
+
+def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows in lists of bounded weight, whether a second holds ten answers or 20,000."""
+    portion: list[Row] = []
+    weight = 0
+    for row in rows:
+        portion.append(row)
+        weight += _ROW_NUMBERS + len(row.corrected.buckets)
+        weight += 0 if row.uncorrected is None else len(row.uncorrected.buckets)
+        if weight >= _NUMBERS_AT_ONCE:
+            yield portion
+            portion, weight = [], 0
+    yield portion
 
 
 class Totals:
@@ -52,8 +66,7 @@ class Totals:
 
     def add(self, rows: Iterable[Row]) -> "Totals":
         """Add rows, and return self."""
-        waiting = iter(rows)
-        while added := list(islice(waiting, _ROWS_AT_ONCE)):
+        for added in _portions(rows):
             self._add(added)
         return self
 
@@ -137,8 +150,7 @@ def results(totals: Totals, rate_rps: float, errors_sample: Sequence[str] = ()) 
 def by_endpoint(run: RunMeasurements, endpoints: int) -> list[Totals]:
     """Return a round's rows added up by endpoint (position in the workload), in one pass."""
     totals = [Totals() for _ in range(endpoints)]
-    waiting = iter(run.rows)
-    while some := list(islice(waiting, _ROWS_AT_ONCE)):
+    for some in _portions(run.rows):
         parts: dict[int, list[Row]] = {}
         for row in some:
             parts.setdefault(row.endpoint, []).append(row)

@@ -1,39 +1,16 @@
-"""Artifacts as bytes: readable at the top, one line a row where the numbers are."""
+"""Artifacts as bytes: readable at the top, one line a row where the numbers are.
+
+Written piece by piece: the rows of a long capture, all turned into text at once, would outweigh
+everything else that a capture holds.
+"""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 _INDENT = 2
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(
-        value, separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False
-    )
-
-
-def _pretty(value: Any, depth: int) -> str:
-    pad = " " * (_INDENT * (depth + 1))
-    end = " " * (_INDENT * depth)
-    if isinstance(value, dict) and value:
-        inner = [
-            f"{pad}{_compact(key)}: "
-            + (_one_line_each(item, depth + 1) if key == "rows" else _pretty(item, depth + 1))
-            for key, item in sorted(value.items())
-        ]
-        return "{\n" + ",\n".join(inner) + f"\n{end}}}"
-    if isinstance(value, list) and value and any(isinstance(item, dict | list) for item in value):
-        return "[\n" + ",\n".join(pad + _pretty(item, depth + 1) for item in value) + f"\n{end}]"
-    return _compact(value)
-
-
-def _one_line_each(rows: Any, depth: int) -> str:
-    pad = " " * (_INDENT * (depth + 1))
-    if not rows:
-        return "[]"
-    return "[\n" + ",\n".join(pad + _compact(row) for row in rows) + f"\n{' ' * _INDENT * depth}]"
 
 
 def encode(document: Any) -> bytes:
@@ -42,5 +19,67 @@ def encode(document: Any) -> bytes:
     Keys are sorted, so equal documents have equal bytes. Rows of measurements take a line each:
     a person can read the figures, and a million numbers do not take a million lines.
     """
+    return b"".join(encoded(document))
+
+
+def encoded(document: Any) -> Iterator[bytes]:
+    """Yield what `encode` returns in pieces, one row of measurements at a time."""
+    for piece in _pretty(document, 0):
+        yield piece.encode()
+    yield b"\n"
+
+
+def _pretty(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, msgspec.Struct):
+        # What omits its defaults is small, and msgspec knows which it omits.
+        small = value.__struct_config__.omit_defaults
+        value = msgspec.to_builtins(value) if small else msgspec.structs.asdict(value)
+    if isinstance(value, dict) and value:
+        members = (_member(key, item, depth + 1) for key, item in sorted(value.items()))
+        yield from _bracketed("{", members, "}", depth)
+    elif isinstance(value, list) and any(map(_has_parts, value)):
+        yield from _bracketed("[", (_pretty(item, depth + 1) for item in value), "]", depth)
+    else:
+        yield _compact(value)
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, dict | list | msgspec.Struct)
+
+
+def _member(key: str, value: Any, depth: int) -> Iterator[str]:
+    yield f"{_compact(key)}: "
     # Rows may be any sequence, which msgspec reads but does not write.
-    return (_pretty(msgspec.to_builtins(document, enc_hook=list), 0) + "\n").encode()
+    if key == "rows" and isinstance(value, Sequence):
+        yield from _rows(value, depth)
+    else:
+        yield from _pretty(value, depth)
+
+
+def _rows(rows: Sequence[Any], depth: int) -> Iterator[str]:
+    if rows:
+        yield from _bracketed("[", ((_compact(row),) for row in rows), "]", depth)
+    else:
+        yield "[]"
+
+
+def _bracketed(
+    opening: str, parts: Iterable[Iterable[str]], closing: str, depth: int
+) -> Iterator[str]:
+    """Yield parts between brackets, each on lines of its own."""
+    before = f"{opening}\n{' ' * _INDENT * (depth + 1)}"
+    for part in parts:
+        yield before
+        yield from part
+        before = f",\n{' ' * _INDENT * (depth + 1)}"
+    yield f"\n{' ' * _INDENT * depth}{closing}"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(
+        msgspec.to_builtins(value),
+        separators=(",", ":"),
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+    )

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,8 +40,12 @@ def check_writable(path: Path) -> None:
         raise _refuse(path, error.strerror or str(error)) from error
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file so that a reader sees all of it or the one before, also after a power cut.
+
+    Args:
+        path: Where.
+        data: What, whole or in pieces.
 
     Raises:
         OutputError: It could not be written; whatever was there before is untouched.
@@ -50,7 +55,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes 0600; evidence is meant to be read by others than its maker.
