@@ -161,8 +161,11 @@ def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -
     for line in answers.lines:
         note(line)
     codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
-    if artifact.generator.worst.saturated:
+    worst = artifact.generator.worst
+    if worst.saturated:
         note("inconclusive: the generator was the limit, not the target")
+        for reason in worst.saturated_reasons:
+            note(f"  {reason}")
         codes.append(Exit.INCONCLUSIVE)
     if codes and not enforce:
         note("exit 0 all the same: --enforce-thresholds was not given")
