@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,20 @@ def test_a_failed_write_keeps_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*a\.json"):
         write_atomic(blocked, b"new")
     assert (blocked / "inside").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_pieces_that_break_off_leave_nothing(tmp_path: Path) -> None:
+    """What cannot be made to its end replaces nothing, and no part of it stays."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"half of"
+        raise KeyboardInterrupt
+
+    write_atomic(tmp_path / "a.json", iter([b"the ", b"old"]))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "a.json", pieces())
+    assert (tmp_path / "a.json").read_bytes() == b"the old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 

@@ -62,11 +62,13 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
         _fsync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise _refuse(path, error.strerror or str(error)) from error
+        if isinstance(error, OSError):
+            raise _refuse(path, error.strerror or str(error)) from error
+        raise
 
 
 def set_aside(path: Path) -> Path | None:
