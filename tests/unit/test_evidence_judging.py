@@ -18,7 +18,9 @@ from stressproof.evidence.failure import (
     Witness,
 )
 from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
-from stressproof.evidence.failure_scenarios import FI_002, FI_003, FI_004, FORGERIES
+from stressproof.evidence.failure_scenarios.lock import FI_002
+from stressproof.evidence.failure_scenarios.settlement import FI_004
+from stressproof.evidence.failure_scenarios.tokens import FI_003, FORGERIES
 from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import (
     Difference,

@@ -9,7 +9,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from stressproof.evidence.failure_scenarios import FI_001, FI_002, FI_003, FI_004, FI_005
+from stressproof.evidence.failure_scenarios.fail_safe import FI_001
+from stressproof.evidence.failure_scenarios.limiter import FI_005
+from stressproof.evidence.failure_scenarios.lock import FI_002
+from stressproof.evidence.failure_scenarios.settlement import FI_004
+from stressproof.evidence.failure_scenarios.tokens import FI_003
 from stressproof.evidence.failure_specs import CheckSpec, ScenarioSpec
 
 MATRIX: Final = {spec.id: spec for spec in (FI_001, FI_002, FI_003, FI_004, FI_005)}

@@ -2,7 +2,7 @@
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios import FLOOD_LIMIT
+from stressproof.evidence.failure_scenarios.limiter import FLOOD_LIMIT
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Flood
 from stressproof.faults.database_faults import KillPostgres

@@ -4,7 +4,7 @@ from functools import partial
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios import BUDGET_RACERS, BUDGET_RACES
+from stressproof.evidence.failure_scenarios.lock import BUDGET_RACERS, BUDGET_RACES
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race
 from stressproof.faults.database_faults import HoldLock

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios import (
+from stressproof.evidence.failure_scenarios.settlement import (
     DIFFERENT_KEYS_RACE,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,

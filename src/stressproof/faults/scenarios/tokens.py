@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios import FORGERIES, TOKEN_RACERS, TOKEN_RACES
+from stressproof.evidence.failure_scenarios.tokens import FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.evidence.failure_specs import FaultSpec
 from stressproof.faults.attacks import Race, Tamper
 from stressproof.faults.enforcement import Enforcement, Tenant

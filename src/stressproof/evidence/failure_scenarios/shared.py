@@ -1,0 +1,36 @@
+"""What several scenarios ask: of effects, of the ledger, after any fault, and of any race."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stressproof.evidence.failure import Parameter
+from stressproof.evidence.failure_specs import CheckSpec
+
+EFFECTS: Final = (
+    CheckSpec("every_key_read", baseline=True),
+    CheckSpec("acknowledged_durable", baseline=True),
+    CheckSpec("no_double_effect", baseline=True),
+)
+LEDGER: Final = (
+    "chain_unbroken",
+    "decisions_equal_ledger",
+    "usage_is_the_sum",
+    "nothing_leaked",
+)
+
+
+def after(fault: str) -> tuple[CheckSpec, ...]:
+    """Return what must hold after any fault."""
+    return (CheckSpec("recovered", fault), CheckSpec("healthy_after_recovery", fault))
+
+
+def numbered(kind: str, races: int) -> tuple[str, ...]:
+    """Return a kind for each race, so that a check can demand each."""
+    return tuple(f"{kind}_{number}" for number in range(1, races + 1))
+
+
+def won_once(kinds: tuple[str, ...], parameters: Mapping[str, Parameter]) -> tuple[CheckSpec, ...]:
+    """Return a check a race: one that is missing is inconclusive, not covered by the others."""
+    return tuple(
+        CheckSpec("exactly_one_winner", "", {"kind": kind, **parameters}) for kind in kinds
+    )
