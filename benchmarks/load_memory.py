@@ -8,6 +8,7 @@ holds the HTTP client and the display, derives the figures and writes the artifa
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 from load_peers import TOOLS, measure, publish, table, users_environment
 from load_servers import CLIENT_CPU, available, pinned, server
+from stressproof.load.watch import high_water_bytes
 
 MIB = 2**20
 LOOK_EVERY_S = 0.005
@@ -26,14 +28,11 @@ LOOK_EVERY_S = 0.005
 def peaks_of_tree(pid: int) -> dict[int, int]:
     """Return the peak memory in bytes of a process and of its children, as far as they live."""
     found = {}
-    try:
+    with contextlib.suppress(OSError):  # it ended while we looked
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (str(pid), *children):
-            status = Path(f"/proc/{one}/status").read_text()
-            found[int(one)] = int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, IndexError):
-        pass  # it ended while we looked
-    return found
+        for one in (pid, *map(int, children)):
+            found[one] = high_water_bytes(one) or 0
+    return {one: peak for one, peak in found.items() if peak}
 
 
 def capture(url: str, users: int, seconds: float) -> dict[str, Any]:

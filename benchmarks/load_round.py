@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from stressproof.evidence.encoding import encoded
+from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.measurements import Measurements
 from stressproof.load.executors import ConstantArrivalRate, ConstantVus, Executor
 from stressproof.load.run import run_round
@@ -55,10 +55,8 @@ def main() -> None:
         (row.uncorrected or row.corrected).add_to(service)
         for kind, count in row.outcomes.items():
             outcomes[kind] = outcomes.get(kind, 0) + count
-    document = encoded(
-        Measurements(resolution_seconds=asked.resolution, runs=[result.measurements(1)])
-    )
-    evidence_bytes = sum(map(len, document))
+    measured = Measurements(resolution_seconds=asked.resolution, runs=[result.measurements(1)])
+    evidence_bytes = sum(map(len, iterencode(measured)))
     shares = (P50_PPM, P95_PPM, P99_PPM, P999_PPM)
     done = sum(outcomes.values())
     report = {

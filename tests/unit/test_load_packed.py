@@ -4,7 +4,7 @@ import tracemalloc
 from random import Random
 
 from stressproof.evidence.derive import Totals
-from stressproof.evidence.encoding import encode, encoded
+from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
 from stressproof.load.packed import PackedRows, pack
 from stressproof.measure.histogram import Histogram
@@ -83,7 +83,7 @@ def test_rows_are_added_up_and_written_a_few_at_a_time() -> None:
         Totals().add(packed)
         _, adding = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        assert sum(map(len, encoded(document))) > 60 * 2000 * len("0,0,")
+        assert sum(map(len, iterencode(document))) > 60 * 2000 * len("0,0,")
         _, writing = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

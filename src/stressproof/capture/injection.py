@@ -18,7 +18,7 @@ from ephemeral_postgres import PostgresError, find_binaries
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
-from stressproof.evidence.encoding import encoded
+from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.failure import (
     SCHEMA_VERSION,
     FailureArtifact,
@@ -222,7 +222,7 @@ class Injection:
             kept = set_aside(self._plan.output)
             if kept is not None:
                 self._say(f"a file was in the way; it is {kept} now")
-        write_atomic(self._plan.output, encoded(artifact))
+        write_atomic(self._plan.output, iterencode(artifact))
         return artifact
 
     def _assemble(self, status: Status) -> FailureArtifact:

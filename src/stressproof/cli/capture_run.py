@@ -16,7 +16,7 @@ from stressproof.capture.plan import Plan
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.cli.output import note, result
 from stressproof.errors import OutputError
-from stressproof.evidence.encoding import encode, encoded
+from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit, strongest
@@ -131,11 +131,11 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
     """Write the artifact; where its place fails, save it elsewhere and say where."""
     try:
         kept = None if force else set_aside(out)
-        write_atomic(out, encoded(artifact))
+        write_atomic(out, iterencode(artifact))
     except OutputError as error:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         rescue = Path(tempfile.gettempdir()) / f"stressproof-{stamp}-{os.getpid()}.json"
-        write_atomic(rescue, encoded(artifact))
+        write_atomic(rescue, iterencode(artifact))
         raise OutputError(error.message, hint=f"The artifact was saved as {rescue}.") from error
     if kept is not None:
         note(f"the artifact that was there is now {kept}")

@@ -5,7 +5,7 @@ Two kinds of statements, as in Antithesis's properties: *always* (a violation is
 nothing is inconclusive, whatever it is about.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.evidence.failure import Fault, Parameter, Verdict
-from stressproof.evidence.operations import Operation, began_in, nearest_rank
+from stressproof.evidence.operations import Code, Operation, began_in, nearest_rank
 
 SOMETIMES = "sometimes."
 _SERVER_ERROR = 500
@@ -173,17 +173,16 @@ def exactly_one_winner(evidence: Evidence) -> Found:
     """
     patterns = evidence.text("winner", "200").split()
     together = evidence.parameters.get("together") is True
-    attempts: Counter[int] = Counter()
-    wins: Counter[int] = Counter()
-    unknown: Counter[int] = Counter()
+    endings: dict[int, list[Code]] = {}
     for one in evidence.of_kind():
         if one.key:
-            contest = 0 if together else one.key
-            attempts[contest] += 1
-            wins[contest] += _matches(one.code.name, patterns)
-            unknown[contest] += one.code.ending == "unknown"
-    contests = [one for one, n in attempts.items() if n >= evidence.number("attempts", 2)]
-    wrong = sum(wins[one] > 1 or (wins[one] == 0 and not unknown[one]) for one in contests)
+            endings.setdefault(0 if together else one.key, []).append(one.code)
+    contests = [codes for codes in endings.values() if len(codes) >= evidence.number("attempts", 2)]
+    wrong = 0
+    for codes in contests:
+        wins = sum(_matches(code.name, patterns) for code in codes)
+        hidden = any(code.ending == "unknown" for code in codes)
+        wrong += wins > 1 or (wins == 0 and not hidden)
     return len(contests), wrong
 
 

@@ -45,7 +45,8 @@ def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
         if weight >= _NUMBERS_AT_ONCE:
             yield portion
             portion, weight = [], 0
-    yield portion
+    if portion:
+        yield portion
 
 
 class Totals:
@@ -67,10 +68,11 @@ class Totals:
     def add(self, rows: Iterable[Row]) -> "Totals":
         """Add rows, and return self."""
         for added in _portions(rows):
-            self._add(added)
+            self.add_portion(added)
         return self
 
-    def _add(self, added: Sequence[Row]) -> None:
+    def add_portion(self, added: Sequence[Row]) -> None:
+        """Add rows that are few enough to be held at once."""
         self.corrected.merge_all(row.corrected.parts() for row in added)
         self.uncorrected.merge_all(
             row.uncorrected.parts() for row in added if row.uncorrected is not None
@@ -156,7 +158,7 @@ def by_endpoint(run: RunMeasurements, endpoints: int) -> list[Totals]:
             parts.setdefault(row.endpoint, []).append(row)
         for endpoint, rows in parts.items():
             if endpoint < endpoints:
-                totals[endpoint].add(rows)
+                totals[endpoint].add_portion(rows)
     return totals
 
 

@@ -19,10 +19,10 @@ def encode(document: Any) -> bytes:
     Keys are sorted, so equal documents have equal bytes. Rows of measurements take a line each:
     a person can read the figures, and a million numbers do not take a million lines.
     """
-    return b"".join(encoded(document))
+    return b"".join(iterencode(document))
 
 
-def encoded(document: Any) -> Iterator[bytes]:
+def iterencode(document: Any) -> Iterator[bytes]:
     """Yield what `encode` returns in pieces, one row of measurements at a time."""
     for piece in _pretty(document, 0):
         yield piece.encode()

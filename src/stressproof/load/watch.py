@@ -1,6 +1,7 @@
 """The instrument watches itself: CPU, delay of its event loop, garbage collection, memory."""
 
 import gc
+import os
 import re
 import resource
 import sys
@@ -39,11 +40,22 @@ def peak_rss_bytes() -> int:
 
     On Linux ``ru_maxrss`` will not do: a process inherits that of whoever started it.
     """
-    if sys.platform == "linux":
-        found = _HIGH_WATER.search(Path("/proc/self/status").read_text(encoding="ascii"))
-        if found is not None:
-            return int(found[1]) * 1024
+    high_water = high_water_bytes(os.getpid()) if sys.platform == "linux" else None
+    if high_water is not None:
+        return high_water
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def high_water_bytes(pid: int) -> int | None:
+    """Return the most memory that a process on Linux has had resident; None once it has ended.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    found = _HIGH_WATER.search(
+        Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    )
+    return None if found is None else int(found[1]) * 1024
 
 
 class Watch:

@@ -118,6 +118,19 @@ def test_a_killed_server_is_unavailable_and_then_served_again(
         assert outcome.fault is None
 
 
+def test_the_connection_used_last_is_lent_first(cluster: Cluster) -> None:
+    """One request after the other stays on one backend, whose plans and caches are warm."""
+
+    async def work(db: Database) -> None:
+        async with asyncio.timeout(CEILING_S):
+            while db.statistics()["pool_available"] < 4:  # noqa: ASYNC110  # no event to wait for
+                await asyncio.sleep(0.01)
+        used = [await db.fetch("SELECT pg_backend_pid()") for _ in range(8)]
+        assert all(one == used[0] for one in used)
+
+    cluster.run(work, pool_size=4)
+
+
 def test_terminated_backends_do_not_reach_the_caller(cluster: Cluster, staff: Staff) -> None:
     """One broken connection condemns the idle ones: a second attempt does not meet the next."""
     name = f"app-{uuid.uuid4().hex[:8]}"
