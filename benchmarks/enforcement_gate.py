@@ -48,7 +48,7 @@ from enforcement.store import limits, tenants
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.settings import StoreSettings
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 TENANTS = (64, 1)
 CLIENTS = 2

@@ -23,7 +23,7 @@ from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.seed import seed_into
 from enforcement.store.settings import StoreSettings
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 PASSWORD = "p" * 40
 LIMIT = 50

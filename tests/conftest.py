@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and all that they start would
 # inherit that: programs under test must meet the signal as they do on a terminal.

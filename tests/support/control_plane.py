@@ -17,7 +17,7 @@ from enforcement.store import tenants
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.settings import Safety, StoreSettings
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 T = TypeVar("T")
 PASSWORD = "p" * 40

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 from fake_target import Answer, FakeTarget, as_json
 from running_service import Service, World, make_world, start
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 from running_service import Service, Tenant, World, make_world, start
 
 

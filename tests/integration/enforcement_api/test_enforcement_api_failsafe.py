@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 from running_service import (
     Service,
     Tenant,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from control_plane import Cluster, Staff, make_cluster, make_staff
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from enforcement.store.errors import (
 )
 from enforcement.store.pool import SteadyBackoff
 from enforcement.store.settings import StoreSettings
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 
 # A hang fails by this; no test asserts that anything is quick.
 CEILING_S = 30.0

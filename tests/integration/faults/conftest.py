@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 from stressproof.faults.active import ActiveFaults
 
 HANG_S = 20.0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ephemeral_postgres import PostgresServer
+from disposable_postgres import PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.proxy_faults import ProxyFault

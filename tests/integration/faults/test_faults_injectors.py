@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ephemeral_postgres import PostgresServer
-from ephemeral_postgres.processes import state_of
+from disposable_postgres import PostgresServer
+from disposable_postgres.processes import state_of
 from stressproof.errors import RunError, UsageError
 from stressproof.evidence.judging import bit
 from stressproof.faults.active import ActiveFaults, default_path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ephemeral_postgres.processes import tree_of
+from disposable_postgres.processes import tree_of
 from stressproof.faults.processes import ProcessRef, lives, refer, wait_for
 from stressproof.faults.sockets import owner_of
 

@@ -1,0 +1,1 @@
+"""What the enforcement evidence protocol asks of the enforcement service, for stressproof."""

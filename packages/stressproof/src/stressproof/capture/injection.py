@@ -1,0 +1,333 @@
+"""From a plan to a failure artifact: stages, scenarios, provenance, and a document in any case."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from msgspec import Struct
+
+from disposable_postgres import PostgresError, find_binaries
+from stressproof.capture.probe import Health, read_health
+from stressproof.capture.subject import read_subject
+from stressproof.errors import UsageError
+from stressproof.evidence.encoding import iterencode
+from stressproof.evidence.failure import (
+    SCHEMA_VERSION,
+    FailureArtifact,
+    Scenario,
+    Unsupported,
+)
+from stressproof.evidence.failure import Stage as StageRecord
+from stressproof.evidence.failure_matrix import LIMITS, MATRIX, part
+from stressproof.evidence.judging import summarise
+from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
+from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.run import run_scenario
+from stressproof.faults.scenarios.settlement import prepare_early
+from stressproof.faults.stage import HaltedError, Stage
+from stressproof.verify.failure.identities import fold
+from stressproof.version import __version__
+
+PROFILE = "enforcement_failure_injection"
+RUNNER = "staged_failure_injection"
+EXECUTION_CLASS = "staged"
+UNSUPPORTED = (
+    Unsupported(
+        "packet_loss",
+        "needs a kernel with netem and the right to use it; a user-space proxy drops no packets",
+    ),
+    Unsupported(
+        "power_loss", "needs a block device or FUSE layer that forgets what was not synced"
+    ),
+    Unsupported("clock_step", "needs every process of service and database under a shifted clock"),
+    Unsupported(
+        "deadlock",
+        "every transaction of the service takes one tenant's row first: there is no second order",
+    ),
+)
+
+_PROBE_TIMEOUT_S = 10.0
+
+
+_NOBODY = Health(
+    TargetProbe(
+        instance_id=None,
+        version=None,
+        git_commit=None,
+        git_dirty=None,
+        started_at=None,
+        uptime_seconds=None,
+        workers=None,
+    ),
+    RuntimeProbe(
+        probed_at="",
+        status_code=None,
+        status=None,
+        database_engine=None,
+        database_engine_source=None,
+        server_version=None,
+        system_identifier=None,
+        fsync=None,
+        synchronous_commit=None,
+        migration_head=None,
+        probe_error="the service did not start",
+    ),
+    [],
+)
+"""What is known of a service that never answered."""
+
+
+class InjectionPlan(Struct, frozen=True, kw_only=True):
+    """What is asked for.
+
+    Attributes:
+        output: Where the artifact goes.
+        executed_by: Who runs it.
+        approved_by: Somebody else.
+        scenarios: Ids, in the matrix's order.
+        seed: From which each scenario's own follows.
+        workers: Processes of the service, two at least.
+        quick: One fault a scenario; never release evidence.
+        force: Discard a file that is in the way.
+        command: What was run, for evidence.
+        environment: Of our own process.
+    """
+
+    output: Path
+    executed_by: str
+    approved_by: str
+    scenarios: list[str]
+    seed: int
+    workers: int
+    quick: bool
+    force: bool
+    command: str
+    environment: Mapping[str, str]
+
+
+def check_identities(executed_by: str, approved_by: str) -> None:
+    """Refuse names of which nothing shows, and one person under two spellings.
+
+    Raises:
+        UsageError: They are no two people.
+    """
+    for flag, name in (("--executed-by", executed_by), ("--approved-by", approved_by)):
+        if not any(character.isalnum() for character in fold(name)) or name != name.strip():
+            raise UsageError(f"{flag} {name!r} is no name", hint="Name a person.")
+    if fold(executed_by) == fold(approved_by):
+        raise UsageError(
+            f"{executed_by!r} cannot approve what {executed_by!r} executed",
+            hint="Name somebody else with --approved-by.",
+        )
+
+
+class Injection:
+    """One run of a plan; `run` writes the artifact whatever happens.
+
+    Args:
+        plan: What is asked for.
+        say: Told what happens.
+    """
+
+    def __init__(self, plan: InjectionPlan, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._say = say
+        self._active = ActiveFaults(default_path(plan.environment))
+        self._halt = threading.Event()
+        self._done: dict[str, Scenario] = {}
+        self._before: Health | None = None
+        self._after: Health | None = None
+        self._started_at = datetime.now(UTC)
+
+    def run(self) -> FailureArtifact:
+        """Inject everything, write the artifact, and return it.
+
+        Raises:
+            UsageError: The identities are one.
+            OutputError: The artifact cannot be written.
+            RunError: A fault could not be applied or removed; what was concluded is written.
+        """
+        check_identities(self._plan.executed_by, self._plan.approved_by)
+        check_writable(self._plan.output)
+        try:
+            self._inject()
+        except BaseException as error:
+            # A run that broke keeps what was concluded before, marked as what it is.
+            self._keep("broken" if isinstance(error, Exception) else "interrupted")
+            raise
+        return self._keep("complete")
+
+    def _inject(self) -> None:
+        names = self._plan.scenarios
+        here = [name for name in names if not MATRIX[name].beside]
+        if not here:
+            self._run_on_a_stage(names, main=True)
+            return
+        others = [name for name in names if name not in here]
+        beside = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
+        if others:
+            beside.start()
+        try:
+            self._run_on_a_stage(here, main=True)
+        except HaltedError:
+            beside.finish()
+            raise
+        except BaseException:
+            # Ours is the reason that is told; the other stage only has to be gone.
+            self._halt.set()
+            beside.join()
+            raise
+        beside.finish()
+
+    def _run_on_a_stage(self, names: Sequence[str], *, main: bool) -> None:
+        plan = self._plan
+        say = self._say if main else (lambda text: self._say(f"[beside] {text}"))
+        with Stage(
+            self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
+        ) as stage:
+            if main:
+                self._before = probe(stage.url)
+                if "FI-004" in names and names[0] != "FI-004":
+                    prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
+            for name in names:
+                spec = MATRIX[name]
+                done = run_scenario(
+                    stage,
+                    part(spec, [spec.faults[0].id]) if plan.quick else spec,
+                    seed=plan.seed,
+                    position=plan.scenarios.index(name),
+                    command=plan.command,
+                    say=say,
+                )
+                self._done[name] = done
+                say(f"{name}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
+                if done.status != "pass":
+                    kept = keep_log(stage.log_path, plan.output, name)
+                    say(f"what the service said is in {kept}")
+            if main:
+                self._after = probe(stage.url)
+
+    def _keep(self, status: Status) -> FailureArtifact:
+        artifact = self._assemble(status)
+        if not self._plan.force:
+            kept = set_aside(self._plan.output)
+            if kept is not None:
+                self._say(f"a file was in the way; it is {kept} now")
+        write_atomic(self._plan.output, iterencode(artifact))
+        return artifact
+
+    def _assemble(self, status: Status) -> FailureArtifact:
+        plan, before, after = self._plan, self._before or _NOBODY, self._after
+        scenarios = [self._done[name] for name in plan.scenarios if name in self._done]
+        return FailureArtifact(
+            schema_version=SCHEMA_VERSION,
+            status=status,
+            profile=PROFILE,
+            runner=RUNNER,
+            execution_class=EXECUTION_CLASS,
+            started_at=self._started_at.isoformat(),
+            captured_at=datetime.now(UTC).isoformat(),
+            executed_by=plan.executed_by,
+            approved_by=plan.approved_by,
+            seed=plan.seed,
+            subject=read_subject(Path.cwd()),
+            target_before=before.target,
+            target_after=None if after is None else after.target,
+            runtime_before=before.runtime,
+            runtime_after=None if after is None else after.runtime,
+            unsafe=before.unsafe,
+            stage=_record(plan.workers),
+            scenarios=scenarios,
+            summary=summarise(scenarios),
+        )
+
+
+class _Beside:
+    """A stage beside the others, in a thread that lives as long as what it starts.
+
+    Args:
+        work: What it does.
+        halt: Set when it breaks, so that the others stop too.
+    """
+
+    def __init__(self, work: Callable[[], None], halt: threading.Event) -> None:
+        self._work = work
+        self._halt = halt
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="beside")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
+            self._failure = error
+            self._halt.set()
+
+    def join(self) -> None:
+        """Wait for its end; harmless where it never began."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def finish(self) -> None:
+        """Wait for its end, and raise what it raised.
+
+        Raises:
+            BaseException: Whatever broke it, a bug of ours included.
+        """
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+
+
+def keep_log(log: Path, output: Path, scenario: str) -> Path:
+    """Copy the service's log beside the artifact, and return where it is.
+
+    The stage it lies on vanishes with the run, and what explains a failure would vanish with it.
+    """
+    kept = output.with_name(f"{output.stem}.{scenario}.service.log")
+    shutil.copyfile(log, kept)
+    return kept
+
+
+def probe(url: str) -> Health:
+    """Return what a service says of itself."""
+    with httpx.Client(base_url=url, timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
+        return read_health(client)
+
+
+def _record(workers: int) -> StageRecord:
+    """Return where the faults were injected."""
+    try:
+        binary = Path(str(find_binaries().program("postgres")))
+        digest = hashlib.sha256(binary.read_bytes()).hexdigest()
+    except (PostgresError, OSError):
+        digest = None
+    return StageRecord(
+        tool="stressproof",
+        version=__version__,
+        python=platform.python_version(),
+        host=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpus=_cpus(),
+        workers=workers,
+        proxy="a process of its own between service and database, in the path of the baseline too",
+        postgres_binary_sha256=digest,
+        limits=list(LIMITS),
+        unsupported=list(UNSUPPORTED),
+    )
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,3 +1,0 @@
-"""The version of the distribution, a literal: importlib.metadata would cost 50 ms at start."""
-
-__version__ = "0.1.0"
