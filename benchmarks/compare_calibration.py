@@ -35,8 +35,8 @@ from stressproof.load.executors import ConstantVus
 from stressproof.load.run import run_round
 from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.objectives.bounds import share_bounds
+from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
-from stressproof.objectives.likeness import Round
 from stressproof.objectives.outcome import Outcome
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"

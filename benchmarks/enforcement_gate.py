@@ -41,14 +41,14 @@ from uuid import UUID, uuid4
 import psycopg
 import uvloop
 
+from disposable_postgres import PostgresServer
 from enforcement.api.paths import GATE_TERRAFORM
 from enforcement.bearer import issue
-from enforcement.domain.vocabulary import Role
+from enforcement.domain.enums import Role
 from enforcement.store import limits, tenants
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.settings import StoreSettings
-from disposable_postgres import PostgresServer
 
 TENANTS = (64, 1)
 CLIENTS = 2

@@ -17,13 +17,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
+from disposable_postgres import PostgresServer
 from enforcement.domain.identity import Caller
 from enforcement.store import ledger, parity
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.seed import seed_into
 from enforcement.store.settings import StoreSettings
-from disposable_postgres import PostgresServer
 
 PASSWORD = "p" * 40
 LIMIT = 50

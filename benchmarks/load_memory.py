@@ -19,7 +19,7 @@ from typing import Any
 
 from load_peers import TOOLS, measure, publish, table, users_environment
 from load_servers import CLIENT_CPU, available, pinned, server
-from stressproof.load.watch import high_water_bytes
+from stressproof.load.self_monitor import high_water_bytes
 
 MIB = 2**20
 LOOK_EVERY_S = 0.005

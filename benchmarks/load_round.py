@@ -14,7 +14,7 @@ from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.measurements import Measurements
 from stressproof.load.executors import ConstantArrivalRate, ConstantVus, Executor
 from stressproof.load.run import run_round
-from stressproof.load.watch import peak_rss_bytes
+from stressproof.load.self_monitor import peak_rss_bytes
 from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, P999_PPM, Histogram
 

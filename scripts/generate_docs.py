@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from stressproof.cli.output import note
+from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
@@ -66,7 +66,7 @@ def command(check: bool, kinds: tuple[str, ...]) -> int:  # noqa: FBT001  # a fl
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        note(f"{'not current' if check else 'written'}: {path.relative_to(ROOT)}")
+        to_stderr(f"{'not current' if check else 'written'}: {path.relative_to(ROOT)}")
     return int(check and bool(stale))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from stressproof.cli.output import note
+from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "conformance"))
@@ -40,13 +40,13 @@ def command(sample: int, seed: int, only: str | None) -> int:
     chosen = random.Random(seed).sample(every, min(sample, len(every)))  # noqa: S311  # a sample
     sources = killing.corpus()
     known = [source.known() for source in sources]
-    note(f"{len(chosen)} of {len(every)} mutants against {len(known)} cases")
+    to_stderr(f"{len(chosen)} of {len(every)} mutants against {len(known)} cases")
     allowed = killing.listed()
     alive = [mutant for mutant in chosen if killing.survives(mutant, sources, known)]
     unlisted = [mutant for mutant in alive if mutant.name not in allowed]
     for mutant in sorted(unlisted, key=lambda each: (each.module, each.line)):
-        note(f"survived, line {mutant.line}:\n{mutant.name}")
-    note(
+        to_stderr(f"survived, line {mutant.line}:\n{mutant.name}")
+    to_stderr(
         f"{len(chosen) - len(alive)} killed, {len(alive)} survived "
         f"({len(alive) - len(unlisted)} of them listed) in {time.monotonic() - begin:.0f} s"
     )

@@ -14,7 +14,7 @@ EXPORT = [
     "uv",
     "export",
     "--no-hashes",
-    "--no-emit-project",
+    "--no-emit-workspace",
     "--all-extras",
     "--all-groups",
     "--no-header",

@@ -1,6 +1,6 @@
 """The protocol's failure-evidence validation: judge an injection artifact and say why."""
 
-from stressproof.cli.brief import run_briefly
+from stressproof.cli.fast_exit import run_briefly
 
 if __name__ == "__main__":
     run_briefly(

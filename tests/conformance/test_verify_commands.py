@@ -16,7 +16,7 @@ from forgeries import honest, honest_failure
 from forgeries.corpus import base
 from forgeries.honest import COMMIT, Plan
 
-from stressproof.cli import judging, verify, verify_failure, verify_stress
+from stressproof.cli import verify, verify_common, verify_failure, verify_stress
 from stressproof.cli.run import run
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
@@ -544,4 +544,4 @@ def test_a_verdict_is_the_same_twice(
 
 def test_the_clock_is_the_systems() -> None:
     """What the tests replace is the real time."""
-    assert judging.now_us() > 1_700_000_000_000_000
+    assert verify_common.now_us() > 1_700_000_000_000_000

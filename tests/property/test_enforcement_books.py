@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcement.domain.books import Books
+from enforcement.domain.balances import Balances
 from enforcement.domain.credits import Grant
 from enforcement.domain.decision import Situation, decide
+from enforcement.domain.enums import CreditPool, Mode, Outcome, Source
 from enforcement.domain.policy import ModeMatrix, PolicyDocument, SourceModes, materialise
 from enforcement.domain.request import gate_request
-from enforcement.domain.vocabulary import CreditPool, Mode, Outcome, Source
 
 pytestmark = pytest.mark.gate
 
@@ -34,7 +34,7 @@ def test_a_batch_spends_no_more_than_there_is(
     limits: dict[str, int], credit: list[int], asks: list[tuple[str, int]]
 ) -> None:
     """Each scope within its limit, each grant within its remainder, the total adds up."""
-    books = Books(
+    books = Balances(
         committed_usd=Decimal(0),
         by_scope={},
         budgets={scope: Decimal(limit) for scope, limit in limits.items()},

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from enforcement.domain import money
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.credits import Grant
+from enforcement.domain.enums import CreditPool
 from enforcement.domain.environment import normalise
 from enforcement.domain.ledger import GENESIS, Entry, chain, verify_chain
 from enforcement.domain.policy import (
@@ -24,7 +25,6 @@ from enforcement.domain.policy import (
 )
 from enforcement.domain.reservations import CreditReservation, release, settle
 from enforcement.domain.timestamps import instant, rfc3339
-from enforcement.domain.vocabulary import CreditPool
 from enforcement.domain.waterfall import Budget, Standing, fund
 
 pytestmark = pytest.mark.gate

@@ -25,6 +25,7 @@ from enforcement.domain import approvals, reservations, tokens
 from enforcement.domain.approvals import Approval
 from enforcement.domain.credits import Grant
 from enforcement.domain.decision import Decision, Situation, decide, record
+from enforcement.domain.enums import ApprovalState, CreditPool, Mode, Outcome, Role, Source
 from enforcement.domain.errors import ConflictError
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import (
@@ -37,7 +38,6 @@ from enforcement.domain.policy import (
 )
 from enforcement.domain.request import gate_request
 from enforcement.domain.reservations import CreditReservation
-from enforcement.domain.vocabulary import ApprovalState, CreditPool, Mode, Outcome, Role, Source
 from enforcement.domain.waterfall import Budget, Standing
 
 pytestmark = pytest.mark.gate

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from release_project import honest, honest_failure
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.checkout import Checkout
 from stressproof.gate.decision import Decision, decide
-from stressproof.gate.evidence import Reading, Unread, judge
+from stressproof.gate.evidence import LoadedEvidence, Unread, judge
+from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
-from stressproof.gate.running import StepReport, not_run
+from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.objectives.steps import Step
 from stressproof.verify.rule import Level, Outcome
 from stressproof.verify.verdict import Verdict
@@ -40,7 +40,9 @@ STEPS = {
     "not run": not_run(STEP, "the evidence blocks"),
 }
 CONTENTS = ("good", "other commit", "dirty", "edited", "emptied", "unreadable", "absent")
-HALF_ASKED = Asked(failure=msgspec.structs.replace(Asked().failure, minimum_level=Level.DECLARED))
+HALF_ASKED = GateRequest(
+    failure=msgspec.structs.replace(GateRequest().failure, minimum_level=Level.DECLARED)
+)
 
 
 @functools.cache
@@ -80,7 +82,7 @@ class World(msgspec.Struct, frozen=True):
 def verdict(half: Half, content: str, age_h: int, dry_run: bool) -> Verdict:  # noqa: FBT001  # a key
     """The verdict on one half."""
     asked = msgspec.structs.replace(HALF_ASKED, dry_run=dry_run)
-    reading = Reading(half=half, path=f"{half}.json", document=document(half, content))
+    reading = LoadedEvidence(half=half, path=f"{half}.json", document=document(half, content))
     return judge(reading, asked, (HEAD,), honest.NOW_US + age_h * HOUR_US)
 
 
@@ -102,7 +104,7 @@ def decision_in(world: World) -> Decision:
     halves = [half for place, half in enumerate(Half) if world.named[place]]
     contents = dict(zip(Half, world.contents, strict=True))
     readings = [
-        Reading(half=half, path=f"{half}.json", document=document(half, contents[half]))
+        LoadedEvidence(half=half, path=f"{half}.json", document=document(half, contents[half]))
         for half in halves
     ]
     case = GateCase(asked=asked, checkout=checkout, readings=readings)

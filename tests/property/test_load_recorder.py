@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stressproof.load.ledger import Ledger, absorb
 from stressproof.load.messages import Frames, Progress, decode_from_worker, frame
 from stressproof.load.recorder import LiveHistogram, Recorder
+from stressproof.load.row_aggregator import RowAggregator, absorb
 from stressproof.measure import buckets
 from stressproof.measure.histogram import Histogram
 
@@ -56,7 +56,7 @@ def test_rows_hold_every_request_in_its_second(
     """Whenever rows are drained, each request is counted once, where it was started."""
     recorder = Recorder(3, resolution_s, closed_loop=True)
     recorder.begin(S)
-    ledger = Ledger(3, closed_loop=True)
+    ledger = RowAggregator(3, closed_loop=True)
     events = [(start, 1, n) for n, (start, _, _, _) in enumerate(requests)]
     events += [(start + took, 2, n) for n, (start, took, _, _) in enumerate(requests)]
     events += [(at, 3, 0) for at in drains]

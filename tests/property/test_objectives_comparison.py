@@ -14,13 +14,13 @@ from stressproof.evidence.measurements import Latency, Row, RunMeasurements
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import SAMPLES_FOR, Histogram
 from stressproof.objectives import bounds
+from stressproof.objectives.comparability import Round, interleaved
 from stressproof.objectives.comparison import (
     Comparison,
     Question,
     compare_rounds,
     rounds_needed,
 )
-from stressproof.objectives.likeness import Round, interleaved
 from stressproof.objectives.outcome import Outcome
 
 pytestmark = pytest.mark.gate

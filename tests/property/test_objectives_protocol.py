@@ -14,11 +14,11 @@ from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.objectives.selection import Endpoint
-from stressproof.objectives.thresholds import Setting, evaluate
+from stressproof.objectives.thresholds import EvaluationContext, evaluate
 
 pytestmark = pytest.mark.gate
 
-SETTING = Setting((Endpoint("/a"),), sample_floors=False)
+SETTING = EvaluationContext((Endpoint("/a"),), sample_floors=False)
 
 
 def round_of(ok: list[int], failed: list[int], elapsed_us: int) -> RunMeasurements:

@@ -26,12 +26,12 @@ from stressproof.objectives.parser import parse_duration_us, parse_expression, p
 from stressproof.objectives.selection import Endpoint
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.syntax import ExpressionError
-from stressproof.objectives.thresholds import Evaluator, Setting, evaluate
+from stressproof.objectives.thresholds import EvaluationContext, Evaluator, evaluate
 
 pytestmark = pytest.mark.gate
 
 ENDPOINTS = (Endpoint("/a", path="/a"), Endpoint("/b", path="/b", method="POST"))
-SETTING = Setting(ENDPOINTS, users=5, sample_floors=False)
+SETTING = EvaluationContext(ENDPOINTS, users=5, sample_floors=False)
 
 decimals = st.decimals(0, 10_000, places=3).map(lambda d: d.normalize() if d else Decimal(0))
 operators = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import psycopg
 import uvloop
 
+from disposable_postgres import PostgresServer
+from enforcement.domain.enums import Permission, Plan, Role, Source
 from enforcement.domain.identity import Caller
 from enforcement.domain.request import GateRequest, gate_request
-from enforcement.domain.vocabulary import Permission, Plan, Role, Source
 from enforcement.store import tenants
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.settings import Safety, StoreSettings
-from disposable_postgres import PostgresServer
 
 T = TypeVar("T")
 PASSWORD = "p" * 40

@@ -21,16 +21,16 @@ import httpx
 import psycopg
 
 from control_plane import PASSWORD
+from disposable_postgres import PostgresServer
 from enforcement.api import counters, metrics
 from enforcement.api.paths import PREFIX, ROUTES
 from enforcement.bearer import issue
+from enforcement.domain.enums import Plan, Role
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Plan, Role
 from enforcement.store import limits, tenants
 from enforcement.store.database import Database
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.settings import StoreSettings
-from disposable_postgres import PostgresServer
 
 JWT_SECRET = "j" * 64
 APPROVAL_SECRET = "a" * 40

@@ -11,6 +11,15 @@ import pytest
 from enforcement.domain import approvals, tokens
 from enforcement.domain.approvals import Approval
 from enforcement.domain.decision import Decision, Situation, decide, record
+from enforcement.domain.enums import (
+    ApprovalState,
+    Feature,
+    Permission,
+    Plan,
+    RiskClass,
+    Role,
+    Source,
+)
 from enforcement.domain.errors import (
     ConflictError,
     EnforcementError,
@@ -28,15 +37,6 @@ from enforcement.domain.policy import (
 )
 from enforcement.domain.request import gate_request
 from enforcement.domain.routing import Routing, demand_reviewer, may_review, route
-from enforcement.domain.vocabulary import (
-    ApprovalState,
-    Feature,
-    Permission,
-    Plan,
-    RiskClass,
-    Role,
-    Source,
-)
 from enforcement.domain.waterfall import Standing
 
 pytestmark = pytest.mark.gate

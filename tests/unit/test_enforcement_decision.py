@@ -11,6 +11,14 @@ from enforcement.domain import waterfall
 from enforcement.domain.context import DailyCost, compute
 from enforcement.domain.credits import Grant
 from enforcement.domain.decision import Judgement, Situation, decide, digest, record
+from enforcement.domain.enums import (
+    CreditPool,
+    Mode,
+    Outcome,
+    RiskClass,
+    Source,
+    StageStatus,
+)
 from enforcement.domain.failsafe import fail_safe
 from enforcement.domain.policy import (
     ApprovalRules,
@@ -23,14 +31,6 @@ from enforcement.domain.policy import (
     materialise,
 )
 from enforcement.domain.request import GateRequest, gate_request
-from enforcement.domain.vocabulary import (
-    CreditPool,
-    Mode,
-    Outcome,
-    RiskClass,
-    Source,
-    StageStatus,
-)
 from enforcement.domain.waterfall import Budget, Standing
 
 pytestmark = pytest.mark.gate

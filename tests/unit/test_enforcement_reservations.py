@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from enforcement.domain.enums import SettlementStatus
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.reservations import (
     CreditReservation,
@@ -15,7 +16,6 @@ from enforcement.domain.reservations import (
     replay,
     settle,
 )
-from enforcement.domain.vocabulary import SettlementStatus
 
 pytestmark = pytest.mark.gate
 

@@ -7,6 +7,7 @@ import pytest
 
 from enforcement.domain import money
 from enforcement.domain.canonical import canonical_text, check_storable
+from enforcement.domain.enums import Mode, Source
 from enforcement.domain.environment import normalise
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.policy import (
@@ -23,7 +24,6 @@ from enforcement.domain.policy import (
     read_policy,
 )
 from enforcement.domain.request import GateRequest, check_expected_fingerprint, gate_request
-from enforcement.domain.vocabulary import Mode, Source
 
 pytestmark = pytest.mark.gate
 

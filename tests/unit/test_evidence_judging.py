@@ -24,7 +24,6 @@ from stressproof.evidence.failure_scenarios.tokens import FI_003, FORGERIES
 from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.evidence.judging import (
     Difference,
-    bit,
     derive,
     differences,
     judge_scenario,
@@ -32,6 +31,7 @@ from stressproof.evidence.judging import (
     passed_titles,
     seconds,
     summarise,
+    took_effect,
 )
 from stressproof.evidence.operations import COLUMNS, EFFECT_COLUMNS, read
 
@@ -497,6 +497,6 @@ def test_summary_of_nothing_is_no_pass() -> None:
 
 def test_witness_bites_by_growing() -> None:
     """A count that was there before proves nothing."""
-    assert bit(Witness(name="x", before=5, during=6, needs=1))
-    assert not bit(Witness(name="x", before=6, during=6, needs=1))
-    assert not bit(Witness(name="x", before=6, during=5, needs=1))
+    assert took_effect(Witness(name="x", before=5, during=6, needs=1))
+    assert not took_effect(Witness(name="x", before=6, during=6, needs=1))
+    assert not took_effect(Witness(name="x", before=6, during=5, needs=1))

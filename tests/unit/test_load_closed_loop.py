@@ -7,11 +7,11 @@ import pytest
 
 from stressproof.load.closed_loop import ClosedLoop
 from stressproof.load.connection import Engine
-from stressproof.load.door import Door
+from stressproof.load.connector import Connector
 from stressproof.load.executors import ConstantVus
 from stressproof.load.recorder import RAMP, Recorder
 from stressproof.load.redaction import Redactor
-from stressproof.load.requests import Fresh, deck, plans
+from stressproof.load.requests import UniqueValues, plans, weighted_order
 from stressproof.load.samples import Samples
 from stressproof.load.workload import Endpoint, Target, Workload
 
@@ -28,11 +28,11 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     recorder = Recorder(1, 1, closed_loop=True)
     loop = asyncio.new_event_loop()
     try:
-        door = Door(loop, workload.target, [], recorder.phases)
-        engine = Engine(loop, door, recorder.phases, Samples(Redactor([])))
+        connector = Connector(loop, workload.target, [], recorder.phases)
+        engine = Engine(loop, connector, recorder.phases, Samples(Redactor([])))
     finally:
         loop.close()
-    order = deck(plans(workload, Fresh(0, 1)), [1], 0)
+    order = weighted_order(plans(workload, UniqueValues(0, 1)), [1], 0)
     closed = ClosedLoop(executor, engine, recorder, order, 0, 1)
     sent: list[Any] = []
     for user in closed.connections:

@@ -19,7 +19,7 @@ from stressproof.load.executors import (
     Stage,
 )
 from stressproof.load.redaction import Redactor
-from stressproof.load.requests import Fresh, deck, plans
+from stressproof.load.requests import UniqueValues, plans, weighted_order
 from stressproof.load.workload import Endpoint, Origin, Target, Workload, origin_of
 
 pytestmark = pytest.mark.gate
@@ -42,7 +42,7 @@ def workload(*endpoints: Endpoint, url: str = "http://h:1", **settings: Any) -> 
 
 def rendered(endpoint: Endpoint, url: str = "http://h:1", count: int = 1) -> list[bytes]:
     """Return the first requests of an endpoint."""
-    (plan,) = plans(workload(endpoint, url=url), Fresh(0, 1))
+    (plan,) = plans(workload(endpoint, url=url), UniqueValues(0, 1))
     return [next(plan.requests) for _ in range(count)]
 
 
@@ -117,7 +117,9 @@ def test_every_executor_says_what_evidence_asks() -> None:
         lambda: Target("http://h/?q=1"),
         lambda: Target("http://user:secret@h"),
         lambda: Target("http://h", {"A": "\n"}),
-        lambda: plans(workload(Endpoint("/", "GET", "/", headers={"A": "{{uid}}"})), Fresh(0, 1)),
+        lambda: plans(
+            workload(Endpoint("/", "GET", "/", headers={"A": "{{uid}}"})), UniqueValues(0, 1)
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(make: Any) -> None:
@@ -192,10 +194,10 @@ def test_weights_are_exact_and_seeds_repeat() -> None:
     """Each whole run through the weights holds every endpoint by its weight, in a seed's order."""
     weights = [6, 2, 4]
     endpoints = [Endpoint(f"/{n}", "GET", "/", weight=n) for n in weights]
-    prepared = plans(workload(*endpoints), Fresh(0, 1))
-    first = [plan.index for plan in islice(deck(prepared, weights, 7), 6000)]
-    again = [plan.index for plan in islice(deck(prepared, weights, 7), 6000)]
-    other = [plan.index for plan in islice(deck(prepared, weights, 8), 6000)]
+    prepared = plans(workload(*endpoints), UniqueValues(0, 1))
+    first = [plan.index for plan in islice(weighted_order(prepared, weights, 7), 6000)]
+    again = [plan.index for plan in islice(weighted_order(prepared, weights, 7), 6000)]
+    other = [plan.index for plan in islice(weighted_order(prepared, weights, 8), 6000)]
     assert first == again != other
     for at in range(0, 1020, 6):
         assert Counter(first[at : at + 6]) == {0: 3, 1: 1, 2: 2}
@@ -203,7 +205,7 @@ def test_weights_are_exact_and_seeds_repeat() -> None:
 
 def test_nothing_fresh_comes_twice() -> None:
     """UUIDs are of version 4 and never repeat, not even for the same worker of another run."""
-    first, again, second = Fresh(0, 2), Fresh(0, 2), Fresh(1, 2)
+    first, again, second = UniqueValues(0, 2), UniqueValues(0, 2), UniqueValues(1, 2)
     values = [source.values() for source in (first, again, second) for _ in range(500)]
     uuids = {uuid for uuid, _ in values}
     assert len(uuids) == 1500

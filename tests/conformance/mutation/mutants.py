@@ -12,7 +12,7 @@ MODULES = (
     "stressproof.verify.probes",
     "stressproof.verify.subject",
     "stressproof.verify.differences",
-    "stressproof.verify.gathering",
+    "stressproof.verify.lenient_decoder",
     *(
         f"stressproof.verify.stress.{name}"
         for name in (
@@ -129,7 +129,7 @@ def _judging(node: ast.AST) -> Iterator[ast.AST]:
 
 def _is_for_people(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func) in {"words", "show", "show_instant"}
+        return ast.unparse(node.func) in {"prose", "show", "show_instant"}
     if isinstance(node, ast.If):
         return all(_is_skip(each) for each in node.body) and not node.orelse
     return _is_skip(node)

@@ -168,8 +168,8 @@ def test_with_postgresql_killed_each_mode_has_its_fail_safe(
 
 def fragile_stranger() -> dict[str, str]:
     """Return the headers of a well-signed token that no database knows."""
+    from enforcement.domain.enums import Role  # noqa: PLC0415  # this test alone
     from enforcement.domain.identity import Caller  # noqa: PLC0415  # this test alone
-    from enforcement.domain.vocabulary import Role  # noqa: PLC0415  # this test alone
     from running_service import sign  # noqa: PLC0415  # this test alone
 
     caller = Caller(tenant_id=uuid.uuid4(), principal_id=uuid.uuid4(), role=Role.OWNER)

@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from enforcement.api.paths import LIMITS, PREFIX
+from enforcement.domain.enums import Plan, Role
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Plan, Role
 from running_service import (
     AUDIENCE,
     GATE,

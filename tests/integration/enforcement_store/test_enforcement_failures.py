@@ -14,6 +14,7 @@ from psycopg_pool import pool_async
 from psycopg_pool.base import AttemptWithBackoff
 
 from control_plane import Cluster, Staff, ask, make_cluster, make_staff
+from disposable_postgres import PostgresServer
 from enforcement.domain.errors import EnforcementError
 from enforcement.store import budgets, gates, health, ledger
 from enforcement.store.database import Database
@@ -31,7 +32,6 @@ from enforcement.store.errors import (
 )
 from enforcement.store.pool import SteadyBackoff
 from enforcement.store.settings import StoreSettings
-from disposable_postgres import PostgresServer
 
 # A hang fails by this; no test asserts that anything is quick.
 CEILING_S = 30.0

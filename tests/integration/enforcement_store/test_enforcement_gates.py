@@ -10,6 +10,7 @@ import pytest
 
 from control_plane import Cluster, Staff, ask, make_staff
 from enforcement.domain.decision import digest
+from enforcement.domain.enums import CreditPool, Mode, Outcome, Role
 from enforcement.domain.errors import ConflictError, NotFoundError
 from enforcement.domain.failsafe import fail_safe
 from enforcement.domain.identity import Caller
@@ -23,7 +24,6 @@ from enforcement.domain.policy import (
     document_text,
     materialise,
 )
-from enforcement.domain.vocabulary import CreditPool, Mode, Outcome, Role
 from enforcement.store import budgets, gates, ledger, policies, reservations
 from enforcement.store import credits as grants
 from enforcement.store.database import Database

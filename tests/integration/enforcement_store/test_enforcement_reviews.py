@@ -10,10 +10,10 @@ import pytest
 
 from control_plane import Cluster, Staff, ask, make_staff
 from enforcement.domain import tokens
+from enforcement.domain.enums import ApprovalState, CreditPool
 from enforcement.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.tokens import Claims, Expectations
-from enforcement.domain.vocabulary import ApprovalState, CreditPool
 from enforcement.store import approvals, budgets, gates, ledger
 from enforcement.store import credits as grants
 from enforcement.store.approvals import Reviewed

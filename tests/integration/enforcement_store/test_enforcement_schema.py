@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from control_plane import PASSWORD, Cluster
-from enforcement.domain.vocabulary import Role
+from enforcement.domain.enums import Role
 from enforcement.store import gates, ledger, limits, parity, tenants
 from enforcement.store.database import Database
 from enforcement.store.errors import EvaluationError, StoreError, UnavailableError

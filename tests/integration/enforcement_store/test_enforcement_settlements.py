@@ -9,8 +9,8 @@ import pytest
 
 from control_plane import Cluster, Staff, ask
 from enforcement.domain.decision import Decision
+from enforcement.domain.enums import CreditPool, SettlementStatus
 from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
-from enforcement.domain.vocabulary import CreditPool, SettlementStatus
 from enforcement.store import approvals, budgets, gates, ledger, reservations
 from enforcement.store import credits as grants
 from enforcement.store.database import Database

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from control_plane import Cluster, Staff, ask, make_staff
-from enforcement.domain.vocabulary import CreditPool
+from enforcement.domain.enums import CreditPool
 from enforcement.store import budgets, gates, ledger, limits, policies, reservations, tenants
 from enforcement.store import credits as grants
 from enforcement.store.database import Database

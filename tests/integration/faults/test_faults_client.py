@@ -35,13 +35,13 @@ def test_requests_of_one_moment_find_their_connections_open() -> None:
             await client.request("GET", "/", headers={}, timeout_s=10)
             await opened.get()
             alone = opened.qsize()
-            await client.stock(5, timeout_s=10)
+            await client.preconnect(5, timeout_s=10)
             # What is open for the client need not be accepted by the server yet.
             accepted = [await asyncio.wait_for(opened.get(), 10) for _ in range(4)]
             answers = await asyncio.gather(
                 *(client.request("GET", "/", headers={}, timeout_s=10) for _ in range(5))
             )
-            await client.stock(3, timeout_s=10)
+            await client.preconnect(3, timeout_s=10)
             await client.close()
             return alone, len(accepted), len(answers), opened.qsize()
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_opened_is_left_to_its_request() -> None:
         async with answering(asyncio.Queue()) as port:
             pass
         client = Client("127.0.0.1", port)
-        await client.stock(3, timeout_s=10)
+        await client.preconnect(3, timeout_s=10)
         await client.request("GET", "/", headers={}, timeout_s=10)
 
     with pytest.raises(NoAnswerError, match="refused"):

@@ -17,7 +17,7 @@ import pytest
 from disposable_postgres import PostgresServer
 from disposable_postgres.processes import state_of
 from stressproof.errors import RunError, UsageError
-from stressproof.evidence.judging import bit
+from stressproof.evidence.judging import took_effect
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.database_faults import (
     FreezePostgres,
@@ -64,7 +64,7 @@ def test_killed_server_lost_every_process_and_recovers(
         assert connection.execute("SELECT 1 FROM effect WHERE key = 4711").fetchone() == (1,)
     killed, recovered = fault.witnesses()
     assert killed.during == killed.needs == len(before)
-    assert bit(recovered)
+    assert took_effect(recovered)
 
 
 def test_frozen_server_has_every_backend_stopped(
@@ -88,9 +88,9 @@ def test_frozen_server_has_every_backend_stopped(
         asking.join(HANG_S)
         assert answers == [(1,)]
     stopped, unanswered = fault.witnesses()
-    assert bit(stopped)
+    assert took_effect(stopped)
     assert stopped.during >= 3
-    assert bit(unanswered)
+    assert took_effect(unanswered)
 
 
 def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
@@ -170,7 +170,7 @@ def test_terminated_sessions_are_those_of_the_application_alone(
     assert witness.during == 1
     nobody = TerminateBackends(postgres.dsn(), "nobody%")
     run(nobody, active)
-    assert not bit(nobody.witnesses()[0])
+    assert not took_effect(nobody.witnesses()[0])
 
 
 def test_held_lock_is_witnessed_by_who_waits_for_it(
@@ -183,14 +183,14 @@ def test_held_lock_is_witnessed_by_who_waits_for_it(
         statement = "SELECT 1 FROM effect WHERE key = %s FOR UPDATE"
         lonely = HoldLock(postgres.dsn(), statement, (1,), what="the row")
         run(lonely, active)
-        assert not bit(lonely.witnesses()[0])
+        assert not took_effect(lonely.witnesses()[0])
         fault = HoldLock(postgres.dsn(), statement, (1,), what="the row")
         fault.inject(active)
         waiting = threading.Thread(
             target=lambda: connection.execute("UPDATE effect SET note = 'x' WHERE key = 1")
         )
         waiting.start()
-        wait_for("waiting", lambda: fault.observe() or bit(fault.witnesses()[0]), HANG_S)
+        wait_for("waiting", lambda: fault.observe() or took_effect(fault.witnesses()[0]), HANG_S)
         assert waiting.is_alive()
         fault.remove()
         waiting.join(HANG_S)
@@ -235,12 +235,12 @@ def test_network_faults_are_witnessed_by_the_proxy(
     ):
         idle = ProxyFault(proxy, Latency("upstream", latency_us=1000), Timeout("downstream"))
         run(idle, active)
-        assert [bit(one) for one in idle.witnesses()] == [False, False]
+        assert [took_effect(one) for one in idle.witnesses()] == [False, False]
         slow = ProxyFault(proxy, Latency("upstream", latency_us=20_000))
         slow.inject(active)
         connection.execute("SELECT 1")
         slow.remove()
-        assert bit(slow.witnesses()[0])
+        assert took_effect(slow.witnesses()[0])
         hole = ProxyFault(proxy, Timeout("downstream"))
         hole.inject(active)
         asking = threading.Thread(target=lambda: connection.execute("SELECT 1"))
@@ -248,7 +248,7 @@ def test_network_faults_are_witnessed_by_the_proxy(
         wait_for("held", lambda: proxy.state()["downstream"]["held"] > 0, HANG_S)
         hole.remove()
         asking.join(HANG_S)
-        assert bit(hole.witnesses()[0])
+        assert took_effect(hole.witnesses()[0])
         storm = ResetStorm(proxy, every_us=1000)
         run(storm, active)
         assert storm.witnesses()[0].during == 1
@@ -291,12 +291,12 @@ def service() -> Iterator[int]:
             master.terminate()
 
 
-def tempfile_script(program: str) -> "Script":
+def tempfile_script(program: str) -> "ProgramFile":
     """Return a script on disk: spawned workers import their parent's file."""
-    return Script(textwrap.dedent(program))
+    return ProgramFile(textwrap.dedent(program))
 
 
-class Script:
+class ProgramFile:
     """A program in a temporary file."""
 
     def __init__(self, text: str) -> None:
@@ -318,7 +318,7 @@ def test_killed_worker_is_a_worker_and_is_replaced(service: int, active: ActiveF
     run(fault, active)
     assert sum(lives(one) for one in before) == 1
     assert refer(service) is not None
-    assert all(bit(one) for one in fault.witnesses())
+    assert all(took_effect(one) for one in fault.witnesses())
     with pytest.raises(RunError, match="expected 3"):
         KillWorker(service, 3).inject(active)
 

@@ -12,8 +12,8 @@ import pytest
 from stressproof.errors import RunError
 from stressproof.evidence.operations import COLUMNS, read
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.attacks import Flood, Race, Tamper
 from stressproof.faults.client import Answer
+from stressproof.faults.client_faults import Flood, Race, Tamper
 from stressproof.faults.enforcement import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.faults.load import Load, Request
 
@@ -82,7 +82,7 @@ def request(path: str, key: int = 0, kind: str = "x") -> Request:
     return Request(kind, "GET", path, {}, b"", key, read_status)
 
 
-def volley(paths: list[str]) -> list[Request]:
+def batch(paths: list[str]) -> list[Request]:
     """Return a request for each path."""
     return [request(path) for path in paths]
 
@@ -270,7 +270,7 @@ def test_race_is_witnessed_by_its_overlap(
     one = load(running.port, "/ok", rate=1, timeout_s=HANG_S)
     one.start()
     paths = ["/together"] * 8, ["/ok"], ["/lost"] * 3
-    race = Race(one, "nothing", [partial(volley, each) for each in paths], needs=8)
+    race = Race(one, "nothing", [partial(batch, each) for each in paths], needs=8)
     race.inject(active)
     race.remove()
     one.stop()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from stressproof.errors import RunError, UsageError
-from stressproof.faults.flow import QUEUE_LIMIT
 from stressproof.faults.proxy_process import ProxyProcess
+from stressproof.faults.stream import QUEUE_LIMIT
 from stressproof.faults.toxics import (
     Bandwidth,
     CutAfterCommit,

@@ -21,7 +21,7 @@ from stressproof.faults.load import Load
 from stressproof.faults.proxy_faults import ProxyFault
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.fail_safe import FailSafe
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.toxics import Timeout
 
 SEED = 20
@@ -33,10 +33,10 @@ def stage(
     *,
     environment: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[Stage]:
+) -> Iterator[Testbed]:
     """Yield a stage with a list of active faults of its own."""
     active = ActiveFaults(path / "active.json")
-    with Stage(
+    with Testbed(
         active, workers=2, environment=environment, postgres_settings=settings, say=print
     ) as entered:
         yield entered
@@ -65,14 +65,14 @@ def consistent(scenario: Scenario, spec: ScenarioSpec) -> bool:
 
 
 @pytest.fixture(scope="module")
-def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Yield a stage whose service has every protection."""
     with stage(tmp_path_factory.mktemp("safe")) as entered:
         yield entered
 
 
 @pytest.mark.timeout(180)
-def test_lost_answer_to_a_commit_has_one_effect(safe: Stage) -> None:
+def test_lost_answer_to_a_commit_has_one_effect(safe: Testbed) -> None:
     """Five commits that nobody heard of, asked again under the same key: one decision each."""
     spec = short("FI-001", "commit_answer_lost", without=("sometimes.disturbed",))
     scenario = run_scenario(safe, spec, seed=SEED, say=print)
@@ -98,7 +98,7 @@ class Toothless(ProxyFault):
 class ForgedFault(FailSafe):
     """FI-001 with an injector that does not inject."""
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector that does nothing."""
         del fault, load
         return Toothless(stage.proxy, Timeout("upstream"), Timeout("downstream"))
@@ -106,7 +106,7 @@ class ForgedFault(FailSafe):
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_fault_that_did_not_bite_proves_nothing(safe: Stage) -> None:
+def test_fault_that_did_not_bite_proves_nothing(safe: Testbed) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
     scenario = run_scenario(safe, spec, seed=SEED, script=ForgedFault, say=print)
@@ -161,10 +161,10 @@ def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     assert "limit_kept" in failed(scenario)
 
 
-def planted(sql: str) -> Callable[[Stage], None]:
+def planted(sql: str) -> Callable[[Testbed], None]:
     """Return what plants a bug in the database of a stage."""
 
-    def plant(entered: Stage) -> None:
+    def plant(entered: Testbed) -> None:
         with entered.connect() as connection:
             connection.execute(sql.encode())
 
@@ -199,7 +199,7 @@ CREATE TRIGGER lose BEFORE UPDATE ON enforcement.credit_grants
     ],
 )
 def test_planted_bug_is_caught(
-    tmp_path: Path, name: str, fault: str, plant: Callable[[Stage], None], caught: set[str]
+    tmp_path: Path, name: str, fault: str, plant: Callable[[Testbed], None], caught: set[str]
 ) -> None:
     """A token that can be spent again, and a credit that is not given back, fail the scenario."""
     with stage(tmp_path) as unsafe:
@@ -214,7 +214,7 @@ def test_planted_bug_is_caught(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
-def test_whole_scenario_passes(safe: Stage, name: str) -> None:
+def test_whole_scenario_passes(safe: Testbed, name: str) -> None:
     """With all faults of the matrix the live service passes, and every conclusion follows."""
     scenario = run_scenario(safe, MATRIX[name], seed=SEED, say=print)
     assert scenario.reasons == []

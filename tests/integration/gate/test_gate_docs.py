@@ -15,11 +15,11 @@ import yaml
 from release_project import REPOSITORY, ReleaseProject
 from stressproof.cli.run import run
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.environment import SETTINGS, STRESS_PREFIX, read_settings
 from stressproof.gate.gate import ENTERPRISE
 from stressproof.gate.project import read_steps
-from stressproof.gate.running import NESTING_MARKER
+from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 
 OPS = REPOSITORY / "docs" / "ops"
@@ -165,7 +165,7 @@ def test_the_pages_show_what_the_protocol_shows() -> None:
     assert len(gate) == 6
     assert all(name.startswith(STRESS_PREFIX) for name in gate)
     asked = read_settings(gate, {})
-    assert asked.stress == Asked().stress
+    assert asked.stress == GateRequest().stress
     assert asked.stress_required
     one_pass = shown["run_enforcement_release_evidence_gate.py"].words
     assert one_pass[2:] == [
@@ -184,7 +184,7 @@ def test_the_table_of_variables_is_the_gates_own() -> None:
     text = (OPS / PAGES[0]).read_text()
     rows = re.findall(r"^\| `(ENFORCEMENT_\w+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
     assert [name for name, _, _ in rows] == [setting.variable for setting in SETTINGS]
-    plain = Asked()
+    plain = GateRequest()
     for setting, (_, _, unset) in zip(SETTINGS, rows, strict=True):
         asked = plain.stress if setting.half is Half.STRESS else plain.failure
         if setting.field:
@@ -221,7 +221,7 @@ def test_the_workflow_sets_variables_that_the_gate_takes() -> None:
     assert asked.failure_required
     assert asked.stress_path
     assert asked.failure_path
-    assert (asked.stress, asked.failure) == (Asked().stress, Asked().failure)
+    assert (asked.stress, asked.failure) == (GateRequest().stress, GateRequest().failure)
     assert set(document["env"]) >= set(
         {each.variable for each in SETTINGS if each.half is Half.STRESS}
         - {STRESS_PREFIX + tail for tail in ("MAX_P95_SECONDS", "MAX_ERROR_RATE_PERCENT")}

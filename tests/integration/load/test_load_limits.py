@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stressproof.load.addresses import Address, resolve
-from stressproof.load.door import Door, OpeningError
+from stressproof.load.connector import Connector, OpeningError
 from stressproof.load.recorder import Phases
 from stressproof.load.workload import Target
 
@@ -18,15 +18,15 @@ def test_running_out_of_files_is_counted_as_our_own_limit(bench: Any) -> None:
     used = len(list(Path("/proc/self/fd").iterdir()))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    async def open_until_it_fails() -> tuple[Door, OpeningError]:
-        door = Door(asyncio.get_running_loop(), target, resolve(target), Phases())
+    async def open_until_it_fails() -> tuple[Connector, OpeningError]:
+        connector = Connector(asyncio.get_running_loop(), target, resolve(target), Phases())
         transports: list[asyncio.Transport] = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (used + 16, hard))
         try:
             while len(transports) < 100:
-                transports.append(await door.open())
+                transports.append(await connector.open())
         except OpeningError as error:
-            return door, error
+            return connector, error
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for transport in transports:
@@ -34,10 +34,10 @@ def test_running_out_of_files_is_counted_as_our_own_limit(bench: Any) -> None:
             await asyncio.sleep(0)
         raise AssertionError("the limit was not met")
 
-    door, error = asyncio.run(open_until_it_fails())
+    connector, error = asyncio.run(open_until_it_fails())
     assert error.outcome == "connect"
     assert "too many open files" in str(error)
-    assert (door.file_limit_hits, door.port_limit_hits) == (1, 0)
+    assert (connector.file_limit_hits, connector.port_limit_hits) == (1, 0)
 
 
 def test_an_address_that_swallows_packets_does_not_hide_the_next(bench: Any) -> None:
@@ -47,9 +47,9 @@ def test_an_address_that_swallows_packets_does_not_hide_the_next(bench: Any) -> 
 
     async def open_twice(hole: Address) -> int:
         phases = Phases()
-        door = Door(asyncio.get_running_loop(), Target(service.url), [hole, good], phases)
+        connector = Connector(asyncio.get_running_loop(), Target(service.url), [hole, good], phases)
         for _ in range(2):
-            (await door.open()).abort()
+            (await connector.open()).abort()
         await asyncio.sleep(0)
         return phases.connect.drain().min_us or 0
 

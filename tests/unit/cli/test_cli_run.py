@@ -165,8 +165,8 @@ def test_a_full_disk_is_an_output_error() -> None:
     """Results that could not be written end with 7, never with 0."""
     script = (
         "import sys, click\nfrom stressproof.cli.run import run\n"
-        "from stressproof.cli.output import result\n"
-        "@click.command()\ndef f():\n    result('x')\n"
+        "from stressproof.cli.output import to_stdout\n"
+        "@click.command()\ndef f():\n    to_stdout('x')\n"
         "sys.exit(run(f, 'f', []))"
     )
     with Path("/dev/full").open("wb") as full:
@@ -180,4 +180,4 @@ def test_a_full_disk_is_an_output_error() -> None:
 def test_notes_survive_a_missing_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nobody to tell, telling is no failure."""
     monkeypatch.setattr(sys, "stderr", None)
-    output.note("nobody hears this")
+    output.to_stderr("nobody hears this")

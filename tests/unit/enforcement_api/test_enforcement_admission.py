@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcement.api import admission
-from enforcement.api.admission import Admissions, Purse
+from enforcement.api.admission import Admissions, PrefetchedQuota
 from enforcement.api.authentication import BearerClaims, Principals
+from enforcement.api.bulkhead import Bulkhead
 from enforcement.api.counters import Slot
-from enforcement.api.lanes import Lanes
 from enforcement.api.refusals import RefusalError
+from enforcement.domain.enums import Role
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Role
 from enforcement.store.errors import DeadlineError, LockTimeoutError, UnavailableError
 from enforcement.store.limits import Admission, Limits
 
@@ -124,7 +124,7 @@ def test_what_is_granted_ahead_is_never_more_than_a_thousandth(
     limit: int, free: float, pauses: list[bool]
 ) -> None:
     """Whatever the limit, what is free and how often it is asked, little is granted ahead."""
-    purse = Purse()
+    purse = PrefetchedQuota()
     remaining = int(limit * free)
     for pause in pauses:
         if purse.take(float("inf") if pause else 0.0) is not None:
@@ -264,7 +264,7 @@ def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
 
 def test_a_lane_lets_a_few_in_and_others_past() -> None:
     """Two of a tenant at a time; the rest waits in order; another tenant does not wait at all."""
-    lanes = Lanes(2)
+    lanes = Bulkhead(2)
     inside: list[int] = []
     most = 0
 
@@ -292,7 +292,7 @@ def test_a_lane_lets_a_few_in_and_others_past() -> None:
 
 def test_who_waits_behind_a_held_lock_is_told_so() -> None:
     """Once those inside fail for want of the lock, those behind them fail for the same reason."""
-    lanes = Lanes(1)
+    lanes = Bulkhead(1)
 
     async def blocked() -> None:
         async with lanes.enter(TENANT, wait_s=1):

@@ -14,12 +14,12 @@ from enforcement.api.gate import Gate
 from enforcement.api.journal import Journal, JournalError
 from enforcement.api.paths import ROUTES
 from enforcement.api.refusals import RefusalError
+from enforcement.domain.enums import Outcome, Role, Source
 from enforcement.domain.errors import ConflictError, NotFoundError
 from enforcement.domain.failsafe import FailsafeEntry, fail_safe
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import DEFAULT_POLICY, Policy
 from enforcement.domain.request import GateRequest, gate_request
-from enforcement.domain.vocabulary import Outcome, Role, Source
 from enforcement.logs import Log
 from enforcement.store.errors import (
     ContendedError,

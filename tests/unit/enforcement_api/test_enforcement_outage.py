@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from enforcement.api.admission import Admissions, Ticket
 from enforcement.api.counters import Slot
-from enforcement.api.outage import LastSeen, Minute, Shares
+from enforcement.api.outage import LastSeen, LocalLimiter, SlidingWindow
 from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import UnavailableError
 from enforcement.store.limits import Admission, Limits
@@ -43,7 +43,7 @@ def test_a_minute_counts_what_a_list_of_instants_counts(
     events: list[tuple[int, int]], needed: int
 ) -> None:
     """Whatever comes when: nothing older than 60 whole seconds counts, nothing younger is lost."""
-    minute, instants, now = Minute(), [], 0
+    minute, instants, now = SlidingWindow(), [], 0
     for step, count in events:
         now += step
         minute.add(now, count)
@@ -66,7 +66,7 @@ def test_nothing_of_what_was_used_is_free_before_the_database_said_so() -> None:
 
 def test_a_tenant_at_its_limit_gets_no_second_one_from_an_outage() -> None:
     """The last answer refused it: each worker refuses too, and says for how long."""
-    shares = Shares(2, enforced=True)
+    shares = LocalLimiter(2, enforced=True)
     seen = LastSeen(said(used=120, retry_after_s=40), at_s=time.monotonic())
     for _ in range(10):
         verdict = shares.admit("gate", TENANT, LIMITS, seen)
@@ -76,7 +76,7 @@ def test_a_tenant_at_its_limit_gets_no_second_one_from_an_outage() -> None:
 
 def test_what_is_left_is_shared_among_the_workers() -> None:
     """Of 40 that were left one of two workers gives out 20; others' limits are not touched."""
-    shares = Shares(2, enforced=True)
+    shares = LocalLimiter(2, enforced=True)
     seen = LastSeen(said(used=80, granted=1, reset_s=3600), at_s=time.monotonic())
     passed = [shares.admit("gate", TENANT, LIMITS, seen).allowed for _ in range(50)]
     assert sum(passed) == 20

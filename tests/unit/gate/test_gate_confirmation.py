@@ -11,9 +11,9 @@ import pytest
 from release_project import STRESS, ReleaseProject
 from stressproof.cli.gate_confirm import command
 from stressproof.cli.run import run
-from stressproof.gate.asked import Asked
 from stressproof.gate.gate import ENTERPRISE, run_gate
-from stressproof.gate.running import NESTING_MARKER
+from stressproof.gate.request import GateRequest
+from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 from stressproof.report.gates import render
 
@@ -28,9 +28,9 @@ def decided(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> Release
     monkeypatch.chdir(project.root)
     monkeypatch.delenv(NESTING_MARKER, raising=False)
     project.stress()
-    asked = Asked(stress_path=STRESS, stress_required=True)
+    asked = GateRequest(stress_path=STRESS, stress_required=True)
     told: list[object] = []
-    decision = run_gate(ENTERPRISE, asked, Path(), told_judged=told.append, tell=told.append)
+    decision = run_gate(ENTERPRISE, asked, Path(), on_judged=told.append, on_line=told.append)
     (project.root / DECISION).write_text(render(decision, "json"))
     return project
 
@@ -144,11 +144,11 @@ def test_anything_else_is_refused(
     decided: ReleaseProject, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each way in which a decision is not about what is here ends with its code and its reason."""
-    make, code, words = REFUSED[case]
+    make, code, prose = REFUSED[case]
     make(decided)
     found, said = confirmed(capsys)
     assert found == code, said
-    assert words in said
+    assert prose in said
 
 
 def test_no_repository_is_inconclusive(

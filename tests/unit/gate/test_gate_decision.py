@@ -14,10 +14,10 @@ from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
-from stressproof.gate.running import NESTING_MARKER
+from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
@@ -33,14 +33,14 @@ def in_project(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv(NESTING_MARKER, raising=False)
 
 
-def stress_asked(**fields: Any) -> Asked:
+def stress_asked(**fields: Any) -> GateRequest:
     """A gate that demands stress evidence."""
-    return Asked(**{"stress_path": STRESS, "stress_required": True, **fields})
+    return GateRequest(**{"stress_path": STRESS, "stress_required": True, **fields})
 
 
-def both_asked(**fields: Any) -> Asked:
+def both_asked(**fields: Any) -> GateRequest:
     """A gate that demands both; failure evidence need not carry its operations."""
-    plain = Asked().failure
+    plain = GateRequest().failure
     return stress_asked(
         failure_path=FAILURE,
         failure_required=True,
@@ -49,10 +49,10 @@ def both_asked(**fields: Any) -> Asked:
     )
 
 
-def decided(asked: Asked, gate: str = ENTERPRISE) -> Decision:
+def decided(asked: GateRequest, gate: str = ENTERPRISE) -> Decision:
     """The decision of a whole gate."""
     told: list[object] = []
-    return run_gate(gate, asked, Path(), told_judged=told.append, tell=told.append)
+    return run_gate(gate, asked, Path(), on_judged=told.append, on_line=told.append)
 
 
 def blocking(decision: Decision) -> set[str]:
@@ -95,7 +95,7 @@ def test_failure_evidence_alone_releases_nothing(project: ReleaseProject) -> Non
 
 def test_a_gate_without_evidence_says_that_it_releases_nothing() -> None:
     """Quality steps alone may pass, and are no release decision (ruling 4)."""
-    decision = decided(Asked())
+    decision = decided(GateRequest())
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
     assert not decision.is_release_decision
@@ -395,7 +395,7 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 ) -> None:
     """What would pass with less is told, and is no pass."""
     project.stress(duration_s=10)
-    looser = msgspec.structs.replace(Asked().stress, min_duration_seconds=10)
+    looser = msgspec.structs.replace(GateRequest().stress, min_duration_seconds=10)
     decision = decided(stress_asked(stress=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass
@@ -406,7 +406,7 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleaseProject) -> None:
     """A rehearsal with any floor loosened is no rehearsal of the release."""
     project.stress()
-    looser = msgspec.structs.replace(Asked().failure, max_artifact_age_hours=100.0)
+    looser = msgspec.structs.replace(GateRequest().failure, max_artifact_age_hours=100.0)
     decision = decided(stress_asked(failure=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass
@@ -414,7 +414,7 @@ def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleasePr
 
 def test_a_rehearsal_of_nothing_is_inconclusive() -> None:
     """With no evidence and no step run, nothing was judged."""
-    decision = decided(Asked(dry_run=True))
+    decision = decided(GateRequest(dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert not decision.would_pass
 
@@ -467,8 +467,8 @@ def test_the_outcome_is_told_before_the_steps_run(project: ReleaseProject) -> No
         ENTERPRISE,
         stress_asked(),
         Path(),
-        told_judged=lambda judged: told.append(f"judged {judged.blocks}"),
-        tell=told.append,
+        on_judged=lambda judged: told.append(f"judged {judged.blocks}"),
+        on_line=told.append,
     )
     assert told[0] == "judged False"
     assert "first ran" in told

@@ -8,7 +8,6 @@ import pytest
 
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.environment import (
     FAILURE_PREFIX,
     SETTINGS,
@@ -19,6 +18,7 @@ from stressproof.gate.environment import (
     parse,
     read_settings,
 )
+from stressproof.gate.request import GateRequest, Half
 
 pytestmark = pytest.mark.gate
 
@@ -32,7 +32,7 @@ PROTOCOL = {
 }
 
 
-def asked(environment: Mapping[str, str], **flags: Value) -> Asked:
+def asked(environment: Mapping[str, str], **flags: Value) -> GateRequest:
     """What is asked by these variables and flags."""
     return read_settings(environment, {f"--{k.replace('_', '-')}": v for k, v in flags.items()})
 
@@ -116,7 +116,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize(
-    ("word", "meaning"), [(word, meaning) for meaning, words in WORDS.items() for word in words]
+    ("word", "meaning"), [(word, meaning) for meaning, prose in WORDS.items() for word in prose]
 )
 @pytest.mark.parametrize("prefix", [STRESS_PREFIX, FAILURE_PREFIX])
 def test_boolean_words_are_known_or_refused(
@@ -227,7 +227,7 @@ def test_every_setting_has_its_own_variable_and_flag() -> None:
     flags = [setting.flag for setting in SETTINGS if setting.flag]
     assert len(set(variables)) == len(variables)
     assert len(set(flags)) == len(flags)
-    plain = Asked()
+    plain = GateRequest()
     for setting in SETTINGS:
         requirements = plain.stress if setting.half is Half.STRESS else plain.failure
         assert not setting.field or hasattr(requirements, setting.field)

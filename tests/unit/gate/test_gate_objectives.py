@@ -8,8 +8,8 @@ import pytest
 from release_project import FAILURE, PASSING_STEPS, STRESS, ReleaseProject
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked
 from stressproof.gate.gate import judge_evidence
+from stressproof.gate.request import GateRequest
 from stressproof.verify.rule import Outcome, Result
 
 pytestmark = pytest.mark.gate
@@ -23,14 +23,14 @@ def in_project(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(project.root)
 
 
-def asking(project: ReleaseProject, objectives: str) -> None:
+def evaluating(project: ReleaseProject, objectives: str) -> None:
     """Commit what the project asks."""
     project.commit("objectives", {"stressproof.toml": PASSING_STEPS + objectives})
 
 
 def judged(**fields: Any) -> Result:
     """Return how the rule came out, on stress evidence that is there."""
-    asked = Asked(**{"stress_path": STRESS, "stress_required": True, **fields})
+    asked = GateRequest(**{"stress_path": STRESS, "stress_required": True, **fields})
     return next(each for each in judge_evidence(asked, Path()).checks if each.rule == RULE)
 
 
@@ -60,7 +60,7 @@ def test_a_threshold_of_the_file_is_demanded(
     project: ReleaseProject, threshold: str, outcome: Outcome, code: Exit
 ) -> None:
     """What it says of the measurements decides; what cannot be told blocks."""
-    asking(project, _file(threshold))
+    evaluating(project, _file(threshold))
     project.stress()
     result = judged()
     assert (result.outcome, result.exit_code) == (outcome, code), result.findings
@@ -80,7 +80,7 @@ def test_a_project_that_asks_nothing_is_not_asked(project: ReleaseProject) -> No
 
 def test_a_level_objective_is_demanded_too(project: ReleaseProject) -> None:
     """Service level objectives stand beside thresholds."""
-    asking(
+    evaluating(
         project,
         '\n[[slo]]\nname = "available"\nobjective = "95%"\n',
     )
@@ -91,7 +91,7 @@ def test_a_level_objective_is_demanded_too(project: ReleaseProject) -> None:
 
 def test_declared_figures_are_no_measurements(project: ReleaseProject) -> None:
     """Evidence that carries no seconds cannot answer, and blocks."""
-    asking(project, _file("http_req_duration: p(95) < 1.9s"))
+    evaluating(project, _file("http_req_duration: p(95) < 1.9s"))
     data = {
         name: value
         for name, value in project.stress_data().items()
@@ -103,7 +103,7 @@ def test_declared_figures_are_no_measurements(project: ReleaseProject) -> None:
 
 def test_what_cannot_be_meant_does_not_start(project: ReleaseProject) -> None:
     """A misspelt metric is told, not skipped."""
-    asking(project, _file("http_req_durations: p(95) < 1.9s"))
+    evaluating(project, _file("http_req_durations: p(95) < 1.9s"))
     project.stress()
     with pytest.raises(UsageError, match=r"stressproof\.toml"):
         judged()
@@ -111,7 +111,7 @@ def test_what_cannot_be_meant_does_not_start(project: ReleaseProject) -> None:
 
 def test_without_stress_evidence_there_is_nothing_to_ask(project: ReleaseProject) -> None:
     """A half that nobody asked for is the other rules' affair."""
-    asking(project, _file("http_req_duration: p(95) < 1.9s"))
+    evaluating(project, _file("http_req_duration: p(95) < 1.9s"))
     project.failure()
     result = judged(
         stress_path="", stress_required=False, failure_path=FAILURE, failure_required=True

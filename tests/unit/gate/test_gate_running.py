@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stressproof.exits import Exit
-from stressproof.gate import running
-from stressproof.gate.running import (
+from stressproof.gate import step_runner
+from stressproof.gate.step_runner import (
     NESTING_MARKER,
     TAIL_LINES,
     missing_tool,
@@ -70,7 +70,7 @@ def test_time_is_bounded_and_children_end_with_their_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step that does not end is ended, with everything it started."""
-    monkeypatch.setattr(running, "_GRACE_S", 0.2)
+    monkeypatch.setattr(step_runner, "_GRACE_S", 0.2)
     child = "import time\ntime.sleep(3600)"
     script = (
         "import signal, subprocess, sys\n"
@@ -153,14 +153,14 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize(("words", "command"), MISSING.items())
+@pytest.mark.parametrize(("prose", "command"), MISSING.items())
 def test_a_missing_tool_is_found_before_it_is_needed(
-    words: str, command: tuple[str, ...], tmp_path: Path
+    prose: str, command: tuple[str, ...], tmp_path: Path
 ) -> None:
     """What cannot run is told apart from what fails, with what to do."""
     step = Step(name="step", run=command)
-    assert missing_tool(step) == words
-    report = without_tool(step, words)
+    assert missing_tool(step) == prose
+    report = without_tool(step, prose)
     assert (report.outcome, report.exit_code) == (Outcome.INCONCLUSIVE, Exit.INCONCLUSIVE)
     assert "uv sync" in report.remedy
     if command[0] != "python":

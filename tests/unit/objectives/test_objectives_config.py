@@ -8,11 +8,11 @@ import jsonschema
 import pytest
 
 from stressproof.errors import UsageError
+from stressproof.objectives.compile import Objectives, load, resolve
 from stressproof.objectives.config import Config, schema, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.reading import ConfigError, Source, read_config, read_source
-from stressproof.objectives.resolving import Objectives, load, resolve
 from stressproof.objectives.selection import Endpoint
 
 pytestmark = pytest.mark.gate

@@ -13,7 +13,7 @@ from stressproof.objectives.sampling import BaselineFigures
 from stressproof.objectives.selection import Endpoint
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.syntax import ExpressionError
-from stressproof.objectives.thresholds import Evaluator, Setting, evaluate
+from stressproof.objectives.thresholds import EvaluationContext, Evaluator, evaluate
 
 pytestmark = pytest.mark.gate
 
@@ -167,11 +167,15 @@ def make_row(endpoint: int, second: int, ok: int, us: int, **failures: int) -> R
     return Row(endpoint, second, n, n, 0, 0, outcomes, corrected=Latency.of(Histogram.of([us] * n)))
 
 
-def judge_one(text: str, rows: list[Row], setting: Setting | None = None) -> ThresholdResult:
+def judge_one(
+    text: str, rows: list[Row], setting: EvaluationContext | None = None
+) -> ThresholdResult:
     """Judge one threshold on one round."""
     last = max((row.second for row in rows), default=0) + 1
     measurements = Measurements(1, [RunMeasurements(1, last * 1_000_000, [], rows)])
-    [result] = evaluate([parse_threshold(text)], measurements, setting or Setting(ENDPOINTS))
+    [result] = evaluate(
+        [parse_threshold(text)], measurements, setting or EvaluationContext(ENDPOINTS)
+    )
     return result
 
 
@@ -261,7 +265,7 @@ def test_every_round_is_judged_by_itself() -> None:
     good = RunMeasurements(1, 10**6, [], [make_row(0, 0, 1000, 10_000)])
     bad = RunMeasurements(2, 10**6, [], [make_row(0, 0, 95, 10_000, timeout=5)])
     threshold = parse_threshold("http_req_failed: rate <= 1%")
-    [result] = evaluate([threshold], Measurements(1, [good, bad]), Setting(ENDPOINTS))
+    [result] = evaluate([threshold], Measurements(1, [good, bad]), EvaluationContext(ENDPOINTS))
     assert (result.outcome, result.where, result.n) == (Outcome.FAIL, "round 2", 100)
 
 
@@ -275,7 +279,7 @@ def test_a_value_is_never_shown_as_the_limit_it_misses() -> None:
 
 def test_a_window_that_is_no_multiple_of_the_resolution_is_inconclusive() -> None:
     """Rows of ten seconds cannot tell what happened within five."""
-    setting = Setting(ENDPOINTS, resolution_seconds=10)
+    setting = EvaluationContext(ENDPOINTS, resolution_seconds=10)
     result = judge_one("http_req_failed: rate < 1% over 5s", STEADY, setting)
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "10 s" in result.reason
@@ -301,7 +305,7 @@ RECOVERIES = (
 )
 def test_recovery_is_judged_per_fault(text: str, outcome: Outcome, where: str) -> None:
     """Never recovering fails any limit; a fault without proof, or unknown, proves nothing."""
-    result = judge_one(text, STEADY, Setting(ENDPOINTS, recoveries=RECOVERIES))
+    result = judge_one(text, STEADY, EvaluationContext(ENDPOINTS, recoveries=RECOVERIES))
     assert (result.outcome, result.where) == (outcome, where)
 
 
@@ -317,7 +321,7 @@ def run_at(index: int, us: int, n: int = 2000) -> RunMeasurements:
 def test_a_baseline_limit_knows_the_baselines_own_spread(us: int, outcome: Outcome) -> None:
     """Beyond the limit of its slowest round is a failure, below that of its fastest a pass."""
     baseline = BaselineFigures(Measurements(1, [run_at(1, 100_000), run_at(2, 104_000)]), ENDPOINTS)
-    setting = Setting(ENDPOINTS, baseline=baseline)
+    setting = EvaluationContext(ENDPOINTS, baseline=baseline)
     threshold = parse_threshold("http_req_duration: p(95) vs baseline + 10%")
     [result] = evaluate([threshold], Measurements(1, [run_at(1, us)]), setting)
     assert result.outcome is outcome, result
@@ -328,7 +332,9 @@ def test_a_baseline_of_one_round_shows_no_spread() -> None:
     baseline = BaselineFigures(Measurements(1, [run_at(1, 100_000)]), ENDPOINTS)
     threshold = parse_threshold("http_req_duration: p(95) vs baseline + 10%")
     [result] = evaluate(
-        [threshold], Measurements(1, [run_at(1, 1)]), Setting(ENDPOINTS, baseline=baseline)
+        [threshold],
+        Measurements(1, [run_at(1, 1)]),
+        EvaluationContext(ENDPOINTS, baseline=baseline),
     )
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "one round" in result.reason
@@ -339,7 +345,7 @@ def test_a_run_is_aborted_when_the_threshold_falls_and_not_before_its_delay() ->
     threshold = parse_threshold(
         "http_req_failed: rate < 50%", abort_on_fail=True, delay_abort_us=3_000_000
     )
-    evaluator = Evaluator([threshold], Setting(ENDPOINTS))
+    evaluator = Evaluator([threshold], EvaluationContext(ENDPOINTS))
     aborted_at = []
     for second in range(5):
         evaluator.feed([make_row(0, second, 0, 5, connect=10)])
@@ -351,7 +357,7 @@ def test_a_run_is_aborted_when_the_threshold_falls_and_not_before_its_delay() ->
 def test_a_count_that_still_grows_does_not_abort() -> None:
     """A run is not ended for requests that it has not sent yet."""
     threshold = parse_threshold("http_reqs: count >= 1000", abort_on_fail=True)
-    evaluator = Evaluator([threshold], Setting(ENDPOINTS))
+    evaluator = Evaluator([threshold], EvaluationContext(ENDPOINTS))
     evaluator.feed([make_row(0, 0, 10, 5)])
     assert evaluator.settle(1, 1) == []
     evaluator.end_round(1, 10**6)
@@ -360,7 +366,7 @@ def test_a_count_that_still_grows_does_not_abort() -> None:
 
 def test_a_settled_second_stays_settled() -> None:
     """Rows that arrive after their second was judged are a mistake of the caller, and said so."""
-    evaluator = Evaluator([], Setting(ENDPOINTS))
+    evaluator = Evaluator([], EvaluationContext(ENDPOINTS))
     evaluator.settle(1, 3)
     with pytest.raises(ValueError, match="second 2"):
         evaluator.feed([make_row(0, 2, 1, 1)])

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import jwt
 
+from enforcement.domain.enums import PLAN_FEATURES
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import PLAN_FEATURES
 from enforcement.settings import Settings
 
 ALGORITHM: Final = "HS256"

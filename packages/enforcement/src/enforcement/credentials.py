@@ -3,9 +3,9 @@
 import asyncio
 
 from enforcement.bearer import issue_now
+from enforcement.domain.enums import Role
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Role
 from enforcement.service import demand_reachable, unreachable
 from enforcement.settings import Settings
 from enforcement.store import tenants

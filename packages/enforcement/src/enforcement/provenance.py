@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from enforcement.api.wiring import Build
+from enforcement.api.worker_config import Build
 
 _DISTRIBUTION: Final = "enforcement"
 _PACKAGE: Final = Path(__file__).resolve().parent

@@ -23,7 +23,7 @@ import msgspec
 from enforcement.api import counters, metrics
 from enforcement.api.counters import PID, READY, RESTARTS, CounterFile
 from enforcement.api.paths import ROUTES
-from enforcement.api.wiring import Wiring
+from enforcement.api.worker_config import Wiring
 from enforcement.exits import CommandError, Exit
 from enforcement.logs import Log
 
@@ -96,12 +96,12 @@ class Supervisor:
     """
 
     def __init__(
-        self, wiring: Wiring, listener: socket.socket, counter_path: Path, stop: StopRequest
+        self, worker_config: Wiring, listener: socket.socket, counter_path: Path, stop: StopRequest
     ) -> None:
         layout = metrics.layout(ROUTES)
-        counters.create(counter_path, wiring.settings.workers, layout)
-        self._counters = CounterFile(counter_path, wiring.settings.workers, layout)
-        self._wiring = wiring
+        counters.create(counter_path, worker_config.settings.workers, layout)
+        self._counters = CounterFile(counter_path, worker_config.settings.workers, layout)
+        self._wiring = worker_config
         self._listener = listener
         self._stop = stop
         self._workers: list[Worker] = []
@@ -148,7 +148,7 @@ class Supervisor:
         read_fd, write_fd = os.pipe()
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, read_fd)
-            wiring = msgspec.structs.replace(
+            worker_config = msgspec.structs.replace(
                 self._wiring, slot=slot, listener_fd=self._listener.fileno()
             )
             process = subprocess.Popen(
@@ -161,7 +161,7 @@ class Supervisor:
             )
             # A worker that dies at once leaves a pipe without a reader; its exit is seen later.
             with contextlib.suppress(BrokenPipeError), os.fdopen(write_fd, "wb") as pipe:
-                pipe.write(msgspec.json.encode(wiring))
+                pipe.write(msgspec.json.encode(worker_config))
         self._counters.write(slot, PID, process.pid)
         return Worker(process, slot)
 

@@ -15,7 +15,9 @@ from uuid import uuid4
 import msgspec
 import psycopg
 
-from enforcement.api.wiring import Wiring
+from disposable_postgres import PostgresError, PostgresServer
+from disposable_postgres.account import reachable_by, server_account
+from enforcement.api.worker_config import Wiring
 from enforcement.bearer import issue_now
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
@@ -36,8 +38,6 @@ from enforcement.state import (
 from enforcement.store.errors import classify
 from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.seed import Seeded, seed
-from disposable_postgres import PostgresError, PostgresServer
-from disposable_postgres.account import reachable_by, server_account
 
 SEED_TENANT: Final = "stress"
 SEED_PER_MINUTE: Final = 1_000_000
@@ -80,20 +80,22 @@ def _serve(
     port = listener.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{shown}:{port}"
-    wiring = _wire(settings, data_dir)
+    worker_config = _wire(settings, data_dir)
     state = StateFile(Path(settings.state_dir), settings.host, port)
 
     def on_ready() -> None:
         if owners:
             token, *others = [issue_now(owner, settings, TOKEN_LIFETIME_S) for owner in owners]
-            state.write(url=url, token=token, other_tokens=others, instance_id=wiring.instance_id)
+            state.write(
+                url=url, token=token, other_tokens=others, instance_id=worker_config.instance_id
+            )
         say(
             f"enforcement: serving on {url} "
-            f"(instance {wiring.instance_id}, {settings.workers} workers)"
+            f"(instance {worker_config.instance_id}, {settings.workers} workers)"
         )
 
     try:
-        Supervisor(wiring, listener, Path(wiring.counter_path), stop).run(on_ready)
+        Supervisor(worker_config, listener, Path(worker_config.counter_path), stop).run(on_ready)
     finally:
         state.remove()
 

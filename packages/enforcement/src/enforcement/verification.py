@@ -12,11 +12,11 @@ from uuid import UUID
 import msgspec
 
 from enforcement.domain.canonical import canonical_text
+from enforcement.domain.enums import Role
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.ledger import ChainFault, ChainVerifier, Entry
 from enforcement.domain.timestamps import instant
-from enforcement.domain.vocabulary import Role
 from enforcement.exits import CommandError, Exit
 from enforcement.service import demand_reachable, unreachable
 from enforcement.store import ledger, tenants

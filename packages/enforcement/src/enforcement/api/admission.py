@@ -18,7 +18,7 @@ import msgspec
 
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
-from enforcement.api.outage import LastSeen, Shares
+from enforcement.api.outage import LastSeen, LocalLimiter
 from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import StoreError
 from enforcement.store.limits import (
@@ -57,7 +57,7 @@ class SharedLimiter(Protocol):
         ...
 
 
-class Purse:
+class PrefetchedQuota:
     """What one tenant was granted and has not used, and who waits for more.
 
     Attributes:
@@ -147,11 +147,11 @@ class Admissions:
     ) -> None:
         self._shared = shared
         self._slot = slot
-        self._shares = Shares(workers, enforced=enforced)
+        self._shares = LocalLimiter(workers, enforced=enforced)
         self._wait_s = wait_s
         # All requests count in one row: more connections would wait for it, not be faster.
         self._abreast = asyncio.Semaphore(ABREAST)
-        self._purses: dict[Key, Purse] = {}
+        self._purses: dict[Key, PrefetchedQuota] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
         self._suspect_until = 0.0
 
@@ -214,15 +214,15 @@ class Admissions:
             pass
         return None
 
-    def _purse(self, key: Key) -> Purse:
+    def _purse(self, key: Key) -> PrefetchedQuota:
         purse = self._purses.get(key)
         if purse is None:
             if len(self._purses) >= MAX_REMEMBERED:
                 self._purses = {k: p for k, p in self._purses.items() if k in self._asking}
-            purse = self._purses[key] = Purse()
+            purse = self._purses[key] = PrefetchedQuota()
         return purse
 
-    async def _serve(self, key: Key, purse: Purse) -> None:
+    async def _serve(self, key: Key, purse: PrefetchedQuota) -> None:
         """Ask the database until nobody of this tenant waits."""
         asked: list[asyncio.Future[Admission]] = []
         try:

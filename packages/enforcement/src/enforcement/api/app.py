@@ -14,18 +14,18 @@ from litestar.openapi.spec import License
 from litestar.routes import HTTPRoute
 
 from enforcement.api import bodies, metrics, openapi, paths
+from enforcement.api.access import Access, AccessMiddleware
 from enforcement.api.admission import Admissions
 from enforcement.api.approval_tokens import ApprovalTokens
 from enforcement.api.authentication import BearerTokens, Principals, now_utc
 from enforcement.api.bodies import StrictRequest
+from enforcement.api.bulkhead import Bulkhead
 from enforcement.api.counters import CounterFile, Slot
 from enforcement.api.gate import Gate
-from enforcement.api.gatekeeper import Access, Gatekeeper
 from enforcement.api.journal import Journal
-from enforcement.api.lanes import Lanes
 from enforcement.api.problems import ProblemWriter
 from enforcement.api.routes import approvals, gates, money, operation, records, reservations
-from enforcement.api.wiring import Wiring
+from enforcement.api.worker_config import Wiring
 from enforcement.domain import policy
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.failsafe import FailsafeEntry
@@ -110,7 +110,7 @@ class Backend:
 class Parts(msgspec.Struct, kw_only=True):
     """What a worker's application is made of."""
 
-    wiring: Wiring
+    worker_config: Wiring
     db: Database
     counters: CounterFile
     slot: Slot
@@ -120,8 +120,8 @@ class Parts(msgspec.Struct, kw_only=True):
 
 def build(parts: Parts) -> Litestar:
     """Return the application; its life opens the pool and replays the journal."""
-    settings = parts.wiring.settings
-    lanes = Lanes(max(1, settings.pool_size // LANES_IN_POOL))
+    settings = parts.worker_config.settings
+    lanes = Bulkhead(max(1, settings.pool_size // LANES_IN_POOL))
     backend = Backend(parts.db)
     admissions = Admissions(
         backend,
@@ -139,7 +139,7 @@ def build(parts: Parts) -> Litestar:
         log=parts.log,
         clock=now_utc,
     )
-    gatekeeper = Gatekeeper(
+    gatekeeper = AccessMiddleware(
         BearerTokens(
             secret=settings.jwt_secret,
             issuer=settings.jwt_issuer,
@@ -168,10 +168,10 @@ def build(parts: Parts) -> Litestar:
             yield
 
     handlers = [
-        *operation.handlers(parts.db, parts.counters, parts.wiring, parts.log),
+        *operation.handlers(parts.db, parts.counters, parts.worker_config, parts.log),
         *tenant_routes,
     ]
-    built = _describe(handlers, parts.wiring.build.version)
+    built = _describe(handlers, parts.worker_config.build.version)
     document = msgspec.json.encode(built)
 
     @get(paths.OPENAPI, include_in_schema=False)

@@ -19,9 +19,9 @@ from enforcement.api import metrics
 from enforcement.api.counters import Slot
 from enforcement.api.refusals import RefusalError
 from enforcement.bearer import ALGORITHM
+from enforcement.domain.enums import Permission, Plan, Role
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Permission, Plan, Role
 from enforcement.store.errors import StoreError
 
 MAX_TOKEN_LENGTH: Final = 8192

@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.approvals import MAX_NOTES_LENGTH
+from enforcement.domain.enums import CreditPool, Mode
 from enforcement.domain.money import HOURLY_PATTERN, MONTHLY_PATTERN
 from enforcement.domain.policy import MAX_ROUTING_RULES, PolicyDocument, RoutingRule
 from enforcement.domain.reservations import DEFAULT_OVERDUE_S, MAX_OVERDUE_S, MIN_OVERDUE_S
-from enforcement.domain.vocabulary import CreditPool, Mode
 
 MonthlyUsd = Annotated[
     str, Meta(pattern=MONTHLY_PATTERN, description="US dollars a month, up to 4 decimal places.")

@@ -10,7 +10,7 @@ from typing import Final
 
 from enforcement.api.counters import Family, Layout, Slot
 from enforcement.domain import reasons
-from enforcement.domain.vocabulary import Mode, Outcome
+from enforcement.domain.enums import Mode, Outcome
 
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"

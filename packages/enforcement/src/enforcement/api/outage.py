@@ -24,7 +24,7 @@ _EVERYBODY: Final = None
 Key = tuple[str, UUID | None]
 
 
-class Minute:
+class SlidingWindow:
     """How many were admitted in each of the last seconds, by a clock of whole seconds."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class LastSeen(msgspec.Struct, frozen=True):
         return first_s, max(self.answer.reset_s, first_s + 1)
 
 
-class Shares:
+class LocalLimiter:
     """What one worker admits by itself.
 
     Args:
@@ -111,7 +111,7 @@ class Shares:
     def __init__(self, workers: int, *, enforced: bool) -> None:
         self._workers = workers
         self._enforced = enforced
-        self._minutes: dict[Key, Minute] = {}
+        self._minutes: dict[Key, SlidingWindow] = {}
 
     def admit(
         self, bucket: str, tenant_id: UUID, limits: Limits, seen: LastSeen | None
@@ -120,7 +120,7 @@ class Shares:
         now_s = time.monotonic()
         second = int(now_s)
         verdicts: list[Admission] = []
-        minutes: list[Minute] = []
+        minutes: list[SlidingWindow] = []
         for scope, key, limit in (
             ("tenant", tenant_id, limits.tenant_per_minute),
             ("global", _EVERYBODY, limits.global_per_minute),
@@ -137,7 +137,7 @@ class Shares:
         return min(verdicts, key=lambda verdict: verdict.remaining)
 
     def _judge(
-        self, scope: str, limit: int, minute: Minute, told: LastSeen | None, now_s: float
+        self, scope: str, limit: int, minute: SlidingWindow, told: LastSeen | None, now_s: float
     ) -> Admission:
         second = int(now_s)
         used = 0
@@ -179,10 +179,10 @@ class Shares:
         for key in (tenant_id, _EVERYBODY):
             self._minute((bucket, key), second).forget(second, 1)
 
-    def _minute(self, key: Key, second: int) -> Minute:
+    def _minute(self, key: Key, second: int) -> SlidingWindow:
         minute = self._minutes.get(key)
         if minute is None:
             if len(self._minutes) >= MAX_REMEMBERED:
                 self._minutes = {k: m for k, m in self._minutes.items() if m.total(second)}
-            minute = self._minutes[key] = Minute()
+            minute = self._minutes[key] = SlidingWindow()
         return minute

@@ -8,11 +8,7 @@ from msgspec import Meta
 
 from enforcement.domain.credits import Grant
 from enforcement.domain.decision import Decision
-from enforcement.domain.money import monthly_text
-from enforcement.domain.policy import Policy, PolicyDocument
-from enforcement.domain.reservations import Reconciliation
-from enforcement.domain.timestamps import rfc3339
-from enforcement.domain.vocabulary import (
+from enforcement.domain.enums import (
     ApprovalState,
     CreditPool,
     Mode,
@@ -21,6 +17,10 @@ from enforcement.domain.vocabulary import (
     Role,
     SettlementStatus,
 )
+from enforcement.domain.money import monthly_text
+from enforcement.domain.policy import Policy, PolicyDocument
+from enforcement.domain.reservations import Reconciliation
+from enforcement.domain.timestamps import rfc3339
 from enforcement.domain.waterfall import Budget
 from enforcement.store.approvals import Reviewed
 from enforcement.store.reservations import ActiveReservation, Reconciled, Sweep

@@ -17,10 +17,10 @@ import uvicorn
 from enforcement.api import metrics
 from enforcement.api.app import Parts, build
 from enforcement.api.counters import CounterFile
-from enforcement.api.edge import Edge
+from enforcement.api.instrumentation import Instrumentation
 from enforcement.api.journal import Journal
 from enforcement.api.paths import ROUTES
-from enforcement.api.wiring import Wiring
+from enforcement.api.worker_config import Wiring
 from enforcement.logs import Bridge, Log, place_of
 from enforcement.settings import Settings
 from enforcement.store.database import Database
@@ -64,29 +64,31 @@ def safety(unsafe: tuple[str, ...]) -> Safety:
     )
 
 
-def serve(wiring: Wiring) -> None:
+def serve(worker_config: Wiring) -> None:
     """Serve until told to stop."""
-    settings = wiring.settings
-    log = Log("worker", slot=wiring.slot, instance_id=wiring.instance_id)
+    settings = worker_config.settings
+    log = Log("worker", slot=worker_config.slot, instance_id=worker_config.instance_id)
     Bridge(log).install()
-    counters = CounterFile(Path(wiring.counter_path), settings.workers, metrics.layout(ROUTES))
-    slot = counters.slot(wiring.slot)
+    counters = CounterFile(
+        Path(worker_config.counter_path), settings.workers, metrics.layout(ROUTES)
+    )
+    slot = counters.slot(worker_config.slot)
     journal = Journal(
-        Path(wiring.journal_dir),
-        slot_number=wiring.slot,
+        Path(worker_config.journal_dir),
+        slot_number=worker_config.slot,
         workers=settings.workers,
         slot=slot,
         log=log,
     )
     parts = Parts(
-        wiring=wiring,
-        db=Database(store_settings(settings, wiring.slot), safety(settings.unsafe)),
+        worker_config=worker_config,
+        db=Database(store_settings(settings, worker_config.slot), safety(settings.unsafe)),
         counters=counters,
         slot=slot,
         journal=journal,
         log=log,
     )
-    app = Edge(build(parts), slot, log, settings.request_log, worker=wiring.slot)
+    app = Instrumentation(build(parts), slot, log, settings.request_log, worker=worker_config.slot)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -102,19 +104,19 @@ def serve(wiring: Wiring) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
-    listener = socket.socket(fileno=wiring.listener_fd)
+    listener = socket.socket(fileno=worker_config.listener_fd)
     uvicorn.Server(config).run(sockets=[listener])
 
 
 def main() -> None:
     """Read the wiring from the pipe named on the command line, then serve."""
     with os.fdopen(int(sys.argv[1]), "rb") as pipe:
-        wiring = msgspec.json.decode(pipe.read(), type=Wiring)
-    die_with(wiring.parent_pid)
+        worker_config = msgspec.json.decode(pipe.read(), type=Wiring)
+    die_with(worker_config.parent_pid)
     try:
-        serve(wiring)
+        serve(worker_config)
     except Exception as error:  # noqa: BLE001  # no traceback ever reaches a user
-        Log("worker", slot=wiring.slot).error(
+        Log("worker", slot=worker_config.slot).error(
             "worker_failed", error=type(error).__name__, detail=str(error), place=place_of(error)
         )
         sys.exit(1)

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import ApprovalState, Event
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.identity import Caller
 from enforcement.domain.routing import Routing, demand_reviewer
-from enforcement.domain.vocabulary import ApprovalState, Event
 
 MAX_NOTES_LENGTH: Final = 1000
 

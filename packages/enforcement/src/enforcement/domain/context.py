@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
+from enforcement.domain.enums import RiskClass
 from enforcement.domain.environment import is_production
 from enforcement.domain.money import ZERO, rounded
 from enforcement.domain.request import GateRequest
-from enforcement.domain.vocabulary import RiskClass
 
 LOOKBACK_DAYS: Final = 35
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import CreditPool
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.money import ZERO
 from enforcement.domain.request import line
-from enforcement.domain.vocabulary import CreditPool
 
 DEFAULT_SCOPE: Final = "default"
 _FAR: Final = {DEFAULT_SCOPE: 1}

@@ -17,12 +17,12 @@ from enforcement.domain import reasons
 from enforcement.domain.canonical import canonical_text, sha256_hex
 from enforcement.domain.context import ComputedContext, DailyCost, compute
 from enforcement.domain.credits import Draw
+from enforcement.domain.enums import Mode, Outcome, Source
 from enforcement.domain.money import ZERO, hourly_text, monthly_text
 from enforcement.domain.policy import Policy
 from enforcement.domain.request import GateRequest
 from enforcement.domain.routing import Routing, route
 from enforcement.domain.timestamps import rfc3339
-from enforcement.domain.vocabulary import Mode, Outcome, Source
 from enforcement.domain.waterfall import Funding, Stage, Standing, fund
 
 DIGEST_DOMAIN: Final = "enforcement.decision.v1"

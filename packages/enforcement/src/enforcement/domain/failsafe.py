@@ -13,11 +13,11 @@ import msgspec
 from enforcement.domain import reasons
 from enforcement.domain.context import compute
 from enforcement.domain.decision import Decision, Details, details_text, route_request
+from enforcement.domain.enums import Mode, Outcome
 from enforcement.domain.money import ZERO
 from enforcement.domain.policy import DEFAULT_POLICY, Policy
 from enforcement.domain.request import GateRequest
 from enforcement.domain.routing import Routing
-from enforcement.domain.vocabulary import Mode, Outcome
 
 OUTCOMES: Final = {
     Mode.SHADOW: Outcome.ALLOW,

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import PLAN_FEATURES, Feature, Permission, Plan, Role
 from enforcement.domain.errors import ForbiddenError
-from enforcement.domain.vocabulary import PLAN_FEATURES, Feature, Permission, Plan, Role
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

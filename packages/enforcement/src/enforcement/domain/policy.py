@@ -12,9 +12,9 @@ import msgspec
 
 from enforcement.domain import environment as env
 from enforcement.domain.canonical import canonical_text, check_storable, sha256_hex
+from enforcement.domain.enums import Mode, Permission, RiskClass, Role, Source
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.money import monthly, monthly_text, parse_monthly
-from enforcement.domain.vocabulary import Mode, Permission, RiskClass, Role, Source
 
 SCHEMA_VERSION: Final = "enforcement.policy.v1"
 MAX_ROUTING_RULES: Final = 64

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from enforcement.domain.vocabulary import Mode
+from enforcement.domain.enums import Mode
 
 NO_BUDGET_CONFIGURED: Final = "no_budget_configured"
 WITHIN_BUDGET: Final = "within_budget"

@@ -8,9 +8,9 @@ import msgspec
 
 from enforcement.domain import environment as env
 from enforcement.domain.canonical import Json, canonical_text, check_storable, sha256_hex
+from enforcement.domain.enums import Source
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.money import hourly_text, monthly_text, parse_hourly, parse_monthly
-from enforcement.domain.vocabulary import Source
 
 MAX_METADATA_BYTES: Final = 16_384
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import SettlementStatus
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.money import ZERO
-from enforcement.domain.vocabulary import SettlementStatus
 
 MIN_OVERDUE_S: Final = 60
 MAX_OVERDUE_S: Final = 604_800

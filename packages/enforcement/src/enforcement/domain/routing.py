@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import Permission, RiskClass, Role
 from enforcement.domain.environment import is_production
 from enforcement.domain.errors import ForbiddenError
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Policy, RoutingRule
-from enforcement.domain.vocabulary import Permission, RiskClass, Role
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ import msgspec
 
 from enforcement.domain.approvals import Approval
 from enforcement.domain.decision import Decision
+from enforcement.domain.enums import ApprovalState
 from enforcement.domain.errors import ConflictError, ForbiddenError, TokenError
 from enforcement.domain.money import hourly_text, monthly_text
-from enforcement.domain.vocabulary import ApprovalState
 
 AUDIENCE: Final = "enforcement_gate"
 TOKEN_TYPE: Final = "enforcement_approval"  # noqa: S105  # a type's name, not a secret

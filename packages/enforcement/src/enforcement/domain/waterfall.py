@@ -11,8 +11,8 @@ import msgspec
 
 from enforcement.domain import reasons
 from enforcement.domain.credits import Draw, Grant, draw, eligible, total
+from enforcement.domain.enums import CreditPool, StageStatus
 from enforcement.domain.money import ZERO
-from enforcement.domain.vocabulary import CreditPool, StageStatus
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

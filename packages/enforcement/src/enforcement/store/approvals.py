@@ -12,12 +12,12 @@ from enforcement.domain import tokens
 from enforcement.domain.approvals import Approval, check_notes
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.decision import Decision
+from enforcement.domain.enums import ApprovalState, Event, RiskClass
 from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
 from enforcement.domain.routing import route
 from enforcement.domain.tokens import Claims, Expectations
-from enforcement.domain.vocabulary import ApprovalState, Event, RiskClass
 from enforcement.store import records, reservations
 from enforcement.store.database import Database, Transaction
 

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
+from enforcement.domain.enums import Event
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly, monthly_text
 from enforcement.domain.request import line
-from enforcement.domain.vocabulary import Event
 from enforcement.domain.waterfall import Budget
 from enforcement.store.database import Database, Transaction
 

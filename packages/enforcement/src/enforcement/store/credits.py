@@ -7,9 +7,9 @@ from uuid import uuid4
 import msgspec
 
 from enforcement.domain.credits import Grant, check_grant
+from enforcement.domain.enums import CreditPool, Event
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly, monthly_text
-from enforcement.domain.vocabulary import CreditPool, Event
 from enforcement.store.database import Database, Transaction
 
 _LISTING = """

@@ -22,7 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from enforcement.domain.canonical import canonical_text
-from enforcement.domain.vocabulary import Event
+from enforcement.domain.enums import Event
 from enforcement.store import wire
 from enforcement.store.errors import (
     ConnectionLostError,
@@ -37,7 +37,7 @@ from enforcement.store.settings import Safety, StoreSettings
 
 if TYPE_CHECKING:
     from enforcement.domain.policy import Policy
-    from enforcement.store.flights import Flights
+    from enforcement.store.tenant_batcher import TenantBatcher
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -63,7 +63,7 @@ class Database:
         self.settings = settings
         self.safety = safety or Safety()
         self.policies: dict[UUID, Policy] = {}
-        self.gate_flights: Flights[Any, Any] | None = None
+        self.gate_flights: TenantBatcher[Any, Any] | None = None
         self._pool = make_pool(settings)
         self._drained_at = 0.0
         self._drain: asyncio.Task[None] | None = None
@@ -75,7 +75,7 @@ class Database:
     async def close(self) -> None:
         """Let what is under way end, then close the pool and every connection."""
         if self.gate_flights is not None:
-            await self.gate_flights.land()
+            await self.gate_flights.drain()
         if self._drain is not None:
             await self._drain
         await self._pool.close()

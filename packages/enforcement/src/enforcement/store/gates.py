@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from enforcement.domain.approvals import Approval
-from enforcement.domain.books import Books
+from enforcement.domain.balances import Balances
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.context import DailyCost
 from enforcement.domain.credits import Draw, Grant
@@ -29,7 +29,7 @@ from enforcement.domain.request import GateRequest
 from enforcement.store import records
 from enforcement.store.database import Database, Lease
 from enforcement.store.errors import EvaluationError, failsafe_reason
-from enforcement.store.flights import Flights
+from enforcement.store.tenant_batcher import TenantBatcher
 
 __all__ = [
     "Ask",
@@ -115,13 +115,15 @@ async def evaluate(
     return answer
 
 
-def _flights(db: Database) -> Flights[Ask, GateAnswer]:
+def _flights(db: Database) -> TenantBatcher[Ask, GateAnswer]:
     if db.gate_flights is None:
 
-        async def fly(asks: Sequence[Ask], deadline: float) -> list[GateAnswer | EnforcementError]:
+        async def execute(
+            asks: Sequence[Ask], deadline: float
+        ) -> list[GateAnswer | EnforcementError]:
             return await _fly(db, asks, deadline)
 
-        db.gate_flights = Flights[Ask, GateAnswer](fly)
+        db.gate_flights = TenantBatcher[Ask, GateAnswer](execute)
     return db.gate_flights
 
 
@@ -223,7 +225,7 @@ def _decide(
     db: Database, asks: Sequence[Ask], reading: _Reading, policy: Policy
 ) -> tuple[list[GateAnswer | EnforcementError], list[Entry]]:
     """Answer each request from the books as those before it leave them."""
-    books = Books(
+    books = Balances(
         committed_usd=monthly(reading.committed_usd),
         by_scope=reading.scopes,
         budgets=reading.budgets,

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.enums import Event
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Event
 from enforcement.store.database import Database, Transaction
 
 GATE: Final = "gate"

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from enforcement.domain.enums import Event
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import (
     DEFAULT_POLICY,
@@ -11,7 +12,6 @@ from enforcement.domain.policy import (
     materialise,
     read_policy,
 )
-from enforcement.domain.vocabulary import Event
 from enforcement.store.database import Database, Transaction
 
 

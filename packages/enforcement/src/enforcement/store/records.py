@@ -9,10 +9,10 @@ import msgspec
 from enforcement.domain.approvals import Approval
 from enforcement.domain.credits import Draw
 from enforcement.domain.decision import Decision
+from enforcement.domain.enums import ApprovalState
 from enforcement.domain.money import hourly_text, monthly_text
 from enforcement.domain.reservations import Reconciliation
 from enforcement.domain.routing import Routing
-from enforcement.domain.vocabulary import ApprovalState
 
 _DECISION: Final = msgspec.json.Decoder(Decision)
 _RECONCILIATION: Final = msgspec.json.Decoder(Reconciliation)

@@ -11,12 +11,12 @@ import msgspec
 from enforcement.domain import reservations as domain
 from enforcement.domain.approvals import check_notes
 from enforcement.domain.decision import Decision
+from enforcement.domain.enums import Event
 from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import ZERO, monthly, monthly_text
 from enforcement.domain.request import line
 from enforcement.domain.reservations import CreditReservation, Reconciliation, Settlement
-from enforcement.domain.vocabulary import Event
 from enforcement.store import records
 from enforcement.store.database import Database, Transaction
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from enforcement.domain.enums import CreditPool, Mode, Plan, Role, Source
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Entitlements, ModeMatrix, PolicyDocument, SourceModes
 from enforcement.domain.request import GateRequest, gate_request
-from enforcement.domain.vocabulary import CreditPool, Mode, Plan, Role, Source
 from enforcement.store import budgets, gates, limits, policies, tenants
 from enforcement.store import credits as grants
 from enforcement.store.database import Database

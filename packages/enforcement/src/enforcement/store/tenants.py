@@ -7,11 +7,11 @@ from uuid import UUID, uuid4, uuid5
 
 import msgspec
 
+from enforcement.domain.enums import Permission, Plan, Role
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly
 from enforcement.domain.request import line
-from enforcement.domain.vocabulary import Permission, Plan, Role
 from enforcement.store.database import Database, Transaction
 
 # Names map to ids by arithmetic: finding a tenant needs no query across tenants, which

@@ -33,8 +33,8 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
-from stressproof.faults.stage import HaltedError, Stage
-from stressproof.verify.failure.identities import fold
+from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
 
 PROFILE = "enforcement_failure_injection"
@@ -168,30 +168,30 @@ class Injection:
 
     def _inject(self) -> None:
         names = self._plan.scenarios
-        here = [name for name in names if not MATRIX[name].beside]
+        here = [name for name in names if not MATRIX[name].parallel]
         if not here:
             self._run_on_a_stage(names, main=True)
             return
         others = [name for name in names if name not in here]
-        beside = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
+        parallel = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
         if others:
-            beside.start()
+            parallel.start()
         try:
             self._run_on_a_stage(here, main=True)
         except HaltedError:
-            beside.finish()
+            parallel.finish()
             raise
         except BaseException:
             # Ours is the reason that is told; the other stage only has to be gone.
             self._halt.set()
-            beside.join()
+            parallel.join()
             raise
-        beside.finish()
+        parallel.finish()
 
     def _run_on_a_stage(self, names: Sequence[str], *, main: bool) -> None:
         plan = self._plan
         say = self._say if main else (lambda text: self._say(f"[beside] {text}"))
-        with Stage(
+        with Testbed(
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
         ) as stage:
             if main:

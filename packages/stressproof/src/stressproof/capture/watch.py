@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from stressproof.capture.plan import Plan
 from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.objectives.compile import Objectives
 from stressproof.objectives.expression import Threshold
-from stressproof.objectives.resolving import Objectives
-from stressproof.objectives.thresholds import Evaluator, Setting
+from stressproof.objectives.thresholds import EvaluationContext, Evaluator
 
 
 class ThresholdWatch:
@@ -24,7 +24,7 @@ class ThresholdWatch:
         self.crossed: tuple[Threshold, ...] = ()
         self._evaluator = Evaluator(
             objectives.thresholds,
-            Setting(
+            EvaluationContext(
                 objectives.endpoints(plan.record().endpoints),
                 users=plan.executor.max_users,
                 resolution_seconds=plan.resolution_seconds,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.cli.judging import now_us
+from stressproof.cli.verify_common import now_us
 from stressproof.errors import EvidenceError, InconclusiveError
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document, read_document

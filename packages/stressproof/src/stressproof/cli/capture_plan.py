@@ -23,8 +23,8 @@ from stressproof.load.executors import (
     Stage,
 )
 from stressproof.load.workload import Endpoint
+from stressproof.objectives.compile import Objectives, load
 from stressproof.objectives.parser import parse_threshold
-from stressproof.objectives.resolving import Objectives, load
 
 EXECUTORS = (
     "constant-vus",

@@ -14,16 +14,16 @@ from stressproof.capture.capture import Capture
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
 from stressproof.capture.watch import ThresholdWatch
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import OutputError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit, strongest
 from stressproof.load.run import StopFlag, Tick
-from stressproof.objectives.asking import ask
+from stressproof.objectives.compile import Objectives
+from stressproof.objectives.evaluating import ask
 from stressproof.objectives.outcome import Outcome
-from stressproof.objectives.resolving import Objectives
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
 
@@ -115,14 +115,14 @@ def run_capture(
             watch=ThresholdWatch(objectives, plan) if objectives.thresholds else None,
         ).run()
     if out is None:
-        result(encode(artifact).decode())
-        note(summary(artifact))
+        to_stdout(encode(artifact).decode())
+        to_stderr(summary(artifact))
     else:
         _keep(artifact, out, force=force)
-        result(summary(artifact))
-        result(f"artifact: {out}")
+        to_stdout(summary(artifact))
+        to_stdout(f"artifact: {out}")
     if came:
-        note("interrupted: the artifact holds what was measured and is marked as interrupted")
+        to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
         return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
     return _judge(artifact, objectives, enforce=enforce)
 
@@ -138,37 +138,37 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         write_atomic(rescue, iterencode(artifact))
         raise OutputError(error.message, hint=f"The artifact was saved as {rescue}.") from error
     if kept is not None:
-        note(f"the artifact that was there is now {kept}")
+        to_stderr(f"the artifact that was there is now {kept}")
 
 
 def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
     """Return the exit code, and say why it is not a pass."""
     if artifact.status == "preflight_failed":
-        note("preflight failed; no load was sent:")
+        to_stderr("preflight failed; no load was sent:")
         for failure in artifact.preflight.failures:
-            note(f"  {failure.endpoint}: {failure.error}")
-        note(f"  {_preflight_remedy(artifact)}")
+            to_stderr(f"  {failure.endpoint}: {failure.error}")
+        to_stderr(f"  {_preflight_remedy(artifact)}")
         return Exit.TARGET
     if artifact.status == "broken":
-        note("the run broke; the artifact holds what was measured until then")
+        to_stderr("the run broke; the artifact holds what was measured until then")
         return Exit.RUN
     codes = []
     if not artifact.evaluation.overall_meets_targets:
         missed = [one.run_index for one in artifact.evaluation.rounds if not one.meets_targets]
-        note(f"limits missed in round {', '.join(map(str, missed))}")
+        to_stderr(f"limits missed in round {', '.join(map(str, missed))}")
         codes.append(Exit.OBJECTIVES)
     answers = ask(objectives, artifact)
     for line in answers.lines:
-        note(line)
+        to_stderr(line)
     codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
     worst = artifact.generator.worst
     if worst.saturated:
-        note("inconclusive: the generator was the limit, not the target")
+        to_stderr("inconclusive: the generator was the limit, not the target")
         for reason in worst.saturated_reasons:
-            note(f"  {reason}")
+            to_stderr(f"  {reason}")
         codes.append(Exit.INCONCLUSIVE)
     if codes and not enforce:
-        note("exit 0 all the same: --enforce-thresholds was not given")
+        to_stderr("exit 0 all the same: --enforce-thresholds was not given")
         return Exit.PASS
     return strongest(codes or [Exit.PASS])
 

@@ -8,15 +8,15 @@ import click
 import msgspec
 from msgspec import Struct
 
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.burn import SloResult
+from stressproof.objectives.compile import Objectives, load
 from stressproof.objectives.config import FILE_NAME, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_threshold
-from stressproof.objectives.resolving import Objectives, load
 from stressproof.objectives.results import ThresholdResult
 
 FORMATS = ("text", "json")
@@ -49,7 +49,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     del parameter
     if not wanted or context.resilient_parsing:
         return
-    result(schema_text())
+    to_stdout(schema_text())
     context.exit(Exit.PASS)
 
 
@@ -106,14 +106,14 @@ def command(
             hint="Name the stress artifact that is judged.",
         )
     if evidence is None:
-        result(_as_json(objectives) if form == "json" else _in_words(objectives))
+        to_stdout(_as_json(objectives) if form == "json" else _in_words(objectives))
         return Exit.PASS
     found = answer(objectives, evidence, baseline, failure_evidence)
     if form == "text":
-        result("\n".join([*found.lines, _summary(found)]))
+        to_stdout("\n".join([*found.lines, _summary(found)]))
     else:
-        result(msgspec.json.encode(found).decode())
-        note(_summary(found))
+        to_stdout(msgspec.json.encode(found).decode())
+        to_stderr(_summary(found))
     return Exit(found.exit_code)
 
 
@@ -150,12 +150,12 @@ def answer(
         read_artifact,
         read_recoveries,
     )
-    from stressproof.objectives.asking import ask  # noqa: PLC0415  # likewise
-    from stressproof.objectives.likeness import (  # noqa: PLC0415  # likewise
+    from stressproof.objectives.comparability import (  # noqa: PLC0415  # likewise
         Capture,
         check_alike,
         check_baseline,
     )
+    from stressproof.objectives.evaluating import ask  # noqa: PLC0415  # likewise
 
     artifact = read_artifact(evidence)
     before = None if baseline is None else read_artifact(baseline)

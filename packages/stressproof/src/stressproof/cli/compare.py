@@ -7,14 +7,14 @@ import click
 import msgspec
 
 from stressproof.cli.artifact import read_artifact
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import StressproofError, UsageError
 from stressproof.exits import Exit
+from stressproof.objectives.comparability import Capture
 from stressproof.objectives.comparison import Comparison, Question, compare
+from stressproof.objectives.compile import load, quantile_ppm, share_of
 from stressproof.objectives.config import FILE_NAME
-from stressproof.objectives.likeness import Capture
 from stressproof.objectives.outcome import Outcome
-from stressproof.objectives.resolving import load, quantile_ppm, share_of
 
 
 def _share(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -83,10 +83,10 @@ def command(
     a, b = ([Capture(str(path), read_artifact(path)) for path in side] for side in sides)
     found = compare(a, b, question)
     if form == "json":
-        result(msgspec.json.encode(found).decode())
-        note(_verdict(found))
+        to_stdout(msgspec.json.encode(found).decode())
+        to_stderr(_verdict(found))
     else:
-        result("\n".join([*(figures.sentence for figures in found.figures), _verdict(found)]))
+        to_stdout("\n".join([*(figures.sentence for figures in found.figures), _verdict(found)]))
     return found.outcome.exit
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from stressproof.cli.demo_service import DemoService
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.run import Terminated
 from stressproof.errors import UsageError
 from stressproof.exits import Exit, strongest
@@ -84,10 +84,10 @@ def command(
     root = _checkout()
     folder = _new_folder(directory)
     run = _Run(root=root, folder=folder)
-    note(f"demo in {folder}: starting PostgreSQL and the enforcement service on free ports")
+    to_stderr(f"demo in {folder}: starting PostgreSQL and the enforcement service on free ports")
     try:
         with DemoService(folder.resolve(), workers=service_workers) as service:
-            note(
+            to_stderr(
                 f"service on {service.url}: {service_workers} workers, a tenant of 5,000 decisions"
             )
             run.step(
@@ -187,7 +187,7 @@ def _step(root: Path, name: str, command: list[str], environment: Mapping[str, s
     A signal to us reaches the child too (from the terminal, or passed on), and we wait for it to
     keep what it has.
     """
-    note(f"\n== {name}\n$ python {' '.join(command)}")
+    to_stderr(f"\n== {name}\n$ python {' '.join(command)}")
     with subprocess.Popen([sys.executable, *command], cwd=root, env=dict(environment)) as child:
         try:
             code = child.wait()
@@ -230,7 +230,7 @@ def _judge(run: _Run, *, with_failures: bool) -> None:
         )
         asked = ["--failure-evidence-path", str(run.failure)]
     else:
-        note("\nfailure injection was left out: the gate is asked for stress evidence only")
+        to_stderr("\nfailure injection was left out: the gate is asked for stress evidence only")
     run.step(
         "gate",
         GATE,
@@ -253,5 +253,5 @@ def _close(run: _Run) -> Exit:
             "    uv run enforcement serve        # then the commands of the README, by hand",
         ]
     lines.append(f"{'PASS' if code is Exit.PASS else 'NOT PASSED'}  exit {int(code)}")
-    result("\n".join(lines))
+    to_stdout("\n".join(lines))
     return code

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from stressproof.cli.numbers import LIMIT
-from stressproof.cli.output import result
+from stressproof.cli.output import to_stdout
+from stressproof.cli.param_types import LIMIT
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.confirmation import DECISION_MAX_AGE_HOURS, confirm
@@ -42,5 +42,5 @@ def command(decision: Path, max_age_hours: float) -> Exit:
         f"{WORD[outcome]}  {printable(str(decision))}: {held} of {len(results)} rules hold  "
         f"exit {int(code)}"
     )
-    result("\n".join(lines))
+    to_stdout("\n".join(lines))
     return code

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from stressproof.cli.gating import GateShowing, run_and_conclude, showing_options
+from stressproof.cli.gate_common import GateOutputOptions, run_and_conclude, showing_options
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked
 from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
+from stressproof.gate.request import GateRequest
 
 _VARIABLES = "\n".join(f"{setting.variable}: {setting.meaning}" for setting in SETTINGS)
 
@@ -26,7 +26,7 @@ def command(
 ) -> Exit:
     """Judge the evidence that the environment names, then run every quality step."""
 
-    def ask() -> Asked:
+    def ask() -> GateRequest:
         return read_settings(os.environ, {}, dry_run=dry_run)
 
-    return run_and_conclude(ENTERPRISE, GateShowing(form, decision_out, dry_run), ask)
+    return run_and_conclude(ENTERPRISE, GateOutputOptions(form, decision_out, dry_run), ask)

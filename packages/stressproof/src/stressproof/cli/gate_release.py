@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from stressproof.cli.gating import (
-    GateShowing,
+from stressproof.cli.gate_common import (
+    GateOutputOptions,
     flags_given,
     run_and_conclude,
     setting_options,
     showing_options,
 )
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.environment import read_settings
 from stressproof.gate.gate import RELEASE
+from stressproof.gate.request import GateRequest, Half
 
 
 @click.command(
@@ -53,7 +53,7 @@ def command(
     if without_failure_evidence and not evidence_only:
         raise click.UsageError("--without-failure-evidence needs --evidence-only")
 
-    def ask() -> Asked:
+    def ask() -> GateRequest:
         return read_settings(
             os.environ,
             flags_given(values),
@@ -62,5 +62,5 @@ def command(
         )
 
     return run_and_conclude(
-        RELEASE, GateShowing(form, decision_out, dry_run), ask, evidence_only=evidence_only
+        RELEASE, GateOutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.run import run
 from stressproof.exits import Exit
 
@@ -87,8 +87,8 @@ def command(
         command=shlex.join(sys.argv),
         environment=os.environ,
     )
-    note(f"injecting {', '.join(plan.scenarios)} with seed {plan.seed}")
-    artifact = Injection(plan, note).run()
+    to_stderr(f"injecting {', '.join(plan.scenarios)} with seed {plan.seed}")
+    artifact = Injection(plan, to_stderr).run()
     lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
@@ -99,7 +99,7 @@ def command(
     whole = not quick and len(plan.scenarios) == len(chosen([]))
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
-    result("\n".join(lines))
+    to_stdout("\n".join(lines))
     if any(one.status == "fail" for one in artifact.scenarios):
         return Exit.OBJECTIVES
     return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE

@@ -7,7 +7,7 @@ import sys
 from stressproof.errors import OutputError
 
 
-def result(text: str) -> None:
+def to_stdout(text: str) -> None:
     """Write what the command was asked for to stdout, ending in a newline.
 
     Raises:
@@ -29,7 +29,7 @@ def result(text: str) -> None:
         ) from error
 
 
-def note(text: str) -> None:
+def to_stderr(text: str) -> None:
     """Write a line for a person to stderr."""
     if sys.stderr is None:
         return

@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from stressproof.cli.output import note, silence_stdout
+from stressproof.cli.output import silence_stdout, to_stderr
 from stressproof.errors import StressproofError
 from stressproof.exits import Exit
 
@@ -71,22 +71,22 @@ def _explain(error: BaseException, name: str) -> Exit:
     if isinstance(error, SystemExit):
         return _known(error.code)
     if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
-        note(f"{name}: interrupted")
+        to_stderr(f"{name}: interrupted")
         return Exit.INTERRUPTED
     if isinstance(error, Terminated):
-        note(f"{name}: terminated")
+        to_stderr(f"{name}: terminated")
         return Exit.TERMINATED
     if _debugging():
         import traceback  # noqa: PLC0415  # 8 ms that only a developer needs
 
-        note("".join(traceback.format_exception(error)))
+        to_stderr("".join(traceback.format_exception(error)))
     code, lines = _words(error)
     for line in lines[:-1]:
-        note(line)
-    note(f"{name}: {lines[-1]}")
+        to_stderr(line)
+    to_stderr(f"{name}: {lines[-1]}")
     hint = getattr(error, "hint", "") if code is not Exit.INTERNAL else _REPORT
     if hint:
-        note(f"  {hint}")
+        to_stderr(f"  {hint}")
     return code
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from stressproof.cli.output import result
+from stressproof.cli.output import to_stdout
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.objectives.resolving import Objectives, load
+from stressproof.objectives.compile import Objectives, load
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +37,7 @@ def rules(file: Path) -> Exit:
     """Write Prometheus recording and alerting rules for the objectives of FILE."""
     from stressproof.objectives.prometheus import rules as rule_file  # noqa: PLC0415  # on use
 
-    result(rule_file(_load(file).slos))
+    to_stdout(rule_file(_load(file).slos))
     return Exit.PASS
 
 
@@ -47,10 +47,10 @@ def rules(file: Path) -> Exit:
 def judge(file: Path, evidence: Path) -> Exit:
     """Judge the objectives of FILE on the stress artifact EVIDENCE."""
     from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
-    from stressproof.objectives.asking import ask  # noqa: PLC0415  # likewise
+    from stressproof.objectives.evaluating import ask  # noqa: PLC0415  # likewise
 
     objectives = replace(_load(file), thresholds=())
     found = ask(objectives, read_artifact(evidence))
     code = found.outcome.exit
-    result("\n".join([*found.lines, f"{found.outcome.upper()} (exit {int(code)})"]))
+    to_stdout("\n".join([*found.lines, f"{found.outcome.upper()} (exit {int(code)})"]))
     return code

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from stressproof.cli import verify_failure, verify_stress
-from stressproof.cli.judging import (
-    Showing,
+from stressproof.cli.verify_common import (
+    OutputOptions,
     Unread,
     conclude,
     explain_option,
@@ -103,4 +103,4 @@ def command(
         verdict = verify_stress.judge_stress(
             file, document, verify_stress.requirements_from(flags), dry_run=dry_run
         )
-    return conclude(verdict, Showing(form, decision_out, dry_run))
+    return conclude(verdict, OutputOptions(form, decision_out, dry_run))

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from stressproof.cli.judging import (
+from stressproof.cli.param_types import LIMIT
+from stressproof.cli.verify_common import (
     CommandT,
-    Showing,
+    OutputOptions,
     Unread,
     check_commits,
     conclude,
@@ -19,7 +20,6 @@ from stressproof.cli.judging import (
     refuse_loosened,
     showing_options,
 )
-from stressproof.cli.numbers import LIMIT
 from stressproof.evidence.reading import Document
 from stressproof.evidence.references import look_up
 from stressproof.exits import Exit
@@ -136,4 +136,4 @@ def command(
         checkout=checkout,
         dry_run=dry_run,
     )
-    return conclude(verdict, Showing(form, decision_out, dry_run))
+    return conclude(verdict, OutputOptions(form, decision_out, dry_run))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from stressproof.cli.judging import (
+from stressproof.cli.param_types import LIMIT, WHOLE
+from stressproof.cli.verify_common import (
     CommandT,
-    Showing,
+    OutputOptions,
     Unread,
     check_commits,
     conclude,
@@ -18,7 +19,6 @@ from stressproof.cli.judging import (
     refuse_loosened,
     showing_options,
 )
-from stressproof.cli.numbers import LIMIT, WHOLE
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.verify.rule import Level
@@ -134,4 +134,4 @@ def command(
     asked = requirements_from(flags)
     refuse_loosened(loosened(asked), dry_run=dry_run)
     verdict = judge_stress(evidence_path, read_or_reason(evidence_path), asked, dry_run=dry_run)
-    return conclude(verdict, Showing(form, decision_out, dry_run))
+    return conclude(verdict, OutputOptions(form, decision_out, dry_run))

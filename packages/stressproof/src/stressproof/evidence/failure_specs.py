@@ -105,4 +105,4 @@ class ScenarioSpec(Struct, frozen=True):
     faults: tuple[FaultSpec, ...]
     checks: tuple[CheckSpec, ...]
     queries: tuple[str, ...]
-    beside: bool = False
+    parallel: bool = False

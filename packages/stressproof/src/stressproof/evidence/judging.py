@@ -44,7 +44,7 @@ class Difference(Struct, frozen=True):
     expected: object
 
 
-def bit(witness: Witness) -> bool:
+def took_effect(witness: Witness) -> bool:
     """Return whether a witness shows that its fault took effect."""
     return witness.during - witness.before >= witness.needs
 
@@ -165,7 +165,7 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
             f"{fault.id}: no proof that it bit: {witness.name} went from {witness.before} to "
             f"{witness.during}, needed {witness.needs} more"
             for witness in fault.witnesses
-            if not bit(witness)
+            if not took_effect(witness)
         ]
     for name, one in (("baseline", baseline), ("trial", trial)):
         if not one.checks:

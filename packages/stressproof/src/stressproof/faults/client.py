@@ -55,7 +55,7 @@ class _Connection:
         self.writer = writer
         self.used_at = time.monotonic()
 
-    def fit(self) -> bool:
+    def reusable(self) -> bool:
         """Return whether it can be used again."""
         fresh = time.monotonic() - self.used_at < _IDLE_S
         return fresh and not self.reader.at_eof() and self.reader.exception() is None
@@ -126,14 +126,14 @@ class Client:
             if connection is not None:
                 connection.drop()
 
-    async def stock(self, count: int, *, timeout_s: float) -> None:
+    async def preconnect(self, count: int, *, timeout_s: float) -> None:
         """Have so many connections at hand, so that as many requests leave at one moment.
 
         One that cannot be opened is left to the request that will want it, and to its code.
         """
         kept, self._idle = self._idle, []
         for connection in kept:
-            if connection.fit():
+            if connection.reusable():
                 self._idle.append(connection)
             else:
                 connection.drop()
@@ -149,7 +149,7 @@ class Client:
     async def _connection(self) -> _Connection:
         while self._idle:
             connection = self._idle.pop()
-            if connection.fit():
+            if connection.reusable():
                 return connection
             connection.drop()
         return await self._open()

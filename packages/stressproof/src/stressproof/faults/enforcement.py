@@ -15,7 +15,7 @@ from msgspec import Struct
 from stressproof.errors import RunError
 from stressproof.faults.client import Answer, served_by
 from stressproof.faults.load import Request
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 
 PREFIX = "/api/v1/enforcement"
 _LIFETIME_S = 4 * 3600
@@ -54,7 +54,7 @@ class Enforcement:
         run: Names this trial's effects; another trial's are not found under it.
     """
 
-    def __init__(self, stage: Stage, run: str) -> None:
+    def __init__(self, stage: Testbed, run: str) -> None:
         self.stage = stage
         self.run = run
         self._keys = itertools.count(1)
@@ -162,7 +162,7 @@ class Enforcement:
             )
         return answer.json()
 
-    def let_workers_learn(self, tenants: Iterable[Tenant]) -> None:
+    def warm_up(self, tenants: Iterable[Tenant]) -> None:
         """Ask for policy and limits until every worker has answered for each tenant.
 
         While the database is silent a worker falls back on what it last knew. Which worker takes a

@@ -247,7 +247,7 @@ class Load:
         The mix is dealt like cards: every so many requests hold exactly what the weights say, in
         an order of the seed's. Drawn one by one, a short fault could by chance miss a kind.
         """
-        deck = [make for weight, make in mix for _ in range(weight)]
+        weighted_order = [make for weight, make in mix for _ in range(weight)]
         hand: list[Callable[[random.Random], Request]] = []
         number = 0
         while True:
@@ -262,7 +262,7 @@ class Load:
                 self._failure = RunError(f"{_OUTSTANDING} requests are under way")
                 return
             if not hand:
-                hand = self._rng.sample(deck, len(deck))
+                hand = self._rng.sample(weighted_order, len(weighted_order))
             self._launch(hand.pop()(self._rng), due_ns)
 
     def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
@@ -327,7 +327,7 @@ class Load:
 
     async def _burst(self, requests: Sequence[Request]) -> list[Done]:
         # Who must open a connection first is late, and whoever had one would win every race.
-        await self._client.stock(len(requests), timeout_s=self._timeout_s)
+        await self._client.preconnect(len(requests), timeout_s=self._timeout_s)
         now = time.monotonic_ns()
         done: list[Done] = []
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from msgspec import Struct, to_builtins
 
 from stressproof.errors import RunError
-from stressproof.faults.flow import Rules, Tally
-from stressproof.faults.pair import Pair, Side
+from stressproof.faults.link import Link, Side
+from stressproof.faults.stream import Rules, Tally
 from stressproof.faults.toxics import (
     DIRECTIONS,
     Bandwidth,
@@ -81,7 +81,7 @@ class Proxy:
         self._toxics: list[Toxic] = []
         self._left: dict[type[Toxic], int] = {}
         self._rules: dict[Direction, Rules] = {direction: Rules() for direction in DIRECTIONS}
-        self._pairs: set[Pair] = set()
+        self._links: set[Link] = set()
         self._events: deque[dict[str, Any]] = deque(maxlen=_EVENTS)
         self._event_number = 0
         self._server: asyncio.Server | None = None
@@ -123,7 +123,7 @@ class Proxy:
         self._server = await loop.create_server(self._accept, sock=listener, backlog=_BACKLOG)
 
     def _accept(self) -> Side:
-        return Pair(self, self.counters.pairs_opened + 1).client
+        return Link(self, self.counters.pairs_opened + 1).client
 
     async def switch(self, toxics: list[Toxic]) -> int:
         """Replace all toxics at once, for every connection, and return when (monotonic ns).
@@ -145,11 +145,11 @@ class Proxy:
             self._server.close()
             self._server = None
             self._reserved = self._bind()
-        for pair in list(self._pairs):
+        for link in list(self._links):
             if down or self._has(ResetPeer):
-                self._reset(pair, "down" if down else "reset_peer")
+                self._reset(link, "down" if down else "reset_peer")
             else:
-                pair.switched()
+                link.switched()
         effective = time.monotonic_ns()
         self.log("switch", toxics=plain(toxics))
         if not down and self._server is None:
@@ -159,10 +159,10 @@ class Proxy:
 
     async def reset_pairs(self) -> int:
         """Reset every live pair once, idle ones too; toxics stay. Returns how many."""
-        pairs = list(self._pairs)
-        for pair in pairs:
-            self._reset(pair, "reset_peer")
-        return len(pairs)
+        links = list(self._links)
+        for link in links:
+            self._reset(link, "reset_peer")
+        return len(links)
 
     async def close(self) -> None:
         """Stop listening and end every pair."""
@@ -172,8 +172,8 @@ class Proxy:
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
-        for pair in list(self._pairs):
-            pair.close(reset=True)
+        for link in list(self._links):
+            link.close(reset=True)
 
     def rules(self, direction: Direction) -> Rules:
         """Return what shapes one direction now."""
@@ -185,33 +185,33 @@ class Proxy:
             return None
         return next((toxic for toxic in self._toxics if isinstance(toxic, kind)), None)
 
-    def spend(self, toxic: CutAfterCommit | CutBeforeCommit, pair: Pair, **details: Any) -> None:
+    def spend(self, toxic: CutAfterCommit | CutBeforeCommit, link: Link, **details: Any) -> None:
         """Count one cut; the last one disarms the toxic, and lets go what others hold."""
         kind = type(toxic)
         self._left[kind] -= 1
         self.counters.cuts += 1
         self.counters.resets_by_toxic += 1
         name = "cut_after_commit" if kind is CutAfterCommit else "cut_before_commit"
-        self.log(name, pair=pair.number, left=self._left[kind], **details)
+        self.log(name, link=link.number, left=self._left[kind], **details)
         if self._left[kind] == 0:
-            for other in self._pairs - {pair}:
+            for other in self._links - {link}:
                 other.switched()
 
-    def opened(self, pair: Pair) -> None:
+    def opened(self, link: Link) -> None:
         """Count a new pair; under ``reset_peer`` it does not live long."""
         self.counters.pairs_opened += 1
         self.counters.pairs_live += 1
-        self._pairs.add(pair)
-        self.log("open", pair=pair.number)
+        self._links.add(link)
+        self.log("open", link=link.number)
         if self._has(ResetPeer) or self._has(Down):
-            self._reset(pair, "reset_peer")
+            self._reset(link, "reset_peer")
 
-    def ended(self, pair: Pair, *, reset: bool) -> None:
+    def ended(self, link: Link, *, reset: bool) -> None:
         """Count a pair's end."""
-        self._pairs.discard(pair)
+        self._links.discard(link)
         self.counters.pairs_live -= 1
         self.counters.pairs_reset += reset
-        self.log("reset" if reset else "close", pair=pair.number)
+        self.log("reset" if reset else "close", link=link.number)
 
     def log(self, what: str, **details: Any) -> None:
         """Note an event with its monotonic time in nanoseconds."""
@@ -223,9 +223,9 @@ class Proxy:
         """Return the events kept with a number above one."""
         return [event for event in self._events if event["number"] > after]
 
-    def pairs(self) -> list[dict[str, int]]:
+    def links(self) -> list[dict[str, int]]:
         """Return the ports of every live pair, on both sides of us."""
-        return [pair.ports() for pair in self._pairs]
+        return [link.ports() for link in self._links]
 
     def snapshot(self) -> dict[str, Any]:
         """Return everything counted, as plain values."""
@@ -240,10 +240,10 @@ class Proxy:
     def _has(self, kind: type[Toxic]) -> bool:
         return any(isinstance(toxic, kind) for toxic in self._toxics)
 
-    def _reset(self, pair: Pair, by: str) -> None:
+    def _reset(self, link: Link, by: str) -> None:
         self.counters.resets_by_toxic += 1
-        self.log(by, pair=pair.number)
-        pair.close(reset=True)
+        self.log(by, link=link.number)
+        link.close(reset=True)
 
 
 def _rules(toxics: list[Toxic], direction: Direction) -> Rules:

@@ -114,8 +114,8 @@ class ProxyProcess:
 
     def client_port_of(self, server_port: int) -> int | None:
         """Return the client's port of the pair that reaches the server from one of our ports."""
-        pairs = self._command({"do": "pairs"})["pairs"]
-        found = [pair["client_port"] for pair in pairs if pair["server_port"] == server_port]
+        links = self._command({"do": "pairs"})["pairs"]
+        found = [link["client_port"] for link in links if link["server_port"] == server_port]
         return int(found[0]) if found else None
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:

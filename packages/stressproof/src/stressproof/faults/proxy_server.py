@@ -30,12 +30,12 @@ async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
             effective = await proxy.switch(parse(command.get("toxics")))
             return {"effective_ns": effective, "before": before, "state": proxy.snapshot()}
         case "reset":
-            pairs = await proxy.reset_pairs()
-            return {"pairs": pairs, "before": before, "state": proxy.snapshot()}
+            links = await proxy.reset_pairs()
+            return {"pairs": links, "before": before, "state": proxy.snapshot()}
         case "state":
             return {"state": before}
         case "pairs":
-            return {"pairs": proxy.pairs()}
+            return {"pairs": proxy.links()}
         case "events":
             return {"events": proxy.events(int(command.get("after", 0)))}
         case other:

@@ -9,8 +9,8 @@ from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_specs import ScenarioSpec
 from stressproof.evidence.judging import judge_scenario, passed_titles, seconds
 from stressproof.faults.scenarios import SCRIPTS
-from stressproof.faults.stage import Stage
-from stressproof.faults.trial import Script, TrialRun
+from stressproof.faults.testbed import Testbed
+from stressproof.faults.trial import ScenarioDriver, TrialRun
 
 MATRIX_PATH = "docs/ops/enforcement_failure_injection_matrix.md"
 _TAIL_LINES = 10
@@ -32,13 +32,13 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def run_scenario(
-    stage: Stage,
+    stage: Testbed,
     spec: ScenarioSpec,
     *,
     seed: int,
     position: int = 0,
     command: str = "",
-    script: Callable[[], Script] | None = None,
+    script: Callable[[], ScenarioDriver] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Scenario:
     """Run one scenario on a stage that is set.
@@ -58,8 +58,8 @@ def run_scenario(
     make = SCRIPTS[spec.id] if script is None else script
     stamp = f"{time.time_ns() // 1_000_000:x}"
     say(f"{spec.id}: {spec.title}: baseline")
-    calm = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)
-    baseline = calm.run()
+    baseline_actions = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)
+    baseline = baseline_actions.run()
     say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
     faulty = TrialRun(stage, _on(spec, make), spec.faults, run=f"{stamp}f", seed=seed, say=say)
     trial = faulty.run()
@@ -80,7 +80,7 @@ def run_scenario(
     )
 
 
-def _on(spec: ScenarioSpec, make: Callable[[], Script]) -> Script:
+def _on(spec: ScenarioSpec, make: Callable[[], ScenarioDriver]) -> ScenarioDriver:
     script = make()
     script.spec = spec
     return script

@@ -12,7 +12,7 @@ from stressproof.evidence.failure import Witness
 from stressproof.faults.injector import Injector
 from stressproof.faults.processes import ProcessRef, lives, send, wait_for, workers_of
 from stressproof.faults.sockets import owner_of
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.toxics import Timeout
 
 _RESPAWN_TIMEOUT_S = 30.0
@@ -120,7 +120,7 @@ class KillHoldingWorker(KillWorker):
 
     kind: ClassVar[str] = "kill_worker"
 
-    def __init__(self, stage: Stage, sessions: str) -> None:
+    def __init__(self, stage: Testbed, sessions: str) -> None:
         super().__init__(stage.master, stage.workers)
         self._stage = stage
         self._sessions = sessions

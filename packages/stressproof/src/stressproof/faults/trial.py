@@ -25,7 +25,7 @@ from stressproof.evidence.operations import EFFECT_COLUMNS
 from stressproof.faults.enforcement import Enforcement, failsafe_id
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 
 REQUEST_TIMEOUT_S = 8.0
 _OBSERVE_S = 0.04
@@ -34,7 +34,7 @@ _QUIET_S = 20.0
 _LOG_LINES = 200
 
 
-class Script(Protocol):
+class ScenarioDriver(Protocol):
     """What a scenario brings beside its data: how to prepare, what to ask, how to inject."""
 
     spec: ScenarioSpec
@@ -47,15 +47,15 @@ class Script(Protocol):
         """Return what the load asks for."""
         ...
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         ...
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Return whether a fault has done all it can before its time is up."""
         ...
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Do in a baseline what faults do by force: spend a token once, settle once."""
         ...
 
@@ -84,8 +84,8 @@ class TrialRun:
 
     def __init__(
         self,
-        stage: Stage,
-        script: Script,
+        stage: Testbed,
+        script: ScenarioDriver,
         faults: Sequence[FaultSpec],
         *,
         run: str,
@@ -125,7 +125,7 @@ class TrialRun:
             self._let_finish(load, time.monotonic_ns())
             timed = [self._inject(fault, load) for fault in self._faults]
             if not self._faults:
-                self._script.calm(load)
+                self._script.baseline_actions(load)
             still_open = load.settle(_SETTLE_S)
             self._say(f"settled: {len(still_open)} effects stay unknown")
         finally:
@@ -158,7 +158,7 @@ class TrialRun:
             injector.inject(self._stage.active)
             self._say(f"{fault.id}: {fault.how}")
             until = injector.effective_ns + fault.lasts_us * 1000
-            while time.monotonic_ns() < until and not self._script.over(fault, injector):
+            while time.monotonic_ns() < until and not self._script.is_finished(fault, injector):
                 injector.observe()
                 self._check_stop_conditions(load)
                 time.sleep(_OBSERVE_S)

@@ -16,11 +16,11 @@ from stressproof.evidence.reading import (
     UnreadableEvidenceError,
     read_document,
 )
-from stressproof.gate.asked import Half
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import DECISION_SCHEMA
+from stressproof.gate.request import Half
 from stressproof.verify.instants import HOUR_US, parse_instant
-from stressproof.verify.rule import Judgement, Result, rule, words
+from stressproof.verify.rule import Judgement, Result, prose, rule
 
 DECISION_MAX_AGE_HOURS = 24.0
 _SKEW_US = 60 * 1_000_000
@@ -78,7 +78,7 @@ def accepted(case: Confirmation, judgement: Judgement) -> None:
     judgement.check(decision.accepted, "accepted", decision.accepted, True)  # noqa: FBT003
     judgement.check(decision.exit_code == 0, "exit_code", decision.exit_code, 0)
     kinds = [each.kind for each in decision.evidence]
-    judgement.check(Half.STRESS in kinds, "evidence", kinds, words("stress evidence among it"))
+    judgement.check(Half.STRESS in kinds, "evidence", kinds, prose("stress evidence among it"))
 
 
 @rule(
@@ -92,14 +92,14 @@ def age(case: Confirmation, judgement: Judgement) -> None:
     text = case.decision.decided_at
     decided_us = None if text is None else parse_instant(text)
     if decided_us is None:
-        judgement.cannot_tell("decided_at", text, words("an RFC 3339 time"), _AGAIN)
+        judgement.inconclusive("decided_at", text, prose("an RFC 3339 time"), _AGAIN)
         return
     age_us = case.now_us - decided_us
     judgement.check(
         -_SKEW_US <= age_us <= case.max_age_hours * HOUR_US,
         "decided_at",
-        words(f"{age_us / HOUR_US:.1f} h old"),
-        words(f"at most {case.max_age_hours:g} h"),
+        prose(f"{age_us / HOUR_US:.1f} h old"),
+        prose(f"at most {case.max_age_hours:g} h"),
     )
 
 
@@ -113,11 +113,11 @@ def commit(case: Confirmation, judgement: Judgement) -> None:
     """HEAD is the decision's commit, or only evidence came after it, and the tree is clean."""
     checkout, wanted = case.checkout, case.decision.commit
     if checkout.head is None:
-        judgement.cannot_tell("HEAD", words(checkout.why_unknown or "unknown"), wanted)
+        judgement.inconclusive("HEAD", prose(checkout.why_unknown or "unknown"), wanted)
         return
     judgement.check(wanted in same_builds(checkout, [wanted]), "HEAD", checkout.head, wanted)
     judgement.check(
-        checkout.is_clean, "HEAD", words("with local changes"), words("a clean checkout")
+        checkout.is_clean, "HEAD", prose("with local changes"), prose("a clean checkout")
     )
 
 
@@ -133,7 +133,7 @@ def evidence(case: Confirmation, judgement: Judgement) -> None:
         judgement.check(
             judged.sha256 is not None and digest == judged.sha256,
             judged.path,
-            digest or words("not readable"),
+            digest or prose("not readable"),
             judged.sha256,
         )
 

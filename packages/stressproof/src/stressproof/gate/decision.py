@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from stressproof.exits import Exit, strongest
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.checkout import Checkout
-from stressproof.gate.running import StepReport
+from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.step_runner import StepReport
 from stressproof.verify.instants import show_instant
 from stressproof.verify.rule import Outcome, Result
 from stressproof.verify.verdict import Verdict
@@ -81,7 +81,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 def decide(
     gate: str,
-    asked: Asked,
+    asked: GateRequest,
     checkout: Checkout,
     *,
     verdicts: Sequence[Verdict],

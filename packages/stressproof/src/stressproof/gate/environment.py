@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.gate.asked import Asked, Half
+from stressproof.gate.request import GateRequest, Half
 from stressproof.verify.rule import show
 
 STRESS_PREFIX = "ENFORCEMENT_STRESS_EVIDENCE_"
@@ -188,7 +188,7 @@ def read_settings(
     *,
     required: Collection[Half] = (),
     dry_run: bool = False,
-) -> Asked:
+) -> GateRequest:
     """Return what the caller asks: a flag counts before its variable, that before the protocol.
 
     Args:
@@ -227,13 +227,13 @@ def read_settings(
     return asked
 
 
-def _ask(given: Mapping[str, Value], required: Collection[Half], *, dry_run: bool) -> Asked:
+def _ask(given: Mapping[str, Value], required: Collection[Half], *, dry_run: bool) -> GateRequest:
     limits: dict[Half, dict[str, Value]] = {half: {} for half in Half}
     for setting in SETTINGS:
         if setting.field and setting.variable in given:
             limits[setting.half][setting.field] = given[setting.variable]
-    plain = Asked()
-    return Asked(
+    plain = GateRequest()
+    return GateRequest(
         stress_path=str(given.get(STRESS_PREFIX + "PATH", "")),
         stress_required=Half.STRESS in required or given.get(STRESS_PREFIX + "REQUIRED") is True,
         stress=msgspec.structs.replace(plain.stress, **limits[Half.STRESS]),

@@ -14,7 +14,7 @@ from stressproof.evidence.reading import (
     read_document,
 )
 from stressproof.evidence.references import look_up
-from stressproof.gate.asked import Asked, Half
+from stressproof.gate.request import GateRequest, Half
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import references_of
 from stressproof.verify.stress import verifier as stress_verifier
@@ -24,7 +24,7 @@ from stressproof.verify.verdict import Verdict, unread
 Unread = UnreadableEvidenceError | AbsentEvidenceError
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class LoadedEvidence(Struct, frozen=True, kw_only=True):
     """What was read of one half.
 
     Attributes:
@@ -52,7 +52,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         return commit if isinstance(commit, str) else None
 
 
-def read_halves(asked: Asked, root: Path) -> list[Reading]:
+def read_halves(asked: GateRequest, root: Path) -> list[LoadedEvidence]:
     """Read every half that has a path, once; what cannot be read is kept as its reason.
 
     Args:
@@ -62,16 +62,18 @@ def read_halves(asked: Asked, root: Path) -> list[Reading]:
     return [_read(half, asked.path(half), root) for half in Half if asked.path(half)]
 
 
-def _read(half: Half, path: str, root: Path) -> Reading:
+def _read(half: Half, path: str, root: Path) -> LoadedEvidence:
     try:
         document = read_document(path)
     except (UnreadableEvidenceError, AbsentEvidenceError) as error:
-        return Reading(half=half, path=path, document=error)
+        return LoadedEvidence(half=half, path=path, document=error)
     files = look_up(references_of(document.data), root, Path(path)) if half is Half.FAILURE else {}
-    return Reading(half=half, path=path, document=document, files=files)
+    return LoadedEvidence(half=half, path=path, document=document, files=files)
 
 
-def judge(reading: Reading, asked: Asked, commits: tuple[str, ...], now_us: int) -> Verdict:
+def judge(
+    reading: LoadedEvidence, asked: GateRequest, commits: tuple[str, ...], now_us: int
+) -> Verdict:
     """Return the verdict on one half, read or not.
 
     Args:

@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
-from stressproof.gate.evidence import Reading, judge, now_us, read_halves
+from stressproof.gate.evidence import LoadedEvidence, judge, now_us, read_halves
 from stressproof.gate.objectives import read_objectives
 from stressproof.gate.project import read_steps
-from stressproof.gate.rules import BEFORE_STEPS, Aftermath, GateCase, unchanged
-from stressproof.gate.running import (
+from stressproof.gate.request import GateRequest
+from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
+from stressproof.gate.step_runner import (
     NESTING_MARKER,
     StepReport,
     missing_tool,
@@ -42,7 +42,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     """
 
     checkout: Checkout
-    readings: list[Reading]
+    readings: list[LoadedEvidence]
     verdicts: list[Verdict]
     checks: list[Result]
 
@@ -68,7 +68,7 @@ def refuse_to_nest(environment: Mapping[str, str] = os.environ) -> None:
         )
 
 
-def judge_evidence(asked: Asked, folder: Path) -> Judged:
+def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
     """Read both halves and judge them, every reason of either kept.
 
     Args:
@@ -94,7 +94,7 @@ def judge_evidence(asked: Asked, folder: Path) -> Judged:
     )
 
 
-def decide_on_evidence(gate: str, asked: Asked, folder: Path) -> Decision:
+def decide_on_evidence(gate: str, asked: GateRequest, folder: Path) -> Decision:
     """Run the evidence steps of a gate alone; what comes out releases nothing."""
     refuse_to_nest()
     judged = judge_evidence(asked, folder)
@@ -112,11 +112,11 @@ def decide_on_evidence(gate: str, asked: Asked, folder: Path) -> Decision:
 
 def run_gate(
     gate: str,
-    asked: Asked,
+    asked: GateRequest,
     folder: Path,
     *,
-    told_judged: Callable[[Judged], None],
-    tell: Callable[[str], None],
+    on_judged: Callable[[Judged], None],
+    on_line: Callable[[str], None],
 ) -> Decision:
     """Run a whole gate: the evidence first, the quality steps only where it holds.
 
@@ -124,8 +124,8 @@ def run_gate(
         gate: What the gate is called.
         asked: What it asks.
         folder: Where it runs.
-        told_judged: Is given the evidence steps' outcome before any quality step runs.
-        tell: Is given the lines of the quality steps.
+        on_judged: Is given the evidence steps' outcome before any quality step runs.
+        on_line: Is given the lines of the quality steps.
 
     Raises:
         UsageError: The gate would nest, or the project names no steps.
@@ -133,8 +133,8 @@ def run_gate(
     refuse_to_nest()
     judged = judge_evidence(asked, folder)
     steps = read_steps(Path(judged.checkout.root))
-    told_judged(judged)
-    reports = _run_or_say_why_not(steps, asked, judged, tell)
+    on_judged(judged)
+    reports = _run_or_say_why_not(steps, asked, judged, on_line)
     checks = list(judged.checks)
     if any(report.returncode is not None for report in reports):
         checks.append(_look_again(asked, folder, judged))
@@ -151,7 +151,7 @@ def run_gate(
 
 
 def _run_or_say_why_not(
-    steps: Sequence[Step], asked: Asked, judged: Judged, tell: Callable[[str], None]
+    steps: Sequence[Step], asked: GateRequest, judged: Judged, on_line: Callable[[str], None]
 ) -> list[StepReport]:
     missing = {step.name: missing_tool(step) for step in steps}
     if judged.blocks:
@@ -161,17 +161,17 @@ def _run_or_say_why_not(
     elif any(missing.values()):
         why = "tools are missing"
     else:
-        return list(run_steps(steps, Path(judged.checkout.root), tell))
+        return list(run_steps(steps, Path(judged.checkout.root), on_line))
     return [
         without_tool(step, missing[step.name]) if missing[step.name] else not_run(step, why)
         for step in steps
     ]
 
 
-def _look_again(asked: Asked, folder: Path, judged: Judged) -> Result:
+def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     """Judge whether evidence and checkout are what they were before the quality steps."""
     after = read_checkout(folder)
     now = read_halves(asked, Path(judged.checkout.root))
     return unchanged.apply(
-        Aftermath(before=judged.checkout, after=after, judged=judged.readings, now=now)
+        PostRunState(before=judged.checkout, after=after, judged=judged.readings, now=now)
     )

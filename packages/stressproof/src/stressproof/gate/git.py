@@ -74,8 +74,8 @@ def ask(folder: Path, *arguments: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise GitSilentError(f"git did not answer within {TIMEOUT_S} s") from error
     if answer.returncode:
-        words = answer.stderr.decode(errors="replace").strip().splitlines()
-        raise GitSilentError(words[0] if words else f"git ended with {answer.returncode}")
+        prose = answer.stderr.decode(errors="replace").strip().splitlines()
+        raise GitSilentError(prose[0] if prose else f"git ended with {answer.returncode}")
     return answer.stdout.decode(errors="surrogateescape")
 
 

@@ -12,14 +12,14 @@ import msgspec
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
-from stressproof.gate.asked import Half
-from stressproof.gate.evidence import Reading
+from stressproof.gate.evidence import LoadedEvidence
+from stressproof.gate.request import Half
 from stressproof.objectives.config import FILE_NAME
 
 if TYPE_CHECKING:
-    from stressproof.objectives.asking import Answers
+    from stressproof.objectives.compile import Objectives
+    from stressproof.objectives.evaluating import Answers
     from stressproof.objectives.recoveries import FaultRecovery
-    from stressproof.objectives.resolving import Objectives
 
 
 def read_objectives(root: Path) -> "Objectives | None":
@@ -34,19 +34,19 @@ def read_objectives(root: Path) -> "Objectives | None":
     path = root / FILE_NAME
     if not path.exists():
         return None
-    from stressproof.objectives.resolving import load  # noqa: PLC0415  # see above
+    from stressproof.objectives.compile import load  # noqa: PLC0415  # see above
 
     objectives = load(path)
     return objectives if objectives.thresholds or objectives.slos else None
 
 
-def answers(objectives: "Objectives", readings: Sequence[Reading]) -> "Answers | None":
+def answers(objectives: "Objectives", readings: Sequence[LoadedEvidence]) -> "Answers | None":
     """Return how each objective comes out; None where no measurements are carried.
 
     That figures follow from measurements, and recoveries from operations, is the verdicts' affair:
     whatever is wrong with them blocks by itself.
     """
-    from stressproof.objectives.asking import ask  # noqa: PLC0415  # see above
+    from stressproof.objectives.evaluating import ask  # noqa: PLC0415  # see above
 
     artifact = _stress_artifact(readings)
     if artifact is None:
@@ -54,14 +54,14 @@ def answers(objectives: "Objectives", readings: Sequence[Reading]) -> "Answers |
     return ask(objectives, artifact, recoveries=_recoveries(readings))
 
 
-def _data(readings: Sequence[Reading], half: Half) -> object:
+def _data(readings: Sequence[LoadedEvidence], half: Half) -> object:
     for reading in readings:
         if reading.half is half and isinstance(reading.document, Document):
             return reading.document.data
     return None
 
 
-def _stress_artifact(readings: Sequence[Reading]) -> StressArtifact | None:
+def _stress_artifact(readings: Sequence[LoadedEvidence]) -> StressArtifact | None:
     data = _data(readings, Half.STRESS)
     if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
         return None
@@ -71,7 +71,7 @@ def _stress_artifact(readings: Sequence[Reading]) -> StressArtifact | None:
         return None
 
 
-def _recoveries(readings: Sequence[Reading]) -> tuple["FaultRecovery", ...]:
+def _recoveries(readings: Sequence[LoadedEvidence]) -> tuple["FaultRecovery", ...]:
     from stressproof.objectives.recoveries import recoveries_of  # noqa: PLC0415  # see above
 
     try:

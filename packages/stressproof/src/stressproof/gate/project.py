@@ -25,7 +25,7 @@ def read_steps(root: Path) -> tuple[Step, ...]:
     path = root / FILE_NAME
     if path.exists():
         # Thresholds and their grammar come with it; a project without the file needs none of that.
-        from stressproof.objectives.resolving import load  # noqa: PLC0415
+        from stressproof.objectives.compile import load  # noqa: PLC0415
 
         steps = load(path).steps
     else:

@@ -7,16 +7,16 @@ from msgspec import Struct
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.checkout import EVIDENCE_FOLDER, Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
-from stressproof.gate.evidence import Reading
+from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
+from stressproof.gate.request import GateRequest, Half
 from stressproof.objectives.outcome import Outcome
-from stressproof.verify.rule import Judgement, Rule, rule, words
+from stressproof.verify.rule import Judgement, Rule, prose, rule
 
 if TYPE_CHECKING:
-    from stressproof.objectives.resolving import Objectives
+    from stressproof.objectives.compile import Objectives
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
@@ -33,9 +33,9 @@ class GateCase(Struct, frozen=True, kw_only=True):
         objectives: The project's own; None where it has none.
     """
 
-    asked: Asked
+    asked: GateRequest
     checkout: Checkout
-    readings: Sequence[Reading]
+    readings: Sequence[LoadedEvidence]
     objectives: "Objectives | None" = None
 
 
@@ -46,10 +46,10 @@ def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
         if each.half is half and each.form is Form.PATH
     )
     if case.asked.path(half):
-        judgement.held()
+        judgement.passed()
     elif case.asked.is_required(half):
-        judgement.cannot_tell(
-            variable, words("no path"), words("the path of the artifact"), f"Set it, or {flag}."
+        judgement.inconclusive(
+            variable, prose("no path"), prose("the path of the artifact"), f"Set it, or {flag}."
         )
     else:
         judgement.skip(f"{half} evidence was not asked for")
@@ -88,11 +88,11 @@ def known_commit(case: GateCase, judgement: Judgement) -> None:
     if not case.asked.judges_evidence:
         judgement.skip(_NOTHING_JUDGED)
     elif case.checkout.head is None:
-        judgement.cannot_tell(
-            "HEAD", words(case.checkout.why_unknown or "unknown"), words("a commit")
+        judgement.inconclusive(
+            "HEAD", prose(case.checkout.why_unknown or "unknown"), prose("a commit")
         )
     else:
-        judgement.held()
+        judgement.passed()
 
 
 @rule(
@@ -110,12 +110,12 @@ def clean(case: GateCase, judgement: Judgement) -> None:
         judgement.skip("the commit is not known")
         return
     changes = case.checkout.changes
-    judgement.held()
+    judgement.passed()
     for path in changes[:_PATHS_SHOWN]:
-        judgement.fail(path, words("differs from HEAD"), words("as HEAD has it"))
+        judgement.fail(path, prose("differs from HEAD"), prose("as HEAD has it"))
     if len(changes) > _PATHS_SHOWN:
-        more = words(f"{len(changes) - _PATHS_SHOWN} more that differ")
-        judgement.fail("$", more, words("as HEAD has them"))
+        more = prose(f"{len(changes) - _PATHS_SHOWN} more that differ")
+        judgement.fail("$", more, prose("as HEAD has them"))
 
 
 @rule(
@@ -132,9 +132,9 @@ def history(case: GateCase, judgement: Judgement) -> None:
     for reading in case.readings:
         commit = reading.claimed_commit
         if commit is not None and not knows(case.checkout, commit):
-            judgement.cannot_tell(reading.path, words(f"about {commit}"), words("a known commit"))
+            judgement.inconclusive(reading.path, prose(f"about {commit}"), prose("a known commit"))
         else:
-            judgement.held()
+            judgement.passed()
 
 
 @rule(
@@ -150,7 +150,7 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
         judgement.skip("there are no two documents")
         return
     judgement.check(
-        len(set(digests)) == len(digests), "sha256", digests[0], words("two different documents")
+        len(set(digests)) == len(digests), "sha256", digests[0], prose("two different documents")
     )
 
 
@@ -171,18 +171,18 @@ def objectives(case: GateCase, judgement: Judgement) -> None:
         return
     found = answers(case.objectives, case.readings)
     if found is None:
-        judgement.cannot_tell(
-            case.asked.path(Half.STRESS), words("no measurements"), words("a schema-2 artifact")
+        judgement.inconclusive(
+            case.asked.path(Half.STRESS), prose("no measurements"), prose("a schema-2 artifact")
         )
         return
     sentences = [each.sentence for each in found.thresholds]
     sentences += [each.sentence for each in found.slos]
     for outcome, sentence in zip(found.outcomes, sentences, strict=True):
         if outcome is Outcome.PASS:
-            judgement.held()
+            judgement.passed()
             continue
-        note = judgement.fail if outcome is Outcome.FAIL else judgement.cannot_tell
-        note("stressproof.toml", words(sentence), words("an objective that holds"))
+        note = judgement.fail if outcome is Outcome.FAIL else judgement.inconclusive
+        note("stressproof.toml", prose(sentence), prose("an objective that holds"))
 
 
 BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
@@ -197,7 +197,7 @@ BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
 """Judged with the evidence, before anything else is run."""
 
 
-class Aftermath(Struct, frozen=True, kw_only=True):
+class PostRunState(Struct, frozen=True, kw_only=True):
     """What was judged before the quality steps, and what is there after them.
 
     Attributes:
@@ -209,8 +209,8 @@ class Aftermath(Struct, frozen=True, kw_only=True):
 
     before: Checkout
     after: Checkout
-    judged: Sequence[Reading]
-    now: Sequence[Reading]
+    judged: Sequence[LoadedEvidence]
+    now: Sequence[LoadedEvidence]
 
 
 @rule(
@@ -219,7 +219,7 @@ class Aftermath(Struct, frozen=True, kw_only=True):
     title="Evidence and checkout are still what was judged",
     remedy="Let nothing write to evidence or checkout while the gate runs, then run it again.",
 )
-def unchanged(case: Aftermath, judgement: Judgement) -> None:
+def unchanged(case: PostRunState, judgement: Judgement) -> None:
     """The quality steps ran on the build and beside the evidence that the decision is about."""
     if not case.judged:
         judgement.skip(_NOTHING_JUDGED)
@@ -229,10 +229,10 @@ def unchanged(case: Aftermath, judgement: Judgement) -> None:
             case.after.head == case.before.head, "HEAD", case.after.head, case.before.head
         )
         new = [path for path in case.after.changes if path not in case.before.changes]
-        judgement.held()
+        judgement.passed()
         for path in new[:_PATHS_SHOWN]:
             judgement.fail(
-                path, words("changed while the gate ran"), words(f"only {EVIDENCE_FOLDER} changes")
+                path, prose("changed while the gate ran"), prose(f"only {EVIDENCE_FOLDER} changes")
             )
     for old, new_reading in zip(case.judged, case.now, strict=True):
         judgement.check(new_reading.sha256 == old.sha256, old.path, new_reading.sha256, old.sha256)

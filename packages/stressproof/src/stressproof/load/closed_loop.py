@@ -8,7 +8,7 @@ from stressproof.load.connection import Connection, Engine
 from stressproof.load.executors import ClosedExecutor, PerVuIterations, SharedIterations
 from stressproof.load.pacers import share
 from stressproof.load.recorder import NEVER_NS, Recorder
-from stressproof.load.requests import Plan
+from stressproof.load.requests import PreparedEndpoint
 
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1
@@ -35,7 +35,7 @@ class ClosedLoop:
         executor: ClosedExecutor,
         engine: Engine,
         recorder: Recorder,
-        order: Iterator[Plan],
+        order: Iterator[PreparedEndpoint],
         worker: int,
         workers: int,
     ) -> None:
@@ -84,8 +84,8 @@ class ClosedLoop:
         self._active = wanted
         for user in newly:
             user.source = self._sources(user.number)
-            if user.parked:
-                user.parked = False
+            if user.idle:
+                user.idle = False
                 self._parked -= 1
                 self._released(user, now_ns)
 
@@ -116,7 +116,7 @@ class ClosedLoop:
         try:
             plan = next(user.source)
         except StopIteration:
-            user.parked = True
+            user.idle = True
             self._parked += 1
             return
         row = recorder.rows[plan.index] or recorder.open_row(plan.index, now_ns)
@@ -130,8 +130,8 @@ class ClosedLoop:
 
 
 def _sources(
-    executor: ClosedExecutor, order: Iterator[Plan], worker: int, workers: int
-) -> Callable[[int], Iterator[Plan]]:
+    executor: ClosedExecutor, order: Iterator[PreparedEndpoint], worker: int, workers: int
+) -> Callable[[int], Iterator[PreparedEndpoint]]:
     """Return what gives a user (by number) its requests."""
     if isinstance(executor, PerVuIterations):
         return lambda _: islice(order, executor.iterations)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
 from stressproof.load.checks import Check
-from stressproof.load.door import Door, Doorstep, OpeningError
+from stressproof.load.connector import Connector, HandoffProtocol, OpeningError
 from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
-from stressproof.load.requests import Plan
+from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
 
 _REDIRECTS = range(300, 400)
-_NOWHERE = Doorstep()
+_NOWHERE = HandoffProtocol()
 _ACCEPTED_BYTES = 16_384  # an endpoint's last good answer is kept where it is no longer
 _NO_ANSWER = HeadCache(bodyless=False)  # until there is a request, whose own takes its place
 
@@ -33,13 +33,17 @@ class Engine:
         samples: Where a few failures are kept.
     """
 
-    __slots__ = ("door", "loop", "phases", "samples")
+    __slots__ = ("connector", "loop", "phases", "samples")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, door: Door, phases: Phases, samples: Samples
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connector: Connector,
+        phases: Phases,
+        samples: Samples,
     ) -> None:
         self.loop = loop
-        self.door = door
+        self.connector = connector
         self.phases = phases
         self.samples = samples
 
@@ -73,8 +77,8 @@ class Connection(asyncio.Protocol):
         "_sent_ns",
         "_transport",
         "_write",
+        "idle",
         "number",
-        "parked",
         "plan",
         "refusals",
         "refused",
@@ -83,17 +87,17 @@ class Connection(asyncio.Protocol):
     )
 
     _row: LiveRow
-    source: Iterator[Plan]
+    source: Iterator[PreparedEndpoint]
 
     def __init__(
         self, number: int, engine: Engine, released: Callable[["Connection", int], None]
     ) -> None:
         self.number = number
-        self.plan: Plan | None = None
+        self.plan: PreparedEndpoint | None = None
         self.started_ns = 0
         self.refused = False
         self.refusals = 0
-        self.parked = True
+        self.idle = True
         self._engine = engine
         self._released = released
         self._fine_first_bytes = engine.phases.first_byte.counts
@@ -103,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._opening: asyncio.Task[None] | None = None
         self._intended_ns = self._sent_ns = self._first_ns = 0
 
-    def begin(self, plan: Plan, row: LiveRow, intended_ns: int, now_ns: int) -> None:
+    def begin(self, plan: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int) -> None:
         """Send a request, through a new connection where there is none."""
         self.plan = plan
         self._row = row
@@ -202,7 +206,7 @@ class Connection(asyncio.Protocol):
             self._engine.phases.first_byte.record(us)
         self.plan = None
 
-    def _holds(self, plan: Plan, check: Check) -> bool:
+    def _holds(self, plan: PreparedEndpoint, check: Check) -> bool:
         reader = self._reader
         if reader.body_bytes > len(reader.body):
             reason: str | None = f"{reader.body_bytes} bytes are too many to be checked"
@@ -214,7 +218,7 @@ class Connection(asyncio.Protocol):
         self._sample("body_check", plan, None, f"{reason}; it begins {reader.body[:120]!r}")
         return False
 
-    def _count_bad_status(self, plan: Plan, row: LiveRow, status: int) -> None:
+    def _count_bad_status(self, plan: PreparedEndpoint, row: LiveRow, status: int) -> None:
         outcome = "redirect" if status in _REDIRECTS else f"status_{status}"
         row.fail(outcome)
         self._sample(outcome, plan, status, f"answer {status}, {self._reader.body[:120]!r}")
@@ -234,7 +238,9 @@ class Connection(asyncio.Protocol):
         self._drop()
         self._released(self, now_ns)
 
-    def _sample(self, outcome: str, plan: Plan, status: int | None, detail: str) -> None:
+    def _sample(
+        self, outcome: str, plan: PreparedEndpoint, status: int | None, detail: str
+    ) -> None:
         samples = self._engine.samples
         if samples.wants(outcome, plan.name):
             samples.add(ErrorSample(outcome, plan.name, self._row.second, status, detail))
@@ -250,9 +256,9 @@ class Connection(asyncio.Protocol):
             transport.abort()
         self._reader.reset()
 
-    async def _open(self, plan: Plan) -> None:
+    async def _open(self, plan: PreparedEndpoint) -> None:
         try:
-            transport = await self._engine.door.open()
+            transport = await self._engine.connector.open()
         except OpeningError as error:
             self._opening = None
             self.refused = True

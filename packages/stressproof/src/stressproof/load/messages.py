@@ -9,7 +9,7 @@ from msgspec import Struct
 from stressproof.load.addresses import Address
 from stressproof.load.recorder import HistogramDelta, RowDelta
 from stressproof.load.samples import ErrorSample
-from stressproof.load.watch import WorkerHealth
+from stressproof.load.self_monitor import WorkerHealth
 from stressproof.load.workload import Workload
 
 _LENGTH_BYTES = 4

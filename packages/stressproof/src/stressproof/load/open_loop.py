@@ -7,7 +7,7 @@ from stressproof.load.connection import Connection, Engine
 from stressproof.load.executors import OpenExecutor
 from stressproof.load.pacers import share
 from stressproof.load.recorder import NEVER_NS, LiveHistogram, Recorder
-from stressproof.load.requests import Plan
+from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
 
 LATE_NS = 1_000_000
@@ -40,7 +40,7 @@ class OpenLoop:
         executor: OpenExecutor,
         engine: Engine,
         recorder: Recorder,
-        order: Iterator[Plan],
+        order: Iterator[PreparedEndpoint],
         worker: int,
         workers: int,
         timeout_ns: int,

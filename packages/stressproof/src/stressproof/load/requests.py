@@ -18,7 +18,7 @@ _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 _DECK_AT_LEAST = 1024
 
 
-class Fresh:
+class UniqueValues:
     """Values that no other request of the round has.
 
     UUIDs come from the system's randomness and not from the workload's seed: an idempotency key
@@ -46,7 +46,7 @@ class Fresh:
         return uuid.encode(), b"%d" % number
 
 
-class Plan:
+class PreparedEndpoint:
     """One endpoint, ready to be sent and judged.
 
     Attributes:
@@ -75,19 +75,21 @@ class Plan:
         )
 
 
-def plans(workload: Workload, fresh: Fresh) -> list[Plan]:
+def plans(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
     """Return a plan for each endpoint.
 
     Raises:
         UsageError: A placeholder is unknown.
     """
     return [
-        Plan(index, endpoint, _requests(workload, endpoint, fresh))
+        PreparedEndpoint(index, endpoint, _requests(workload, endpoint, fresh))
         for index, endpoint in enumerate(workload.endpoints)
     ]
 
 
-def deck(plans: list[Plan], weights: list[int], seed: int) -> Iterator[Plan]:
+def weighted_order(
+    plans: list[PreparedEndpoint], weights: list[int], seed: int
+) -> Iterator[PreparedEndpoint]:
     """Return the endless order of requests, decided by ``seed`` alone.
 
     Every whole run through the weights holds each endpoint exactly ``weight`` times, so shares are
@@ -102,7 +104,7 @@ def deck(plans: list[Plan], weights: list[int], seed: int) -> Iterator[Plan]:
     return cycle(tuple(chain.from_iterable(random.sample(one, len(one)) for _ in range(copies))))
 
 
-def _requests(workload: Workload, endpoint: Endpoint, fresh: Fresh) -> Iterator[bytes]:
+def _requests(workload: Workload, endpoint: Endpoint, fresh: UniqueValues) -> Iterator[bytes]:
     variants = [_compose(workload, endpoint, rotated) for rotated in (endpoint.rotate or ({},))]
     if any(_placeholders(endpoint.name, head + body) for head, body in variants):
         return _filled(cycle(variants), endpoint, fresh)
@@ -110,7 +112,7 @@ def _requests(workload: Workload, endpoint: Endpoint, fresh: Fresh) -> Iterator[
 
 
 def _filled(
-    variants: Iterator[tuple[bytes, bytes]], endpoint: Endpoint, fresh: Fresh
+    variants: Iterator[tuple[bytes, bytes]], endpoint: Endpoint, fresh: UniqueValues
 ) -> Iterator[bytes]:
     for head, body in variants:
         uuid, sequence = fresh.values()

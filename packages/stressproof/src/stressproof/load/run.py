@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from stressproof.errors import RunError, UsageError
 from stressproof.evidence.measurements import Row
 from stressproof.load.addresses import resolve, tls_context
-from stressproof.load.crew import Crew, Member
 from stressproof.load.executors import Executor
-from stressproof.load.ledger import Ledger, absorb
 from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
-from stressproof.load.requests import Fresh, plans
+from stressproof.load.requests import UniqueValues, plans
 from stressproof.load.result import (
     PhaseTimes,
     RoundResult,
@@ -23,6 +21,8 @@ from stressproof.load.result import (
     WorkerLostError,
     round_health,
 )
+from stressproof.load.row_aggregator import RowAggregator, absorb
+from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.load.workload import Workload
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 
@@ -84,13 +84,15 @@ def run_round(
             hint="ask for less, or use more --workers",
         )
     workers = min(workers, workload.executor.max_users)
-    plans(workload, Fresh(0, 1))  # placeholders are refused here rather than in a worker
+    plans(workload, UniqueValues(0, 1))  # placeholders are refused here rather than in a worker
     tls_context(workload.target)  # and so is a file of authorities that cannot be read
     _demand_files(-(-workload.executor.max_users // workers))
     addresses = resolve(workload.target)
     jobs = [Job(workload, addresses, worker, workers, resolution_s) for worker in range(workers)]
-    with Crew(jobs) as crew:
-        return _Round(workload, crew, on_tick, on_settled, stop or StopFlag(), resolution_s).run()
+    with WorkerPool(jobs) as worker_pool:
+        return _Round(
+            workload, worker_pool, on_tick, on_settled, stop or StopFlag(), resolution_s
+        ).run()
 
 
 def _peak_rate(executor: Executor) -> float:
@@ -114,7 +116,7 @@ class _Round:
     def __init__(
         self,
         workload: Workload,
-        crew: Crew,
+        worker_pool: WorkerPool,
         on_tick: Callable[[Tick], None] | None,
         on_settled: Callable[[int, Sequence[Row]], None] | None,
         stop: StopFlag,
@@ -122,13 +124,13 @@ class _Round:
     ) -> None:
         executor = workload.executor
         self._workload = workload
-        self._crew = crew
+        self._crew = worker_pool
         self._on_tick = on_tick
         self._on_settled = on_settled
         self._settled_s = 0
         self._stop = stop
         self._resolution_s = resolution_s
-        self._ledger = Ledger(len(workload.endpoints), closed_loop=executor.closed_loop)
+        self._ledger = RowAggregator(len(workload.endpoints), closed_loop=executor.closed_loop)
         self._samples: list[ErrorSample] = []
         self._start_ns = 0
         self._ramp_s = executor.ramp_us / 1e6
@@ -176,7 +178,7 @@ class _Round:
     def _listen(self) -> None:
         """Take in what workers have to say, for a moment at most."""
         for key, _ in self._crew.selector.select(_POLL_S):
-            member: Member = key.data
+            member: WorkerHandle = key.data
             stream = member.process.stdout
             data = b"" if stream is None else stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
             if data:
@@ -185,9 +187,9 @@ class _Round:
             else:
                 self._crew.selector.unregister(key.fileobj)
                 if member.done is None:
-                    raise self._lost(self._epitaph(member))
+                    raise self._lost(self._describe_exit(member))
 
-    def _take(self, member: Member, body: bytes) -> None:
+    def _take(self, member: WorkerHandle, body: bytes) -> None:
         message = decode_from_worker(body)
         if isinstance(message, Ready):
             member.ready = True
@@ -210,7 +212,7 @@ class _Round:
         self._settled_s = whole
         self._on_settled(whole, rows)
 
-    def _epitaph(self, member: Member) -> str:
+    def _describe_exit(self, member: WorkerHandle) -> str:
         try:
             code = member.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
@@ -218,7 +220,7 @@ class _Round:
         how = "fell silent" if code is None else f"ended with {code}"
         if code is not None and code < 0:
             how = f"was killed by signal {-code}"
-        words = member.last_words()
+        words = member.stderr_tail()
         return f"worker {member.number} {how}" + (f": {words}" if words else "")
 
     def _lost(self, what: str) -> WorkerLostError:

@@ -17,7 +17,7 @@ import uvloop
 
 from stressproof.load.closed_loop import ClosedLoop
 from stressproof.load.connection import Engine
-from stressproof.load.door import Door
+from stressproof.load.connector import Connector
 from stressproof.load.executors import ConstantArrivalRate, RampingArrivalRate
 from stressproof.load.messages import (
     Done,
@@ -35,10 +35,10 @@ from stressproof.load.messages import (
 from stressproof.load.open_loop import OpenLoop
 from stressproof.load.recorder import Recorder
 from stressproof.load.redaction import Redactor
-from stressproof.load.requests import Fresh, deck, plans
+from stressproof.load.requests import UniqueValues, plans, weighted_order
 from stressproof.load.samples import Samples
+from stressproof.load.self_monitor import SelfMonitor
 from stressproof.load.timer import Timer
-from stressproof.load.watch import Watch
 
 _BEAT_NS = 10_000_000
 _REPORT_NS = 1_000_000_000
@@ -120,7 +120,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         self._channel = channel
         self._workload = workload
-        self._watch = Watch()
+        self._watch = SelfMonitor()
         self._recorder = Recorder(
             len(workload.endpoints), job.resolution_s, closed_loop=executor.closed_loop
         )
@@ -128,10 +128,10 @@ class Worker:
         for endpoint in workload.endpoints:
             headers += [endpoint.headers, *endpoint.rotate]
         self._samples = Samples(Redactor(headers))
-        self._door = Door(loop, workload.target, job.addresses, self._recorder.phases)
+        self._door = Connector(loop, workload.target, job.addresses, self._recorder.phases)
         engine = Engine(loop, self._door, self._recorder.phases, self._samples)
-        order = deck(
-            plans(workload, Fresh(job.worker, job.workers)),
+        order = weighted_order(
+            plans(workload, UniqueValues(job.worker, job.workers)),
             [endpoint.weight for endpoint in workload.endpoints],
             workload.seed + job.worker,
         )

@@ -20,8 +20,7 @@ from msgspec import Struct
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import Histogram
 from stressproof.objectives import bounds
-from stressproof.objectives.judging import digits, show
-from stressproof.objectives.likeness import (
+from stressproof.objectives.comparability import (
     Capture,
     Round,
     check_alike,
@@ -30,6 +29,7 @@ from stressproof.objectives.likeness import (
     interleaved,
     rounds_of,
 )
+from stressproof.objectives.judging import digits, show
 from stressproof.objectives.metrics import Dimension
 from stressproof.objectives.outcome import Outcome, worst
 

@@ -1,6 +1,6 @@
 """``stressproof.toml``: what is written there, as types; the published JSON Schema follows.
 
-What the texts in it mean is `stressproof.objectives.resolving`'s affair.
+What the texts in it mean is `stressproof.objectives.compile`'s affair.
 """
 
 from typing import Annotated, Any

@@ -45,7 +45,7 @@ class Judgement(Struct, frozen=True):
     excess: Fraction
 
     @property
-    def badness(self) -> tuple[int, Fraction]:
+    def severity(self) -> tuple[int, Fraction]:
         """Sorts the worst last."""
         return self.outcome.rank, self.excess
 

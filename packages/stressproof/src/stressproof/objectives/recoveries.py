@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stressproof.errors import EvidenceError
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.judging import bit, derive
+from stressproof.evidence.judging import derive, took_effect
 from stressproof.objectives.expression import EVERY_FAULT, Number, Threshold
 from stressproof.objectives.figures import Figure
 from stressproof.objectives.judging import Interval, Judgement, absolute_limit, judge
@@ -66,7 +66,8 @@ def recoveries_of(artifact: FailureArtifact) -> list[FaultRecovery]:
                     fault=fault.id,
                     kind=fault.kind,
                     recovery_us=expected.rto_service_us,
-                    witnessed=bool(fault.witnesses) and all(bit(one) for one in fault.witnesses),
+                    witnessed=bool(fault.witnesses)
+                    and all(took_effect(one) for one in fault.witnesses),
                 )
             )
     return found
@@ -76,7 +77,7 @@ def judge_recoveries(threshold: Threshold, recoveries: Sequence[FaultRecovery]) 
     """Return the verdict on each fault that a threshold names; the worst counts."""
     name = threshold.expression.measure.fault
     record = Record(threshold)
-    record.silent_because = (
+    record.not_judgeable_reason = (
         f"no fault is called {name!r}; there are {', '.join(map(str, recoveries))}"
         if recoveries
         else "no failure evidence was given"

@@ -86,14 +86,14 @@ class Record:
         self.judged = 0
         self.failed = 0
         self.undecided = 0
-        self.silent_because = "no data"
+        self.not_judgeable_reason = "no data"
 
     def add(self, judgement: Judgement, span: object) -> None:
         """Take note of one stretch; its text says which one it was."""
         self.judged += 1
         self.failed += judgement.outcome is Outcome.FAIL
         self.undecided += judgement.outcome is Outcome.INCONCLUSIVE
-        if self.worst is None or judgement.badness > self.worst[0].badness:
+        if self.worst is None or judgement.severity > self.worst[0].severity:
             self.worst = judgement, span
 
     def result(self) -> ThresholdResult:
@@ -112,7 +112,7 @@ class Record:
                 judged=0,
                 failed=0,
                 undecided=0,
-                reason=self.silent_because,
+                reason=self.not_judgeable_reason,
             )
         judgement, span = self.worst
         figure = judgement.figure

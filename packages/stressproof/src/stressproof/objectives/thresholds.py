@@ -32,7 +32,7 @@ from stressproof.objectives.tally import SlidingTally, Tally
 _US_PER_S = US_PER["s"]
 
 
-class Setting(Struct, frozen=True):
+class EvaluationContext(Struct, frozen=True):
     """What thresholds are judged against, beside the rows.
 
     Attributes:
@@ -60,7 +60,7 @@ class Watch:
         setting: What it is judged against.
     """
 
-    def __init__(self, threshold: Threshold, setting: Setting) -> None:
+    def __init__(self, threshold: Threshold, setting: EvaluationContext) -> None:
         expression = threshold.expression
         metric = threshold.selector.metric
         self.threshold = threshold
@@ -80,7 +80,7 @@ class Watch:
         self.silent = self._silence()
         self.limits, self.missing = self._limits() if not self.silent else ((), "")
         if self.silent:
-            self.record.silent_because = self.silent
+            self.record.not_judgeable_reason = self.silent
         self._restart()
 
     def _silence(self) -> str:
@@ -159,7 +159,9 @@ class Watch:
         if not self.silent and self.window is None:
             self.record.add(self._judge(self.round, elapsed_us), Span(run_index))
         elif not self.silent and self.record.judged == 0:
-            self.record.silent_because = f"no round lasts as long as a window of {self.window_s} s"
+            self.record.not_judgeable_reason = (
+                f"no round lasts as long as a window of {self.window_s} s"
+            )
         self._restart()
 
     def _judge(self, tally: Tally, elapsed_us: int) -> Judgement:
@@ -187,7 +189,7 @@ class Evaluator:
         setting: What it is judged against.
     """
 
-    def __init__(self, thresholds: Sequence[Threshold], setting: Setting) -> None:
+    def __init__(self, thresholds: Sequence[Threshold], setting: EvaluationContext) -> None:
         self.setting = setting
         self.watches = [Watch(threshold, setting) for threshold in thresholds]
         self.pending: dict[int, dict[int, list[Row]]] = {}
@@ -249,7 +251,7 @@ class Evaluator:
 
 
 def evaluate(
-    thresholds: Sequence[Threshold], measurements: Measurements, setting: Setting
+    thresholds: Sequence[Threshold], measurements: Measurements, setting: EvaluationContext
 ) -> list[ThresholdResult]:
     """Return the verdict on each threshold after a run, from its measurements alone."""
     evaluator = Evaluator(thresholds, setting)

@@ -1,7 +1,7 @@
 """A gate's decision as Markdown: for a pull request or the summary page of a CI step."""
 
 from stressproof.gate.decision import Decision
-from stressproof.gate.running import StepReport
+from stressproof.gate.step_runner import StepReport
 from stressproof.report import verdict_markdown
 from stressproof.report.gate_text import summary
 from stressproof.report.verdict_markdown import bounded, code, markdown_reasons

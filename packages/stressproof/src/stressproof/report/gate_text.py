@@ -1,8 +1,8 @@
 """A gate's decision for people: the evidence, the gate's own rules, the steps, the last word."""
 
-from stressproof.gate.asked import Half
 from stressproof.gate.decision import Decision
-from stressproof.gate.running import StepReport
+from stressproof.gate.request import Half
+from stressproof.gate.step_runner import StepReport
 from stressproof.report import verdict_text
 from stressproof.report.verdict_text import WORD, reasons
 from stressproof.report.verdicts import NOT_RELEASE

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stressproof.verify.rule import words
+from stressproof.verify.rule import prose
 
 
 def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
@@ -18,7 +18,7 @@ def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any
             yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
     elif isinstance(seen, list) and isinstance(expected, list):
         if len(seen) != len(expected):
-            yield where, words(f"{len(seen)} entries"), words(f"{len(expected)} entries")
+            yield where, prose(f"{len(seen)} entries"), prose(f"{len(expected)} entries")
         else:
             for place, (one, other) in enumerate(zip(seen, expected, strict=True)):
                 yield from differences(one, other, f"{where}[{place}]")

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from stressproof.verify.rule import Judgement, words
+from stressproof.verify.rule import Judgement, prose
 
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
@@ -38,7 +38,7 @@ def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Ju
         return
     latest = now_us + skew_seconds * SECOND_US
     judgement.check(
-        captured <= latest, "captured_at", text, words(f"not after {show_instant(latest)}")
+        captured <= latest, "captured_at", text, prose(f"not after {show_instant(latest)}")
     )
 
 
@@ -51,12 +51,12 @@ def judge_age(
         return
     captured = None if text is None else parse_instant(text)
     if captured is None:
-        judgement.cannot_tell("captured_at", words("no readable time"), words("a known age"))
+        judgement.inconclusive("captured_at", prose("no readable time"), prose("a known age"))
         return
     age_us = now_us - captured
     judgement.check(
         age_us <= limit_hours * HOUR_US,
         "captured_at",
-        words(f"{age_us / HOUR_US:.1f} h old"),
-        words(f"at most {limit_hours:g} h"),
+        prose(f"{age_us / HOUR_US:.1f} h old"),
+        prose(f"at most {limit_hours:g} h"),
     )

@@ -1,7 +1,7 @@
 """What a service said of itself before and after: the same, healthy, protected, the right build."""
 
 from stressproof.evidence.stress import RuntimeProbe, TargetProbe
-from stressproof.verify.rule import Judgement, words
+from stressproof.verify.rule import Judgement, prose
 
 _HEALTHY = 200
 
@@ -46,12 +46,12 @@ def judge_healthy(where: str, probe: RuntimeProbe, judgement: Judgement) -> None
     judgement.check(code == _HEALTHY, f"{where}.status_code", code, _HEALTHY)
     judgement.check(probe.status == "healthy", f"{where}.status", probe.status, "healthy")
     error = probe.probe_error
-    judgement.check(not error, f"{where}.probe_error", error, words("none"))
+    judgement.check(not error, f"{where}.probe_error", error, prose("none"))
 
 
 def judge_unsafe(where: str, switched_off: list[str], judgement: Judgement) -> None:
     """No protection of the service is switched off."""
-    judgement.check(not switched_off, where, switched_off, words("an empty array"))
+    judgement.check(not switched_off, where, switched_off, prose("an empty array"))
 
 
 def judge_durable(where: str, probe: RuntimeProbe | None, judgement: Judgement) -> None:
@@ -59,7 +59,7 @@ def judge_durable(where: str, probe: RuntimeProbe | None, judgement: Judgement) 
     for setting in _DURABILITY:
         value = None if probe is None else getattr(probe, setting)
         if value is None:
-            judgement.cannot_tell(f"{where}.{setting}", None, "on")
+            judgement.inconclusive(f"{where}.{setting}", None, "on")
         else:
             judgement.check(value != "off", f"{where}.{setting}", value, "on")
 

@@ -113,7 +113,7 @@ class Judgement:
             self.fail(where, seen, expected, remedy)
         return holds
 
-    def held(self, comparisons: int = 1) -> None:
+    def passed(self, comparisons: int = 1) -> None:
         """Count comparisons that came out well."""
         self.compared += comparisons
 
@@ -123,7 +123,7 @@ class Judgement:
         self.failed += 1
         self._keep(Outcome.FAIL, where, seen, expected, remedy)
 
-    def cannot_tell(self, where: str, seen: Any, expected: Any, remedy: str = "") -> None:
+    def inconclusive(self, where: str, seen: Any, expected: Any, remedy: str = "") -> None:
         """Note that there is nothing, or too little, to decide by; this blocks as well."""
         self.compared += 1
         self.unsure += 1
@@ -210,10 +210,10 @@ def rule(
 ) -> Callable[[Callable[[CaseT, Judgement], None]], Rule[CaseT]]:
     """Make a rule of the function that judges it."""
 
-    def dress(judge: Callable[[CaseT, Judgement], None]) -> Rule[CaseT]:
+    def decorator(judge: Callable[[CaseT, Judgement], None]) -> Rule[CaseT]:
         return Rule(id, clause, title, remedy, judge, severity, exit_code, level)
 
-    return dress
+    return decorator
 
 
 class Result(Struct, frozen=True):
@@ -246,15 +246,15 @@ class Result(Struct, frozen=True):
     why_not: str = ""
 
 
-class Words(str):
+class Prose(str):
     """Prose: shown as it is, where a plain `str` is a value and is quoted."""
 
     __slots__ = ()
 
 
-def words(text: str) -> Words:
+def prose(text: str) -> Prose:
     """Mark a text as our own prose."""
-    return Words(text)
+    return Prose(text)
 
 
 def show(value: Any) -> str:
@@ -263,7 +263,7 @@ def show(value: Any) -> str:
     Evidence is written by others: nothing in it may move a cursor, start a workflow command or
     fill a log.
     """
-    if isinstance(value, Words):
+    if isinstance(value, Prose):
         return printable(value)
     if isinstance(value, dict):
         return f"an object of {len(value)}"

@@ -5,7 +5,7 @@ import re
 from msgspec import Struct
 
 from stressproof.evidence.stress import Text
-from stressproof.verify.rule import Judgement, words
+from stressproof.verify.rule import Judgement, prose
 
 _COMMIT = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
@@ -31,7 +31,7 @@ def judge_commit(
         return
     seen = None if subject is None else subject.git_commit
     if seen is None:
-        judgement.cannot_tell("subject.git_commit", words("not known"), expected[0])
+        judgement.inconclusive("subject.git_commit", prose("not known"), expected[0])
         return
     judgement.check(seen in expected and is_commit(seen), "subject.git_commit", seen, expected[0])
 
@@ -45,6 +45,6 @@ def judge_clean(
         return
     seen = None if subject is None else subject.git_dirty
     if seen is None:
-        judgement.cannot_tell("subject.git_dirty", words("not known"), False)  # noqa: FBT003
+        judgement.inconclusive("subject.git_dirty", prose("not known"), False)  # noqa: FBT003
         return
     judgement.check(not seen, "subject.git_dirty", seen, False)  # noqa: FBT003

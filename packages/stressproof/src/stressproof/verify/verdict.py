@@ -14,8 +14,8 @@ from stressproof.verify.rule import (
     Result,
     Severity,
     printable,
+    prose,
     show,
-    words,
 )
 
 VERDICT_SCHEMA = "stressproof.verdict/1"
@@ -156,9 +156,9 @@ def unread(
     """Return the verdict on evidence that could not be read, so that it has one too."""
     absent = isinstance(error, AbsentEvidenceError)
     outcome = Outcome.INCONCLUSIVE if absent else Outcome.FAIL
-    seen = words("no such file") if absent else words(getattr(error, "seen", ""))
+    seen = prose("no such file") if absent else prose(getattr(error, "seen", ""))
     expected = getattr(error, "expected", "evidence there")
-    finding = Finding(outcome, printable(path), show(seen), show(words(expected)), error.hint)
+    finding = Finding(outcome, printable(path), show(seen), show(prose(expected)), error.hint)
     result = Result(
         rule=READING,
         clause="design 5 (Strict reading)",

@@ -8,14 +8,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from enforcement.api import paths
+from enforcement.api.access import Call, access
 from enforcement.api.approval_tokens import ApprovalTokens
 from enforcement.api.bodies import ApprovalBody, ConsumeBody, ReviewBody
-from enforcement.api.gatekeeper import Call, access
 from enforcement.api.views import ApprovalView
 from enforcement.domain import environment
 from enforcement.domain.approvals import check_notes
+from enforcement.domain.enums import Feature, Role
 from enforcement.domain.tokens import Expectations, token_sha256
-from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store import approvals
 from enforcement.store.database import Database
 from enforcement.store.limits import GATE

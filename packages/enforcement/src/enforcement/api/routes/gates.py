@@ -8,12 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter, JSONBody
 
 from enforcement.api import paths
+from enforcement.api.access import Call, access
 from enforcement.api.bodies import LINE_PATTERN, GateBody
 from enforcement.api.gate import Gate
-from enforcement.api.gatekeeper import Call, access
 from enforcement.api.views import GateView
+from enforcement.domain.enums import Feature, Role, Source
 from enforcement.domain.request import gate_request
-from enforcement.domain.vocabulary import Feature, Role, Source
 from enforcement.store.limits import GATE
 
 _MEMBER = access(

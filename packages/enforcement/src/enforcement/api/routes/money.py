@@ -5,10 +5,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from enforcement.api import paths
+from enforcement.api.access import Call, access
 from enforcement.api.bodies import BudgetBody, CreditBody, PolicyBody
-from enforcement.api.gatekeeper import Call, access
 from enforcement.api.instants import in_utc
 from enforcement.api.views import BudgetView, CreditView, PolicyView
+from enforcement.domain.enums import Feature, Role
 from enforcement.domain.money import parse_monthly
 from enforcement.domain.policy import (
     ApprovalRules,
@@ -19,7 +20,6 @@ from enforcement.domain.policy import (
     SourceModes,
 )
 from enforcement.domain.request import line
-from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store import budgets, policies
 from enforcement.store import credits as grants
 from enforcement.store.database import Database

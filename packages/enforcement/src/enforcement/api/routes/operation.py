@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from enforcement.api import paths
 from enforcement.api.counters import CounterFile
-from enforcement.api.wiring import Build, Wiring
+from enforcement.api.worker_config import Build, Wiring
 from enforcement.domain.timestamps import rfc3339
 from enforcement.logs import Log
 from enforcement.store import health
@@ -59,7 +59,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def handlers(
-    db: Database, counters: CounterFile, wiring: Wiring, log: Log
+    db: Database, counters: CounterFile, worker_config: Wiring, log: Log
 ) -> list[HTTPRouteHandler]:
     """Return the handlers, bound to a database and to the counters of all workers."""
 
@@ -73,16 +73,16 @@ def handlers(
         """Say what the service is and whether its database answers; 503 where it does not."""
         database = await _ask(db, log)
         up = database.status == "up"
-        uptime_s = (time.monotonic_ns() - wiring.started_monotonic_ns) / _NS
+        uptime_s = (time.monotonic_ns() - worker_config.started_monotonic_ns) / _NS
         view = HealthView(
             status="healthy" if up else "unhealthy",
             timestamp=rfc3339(datetime.now(UTC)),
-            instance_id=wiring.instance_id,
-            build=wiring.build,
-            started_at=wiring.started_at,
+            instance_id=worker_config.instance_id,
+            build=worker_config.build,
+            started_at=worker_config.started_at,
             uptime_seconds=round(uptime_s, 3),
-            workers=wiring.settings.workers,
-            unsafe=list(wiring.settings.unsafe),
+            workers=worker_config.settings.workers,
+            unsafe=list(worker_config.settings.unsafe),
             database=database,
         )
         return Response(view, status_code=200 if up else 503)

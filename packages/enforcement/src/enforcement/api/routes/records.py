@@ -9,12 +9,12 @@ from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 
 from enforcement.api import paths
-from enforcement.api.gatekeeper import Call, access
+from enforcement.api.access import Call, access
 from enforcement.api.instants import read_instant
 from enforcement.api.refusals import RefusalError
 from enforcement.api.views import LedgerView
+from enforcement.domain.enums import Feature, Role
 from enforcement.domain.errors import InvalidError
-from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store import ledger, limits, parity
 from enforcement.store.database import Database
 from enforcement.store.limits import Limits

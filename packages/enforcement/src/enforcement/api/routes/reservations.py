@@ -8,13 +8,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from enforcement.api import paths
+from enforcement.api.access import Call, access
 from enforcement.api.bodies import LINE_PATTERN, OverdueBody, ReconcileBody
-from enforcement.api.gatekeeper import Call, access
 from enforcement.api.views import ReconciliationView, ReservationView, SweepView
 from enforcement.domain.approvals import check_notes
+from enforcement.domain.enums import Feature, Role
 from enforcement.domain.money import parse_monthly
 from enforcement.domain.request import line
-from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store import reservations
 from enforcement.store.database import Database
 

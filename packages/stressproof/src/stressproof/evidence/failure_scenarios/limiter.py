@@ -52,5 +52,5 @@ FI_005 = ScenarioSpec(
         CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * S}),
     ),
     queries=LEDGER,
-    beside=True,
+    parallel=True,
 )

@@ -97,5 +97,5 @@ FI_003 = ScenarioSpec(
         ),
     ),
     queries=(*LEDGER, "tokens_spent_once"),
-    beside=True,
+    parallel=True,
 )

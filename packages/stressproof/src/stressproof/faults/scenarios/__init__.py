@@ -8,9 +8,9 @@ from stressproof.faults.scenarios.limiter import Limiter
 from stressproof.faults.scenarios.lock import LockContention
 from stressproof.faults.scenarios.settlement import Settlement
 from stressproof.faults.scenarios.tokens import Tokens
-from stressproof.faults.trial import Script
+from stressproof.faults.trial import ScenarioDriver
 
-SCRIPTS: Final[dict[str, Callable[[], Script]]] = {
+SCRIPTS: Final[dict[str, Callable[[], ScenarioDriver]]] = {
     "FI-001": FailSafe,
     "FI-002": LockContention,
     "FI-003": Tokens,

@@ -8,7 +8,7 @@ from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix
 from stressproof.faults.proxy_faults import ProxyFault
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
@@ -39,7 +39,7 @@ class FailSafe:
                 tenant, "POST", "/credits", {"pool_type": "reserved", "total_amount_usd": "100000"}
             )
             self._tenants[mode] = tenant
-        service.let_workers_learn(self._tenants.values())
+        service.warm_up(self._tenants.values())
 
     def mix(self) -> Mix:
         """Gates of each mode, plain reads, and a question that needs no database."""
@@ -53,7 +53,7 @@ class FailSafe:
             (3, lambda _: service.liveness()),
         ]
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         del load
         match fault.id:
@@ -78,7 +78,7 @@ class FailSafe:
             case other:
                 raise RunError(f"FI-001 has no fault {other!r}")
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Return whether the last cut was made."""
         return (
             fault.id == "commit_answer_lost"
@@ -86,5 +86,5 @@ class FailSafe:
             and injector.spent()
         )
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Nothing: its faults are not its callers'."""

@@ -4,12 +4,12 @@ from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_scenarios.limiter import FLOOD_LIMIT
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.attacks import Flood
+from stressproof.faults.client_faults import Flood
 from stressproof.faults.database_faults import KillPostgres
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 
 _FLOOD_PER_S = 10 * FLOOD_LIMIT // 60 * 2
 _QUIET = ("one", "two")
@@ -35,7 +35,7 @@ class Limiter:
         tenants = (self._flooder, *self._quiet.values())
         for tenant in tenants:
             service.call(tenant, "POST", "/policies", {"terraform_mode": "hard"})
-        service.let_workers_learn(tenants)
+        service.warm_up(tenants)
 
     def mix(self) -> Mix:
         """A little of everybody: quiet tenants stay at half of their limit."""
@@ -50,7 +50,7 @@ class Limiter:
             (3, lambda _: service.liveness()),
         ]
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         match fault.id:
             case "flood":
@@ -67,10 +67,10 @@ class Limiter:
             case other:
                 raise RunError(f"FI-005 has no fault {other!r}")
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Both last their time."""
         del fault, injector
         return False
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Nothing: without a flood there is only the quiet load."""

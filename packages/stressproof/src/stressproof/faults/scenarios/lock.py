@@ -6,14 +6,14 @@ from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_scenarios.lock import BUDGET_RACERS, BUDGET_RACES
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.attacks import Race
+from stressproof.faults.client_faults import Race
 from stressproof.faults.database_faults import HoldLock
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
 from stressproof.faults.service_faults import KillHoldingWorker
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
 """The row that every change of a tenant's money or ledger locks."""
@@ -46,7 +46,7 @@ class LockContention:
             service.call(
                 self._hot, "POST", "/budgets", {"scope_key": kind, "monthly_limit_usd": _PRICE}
             )
-        service.let_workers_learn((self._hot, self._other))
+        service.warm_up((self._hot, self._other))
 
     def mix(self) -> Mix:
         """Gates of both, reads of the other, and a question that needs no database."""
@@ -58,7 +58,7 @@ class LockContention:
             (1, lambda _: service.liveness()),
         ]
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         match fault.id:
             case "lock_held":
@@ -68,12 +68,12 @@ class LockContention:
             case "worker_killed":
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
-                volleys = [partial(self._volley, kind) for kind in BUDGET_RACES]
-                return Race(load, "budgets that pay once", volleys, needs=BUDGET_RACERS // 2)
+                batches = [partial(self._volley, kind) for kind in BUDGET_RACES]
+                return Race(load, "budgets that pay once", batches, needs=BUDGET_RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
 
-    def _hold(self, stage: Stage) -> HoldLock:
+    def _hold(self, stage: Testbed) -> HoldLock:
         return HoldLock(
             stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
         )
@@ -85,12 +85,12 @@ class LockContention:
             for _ in range(BUDGET_RACERS)
         ]
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Return whether there is nothing to wait for: these are over once they are done."""
         del injector
         return fault.id in {"worker_killed", "budget_race"}
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Ask once for a budget that pays once."""
         load.burst(
             [self._service.gate("single", self._hot, project=BUDGET_RACES[0], monthly_usd=_PRICE)]
@@ -105,7 +105,7 @@ class KilledHolder(HoldLock):
         tenant: Whose row.
     """
 
-    def __init__(self, stage: Stage, tenant: Tenant) -> None:
+    def __init__(self, stage: Testbed, tenant: Tenant) -> None:
         super().__init__(
             stage.dsn, LOCK_SQL, (tenant.tenant_id,), what="the hot tenant's row, holder killed"
         )

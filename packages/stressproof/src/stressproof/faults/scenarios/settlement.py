@@ -16,14 +16,14 @@ from stressproof.evidence.failure_scenarios.settlement import (
     SETTLEMENT_RACERS,
 )
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.attacks import Race, Volley
+from stressproof.faults.client_faults import Race, Volley
 from stressproof.faults.database_faults import TerminateBackends
 from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.proxy_faults import ProxyFault
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.toxics import CutAfterCommit
 
 _RESERVED = 60
@@ -56,7 +56,7 @@ def make_overdue(service: Enforcement) -> Aging:
     return Aging(tenant, reservations, time.monotonic())
 
 
-def prepare_early(stage: Stage, run: str) -> None:
+def prepare_early(stage: Testbed, run: str) -> None:
     """Let reservations grow old while other scenarios run."""
     service = Enforcement(stage, run)
     try:
@@ -123,7 +123,7 @@ class Settlement:
             key = service.key()
             made = _reserve(service, self._tenant, key, "nonprod")
             self._ready.append((key, str(made["decision_id"])))
-        service.let_workers_learn((self._tenant,))
+        service.warm_up((self._tenant,))
 
     def mix(self) -> Mix:
         """Gates, reads, and settlements of one reservation after the other."""
@@ -142,7 +142,7 @@ class Settlement:
         key, decision = self._ready.pop()
         return self._service.settle("settle", self._tenant, decision, key)
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         match fault.id:
             case "same_key_race":
@@ -219,13 +219,13 @@ class Settlement:
         ]
         return requests
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Return whether a fault has done what it can; races are over once they are done."""
         if isinstance(injector, CutSettlements):
             return injector.spent()
         return fault.kind == "race"
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Settle a few reservations once each."""
         load.burst(self._next_settlements(3))
 
@@ -239,7 +239,7 @@ class CutSettlements(ProxyFault):
         requests: The settlements.
     """
 
-    def __init__(self, stage: Stage, load: Load, requests: Sequence[Request]) -> None:
+    def __init__(self, stage: Testbed, load: Load, requests: Sequence[Request]) -> None:
         super().__init__(
             stage.proxy,
             CutAfterCommit(count=len(requests), statement_contains="enforcement.reconciliations ("),

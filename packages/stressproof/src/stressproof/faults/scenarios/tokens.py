@@ -12,13 +12,13 @@ from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_scenarios.tokens import FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.attacks import Race, Tamper
+from stressproof.faults.client_faults import Race, Tamper
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.proxy_faults import ProxyFault
 from stressproof.faults.service_faults import KillWorker
-from stressproof.faults.stage import Stage
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
@@ -56,7 +56,7 @@ class Tokens:
             service.call(tenant, "POST", "/policies", {"terraform_mode": "soft"})
         self._tokens = [self._approved(self._tenant) for _ in range(_TOKENS)]
         self._foreign = self._approved(self._stranger)
-        service.let_workers_learn((self._tenant, self._stranger))
+        service.warm_up((self._tenant, self._stranger))
 
     def _approved(self, tenant: Tenant) -> Token:
         key = self._service.key()
@@ -95,12 +95,12 @@ class Tokens:
             raise RunError("no approval token is left")
         return self._tokens.pop(0)
 
-    def injector(self, fault: FaultSpec, stage: Stage, load: Load) -> Injector:
+    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
         match fault.id:
             case "replay_race":
-                volleys = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
-                return Race(load, "approval tokens", volleys, needs=TOKEN_RACERS // 2)
+                batches = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
+                return Race(load, "approval tokens", batches, needs=TOKEN_RACERS // 2)
             case "tamper":
                 return Tamper(load, self._forgeries(self._take(), self._take(), stage))
             case "consumption_not_committed":
@@ -120,7 +120,7 @@ class Tokens:
     def _spendings(self, kind: str, count: int) -> list[Request]:
         return [self._spend(kind, self._take()) for _ in range(count)]
 
-    def _forgeries(self, token: Token, other: Token, stage: Stage) -> list[Request]:
+    def _forgeries(self, token: Token, other: Token, stage: Testbed) -> list[Request]:
         """Return requests with forged tokens, each a kind of its own.
 
         Raises:
@@ -153,13 +153,13 @@ class Tokens:
             for name in FORGERIES
         ]
 
-    def over(self, fault: FaultSpec, injector: Injector) -> bool:
+    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
         """Return whether a fault has done what it can."""
         if isinstance(injector, CutSpending):
             return injector.spent()
         return fault.kind in {"race", "tamper", "kill_worker"}
 
-    def calm(self, load: Load) -> None:
+    def baseline_actions(self, load: Load) -> None:
         """Spend a few tokens once each."""
         load.burst(self._spendings("consume", _CUTS))
 
@@ -176,7 +176,7 @@ class CutSpending(ProxyFault):
 
     def __init__(
         self,
-        stage: Stage,
+        stage: Testbed,
         load: Load,
         cut: CutAfterCommit | CutBeforeCommit,
         requests: Sequence[Request],

@@ -46,7 +46,7 @@ class FailureCase:
         self.files = files
         self.now_us = now_us
         self.declared: DeclaredInjection
-        self.declared, self.gathering = read_injection(document.data)
+        self.declared, self.lenient_decoder = read_injection(document.data)
         self.artifact: FailureArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:

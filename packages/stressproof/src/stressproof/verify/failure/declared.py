@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count
 from stressproof.evidence.stress import Amount, Text
-from stressproof.verify.gathering import ITEMS_MAX, Gathering
+from stressproof.verify.lenient_decoder import ITEMS_MAX, LenientDecoder
 from stressproof.verify.subject import DeclaredSubject
 
 Texts = Annotated[list[Text], Meta(max_length=ITEMS_MAX)]
@@ -78,8 +78,8 @@ REQUIRED: dict[str, str] = dict.fromkeys(
 NULLABLE = frozenset({"subject.git_commit", "subject.git_dirty"})
 
 
-def read_injection(data: dict[str, Any]) -> tuple[DeclaredInjection, Gathering]:
+def read_injection(data: dict[str, Any]) -> tuple[DeclaredInjection, LenientDecoder]:
     """Return the fields of a failure artifact, and what was wrong or unknown about them."""
-    gathering = Gathering(REQUIRED, NULLABLE)
-    declared = gathering.struct(DeclaredInjection, data)
-    return declared or DeclaredInjection(), gathering
+    lenient_decoder = LenientDecoder(REQUIRED, NULLABLE)
+    declared = lenient_decoder.struct(DeclaredInjection, data)
+    return declared or DeclaredInjection(), lenient_decoder

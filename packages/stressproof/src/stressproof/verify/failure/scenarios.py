@@ -7,8 +7,8 @@ from typing import Any
 from stressproof.exits import Exit
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.declared import DeclaredScenario
-from stressproof.verify.failure.identity import RECAPTURE
-from stressproof.verify.rule import Judgement, rule, show, words
+from stressproof.verify.failure.document import RECAPTURE
+from stressproof.verify.rule import Judgement, prose, rule, show
 
 _CLAUSE = "design 5, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
@@ -33,10 +33,10 @@ def scenarios(case: FailureCase, judgement: Judgement) -> None:
         return
     count = Counter(scenario.id for scenario in case.scenarios if scenario.id is not None)
     for name in case.requirements.scenarios:
-        judgement.check(count[name] == 1, "scenarios", words(f"{count[name]} of {name}"), 1)
-    strangers = [name for name in count if name not in case.requirements.scenarios]
+        judgement.check(count[name] == 1, "scenarios", prose(f"{count[name]} of {name}"), 1)
+    unexpected = [name for name in count if name not in case.requirements.scenarios]
     judgement.check(
-        not strangers, "scenarios", strangers, words(", ".join(case.requirements.scenarios))
+        not unexpected, "scenarios", unexpected, prose(", ".join(case.requirements.scenarios))
     )
 
 
@@ -52,7 +52,7 @@ def statuses(case: FailureCase, judgement: Judgement) -> None:
     for place, scenario in enumerate(case.scenarios):
         where = f"scenarios[{place}].status"
         if scenario.status == "inconclusive":
-            judgement.cannot_tell(where, scenario.status, "pass")
+            judgement.inconclusive(where, scenario.status, "pass")
         elif scenario.status in _STATUSES:
             judgement.check(scenario.status == "pass", where, scenario.status, "pass")
 
@@ -71,7 +71,7 @@ def status_words(case: FailureCase, judgement: Judgement) -> None:
                 scenario.status in _STATUSES,
                 f"scenarios[{place}].status",
                 scenario.status,
-                words(" or ".join(_STATUSES)),
+                prose(" or ".join(_STATUSES)),
             )
 
 
@@ -90,7 +90,7 @@ def durations(case: FailureCase, judgement: Judgement) -> None:
                 0 < took <= _LONGEST_S,
                 f"scenarios[{place}].duration_seconds",
                 took,
-                words("more than 0, at most a day"),
+                prose("more than 0, at most a day"),
             )
 
 
@@ -109,12 +109,12 @@ def checks(case: FailureCase, judgement: Judgement) -> None:
 def _texts(where: str, listed: list[str] | None, judgement: Judgement) -> None:
     if listed is None:
         return
-    judgement.check(bool(listed), where, listed, words("at least one"))
+    judgement.check(bool(listed), where, listed, prose("at least one"))
     for place, text in enumerate(listed):
         seen = any(character.isalnum() for character in text)
-        judgement.check(seen, f"{where}[{place}]", text, words("a text"))
+        judgement.check(seen, f"{where}[{place}]", text, prose("a text"))
     twice = [text for text, count in Counter(each.strip() for each in listed).items() if count > 1]
-    judgement.check(not twice, where, twice, words("every one once"))
+    judgement.check(not twice, where, twice, prose("every one once"))
 
 
 @rule(
@@ -139,10 +139,10 @@ def _reference(case: FailureCase, where: str, reference: str, judgement: Judgeme
         else case.files.get(reference)
     )
     if problem is None:
-        judgement.cannot_tell(where, reference, words("a reference that was looked up"))
+        judgement.inconclusive(where, reference, prose("a reference that was looked up"))
         return
-    seen = words(f"{show(reference)}: {problem}")
-    judgement.check(not problem, where, seen, words("a reference that leads somewhere"))
+    seen = prose(f"{show(reference)}: {problem}")
+    judgement.check(not problem, where, seen, prose("a reference that leads somewhere"))
 
 
 def pointer_problem(reference: str, data: Any) -> str:
@@ -184,8 +184,8 @@ def distinct(case: FailureCase, judgement: Judgement) -> None:
         judgement.check(
             before == place,
             f"scenarios[{place}]",
-            words(f"the checks and references of scenarios[{before}]"),
-            words("its own"),
+            prose(f"the checks and references of scenarios[{before}]"),
+            prose("its own"),
         )
 
 
@@ -205,7 +205,7 @@ def result_tails(case: FailureCase, judgement: Judgement) -> None:
             continue
         problem = _tail_problem(scenario)
         judgement.check(
-            not problem, f"scenarios[{place}].result_tail", words(problem), words("a pass")
+            not problem, f"scenarios[{place}].result_tail", prose(problem), prose("a pass")
         )
 
 
@@ -261,7 +261,7 @@ def overall(case: FailureCase, judgement: Judgement) -> None:
     where, seen = "summary.overall_passed", said.overall_passed
     known = {scenario.status for scenario in case.scenarios}
     if not seen and known <= {"pass", "inconclusive"} and "inconclusive" in known:
-        judgement.cannot_tell(where, seen, True)  # noqa: FBT003  # nothing failed for certain
+        judgement.inconclusive(where, seen, True)  # noqa: FBT003  # nothing failed for certain
         return
     judgement.check(seen, where, seen, True)  # noqa: FBT003  # the value expected
 

@@ -10,7 +10,7 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 
 _CLAUSE = "design 5, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
@@ -47,7 +47,7 @@ def workers(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     seen = case.artifact.stage.workers
-    judgement.check(seen >= _WORKERS, "stage.workers", seen, words(f"at least {_WORKERS}"))
+    judgement.check(seen >= _WORKERS, "stage.workers", seen, prose(f"at least {_WORKERS}"))
 
 
 @rule(
@@ -64,7 +64,7 @@ def same_build(case: FailureCase, judgement: Judgement) -> None:
         return
     before, after = case.artifact.target_before, case.artifact.target_after
     if after is None:
-        judgement.cannot_tell("target_after", None, words("what the target says afterwards"))
+        judgement.inconclusive("target_after", None, prose("what the target says afterwards"))
         return
     judge_unchanged("target", before, after, BUILD, judgement, "target_after")
 
@@ -83,7 +83,7 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
         return
     before, after = case.artifact.runtime_before, case.artifact.runtime_after
     if after is None:
-        judgement.cannot_tell("runtime_after", None, words("what the target says afterwards"))
+        judgement.inconclusive("runtime_after", None, prose("what the target says afterwards"))
         return
     judge_unchanged("runtime", before, after, DATABASE, judgement, "runtime_after")
 

@@ -14,7 +14,7 @@ from stressproof.evidence.failure_specs import CheckSpec, ScenarioSpec
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 
 _CLAUSE = "design 5, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
@@ -47,25 +47,25 @@ def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
         where = f"scenarios[{place}]"
         seen = [(fault.id, fault.kind) for fault in scenario.trial.faults]
         wanted = [(fault.id, fault.kind) for fault in spec.faults if fault.id not in unsupported]
-        names = words(", ".join(name for name, _ in seen) or "none")
+        names = prose(", ".join(name for name, _ in seen) or "none")
         judgement.check(
             seen == wanted,
             f"{where}.trial.faults",
             names,
-            words(", ".join(name for name, _ in wanted)),
+            prose(", ".join(name for name, _ in wanted)),
         )
         for fault in spec.faults:
             if fault.id in unsupported:
-                judgement.cannot_tell(
+                judgement.inconclusive(
                     "stage.unsupported",
                     fault.id,
-                    words(f"a stage that can do it, for {scenario.id}"),
+                    prose(f"a stage that can do it, for {scenario.id}"),
                 )
         judgement.check(
             not scenario.baseline.faults,
             f"{where}.baseline.faults",
-            words(f"{len(scenario.baseline.faults)} faults"),
-            words("none: a baseline has no fault"),
+            prose(f"{len(scenario.baseline.faults)} faults"),
+            prose("none: a baseline has no fault"),
         )
         _lengths(scenario, spec, where, judgement)
 
@@ -83,14 +83,14 @@ def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judg
             judgement.check(
                 watched >= least - _SLACK_US,
                 f"{at}.watched_us",
-                words(f"watched for {watched} µs"),
-                words(f"at least {least} µs"),
+                prose(f"watched for {watched} µs"),
+                prose(f"at least {least} µs"),
             )
         judgement.check(
             _ascending(fault),
             at,
-            words("times out of order"),
-            words("requested, effective, removed, healed, watched"),
+            prose("times out of order"),
+            prose("requested, effective, removed, healed, watched"),
         )
     if scenario.trial.faults:
         first = scenario.trial.faults[0].effective_us
@@ -98,7 +98,7 @@ def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judg
             first >= spec.steady_us - _SLACK_US,
             f"{where}.trial.faults[0].effective_us",
             first,
-            words(f"after {spec.steady_us} µs of steady load"),
+            prose(f"after {spec.steady_us} µs of steady load"),
         )
 
 
@@ -169,9 +169,9 @@ def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
             continue  # failure.scenarios says so
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             where = f"scenarios[{place}].{name}.checks"
-            judgement.held()
+            judgement.passed()
             for seen, expected in check_problems(trial, spec, with_faults=name == "trial"):
-                judgement.fail(where, words(seen), words(expected))
+                judgement.fail(where, prose(seen), prose(expected))
 
 
 @rule(
@@ -194,8 +194,8 @@ def load(case: FailureCase, judgement: Judgement) -> None:
             judgement.check(
                 count <= OPERATIONS_MAX,
                 where,
-                words(f"{count} operations"),
-                words(f"at most {OPERATIONS_MAX}"),
+                prose(f"{count} operations"),
+                prose(f"at most {OPERATIONS_MAX}"),
             )
             if spec is None:
                 continue
@@ -203,8 +203,8 @@ def load(case: FailureCase, judgement: Judgement) -> None:
             window = max((fault.watched_us for fault in trial.faults), default=spec.steady_us)
             least = spec.rate_per_s * window // SECOND_US // 2
             if count < least:
-                judgement.cannot_tell(
-                    where, words(f"{count} operations"), words(f"at least {least}")
+                judgement.inconclusive(
+                    where, prose(f"{count} operations"), prose(f"at least {least}")
                 )
 
 
@@ -224,17 +224,17 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
         for number, fault in enumerate(scenario.trial.faults):
             where = f"scenarios[{place}].trial.faults[{number}].witnesses"
             if not fault.witnesses:
-                judgement.cannot_tell(
-                    where, words(f"no witness of {fault.id}"), words("one or more")
+                judgement.inconclusive(
+                    where, prose(f"no witness of {fault.id}"), prose("one or more")
                 )
             for witness in fault.witnesses:
-                if judging.bit(witness):
-                    judgement.held()
+                if judging.took_effect(witness):
+                    judgement.passed()
                 else:
-                    judgement.cannot_tell(
+                    judgement.inconclusive(
                         where,
-                        words(f"{witness.name}: {witness.before} to {witness.during}"),
-                        words(f"{witness.needs} more at least"),
+                        prose(f"{witness.name}: {witness.before} to {witness.during}"),
+                        prose(f"{witness.needs} more at least"),
                     )
 
 
@@ -254,7 +254,7 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     if not is_judgeable(artifact.scenarios):
         judgement.skip("checks or operations are not the matrix's: other rules say which")
         return
-    judgement.held()
+    judgement.passed()
     for found in judging.differences(artifact.scenarios, artifact.summary):
         where = found.where.removeprefix("$.")
         for path, seen, expected in differences(found.seen, found.expected, where):
@@ -300,31 +300,31 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
     captured = parse_instant(artifact.captured_at)
     for place, scenario in enumerate(artifact.scenarios):
         # What the matrix runs beside the others is in order with itself alone.
-        beside = scenario.id in MATRIX and MATRIX[scenario.id].beside
-        before = ends[beside]
+        parallel = scenario.id in MATRIX and MATRIX[scenario.id].parallel
+        before = ends[parallel]
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             where = f"scenarios[{place}].{name}"
             begin, end = parse_instant(trial.started_at), parse_instant(trial.ended_at)
             judgement.check(
-                begin is not None, f"{where}.started_at", trial.started_at, words("a time")
+                begin is not None, f"{where}.started_at", trial.started_at, prose("a time")
             )
-            judgement.check(end is not None, f"{where}.ended_at", trial.ended_at, words("a time"))
+            judgement.check(end is not None, f"{where}.ended_at", trial.ended_at, prose("a time"))
             if begin is None or end is None:
                 continue
             judgement.check(
                 end - begin >= trial.duration_us - _SLACK_US,
                 f"{where}.ended_at",
-                words(f"{(end - begin) / SECOND_US:.3f} s after started_at"),
-                words(f"at least {trial.duration_us / SECOND_US:.3f} s"),
+                prose(f"{(end - begin) / SECOND_US:.3f} s after started_at"),
+                prose(f"at least {trial.duration_us / SECOND_US:.3f} s"),
             )
             if before is not None:
                 judgement.check(
                     begin >= before - _SLACK_US,
                     f"{where}.started_at",
                     trial.started_at,
-                    words("not before the end of what came before"),
+                    prose("not before the end of what came before"),
                 )
-            before = ends[beside] = end
+            before = ends[parallel] = end
     for before in ends.values():
         if before is None or captured is None:
             continue
@@ -332,7 +332,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
             before <= captured + _SLACK_US,
             "captured_at",
             artifact.captured_at,
-            words("not before the end of the last trial"),
+            prose("not before the end of the last trial"),
         )
 
 

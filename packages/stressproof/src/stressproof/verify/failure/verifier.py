@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure import identity, scenarios, stage, trials
+from stressproof.verify.failure import document, scenarios, stage, trials
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
-from stressproof.verify.rule import Judgement, Rule, rule, words
+from stressproof.verify.rule import Judgement, Rule, prose, rule
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 
@@ -24,13 +24,13 @@ def assurance(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(
         possible.rank >= wanted.rank,
         "$",
-        words(f"{possible} at most, without operations" if case.artifact is None else possible),
-        words(f"at least {wanted}"),
+        prose(f"{possible} at most, without operations" if case.artifact is None else possible),
+        prose(f"at least {wanted}"),
     )
 
 
 RULES: Sequence[Rule[FailureCase]] = (
-    *identity.RULES,
+    *document.RULES,
     *scenarios.RULES,
     *trials.RULES,
     *stage.RULES,

@@ -38,7 +38,7 @@ class StressCase:
         self.requirements = requirements
         self.now_us = now_us
         self.declared: Declared
-        self.declared, self.gathering = read_declared(document.data)
+        self.declared, self.lenient_decoder = read_declared(document.data)
         self.artifact: StressArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:
@@ -74,7 +74,7 @@ class StressCase:
         return [instant(run.captured_at) for run in self.runs]
 
     @cached_property
-    def sound(self) -> StressArtifact | None:
+    def computable(self) -> StressArtifact | None:
         """The artifact where its histograms can be added up, None where they would not stand it.
 
         A bucket beyond the layout would be shifted by as many bits as a forger likes.
@@ -91,10 +91,10 @@ class StressCase:
     @cached_property
     def endpoint_totals(self) -> list[list[Totals]]:
         """Each round's rows added up by endpoint; empty without a sound artifact."""
-        if self.sound is None:
+        if self.computable is None:
             return []
-        endpoints = len(self.sound.workload.endpoints)
-        return [derive.by_endpoint(run, endpoints) for run in self.sound.measurements.runs]
+        endpoints = len(self.computable.workload.endpoints)
+        return [derive.by_endpoint(run, endpoints) for run in self.computable.measurements.runs]
 
     @cached_property
     def round_totals(self) -> list[Totals]:
@@ -104,10 +104,10 @@ class StressCase:
     @cached_property
     def recomputed_rounds(self) -> list[Results]:
         """Each round's figures from its measurements; empty without a sound artifact."""
-        if self.sound is None:
+        if self.computable is None:
             return []
-        samples = [run.results.errors_sample for run in self.sound.runs]
-        measured = self.sound.measurements.runs
+        samples = [run.results.errors_sample for run in self.computable.runs]
+        measured = self.computable.measurements.runs
         samples += [[]] * (len(measured) - len(samples))
         return [
             derive.round_results(totals, run.elapsed_us, sample)

@@ -3,7 +3,7 @@
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import WorkloadRecord
 from stressproof.verify.instants import SECOND_US
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase, instant
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
@@ -21,7 +21,7 @@ _TIMEOUT_SLACK_US = SECOND_US
 )
 def round_clock(case: StressCase, judgement: Judgement) -> None:
     """Start + elapsed = end ≤ captured, and ramp and pause lie between two rounds."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -43,21 +43,21 @@ def round_clock(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             abs(took - elapsed) <= CLOCK_SLACK_US,
             f"{where}.ended_at",
-            words(f"{took / SECOND_US:.3f} s after started_at"),
-            words(f"{run.elapsed_seconds} s, its elapsed time"),
+            prose(f"{took / SECOND_US:.3f} s after started_at"),
+            prose(f"{run.elapsed_seconds} s, its elapsed time"),
         )
         judgement.check(
             end <= captured + CLOCK_SLACK_US,
             f"{where}.captured_at",
             run.captured_at,
-            words(f"not before ended_at, {run.ended_at}"),
+            prose(f"not before ended_at, {run.ended_at}"),
         )
         if before is not None:
             judgement.check(
                 start - before >= least_gap - CLOCK_SLACK_US,
                 f"{where}.started_at",
-                words(f"{(start - before) / SECOND_US:.3f} s after what came before"),
-                words(f"at least {least_gap / SECOND_US:g} s of ramp and pause"),
+                prose(f"{(start - before) / SECOND_US:.3f} s after what came before"),
+                prose(f"at least {least_gap / SECOND_US:g} s of ramp and pause"),
             )
         before, least_gap = end, between
 
@@ -71,7 +71,7 @@ def round_clock(case: StressCase, judgement: Judgement) -> None:
 )
 def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
     """From the first row with a start to the last with one, and no longer than the last answer."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -89,7 +89,7 @@ def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
             least <= run.elapsed_us <= most,
             f"measurements.runs[{place}].elapsed_us",
             run.elapsed_us,
-            words(f"{least} to {most}, from the first row to the last answer"),
+            prose(f"{least} to {most}, from the first row to the last answer"),
         )
 
 
@@ -102,7 +102,7 @@ def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
 )
 def concurrency(case: StressCase, judgement: Judgement) -> None:
     """Users cannot have waited longer in sum than they were there."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -115,8 +115,8 @@ def concurrency(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             waited_us <= limit_us,
             f"measurements.runs[{place}]",
-            words(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            words(f"at most {limit_us / SECOND_US:.1f} s for {users} users"),
+            prose(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
+            prose(f"at most {limit_us / SECOND_US:.1f} s for {users} users"),
         )
 
 
@@ -140,7 +140,7 @@ def _waited(run: RunMeasurements, workload: WorkloadRecord) -> tuple[int, int]:
 )
 def timeout_applied(case: StressCase, judgement: Judgement) -> None:
     """The longest time from the send is the timeout at most, with a second for the bookkeeping."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -155,8 +155,8 @@ def timeout_applied(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             longest <= limit_us,
             f"measurements.runs[{place}]",
-            words(f"a request of {longest / SECOND_US:.3f} s"),
-            words(f"at most {artifact.workload.timeout_us / SECOND_US:g} s"),
+            prose(f"a request of {longest / SECOND_US:.3f} s"),
+            prose(f"at most {artifact.workload.timeout_us / SECOND_US:g} s"),
         )
 
 

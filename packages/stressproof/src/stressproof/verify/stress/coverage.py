@@ -4,7 +4,7 @@ from stressproof.evidence import derive
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _SUCCESS = range(200, 300)
@@ -19,7 +19,7 @@ _SUCCESS = range(200, 300)
 )
 def samples(case: StressCase, judgement: Judgement) -> None:
     """Below 59 samples a p95 has no upper bound at 95 % confidence: nothing can be said."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -28,12 +28,12 @@ def samples(case: StressCase, judgement: Judgement) -> None:
     for place, run in enumerate(runs):
         n = sum(row.corrected.n for row in run.rows)
         if n >= least:
-            judgement.held()
+            judgement.passed()
         else:
-            judgement.cannot_tell(
+            judgement.inconclusive(
                 f"measurements.runs[{place}]",
-                words(f"{n} samples"),
-                words(f"at least {least} for a p95"),
+                prose(f"{n} samples"),
+                prose(f"at least {least} for a p95"),
             )
 
 
@@ -46,7 +46,7 @@ def samples(case: StressCase, judgement: Judgement) -> None:
 )
 def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
     """Successes are counted per endpoint, so that no other endpoint can hide a dead one."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -60,8 +60,8 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 good >= least,
                 f"measurements.runs[{place}]",
-                words(f"{good} successes of {path}"),
-                words(f"at least {least}"),
+                prose(f"{good} successes of {path}"),
+                prose(f"at least {least}"),
             )
 
 
@@ -74,7 +74,7 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
 )
 def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
     """An error that was expected is no success, and a name is no path."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -82,19 +82,19 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
         where = f"workload.endpoints[{number}]"
         named = endpoint.name in {endpoint.path, f"{endpoint.method} {endpoint.path}"}
         judgement.check(named, f"{where}.name", endpoint.name, endpoint.path)
-        judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, words("1 or more"))
+        judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, prose("1 or more"))
         _statuses(endpoint, where, judgement)
         if endpoint.path in case.requirements.required_endpoints:
             judgement.check(endpoint.method == "GET", f"{where}.method", endpoint.method, "GET")
             judgement.check(
-                endpoint.check is not None, f"{where}.check", None, words("a check of the answer")
+                endpoint.check is not None, f"{where}.check", None, prose("a check of the answer")
             )
 
 
 def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> None:
     statuses = endpoint.expected_statuses
     good = bool(statuses) and all(status in _SUCCESS for status in statuses)
-    judgement.check(good, f"{where}.expected_statuses", statuses, words("2xx only"))
+    judgement.check(good, f"{where}.expected_statuses", statuses, prose("2xx only"))
 
 
 @rule(
@@ -106,7 +106,7 @@ def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> N
 )
 def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
     """Late and dropped starts are the rows', saturation follows, and the worst is the worst."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -134,7 +134,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
             reasons,
         )
     worst = derive.worst_health([run.generator for run in artifact.runs])
-    judgement.held()
+    judgement.passed()
     for path, seen, expected in differences(artifact.generator.worst, worst, "generator.worst"):
         judgement.fail(path, seen, expected)
 
@@ -148,7 +148,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
 )
 def saturated(case: StressCase, judgement: Judgement) -> None:
     """A saturated generator measures itself, so nothing can be said about the service."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -161,11 +161,11 @@ def saturated(case: StressCase, judgement: Judgement) -> None:
             sum(row.started for row in run.rows),
         )
         if reasons:
-            judgement.cannot_tell(
-                f"runs[{place}].generator", words("; ".join(reasons)), words("a generator at ease")
+            judgement.inconclusive(
+                f"runs[{place}].generator", prose("; ".join(reasons)), prose("a generator at ease")
             )
         else:
-            judgement.held()
+            judgement.passed()
 
 
 RULES = (

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count
 from stressproof.evidence.stress import Amount, Text
-from stressproof.verify.gathering import ITEMS_MAX, Gathering
+from stressproof.verify.lenient_decoder import ITEMS_MAX, LenientDecoder
 from stressproof.verify.subject import DeclaredSubject
 
 Sample = Annotated[list[Text], Meta(max_length=10)]
@@ -218,8 +218,8 @@ NULLABLE = frozenset(
 """Fields where null says something: nothing succeeded, not asked, not known."""
 
 
-def read_declared(data: dict[str, Any]) -> tuple[Declared, Gathering]:
+def read_declared(data: dict[str, Any]) -> tuple[Declared, LenientDecoder]:
     """Return the protocol's fields of an artifact, and what was wrong or unknown about them."""
-    gathering = Gathering(REQUIRED, NULLABLE)
-    declared = gathering.struct(Declared, data)
-    return declared or Declared(), gathering
+    lenient_decoder = LenientDecoder(REQUIRED, NULLABLE)
+    declared = lenient_decoder.struct(Declared, data)
+    return declared or Declared(), lenient_decoder

@@ -1,7 +1,7 @@
 """The capture's own evaluation follows from its rounds."""
 
 from stressproof.evidence.derive import error_rate_percent, errors_within
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredRound, DeclaredThresholds, Figures
 from stressproof.verify.stress.figures import equal
@@ -32,8 +32,8 @@ def evaluation(case: StressCase, judgement: Judgement) -> None:
                 judgement.check(
                     one.thresholds == case.declared.thresholds,
                     f"{where}.thresholds",
-                    words("other limits"),
-                    words("the artifact's own thresholds"),
+                    prose("other limits"),
+                    prose("the artifact's own thresholds"),
                 )
     if verdicts and None not in verdicts and said.overall_meets_targets is not None:
         judgement.check(

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import Figures
-from stressproof.verify.stress.identity import RECAPTURE
+from stressproof.verify.stress.document import RECAPTURE
 
 TOLERANCE = 5e-5
 _FLOAT_NOISE = 1e-9
@@ -66,13 +66,13 @@ def counts(case: StressCase, judgement: Judgement) -> None:
         if None in (total, good, bad):
             continue
         judgement.check(
-            total == good + bad, f"{where}.total_requests", total, words(f"{good} + {bad}")
+            total == good + bad, f"{where}.total_requests", total, prose(f"{good} + {bad}")
         )
         if figures.errors_sample and bad == 0:
             judgement.fail(
                 f"{where}.errors_sample",
-                words(f"{len(figures.errors_sample)} errors"),
-                words("none where no request failed"),
+                prose(f"{len(figures.errors_sample)} errors"),
+                prose("none where no request failed"),
             )
 
 
@@ -86,9 +86,9 @@ def some_requests(case: StressCase, judgement: Judgement) -> None:
     """No total is zero: nothing is passed on an empty set."""
     for where, figures in all_figures(case):
         if figures.total_requests == 0:
-            judgement.cannot_tell(f"{where}.total_requests", 0, words("at least 1"))
+            judgement.inconclusive(f"{where}.total_requests", 0, prose("at least 1"))
         elif figures.total_requests is not None:
-            judgement.held()
+            judgement.passed()
 
 
 @rule(
@@ -133,7 +133,7 @@ def projections(case: StressCase, judgement: Judgement) -> None:
         parts = of_rounds(case, name)
         if seen is not None and parts is not None:
             expected = project(parts)
-            judgement.check(equal(seen, expected), where, seen, words(f"{expected!r}, {what}"))
+            judgement.check(equal(seen, expected), where, seen, prose(f"{expected!r}, {what}"))
 
 
 @rule(
@@ -151,7 +151,7 @@ def averages(case: StressCase, judgement: Judgement) -> None:
             continue
         low, high = min(parts), max(parts)
         inside = low - TOLERANCE - _FLOAT_NOISE <= seen <= high + TOLERANCE + _FLOAT_NOISE
-        judgement.check(inside, f"results.{name}", seen, words(f"{low!r} to {high!r}"))
+        judgement.check(inside, f"results.{name}", seen, prose(f"{low!r} to {high!r}"))
 
 
 def _top(case: StressCase, where: str) -> float | None:
@@ -175,13 +175,13 @@ def latency_order(case: StressCase, judgement: Judgement) -> None:
         ]
         for (lower, low), (upper, high) in itertools.pairwise(known):
             judgement.check(
-                low <= high, f"{where}.{upper}", high, words(f"at least {lower}, {low!r}")
+                low <= high, f"{where}.{upper}", high, prose(f"at least {lower}, {low!r}")
             )
         _average_inside(where, figures, judgement)
         # Rounded to four decimals a fast answer is 0.0000 at top level, but no round is rounded.
         if where != "results" and known and figures.successful_requests:
             name, value = known[0]
-            judgement.check(value > 0, f"{where}.{name}", value, words("more than 0"))
+            judgement.check(value > 0, f"{where}.{name}", value, prose("more than 0"))
 
 
 def _average_inside(where: str, figures: Figures, judgement: Judgement) -> None:
@@ -195,9 +195,9 @@ def _average_inside(where: str, figures: Figures, judgement: Judgement) -> None:
     slack = TOLERANCE if where == "results" else _FLOAT_NOISE
     path = f"{where}.avg_response_time"
     if low is not None:
-        judgement.check(average >= low - slack, path, average, words(f"at least min, {low!r}"))
+        judgement.check(average >= low - slack, path, average, prose(f"at least min, {low!r}"))
     if high is not None:
-        judgement.check(average <= high + slack, path, average, words(f"at most max, {high!r}"))
+        judgement.check(average <= high + slack, path, average, prose(f"at most max, {high!r}"))
 
 
 @rule(
@@ -215,13 +215,13 @@ def latency_known(case: StressCase, judgement: Judgement) -> None:
         for name in _LATENCIES:
             value = getattr(figures, name)
             if total == 0:
-                judgement.check(not value, f"{where}.{name}", value, words("null: no requests"))
+                judgement.check(not value, f"{where}.{name}", value, prose("null: no requests"))
             elif good > 0 and name in {"p95_response_time", "p99_response_time"}:
                 judgement.check(
                     value is not None,
                     f"{where}.{name}",
                     value,
-                    words("a number: requests did succeed"),
+                    prose("a number: requests did succeed"),
                 )
 
 
@@ -243,8 +243,8 @@ def distinct_rounds(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             before == place,
             f"runs[{place}].results",
-            words(f"the same figures as runs[{before}]"),
-            words("figures of its own"),
+            prose(f"the same figures as runs[{before}]"),
+            prose("figures of its own"),
         )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from stressproof.evidence.derive import errors_within
 from stressproof.exits import Exit
-from stressproof.verify.rule import Judgement, Severity, rule, words
+from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.figures import all_figures
 
@@ -29,18 +29,18 @@ def rounds(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             len(case.runs) >= least,
             "runs",
-            words(f"{len(case.runs)} rounds"),
-            words(f"at least {least}"),
+            prose(f"{len(case.runs)} rounds"),
+            prose(f"at least {least}"),
         )
     if stated is None:
         return
-    judgement.check(stated >= least, "rounds", stated, words(f"at least {least}"))
+    judgement.check(stated >= least, "rounds", stated, prose(f"at least {least}"))
     if case.declared.runs is not None:
-        judgement.check(len(case.runs) == stated, "runs", words(f"{len(case.runs)} runs"), stated)
+        judgement.check(len(case.runs) == stated, "runs", prose(f"{len(case.runs)} runs"), stated)
     evaluation = case.declared.evaluation
     if evaluation is not None and evaluation.rounds is not None:
         count = len(evaluation.rounds)
-        judgement.check(count == stated, "evaluation.rounds", words(f"{count} rounds"), stated)
+        judgement.check(count == stated, "evaluation.rounds", prose(f"{count} rounds"), stated)
 
 
 @rule(
@@ -57,7 +57,7 @@ def workload(case: StressCase, judgement: Judgement) -> None:
     ):
         seen = getattr(case.declared, name)
         if seen is not None:
-            judgement.check(seen >= least, name, seen, words(f"at least {least}"))
+            judgement.check(seen >= least, name, seen, prose(f"at least {least}"))
 
 
 @rule(
@@ -72,11 +72,11 @@ def endpoints(case: StressCase, judgement: Judgement) -> None:
     if listed is None:
         judgement.skip("endpoints is not there")
         return
-    judgement.check(bool(listed), "endpoints", listed, words("at least one endpoint"))
+    judgement.check(bool(listed), "endpoints", listed, prose("at least one endpoint"))
     twice = [path for path, count in Counter(listed).items() if count > 1]
-    judgement.check(not twice, "endpoints", twice, words("every endpoint once"))
+    judgement.check(not twice, "endpoints", twice, prose("every endpoint once"))
     for path in case.requirements.required_endpoints:
-        judgement.check(path in listed, "endpoints", words("not listed"), path)
+        judgement.check(path in listed, "endpoints", prose("not listed"), path)
 
 
 @rule(
@@ -116,21 +116,21 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
                 p95 <= asked.max_p95_seconds,
                 f"{where}.p95_response_time",
                 p95,
-                words(f"at most {asked.max_p95_seconds:g} s"),
+                prose(f"at most {asked.max_p95_seconds:g} s"),
             )
         if failed is not None:
             judgement.check(
                 errors_within(failed, total, asked.max_error_rate_percent),
                 f"{where}.failed_requests",
-                words(f"{failed} of {total}, {failed * 100 / total:.4f} %"),
-                words(f"at most {asked.max_error_rate_percent:g} %"),
+                prose(f"{failed} of {total}, {failed * 100 / total:.4f} %"),
+                prose(f"at most {asked.max_error_rate_percent:g} %"),
             )
         if rate is not None:
             judgement.check(
                 rate >= asked.min_throughput_rps,
                 f"{where}.throughput_rps",
                 rate,
-                words(f"at least {asked.min_throughput_rps:g}/s"),
+                prose(f"at least {asked.min_throughput_rps:g}/s"),
             )
     lowest = case.declared.min_throughput_rps
     if lowest is not None:
@@ -138,7 +138,7 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
             lowest >= asked.min_throughput_rps,
             "min_throughput_rps",
             lowest,
-            words(f"at least {asked.min_throughput_rps:g}/s"),
+            prose(f"at least {asked.min_throughput_rps:g}/s"),
         )
 
 
@@ -177,8 +177,8 @@ def few_samples(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 total >= least,
                 f"runs[{place}].results.{name}",
-                words(f"{total} samples"),
-                words(f"at least {least}"),
+                prose(f"{total} samples"),
+                prose(f"at least {least}"),
             )
 
 

@@ -1,6 +1,6 @@
 """What time and queues allow: throughput against elapsed time, requests against users."""
 
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredRun, Figures
 from stressproof.verify.stress.figures import TOLERANCE
@@ -41,7 +41,7 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
         where = f"runs[{place}].results.throughput_rps"
         total, rate = figures.total_requests, figures.throughput_rps
         if rate <= 0:
-            judgement.check(total == 0, where, rate, words(f"more than 0 for {total} requests"))
+            judgement.check(total == 0, where, rate, prose(f"more than 0 for {total} requests"))
             continue
         took = total / rate
         # What four decimals of a rate leave open.
@@ -50,8 +50,8 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 abs(took - run.elapsed_seconds) <= slack + TOLERANCE,
                 where,
-                words(f"{rate!r}/s for {run.elapsed_seconds!r} s"),
-                words(f"{total} requests"),
+                prose(f"{rate!r}/s for {run.elapsed_seconds!r} s"),
+                prose(f"{total} requests"),
             )
             took, slack = run.elapsed_seconds, _NOISE
             where = f"runs[{place}].elapsed_seconds"
@@ -60,9 +60,9 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
             continue
         shortest = least - EDGE_SECONDS - _longest(figures, timeout)
         longest = duration + ramp + timeout + EDGE_SECONDS
-        seen = words(f"{took:.3f} s (stated, or requests / throughput)")
-        judgement.check(took + slack >= shortest, where, seen, words(f"about {duration} s"))
-        judgement.check(took - slack <= longest, where, seen, words(f"at most {longest:g} s"))
+        seen = prose(f"{took:.3f} s (stated, or requests / throughput)")
+        judgement.check(took + slack >= shortest, where, seen, prose(f"about {duration} s"))
+        judgement.check(took - slack <= longest, where, seen, prose(f"at most {longest:g} s"))
 
 
 @rule(
@@ -93,8 +93,8 @@ def littles_law(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             waited <= limit,
             f"runs[{place}].results",
-            words(f"{figures.total_requests} requests that waited {waited:.1f} s in sum"),
-            words(f"at most {limit:.1f} s: {users} users for {took:.1f} s"),
+            prose(f"{figures.total_requests} requests that waited {waited:.1f} s in sum"),
+            prose(f"at most {limit:.1f} s: {users} users for {took:.1f} s"),
         )
 
 
@@ -175,14 +175,14 @@ def average_possible(case: StressCase, judgement: Judgement) -> None:
         missing = failed * (figures.max_response_time or average)
         where = f"runs[{place}].results.avg_response_time"
         least = (_least_sum(figures, total) - missing) / total - 2 * TOLERANCE
-        judgement.check(average >= least, where, average, words(f"at least {least:.6f}"))
+        judgement.check(average >= least, where, average, prose(f"at least {least:.6f}"))
         most = _most_sum(figures, total)
         if most is not None:
             judgement.check(
                 average <= most / total + 2 * TOLERANCE,
                 where,
                 average,
-                words(f"at most {most / total:.6f}"),
+                prose(f"at most {most / total:.6f}"),
             )
 
 

@@ -1,6 +1,6 @@
 """Before the load: every endpoint worked."""
 
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredCheck
 
@@ -23,7 +23,7 @@ def preflight(case: StressCase, judgement: Judgement) -> None:
     judgement.check(seen.enabled is True, "preflight.enabled", seen.enabled, True)  # noqa: FBT003
     judgement.check(seen.passed is True, "preflight.passed", seen.passed, True)  # noqa: FBT003
     failed = [failure.endpoint for failure in seen.failures or []]
-    judgement.check(seen.failures == [], "preflight.failures", failed, words("an empty array"))
+    judgement.check(seen.failures == [], "preflight.failures", failed, prose("an empty array"))
 
 
 @rule(
@@ -43,19 +43,19 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
     for place, check in enumerate(checks):
         where = f"preflight.checks[{place}]"
         if check.endpoint is None:
-            judgement.fail(f"{where}.endpoint", None, words("the endpoint that was asked"))
+            judgement.fail(f"{where}.endpoint", None, prose("the endpoint that was asked"))
             continue
         _one_check(check, where, last.get(check.endpoint), seen.attempts_per_endpoint, judgement)
         last[check.endpoint] = (where, check)
     for endpoint in case.declared.endpoints or []:
         if endpoint not in last:
-            judgement.fail("preflight.checks", words("no check of it"), endpoint)
+            judgement.fail("preflight.checks", prose("no check of it"), endpoint)
             continue
         where, check = last[endpoint]
         judgement.check(check.ok is True, f"{where}.ok", check.ok, True)  # noqa: FBT003
     known = set(case.declared.endpoints or ())
-    strangers = [endpoint for endpoint in last if endpoint not in known]
-    judgement.check(not strangers, "preflight.checks", strangers, words("only the load's own"))
+    unexpected = [endpoint for endpoint in last if endpoint not in known]
+    judgement.check(not unexpected, "preflight.checks", unexpected, prose("only the load's own"))
 
 
 def _one_check(
@@ -67,22 +67,22 @@ def _one_check(
 ) -> None:
     if check.ok is True and check.status_code is not None:
         judgement.check(
-            check.status_code in _OK, f"{where}.status_code", check.status_code, words("2xx")
+            check.status_code in _OK, f"{where}.status_code", check.status_code, prose("2xx")
         )
     if check.ok is True and check.error:
-        judgement.fail(f"{where}.error", check.error, words("no error beside ok"))
+        judgement.fail(f"{where}.error", check.error, prose("no error beside ok"))
     if check.ok is True and check.status_code is None:
-        judgement.fail(f"{where}.status_code", None, words("2xx beside ok"))
+        judgement.fail(f"{where}.status_code", None, prose("2xx beside ok"))
     number = check.attempt
     if number is not None:
         least = 1 if before is None else (before[1].attempt or 0) + 1
         most = number if attempts is None else attempts
         judgement.check(
-            least <= number <= most, f"{where}.attempt", number, words(f"{least} to {most}")
+            least <= number <= most, f"{where}.attempt", number, prose(f"{least} to {most}")
         )
     if before is not None:
         judgement.check(
-            before[1].ok is not True, where, words("an attempt after a success"), words("none")
+            before[1].ok is not True, where, prose("an attempt after a success"), prose("none")
         )
 
 

@@ -1,8 +1,8 @@
 """Where the figures come from: which database was reached, which build was measured."""
 
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.identity import RECAPTURE
+from stressproof.verify.stress.document import RECAPTURE
 from stressproof.verify.subject import judge_clean, judge_commit
 
 _HEALTHY = 200
@@ -24,7 +24,7 @@ def legacy(case: StressCase, judgement: Judgement) -> None:
     judgement.check(
         there,
         "runtime.database_engine",
-        words("absent: a legacy artifact from before runtime provenance"),
+        prose("absent: a legacy artifact from before runtime provenance"),
         case.requirements.database_engine,
     )
 
@@ -65,7 +65,7 @@ def engine_source(case: StressCase, judgement: Judgement) -> None:
         seen in accepted,
         "runtime.database_engine_source",
         seen,
-        words(" or ".join(accepted)),
+        prose(" or ".join(accepted)),
     )
 
 
@@ -86,7 +86,7 @@ def probe(case: StressCase, judgement: Judgement) -> None:
         judgement.check(code == _HEALTHY, "runtime.health_status_code", code, _HEALTHY)
     if runtime.probe_error is not None:
         judgement.check(
-            runtime.probe_error == "", "runtime.probe_error", runtime.probe_error, words("none")
+            runtime.probe_error == "", "runtime.probe_error", runtime.probe_error, prose("none")
         )
 
 

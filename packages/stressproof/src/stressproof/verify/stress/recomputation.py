@@ -8,14 +8,14 @@ import msgspec
 from stressproof.evidence import derive
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."
 
 
 def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
-    judgement.held()
+    judgement.passed()
     if seen == expected and type(seen) is type(expected):
         return  # the rule, at the speed of C; what differs is found leaf by leaf
     for path, one, other in differences(seen, expected, where):
@@ -31,7 +31,7 @@ def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
 )
 def rounds_recomputed(case: StressCase, judgement: Judgement) -> None:
     """``runs[*]`` equals its recomputation exactly."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -39,7 +39,7 @@ def rounds_recomputed(case: StressCase, judgement: Judgement) -> None:
     judgement.check(
         len(runs) == len(artifact.runs),
         "measurements.runs",
-        words(f"{len(runs)} rounds measured"),
+        prose(f"{len(runs)} rounds measured"),
         len(artifact.runs),
     )
     paths = [endpoint.name for endpoint in artifact.workload.endpoints]
@@ -74,7 +74,7 @@ def _without_samples(results: Results) -> Results:
 )
 def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
     """``results``, ``min_throughput_rps`` and ``evaluation`` equal their recomputation exactly."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
@@ -97,20 +97,20 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
 )
 def error_samples(case: StressCase, judgement: Judgement) -> None:
     """Top-level samples are those of the rounds; an endpoint without failures has none."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
     known = {text for run in artifact.runs for text in run.results.errors_sample}
-    strangers = [text for text in artifact.results.errors_sample if text not in known]
-    judgement.check(not strangers, "results.errors_sample", strangers, words("the rounds' own"))
+    unexpected = [text for text in artifact.results.errors_sample if text not in known]
+    judgement.check(not unexpected, "results.errors_sample", unexpected, prose("the rounds' own"))
     for place, run in enumerate(artifact.runs):
         for number, one in enumerate(run.endpoints):
             if one.results.errors_sample and not one.results.failed_requests:
                 judgement.fail(
                     f"runs[{place}].endpoints[{number}].results.errors_sample",
-                    words("samples of errors"),
-                    words("none where no request failed"),
+                    prose("samples of errors"),
+                    prose("none where no request failed"),
                 )
 
 
@@ -123,7 +123,7 @@ def error_samples(case: StressCase, judgement: Judgement) -> None:
 )
 def workload_agrees(case: StressCase, judgement: Judgement) -> None:
     """The same fact is the same wherever it stands."""
-    artifact = case.sound
+    artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return

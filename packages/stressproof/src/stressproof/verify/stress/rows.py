@@ -7,7 +7,7 @@ from operator import lt
 
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."
@@ -33,10 +33,10 @@ def rows(case: StressCase, judgement: Judgement) -> None:
     closed = artifact.workload.closed_loop
     for place, run in enumerate(artifact.measurements.runs):
         for number, row in enumerate(run.rows):
-            judgement.held()
+            judgement.passed()
             for name, seen, expected in _row_problems(row, closed=closed):
                 where = f"measurements.runs[{place}].rows[{number}].{name}"
-                judgement.fail(where, seen, words(expected))
+                judgement.fail(where, seen, prose(expected))
 
 
 def _row_problems(row: Row, *, closed: bool) -> Iterator[tuple[str, object, str]]:
@@ -51,7 +51,7 @@ def _row_problems(row: Row, *, closed: bool) -> Iterator[tuple[str, object, str]
     yield from _latency_problems("corrected", row.corrected)
     if closed:
         if row.uncorrected is not None:
-            yield "uncorrected", words("present"), "null: in a closed loop both are the same"
+            yield "uncorrected", prose("present"), "null: in a closed loop both are the same"
     elif row.uncorrected is None:
         yield "uncorrected", None, "the time from the send, in an open loop"
     else:
@@ -62,7 +62,7 @@ def _row_problems(row: Row, *, closed: bool) -> Iterator[tuple[str, object, str]
 def _outcome_problems(row: Row) -> Iterator[tuple[str, object, str]]:
     ended = sum(row.outcomes.values())
     if ended != row.started:
-        yield "outcomes", words(f"{ended} ended"), f"{row.started}, as many as started"
+        yield "outcomes", prose(f"{ended} ended"), f"{row.started}, as many as started"
     for outcome, count in row.outcomes.items():
         if not _OUTCOME.fullmatch(outcome):
             yield "outcomes", outcome, "a kind of outcome: lower case, digits, underscores"
@@ -74,7 +74,7 @@ def _latency_problems(name: str, latency: Latency) -> Iterator[tuple[str, object
     """Yield what is wrong with one histogram as it was written down."""
     pairs = latency.buckets
     if len(pairs) % 2:
-        yield f"{name}.buckets", words(f"{len(pairs)} numbers"), "pairs of bucket and count"
+        yield f"{name}.buckets", prose(f"{len(pairs)} numbers"), "pairs of bucket and count"
         return
     indexes, counts = pairs[::2], pairs[1::2]
     if not all(map(lt, indexes, indexes[1:])):
@@ -84,12 +84,12 @@ def _latency_problems(name: str, latency: Latency) -> Iterator[tuple[str, object
         yield f"{name}.buckets", indexes[-1], f"at most bucket {buckets.MAX_INDEX}"
         return
     if 0 in counts:
-        yield f"{name}.buckets", words("a count of 0"), "only buckets that hold something"
+        yield f"{name}.buckets", prose("a count of 0"), "only buckets that hold something"
     if sum(counts) != latency.n:
         yield f"{name}.n", latency.n, f"{sum(counts)}, as the buckets hold"
     if not indexes:
         if (latency.sum_us, latency.min_us, latency.max_us) != (0, None, None):
-            yield name, words("figures of an empty histogram"), "sum 0, no extremes"
+            yield name, prose("figures of an empty histogram"), "sum 0, no extremes"
         return
     yield from _extreme_problems(name, latency, indexes, counts)
 
@@ -99,7 +99,7 @@ def _extreme_problems(
 ) -> Iterator[tuple[str, object, str]]:
     low, high = latency.min_us, latency.max_us
     if low is None or high is None:
-        yield name, words("no extremes"), "min_us and max_us of what was counted"
+        yield name, prose("no extremes"), "min_us and max_us of what was counted"
         return
     if buckets.index(low) != indexes[0]:
         yield f"{name}.min_us", low, f"a value of the first bucket, {indexes[0]}"
@@ -146,7 +146,7 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
         return
     step = artifact.measurements.resolution_seconds
     path = "measurements.resolution_seconds"
-    if not judgement.check(step in _RESOLUTIONS, path, step, words("1 or 10")):
+    if not judgement.check(step in _RESOLUTIONS, path, step, prose("1 or 10")):
         return
     workload = artifact.workload
     endpoints = len(workload.endpoints)
@@ -161,26 +161,26 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             whole,
             f"{where}.rows",
-            words(f"{len(run.rows)} rows"),
-            words(f"{seconds * endpoints}: {endpoints} endpoints in each of {seconds} steps"),
+            prose(f"{len(run.rows)} rows"),
+            prose(f"{seconds * endpoints}: {endpoints} endpoints in each of {seconds} steps"),
         )
         for number, row in enumerate(run.rows):
             wanted = (number // endpoints * step, number % endpoints) if endpoints else (-1, -1)
             if (row.second, row.endpoint) != wanted:
                 judgement.fail(
                     f"{where}.rows[{number}]",
-                    words(f"second {row.second}, endpoint {row.endpoint}"),
-                    words(f"second {wanted[0]}, endpoint {wanted[1]}"),
+                    prose(f"second {row.second}, endpoint {row.endpoint}"),
+                    prose(f"second {wanted[0]}, endpoint {wanted[1]}"),
                 )
                 break
         ramp = [count.endpoint for count in run.ramp]
         judgement.check(
-            ramp == list(range(endpoints)), f"{where}.ramp", ramp, words("every endpoint once")
+            ramp == list(range(endpoints)), f"{where}.ramp", ramp, prose("every endpoint once")
         )
         for count in run.ramp:
             if count.answered > count.started:
                 judgement.fail(
-                    f"{where}.ramp", count.answered, words(f"<= {count.started} started")
+                    f"{where}.ramp", count.answered, prose(f"<= {count.started} started")
                 )
 
 

@@ -14,7 +14,7 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, rule, words
+from stressproof.verify.rule import Judgement, Level, prose, rule
 from stressproof.verify.stress.case import StressCase, instant
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
@@ -42,13 +42,13 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         return
     before, after = case.artifact.target.before, case.artifact.target.after
     if after is None:
-        judgement.cannot_tell("target.after", None, words("what the target says after the load"))
+        judgement.inconclusive("target.after", None, prose("what the target says after the load"))
         return
     judge_unchanged("target", before, after, IDENTITY, judgement)
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
-        judgement.cannot_tell("target.before.instance_id", None, words("an instance id"))
+        judgement.inconclusive("target.before.instance_id", None, prose("an instance id"))
     if before.instance_id is None and not case.requirements.require_identity:
         judgement.skip("the target does not say which instance it is (require_identity)")
 
@@ -64,8 +64,8 @@ def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> 
     judgement.check(
         abs(grown_s - between_s) <= UPTIME_SLACK_S,
         "target.after.uptime_seconds",
-        words(f"{grown_s:.3f} s more than before"),
-        words(f"{between_s:.3f} s more, the time between the probes"),
+        prose(f"{grown_s:.3f} s more than before"),
+        prose(f"{between_s:.3f} s more, the time between the probes"),
     )
 
 
@@ -83,7 +83,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
         return
     before, after = case.artifact.runtime.before, case.artifact.runtime.after
     if after is None:
-        judgement.cannot_tell("runtime.after", None, words("what the target says after the load"))
+        judgement.inconclusive("runtime.after", None, prose("what the target says after the load"))
         return
     judge_unchanged("runtime", before, after, DATABASE, judgement)
 
@@ -131,7 +131,7 @@ def _asked_between(
         and end is not None
         and begin - CLOCK_SLACK_US <= at <= end + CLOCK_SLACK_US
     )
-    judgement.check(inside, where, probed_at, words(f"{window[0]} to {window[1]}"))
+    judgement.check(inside, where, probed_at, prose(f"{window[0]} to {window[1]}"))
 
 
 @rule(
@@ -191,12 +191,12 @@ def counters(case: StressCase, judgement: Judgement) -> None:
     if required:
         for endpoint in artifact.workload.endpoints:
             if not listed & {endpoint.name, endpoint.path}:
-                judgement.cannot_tell("target.counters", words("no counter"), endpoint.name)
+                judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
     for number, pair in enumerate(artifact.target.counters):
         where = f"target.counters[{number}]"
         sent = routes.get(pair.endpoint)
         if sent is None:
-            judgement.fail(f"{where}.endpoint", pair.endpoint, words("an endpoint of the load"))
+            judgement.fail(f"{where}.endpoint", pair.endpoint, prose("an endpoint of the load"))
         elif pair.before is not None and pair.after is not None:
             grown = pair.after - pair.before
             extra = (
@@ -205,11 +205,11 @@ def counters(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 sent.answered <= grown <= sent.started + extra,
                 where,
-                words(f"{grown} requests counted"),
-                words(f"{sent.answered} answered to {sent.started} sent"),
+                prose(f"{grown} requests counted"),
+                prose(f"{sent.answered} answered to {sent.started} sent"),
             )
         elif required:
-            judgement.cannot_tell(where, words("not counted"), words("both readings"))
+            judgement.inconclusive(where, prose("not counted"), prose("both readings"))
     if not judgement.compared:
         judgement.skip("the target does not count requests (require_counters)")
 

@@ -3,9 +3,9 @@
 import itertools
 
 from stressproof.verify.instants import SECOND_US, judge_age, judge_future, parse_instant
-from stressproof.verify.rule import Judgement, rule, words
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase, instant
-from stressproof.verify.stress.identity import RECAPTURE
+from stressproof.verify.stress.document import RECAPTURE
 
 _NOT_BY_HAND = "Times are written by the capture; capture again instead of editing them."
 
@@ -31,7 +31,7 @@ def timestamps(case: StressCase, judgement: Judgement) -> None:
     for where, text in given:
         if text is not None:
             judgement.check(
-                parse_instant(text) is not None, where, text, words("2026-02-25T10:00:00+00:00")
+                parse_instant(text) is not None, where, text, prose("2026-02-25T10:00:00+00:00")
             )
 
 
@@ -93,10 +93,10 @@ def run_spacing(case: StressCase, judgement: Judgement) -> None:
             continue
         gap = after - before
         where = f"runs[{place}].captured_at"
-        seen = words(f"{gap / SECOND_US:.3f} s after the round before")
+        seen = prose(f"{gap / SECOND_US:.3f} s after the round before")
         least = duration * SECOND_US - CLOCK_SLACK_US
-        judgement.check(gap >= least, where, seen, words(f"at least {duration} s"))
-        judgement.check(gap <= most, where, seen, words(f"at most {most // SECOND_US} s"))
+        judgement.check(gap >= least, where, seen, prose(f"at least {duration} s"))
+        judgement.check(gap <= most, where, seen, prose(f"at most {most // SECOND_US} s"))
 
 
 @rule(
@@ -118,14 +118,14 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
                 time <= end,
                 f"runs[{place}].captured_at",
                 case.runs[place].captured_at,
-                words(f"not after captured_at, {case.declared.captured_at}"),
+                prose(f"not after captured_at, {case.declared.captured_at}"),
             )
     tail = case.requirements.max_tail_seconds * SECOND_US
     judgement.check(
         end - max(times) <= tail,
         "captured_at",
-        words(f"{(end - max(times)) / SECOND_US:.0f} s after the last round"),
-        words(f"at most {tail // SECOND_US} s"),
+        prose(f"{(end - max(times)) / SECOND_US:.0f} s after the last round"),
+        prose(f"at most {tail // SECOND_US} s"),
     )
     start = instant(case.declared.started_at)
     if start is None or duration is None:
@@ -135,14 +135,14 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
         start <= first + CLOCK_SLACK_US,
         "started_at",
         case.declared.started_at,
-        words(f"at least {duration} s before the first round's captured_at"),
+        prose(f"at least {duration} s before the first round's captured_at"),
     )
     lead = _longest_round_us(case) - duration * SECOND_US + tail
     judgement.check(
         first - start <= lead,
         "started_at",
-        words(f"{(first - start) / SECOND_US:.0f} s before the first round"),
-        words(f"at most {lead // SECOND_US} s"),
+        prose(f"{(first - start) / SECOND_US:.0f} s before the first round"),
+        prose(f"at most {lead // SECOND_US} s"),
     )
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from stressproof.evidence.derive import error_rate_percent
 from stressproof.evidence.reading import Document
 from stressproof.verify.instants import HOUR_US, show_instant
-from stressproof.verify.rule import Judgement, Rule, rule, words
+from stressproof.verify.rule import Judgement, Rule, prose, rule
 from stressproof.verify.stress import (
     clocks,
     coverage,
+    document,
     evaluation,
     figures,
-    identity,
     objectives,
     physics,
     preflight,
@@ -38,13 +38,13 @@ def assurance(case: StressCase, judgement: Judgement) -> None:
     judgement.check(
         possible.rank >= wanted.rank,
         "$",
-        words(f"{possible} at most, without measurements" if case.artifact is None else possible),
-        words(f"at least {wanted}"),
+        prose(f"{possible} at most, without measurements" if case.artifact is None else possible),
+        prose(f"at least {wanted}"),
     )
 
 
 RULES: Sequence[Rule[StressCase]] = (
-    *identity.RULES,
+    *document.RULES,
     *provenance.RULES,
     *preflight.RULES,
     *timing.RULES,

@@ -26,10 +26,10 @@ from litestar.types import (
 
 from enforcement.api.admission import Admissions, headers
 from enforcement.api.authentication import BearerClaims, BearerTokens, Principals
-from enforcement.api.lanes import Lanes
+from enforcement.api.bulkhead import Bulkhead
 from enforcement.api.refusals import Fault, RefusalError
+from enforcement.domain.enums import Feature, Role
 from enforcement.domain.identity import Caller
-from enforcement.domain.vocabulary import Feature, Role
 from enforcement.store.errors import UnavailableError
 
 MAX_QUERY_FIELDS: Final = 32
@@ -64,7 +64,7 @@ def access(
     return {"access": Access(role=role, features=features, bucket=bucket, offline=offline)}
 
 
-class Gatekeeper(ASGIMiddleware):
+class AccessMiddleware(ASGIMiddleware):
     """The middleware of all tenant routes.
 
     Args:
@@ -83,7 +83,7 @@ class Gatekeeper(ASGIMiddleware):
         tokens: BearerTokens,
         principals: Principals,
         admissions: Admissions,
-        lanes: Lanes,
+        lanes: Bulkhead,
         *,
         write_wait_s: float,
         max_body_bytes: int,

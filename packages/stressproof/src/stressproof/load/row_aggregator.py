@@ -50,7 +50,7 @@ class _Sum:
         )
 
 
-class Ledger:
+class RowAggregator:
     """A round's rows while it runs.
 
     A second that can gain nothing more is kept as a few hundred bytes, so that a long round does

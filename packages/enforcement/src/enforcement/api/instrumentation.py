@@ -24,7 +24,7 @@ _SERVER_ERROR: Final = 500
 _NS_PER_US: Final = 1000
 
 
-class Edge:
+class Instrumentation:
     """An ASGI application around the routes.
 
     Args:

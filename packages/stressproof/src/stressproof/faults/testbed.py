@@ -48,7 +48,7 @@ class HaltedError(RunError):
     """A trial was stopped from outside; the reason is told elsewhere."""
 
 
-class Stage:
+class Testbed:
     """Everything that a scenario needs, for as long as it is entered.
 
     Args:

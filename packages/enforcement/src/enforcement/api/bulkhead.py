@@ -35,7 +35,7 @@ class _Lane(msgspec.Struct):
         return DeadlineError("deadline_exceeded", "the tenant's writes before this one took long")
 
 
-class Lanes:
+class Bulkhead:
     """The lanes of all tenants of one worker.
 
     Args:

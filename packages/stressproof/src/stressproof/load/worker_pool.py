@@ -13,7 +13,7 @@ from stressproof.load.messages import Done, Frames, Job, ToWorker, frame
 _STOP_S = 5.0  # a worker whose pipes are closed ends by then, or is ended
 
 
-class Member:
+class WorkerHandle:
     """One worker process, as seen from here."""
 
     def __init__(self, job: Job) -> None:
@@ -42,7 +42,7 @@ class Member:
         except BrokenPipeError:
             return
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """Return the last line that it wrote to its standard error."""
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
@@ -66,15 +66,15 @@ class Member:
         self.errors.close()
 
 
-class Crew:
+class WorkerPool:
     """All worker processes of a round; none outlives it."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.members: list[Member] = []
+        self.members: list[WorkerHandle] = []
         self.selector = selectors.DefaultSelector()
         try:
             for job in jobs:
-                member = Member(job)
+                member = WorkerHandle(job)
                 self.members.append(member)
                 if member.process.stdout is not None:
                     self.selector.register(member.process.stdout, selectors.EVENT_READ, member)

@@ -6,12 +6,12 @@ from msgspec import Struct
 
 from stressproof.evidence.stress import StressArtifact
 from stressproof.objectives.burn import SloResult, evaluate_slo
+from stressproof.objectives.compile import Objectives
 from stressproof.objectives.outcome import Outcome, worst
 from stressproof.objectives.recoveries import FaultRecovery
-from stressproof.objectives.resolving import Objectives
 from stressproof.objectives.results import ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures
-from stressproof.objectives.thresholds import Setting, evaluate
+from stressproof.objectives.thresholds import EvaluationContext, evaluate
 
 
 class Answers(Struct, frozen=True):
@@ -67,7 +67,7 @@ def ask(
             objectives.endpoints(baseline.workload.endpoints),
             baseline.workload.max_users,
         )
-    setting = Setting(
+    setting = EvaluationContext(
         endpoints,
         users=artifact.workload.max_users,
         resolution_seconds=artifact.measurements.resolution_seconds,

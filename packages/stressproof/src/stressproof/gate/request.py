@@ -18,7 +18,7 @@ class Half(StrEnum):
     FAILURE = "failure"
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class GateRequest(Struct, frozen=True, kw_only=True):
     """What a gate was told to ask.
 
     Attributes:

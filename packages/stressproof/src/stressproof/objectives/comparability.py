@@ -51,7 +51,7 @@ class Difference(Struct, frozen=True):
         return f"{self.what}: {self.before} and {self.after}"
 
 
-class UnlikeError(InconclusiveError):
+class NotComparableError(InconclusiveError):
     """The two sides differ in more than the build, so no difference could be blamed on it."""
 
     def __init__(self, differences: Sequence[Difference]) -> None:
@@ -80,7 +80,7 @@ def check_alike(before: Sequence[Capture], after: Sequence[Capture]) -> None:
             if value != reference.get(what) and what not in found:
                 found[what] = Difference(what, _short(reference.get(what)), _short(value))
     if found:
-        raise UnlikeError(list(found.values()))
+        raise NotComparableError(list(found.values()))
 
 
 def _facts(artifact: StressArtifact) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stressproof.faults.flow import Flow
+from stressproof.faults.stream import Stream
 from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit, Direction
 from stressproof.faults.wire import Commit, Session
 
@@ -24,8 +24,8 @@ _NO_WRITE = ("SELECT", "BEGIN", "START", "SET", "SHOW", "RESET", "DISCARD", "FET
 class Side(asyncio.Protocol):
     """One socket of a pair; ``incoming`` is the direction of what it reads."""
 
-    def __init__(self, pair: "Pair", incoming: Direction) -> None:
-        self._pair = pair
+    def __init__(self, link: "Link", incoming: Direction) -> None:
+        self._link = link
         self.incoming = incoming
         self.transport: asyncio.Transport | None = None
 
@@ -34,31 +34,31 @@ class Side(asyncio.Protocol):
         if isinstance(transport, asyncio.Transport):
             self.transport = transport
             transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-            self._pair.connected(self)
+            self._link.connected(self)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the pair."""
-        self._pair.received(self.incoming, data)
+        self._link.received(self.incoming, data)
 
     def eof_received(self) -> bool:
         """Pass the half-close on, and keep the other half open."""
-        self._pair.flows[self.incoming].end()
+        self._link.streams[self.incoming].end()
         return True
 
     def pause_writing(self) -> None:
         """Stop the flow that writes here."""
-        self._pair.outgoing(self).sink_full(full=True)
+        self._link.outgoing(self).sink_full(full=True)
 
     def resume_writing(self) -> None:
         """Let it go on."""
-        self._pair.outgoing(self).sink_full(full=False)
+        self._link.outgoing(self).sink_full(full=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the pair; with an error it was a reset."""
-        self._pair.lost(self, exc)
+        self._link.lost(self, exc)
 
 
-class Pair:
+class Link:
     """A client's connection and the one made to the server for it.
 
     Args:
@@ -71,8 +71,8 @@ class Pair:
         self.number = number
         self.client = Side(self, "upstream")
         self.server = Side(self, "downstream")
-        self.flows: dict[Direction, Flow] = {
-            direction: Flow(
+        self.streams: dict[Direction, Stream] = {
+            direction: Stream(
                 proxy.rules(direction),
                 proxy.tally[direction],
                 random.Random(f"{proxy.seed}/{number}/{direction}"),  # noqa: S311  # not a secret
@@ -93,7 +93,7 @@ class Pair:
         if self.closed:
             _abort(side.transport)
             return
-        self.flows[side.incoming].attach(source=side.transport)
+        self.streams[side.incoming].attach(source=side.transport)
         self.outgoing(side).attach(sink=side.transport)
         if side is self.client:
             self._proxy.opened(self)
@@ -106,7 +106,7 @@ class Pair:
             await asyncio.get_running_loop().create_connection(lambda: self.server, host, port)
         except OSError as error:
             self._proxy.counters.upstream_refused += 1
-            self._proxy.log("upstream_refused", pair=self.number, error=str(error.strerror))
+            self._proxy.log("upstream_refused", link=self.number, error=str(error.strerror))
             self.close(reset=True)
 
     def ports(self) -> dict[str, int]:
@@ -117,20 +117,20 @@ class Pair:
             "server_port": _port(self.server.transport, "sockname"),
         }
 
-    def outgoing(self, side: Side) -> Flow:
+    def outgoing(self, side: Side) -> Stream:
         """Return the flow that writes to a side."""
-        return self.flows["downstream" if side is self.client else "upstream"]
+        return self.streams["downstream" if side is self.client else "upstream"]
 
     def received(self, direction: Direction, data: bytes) -> None:
         """Follow the conversation, cut it where a toxic says so, else pass the bytes on."""
         self._proxy.tally[direction].received += len(data)
         if self._session is None:
-            self.flows[direction].receive(data)
+            self.streams[direction].receive(data)
         elif direction == "upstream":
             for _, statements in self._session.upstream(data):
                 if self._cut_before(statements):
                     return
-            self.flows[direction].receive(data)
+            self.streams[direction].receive(data)
         else:
             commits = self._session.downstream(data)
             self._proxy.counters.commits_seen += len(commits)
@@ -175,26 +175,26 @@ class Pair:
             start = self._session.holding_from
             held = 0 if start is None else self._forwarded + len(self._tail) - start
             if held > _TAIL_LIMIT:
-                self._proxy.log("cut_missed", pair=self.number, held=held)
+                self._proxy.log("cut_missed", link=self.number, held=held)
                 held = 0
         free = max(0, len(self._tail) - max(0, held))
         if free:
             data = bytes(self._tail[:free])
             del self._tail[:free]
             self._forwarded += free
-            self.flows["downstream"].receive(data)
+            self.streams["downstream"].receive(data)
 
     def _count_opaque(self) -> None:
         if not self._opaque_counted and self._session is not None and self._session.opaque:
             self._opaque_counted = True
             self._proxy.counters.opaque_pairs += 1
-            self._proxy.log("opaque", pair=self.number)
+            self._proxy.log("opaque", link=self.number)
 
     def switched(self) -> None:
         """Apply the proxy's present toxics."""
         self._pass_tail()
-        for direction, flow in self.flows.items():
-            flow.switch(self._proxy.rules(direction))
+        for direction, stream in self.streams.items():
+            stream.switch(self._proxy.rules(direction))
 
     def _ended(self, direction: Direction, reset: bool) -> None:  # noqa: FBT001  # a callback
         """Pass the end of one direction on; after both, the pair is over."""
@@ -203,7 +203,7 @@ class Pair:
             return
         sink = (self.server if direction == "upstream" else self.client).transport
         self._half_closed.add(direction)
-        if len(self._half_closed) == len(self.flows):
+        if len(self._half_closed) == len(self.streams):
             self.close(reset=False)
         elif sink is not None and not sink.is_closing():
             sink.write_eof()
@@ -214,17 +214,17 @@ class Pair:
             return
         self.outgoing(side).discard()
         if error is not None:
-            self.flows[side.incoming].end(reset=True)
+            self.streams[side.incoming].end(reset=True)
         elif side.incoming not in self._half_closed:
-            self.flows[side.incoming].end()
+            self.streams[side.incoming].end()
 
     def close(self, *, reset: bool) -> None:
         """End both connections: orderly, or by RST to both ends."""
         if self.closed:
             return
         self.closed = True
-        for flow in self.flows.values():
-            flow.discard()
+        for stream in self.streams.values():
+            stream.discard()
         if self._dial is not None and not self._dial.done():
             self._dial.cancel()
         for side in (self.client, self.server):

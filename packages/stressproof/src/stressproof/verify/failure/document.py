@@ -1,10 +1,10 @@
 """What the failure document is, when it was made and by whom."""
 
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.identities import fold
-from stressproof.verify.gathering import judge_shape, judge_template, judge_unknown
+from stressproof.verify.failure.people import fold
 from stressproof.verify.instants import judge_age, judge_future, parse_instant
-from stressproof.verify.rule import Judgement, Level, Severity, rule, words
+from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
+from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
 from stressproof.verify.subject import judge_clean, judge_commit
 
 RECAPTURE = (
@@ -35,7 +35,7 @@ def template(case: FailureCase, judgement: Judgement) -> None:
 def schema_version(case: FailureCase, judgement: Judgement) -> None:
     """``schema_version`` is 2, or the document is a plain one without it."""
     if "schema_version" not in case.data:
-        judgement.held()
+        judgement.passed()
         return
     judgement.check(case.is_schema_2, "schema_version", case.data["schema_version"], 2)
 
@@ -52,7 +52,7 @@ def typed(case: FailureCase, judgement: Judgement) -> None:
     if not case.is_schema_2:
         judgement.skip("not a schema-2 artifact")
         return
-    judgement.check(case.artifact is not None, "$", words(case.malformed), words("schema 2"))
+    judgement.check(case.artifact is not None, "$", prose(case.malformed), prose("schema 2"))
 
 
 @rule(
@@ -63,7 +63,7 @@ def typed(case: FailureCase, judgement: Judgement) -> None:
 )
 def shape(case: FailureCase, judgement: Judgement) -> None:
     """No required field is missing and none has another type."""
-    judge_shape(case.gathering, judgement)
+    judge_shape(case.lenient_decoder, judgement)
 
 
 @rule(
@@ -78,7 +78,7 @@ def unknown_fields(case: FailureCase, judgement: Judgement) -> None:
     if case.is_schema_2:
         judgement.skip("failure.typed refuses them where schema_version is 2")
         return
-    judge_unknown(case.gathering, judgement)
+    judge_unknown(case.lenient_decoder, judgement)
 
 
 @rule(
@@ -92,8 +92,8 @@ def unknown_fields_refused(case: FailureCase, judgement: Judgement) -> None:
     if not case.requirements.refuse_unknown_fields or case.is_schema_2:
         judgement.skip("unknown fields are allowed (refuse_unknown_fields)")
         return
-    unknown = case.gathering.unknown
-    judgement.check(not unknown, "$", unknown, words("no unknown field"))
+    unknown = case.lenient_decoder.unknown
+    judgement.check(not unknown, "$", unknown, prose("no unknown field"))
 
 
 @rule(
@@ -165,7 +165,7 @@ def timestamps(case: FailureCase, judgement: Judgement) -> None:
         if text is None:
             continue
         instant = parse_instant(text)
-        judgement.check(instant is not None, where, text, words("2026-02-27T10:00:00+00:00"))
+        judgement.check(instant is not None, where, text, prose("2026-02-27T10:00:00+00:00"))
         if instant is not None:
             read[where] = instant
     if len(read) == len(given):
@@ -173,7 +173,7 @@ def timestamps(case: FailureCase, judgement: Judgement) -> None:
             read["started_at"] < read["captured_at"],
             "started_at",
             case.declared.started_at,
-            words("before captured_at"),
+            prose("before captured_at"),
         )
 
 
@@ -222,15 +222,15 @@ def identities(case: FailureCase, judgement: Judgement) -> None:
             any(character.isalnum() for character in folded[where]),
             where,
             name,
-            words("a name that can be seen"),
+            prose("a name that can be seen"),
         )
-        judgement.check(name == name.strip(), where, name, words("no blanks around it"))
+        judgement.check(name == name.strip(), where, name, prose("no blanks around it"))
     if len(folded) == len(names):
         judgement.check(
             folded["executed_by"] != folded["approved_by"],
             "approved_by",
             names["approved_by"],
-            words(f"somebody other than {folded['executed_by']}"),
+            prose(f"somebody other than {folded['executed_by']}"),
         )
 
 

@@ -2,8 +2,8 @@
 
 import re
 
-from stressproof.verify.gathering import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, rule, words
+from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
+from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 RECAPTURE = (
@@ -44,7 +44,7 @@ def schema_version(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             "measurements" not in case.data,
             "schema_version",
-            words("absent beside measurements"),
+            prose("absent beside measurements"),
             2,
             "Do not remove fields from evidence; capture again.",
         )
@@ -60,7 +60,7 @@ def schema_version(case: StressCase, judgement: Judgement) -> None:
 )
 def shape(case: StressCase, judgement: Judgement) -> None:
     """No required field is missing and none has another type."""
-    judge_shape(case.gathering, judgement)
+    judge_shape(case.lenient_decoder, judgement)
 
 
 @rule(
@@ -75,7 +75,7 @@ def unknown_fields(case: StressCase, judgement: Judgement) -> None:
     if case.is_schema_2:
         judgement.skip("stress.typed refuses them where schema_version is 2")
         return
-    judge_unknown(case.gathering, judgement)
+    judge_unknown(case.lenient_decoder, judgement)
 
 
 @rule(
@@ -89,8 +89,8 @@ def unknown_fields_refused(case: StressCase, judgement: Judgement) -> None:
     if not case.requirements.refuse_unknown_fields or case.is_schema_2:
         judgement.skip("unknown fields of plain artifacts are allowed (refuse_unknown_fields)")
         return
-    unknown = case.gathering.unknown
-    judgement.check(not unknown, "$", unknown, words("no unknown field"))
+    unknown = case.lenient_decoder.unknown
+    judgement.check(not unknown, "$", unknown, prose("no unknown field"))
 
 
 @rule(
@@ -149,7 +149,7 @@ def typed(case: StressCase, judgement: Judgement) -> None:
     if not case.is_schema_2:
         judgement.skip("not a schema-2 artifact")
         return
-    judgement.check(case.artifact is not None, "$", words(case.malformed), words("schema 2"))
+    judgement.check(case.artifact is not None, "$", prose(case.malformed), prose("schema 2"))
 
 
 def origin(url: str) -> tuple[str, str] | None:
@@ -173,12 +173,12 @@ def target(case: StressCase, judgement: Judgement) -> None:
     url, asked = case.declared.target_url, case.requirements
     if url is None:
         if asked.targets:
-            judgement.cannot_tell("target_url", words("absent"), words(" or ".join(asked.targets)))
+            judgement.inconclusive("target_url", prose("absent"), prose(" or ".join(asked.targets)))
         judgement.skip("the artifact states no target")
         return
     found = origin(url)
     if not judgement.check(
-        found is not None, "target_url", url, words("http(s)://host[:port] without credentials")
+        found is not None, "target_url", url, prose("http(s)://host[:port] without credentials")
     ):
         return
     base, host = found or ("", "")
@@ -186,14 +186,14 @@ def target(case: StressCase, judgement: Judgement) -> None:
         host not in _IN_PROCESS_HOSTS,
         "target_url",
         url,
-        words("a service in a process of its own: this name is an in-process client's"),
+        prose("a service in a process of its own: this name is an in-process client's"),
     )
     if asked.targets:
         allowed = {(origin(each) or ("", ""))[0] for each in asked.targets} - {""}
-        judgement.check(base in allowed, "target_url", url, words(" or ".join(asked.targets)))
+        judgement.check(base in allowed, "target_url", url, prose(" or ".join(asked.targets)))
     if not asked.allow_loopback:
         loopback = host in _LOOPBACK_NAMES or host.startswith("127.")
-        judgement.check(not loopback, "target_url", url, words("a service on another machine"))
+        judgement.check(not loopback, "target_url", url, prose("a service on another machine"))
 
 
 RULES = (

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.evidence.stress import TEMPLATE_MARKER
-from stressproof.verify.rule import Judgement, words
+from stressproof.verify.rule import Judgement, prose
 
 ITEMS_MAX = 10_000
 """Of any list: rounds for a week, or an API with every route."""
@@ -34,7 +34,7 @@ class Problem(Struct, frozen=True):
     expected: str
 
 
-class Gathering:
+class LenientDecoder:
     """Reads plain JSON values into structs of optional fields, and lists what does not fit.
 
     Args:
@@ -117,21 +117,21 @@ def judge_template(data: Mapping[str, Any], judgement: Judgement) -> None:
     judgement.check(
         TEMPLATE_MARKER not in data,
         TEMPLATE_MARKER,
-        words("the marker of a template"),
-        words("a document without it"),
+        prose("the marker of a template"),
+        prose("a document without it"),
     )
 
 
-def judge_shape(gathering: Gathering, judgement: Judgement) -> None:
+def judge_shape(lenient_decoder: LenientDecoder, judgement: Judgement) -> None:
     """No required field is missing, and none has another type."""
-    judgement.held()  # the document itself is an object
-    for problem in gathering.problems:
-        seen = words("absent") if is_absent(problem.seen) else problem.seen
-        judgement.fail(problem.where, seen, words(problem.expected))
+    judgement.passed()  # the document itself is an object
+    for problem in lenient_decoder.problems:
+        seen = prose("absent") if is_absent(problem.seen) else problem.seen
+        judgement.fail(problem.where, seen, prose(problem.expected))
 
 
-def judge_unknown(gathering: Gathering, judgement: Judgement) -> None:
+def judge_unknown(lenient_decoder: LenientDecoder, judgement: Judgement) -> None:
     """No field is one that no rule reads."""
-    judgement.held()  # the known ones were compared by name
-    for name in gathering.unknown:
-        judgement.fail(name, words("an unknown field"), words("no such field"))
+    judgement.passed()  # the known ones were compared by name
+    for name in lenient_decoder.unknown:
+        judgement.fail(name, prose("an unknown field"), prose("no such field"))

@@ -28,7 +28,7 @@ class OpeningError(Exception):
         self.outcome = outcome
 
 
-class Doorstep(asyncio.Protocol):
+class HandoffProtocol(asyncio.Protocol):
     """Stands in until a connection is handed over, and after it is given up."""
 
     __slots__ = ("spoken",)
@@ -41,7 +41,7 @@ class Doorstep(asyncio.Protocol):
         self.spoken = True
 
 
-class Door:
+class Connector:
     """Opens connections to one target.
 
     Args:
@@ -71,7 +71,7 @@ class Door:
         self.port_limit_hits = 0
 
     async def open(self) -> asyncio.Transport:
-        """Open a connection; its protocol is a `Doorstep` until the caller sets another.
+        """Open a connection; its protocol is a `HandoffProtocol` until the caller sets another.
 
         Raises:
             OpeningError: No address can be reached, or the peer cannot be verified.
@@ -80,7 +80,7 @@ class Door:
         sock = await self._connect()
         connected_ns = monotonic_ns()
         self._phases.connect.record((connected_ns - before_ns) // 1000)
-        doorstep = Doorstep()
+        doorstep = HandoffProtocol()
         try:
             if self._context is None:
                 transport, _ = await self._loop.create_connection(lambda: doorstep, sock=sock)

@@ -15,7 +15,7 @@ from enforcement.domain.money import ZERO
 from enforcement.domain.waterfall import Budget, Standing
 
 
-class Books(msgspec.Struct, frozen=True, kw_only=True):
+class Balances(msgspec.Struct, frozen=True, kw_only=True):
     """Where a tenant's money stands.
 
     Attributes:
@@ -47,14 +47,14 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
             )
         return Standing(committed_usd=self.committed_usd, budget=budget, grants=self.grants)
 
-    def after(self, project_id: str, judgement: Judgement) -> "Books":
+    def after(self, project_id: str, judgement: Judgement) -> "Balances":
         """Return the books once a judgement's reservation is entered."""
         if not judgement.reservation_active:
             return self
         scope = self.scope(project_id)
         drawn = {draw.grant_id: draw for draw in judgement.draws}
         credit = sum((draw.amount_usd for draw in judgement.draws), start=ZERO)
-        return Books(
+        return Balances(
             committed_usd=self.committed_usd + judgement.allocation_usd + credit,
             by_scope={
                 **self.by_scope,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.reading import (
     AbsentEvidenceError,
@@ -29,7 +29,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 Unread = UnreadableEvidenceError | AbsentEvidenceError
 
 
-class Showing(Struct, frozen=True):
+class OutputOptions(Struct, frozen=True):
     """How the verdict is wanted.
 
     Attributes:
@@ -44,7 +44,7 @@ class Showing(Struct, frozen=True):
 
 
 def showing_options(command: CommandT) -> CommandT:
-    """Add the options of `Showing` to a command."""
+    """Add the options of `OutputOptions` to a command."""
     for option in reversed(
         (
             click.option(
@@ -80,7 +80,7 @@ def explain_option(rules: Sequence[Rule[Any]]) -> Callable[[CommandT], CommandT]
             return
         from stressproof.report.rules import explain_rules  # noqa: PLC0415  # only for --explain
 
-        result(explain_rules(rules))
+        to_stdout(explain_rules(rules))
         context.exit(Exit.PASS)
 
     return click.option(
@@ -129,7 +129,7 @@ def read_or_reason(path: "Path | str") -> Document | Unread:
         return error
 
 
-def conclude(verdict: Verdict, showing: Showing) -> Exit:
+def conclude(verdict: Verdict, showing: OutputOptions) -> Exit:
     """Show the verdict, write the decision, and return the exit code.
 
     Raises:
@@ -137,16 +137,16 @@ def conclude(verdict: Verdict, showing: Showing) -> Exit:
     """
     if showing.decision_out is not None:
         if showing.dry_run:
-            note(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
+            to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
         else:
             _write_decision(showing.decision_out, verdict)
-    result(render(verdict, showing.form))
+    to_stdout(render(verdict, showing.form))
     if showing.form == "github":
         _append_step_summary(verdict)
     if showing.form != "text":
         from stressproof.report.verdict_text import summary  # noqa: PLC0415  # not for text
 
-        note(summary(verdict))
+        to_stderr(summary(verdict))
     return verdict.exit_code
 
 
@@ -157,7 +157,7 @@ def _write_decision(path: str, verdict: Verdict) -> None:
     from stressproof.report.decision import decision  # noqa: PLC0415  # likewise
 
     write_atomic(Path(path), decision([verdict]))
-    note(f"decision written to {path}")
+    to_stderr(f"decision written to {path}")
 
 
 def _append_step_summary(verdict: Verdict) -> None:

@@ -31,8 +31,8 @@ class _Seat(Generic[P, R]):
         flying: Whether its flight has taken off; that flight then answers it, in time.
     """
 
-    def __init__(self, passenger: P, deadline: float) -> None:
-        self.passenger = passenger
+    def __init__(self, item: P, deadline: float) -> None:
+        self.item = item
         self.deadline = deadline
         self.flying = False
         self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -58,7 +58,7 @@ class _Seat(Generic[P, R]):
             self.answer.set_exception(error)
 
 
-class Flights(Generic[P, R]):
+class TenantBatcher(Generic[P, R]):
     """The flights of one worker, by tenant.
 
     Args:
@@ -66,12 +66,12 @@ class Flights(Generic[P, R]):
             answer or a refusal for each, in their order; or raises for all of them.
     """
 
-    def __init__(self, fly: Fly[P, R]) -> None:
-        self._fly = fly
+    def __init__(self, execute: Fly[P, R]) -> None:
+        self._fly = execute
         self._waiting: dict[UUID, deque[_Seat[P, R]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def join(self, tenant_id: UUID, passenger: P, deadline: float) -> R:
+    async def join(self, tenant_id: UUID, item: P, deadline: float) -> R:
         """Travel, and return the answer.
 
         A caller that is cancelled gives up its seat while it waits; a flight that has taken off
@@ -81,7 +81,7 @@ class Flights(Generic[P, R]):
             EnforcementError: The passenger's own refusal, or what ended its flight.
         """
         loop = asyncio.get_running_loop()
-        seat = _Seat[P, R](passenger, deadline)
+        seat = _Seat[P, R](item, deadline)
         line = self._waiting.get(tenant_id)
         if line is None:
             self._waiting[tenant_id] = deque([seat])
@@ -96,7 +96,7 @@ class Flights(Generic[P, R]):
         finally:
             timer.cancel()
 
-    async def land(self) -> None:
+    async def drain(self) -> None:
         """Wait for every flight under way, as a graceful stop does."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
@@ -116,7 +116,7 @@ class Flights(Generic[P, R]):
             return
         deadline = min(seat.deadline for seat in seats)
         try:
-            answers = await self._fly([seat.passenger for seat in seats], deadline)
+            answers = await self._fly([seat.item for seat in seats], deadline)
         except (DeadlineError, LockTimeoutError) as error:
             _return_to_line(seats, line, error)
         except EnforcementError as error:

@@ -9,14 +9,14 @@ import click
 import msgspec
 from msgspec import Struct
 
-from stressproof.cli.numbers import LIMIT, WHOLE
-from stressproof.cli.output import note, result
+from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.param_types import LIMIT, WHOLE
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit
-from stressproof.gate.asked import Asked, Half
 from stressproof.gate.environment import SETTINGS, Form, Value
 from stressproof.gate.gate import Judged, decide_on_evidence, run_gate
+from stressproof.gate.request import GateRequest, Half
 from stressproof.report.gate_json import undecided
 from stressproof.report.gate_text import summary
 from stressproof.report.gates import FORMATS, render
@@ -34,7 +34,7 @@ _TYPES: dict[Form, click.ParamType[Any]] = {
 }
 
 
-class GateShowing(Struct, frozen=True):
+class GateOutputOptions(Struct, frozen=True):
     """How the decision is wanted.
 
     Attributes:
@@ -54,7 +54,7 @@ class GateShowing(Struct, frozen=True):
 
 
 def showing_options(command: CommandT) -> CommandT:
-    """Add the options of `GateShowing` to a command."""
+    """Add the options of `GateOutputOptions` to a command."""
     for option in reversed(
         (
             click.option(
@@ -83,7 +83,7 @@ def showing_options(command: CommandT) -> CommandT:
 
 def setting_options(command: CommandT) -> CommandT:
     """Add a flag for every setting of the gates that has one."""
-    plain = Asked()
+    plain = GateRequest()
     for setting in reversed(SETTINGS):
         if setting.flag:
             asked = plain.stress if setting.half is Half.STRESS else plain.failure
@@ -108,7 +108,11 @@ def flags_given(values: dict[str, Any]) -> dict[str, Value]:
 
 
 def run_and_conclude(
-    gate: str, showing: GateShowing, ask: Callable[[], Asked], *, evidence_only: bool = False
+    gate: str,
+    showing: GateOutputOptions,
+    ask: Callable[[], GateRequest],
+    *,
+    evidence_only: bool = False,
 ) -> Exit:
     """Run a gate, show and write its decision, and return the exit code.
 
@@ -124,7 +128,7 @@ def run_and_conclude(
     """
     out = None if showing.dry_run else showing.decision_out
     if showing.decision_out is not None and showing.dry_run:
-        note(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
+        to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
     if out is not None:
         _reserve(out, gate)
     asked = ask()
@@ -135,17 +139,17 @@ def run_and_conclude(
             gate,
             asked,
             Path(),
-            told_judged=lambda judged: _tell_judged(judged, showing.mark),
-            tell=note,
+            on_judged=lambda judged: _tell_judged(judged, showing.mark),
+            on_line=to_stderr,
         )
     if out is not None:
         write_atomic(out, render(decision, "json").encode())
-        note(f"decision written to {out}")
-    result(render(decision, showing.form))
+        to_stderr(f"decision written to {out}")
+    to_stdout(render(decision, showing.form))
     if showing.form == "github":
         _append_step_summary(render(decision, "markdown"))
     if showing.form != "text":
-        note(showing.mark + summary(decision))
+        to_stderr(showing.mark + summary(decision))
     return decision.exit_code
 
 
@@ -156,7 +160,7 @@ def _tell_judged(judged: Judged, mark: str) -> None:
         if check.exit_code is not Exit.PASS:
             lines += reasons(check)
     for line in lines:
-        note(mark + line)
+        to_stderr(mark + line)
 
 
 def _reserve(path: Path, gate: str) -> None:

@@ -58,7 +58,7 @@ def high_water_bytes(pid: int) -> int | None:
     return None if found is None else int(found[1]) * 1024
 
 
-class Watch:
+class SelfMonitor:
     """Measures this process between `begin` and `report`.
 
     Attributes:

@@ -25,18 +25,18 @@ class Race(Injector):
 
     kind: ClassVar[str] = "race"
 
-    def __init__(self, load: Load, target: str, volleys: Sequence[Volley], *, needs: int) -> None:
-        super().__init__(target, {"volleys": len(volleys), "needs": needs})
+    def __init__(self, load: Load, target: str, batches: Sequence[Volley], *, needs: int) -> None:
+        super().__init__(target, {"volleys": len(batches), "needs": needs})
         self._load = load
-        self._volleys = volleys
+        self._volleys = batches
         self._needs = needs
         self.done: list[list[Done]] = []
 
     def apply(self) -> int:
         """Send them all and wait for how each ended."""
         effective = time.monotonic_ns()
-        for volley in self._volleys:
-            self.done.append(self._load.burst(volley()))
+        for batch in self._volleys:
+            self.done.append(self._load.burst(batch()))
         return effective
 
     def undo(self) -> None:
@@ -44,7 +44,7 @@ class Race(Injector):
 
     def witnesses(self) -> list[Witness]:
         """Return how many were under way together, in the volley that had the fewest."""
-        overlaps = [overlap(volley) for volley in self.done]
+        overlaps = [overlap(batch) for batch in self.done]
         return [
             Witness(
                 name="requests under way at the same time",
@@ -52,8 +52,8 @@ class Race(Injector):
                 during=min(overlaps, default=0),
                 needs=self._needs,
                 detail=[
-                    f"volley {n}: {count}, answered by {_workers(volley)}"
-                    for n, (count, volley) in enumerate(
+                    f"batch {n}: {count}, answered by {_workers(batch)}"
+                    for n, (count, batch) in enumerate(
                         zip(overlaps, self.done, strict=True), start=1
                     )
                 ],

@@ -109,13 +109,13 @@ def without_tool(step: Step, missing: str) -> StepReport:
     )
 
 
-def run_steps(steps: Sequence[Step], root: Path, tell: Tell) -> Iterator[StepReport]:
+def run_steps(steps: Sequence[Step], root: Path, on_line: Tell) -> Iterator[StepReport]:
     """Run every step, whatever became of the one before, and yield how each came out.
 
     Args:
         steps: In their order.
         root: Where they run.
-        tell: Is given each line that a step prints, and one that announces each step.
+        on_line: Is given each line that a step prints, and one that announces each step.
     """
     with tempfile.TemporaryDirectory(prefix="stressproof-gate-") as scratch:
         environment = {
@@ -125,11 +125,11 @@ def run_steps(steps: Sequence[Step], root: Path, tell: Tell) -> Iterator[StepRep
             "COVERAGE_FILE": str(Path(scratch) / "coverage"),
         }
         for number, step in enumerate(steps, 1):
-            tell(f"[{number}/{len(steps)}] {step.name}: {printable(' '.join(step.run))}")
-            yield run_step(step, root, environment, tell)
+            on_line(f"[{number}/{len(steps)}] {step.name}: {printable(' '.join(step.run))}")
+            yield run_step(step, root, environment, on_line)
 
 
-def run_step(step: Step, root: Path, environment: Mapping[str, str], tell: Tell) -> StepReport:
+def run_step(step: Step, root: Path, environment: Mapping[str, str], on_line: Tell) -> StepReport:
     """Run one step to its end, or to the end of its time."""
     program = sys.executable if step.run[0] == PYTHON else _program(step.run[0])
     if program is None:
@@ -148,7 +148,7 @@ def run_step(step: Step, root: Path, environment: Mapping[str, str], tell: Tell)
         )
     except OSError as error:
         return without_tool(step, f"cannot be started: {error.strerror or error}")
-    reader = threading.Thread(target=_pump, args=(process.stdout, tail, tell), daemon=True)
+    reader = threading.Thread(target=_pump, args=(process.stdout, tail, on_line), daemon=True)
     reader.start()
     timed_out = False
     try:
@@ -195,7 +195,7 @@ def _report(
     )
 
 
-def _pump(stream: IO[bytes] | None, tail: deque[str], tell: Tell) -> None:
+def _pump(stream: IO[bytes] | None, tail: deque[str], on_line: Tell) -> None:
     """Pass on what a step prints, and keep the end of it."""
     if stream is None:
         return
@@ -203,7 +203,7 @@ def _pump(stream: IO[bytes] | None, tail: deque[str], tell: Tell) -> None:
         for raw in iter(lambda: stream.readline(_LINE_BYTES), b""):
             line = raw.decode(errors="replace").rstrip("\r\n")
             tail.append(printable(line))
-            tell(line)
+            on_line(line)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -73,7 +73,7 @@ class _Chunk(Struct):
     reset: bool = False
 
 
-class Flow:
+class Stream:
     """A queue between a source that can be paused and a sink that can be slow.
 
     Args:
