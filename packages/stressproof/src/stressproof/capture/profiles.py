@@ -43,7 +43,7 @@ _READS = (
     read(f"{_PREFIX}/credits"),
     read(f"{_PREFIX}/approvals/queue?limit=50"),
     read(f"{_PREFIX}/ledger?limit=50"),
-    # A mismatch is answered with 200: only the body tells (ruling 12).
+    # A mismatch is answered with 200: only the body tells.
     read(f"{_PREFIX}/exports/parity?limit=50", "json:parity_ok=true"),
 )
 _GATE = Endpoint(
