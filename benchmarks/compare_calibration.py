@@ -37,7 +37,7 @@ from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
 SERVICE_MS = 20.0
