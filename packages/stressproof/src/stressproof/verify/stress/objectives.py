@@ -19,7 +19,7 @@ _SAMPLES = {"p95_response_time": SAMPLES_FOR[P95_PPM], "p99_response_time": SAMP
 
 @rule(
     "stress.rounds",
-    clause="protocol 6 and 12",
+    clause="protocol 6; protocol 12",
     title="There are as many rounds as stated, and enough of them",
     remedy=_LARGER,
 )
@@ -99,7 +99,7 @@ def thresholds(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.round-targets",
-    clause="protocol 5 and 12, design 5 (no dilution)",
+    clause="protocol 5; protocol 12; evidence.md, Workload",
     title="Every round by itself, and the whole, meet the limits",
     remedy=_SLOW,
     exit_code=Exit.OBJECTIVES,
@@ -163,7 +163,7 @@ def overall(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.few-samples",
-    clause="design 5 (percentiles)",
+    clause="evidence.md, Percentiles",
     title="The quantiles rest on enough samples",
     remedy="Longer rounds make a quantile worth believing.",
     severity=Severity.WARNS,
