@@ -19,7 +19,8 @@ from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.objectives.steps import Step
-from stressproof.verify.rule import Level, Outcome
+from stressproof.outcome import Outcome
+from stressproof.verify.rule import Level
 from stressproof.verify.verdict import Verdict
 
 pytestmark = pytest.mark.gate

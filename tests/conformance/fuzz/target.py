@@ -5,10 +5,11 @@ import hashlib
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.report.verdicts import FORMATS, render
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome
+from stressproof.verify.rule import Level
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread

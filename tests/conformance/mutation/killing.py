@@ -24,10 +24,11 @@ from mutation.mutants import Mutant
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit, strongest
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome, Rule, Severity
+from stressproof.verify.rule import Level, Rule, Severity
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.requirements import Requirements
