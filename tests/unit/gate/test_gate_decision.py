@@ -12,6 +12,7 @@ import pytest
 
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
@@ -21,7 +22,7 @@ from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Level, Outcome
+from stressproof.verify.rule import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 
 CaseT = TypeVar("CaseT")
@@ -28,20 +29,6 @@ class Outcome(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_CHECKED = "not_checked"
-
-
-class Level(StrEnum):
-    """What a verdict rests on, lowest first (design section 5, Assurance)."""
-
-    NONE = "none"
-    DECLARED = "declared"
-    RECOMPUTED = "recomputed"
-    ATTESTED = "attested"
-
-    @property
-    def rank(self) -> int:
-        """Its place in the order; a higher one includes the lower ones."""
-        return list(Level).index(self)
 
 
 class Severity(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.verify.rule import Level
+from stressproof.evidence.level import Level
 
 _PREFIX = "/api/v1/enforcement"
 ENFORCEMENT = "enforcement"
