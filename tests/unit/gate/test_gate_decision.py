@@ -95,7 +95,7 @@ def test_failure_evidence_alone_releases_nothing(project: ReleaseProject) -> Non
 
 
 def test_a_gate_without_evidence_says_that_it_releases_nothing() -> None:
-    """Quality steps alone may pass, and are no release decision (ruling 4)."""
+    """Quality steps alone may pass, and are no release decision."""
     decision = decided(GateRequest())
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
@@ -281,7 +281,7 @@ def test_a_shallow_clone_is_told_what_to_fetch(
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit"])
 def test_a_database_that_may_forget_blocks(project: ReleaseProject, setting: str) -> None:
-    """Durability switched off makes any figure better, so no gate takes it (ruling 17)."""
+    """Durability switched off makes any figure better, so no gate takes it."""
     data = project.stress_data()
     for probe in ("before", "after"):
         data["runtime"][probe][setting] = "off"

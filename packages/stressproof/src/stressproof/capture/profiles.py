@@ -8,7 +8,7 @@ import json
 from msgspec import Struct
 
 from stressproof.evidence.stress import Thresholds
-from stressproof.load.workload import Endpoint
+from stressproof.workload.endpoints import Endpoint
 
 _PREFIX = "/api/v1/enforcement"
 _OK = (200,)
@@ -31,7 +31,7 @@ class Profile(Struct, frozen=True):
 
 
 def read(path: str, check: str = "json") -> Endpoint:
-    """Return a GET of a path, answered by 200 and JSON (`stressproof.load.checks`)."""
+    """Return a GET of a path, answered by 200 and JSON (`stressproof.workload.checks`)."""
     return Endpoint(name=path, method="GET", path=path, expected_statuses=_OK, check=check)
 
 
@@ -43,7 +43,7 @@ _READS = (
     read(f"{_PREFIX}/credits"),
     read(f"{_PREFIX}/approvals/queue?limit=50"),
     read(f"{_PREFIX}/ledger?limit=50"),
-    # A mismatch is answered with 200: only the body tells (ruling 12).
+    # A mismatch is answered with 200: only the body tells.
     read(f"{_PREFIX}/exports/parity?limit=50", "json:parity_ok=true"),
 )
 _GATE = Endpoint(

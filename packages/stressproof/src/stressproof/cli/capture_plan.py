@@ -12,7 +12,10 @@ from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
 from stressproof.capture.profiles import PROFILES, Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
-from stressproof.load.executors import (
+from stressproof.objectives.compile import Objectives, load
+from stressproof.objectives.parser import parse_threshold
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     Executor,
@@ -22,9 +25,6 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
-from stressproof.load.workload import Endpoint
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.parser import parse_threshold
 
 EXECUTORS = (
     "constant-vus",

@@ -309,7 +309,7 @@ LOOP_DELAY_FLOOR_US = 10_000
 
 
 def saturation_reasons(health: GeneratorHealth, p95_us: int | None, started: int) -> list[str]:
-    """Return why the generator may have been the limit; empty where it was not (ruling 10).
+    """Return why the generator may have been the limit; empty where it was not.
 
     Args:
         health: What the instrument measured of itself.

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """What a verdict rests on, lowest first."""
+    """What a verdict rests on, lowest first (docs/evidence.md, Assurance)."""
 
     NONE = "none"
     DECLARED = "declared"

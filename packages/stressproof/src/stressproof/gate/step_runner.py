@@ -65,7 +65,7 @@ class StepReport(Struct, frozen=True, kw_only=True):
         finding = Finding(self.outcome, where, self.seen, "exit 0", self.remedy)
         return Result(
             rule=f"step.{self.name}",
-            clause="design 4 (The enterprise gate)",
+            clause="gate.md, Quality steps",
             title="The step ends well",
             severity=Severity.BLOCKS,
             level=Level.DECLARED,

@@ -143,7 +143,8 @@ class Rule(Struct, Generic[CaseT], frozen=True):
 
     Attributes:
         id: Stable name; what a suppression, a test or a conversation refers to.
-        clause: Clause of the protocol, or section of the design, that it serves.
+        clause: What it serves: clauses and headings of the protocol page, or a page of docs and its
+            heading, separated by semicolons.
         title: What holds where the rule passes, as one sentence.
         remedy: What to do where it does not.
         judge: Compares.

@@ -153,7 +153,7 @@ def unread(
     finding = Finding(outcome, printable(path), show(seen), show(prose(expected)), error.hint)
     result = Result(
         rule=READING,
-        clause="design 5 (Strict reading)",
+        clause="evidence.md, Strict reading",
         title="The evidence can be read, and in one way only",
         severity=Severity.BLOCKS,
         level=Level.DECLARED,

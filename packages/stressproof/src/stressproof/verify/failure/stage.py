@@ -13,7 +13,7 @@ from stressproof.verify.probes import (
 )
 from stressproof.verify.rule import Judgement, prose, rule
 
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
@@ -108,7 +108,7 @@ def healthy(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.unsafe",
-    clause="design 7, ruling 17 (requirement refuse_unsafe)",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
     title="The database keeps what it confirms, and no protection of the service is off",
     remedy="Runs with a protection switched off belong to the test suite, not to evidence.",
     level=Level.RECOMPUTED,
@@ -128,7 +128,7 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.target-build",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
     remedy="Deploy the commit to be released, then inject again.",
     level=Level.RECOMPUTED,

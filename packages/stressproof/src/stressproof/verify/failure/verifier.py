@@ -14,7 +14,7 @@ from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reac
 
 @rule(
     "failure.assurance",
-    clause="design 5 (Assurance; requirement minimum_level)",
+    clause="evidence.md, Assurance (requirement minimum_level)",
     title="The evidence rests on as much as was asked for",
     remedy="Inject with this tool: its artifacts carry the witnesses behind every claim.",
 )

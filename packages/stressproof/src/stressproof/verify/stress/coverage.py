@@ -13,7 +13,7 @@ _SUCCESS = range(200, 300)
 
 @rule(
     "stress.samples",
-    clause="design 5 (percentiles)",
+    clause="evidence.md, Percentiles",
     title="The p95 of every round rests on enough samples",
     remedy="Capture longer, or with more users or a higher rate.",
     level=Level.RECOMPUTED,
@@ -40,7 +40,7 @@ def samples(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.endpoint-successes",
-    clause="protocol 9, design 7 ruling 9 (requirement min_endpoint_successes)",
+    clause="protocol 9; evidence.md, Percentiles (requirement min_endpoint_successes)",
     title="Every required endpoint succeeded in every round",
     remedy="Make the endpoint work under load; one that never succeeds was not tested.",
     level=Level.RECOMPUTED,
@@ -68,7 +68,7 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.endpoint-definitions",
-    clause="protocol 9, design 5 (workload)",
+    clause="protocol 9; evidence.md, Workload",
     title="Required endpoints were asked by GET, expected to succeed, and their answers checked",
     remedy="Capture with --profile enforcement: it defines what counts as an answer.",
     level=Level.RECOMPUTED,
@@ -100,7 +100,7 @@ def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> N
 
 @rule(
     "stress.generator-recomputed",
-    clause="design 5 (generator), design 7 ruling 10",
+    clause="evidence.md, Generator",
     title="What the generator says of itself follows from the rounds and rows",
     remedy="A figure that does not follow from its measurements is forged; capture again.",
     level=Level.RECOMPUTED,
@@ -142,7 +142,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.saturated",
-    clause="design 7, ruling 10",
+    clause="evidence.md, Generator",
     title="The service was the limit, not the generator",
     remedy="Give the generator its own cores or machine, or ask for less, then capture again.",
     level=Level.RECOMPUTED,

@@ -18,7 +18,7 @@ SAMPLES_P99 = 299
 
 @rule(
     "stress.rounds",
-    clause="protocol 6 and 12",
+    clause="protocol 6; protocol 12",
     title="There are as many rounds as stated, and enough of them",
     remedy=_LARGER,
 )
@@ -98,7 +98,7 @@ def thresholds(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.round-targets",
-    clause="protocol 5 and 12, design 5 (no dilution)",
+    clause="protocol 5; protocol 12; evidence.md, Workload",
     title="Every round by itself, and the whole, meet the limits",
     remedy=_SLOW,
     exit_code=Exit.OBJECTIVES,
@@ -162,7 +162,7 @@ def overall(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.few-samples",
-    clause="design 5 (percentiles)",
+    clause="evidence.md, Percentiles",
     title="The quantiles rest on enough samples",
     remedy="Longer rounds make a quantile worth believing.",
     severity=Severity.WARNS,

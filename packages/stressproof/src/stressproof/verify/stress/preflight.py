@@ -28,7 +28,7 @@ def preflight(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.preflight-checks",
-    clause="protocol 2, design 7 (success is 2xx)",
+    clause="protocol 2; evidence.md, Workload",
     title="The preflight reached every endpoint of the load, each with a success at last",
     remedy=_REMEDY,
 )

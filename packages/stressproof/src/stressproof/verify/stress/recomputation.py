@@ -25,7 +25,7 @@ def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
 
 @rule(
     "stress.rounds-recomputed",
-    clause="design 5 (measurements)",
+    clause="evidence.md, Measurements",
     title="Each round's figures, over all and per endpoint, follow from its measurements",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -68,7 +68,7 @@ def _without_samples(results: Results) -> Results:
 
 @rule(
     "stress.overall-recomputed",
-    clause="design 5 (measurements), protocol 10 to 12",
+    clause="protocol 10; protocol 11; protocol 12; evidence.md, Measurements",
     title="The top-level figures and the evaluation follow from the measurements",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -91,7 +91,7 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.error-samples",
-    clause="design 5 (errors counted by type, with a bounded sample)",
+    clause="evidence.md, Measurements",
     title="Samples of errors belong to rounds that had errors",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -117,7 +117,7 @@ def error_samples(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.workload-agrees",
-    clause="design 5 (workload), protocol 8 and 9",
+    clause="protocol 8; protocol 9; evidence.md, Workload",
     title="The protocol's fields say what the workload, target and runtime say",
     remedy=_FORGED,
     level=Level.RECOMPUTED,

@@ -20,7 +20,7 @@ _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 @rule(
     "stress.rows",
-    clause="design 5 (measurements)",
+    clause="evidence.md, Measurements",
     title="Every row of the measurements is consistent in itself",
     remedy=_EDITED,
     level=Level.RECOMPUTED,
@@ -134,7 +134,7 @@ def _uncorrected_problems(
 
 @rule(
     "stress.continuity",
-    clause="design 5 (measurements), design 7 ruling 8",
+    clause="evidence.md, Measurements; evidence.md, Time",
     title="Every second of every endpoint is there, once and in order",
     remedy=_EDITED,
     level=Level.RECOMPUTED,

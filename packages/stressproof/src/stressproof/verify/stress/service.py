@@ -31,7 +31,7 @@ PROBES_OF_OURS = 4
 
 @rule(
     "stress.same-instance",
-    clause="design 5 (target; requirement require_identity)",
+    clause="evidence.md, Target and runtime (requirement require_identity)",
     title="The same service answered before and after, without a restart",
     remedy=_RESTARTED,
     level=Level.RECOMPUTED,
@@ -72,7 +72,7 @@ def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> 
 
 @rule(
     "stress.same-database",
-    clause="protocol 7, design 5 (runtime before and after)",
+    clause="protocol 7; evidence.md, Target and runtime",
     title="The same database was behind the service before and after",
     remedy=_RESTARTED,
     level=Level.RECOMPUTED,
@@ -91,7 +91,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.healthy",
-    clause="design 5 (runtime before and after)",
+    clause="evidence.md, Target and runtime",
     title="The service was healthy before and after the load",
     remedy="Repair the service; evidence of a sick one releases nothing.",
     level=Level.RECOMPUTED,
@@ -137,7 +137,7 @@ def _asked_between(
 
 @rule(
     "stress.unsafe",
-    clause="design 7, ruling 17 (requirement refuse_unsafe)",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
     title="The database keeps what it confirms, and no protection of the service is off",
     remedy="Run the service as in production: fsync and synchronous_commit on, nothing unsafe.",
     level=Level.RECOMPUTED,
@@ -159,7 +159,7 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.target-build",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
     remedy="Deploy the commit to be released, then capture again.",
     level=Level.RECOMPUTED,
@@ -175,7 +175,7 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.counters",
-    clause="design 7, ruling 11 (requirement require_counters)",
+    clause="evidence.md, Counters (requirement require_counters)",
     title="The service counted as many requests as the generator sent",
     remedy="Nobody else may load the service meanwhile; capture again on a quiet one.",
     level=Level.RECOMPUTED,
