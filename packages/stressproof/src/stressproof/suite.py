@@ -21,8 +21,8 @@ from stressproof.errors import UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-    from stressproof.capture.profiles import Profile
     from stressproof.config.failure_requirements import FailureRequirements
+    from stressproof.config.profile import Profile
 
 GROUP = "stressproof.suites"
 """The entry point group under which packages offer suites."""
@@ -215,8 +215,17 @@ PLAIN = Suite(
             min_throughput_rps=1.0,
             required_endpoints=("/health/live",),
         ),
+        Requirements(
+            profile="health_deep",
+            runner="stressproof capture",
+            database_engine=None,
+            max_p95_seconds=4.0,
+            max_error_rate_percent=2.0,
+            min_throughput_rps=0.2,
+            required_endpoints=("/health/live", "/health"),
+        ),
     ),
-    profiles="stressproof.capture.profiles:PLAIN",
+    profiles="stressproof.config.profile:PLAIN",
 )
 """What is asked of a service that nobody wrote a suite for."""
 
