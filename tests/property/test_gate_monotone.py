@@ -20,7 +20,7 @@ from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.objectives.steps import Step
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.verdict import Verdict
 
 pytestmark = pytest.mark.gate

@@ -14,8 +14,9 @@ from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.rule import Outcome, show
+from stressproof.verify.rule import show
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.verdict import Verdict
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.stress.declared import Figures
 from stressproof.verify.stress.physics import average_possible, least_waiting
 

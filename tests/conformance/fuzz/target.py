@@ -8,9 +8,9 @@ from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.report.verdicts import FORMATS, render
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.rule import Outcome
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.verdict import Verdict, unread
 

@@ -27,9 +27,10 @@ from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit, strongest
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.rule import Outcome, Rule, Severity
+from stressproof.verify.rule import Rule, Severity
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.stress.case import StressCase
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 
 CaseT = TypeVar("CaseT")
 
@@ -20,15 +21,6 @@ FINDINGS_KEPT = 20
 
 _SHOWN = 120
 _ITEMS_SHOWN = 8
-
-
-class Outcome(StrEnum):
-    """How a rule, or everything together, came out."""
-
-    PASS = "pass"  # noqa: S105  # a verdict, no secret
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    NOT_CHECKED = "not_checked"
 
 
 class Severity(StrEnum):

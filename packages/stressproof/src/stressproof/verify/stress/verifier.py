@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stressproof.config.stress_requirements import Requirements
-from stressproof.evidence.derive import error_rate_percent
+from stressproof.evidence.limits import error_rate_percent
 from stressproof.evidence.reading import Document
 from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Judgement, Rule, prose, rule
