@@ -4,10 +4,10 @@ from stressproof.errors import RunError
 from stressproof.evidence.failure_matrix import MATRIX
 from stressproof.evidence.failure_scenarios.limiter import FLOOD_LIMIT
 from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.client_faults import Flood
-from stressproof.faults.database_faults import KillPostgres
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Flood
+from stressproof.faults.injectors.database import KillPostgres
 from stressproof.faults.load import Load, Mix
 from stressproof.faults.testbed import Testbed
 
