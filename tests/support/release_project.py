@@ -90,10 +90,15 @@ class ReleaseProject:
             },
         )
 
-    def git(self, *arguments: str) -> str:
+    def git(self, *arguments: str, given: str = "") -> str:
         """Run git and return what it says."""
         ended = subprocess.run(
-            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+            ["git", *arguments],
+            cwd=self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+            input=given,
         )
         return ended.stdout.strip()
 
