@@ -35,7 +35,7 @@ from stressproof.load.run import run_round
 from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus
 from stressproof.workload.target import Target

@@ -12,16 +12,17 @@ import pytest
 
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
 from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Level, Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -12,7 +12,7 @@ from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
 from stressproof.gate.request import GateRequest, Half
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.rule import Judgement, Rule, prose, rule
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.verify.failure.declared import (
     DeclaredInjection,
     DeclaredScenario,
     read_injection,
 )
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level
 
 
 class FailureCase:

@@ -1,10 +1,12 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
 from stressproof.evidence import derive
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _SUCCESS = range(200, 300)
@@ -80,8 +82,10 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
         return
     for number, endpoint in enumerate(artifact.workload.endpoints):
         where = f"workload.endpoints[{number}]"
-        named = endpoint.name in {endpoint.path, f"{endpoint.method} {endpoint.path}"}
-        judgement.check(named, f"{where}.name", endpoint.name, endpoint.path)
+        names = names_of(endpoint.method, endpoint.path)
+        judgement.check(
+            endpoint.name in names, f"{where}.name", endpoint.name, prose(" or ".join(names))
+        )
         judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, prose("1 or more"))
         _statuses(endpoint, where, judgement)
         if endpoint.path in case.requirements.required_endpoints:

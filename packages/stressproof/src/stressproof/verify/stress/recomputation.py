@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence import derive
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."
@@ -140,11 +142,20 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
         yield "workload.users", workload.users, workload.max_users
     timeout_us = round(artifact.request_timeout * 1_000_000)
     yield "request_timeout", timeout_us, workload.timeout_us
-    yield "endpoints", artifact.endpoints, [each.path for each in workload.endpoints]
+    yield "endpoints", artifact.endpoints, _as_listed(artifact)
     yield "target_url", artifact.target_url, artifact.target.url
     yield "runtime.database_engine", runtime.database_engine, runtime.before.database_engine
     source = runtime.before.database_engine_source
     yield "runtime.database_engine_source", runtime.database_engine_source, source
+
+
+def _as_listed(artifact: StressArtifact) -> list[str]:
+    """Return the workload's endpoints, each by that of its two names which ``endpoints`` uses."""
+    listed = set(artifact.endpoints)
+    return [
+        next((name for name in names_of(each.method, each.path) if name in listed), each.path)
+        for each in artifact.workload.endpoints
+    ]
 
 
 RULES = (rounds_recomputed, overall_recomputed, error_samples, workload_agrees)

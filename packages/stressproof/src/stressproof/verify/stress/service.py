@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import is_answered
 from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.instants import SECOND_US
@@ -14,7 +16,7 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase, instant
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
@@ -190,7 +192,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
     listed = {pair.endpoint for pair in artifact.target.counters}
     if required:
         for endpoint in artifact.workload.endpoints:
-            if not listed & {endpoint.name, endpoint.path}:
+            if listed.isdisjoint(names_of(endpoint.method, endpoint.path)):
                 judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
     for number, pair in enumerate(artifact.target.counters):
         where = f"target.counters[{number}]"
@@ -232,8 +234,12 @@ def _routes(artifact: StressArtifact) -> dict[str, _Sent]:
         # The target counts by route template, which has no query string.
         route = f"{endpoint.method} {endpoint.path.split('?', 1)[0]}"
         sent = by_route.setdefault(route, _Sent(route))
-        by_name[endpoint.name] = by_name[endpoint.path] = sent
         in_order.append(sent)
+        for name in names_of(endpoint.method, endpoint.path):
+            by_name.setdefault(name, sent)
+    # A bare path may be two methods' short name: it is the one that carries it as its name.
+    for endpoint, sent in zip(artifact.workload.endpoints, in_order, strict=True):
+        by_name[endpoint.name] = sent
     for number, answered, started in _counted(artifact):
         if number < len(in_order):
             in_order[number].answered += answered
