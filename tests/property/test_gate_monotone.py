@@ -19,6 +19,7 @@ from stressproof.gate.evidence import LoadedEvidence, Unread, judge
 from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
+from stressproof.gate.tree import Change
 from stressproof.objectives.steps import Step
 from stressproof.outcome import Outcome
 from stressproof.verify.verdict import Verdict
@@ -100,7 +101,7 @@ def decision_in(world: World) -> Decision:
     checkout = Checkout(
         root="/nowhere",
         head=None if world.checkout == "unknown" else HEAD,
-        changes=["src/x.py"] if world.checkout == "dirty" else [],
+        changes=[Change("src/x.py", "differs", "commit")] if world.checkout == "dirty" else [],
     )
     halves = [half for place, half in enumerate(Half) if world.named[place]]
     contents = dict(zip(Half, world.contents, strict=True))

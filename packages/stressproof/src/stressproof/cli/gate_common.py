@@ -131,7 +131,7 @@ def run_and_conclude(
         to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
     if out is not None:
         _reserve(out, gate)
-    asked = ask()
+    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""))
     if evidence_only:
         decision = decide_on_evidence(gate, asked, Path())
     else:

@@ -4,6 +4,7 @@ Evidence is captured on a commit and may be committed after it, so the expected 
 ancestor whose difference to HEAD touches only the folders of evidence.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,19 +53,24 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return self.head is not None and not self.changes
 
 
-def read_checkout(folder: Path, evidence: tuple[str, ...] = EVIDENCE_FOLDERS) -> Checkout:
+def read_checkout(
+    folder: Path, evidence: tuple[str, ...] = EVIDENCE_FOLDERS, named: Iterable[str] = ()
+) -> Checkout:
     """Return what is checked out at a folder; no repository is an answer, not an error.
 
     Args:
         folder: Anywhere in the working tree.
         evidence: Folders in which a difference is none of the build, each ending in a slash.
+        named: Files that are judged by themselves wherever they lie, or written by who asks;
+            relative to the working directory.
     """
     root = folder.resolve()
     try:
         place = locate(folder)
         root = place.root
         head = resolve(place, "HEAD")
-        changes, not_judged, shallow = _compare(place, head, evidence)
+        files = frozenset(os.fsencode(Path(name).absolute()) for name in named)
+        changes, not_judged, shallow = _compare(place, head, evidence, files)
     except GitSilentError as silent:
         return Checkout(root=str(root), head=None, changes=[], why_unknown=silent.seen)
     return Checkout(
@@ -78,12 +84,12 @@ def read_checkout(folder: Path, evidence: tuple[str, ...] = EVIDENCE_FOLDERS) ->
 
 
 def _compare(
-    place: Place, commit: str, evidence: tuple[str, ...]
+    place: Place, commit: str, evidence: tuple[str, ...], named: frozenset[bytes] = frozenset()
 ) -> tuple[list[Change], list[str], bool]:
     with open_repository(place, commit) as repository, repository.objects() as objects:
         tree = read_tree(objects, commit)
         changes = differences(place.root, tree, objects, evidence, _submodule)
-        unknown, not_judged = find_untracked(repository, tree, evidence)
+        unknown, not_judged = find_untracked(repository, tree, evidence, named)
         changes = sorted([*changes, *unknown], key=lambda each: each.path)
         return changes, not_judged, repository.is_shallow
 

@@ -29,6 +29,7 @@ class GateRequest(Struct, frozen=True, kw_only=True):
         failure_required: Likewise.
         failure: What failure evidence must hold.
         dry_run: A rehearsal: floors may be loosened, and the result is no release evidence.
+        decision_path: Where the decision is going to be written; empty for nowhere.
     """
 
     stress_path: str = ""
@@ -38,6 +39,13 @@ class GateRequest(Struct, frozen=True, kw_only=True):
     failure_required: bool = False
     failure: FailureRequirements = FailureRequirements().for_gate()
     dry_run: bool = False
+    decision_path: str = ""
+
+    @property
+    def named_files(self) -> tuple[str, ...]:
+        """The files that the gate was told of: what it judges for itself, and what it writes."""
+        every = (self.stress_path, self.failure_path, self.decision_path)
+        return tuple(path for path in every if path)
 
     def path(self, half: Half) -> str:
         """Return the path of one half, empty for none."""

@@ -51,7 +51,7 @@ _NAMED_MAX = 8
 
 
 def find_untracked(
-    repository: Repository, tree: Tree, evidence: tuple[str, ...]
+    repository: Repository, tree: Tree, evidence: tuple[str, ...], named: frozenset[bytes]
 ) -> tuple[list[Change], list[str]]:
     """Return the unknown files that make another build, and what was not judged.
 
@@ -59,6 +59,7 @@ def find_untracked(
         repository: Whose working tree is looked at.
         tree: Of the commit.
         evidence: Folders whose content is none of the build, each ending in a slash.
+        named: Absolute paths of files that are judged by themselves or written by who asks.
 
     Raises:
         GitSilentError: Git could not say what the commit's ignore files leave out.
@@ -74,6 +75,8 @@ def find_untracked(
             continue
         if is_folder or path == _LOCK:
             not_judged.append(shown(path) + "/" * is_folder)
+        elif os.fsencode(root) + b"/" + path in named and not _matters(root, path):
+            continue
         else:
             unknown.append(path)
     ignored = _ignored(repository, unknown)
