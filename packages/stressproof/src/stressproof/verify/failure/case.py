@@ -8,11 +8,13 @@ import msgspec
 from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.reading import Document
 from stressproof.verify.failure.declared import (
+    FORM,
+    PLAIN,
     DeclaredInjection,
     DeclaredScenario,
-    read_injection,
 )
 from stressproof.verify.failure.requirements import FailureRequirements
+from stressproof.verify.lenient_decoder import LenientDecoder
 from stressproof.verify.rule import Level
 
 
@@ -45,8 +47,8 @@ class FailureCase:
         self.requirements = requirements
         self.files = files
         self.now_us = now_us
-        self.declared: DeclaredInjection
-        self.declared, self.lenient_decoder = read_injection(document.data)
+        self.lenient_decoder = LenientDecoder(PLAIN)
+        self.declared: DeclaredInjection = self.lenient_decoder.read(FORM, document.data)
         self.artifact: FailureArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:
