@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 from forgeries.corpus import base
 from forgeries.honest import NOW_US
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.reading import Document
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 
 pytestmark = pytest.mark.gate
 

@@ -257,7 +257,7 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
 def test_race_is_witnessed_by_its_overlap(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
-    """Only what was sent and answered was on its way; the volley with the fewest decides."""
+    """Only what was sent and answered was on its way; the batch with the fewest decides."""
     named = OK.replace(b"\r\n\r\n", b"\r\nx-served-by: worker-1\r\n\r\n")
     together = threading.Barrier(8)  # nobody is answered before all eight are there
 
@@ -278,8 +278,8 @@ def test_race_is_witnessed_by_its_overlap(
     assert (witness.during, witness.needs) == (0, 8)
     assert witness.detail == [
         "batch 1: 8, answered by worker-1 (8)",
-        "volley 2: 1, answered by worker-1 (1)",
-        "volley 3: 0, answered by nobody",
+        "batch 2: 1, answered by worker-1 (1)",
+        "batch 3: 0, answered by nobody",
     ]
 
 

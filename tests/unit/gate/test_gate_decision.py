@@ -12,6 +12,7 @@ import pytest
 
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
@@ -22,7 +23,6 @@ from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Level
 
 pytestmark = pytest.mark.gate
 

@@ -17,10 +17,11 @@ from typing import IO
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.objectives.steps import PYTHON, SECOND_US, Step
 from stressproof.outcome import Outcome
-from stressproof.verify.rule import Finding, Level, Result, Severity, printable
+from stressproof.verify.rule import Finding, Result, Severity, printable
 
 NESTING_MARKER = "STRESSPROOF_GATE_RUNNING"
 """Set for every step, so that a gate started by one refuses: it would wait for itself."""

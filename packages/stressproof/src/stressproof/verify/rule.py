@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.outcome import Outcome
 
@@ -20,20 +21,6 @@ FINDINGS_KEPT = 20
 
 _SHOWN = 120
 _ITEMS_SHOWN = 8
-
-
-class Level(StrEnum):
-    """What a verdict rests on, lowest first (docs/evidence.md, Assurance)."""
-
-    NONE = "none"
-    DECLARED = "declared"
-    RECOMPUTED = "recomputed"
-    ATTESTED = "attested"
-
-    @property
-    def rank(self) -> int:
-        """Its place in the order; a higher one includes the lower ones."""
-        return list(Level).index(self)
 
 
 class Severity(StrEnum):

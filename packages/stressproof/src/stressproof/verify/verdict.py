@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, UnreadableEvidenceError
 from stressproof.exits import Exit, strongest
 from stressproof.outcome import Outcome
 from stressproof.verify.instants import show_instant
-from stressproof.verify.rule import Finding, Level, Result, Severity, printable, prose, show
+from stressproof.verify.rule import Finding, Result, Severity, printable, prose, show
 
 VERDICT_SCHEMA = "stressproof.verdict/1"
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.verify.failure.declared import (
     FORM,
@@ -13,9 +15,7 @@ from stressproof.verify.failure.declared import (
     DeclaredInjection,
     DeclaredScenario,
 )
-from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.lenient_decoder import LenientDecoder
-from stressproof.verify.rule import Level
 
 
 class FailureCase:

@@ -1,10 +1,11 @@
 """What the failure document is, when it was made and by whom."""
 
+from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.people import fold
 from stressproof.verify.instants import judge_age, judge_future, parse_instant
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
+from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.subject import judge_clean, judge_commit
 
 RECAPTURE = (

@@ -1,5 +1,6 @@
 """The stage: which service and database the faults were injected into."""
 
+from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.probes import (
     BUILD,
@@ -10,7 +11,7 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"

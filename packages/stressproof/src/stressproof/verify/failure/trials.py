@@ -11,10 +11,11 @@ from stressproof.evidence.failure import Check, Fault, Scenario, Trial
 from stressproof.evidence.failure_matrix import MATRIX, baseline_checks
 from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
 from stressproof.evidence.failure_specs import CheckSpec, ScenarioSpec
+from stressproof.evidence.level import Level
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"

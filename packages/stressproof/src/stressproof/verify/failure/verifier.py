@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.verify.failure import document, scenarios, stage, trials
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, prose, rule
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown

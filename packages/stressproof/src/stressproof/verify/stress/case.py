@@ -5,17 +5,17 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency
 from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.instants import parse_instant
 from stressproof.verify.lenient_decoder import LenientDecoder
-from stressproof.verify.rule import Level
 from stressproof.verify.stress.declared import FORM, PLAIN, Declared, DeclaredRun
-from stressproof.verify.stress.requirements import Requirements
 
 
 class StressCase:

@@ -1,9 +1,10 @@
 """Time, as the measurements allow it: round clocks, elapsed time, concurrency, timeouts."""
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import WorkloadRecord
 from stressproof.verify.instants import SECOND_US
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase, instant
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 

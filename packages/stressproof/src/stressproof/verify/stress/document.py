@@ -2,8 +2,9 @@
 
 import re
 
+from stressproof.evidence.level import Level
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
+from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 RECAPTURE = (

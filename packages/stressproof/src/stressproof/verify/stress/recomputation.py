@@ -7,9 +7,10 @@ import msgspec
 
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from operator import lt
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."

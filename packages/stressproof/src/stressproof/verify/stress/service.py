@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import is_answered
 from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.instants import SECOND_US
@@ -15,7 +16,7 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase, instant
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 

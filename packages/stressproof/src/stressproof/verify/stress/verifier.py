@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.evidence.reading import Document
 from stressproof.verify.instants import HOUR_US, show_instant
@@ -22,7 +23,6 @@ from stressproof.verify.stress import (
     timing,
 )
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.verify.rule import Level
-from stressproof.verify.stress.requirements import FAILURE_MAX_AGE_HOURS
+from stressproof.config.stress_requirements import FAILURE_MAX_AGE_HOURS
+from stressproof.evidence.level import Level
 
 PROFILE = "enforcement_failure_injection"
 SCENARIOS = ("FI-001", "FI-002", "FI-003", "FI-004", "FI-005")
