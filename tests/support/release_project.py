@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stressproof.gate.environment import FAILURE_PREFIX, STRESS_PREFIX
+from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX
 from stressproof.gate.step_runner import NESTING_MARKER
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -41,7 +41,7 @@ class GateCase(Struct, frozen=True, kw_only=True):
 
 def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
     flag, variable = next(
-        (each.flag, each.variable)
+        (each.flag, each.variable(case.asked.suite.variables))
         for each in SETTINGS
         if each.half is half and each.form is Form.PATH
     )
