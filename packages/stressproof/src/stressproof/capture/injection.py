@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from msgspec import Struct
 
 from disposable_postgres import PostgresError, find_binaries
@@ -34,8 +33,10 @@ from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.load.client import Client
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
+from stressproof.workload.target import Target
 
 PROFILE = "enforcement_failure_injection"
 RUNNER = "staged_failure_injection"
@@ -304,8 +305,7 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
 
 def probe(url: str) -> Health:
     """Return what a service says of itself."""
-    with httpx.Client(base_url=url, timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
-        return read_health(client)
+    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S))
 
 
 def _record(workers: int) -> StageRecord:

@@ -10,10 +10,12 @@ from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.verify.failure.declared import (
+    FORM,
+    PLAIN,
     DeclaredInjection,
     DeclaredScenario,
-    read_injection,
 )
+from stressproof.verify.lenient_decoder import LenientDecoder
 
 
 class FailureCase:
@@ -45,8 +47,8 @@ class FailureCase:
         self.requirements = requirements
         self.files = files
         self.now_us = now_us
-        self.declared: DeclaredInjection
-        self.declared, self.lenient_decoder = read_injection(document.data)
+        self.lenient_decoder = LenientDecoder(PLAIN)
+        self.declared: DeclaredInjection = self.lenient_decoder.read(FORM, document.data)
         self.artifact: FailureArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:
