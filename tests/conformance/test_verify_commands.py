@@ -463,6 +463,7 @@ def test_failure_requirements_can_be_asked(
 
 
 SCRIPTS = ROOT / "scripts"
+SUITE_PATH = "enforcement_suite.suite:SUITE"
 SPINE = (
     "asyncio",
     "rich",
@@ -492,7 +493,7 @@ def test_a_verification_imports_nothing_it_should_not(write: Callable[..., Path]
         "import sys\n"
         "from stressproof.cli.run import run\n"
         "from stressproof.cli.verify_stress import command\n"
-        f"run(command, 'v', ['--evidence-path', {str(path)!r}])\n"
+        f"run(command, 'v', ['--evidence-path', {str(path)!r}], suite={SUITE_PATH!r})\n"
         f"print(*sorted(set({SPINE!r}) & set(sys.modules)), file=sys.stderr)\n"
     )
     ended = subprocess.run(

@@ -2,8 +2,7 @@
 
 import hashlib
 
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
@@ -32,9 +31,11 @@ def verdicts(raw: bytes) -> list[Verdict]:
         ]
     document = Document(data, digest, len(raw), "x")
     return [
-        stress_verifier.verify(document, Requirements(), NOW_US),
-        stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(document, FailureRequirements().for_gate(), NOW_US, files={}),
+        stress_verifier.verify(document, SUITE.stress_requirements(), NOW_US),
+        stress_verifier.verify(document, SUITE.stress_requirements().for_gate(), NOW_US),
+        failure_verifier.verify(
+            document, SUITE.failure_requirements().for_gate(), NOW_US, files={}
+        ),
     ]
 
 

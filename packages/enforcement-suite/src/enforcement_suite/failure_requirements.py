@@ -9,5 +9,6 @@ FAILURE: Final = FailureRequirements(
     runner="staged_failure_injection",
     execution_class="staged",
     scenarios=("FI-001", "FI-002", "FI-003", "FI-004", "FI-005"),
+    gate_max_age_hours=48.0,
     database_engine="postgresql",
 )

@@ -209,7 +209,6 @@ PLAIN = Suite(
         Requirements(
             profile="health",
             runner="stressproof capture",
-            database_engine=None,
             max_p95_seconds=1.0,
             max_error_rate_percent=1.0,
             min_throughput_rps=1.0,
@@ -218,7 +217,6 @@ PLAIN = Suite(
         Requirements(
             profile="health_deep",
             runner="stressproof capture",
-            database_engine=None,
             max_p95_seconds=4.0,
             max_error_rate_percent=2.0,
             min_throughput_rps=0.2,

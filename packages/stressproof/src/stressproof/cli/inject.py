@@ -105,6 +105,6 @@ def command(
     return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE
 
 
-def script() -> int:
+def script(suite: str) -> int:
     """Run as the protocol's script."""
-    return run(command, SCRIPT)
+    return run(command, SCRIPT, suite=suite)
