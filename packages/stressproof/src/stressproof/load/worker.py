@@ -178,6 +178,8 @@ class Worker:
             tls=phases.tls.drain(),
             first_byte=phases.first_byte.drain(),
             last_second=self._recorder.second,
+            opened=dict(connector.opened),
+            resumed=connector.resumed,
         )
 
     def _beat(self) -> None:
