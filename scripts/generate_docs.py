@@ -14,6 +14,7 @@ import click
 from enforcement_suite.suite import SUITE
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
+from stressproof.config.schema import schema_text
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
@@ -44,6 +45,7 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "schemas":
         for name in PUBLISHED:
             yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
+        yield ROOT / "docs" / "schemas" / "stressproof-toml.json", schema_text().encode()
     elif kind == "matrix":
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", render().encode()
     else:
