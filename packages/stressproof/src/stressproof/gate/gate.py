@@ -16,8 +16,8 @@ from stressproof.gate.evidence import LoadedEvidence, judge, now_us, read_halves
 from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.gate.step_runner import (
-    NESTING_MARKER,
     StepReport,
     missing_tool,
     not_run,
