@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
 from stressproof.exits import Exit
@@ -52,7 +53,9 @@ def verdicts(data: dict[str, Any]) -> list[Verdict]:
     document = Document(data, "0" * 64, 1, "x")
     return [
         stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(document, FailureRequirements(), NOW_US, files={}),
+        failure_verifier.verify(
+            document, FailureRequirements(scenarios=SCENARIOS), NOW_US, files={}
+        ),
     ]
 
 

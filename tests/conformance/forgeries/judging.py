@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from forgeries.honest import NOW_US
 
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.verify.failure import verifier as failure_verifier
@@ -34,7 +35,7 @@ def judge(
         return unread(kind, unreadable, path="x", required_level=Level.DECLARED, now_us=now_us)
     document = Document(data, digest, len(raw), "x")
     if kind == "failure":
-        failure = msgspec.structs.replace(FailureRequirements(), **_typed(asked))
+        failure = FailureRequirements(**{"scenarios": SCENARIOS, **_typed(asked)})
         return failure_verifier.verify(document, failure, now_us, files=files or {})
     stress = msgspec.structs.replace(Requirements(), **_typed(asked))
     return stress_verifier.verify(document, stress, now_us)

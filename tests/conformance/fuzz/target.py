@@ -2,6 +2,7 @@
 
 import hashlib
 
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.exits import Exit
@@ -33,7 +34,9 @@ def verdicts(raw: bytes) -> list[Verdict]:
     return [
         stress_verifier.verify(document, Requirements(), NOW_US),
         stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(document, FailureRequirements().for_gate(), NOW_US, files={}),
+        failure_verifier.verify(
+            document, FailureRequirements(scenarios=SCENARIOS).for_gate(), NOW_US, files={}
+        ),
     ]
 
 

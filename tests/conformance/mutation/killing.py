@@ -21,6 +21,7 @@ from forgeries.corpus import base
 from forgeries.honest_variants import VARIANTS
 from mutation.mutants import Mutant
 
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit, strongest
@@ -62,7 +63,7 @@ def _typed(asked: dict[str, Any]) -> dict[str, Any]:
 def _case(raw: bytes, kind: str, asked: dict[str, Any], now_us: int) -> Any:
     document = Document(parse_object(raw), hashlib.sha256(raw).hexdigest(), len(raw), "x")
     if kind == "failure":
-        wanted = msgspec.structs.replace(FailureRequirements(), **_typed(asked))
+        wanted = FailureRequirements(**{"scenarios": SCENARIOS, **_typed(asked)})
         return FailureCase(document, wanted, {}, now_us)
     return StressCase(document, msgspec.structs.replace(Requirements(), **_typed(asked)), now_us)
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from enforcement_suite.scenarios import SCENARIOS
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
@@ -40,7 +41,7 @@ def stress_asked(**fields: Any) -> GateRequest:
 
 def both_asked(**fields: Any) -> GateRequest:
     """A gate that demands both; failure evidence need not carry its operations."""
-    plain = GateRequest().failure
+    plain = msgspec.structs.replace(GateRequest().failure, scenarios=SCENARIOS)
     return stress_asked(
         failure_path=FAILURE,
         failure_required=True,

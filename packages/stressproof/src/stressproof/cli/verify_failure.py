@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from stressproof.cli.param_types import LIMIT
 from stressproof.cli.verify_common import (
@@ -23,6 +22,7 @@ from stressproof.cli.verify_common import (
 from stressproof.evidence.reading import Document
 from stressproof.evidence.references import look_up
 from stressproof.exits import Exit
+from stressproof.failures import installed
 from stressproof.verify.failure.case import references_of
 from stressproof.verify.failure.requirements import PROFILE, FailureRequirements, loosened
 from stressproof.verify.failure.verifier import RULES, verify
@@ -68,7 +68,7 @@ def requirements_from(flags: dict[str, Any]) -> FailureRequirements:
     }
     if "minimum_level" in given:
         given["minimum_level"] = Level(given["minimum_level"])
-    asked = msgspec.structs.replace(FailureRequirements(), **given)
+    asked = FailureRequirements(scenarios=installed.scenarios(), **given)
     return asked.for_gate() if flags["as_gate"] else asked
 
 

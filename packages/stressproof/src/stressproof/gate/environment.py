@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.failures import installed
 from stressproof.gate.request import GateRequest, Half
 from stressproof.verify.rule import show
 
@@ -239,7 +240,9 @@ def _ask(given: Mapping[str, Value], required: Collection[Half], *, dry_run: boo
         stress=msgspec.structs.replace(plain.stress, **limits[Half.STRESS]),
         failure_path=str(given.get(FAILURE_PREFIX + "PATH", "")),
         failure_required=Half.FAILURE in required or given.get(FAILURE_PREFIX + "REQUIRED") is True,
-        failure=msgspec.structs.replace(plain.failure, **limits[Half.FAILURE]),
+        failure=msgspec.structs.replace(
+            plain.failure, scenarios=installed.scenarios(), **limits[Half.FAILURE]
+        ),
         dry_run=dry_run,
     )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.reading import Document
+from stressproof.failures.spec import ScenarioSpec
 from stressproof.verify.failure.declared import (
     DeclaredInjection,
     DeclaredScenario,
@@ -28,6 +29,7 @@ class FailureCase:
 
     Attributes:
         data: The document's object.
+        specs: The scenarios that are demanded, by id.
         declared: The protocol's fields, typed.
         gathering: What was wrong or unknown about them.
         artifact: The whole schema-2 artifact, None where it is none or not well formed.
@@ -43,6 +45,7 @@ class FailureCase:
     ) -> None:
         self.data: dict[str, Any] = document.data
         self.requirements = requirements
+        self.specs: dict[str, ScenarioSpec] = {spec.id: spec for spec in requirements.scenarios}
         self.files = files
         self.now_us = now_us
         self.declared: DeclaredInjection

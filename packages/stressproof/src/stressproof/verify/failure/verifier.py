@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure import document, scenarios, stage, trials
+from stressproof.verify.failure import document, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
@@ -33,7 +33,7 @@ RULES: Sequence[Rule[FailureCase]] = (
     *document.RULES,
     *scenarios.RULES,
     *trials.RULES,
-    *stage.RULES,
+    *testbed.RULES,
     assurance,
 )
 """In the order in which a person would look."""
