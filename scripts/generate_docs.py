@@ -14,6 +14,8 @@ import click
 from enforcement_suite.scenarios import LIMITS, SCENARIOS
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
@@ -23,9 +25,7 @@ from stressproof.evidence.templates import (
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
 from stressproof.report.schemas import PUBLISHED, schema
-from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_project import honest, honest_failure
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout
@@ -19,7 +20,7 @@ from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.objectives.steps import Step
-from stressproof.verify.rule import Level, Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.verdict import Verdict
 
 pytestmark = pytest.mark.gate

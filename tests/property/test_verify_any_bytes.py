@@ -10,14 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enforcement_suite.scenarios import SCENARIOS
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Outcome, show
+from stressproof.verify.rule import show
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))

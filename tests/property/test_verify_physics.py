@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.stress.declared import Figures
 from stressproof.verify.stress.physics import average_possible, least_waiting
 
@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 from forgeries.corpus import base
 from forgeries.honest import NOW_US
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.reading import Document
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 
 pytestmark = pytest.mark.gate
 

@@ -1,6 +1,7 @@
 """The closed loop by the nanosecond, without a network and without waiting."""
 
 import asyncio
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ import pytest
 from stressproof.load.closed_loop import ClosedLoop
 from stressproof.load.connection import Engine
 from stressproof.load.connector import Connector
-from stressproof.load.executors import ConstantVus
 from stressproof.load.recorder import RAMP, Recorder
-from stressproof.load.redaction import Redactor
-from stressproof.load.requests import UniqueValues, plans, weighted_order
+from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
-from stressproof.load.workload import Endpoint, Target, Workload
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import ConstantVus
+from stressproof.workload.redaction import Redactor
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 pytestmark = pytest.mark.gate
 
@@ -32,7 +35,7 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
         engine = Engine(loop, connector, recorder.phases, Samples(Redactor([])))
     finally:
         loop.close()
-    order = weighted_order(plans(workload, UniqueValues(0, 1)), [1], 0)
+    order = cycle(prepare(workload, UniqueValues(0, 1)))
     closed = ClosedLoop(executor, engine, recorder, order, 0, 1)
     sent: list[Any] = []
     for user in closed.connections:

@@ -7,13 +7,13 @@ import msgspec
 from forgeries.honest import NOW_US
 
 from enforcement_suite.scenarios import SCENARIOS
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread
 
 

@@ -3,15 +3,16 @@
 import hashlib
 
 from enforcement_suite.scenarios import SCENARIOS
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.report.verdicts import FORMATS, render
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread
 
 NOW_US = 1_772_020_800_000_000

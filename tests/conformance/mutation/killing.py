@@ -22,16 +22,18 @@ from forgeries.honest_variants import VARIANTS
 from mutation.mutants import Mutant
 
 from enforcement_suite.scenarios import SCENARIOS
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit, strongest
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome, Rule, Severity
+from stressproof.verify.rule import Rule, Severity
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 
 LISTED = Path(__file__).parents[1] / "surviving_mutants.txt"
 

@@ -13,8 +13,8 @@ from stressproof.errors import RunError
 from stressproof.failures.history import COLUMNS, read
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
-from stressproof.faults.client_faults import Flood, Race, Tamper
 from stressproof.faults.enforcement import failsafe_id, read_gate, read_settlement, read_status
+from stressproof.faults.injectors.client import Flood, Race, Tamper
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
@@ -257,7 +257,7 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
 def test_race_is_witnessed_by_its_overlap(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
-    """Only what was sent and answered was on its way; the volley with the fewest decides."""
+    """Only what was sent and answered was on its way; the batch with the fewest decides."""
     named = OK.replace(b"\r\n\r\n", b"\r\nx-served-by: worker-1\r\n\r\n")
     together = threading.Barrier(8)  # nobody is answered before all eight are there
 
@@ -277,9 +277,9 @@ def test_race_is_witnessed_by_its_overlap(
     [witness] = race.witnesses()
     assert (witness.during, witness.needs) == (0, 8)
     assert witness.detail == [
-        "volley 1: 8, answered by worker-1 (8)",
-        "volley 2: 1, answered by worker-1 (1)",
-        "volley 3: 0, answered by nobody",
+        "batch 1: 8, answered by worker-1 (8)",
+        "batch 2: 1, answered by worker-1 (1)",
+        "batch 3: 0, answered by nobody",
     ]
 
 

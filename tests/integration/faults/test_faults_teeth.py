@@ -18,11 +18,11 @@ from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
-from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.fail_safe import FailSafe
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import Timeout
 from stressproof.verify.failure.trials import check_problems
 
 SEED = 20

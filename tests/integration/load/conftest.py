@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
-from stressproof.load.executors import Executor, SharedIterations
 from stressproof.load.run import RoundResult, run_round
-from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.measure.histogram import Histogram
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import Executor, SharedIterations
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 JSON = b'{"parity_ok": true, "items": []}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(JSON), JSON)

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stressproof.errors import UsageError
-from stressproof.load.executors import SharedIterations
-from stressproof.load.workload import Endpoint, Target
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import SharedIterations
+from stressproof.workload.target import Target
 
 
 class Authority(NamedTuple):

@@ -13,16 +13,17 @@ import pytest
 from enforcement_suite.scenarios import SCENARIOS
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
 from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Level, Outcome
 
 pytestmark = pytest.mark.gate
 
@@ -95,7 +96,7 @@ def test_failure_evidence_alone_releases_nothing(project: ReleaseProject) -> Non
 
 
 def test_a_gate_without_evidence_says_that_it_releases_nothing() -> None:
-    """Quality steps alone may pass, and are no release decision (ruling 4)."""
+    """Quality steps alone may pass, and are no release decision."""
     decision = decided(GateRequest())
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
@@ -281,7 +282,7 @@ def test_a_shallow_clone_is_told_what_to_fetch(
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit"])
 def test_a_database_that_may_forget_blocks(project: ReleaseProject, setting: str) -> None:
-    """Durability switched off makes any figure better, so no gate takes it (ruling 17)."""
+    """Durability switched off makes any figure better, so no gate takes it."""
     data = project.stress_data()
     for probe in ("before", "after"):
         data["runtime"][probe][setting] = "off"

@@ -10,7 +10,8 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.gate import judge_evidence
 from stressproof.gate.request import GateRequest
-from stressproof.verify.rule import Outcome, Result
+from stressproof.outcome import Outcome
+from stressproof.verify.rule import Result
 
 pytestmark = pytest.mark.gate
 

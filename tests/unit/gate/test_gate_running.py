@@ -18,7 +18,7 @@ from stressproof.gate.step_runner import (
     without_tool,
 )
 from stressproof.objectives.steps import Step
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
-from stressproof.load.executors import Executor
-from stressproof.load.workload import Endpoint
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import Executor
 
 US_PER_S = 1_000_000
 MAX_FINE_ROWS = 20_000

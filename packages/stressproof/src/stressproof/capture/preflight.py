@@ -12,9 +12,9 @@ from stressproof.evidence.stress import (
     PreflightCheck,
     PreflightFailure,
 )
-from stressproof.load.checks import Check
-from stressproof.load.redaction import Redactor
-from stressproof.load.workload import Endpoint
+from stressproof.workload.checks import Check
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.redaction import Redactor
 
 _PAUSE_STEP_S = 0.1
 _PAUSE_MAX_S = 0.25

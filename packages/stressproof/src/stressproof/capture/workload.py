@@ -4,7 +4,8 @@ import msgspec
 
 from stressproof.capture.credentials import Credential
 from stressproof.capture.plan import Plan
-from stressproof.load.workload import Target, Workload
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 
 def build_workload(plan: Plan, credential: Credential | None) -> Workload:

@@ -9,10 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
-from stressproof.capture.profiles import PROFILES, Profile, read
+from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
-from stressproof.load.executors import (
+from stressproof.objectives.compile import Objectives, load
+from stressproof.objectives.parser import parse_threshold
+from stressproof.suite import Suite
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     Executor,
@@ -22,9 +26,6 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
-from stressproof.load.workload import Endpoint
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.parser import parse_threshold
 
 EXECUTORS = (
     "constant-vus",
@@ -48,13 +49,14 @@ def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
     return replace(objectives, thresholds=objectives.thresholds + more)
 
 
-def plan_from(runner: str, options: dict[str, Any]) -> Plan:
+def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
     """Return the plan that the flags describe.
 
     Raises:
         UsageError: Flags contradict each other.
     """
-    profile = PROFILES[options["profile"]]
+    profile = suite.profile(options["profile"])
+    limits = suite.stress_requirements(profile.name).thresholds
     return Plan(
         url=options["url"],
         profile=profile.name,
@@ -67,7 +69,7 @@ def plan_from(runner: str, options: dict[str, Any]) -> Plan:
         timeout_us=round(options["timeout"] * US_PER_S),
         workers=_workers(options["workers"]),
         seed=secrets.randbits(_SEED_BITS) if options["seed"] is None else options["seed"],
-        thresholds=_thresholds(profile, options),
+        thresholds=_thresholds(limits, options),
         preflight=PreflightPlan(
             enabled=not options["skip_preflight"],
             allow_failures=options["allow_preflight_failures"],
@@ -142,9 +144,8 @@ def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[Endpoint, ...]
     return tuple(known.get(path) or read(path) for path in paths) or profile.endpoints
 
 
-def _thresholds(profile: Profile, options: dict[str, Any]) -> Thresholds:
+def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
     """Return the limits: an explicit one replaces its own default and no other."""
-    default = profile.thresholds
 
     def limit(name: str, otherwise: float | None) -> float | None:
         # 0 is a limit like any other: only an absent flag leaves the default.

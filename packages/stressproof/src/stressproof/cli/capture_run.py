@@ -23,7 +23,7 @@ from stressproof.exits import Exit, strongest
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.compile import Objectives
 from stressproof.objectives.evaluating import ask
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
 

@@ -15,9 +15,9 @@ from stressproof.objectives.burn import SloResult
 from stressproof.objectives.compile import Objectives, load
 from stressproof.objectives.config import FILE_NAME, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.results import ThresholdResult
+from stressproof.outcome import Outcome
 
 FORMATS = ("text", "json")
 _SCHEMA = "stressproof.objectives/1"

@@ -14,7 +14,7 @@ from stressproof.objectives.comparability import Capture
 from stressproof.objectives.comparison import Comparison, Question, compare
 from stressproof.objectives.compile import load, quantile_ppm, share_of
 from stressproof.objectives.config import FILE_NAME
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 
 
 def _share(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -14,11 +14,11 @@ from stressproof.cli.verify_common import (
     read_or_reason,
     showing_options,
 )
+from stressproof.config.failure_requirements import PROFILE as FAILURE_PROFILE
+from stressproof.config.stress_requirements import ENFORCEMENT
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.failure.requirements import PROFILE as FAILURE_PROFILE
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
-from stressproof.verify.stress.requirements import ENFORCEMENT
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 KINDS = ("auto", "stress", "failure")

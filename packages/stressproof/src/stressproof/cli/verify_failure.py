@@ -19,14 +19,14 @@ from stressproof.cli.verify_common import (
     refuse_loosened,
     showing_options,
 )
+from stressproof.config.failure_requirements import PROFILE, FailureRequirements, loosened
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.evidence.references import look_up
 from stressproof.exits import Exit
 from stressproof.failures import installed
 from stressproof.verify.failure.case import references_of
-from stressproof.verify.failure.requirements import PROFILE, FailureRequirements, loosened
 from stressproof.verify.failure.verifier import RULES, verify
-from stressproof.verify.rule import Level
 from stressproof.verify.verdict import Verdict, unread
 
 _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (

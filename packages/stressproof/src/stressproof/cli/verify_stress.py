@@ -19,10 +19,10 @@ from stressproof.cli.verify_common import (
     refuse_loosened,
     showing_options,
 )
+from stressproof.config.stress_requirements import Requirements, for_profile, loosened
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.verify.rule import Level
-from stressproof.verify.stress.requirements import Requirements, for_profile, loosened
 from stressproof.verify.stress.verifier import RULES, verify
 from stressproof.verify.verdict import Verdict, unread
 

@@ -298,7 +298,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole document; see the design's section 5 for what each part is for."""
+    """The whole document; docs/evidence.md says what each part is for."""
 
     schema_version: Literal[2]
     profile: Text

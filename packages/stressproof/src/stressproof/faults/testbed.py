@@ -28,7 +28,7 @@ from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.disposable import require_disposable
 from stressproof.faults.processes import ProcessRef, lives, refer, send
-from stressproof.faults.proxy_process import ProxyProcess
+from stressproof.faults.proxy.process import ProxyProcess
 
 DATABASE = "enforcement_faults"
 READY = re.compile(r"serving on http://(?P<host>[^:/\s]+):(?P<port>\d+)")

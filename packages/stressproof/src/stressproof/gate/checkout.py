@@ -1,7 +1,7 @@
 """The build to be promoted: what is checked out here, and which older commits are the same build.
 
 Evidence is captured on a commit and may be committed after it, so the expected commit is HEAD or an
-ancestor whose difference to HEAD touches only ``docs/ops/evidence/`` (ruling 1).
+ancestor whose difference to HEAD touches only ``docs/ops/evidence/``.
 """
 
 from collections.abc import Iterable

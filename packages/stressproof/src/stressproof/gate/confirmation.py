@@ -67,7 +67,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 
 @rule(
     "confirm.accepted",
-    clause="protocol, Release Rule",
+    clause="protocol, Release rule",
     title="A gate's decision accepts the release",
     remedy="Do not promote; see the decision's summary for what blocks.",
 )
@@ -83,7 +83,7 @@ def accepted(case: Confirmation, judgement: Judgement) -> None:
 
 @rule(
     "confirm.age",
-    clause="design 7, ruling 3",
+    clause="gate.md, Age",
     title="The decision is recent",
     remedy=_AGAIN,
 )
@@ -105,7 +105,7 @@ def age(case: Confirmation, judgement: Judgement) -> None:
 
 @rule(
     "confirm.commit",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The build here is the one that the decision is about",
     remedy="Promote the commit that was decided on, from a clean checkout of it.",
 )
@@ -123,7 +123,7 @@ def commit(case: Confirmation, judgement: Judgement) -> None:
 
 @rule(
     "confirm.evidence",
-    clause="design 5 (Strict reading)",
+    clause="evidence.md, Strict reading",
     title="The evidence here is, byte for byte, what was judged",
     remedy="Restore the artifact that was judged, or run the gate on the one that is here.",
 )

@@ -8,8 +8,9 @@ from stressproof.exits import Exit, strongest
 from stressproof.gate.checkout import Checkout
 from stressproof.gate.request import GateRequest, Half
 from stressproof.gate.step_runner import StepReport
+from stressproof.outcome import Outcome
 from stressproof.verify.instants import show_instant
-from stressproof.verify.rule import Outcome, Result
+from stressproof.verify.rule import Result
 from stressproof.verify.verdict import Verdict
 from stressproof.version import __version__
 

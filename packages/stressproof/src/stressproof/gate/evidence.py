@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.reading import (
     AbsentEvidenceError,
     Document,
@@ -18,7 +19,6 @@ from stressproof.gate.request import GateRequest, Half
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import references_of
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread
 
 Unread = UnreadableEvidenceError | AbsentEvidenceError

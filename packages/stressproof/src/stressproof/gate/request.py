@@ -5,10 +5,10 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.failure.requirements import loosened as failure_loosened
-from stressproof.verify.stress.requirements import Requirements
-from stressproof.verify.stress.requirements import loosened as stress_loosened
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.failure_requirements import loosened as failure_loosened
+from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import loosened as stress_loosened
 
 
 class Half(StrEnum):

@@ -12,7 +12,7 @@ from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
 from stressproof.gate.request import GateRequest, Half
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 from stressproof.verify.rule import Judgement, Rule, prose, rule
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
-_BINDING = "design 7, ruling 1"
+_BINDING = "gate.md, Which build"
 
 
 class GateCase(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
 
 @rule(
     "gate.stress-path",
-    clause="protocol, Enterprise Gate Integration 5",
+    clause="protocol, The enterprise gate",
     title="Stress evidence is named where it is required",
     remedy="Name the artifact.",
 )
@@ -68,7 +68,7 @@ def stress_path(case: GateCase, judgement: Judgement) -> None:
 
 @rule(
     "gate.failure-path",
-    clause="protocol, Single-Sprint One-Pass Gate Command",
+    clause="protocol, The one-pass command",
     title="Failure evidence is named where it is required",
     remedy="Name the artifact.",
 )
@@ -139,7 +139,7 @@ def history(case: GateCase, judgement: Judgement) -> None:
 
 @rule(
     "gate.two-documents",
-    clause="protocol, Single-Sprint One-Pass Gate Command",
+    clause="protocol, The one-pass command",
     title="The two halves are two documents",
     remedy="Name the stress artifact and the failure artifact.",
 )
@@ -156,7 +156,7 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
 
 @rule(
     "gate.objectives",
-    clause="design 7, ruling 6; the project's stressproof.toml",
+    clause="evidence.md, Figures; objectives.md, Thresholds",
     title="The objectives of the project's stressproof.toml hold",
     remedy="Make the service meet them; `stressproof check --evidence FILE` shows every figure.",
     exit_code=Exit.OBJECTIVES,
@@ -215,7 +215,7 @@ class PostRunState(Struct, frozen=True, kw_only=True):
 
 @rule(
     "gate.unchanged",
-    clause="design 5 (Strict reading), design 7, ruling 1",
+    clause="evidence.md, Strict reading; gate.md, Which build",
     title="Evidence and checkout are still what was judged",
     remedy="Let nothing write to evidence or checkout while the gate runs, then run it again.",
 )

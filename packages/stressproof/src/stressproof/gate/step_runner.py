@@ -17,9 +17,11 @@ from typing import IO
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.objectives.steps import PYTHON, SECOND_US, Step
-from stressproof.verify.rule import Finding, Level, Outcome, Result, Severity, printable
+from stressproof.outcome import Outcome
+from stressproof.verify.rule import Finding, Result, Severity, printable
 
 NESTING_MARKER = "STRESSPROOF_GATE_RUNNING"
 """Set for every step, so that a gate started by one refuses: it would wait for itself."""
@@ -64,7 +66,7 @@ class StepReport(Struct, frozen=True, kw_only=True):
         finding = Finding(self.outcome, where, self.seen, "exit 0", self.remedy)
         return Result(
             rule=f"step.{self.name}",
-            clause="design 4 (The enterprise gate)",
+            clause="gate.md, Quality steps",
             title="The step ends well",
             severity=Severity.BLOCKS,
             level=Level.DECLARED,

@@ -4,7 +4,7 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from stressproof.errors import TargetError, UsageError
-from stressproof.load.workload import Target, origin_of
+from stressproof.workload.target import Target, origin_of
 
 if TYPE_CHECKING:
     import ssl

@@ -5,10 +5,10 @@ from itertools import islice
 from time import monotonic_ns
 
 from stressproof.load.connection import Connection, Engine
-from stressproof.load.executors import ClosedExecutor, PerVuIterations, SharedIterations
-from stressproof.load.pacers import share
 from stressproof.load.recorder import NEVER_NS, Recorder
 from stressproof.load.requests import PreparedEndpoint
+from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
+from stressproof.workload.pacers import share
 
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1

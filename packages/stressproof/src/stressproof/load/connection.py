@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
-from stressproof.load.checks import Check
 from stressproof.load.connector import Connector, HandoffProtocol, OpeningError
 from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
+from stressproof.workload.checks import Check
 
 _REDIRECTS = range(300, 400)
 _NOWHERE = HandoffProtocol()

@@ -10,7 +10,7 @@ from time import monotonic_ns
 
 from stressproof.load.addresses import Address, tls_context
 from stressproof.load.recorder import Phases
-from stressproof.load.workload import Target, origin_of
+from stressproof.workload.target import Target, origin_of
 
 _PATIENCE_S = 1.0
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})

@@ -10,7 +10,7 @@ from stressproof.load.addresses import Address
 from stressproof.load.recorder import HistogramDelta, RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.self_monitor import WorkerHealth
-from stressproof.load.workload import Workload
+from stressproof.workload.workload import Workload
 
 _LENGTH_BYTES = 4
 

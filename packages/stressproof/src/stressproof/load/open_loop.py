@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from time import monotonic_ns
 
 from stressproof.load.connection import Connection, Engine
-from stressproof.load.executors import OpenExecutor
-from stressproof.load.pacers import share
 from stressproof.load.recorder import NEVER_NS, LiveHistogram, Recorder
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
+from stressproof.workload.executors import OpenExecutor
+from stressproof.workload.pacers import share
 
 LATE_NS = 1_000_000
 """A request that starts later than this after it was due counts as a late start."""

@@ -1,21 +1,21 @@
-"""Requests as bytes, made before the load starts; and the order in which they are sent."""
+"""Requests as bytes, made before the load starts."""
 
 import re
 from collections.abc import Iterator
-from itertools import chain, cycle
-from math import gcd
+from itertools import cycle
 from os import urandom
 from random import Random
 
 from stressproof.errors import UsageError
-from stressproof.load.checks import Check
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
-from stressproof.load.workload import Endpoint, Workload, origin_of
 from stressproof.version import __version__
+from stressproof.workload.checks import Check
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.target import origin_of
+from stressproof.workload.workload import Workload
 
 _PLACEHOLDER = re.compile(rb"\{\{(\w*)\}\}")
 _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
-_DECK_AT_LEAST = 1024
 
 
 class UniqueValues:
@@ -75,8 +75,8 @@ class PreparedEndpoint:
         )
 
 
-def plans(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
-    """Return a plan for each endpoint.
+def prepare(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
+    """Return the endpoints of a workload, ready to be sent.
 
     Raises:
         UsageError: A placeholder is unknown.
@@ -85,23 +85,6 @@ def plans(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
         PreparedEndpoint(index, endpoint, _requests(workload, endpoint, fresh))
         for index, endpoint in enumerate(workload.endpoints)
     ]
-
-
-def weighted_order(
-    plans: list[PreparedEndpoint], weights: list[int], seed: int
-) -> Iterator[PreparedEndpoint]:
-    """Return the endless order of requests, decided by ``seed`` alone.
-
-    Every whole run through the weights holds each endpoint exactly ``weight`` times, so shares are
-    exact in the long run and close in the short.
-    """
-    divisor = gcd(*weights)
-    one = [
-        plan for plan, weight in zip(plans, weights, strict=True) for _ in range(weight // divisor)
-    ]
-    random = Random(seed)  # noqa: S311  # an order to repeat, not a secret
-    copies = -(-_DECK_AT_LEAST // len(one))
-    return cycle(tuple(chain.from_iterable(random.sample(one, len(one)) for _ in range(copies))))
 
 
 def _requests(workload: Workload, endpoint: Endpoint, fresh: UniqueValues) -> Iterator[bytes]:

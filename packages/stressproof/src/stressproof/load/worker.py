@@ -18,7 +18,6 @@ import uvloop
 from stressproof.load.closed_loop import ClosedLoop
 from stressproof.load.connection import Engine
 from stressproof.load.connector import Connector
-from stressproof.load.executors import ConstantArrivalRate, RampingArrivalRate
 from stressproof.load.messages import (
     Done,
     Frames,
@@ -34,11 +33,13 @@ from stressproof.load.messages import (
 )
 from stressproof.load.open_loop import OpenLoop
 from stressproof.load.recorder import Recorder
-from stressproof.load.redaction import Redactor
-from stressproof.load.requests import UniqueValues, plans, weighted_order
+from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
 from stressproof.load.self_monitor import SelfMonitor
 from stressproof.load.timer import Timer
+from stressproof.workload.executors import ConstantArrivalRate, RampingArrivalRate
+from stressproof.workload.order import WeightedOrder
+from stressproof.workload.redaction import Redactor
 
 _BEAT_NS = 10_000_000
 _REPORT_NS = 1_000_000_000
@@ -130,11 +131,9 @@ class Worker:
         self._samples = Samples(Redactor(headers))
         self._door = Connector(loop, workload.target, job.addresses, self._recorder.phases)
         engine = Engine(loop, self._door, self._recorder.phases, self._samples)
-        order = weighted_order(
-            plans(workload, UniqueValues(job.worker, job.workers)),
-            [endpoint.weight for endpoint in workload.endpoints],
-            workload.seed + job.worker,
-        )
+        prepared = prepare(workload, UniqueValues(job.worker, job.workers))
+        weights = [endpoint.weight for endpoint in workload.endpoints]
+        order = map(prepared.__getitem__, WeightedOrder(weights, workload.seed + job.worker))
         self._load: ClosedLoop | OpenLoop
         if isinstance(executor, ConstantArrivalRate | RampingArrivalRate):
             self._load = OpenLoop(

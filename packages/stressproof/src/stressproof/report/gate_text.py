@@ -3,10 +3,11 @@
 from stressproof.gate.decision import Decision
 from stressproof.gate.request import Half
 from stressproof.gate.step_runner import StepReport
+from stressproof.outcome import Outcome
 from stressproof.report import verdict_text
 from stressproof.report.verdict_text import WORD, reasons
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Outcome, printable
+from stressproof.verify.rule import printable
 
 NOT_A_DECISION = "NOT A RELEASE DECISION"
 """What the last line says where nothing may be released on it, whatever came out."""

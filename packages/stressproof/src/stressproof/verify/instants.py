@@ -1,4 +1,4 @@
-"""Timestamps: RFC 3339 with an offset, as microseconds since 1970 (ruling 3)."""
+"""Timestamps: RFC 3339 with an offset, as microseconds since 1970."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def show_instant(instant_us: int) -> str:
 
 
 def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Judgement) -> None:
-    """A capture's time is at most the allowed skew ahead of our clock (ruling 3)."""
+    """A capture's time is at most the allowed skew ahead of our clock."""
     captured = None if text is None else parse_instant(text)
     if captured is None:
         judgement.skip("captured_at cannot be read")
@@ -45,7 +45,7 @@ def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Ju
 def judge_age(
     text: str | None, limit_hours: float | None, now_us: int, judgement: Judgement
 ) -> None:
-    """A capture's time lies at most the asked hours behind our clock (ruling 3)."""
+    """A capture's time lies at most the asked hours behind our clock."""
     if limit_hours is None:
         judgement.skip("no age limit was asked for; the gates ask for one")
         return

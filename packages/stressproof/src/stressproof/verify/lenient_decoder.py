@@ -2,7 +2,7 @@
 
 A value that is absent, null or of a wrong type becomes None, so that every later rule can still
 judge what is there. The types are exact: no text for a number, no boolean for an integer, no
-``30.0`` where an integer belongs; an integer serves where a fraction is allowed (ruling 5).
+``30.0`` where an integer belongs; an integer serves where a fraction is allowed.
 """
 
 from collections.abc import Mapping

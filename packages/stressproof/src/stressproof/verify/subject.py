@@ -1,4 +1,4 @@
-"""The build that evidence is about (ruling 1)."""
+"""The build that evidence is about."""
 
 import re
 

@@ -3,13 +3,13 @@
 from enforcement_suite.scenarios.fail_safe.spec import FI_001
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.database_faults import FreezePostgres, KillPostgres, TerminateBackends
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
 from stressproof.faults.load import Load, Mix
-from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
 SERVICE_SESSIONS = "enforcement%"

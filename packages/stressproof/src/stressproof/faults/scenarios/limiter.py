@@ -3,10 +3,10 @@
 from enforcement_suite.scenarios.limiter.spec import FI_005, FLOOD_LIMIT
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.client_faults import Flood
-from stressproof.faults.database_faults import KillPostgres
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Flood
+from stressproof.faults.injectors.database import KillPostgres
 from stressproof.faults.load import Load, Mix
 from stressproof.faults.testbed import Testbed
 

@@ -5,13 +5,13 @@ from functools import partial
 from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, FI_002
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.client_faults import Race
-from stressproof.faults.database_faults import HoldLock
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Race
+from stressproof.faults.injectors.database import HoldLock
+from stressproof.faults.injectors.service import KillHoldingWorker
 from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
-from stressproof.faults.service_faults import KillHoldingWorker
 from stressproof.faults.testbed import Testbed
 
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
@@ -67,7 +67,7 @@ class LockContention:
             case "worker_killed":
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
-                batches = [partial(self._volley, kind) for kind in BUDGET_RACES]
+                batches = [partial(self._batch, kind) for kind in BUDGET_RACES]
                 return Race(load, "budgets that pay once", batches, needs=BUDGET_RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
@@ -77,7 +77,7 @@ class LockContention:
             stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
         )
 
-    def _volley(self, kind: str) -> list[Request]:
+    def _batch(self, kind: str) -> list[Request]:
         service = self._service
         return [
             service.gate(kind, self._hot, project=kind, monthly_usd=_PRICE)

@@ -16,15 +16,15 @@ from enforcement_suite.scenarios.settlement.spec import (
 )
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.client_faults import Race, Volley
-from stressproof.faults.database_faults import TerminateBackends
 from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Batch, Race
+from stressproof.faults.injectors.database import TerminateBackends
 from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit
 
 _RESERVED = 60
 _APPROVABLE = 4
@@ -146,7 +146,7 @@ class Settlement:
         """Return the injector of one fault."""
         match fault.id:
             case "same_key_race":
-                same: list[Volley] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
+                same: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
                 return Race(load, "reservations, one key each", same, needs=SETTLEMENT_RACERS // 2)
             case "different_keys_race":
                 return Race(

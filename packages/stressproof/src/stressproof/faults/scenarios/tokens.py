@@ -11,14 +11,14 @@ from msgspec import Struct
 from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.client_faults import Race, Tamper
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Race, Tamper
+from stressproof.faults.injectors.service import KillWorker
 from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy_faults import ProxyFault
-from stressproof.faults.service_faults import KillWorker
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
 _RESERVE = 16

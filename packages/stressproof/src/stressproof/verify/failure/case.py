@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.verify.failure.declared import (
@@ -13,8 +15,6 @@ from stressproof.verify.failure.declared import (
     DeclaredScenario,
     read_injection,
 )
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level
 
 
 class FailureCase:

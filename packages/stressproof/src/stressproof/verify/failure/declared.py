@@ -49,7 +49,7 @@ class DeclaredInjection(Struct, frozen=True):
     summary: DeclaredSummary | None = None
 
 
-_EVIDENCE = "design 5, Failure evidence"
+_EVIDENCE = "evidence.md, Failure evidence"
 
 REQUIRED: dict[str, str] = dict.fromkeys(
     (

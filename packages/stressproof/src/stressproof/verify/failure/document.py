@@ -1,23 +1,24 @@
 """What the failure document is, when it was made and by whom."""
 
+from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.people import fold
 from stressproof.verify.instants import judge_age, judge_future, parse_instant
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
+from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.subject import judge_clean, judge_commit
 
 RECAPTURE = (
     "Inject again: uv run python scripts/inject_enforcement_failures.py --output FILE "
     "--executed-by NAME --approved-by OTHER_NAME"
 )
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _NOT_BY_HAND = "Times are written by the injection; inject again instead of editing them."
 
 
 @rule(
     "failure.template",
-    clause="design 5 (templates)",
+    clause="evidence.md, Templates",
     title="The document is no template",
     remedy="A template shows the fields; inject failures instead of filling it in.",
 )
@@ -28,7 +29,7 @@ def template(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.schema-version",
-    clause="design 5 (schema_version)",
+    clause="evidence.md, Versions",
     title="The document's version is one that this verifier knows",
     remedy="Verify with the version of stressproof that wrote it, or inject again.",
 )
@@ -68,7 +69,7 @@ def shape(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.unknown-fields",
-    clause="design 7, ruling 5",
+    clause="evidence.md, Unknown fields",
     title="The artifact carries no fields that no rule reads",
     remedy="Check that the field is not a misspelling of one that is judged.",
     severity=Severity.WARNS,
@@ -83,7 +84,7 @@ def unknown_fields(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.unknown-fields-refused",
-    clause="design 7, ruling 5 (requirement refuse_unknown_fields)",
+    clause="evidence.md, Unknown fields (requirement refuse_unknown_fields)",
     title="The artifact carries only fields that rules read",
     remedy="Remove nothing by hand; inject again with this tool.",
 )
@@ -139,7 +140,7 @@ def _exactly(where: str, seen: str | None, wanted: str, judgement: Judgement) ->
 
 @rule(
     "failure.status",
-    clause="design 5 (files on disk)",
+    clause="evidence.md, Files on disk",
     title="The injection ran to its end",
     remedy="An interrupted or broken injection is kept for its reasons; run it again.",
 )
@@ -153,7 +154,7 @@ def status(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.timestamps",
-    clause="design 7 ruling 3",
+    clause="gate.md, Age",
     title="Every timestamp is RFC 3339 with an offset, in order",
     remedy=_NOT_BY_HAND,
 )
@@ -179,7 +180,7 @@ def timestamps(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.future",
-    clause="design 7 ruling 3",
+    clause="gate.md, Age",
     title="The evidence was not captured in the future",
     remedy="Set both clocks by NTP, then inject again.",
 )
@@ -191,7 +192,7 @@ def future(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.age",
-    clause="design 7 ruling 3",
+    clause="gate.md, Age",
     title="The evidence is recent enough",
     remedy=RECAPTURE,
 )
@@ -236,7 +237,7 @@ def identities(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.commit",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The evidence is about the commit that is promoted",
     remedy="Inject on the commit to be released.",
 )
@@ -247,7 +248,7 @@ def commit(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.clean",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The build was the commit, without local changes",
     remedy="Commit or stash the changes, then inject again.",
 )

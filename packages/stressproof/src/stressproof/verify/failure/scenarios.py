@@ -10,7 +10,7 @@ from stressproof.verify.failure.declared import DeclaredScenario
 from stressproof.verify.failure.document import RECAPTURE
 from stressproof.verify.rule import Judgement, prose, rule, show
 
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
 _LONGEST_S = 24 * 3600.0

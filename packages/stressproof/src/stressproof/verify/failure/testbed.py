@@ -1,5 +1,6 @@
 """The testbed: which service and database the faults were injected into."""
 
+from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.probes import (
     BUILD,
@@ -10,9 +11,9 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
@@ -107,7 +108,7 @@ def healthy(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.unsafe",
-    clause="design 7, ruling 17 (requirement refuse_unsafe)",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
     title="The database keeps what it confirms, and no protection of the service is off",
     remedy="Runs with a protection switched off belong to the test suite, not to evidence.",
     level=Level.RECOMPUTED,
@@ -127,7 +128,7 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
 
 @rule(
     "failure.target-build",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
     remedy="Deploy the commit to be released, then inject again.",
     level=Level.RECOMPUTED,

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from stressproof.evidence.failure import CheckResult, InjectedFault, Scenario, Trial
+from stressproof.evidence.level import Level
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.conclusions import contradictions, took_effect
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.verify.failure import document, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.requirements import FailureRequirements
 from stressproof.verify.instants import HOUR_US, parse_instant, show_instant
 from stressproof.verify.rule import Judgement, Rule, prose, rule
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
@@ -14,7 +14,7 @@ from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reac
 
 @rule(
     "failure.assurance",
-    clause="design 5 (Assurance; requirement minimum_level)",
+    clause="evidence.md, Assurance (requirement minimum_level)",
     title="The evidence rests on as much as was asked for",
     remedy="Inject with this tool: its artifacts carry the witnesses behind every claim.",
 )

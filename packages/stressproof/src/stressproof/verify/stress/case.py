@@ -5,16 +5,16 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency
 from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.instants import parse_instant
-from stressproof.verify.rule import Level
 from stressproof.verify.stress.declared import Declared, DeclaredRun, read_declared
-from stressproof.verify.stress.requirements import Requirements
 
 
 class StressCase:

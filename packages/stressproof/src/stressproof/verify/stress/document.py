@@ -2,8 +2,9 @@
 
 import re
 
+from stressproof.evidence.level import Level
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
+from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 RECAPTURE = (
@@ -23,7 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @rule(
     "stress.template",
-    clause="design 5 (templates)",
+    clause="evidence.md, Templates",
     title="The document is no template",
     remedy="A template shows the fields; capture evidence instead of filling it in.",
 )
@@ -34,7 +35,7 @@ def template(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.schema-version",
-    clause="design 5 (schema_version)",
+    clause="evidence.md, Versions",
     title="The document's version is one that this verifier knows",
     remedy="Verify with the version of stressproof that wrote it, or capture again.",
 )
@@ -54,7 +55,7 @@ def schema_version(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.shape",
-    clause="protocol, Evidence Contract",
+    clause="protocol, Evidence contract",
     title="Every field of the protocol is there and has its exact type",
     remedy=RECAPTURE,
 )
@@ -65,7 +66,7 @@ def shape(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.unknown-fields",
-    clause="design 7, ruling 5",
+    clause="evidence.md, Unknown fields",
     title="A plain artifact carries no fields that no rule reads",
     remedy="Check that the field is not a misspelling of one that is judged.",
     severity=Severity.WARNS,
@@ -80,7 +81,7 @@ def unknown_fields(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.unknown-fields-refused",
-    clause="design 7, ruling 5 (requirement refuse_unknown_fields)",
+    clause="evidence.md, Unknown fields (requirement refuse_unknown_fields)",
     title="A plain artifact carries only fields that rules read",
     remedy="Remove nothing by hand; capture again with this tool.",
 )
@@ -95,7 +96,7 @@ def unknown_fields_refused(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.status",
-    clause="design 5 (files on disk)",
+    clause="evidence.md, Files on disk",
     title="The capture ran to its end",
     remedy="An interrupted, broken or refused capture is kept for its reasons; run it again.",
 )
@@ -139,7 +140,7 @@ def runner(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.typed",
-    clause="design 5 (the stress artifact)",
+    clause="evidence.md, The stress artifact",
     title="A schema-2 artifact has every field, no other, each of its exact type",
     remedy="Capture again; this artifact was edited or written by another version.",
     level=Level.RECOMPUTED,
@@ -164,7 +165,7 @@ def origin(url: str) -> tuple[str, str] | None:
 
 @rule(
     "stress.target",
-    clause="design 7, ruling 16 (requirements targets, allow_loopback)",
+    clause="evidence.md, Target and runtime (requirements targets, allow_loopback)",
     title="The target is a service reached over HTTP, and one that may be judged",
     remedy="Capture against the environment that the release is judged on.",
 )

@@ -14,7 +14,7 @@ EDGE_SECONDS = 1.0
 Elapsed time begins with the first measured start, which comes when a user is free or the rate is
 due, not with the window itself."""
 
-_BUCKET = 1 / 1024  # a quantile is the upper end of its bucket (ruling 7)
+_BUCKET = 1 / 1024  # a quantile is the upper end of its bucket
 _NOISE = 1e-6
 
 
@@ -26,7 +26,7 @@ def _longest(figures: Figures, timeout: float) -> float:
 
 @rule(
     "stress.elapsed",
-    clause="design 7, rulings 5 and 8",
+    clause="evidence.md, Time",
     title="Throughput times elapsed time = requests, and elapsed time is the round's duration",
     remedy=_IMPOSSIBLE,
 )
@@ -67,7 +67,7 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.littles-law",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="The requests were possible for the users and the latencies (Little's law)",
     remedy=_IMPOSSIBLE,
 )
@@ -159,7 +159,7 @@ def _most_sum(figures: Figures, total: int) -> float | None:
 
 @rule(
     "stress.average-possible",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="The average of a round is possible for its quantiles",
     remedy=_IMPOSSIBLE,
 )

@@ -10,7 +10,7 @@ _HEALTHY = 200
 
 @rule(
     "stress.legacy",
-    clause="protocol 7, legacy note",
+    clause="protocol 7; protocol, Release rule",
     title="The artifact states the database engine that the load reached",
     remedy=RECAPTURE,
 )
@@ -92,7 +92,7 @@ def probe(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.commit",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The evidence is about the commit that is promoted",
     remedy="Capture on the commit to be released.",
 )
@@ -103,7 +103,7 @@ def commit(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.clean",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The build was the commit, without local changes",
     remedy="Commit or stash the changes, then capture again.",
 )

@@ -15,7 +15,7 @@ CLOCK_SLACK_US = SECOND_US // 2
 
 @rule(
     "stress.timestamps",
-    clause="protocol 4 and 6, design 7 ruling 3",
+    clause="protocol 4; protocol 6; gate.md, Age",
     title="Every timestamp is RFC 3339 with an offset",
     remedy=_NOT_BY_HAND,
 )
@@ -37,7 +37,7 @@ def timestamps(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.future",
-    clause="protocol 4, design 7 ruling 3",
+    clause="protocol 4; gate.md, Age",
     title="The evidence was not captured in the future",
     remedy="Set both clocks by NTP, then capture again.",
 )
@@ -49,7 +49,7 @@ def future(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.age",
-    clause="protocol, Enterprise Gate Integration; design 7 ruling 3",
+    clause="protocol, The enterprise gate; gate.md, Age",
     title="The evidence is recent enough",
     remedy=RECAPTURE,
 )
@@ -76,7 +76,7 @@ def run_index(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.run-spacing",
-    clause="protocol 6, design 7 ruling 5",
+    clause="protocol 6; evidence.md, Time",
     title="Rounds follow each other at least their duration apart",
     remedy=_NOT_BY_HAND,
 )
@@ -101,7 +101,7 @@ def run_spacing(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.capture-window",
-    clause="protocol 4 and 6",
+    clause="protocol 4; protocol 6",
     title="All rounds lie inside the capture, which ended soon after the last of them",
     remedy=_NOT_BY_HAND,
 )

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from stressproof.evidence.derive import error_rate_percent
+from stressproof.config.stress_requirements import Requirements
+from stressproof.evidence.limits import error_rate_percent
 from stressproof.evidence.reading import Document
 from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Judgement, Rule, prose, rule
@@ -22,13 +23,12 @@ from stressproof.verify.stress import (
     timing,
 )
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
 
 
 @rule(
     "stress.assurance",
-    clause="design 5 (Assurance; requirement minimum_level)",
+    clause="evidence.md, Assurance (requirement minimum_level)",
     title="The evidence rests on as much as was asked for",
     remedy="Capture with this tool: its artifacts carry the measurements behind every figure.",
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from stressproof.faults.toxics import Bandwidth, Latency, Slicer
+from stressproof.faults.proxy.toxics import Bandwidth, Latency, Slicer
 
 QUEUE_LIMIT = 256 * 1024
 """Bytes queued in one direction before its source is read no further.
@@ -241,7 +241,7 @@ class Stream:
             self._queue.popleft()
             if self._rules.latency is not None:
                 self._tally.delay(round((now - chunk.arrived) * _US))
-        # Last, because a full sink calls back into this flow.
+        # Last, because a full sink calls back into this stream.
         sink.write(piece)
 
     def _pause_source(self) -> None:

@@ -147,7 +147,7 @@ class TerminateBackends(Injector):
     Args:
         dsn: A superuser's, direct.
         application: `application_name` of the sessions, as a LIKE pattern.
-        every_us: Between two volleys.
+        every_us: Between two rounds of it.
     """
 
     kind: ClassVar[str] = "terminate_backends"
@@ -167,13 +167,13 @@ class TerminateBackends(Injector):
         """End the first sessions."""
         self._connection = _connect(self._dsn)
         effective = time.monotonic_ns()
-        self._volley()
+        self._terminate()
         return effective
 
     def observe(self) -> None:
         """End those that came since."""
         if time.monotonic_ns() >= self._next_ns:
-            self._volley()
+            self._terminate()
 
     def undo(self) -> None:
         """End no more."""
@@ -193,7 +193,7 @@ class TerminateBackends(Injector):
             )
         ]
 
-    def _volley(self) -> None:
+    def _terminate(self) -> None:
         if self._connection is None:
             return
         rows = self._connection.execute(

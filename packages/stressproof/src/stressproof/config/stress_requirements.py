@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.verify.rule import Level
+from stressproof.evidence.level import Level
+from stressproof.evidence.stress import Thresholds
 
 _PREFIX = "/api/v1/enforcement"
 ENFORCEMENT = "enforcement"
@@ -106,6 +107,15 @@ class Requirements(Struct, frozen=True, kw_only=True):
     assumed_timeout_seconds: Annotated[
         float, Meta(description="Request timeout of an artifact that does not state one.")
     ] = 15.0
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The three limits, as a capture is held to them."""
+        return Thresholds(
+            max_p95_seconds=self.max_p95_seconds,
+            max_error_rate_percent=self.max_error_rate_percent,
+            min_throughput_rps=self.min_throughput_rps,
+        )
 
     def for_gate(self) -> "Requirements":
         """Return what a release gate asks beyond this."""

@@ -10,32 +10,32 @@ from stressproof.faults.client import served_by
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Mix, Request
 
-Volley = Callable[[], Sequence[Request]]
+Batch = Callable[[], Sequence[Request]]
 
 
 class Race(Injector):
-    """Requests sent at the same moment, volley after volley.
+    """Requests sent at the same moment, batch after batch.
 
     Args:
         load: That sends them.
         target: What they race for.
-        volleys: Each makes the requests of one moment.
+        batches: Each makes the requests of one moment.
         needs: How many must have been under way together.
     """
 
     kind: ClassVar[str] = "race"
 
-    def __init__(self, load: Load, target: str, batches: Sequence[Volley], *, needs: int) -> None:
+    def __init__(self, load: Load, target: str, batches: Sequence[Batch], *, needs: int) -> None:
         super().__init__(target, {"volleys": len(batches), "needs": needs})
         self._load = load
-        self._volleys = batches
+        self._batches = batches
         self._needs = needs
         self.done: list[list[Done]] = []
 
     def apply(self) -> int:
         """Send them all and wait for how each ended."""
         effective = time.monotonic_ns()
-        for batch in self._volleys:
+        for batch in self._batches:
             self.done.append(self._load.burst(batch()))
         return effective
 
@@ -43,7 +43,7 @@ class Race(Injector):
         """Nothing holds: each request has ended."""
 
     def witnesses(self) -> list[Witness]:
-        """Return how many were under way together, in the volley that had the fewest."""
+        """Return how many were under way together, in the batch that had the fewest."""
         overlaps = [overlap(batch) for batch in self.done]
         return [
             Witness(

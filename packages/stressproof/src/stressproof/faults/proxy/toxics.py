@@ -57,11 +57,11 @@ class Timeout(Struct, frozen=True, forbid_unknown_fields=True, tag="timeout", ta
 class ResetPeer(
     Struct, frozen=True, forbid_unknown_fields=True, tag="reset_peer", tag_field="type"
 ):
-    """RST to both ends of every live pair, idle ones too, and of each new one while it lasts."""
+    """RST to both ends of every live link, idle ones too, and of each new one while it lasts."""
 
 
 class Down(Struct, frozen=True, forbid_unknown_fields=True, tag="down", tag_field="type"):
-    """Nobody listens (connections are refused), and live pairs are reset."""
+    """Nobody listens (connections are refused), and live links are reset."""
 
 
 class CutAfterCommit(
@@ -75,7 +75,7 @@ class CutAfterCommit(
     wrote (its tag is no ``SELECT``) or matches ``statement_contains``.
 
     Attributes:
-        count: How many pairs are cut before the toxic is spent.
+        count: How many links are cut before the toxic is spent.
         autocommit: Also cut implicit transactions.
         statement_contains: Only transactions with a statement containing this text, if given.
     """
@@ -91,7 +91,7 @@ class CutBeforeCommit(
     """RST when the client asks to commit, and the request never reaches the server.
 
     Attributes:
-        count: How many pairs are cut before the toxic is spent.
+        count: How many links are cut before the toxic is spent.
         statement_contains: Only transactions with a statement containing this text, if given.
     """
 

@@ -1,4 +1,4 @@
-"""The three values of a verdict, and how several become one."""
+"""How anything that is judged comes out, and how several outcomes become one."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,15 +7,20 @@ from stressproof.exits import Exit
 
 
 class Outcome(StrEnum):
-    """What was found; INCONCLUSIVE means that the data does not say, and it blocks like FAIL."""
+    """What was found.
+
+    INCONCLUSIVE means that the data does not say, and it blocks like FAIL. NOT_CHECKED is only a
+    rule's, where an artifact holds nothing that the rule is about.
+    """
 
     PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
+    NOT_CHECKED = "not_checked"
 
     @property
     def rank(self) -> int:
-        """How bad it is: 0 for a pass, 2 for a failure."""
+        """How bad it is: 0 for nothing bad, 2 for a failure."""
         return _RANKS[self]
 
     @property
@@ -24,9 +29,15 @@ class Outcome(StrEnum):
         return _EXITS[self]
 
 
-_RANKS = {Outcome.PASS: 0, Outcome.INCONCLUSIVE: 1, Outcome.FAIL: 2}
+_RANKS = {
+    Outcome.PASS: 0,
+    Outcome.NOT_CHECKED: 0,
+    Outcome.INCONCLUSIVE: 1,
+    Outcome.FAIL: 2,
+}
 _EXITS = {
     Outcome.PASS: Exit.PASS,
+    Outcome.NOT_CHECKED: Exit.INCONCLUSIVE,  # nothing passes on an empty set
     Outcome.INCONCLUSIVE: Exit.INCONCLUSIVE,
     Outcome.FAIL: Exit.OBJECTIVES,
 }

@@ -9,7 +9,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.load.pacers import RatePacer, UserPacer, constant, ramp_up
+from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
 
 _US_PER_S = 1_000_000
 MAX_USERS = 20_000

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.faults.loopback import require_loopback
-from stressproof.faults.toxics import Toxic, plain
+from stressproof.faults.proxy.toxics import Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
@@ -78,7 +78,7 @@ class ProxyProcess:
         host, port = self._upstream
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "stressproof.faults.proxy_server"),
+                *(sys.executable, "-m", "stressproof.faults.proxy.server"),
                 *("--upstream-host", host, "--upstream-port", str(port)),
                 *("--port", str(self.port), "--seed", str(self._seed)),
                 *(("--postgres",) if self._postgres else ()),
@@ -104,17 +104,17 @@ class ProxyProcess:
         answer = self._command({"do": "set", "toxics": plain(list(toxics))})
         return Switched(answer["effective_ns"], answer["before"], answer["state"])
 
-    def reset_pairs(self) -> int:
-        """Reset every live pair once and return how many there were."""
-        return int(self._command({"do": "reset"})["pairs"])
+    def reset_links(self) -> int:
+        """Reset every live link once and return how many there were."""
+        return int(self._command({"do": "reset"})["links"])
 
     def state(self) -> dict[str, Any]:
         """Return the counters and present toxics."""
         return dict(self._command({"do": "state"})["state"])
 
     def client_port_of(self, server_port: int) -> int | None:
-        """Return the client's port of the pair that reaches the server from one of our ports."""
-        links = self._command({"do": "pairs"})["pairs"]
+        """Return the client's port of the link that reaches the server from one of our ports."""
+        links = self._command({"do": "links"})["links"]
         found = [link["client_port"] for link in links if link["server_port"] == server_port]
         return int(found[0]) if found else None
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from stressproof.errors import StressproofError
 from stressproof.faults.loopback import require_loopback
-from stressproof.faults.proxy import Proxy
-from stressproof.faults.toxics import parse
+from stressproof.faults.proxy.proxy import Proxy
+from stressproof.faults.proxy.toxics import parse
 
 _LINE = 1 << 20
 
@@ -22,22 +22,22 @@ _LINE = 1 << 20
 async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
     """Carry out one command and return its answer.
 
-    Commands: ``set`` (``toxics``), ``reset``, ``state``, ``pairs``, ``events`` (``after``).
+    Commands: ``set`` (``toxics``), ``reset``, ``state``, ``links``, ``events`` (``after``).
     """
-    before = proxy.snapshot()
+    before = proxy.state.snapshot()
     match command.get("do"):
         case "set":
             effective = await proxy.switch(parse(command.get("toxics")))
-            return {"effective_ns": effective, "before": before, "state": proxy.snapshot()}
+            return {"effective_ns": effective, "before": before, "state": proxy.state.snapshot()}
         case "reset":
-            links = await proxy.reset_pairs()
-            return {"pairs": links, "before": before, "state": proxy.snapshot()}
+            links = await proxy.reset_links()
+            return {"links": links, "before": before, "state": proxy.state.snapshot()}
         case "state":
             return {"state": before}
-        case "pairs":
-            return {"pairs": proxy.links()}
+        case "links":
+            return {"links": proxy.links()}
         case "events":
-            return {"events": proxy.events(int(command.get("after", 0)))}
+            return {"events": proxy.state.events(int(command.get("after", 0)))}
         case other:
             return {"error": f"no such command: {other!r}"}
 
@@ -71,7 +71,7 @@ def _say(value: dict[str, Any]) -> None:
 
 def main() -> None:
     """Parse arguments and serve."""
-    parser = argparse.ArgumentParser(prog="stressproof.faults.proxy_server", description=__doc__)
+    parser = argparse.ArgumentParser(prog="stressproof.faults.proxy.server", description=__doc__)
     parser.add_argument("--upstream-host", required=True)
     parser.add_argument("--upstream-port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Parameter, Witness
 from stressproof.faults.injector import Injector
-from stressproof.faults.proxy_process import ProxyProcess
-from stressproof.faults.toxics import (
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.toxics import (
     Bandwidth,
     CutAfterCommit,
     CutBeforeCommit,
@@ -118,7 +118,7 @@ class ProxyFault(Injector):
                     for event in self._proxy.events(self._first_event)
                     if event["event"].startswith("cut_")
                 ]
-                detail = [f"pair {event['pair']} at {event['t_ns']} ns" for event in cuts][:20]
+                detail = [f"link {event['link']} at {event['t_ns']} ns" for event in cuts][:20]
                 name, counts = "pairs cut at a commit", _grew(before, after, "counters", "cuts")
             case _:
                 name, counts = "pairs reset", _grew(before, after, "counters", "resets_by_toxic")
@@ -126,11 +126,11 @@ class ProxyFault(Injector):
 
 
 class ResetStorm(Injector):
-    """RST to every live pair, again and again while it lasts.
+    """RST to every live link, again and again while it lasts.
 
     Args:
         proxy: In the path.
-        every_us: Between two volleys.
+        every_us: Between two resets.
     """
 
     kind: ClassVar[str] = "reset_peer"
@@ -142,32 +142,32 @@ class ResetStorm(Injector):
         self._proxy = proxy
         self._every_us = every_us
         self._resets = 0
-        self._volleys = 0
+        self._times = 0
         self._next_ns = 0
 
     def apply(self) -> int:
-        """Fire the first volley."""
+        """Reset for the first time."""
         effective = time.monotonic_ns()
-        self._volley()
+        self._reset_all()
         return effective
 
     def observe(self) -> None:
-        """Fire the next volley when it is due."""
+        """Reset again when it is due."""
         if time.monotonic_ns() >= self._next_ns:
-            self._volley()
+            self._reset_all()
 
     def undo(self) -> None:
-        """Fire no more."""
+        """Reset no more."""
         self._next_ns = 2**63
 
     def witnesses(self) -> list[Witness]:
-        """Return how many pairs were reset."""
-        detail = [f"{self._volleys} volleys"]
+        """Return how many links were reset."""
+        detail = [f"{self._times} times"]
         return [Witness(name="pairs reset", before=0, during=self._resets, needs=1, detail=detail)]
 
-    def _volley(self) -> None:
-        self._resets += self._proxy.reset_pairs()
-        self._volleys += 1
+    def _reset_all(self) -> None:
+        self._resets += self._proxy.reset_links()
+        self._times += 1
         self._next_ns = time.monotonic_ns() + self._every_us * 1000
 
 

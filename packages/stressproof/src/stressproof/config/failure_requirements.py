@@ -5,9 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.config.stress_requirements import FAILURE_MAX_AGE_HOURS
+from stressproof.evidence.level import Level
 from stressproof.failures.spec import ScenarioSpec
-from stressproof.verify.rule import Level
-from stressproof.verify.stress.requirements import FAILURE_MAX_AGE_HOURS
 
 PROFILE = "enforcement_failure_injection"
 

@@ -1,18 +1,16 @@
-"""One proxied connection: two sockets, two flows, and the conversation between them."""
+"""One proxied connection: two sockets, two streams, and the conversation between them."""
 
 import asyncio
 import random
 import socket
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from stressproof.faults.stream import Stream
-from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit, Direction
-from stressproof.faults.wire import Commit, Session
-
-if TYPE_CHECKING:
-    from stressproof.faults.proxy import Proxy
+from stressproof.faults.proxy.state import ProxyState
+from stressproof.faults.proxy.stream import Stream
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Direction
+from stressproof.faults.proxy.wire import Commit, Session
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 _WRITE_BUFFER = 64 * 1024
@@ -22,7 +20,7 @@ _NO_WRITE = ("SELECT", "BEGIN", "START", "SET", "SHOW", "RESET", "DISCARD", "FET
 
 
 class Side(asyncio.Protocol):
-    """One socket of a pair; ``incoming`` is the direction of what it reads."""
+    """One socket of a link; ``incoming`` is the direction of what it reads."""
 
     def __init__(self, link: "Link", incoming: Direction) -> None:
         self._link = link
@@ -30,14 +28,14 @@ class Side(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport and tell the pair."""
+        """Note the transport and tell the link."""
         if isinstance(transport, asyncio.Transport):
             self.transport = transport
             transport.set_write_buffer_limits(high=_WRITE_BUFFER)
             self._link.connected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Hand bytes to the pair."""
+        """Hand bytes to the link."""
         self._link.received(self.incoming, data)
 
     def eof_received(self) -> bool:
@@ -46,7 +44,7 @@ class Side(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Stop the flow that writes here."""
+        """Stop the stream that writes here."""
         self._link.outgoing(self).sink_full(full=True)
 
     def resume_writing(self) -> None:
@@ -54,33 +52,55 @@ class Side(asyncio.Protocol):
         self._link.outgoing(self).sink_full(full=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the pair; with an error it was a reset."""
+        """Tell the link; with an error it was a reset."""
         self._link.lost(self, exc)
+
+
+class Owner(Protocol):
+    """Who accepts links and is told what becomes of them."""
+
+    def opened(self, link: "Link") -> None:
+        """Take note of a link whose client is connected."""
+        ...
+
+    def disarmed(self, by: "Link") -> None:
+        """Take note that a link made the last cut there was to make."""
+        ...
+
+    def ended(self, link: "Link", *, reset: bool) -> None:
+        """Take note that both sockets of a link are over."""
+        ...
 
 
 class Link:
     """A client's connection and the one made to the server for it.
 
     Args:
-        proxy: Whose toxics apply, and who counts.
+        owner: Told what becomes of it.
+        state: The toxics that apply, and where is counted.
+        upstream: Address of the server.
         number: From 1, in order of arrival.
     """
 
-    def __init__(self, proxy: "Proxy", number: int) -> None:
-        self._proxy = proxy
+    def __init__(
+        self, owner: Owner, state: ProxyState, upstream: tuple[str, int], number: int
+    ) -> None:
+        self._owner = owner
+        self._state = state
+        self._upstream = upstream
         self.number = number
         self.client = Side(self, "upstream")
         self.server = Side(self, "downstream")
         self.streams: dict[Direction, Stream] = {
             direction: Stream(
-                proxy.rules(direction),
-                proxy.tally[direction],
-                random.Random(f"{proxy.seed}/{number}/{direction}"),  # noqa: S311  # not a secret
+                state.rules(direction),
+                state.tally[direction],
+                random.Random(f"{state.seed}/{number}/{direction}"),  # noqa: S311  # not a secret
                 partial(self._ended, direction),
             )
             for direction in ("upstream", "downstream")
         }
-        self._session = Session() if proxy.postgres else None
+        self._session = Session() if state.postgres else None
         self._tail = bytearray()
         self._forwarded = 0
         self._half_closed: set[Direction] = set()
@@ -89,41 +109,41 @@ class Link:
         self.closed = False
 
     def connected(self, side: Side) -> None:
-        """Wire a socket into both flows; the client's arrival makes us dial the server."""
+        """Wire a socket into both streams; the client's arrival makes us dial the server."""
         if self.closed:
             _abort(side.transport)
             return
         self.streams[side.incoming].attach(source=side.transport)
         self.outgoing(side).attach(sink=side.transport)
         if side is self.client:
-            self._proxy.opened(self)
+            self._owner.opened(self)
             if not self.closed:
                 self._dial = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
-        host, port = self._proxy.upstream
+        host, port = self._upstream
         try:
             await asyncio.get_running_loop().create_connection(lambda: self.server, host, port)
         except OSError as error:
-            self._proxy.counters.upstream_refused += 1
-            self._proxy.log("upstream_refused", link=self.number, error=str(error.strerror))
+            self._state.counters.upstream_refused += 1
+            self._state.log("upstream_refused", link=self.number, error=str(error.strerror))
             self.close(reset=True)
 
     def ports(self) -> dict[str, int]:
         """Return the client's port and ours towards the server, 0 where there is none yet."""
         return {
-            "pair": self.number,
+            "link": self.number,
             "client_port": _port(self.client.transport, "peername"),
             "server_port": _port(self.server.transport, "sockname"),
         }
 
     def outgoing(self, side: Side) -> Stream:
-        """Return the flow that writes to a side."""
+        """Return the stream that writes to a side."""
         return self.streams["downstream" if side is self.client else "upstream"]
 
     def received(self, direction: Direction, data: bytes) -> None:
         """Follow the conversation, cut it where a toxic says so, else pass the bytes on."""
-        self._proxy.tally[direction].received += len(data)
+        self._state.tally[direction].received += len(data)
         if self._session is None:
             self.streams[direction].receive(data)
         elif direction == "upstream":
@@ -133,7 +153,7 @@ class Link:
             self.streams[direction].receive(data)
         else:
             commits = self._session.downstream(data)
-            self._proxy.counters.commits_seen += len(commits)
+            self._state.counters.commits_seen += len(commits)
             for commit in commits:
                 if commit.hold_from >= self._forwarded and self._cut_after(commit):
                     return
@@ -142,15 +162,20 @@ class Link:
         self._count_opaque()
 
     def _cut_before(self, statements: tuple[str, ...]) -> bool:
-        toxic = self._proxy.armed(CutBeforeCommit)
+        toxic = self._state.armed(CutBeforeCommit)
         if toxic is None or not _mentions(statements, toxic.statement_contains):
             return False
-        self._proxy.spend(toxic, self, statements=list(statements)[-4:])
-        self.close(reset=True)
+        self._cut(toxic, statements=list(statements)[-4:])
         return True
 
+    def _cut(self, toxic: CutAfterCommit | CutBeforeCommit, **details: Any) -> None:
+        left = self._state.spend(toxic, self.number, **details)
+        self.close(reset=True)
+        if left == 0:
+            self._owner.disarmed(self)
+
     def _cut_after(self, commit: Commit) -> bool:
-        toxic = self._proxy.armed(CutAfterCommit)
+        toxic = self._state.armed(CutAfterCommit)
         if toxic is None or not _mentions(commit.statements, toxic.statement_contains):
             return False
         wrote = commit.explicit or not commit.tag.startswith(_NO_WRITE)
@@ -158,24 +183,22 @@ class Link:
             return False
         if not commit.explicit and not toxic.autocommit:
             return False
-        self._proxy.spend(
+        self._cut(
             toxic,
-            self,
             tag=commit.tag,
             explicit=commit.explicit,
             statements=list(commit.statements)[-4:],
         )
-        self.close(reset=True)
         return True
 
     def _pass_tail(self) -> None:
         """Forward what the client may know already; hold what could tell of a commit."""
         held = 0
-        if self._session is not None and self._proxy.armed(CutAfterCommit) is not None:
+        if self._session is not None and self._state.armed(CutAfterCommit) is not None:
             start = self._session.holding_from
             held = 0 if start is None else self._forwarded + len(self._tail) - start
             if held > _TAIL_LIMIT:
-                self._proxy.log("cut_missed", link=self.number, held=held)
+                self._state.log("cut_missed", link=self.number, held=held)
                 held = 0
         free = max(0, len(self._tail) - max(0, held))
         if free:
@@ -187,17 +210,17 @@ class Link:
     def _count_opaque(self) -> None:
         if not self._opaque_counted and self._session is not None and self._session.opaque:
             self._opaque_counted = True
-            self._proxy.counters.opaque_pairs += 1
-            self._proxy.log("opaque", link=self.number)
+            self._state.counters.opaque_links += 1
+            self._state.log("opaque", link=self.number)
 
     def switched(self) -> None:
         """Apply the proxy's present toxics."""
         self._pass_tail()
         for direction, stream in self.streams.items():
-            stream.switch(self._proxy.rules(direction))
+            stream.switch(self._state.rules(direction))
 
     def _ended(self, direction: Direction, reset: bool) -> None:  # noqa: FBT001  # a callback
-        """Pass the end of one direction on; after both, the pair is over."""
+        """Pass the end of one direction on; after both, the link is over."""
         if reset:
             self.close(reset=True)
             return
@@ -232,7 +255,7 @@ class Link:
                 _abort(side.transport)
             elif side.transport is not None:
                 side.transport.close()
-        self._proxy.ended(self, reset=reset)
+        self._owner.ended(self, reset=reset)
 
 
 def _port(transport: asyncio.Transport | None, end: str) -> int:

@@ -1,0 +1,130 @@
+"""Whom to ask: the service under load and what its URL says."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from stressproof.errors import UsageError
+from stressproof.workload.redaction import masked
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method or a header's name."""
+PATH = re.compile(r"/[\x21-\x7e]*")
+"""A path as it goes over the wire."""
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_BY_US = frozenset({"content-length", "transfer-encoding", "connection", "host", "expect"})
+
+
+class Origin(NamedTuple):
+    """Where a URL leads.
+
+    Attributes:
+        secure: Whether it is HTTPS.
+        host: Name or address, an IPv6 one without brackets.
+        port: TCP port.
+        base: Path before every endpoint's path, empty or beginning with a slash.
+        authority: ``host[:port]`` as the Host header has it.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    base: str
+    authority: str
+
+
+class Target(Struct, frozen=True):
+    """The service under load.
+
+    Attributes:
+        url: ``http[s]://host[:port][/base]``.
+        headers: Sent with every request; those that carry credentials are masked when shown.
+        ca_file: PEM file of the authorities to trust instead of the system's.
+        server_name: Name to ask for and to verify instead of the URL's host.
+    """
+
+    url: str
+    headers: dict[str, str] = {}
+    ca_file: str | None = None
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        origin_of(self.url)
+        demand_headers(self.headers)
+
+    def __repr__(self) -> str:
+        return (
+            f"Target(url={self.url!r}, headers={masked(self.headers)!r}, "
+            f"ca_file={self.ca_file!r}, server_name={self.server_name!r})"
+        )
+
+
+def origin_of(url: str) -> Origin:
+    """Take a target's URL apart.
+
+    Raises:
+        UsageError: It is no absolute HTTP URL, or holds credentials, a query or a fragment.
+    """
+    problem = ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise _bad_url(url, str(error)) from error
+    if parts.scheme not in {"http", "https"}:
+        problem = "the scheme must be http or https"
+    elif not host:
+        problem = "it names no host"
+    elif "@" in parts.netloc:
+        problem = "credentials do not belong in it"
+    elif parts.query or parts.fragment:
+        problem = "it must end with the host or a path"
+    elif port == 0:
+        problem = "port 0 cannot be connected to"
+    if problem:
+        raise _bad_url("…" if "@" in parts.netloc else url, problem)
+    try:
+        name = host if ":" in host else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise _bad_url(url, f"the host {host!r} is not a valid name") from error
+    base = parts.path.rstrip("/")
+    if base and not PATH.fullmatch(base):
+        raise _bad_url(url, "percent-encode what is not plain ASCII")
+    secure = parts.scheme == "https"
+    shown = f"[{name}]" if ":" in name else name
+    return Origin(
+        secure=secure,
+        host=name,
+        port=port or (443 if secure else 80),
+        base=base,
+        authority=shown if port is None else f"{shown}:{port}",
+    )
+
+
+def _bad_url(url: str, problem: str) -> UsageError:
+    return UsageError(
+        f"the target's URL {url!r} cannot be used: {problem}",
+        hint="write it as http://host:port or https://host, and credentials as a header",
+    )
+
+
+def demand_headers(headers: dict[str, str]) -> None:
+    """Refuse headers that would break the request.
+
+    Raises:
+        UsageError: A name is no token, a value holds a line break, or the header is ours to set.
+    """
+    for name, value in headers.items():
+        if not TOKEN.fullmatch(name):
+            raise UsageError(f"{name!r} is not a header's name", hint="write it as Name: value")
+        if not _VALUE.fullmatch(value):
+            raise UsageError(
+                f"the value of the header {name} holds characters that HTTP forbids",
+                hint="a header's value is one line of Latin-1 text",
+            )
+        if name.lower() in _BY_US:
+            raise UsageError(
+                f"the header {name} is the generator's to set", hint=f"leave {name} out"
+            )
