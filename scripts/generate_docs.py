@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from enforcement_suite.scenarios import LIMITS, SCENARIOS
+from enforcement_suite.fault_limits import LIMITS
+from enforcement_suite.scenarios import SCENARIOS
+from enforcement_suite.suite import SUITE
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
@@ -52,9 +52,10 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     if kind == "rules":
         page = rules_page(
             (
-                ("stress", STRESS_RULES, Requirements),
-                ("failure", FAILURE_RULES, FailureRequirements),
-            )
+                ("stress", STRESS_RULES, SUITE.stress_requirements()),
+                ("failure", FAILURE_RULES, SUITE.failure_requirements()),
+            ),
+            "the enforcement suite",
         )
         yield ROOT / "docs" / "rules.md", page.encode()
     elif kind == "schemas":

@@ -10,7 +10,8 @@ from pkgutil import resolve_name
 
 import pytest
 
-from enforcement_suite.scenarios import LIMITS, SCENARIOS
+from enforcement_suite.fault_limits import LIMITS
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.templates import FAILURE_TEMPLATE, TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import ScenarioSpec

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enforcement_suite.suite import SUITE
 from release_project import honest, honest_failure
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
@@ -16,9 +17,10 @@ from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import LoadedEvidence, Unread, judge
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import Half, plain_request
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
+from stressproof.gate.tree import Change
 from stressproof.objectives.steps import Step
 from stressproof.outcome import Outcome
 from stressproof.verify.verdict import Verdict
@@ -41,8 +43,9 @@ STEPS = {
     "not run": not_run(STEP, "the evidence blocks"),
 }
 CONTENTS = ("good", "other commit", "dirty", "edited", "emptied", "unreadable", "absent")
-HALF_ASKED = GateRequest(
-    failure=msgspec.structs.replace(GateRequest().failure, minimum_level=Level.DECLARED)
+HALF_ASKED = msgspec.structs.replace(
+    plain_request(SUITE),
+    failure=msgspec.structs.replace(plain_request(SUITE).failure, minimum_level=Level.DECLARED),
 )
 
 
@@ -100,7 +103,7 @@ def decision_in(world: World) -> Decision:
     checkout = Checkout(
         root="/nowhere",
         head=None if world.checkout == "unknown" else HEAD,
-        changes=["src/x.py"] if world.checkout == "dirty" else [],
+        changes=[Change("src/x.py", "differs", "commit")] if world.checkout == "dirty" else [],
     )
     halves = [half for place, half in enumerate(Half) if world.named[place]]
     contents = dict(zip(Half, world.contents, strict=True))

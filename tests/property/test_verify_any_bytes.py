@@ -9,9 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enforcement_suite.scenarios import SCENARIOS
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
 from stressproof.exits import Exit
@@ -53,10 +51,8 @@ def verdicts(data: dict[str, Any]) -> list[Verdict]:
     """Both verifiers on one object."""
     document = Document(data, "0" * 64, 1, "x")
     return [
-        stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(
-            document, FailureRequirements(scenarios=SCENARIOS), NOW_US, files={}
-        ),
+        stress_verifier.verify(document, SUITE.stress_requirements().for_gate(), NOW_US),
+        failure_verifier.verify(document, SUITE.failure_requirements(), NOW_US, files={}),
     ]
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stressproof.gate.environment import FAILURE_PREFIX, STRESS_PREFIX
+from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX
 from stressproof.gate.step_runner import NESTING_MARKER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -90,10 +90,15 @@ class ReleaseProject:
             },
         )
 
-    def git(self, *arguments: str) -> str:
+    def git(self, *arguments: str, given: str = "") -> str:
         """Run git and return what it says."""
         ended = subprocess.run(
-            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+            ["git", *arguments],
+            cwd=self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+            input=given,
         )
         return ended.stdout.strip()
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from forgeries.honest import COMMIT, NOW
 
-from enforcement_suite.scenarios import LIMITS, SCENARIOS
+from enforcement_suite.fault_limits import LIMITS
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.failure import (
     CheckResult,
     Effects,

@@ -6,9 +6,7 @@ from typing import Any
 import msgspec
 from forgeries.honest import NOW_US
 
-from enforcement_suite.scenarios import SCENARIOS
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
@@ -35,9 +33,9 @@ def judge(
         return unread(kind, unreadable, path="x", required_level=Level.DECLARED, now_us=now_us)
     document = Document(data, digest, len(raw), "x")
     if kind == "failure":
-        failure = FailureRequirements(**{"scenarios": SCENARIOS, **_typed(asked)})
+        failure = msgspec.structs.replace(SUITE.failure_requirements(), **_typed(asked))
         return failure_verifier.verify(document, failure, now_us, files=files or {})
-    stress = msgspec.structs.replace(Requirements(), **_typed(asked))
+    stress = msgspec.structs.replace(SUITE.stress_requirements(), **_typed(asked))
     return stress_verifier.verify(document, stress, now_us)
 
 

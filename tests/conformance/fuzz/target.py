@@ -2,9 +2,7 @@
 
 import hashlib
 
-from enforcement_suite.scenarios import SCENARIOS
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
@@ -33,10 +31,10 @@ def verdicts(raw: bytes) -> list[Verdict]:
         ]
     document = Document(data, digest, len(raw), "x")
     return [
-        stress_verifier.verify(document, Requirements(), NOW_US),
-        stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
+        stress_verifier.verify(document, SUITE.stress_requirements(), NOW_US),
+        stress_verifier.verify(document, SUITE.stress_requirements().for_gate(), NOW_US),
         failure_verifier.verify(
-            document, FailureRequirements(scenarios=SCENARIOS).for_gate(), NOW_US, files={}
+            document, SUITE.failure_requirements().for_gate(), NOW_US, files={}
         ),
     ]
 

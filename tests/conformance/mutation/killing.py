@@ -21,9 +21,7 @@ from forgeries.corpus import base
 from forgeries.honest_variants import VARIANTS
 from mutation.mutants import Mutant
 
-from enforcement_suite.scenarios import SCENARIOS
-from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.stress_requirements import Requirements
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
@@ -65,9 +63,11 @@ def _typed(asked: dict[str, Any]) -> dict[str, Any]:
 def _case(raw: bytes, kind: str, asked: dict[str, Any], now_us: int) -> Any:
     document = Document(parse_object(raw), hashlib.sha256(raw).hexdigest(), len(raw), "x")
     if kind == "failure":
-        wanted = FailureRequirements(**{"scenarios": SCENARIOS, **_typed(asked)})
+        wanted = msgspec.structs.replace(SUITE.failure_requirements(), **_typed(asked))
         return FailureCase(document, wanted, {}, now_us)
-    return StressCase(document, msgspec.structs.replace(Requirements(), **_typed(asked)), now_us)
+    return StressCase(
+        document, msgspec.structs.replace(SUITE.stress_requirements(), **_typed(asked)), now_us
+    )
 
 
 _RULES: dict[str, tuple[Rule[Any], ...]] = {

@@ -9,17 +9,17 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
-import msgspec
 import pytest
 import yaml
 
+from enforcement_suite.suite import STRESS_PREFIX, SUITE
 from release_project import REPOSITORY, ReleaseProject
 from stressproof.cli.run import run
 from stressproof.exits import Exit
-from stressproof.gate.environment import SETTINGS, STRESS_PREFIX, read_settings
+from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
 from stressproof.gate.project import read_steps
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import Half, plain_request
 from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 
@@ -146,7 +146,7 @@ def test_every_command_of_the_pages_is_understood(
     for name, value in shown.variables.items():
         monkeypatch.setenv(name, value)
     command, arguments = shown.find()
-    code = run(command, shown.words[0], arguments)
+    code = run(command, shown.words[0], arguments, suite="enforcement_suite.suite:SUITE")
     out, err = capsys.readouterr()
     if shown.script == "run_enforcement_release_evidence_gate.py" or "confirm" in shown.words:
         # The failure artifact here carries no operations, and the decision accepts nothing.
@@ -165,8 +165,8 @@ def test_the_pages_show_what_the_protocol_shows() -> None:
     gate = shown["run_enterprise_tdd_gate.py"].variables
     assert len(gate) == 6
     assert all(name.startswith(STRESS_PREFIX) for name in gate)
-    asked = read_settings(gate, {})
-    assert asked.stress == GateRequest().stress
+    asked = read_settings(SUITE, gate, {})
+    assert asked.stress == plain_request(SUITE).stress
     assert asked.stress_required
     one_pass = shown["run_enforcement_release_evidence_gate.py"].words
     assert one_pass[2:] == [
@@ -184,8 +184,10 @@ def test_the_table_of_variables_is_the_gates_own() -> None:
     """Every setting stands on the page, in order, with the default that it has."""
     text = (OPS / PAGES[0]).read_text()
     rows = re.findall(r"^\| `(ENFORCEMENT_\w+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
-    assert [name for name, _, _ in rows] == [setting.variable for setting in SETTINGS]
-    plain = GateRequest()
+    assert [name for name, _, _ in rows] == [
+        setting.variable(SUITE.variables) for setting in SETTINGS
+    ]
+    plain = plain_request(SUITE)
     for setting, (_, _, unset) in zip(SETTINGS, rows, strict=True):
         asked = plain.stress if setting.half is Half.STRESS else plain.failure
         if setting.field:
@@ -217,15 +219,17 @@ def test_the_steps_on_the_page_are_steps(tmp_path: Path) -> None:
 def test_the_workflow_sets_variables_that_the_gate_takes() -> None:
     """It demands both halves, with the protocol's own limits."""
     document = yaml.safe_load(WORKFLOW.read_text())
-    asked = read_settings(document["env"], {})
+    asked = read_settings(SUITE, document["env"], {})
     assert asked.stress_required
     assert asked.failure_required
     assert asked.stress_path
     assert asked.failure_path
-    assert asked.stress == GateRequest().stress
-    assert msgspec.structs.replace(asked.failure, scenarios=()) == GateRequest().failure
+    assert (asked.stress, asked.failure) == (
+        plain_request(SUITE).stress,
+        plain_request(SUITE).failure,
+    )
     assert set(document["env"]) >= set(
-        {each.variable for each in SETTINGS if each.half is Half.STRESS}
+        {each.variable(SUITE.variables) for each in SETTINGS if each.half is Half.STRESS}
         - {STRESS_PREFIX + tail for tail in ("MAX_P95_SECONDS", "MAX_ERROR_RATE_PERCENT")}
         - {STRESS_PREFIX + "MIN_THROUGHPUT_RPS"}
     )

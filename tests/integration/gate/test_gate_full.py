@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from enforcement_suite.suite import STRESS_PREFIX
 from release_project import REPOSITORY, STRESS, ReleaseProject, clean_environment
-from stressproof.gate.environment import STRESS_PREFIX
 from stressproof.gate.steps import OWN_STEPS
 
 _CEILING_S = 2400

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from enforcement_suite.scenarios import SCENARIOS
+from enforcement_suite.suite import SUITE
 from release_project import FAILURE, STRESS, ReleaseProject
 from stressproof.errors import UsageError
 from stressproof.evidence.level import Level
@@ -18,7 +18,7 @@ from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, Half, plain_request
 from stressproof.gate.step_runner import NESTING_MARKER
 from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
@@ -37,12 +37,14 @@ def in_project(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> None
 
 def stress_asked(**fields: Any) -> GateRequest:
     """A gate that demands stress evidence."""
-    return GateRequest(**{"stress_path": STRESS, "stress_required": True, **fields})
+    return msgspec.structs.replace(
+        plain_request(SUITE), **{"stress_path": STRESS, "stress_required": True, **fields}
+    )
 
 
 def both_asked(**fields: Any) -> GateRequest:
     """A gate that demands both; failure evidence need not carry its operations."""
-    plain = msgspec.structs.replace(GateRequest().failure, scenarios=SCENARIOS)
+    plain = plain_request(SUITE).failure
     return stress_asked(
         failure_path=FAILURE,
         failure_required=True,
@@ -97,7 +99,7 @@ def test_failure_evidence_alone_releases_nothing(project: ReleaseProject) -> Non
 
 def test_a_gate_without_evidence_says_that_it_releases_nothing() -> None:
     """Quality steps alone may pass, and are no release decision."""
-    decision = decided(GateRequest())
+    decision = decided(plain_request(SUITE))
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
     assert not decision.is_release_decision
@@ -397,7 +399,7 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 ) -> None:
     """What would pass with less is told, and is no pass."""
     project.stress(duration_s=10)
-    looser = msgspec.structs.replace(GateRequest().stress, min_duration_seconds=10)
+    looser = msgspec.structs.replace(plain_request(SUITE).stress, min_duration_seconds=10)
     decision = decided(stress_asked(stress=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass
@@ -408,7 +410,7 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleaseProject) -> None:
     """A rehearsal with any floor loosened is no rehearsal of the release."""
     project.stress()
-    looser = msgspec.structs.replace(GateRequest().failure, max_artifact_age_hours=100.0)
+    looser = msgspec.structs.replace(plain_request(SUITE).failure, max_artifact_age_hours=100.0)
     decision = decided(stress_asked(failure=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass
@@ -416,7 +418,7 @@ def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleasePr
 
 def test_a_rehearsal_of_nothing_is_inconclusive() -> None:
     """With no evidence and no step run, nothing was judged."""
-    decision = decided(GateRequest(dry_run=True))
+    decision = decided(msgspec.structs.replace(plain_request(SUITE), dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert not decision.would_pass
 

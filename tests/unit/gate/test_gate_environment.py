@@ -6,19 +6,18 @@ from collections.abc import Mapping
 
 import pytest
 
+from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX, SUITE
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.environment import (
-    FAILURE_PREFIX,
     SETTINGS,
-    STRESS_PREFIX,
     Form,
     Setting,
     Value,
     parse,
     read_settings,
 )
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, Half, plain_request
 
 pytestmark = pytest.mark.gate
 
@@ -34,7 +33,9 @@ PROTOCOL = {
 
 def asked(environment: Mapping[str, str], **flags: Value) -> GateRequest:
     """What is asked by these variables and flags."""
-    return read_settings(environment, {f"--{k.replace('_', '-')}": v for k, v in flags.items()})
+    return read_settings(
+        SUITE, environment, {f"--{k.replace('_', '-')}": v for k, v in flags.items()}
+    )
 
 
 def test_the_protocols_six_variables_are_known() -> None:
@@ -85,7 +86,9 @@ LOOSER = {
 @pytest.mark.parametrize(("suffix", "text"), TIGHTER.items())
 def test_a_tighter_limit_is_taken(suffix: str, text: str) -> None:
     """A variable sets the requirement that it names, zero included."""
-    setting = next(each for each in SETTINGS if each.variable == STRESS_PREFIX + suffix)
+    setting = next(
+        each for each in SETTINGS if each.variable(SUITE.variables) == STRESS_PREFIX + suffix
+    )
     read = asked({STRESS_PREFIX + suffix: text})
     assert getattr(read.stress, setting.field) == float(text)
 
@@ -95,8 +98,8 @@ def test_a_looser_limit_is_refused_by_name_and_rehearsed_on_request(suffix: str,
     """A floor may not be loosened, except in a rehearsal, which then knows of it."""
     variable = STRESS_PREFIX + suffix
     with pytest.raises(UsageError, match=variable):
-        read_settings({variable: text}, {})
-    rehearsed = read_settings({variable: text}, {}, dry_run=True)
+        read_settings(SUITE, {variable: text}, {})
+    rehearsed = read_settings(SUITE, {variable: text}, {}, dry_run=True)
     assert len(rehearsed.loosened(Half.STRESS)) == 1
 
 
@@ -142,22 +145,26 @@ NO_LIMITS = (
 
 @pytest.mark.parametrize("text", NO_LIMITS)
 @pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.form is Form.LIMIT], ids=lambda one: one.variable
+    "setting",
+    [each for each in SETTINGS if each.form is Form.LIMIT],
+    ids=lambda one: one.variable(SUITE.variables),
 )
 def test_what_is_no_finite_number_is_refused(setting: Setting, text: str) -> None:
     """NaN, infinity, signs, blanks and foreign digits are no limits."""
-    with pytest.raises(UsageError, match=setting.variable):
-        asked({setting.variable: text})
+    with pytest.raises(UsageError, match=setting.variable(SUITE.variables)):
+        asked({setting.variable(SUITE.variables): text})
 
 
 @pytest.mark.parametrize("text", [*NO_LIMITS, "30.0", "3e1"])
 @pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.form is Form.WHOLE], ids=lambda one: one.variable
+    "setting",
+    [each for each in SETTINGS if each.form is Form.WHOLE],
+    ids=lambda one: one.variable(SUITE.variables),
 )
 def test_what_is_no_whole_number_is_refused(setting: Setting, text: str) -> None:
     """A count is written in digits and nothing else."""
-    with pytest.raises(UsageError, match=setting.variable):
-        asked({setting.variable: text})
+    with pytest.raises(UsageError, match=setting.variable(SUITE.variables)):
+        asked({setting.variable(SUITE.variables): text})
 
 
 def test_numbers_are_finite_whatever_the_text() -> None:
@@ -192,7 +199,7 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_name() -> None:
 
 def test_an_empty_variable_is_none_at_all() -> None:
     """CI passes unset inputs as empty text: the protocol's own limit holds then."""
-    empty = {setting.variable: "" for setting in SETTINGS}
+    empty = {setting.variable(SUITE.variables): "" for setting in SETTINGS}
     assert asked(empty) == asked({})
 
 
@@ -216,18 +223,18 @@ def test_a_loosened_flag_is_named_as_the_flag() -> None:
 
 def test_required_halves_stay_required() -> None:
     """The release gate's demands cannot be switched off by a variable."""
-    read = read_settings({STRESS_PREFIX + "REQUIRED": "false"}, {}, required=tuple(Half))
+    read = read_settings(SUITE, {STRESS_PREFIX + "REQUIRED": "false"}, {}, required=tuple(Half))
     assert read.stress_required
     assert read.failure_required
 
 
 def test_every_setting_has_its_own_variable_and_flag() -> None:
     """The table names nothing twice, and sets only what exists."""
-    variables = [setting.variable for setting in SETTINGS]
+    variables = [setting.variable(SUITE.variables) for setting in SETTINGS]
     flags = [setting.flag for setting in SETTINGS if setting.flag]
     assert len(set(variables)) == len(variables)
     assert len(set(flags)) == len(flags)
-    plain = GateRequest()
+    plain = plain_request(SUITE)
     for setting in SETTINGS:
         requirements = plain.stress if setting.half is Half.STRESS else plain.failure
         assert not setting.field or hasattr(requirements, setting.field)

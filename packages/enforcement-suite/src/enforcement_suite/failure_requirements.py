@@ -10,5 +10,6 @@ FAILURE: Final = FailureRequirements(
     runner="staged_failure_injection",
     execution_class="staged",
     scenarios=SCENARIOS,
+    gate_max_age_hours=48.0,
     database_engine="postgresql",
 )

@@ -5,6 +5,7 @@ docs/ops/enforcement_stress_evidence_protocol.md explains every floor and every 
 
 from typing import Final
 
+from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
 from stressproof.config.stress_requirements import Requirements
 from stressproof.suite import (
     CounterProbe,
@@ -16,6 +17,8 @@ from stressproof.suite import (
 )
 
 PREFIX: Final = "/api/v1/enforcement"
+STRESS_PREFIX: Final = "ENFORCEMENT_STRESS_EVIDENCE_"
+FAILURE_PREFIX: Final = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
 RUNNER: Final = "scripts/load_test_api.py"
 
 _ENFORCEMENT: Final = Requirements(
@@ -24,6 +27,8 @@ _ENFORCEMENT: Final = Requirements(
     min_rounds=3,
     min_duration_seconds=30,
     min_concurrent_users=10,
+    gate_max_age_hours=24.0,
+    gate_asks_service=True,
     database_engine="postgresql",
     max_p95_seconds=2.0,
     max_error_rate_percent=1.0,
@@ -37,7 +42,7 @@ _ENFORCEMENT: Final = Requirements(
 _HEALTH: Final = Requirements(
     profile="health",
     runner=RUNNER,
-    database_engine=None,
+    gate_asks_service=True,
     max_p95_seconds=1.0,
     max_error_rate_percent=1.0,
     min_throughput_rps=1.0,
@@ -46,6 +51,8 @@ _HEALTH: Final = Requirements(
 _HEALTH_DEEP: Final = Requirements(
     profile="health_deep",
     runner=RUNNER,
+    gate_asks_service=True,
+    database_engine="postgresql",
     max_p95_seconds=4.0,
     max_error_rate_percent=2.0,
     min_throughput_rps=0.2,
@@ -57,10 +64,12 @@ SUITE: Final = Suite(
     version="0.2.0",
     stress=(_ENFORCEMENT, _HEALTH, _HEALTH_DEEP),
     failure="enforcement_suite.failure_requirements:FAILURE",
+    fault_limits=LIMITS,
+    unsupported=UNSUPPORTED,
     profiles="enforcement_suite.profiles:PROFILES",
     variables=Variables(
-        stress="ENFORCEMENT_STRESS_EVIDENCE_",
-        failure="ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_",
+        stress=STRESS_PREFIX,
+        failure=FAILURE_PREFIX,
     ),
     local_service=LocalService(
         state_folder="enforcement", start="enforcement serve", issue="enforcement token"

@@ -120,6 +120,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
+        fault_limits: What the faults are not, as sentences, wherever their results are shown.
+        unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
         documentation: Where the variables and limits are explained, for hints.
     """
@@ -133,6 +135,8 @@ class Suite(Struct, frozen=True, kw_only=True):
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
+    fault_limits: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = {}
     demo: str = ""
     documentation: str = ""
 
@@ -209,7 +213,6 @@ PLAIN = Suite(
         Requirements(
             profile="health",
             runner="stressproof capture",
-            database_engine=None,
             max_p95_seconds=1.0,
             max_error_rate_percent=1.0,
             min_throughput_rps=1.0,
@@ -218,7 +221,6 @@ PLAIN = Suite(
         Requirements(
             profile="health_deep",
             runner="stressproof capture",
-            database_engine=None,
             max_p95_seconds=4.0,
             max_error_rate_percent=2.0,
             min_throughput_rps=0.2,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from msgspec import Struct
 
 from disposable_postgres import PostgresError, find_binaries
@@ -34,8 +33,10 @@ from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.load.client import Client
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
+from stressproof.workload.target import Target
 
 PROFILE = "enforcement_failure_injection"
 RUNNER = "staged_failure_injection"
@@ -81,7 +82,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
         approved_by: Somebody else.
         scenarios: In order.
         limits: What these faults are not, as sentences.
-        unsupported: What was asked for and cannot be done here.
+        unsupported: Faults that cannot be injected here, with the reason.
         seed: From which each scenario's own follows.
         workers: Processes of the service, two at least.
         quick: One fault a scenario; never release evidence.
@@ -95,7 +96,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
     approved_by: str
     scenarios: Sequence[ScenarioSpec]
     limits: Sequence[str]
-    unsupported: Sequence[Unsupported]
+    unsupported: Mapping[str, str]
     seed: int
     workers: int
     quick: bool
@@ -293,8 +294,7 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
 
 def probe(url: str) -> Health:
     """Return what a service says of itself."""
-    with httpx.Client(base_url=url, timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
-        return read_health(client)
+    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S))
 
 
 def _record(plan: InjectionPlan) -> TestbedRecord:
@@ -314,7 +314,7 @@ def _record(plan: InjectionPlan) -> TestbedRecord:
         proxy="a process of its own between service and database, in the path of the baseline too",
         postgres_binary_sha256=digest,
         limits=list(plan.limits),
-        unsupported=list(plan.unsupported),
+        unsupported=[Unsupported(fault, why) for fault, why in plan.unsupported.items()],
     )
 
 

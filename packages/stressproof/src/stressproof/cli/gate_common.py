@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,18 +12,20 @@ from msgspec import Struct
 
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import LIMIT, WHOLE
+from stressproof.cli.suite_choice import SuiteOption
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit
-from stressproof.gate.environment import SETTINGS, Form, Value
+from stressproof.gate.environment import SETTINGS, Form, Setting, Value
 from stressproof.gate.gate import Judged, decide_on_evidence, run_gate
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, Half, plain_request
 from stressproof.report.gate_json import undecided
 from stressproof.report.gate_text import summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdict_text import reasons
 from stressproof.report.verdict_text import summary as verdict_summary
 from stressproof.report.verdicts import NOT_RELEASE
+from stressproof.suite import Suite
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -83,18 +86,23 @@ def showing_options(command: CommandT) -> CommandT:
 
 def setting_options(command: CommandT) -> CommandT:
     """Add a flag for every setting of the gates that has one."""
-    plain = GateRequest()
     for setting in reversed(SETTINGS):
         if setting.flag:
-            asked = plain.stress if setting.half is Half.STRESS else plain.failure
-            default = getattr(asked, setting.field) if setting.field else None
             command = click.option(
                 setting.flag,
+                cls=SuiteOption,
+                of_suite=partial(_default, setting),
                 type=_TYPES[setting.form],
                 help=setting.meaning,
-                show_default=f"{default}" if setting.field else False,
             )(command)
     return command
+
+
+def _default(setting: Setting, suite: Suite) -> object:
+    """Return what a gate asks where a setting is not given."""
+    plain = plain_request(suite)
+    asked = plain.stress if setting.half is Half.STRESS else plain.failure
+    return getattr(asked, setting.field) if setting.field and asked else None
 
 
 def flags_given(values: dict[str, Any]) -> dict[str, Value]:
@@ -131,7 +139,7 @@ def run_and_conclude(
         to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
     if out is not None:
         _reserve(out, gate)
-    asked = ask()
+    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""))
     if evidence_only:
         decision = decide_on_evidence(gate, asked, Path())
     else:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from stressproof.cli import verify_failure, verify_stress
+from stressproof.cli.suite_choice import chosen_suite
 from stressproof.cli.verify_common import (
     OutputOptions,
     Unread,
@@ -14,8 +15,6 @@ from stressproof.cli.verify_common import (
     read_or_reason,
     showing_options,
 )
-from stressproof.config.failure_requirements import PROFILE as FAILURE_PROFILE
-from stressproof.config.stress_requirements import ENFORCEMENT
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
@@ -51,8 +50,7 @@ def _refuse_flags_of(context: click.Context, names: frozenset[str | None], kind:
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof verify "
-    "docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json",
+    epilog="Example: stressproof verify stressproof-results/stress.json",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -85,22 +83,26 @@ def command(
     **flags: Any,
 ) -> Exit:
     """Judge a stress or failure artifact, and say why."""
+    suite = chosen_suite()
     document = read_or_reason(file)
     kind = kind_of(document) if kind == "auto" else kind
     if kind == "failure":
         _refuse_flags_of(context, _STRESS_ONLY, kind)
-        if flags["profile"] == ENFORCEMENT:
-            flags["profile"] = FAILURE_PROFILE
         verdict = verify_failure.judge_failure(
             file,
             document,
-            verify_failure.requirements_from(flags),
+            suite,
+            verify_failure.requirements_from(suite, flags),
             checkout=checkout,
             dry_run=dry_run,
         )
     else:
         _refuse_flags_of(context, _FAILURE_ONLY, kind)
         verdict = verify_stress.judge_stress(
-            file, document, verify_stress.requirements_from(flags), dry_run=dry_run
+            file,
+            document,
+            suite,
+            verify_stress.requirements_from(suite, flags),
+            dry_run=dry_run,
         )
     return conclude(verdict, OutputOptions(form, decision_out, dry_run))

@@ -1,12 +1,14 @@
-"""The failure verifier (``scripts/verify_enforcement_failure_injection_evidence.py``)."""
+"""The verifier of failure evidence, as a script of its own and behind ``stressproof verify``."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from stressproof.cli.param_types import LIMIT
+from stressproof.cli.suite_choice import SuiteOption, chosen_suite
 from stressproof.cli.verify_common import (
     CommandT,
     OutputOptions,
@@ -19,18 +21,24 @@ from stressproof.cli.verify_common import (
     refuse_loosened,
     showing_options,
 )
-from stressproof.config.failure_requirements import PROFILE, FailureRequirements, loosened
+from stressproof.config.failure_requirements import FailureRequirements, loosened
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.evidence.references import look_up
 from stressproof.exits import Exit
-from stressproof.failures import installed
+from stressproof.suite import Suite
 from stressproof.verify.failure.case import references_of
 from stressproof.verify.failure.verifier import RULES, verify
 from stressproof.verify.verdict import Verdict, unread
 
 _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (
-    click.option("--expected-profile", "profile", default=PROFILE, show_default=True),
+    click.option(
+        "--expected-profile",
+        "profile",
+        cls=SuiteOption,
+        of_suite=lambda suite: suite.failure_requirements().profile,
+        help="The profile that must have been run.",
+    ),
     click.option(
         "--max-artifact-age-hours", type=LIMIT, help="Oldest evidence; no limit by default."
     ),
@@ -58,7 +66,7 @@ def failure_options(command: CommandT) -> CommandT:
     return command
 
 
-def requirements_from(flags: dict[str, Any]) -> FailureRequirements:
+def requirements_from(suite: Suite, flags: dict[str, Any]) -> FailureRequirements:
     """Return the requirements that the flags ask for."""
     given = {
         name: value
@@ -68,20 +76,21 @@ def requirements_from(flags: dict[str, Any]) -> FailureRequirements:
     }
     if "minimum_level" in given:
         given["minimum_level"] = Level(given["minimum_level"])
-    asked = FailureRequirements(scenarios=installed.scenarios(), **given)
+    asked = msgspec.structs.replace(suite.failure_requirements(), **given)
     return asked.for_gate() if flags["as_gate"] else asked
 
 
 def judge_failure(
     path: Path,
     document: Document | Unread,
+    suite: Suite,
     asked: FailureRequirements,
     *,
     checkout: Path,
     dry_run: bool,
 ) -> Verdict:
     """Return the verdict on failure evidence, read or not."""
-    less = loosened(asked)
+    less = loosened(asked, suite.failure_requirements())
     refuse_loosened(less, dry_run=dry_run)
     if isinstance(document, Document):
         files = look_up(references_of(document.data), checkout, path)
@@ -99,8 +108,7 @@ def judge_failure(
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: verify_enforcement_failure_injection_evidence.py --evidence-path "
-    "docs/ops/evidence/enforcement_failure_injection_2026-02-27.json",
+    epilog="Example: --evidence-path stressproof-results/failure.json",
 )
 @click.option(
     "--evidence-path",
@@ -127,11 +135,12 @@ def command(
     **flags: Any,
 ) -> Exit:
     """Judge a failure-injection artifact against the protocol, and say why."""
-    asked = requirements_from(flags)
-    refuse_loosened(loosened(asked), dry_run=dry_run)
+    suite = chosen_suite()
+    asked = requirements_from(suite, flags)
     verdict = judge_failure(
         evidence_path,
         read_or_reason(evidence_path),
+        suite,
         asked,
         checkout=checkout,
         dry_run=dry_run,

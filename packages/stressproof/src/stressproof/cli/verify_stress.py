@@ -1,4 +1,4 @@
-"""The protocol's stress verifier (``scripts/verify_enforcement_stress_evidence.py``)."""
+"""The verifier of stress evidence, as a script of its own and behind ``stressproof verify``."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from stressproof.cli.param_types import LIMIT, WHOLE
+from stressproof.cli.suite_choice import SuiteOption, chosen_suite
 from stressproof.cli.verify_common import (
     CommandT,
     OutputOptions,
@@ -19,10 +20,11 @@ from stressproof.cli.verify_common import (
     refuse_loosened,
     showing_options,
 )
-from stressproof.config.stress_requirements import Requirements, for_profile, loosened
+from stressproof.config.stress_requirements import Requirements, loosened
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
+from stressproof.suite import Suite
 from stressproof.verify.stress.verifier import RULES, verify
 from stressproof.verify.verdict import Verdict, unread
 
@@ -30,7 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPTIONS: tuple[Callable[[CommandT], CommandT], ...] = (
-    click.option("--expected-profile", "profile", default="enforcement", show_default=True),
+    click.option(
+        "--expected-profile",
+        "profile",
+        cls=SuiteOption,
+        of_suite=lambda suite: suite.stress_requirements().profile,
+        help="The profile that must have been run.",
+    ),
     click.option("--min-rounds", type=WHOLE, help="Fewest rounds."),
     click.option("--min-duration-seconds", type=WHOLE, help="Shortest round."),
     click.option("--min-concurrent-users", type=WHOLE, help="Fewest concurrent users."),
@@ -72,9 +80,9 @@ def stress_options(command: CommandT) -> CommandT:
     return command
 
 
-def requirements_from(flags: dict[str, Any]) -> Requirements:
+def requirements_from(suite: Suite, flags: dict[str, Any]) -> Requirements:
     """Return the profile's requirements with what the flags say instead."""
-    base = for_profile(flags["profile"])
+    base = suite.stress_requirements(flags["profile"] or "")
     given = {
         name: value
         for name, value in flags.items()
@@ -91,10 +99,15 @@ def requirements_from(flags: dict[str, Any]) -> Requirements:
 
 
 def judge_stress(
-    path: "Path | str", document: Document | Unread, asked: Requirements, *, dry_run: bool
+    path: "Path | str",
+    document: Document | Unread,
+    suite: Suite,
+    asked: Requirements,
+    *,
+    dry_run: bool,
 ) -> Verdict:
     """Return the verdict on stress evidence, read or not."""
-    less = loosened(asked)
+    less = loosened(asked, suite.stress_requirements(asked.profile))
     refuse_loosened(less, dry_run=dry_run)
     if isinstance(document, Document):
         return verify(document, asked, now_us(), dry_run=dry_run, loosened=less)
@@ -111,8 +124,7 @@ def judge_stress(
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: verify_enforcement_stress_evidence.py --evidence-path "
-    "docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json",
+    epilog="Example: --evidence-path stressproof-results/stress.json --max-p95-seconds 1.5",
 )
 @click.option(
     "--evidence-path",
@@ -131,7 +143,9 @@ def command(
     **flags: Any,
 ) -> Exit:
     """Judge a stress artifact against the protocol, and say why."""
-    asked = requirements_from(flags)
-    refuse_loosened(loosened(asked), dry_run=dry_run)
-    verdict = judge_stress(evidence_path, read_or_reason(evidence_path), asked, dry_run=dry_run)
+    suite = chosen_suite()
+    asked = requirements_from(suite, flags)
+    verdict = judge_stress(
+        evidence_path, read_or_reason(evidence_path), suite, asked, dry_run=dry_run
+    )
     return conclude(verdict, OutputOptions(form, decision_out, dry_run))

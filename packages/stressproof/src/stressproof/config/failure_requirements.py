@@ -5,31 +5,28 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.config.stress_requirements import FAILURE_MAX_AGE_HOURS
 from stressproof.evidence.level import Level
 from stressproof.failures.spec import ScenarioSpec
 
-PROFILE = "enforcement_failure_injection"
-
 
 class FailureRequirements(Struct, frozen=True, kw_only=True):
-    """Floors and choices for failure evidence; the defaults are the protocol's."""
+    """Floors and choices for failure evidence; a suite has the values."""
 
-    profile: Annotated[str, Meta(description="The profile that must have been run.")] = PROFILE
+    profile: Annotated[str, Meta(description="The profile that must have been run.")]
     runner: Annotated[str, Meta(description="What must have run it.")] = "staged_failure_injection"
     execution_class: Annotated[
         str, Meta(description="Where: against a staged service, not a simulation.")
     ] = "staged"
     scenarios: Annotated[
         tuple[ScenarioSpec, ...],
-        Meta(
-            description="Scenarios that must be there, each once, and no other, as the suite has "
-            "them; none is inconclusive."
-        ),
-    ] = ()
+        Meta(description="Scenarios that must be there, each once, and no other."),
+    ]
     max_artifact_age_hours: Annotated[
         float | None, Meta(description="Oldest evidence; null judges no age.")
     ] = None
+    gate_max_age_hours: Annotated[
+        float, Meta(description="Oldest evidence that a gate takes, which always judges age.")
+    ] = 48.0
     future_skew_seconds: Annotated[
         int, Meta(description="How far ahead of ours the capture's clock may be.")
     ] = 60
@@ -41,8 +38,9 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         Level.DECLARED
     )
     database_engine: Annotated[
-        str, Meta(description="The engine behind the service, exactly (schema 2).")
-    ] = "postgresql"
+        str | None,
+        Meta(description="The engine behind the service, exactly (schema 2); null asks for none."),
+    ] = None
     refuse_unsafe: Annotated[
         bool,
         Meta(
@@ -60,18 +58,24 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         age = self.max_artifact_age_hours
         return msgspec.structs.replace(
             self,
-            max_artifact_age_hours=FAILURE_MAX_AGE_HOURS if age is None else age,
+            max_artifact_age_hours=self.gate_max_age_hours if age is None else age,
             minimum_level=max(self.minimum_level, Level.RECOMPUTED, key=lambda level: level.rank),
             refuse_unsafe=True,
         )
 
 
-def loosened(asked: FailureRequirements) -> list[str]:
-    """Return what is asked less of than the floors, one line each."""
-    age = asked.max_artifact_age_hours
+def loosened(asked: FailureRequirements, floor: FailureRequirements) -> list[str]:
+    """Return what is asked less of than a suite asks, one line each."""
+    age, oldest = asked.max_artifact_age_hours, floor.max_artifact_age_hours
+    oldest = floor.gate_max_age_hours if oldest is None else oldest
     lines = []
-    if age is not None and age > FAILURE_MAX_AGE_HOURS:
-        lines.append(f"max_artifact_age_hours {age:g} is above {FAILURE_MAX_AGE_HOURS:g}")
-    if asked.database_engine != FailureRequirements().database_engine:
-        lines.append(f"database_engine {asked.database_engine} is not postgresql")
+    if age is not None and age > oldest:
+        lines.append(f"max_artifact_age_hours {age:g} is above {oldest:g}")
+    if floor.database_engine is not None and asked.database_engine != floor.database_engine:
+        lines.append(f"database_engine {asked.database_engine} is not {floor.database_engine}")
+    lines += [
+        f"scenario {one.id} is not asked for, or not as it is"
+        for one in floor.scenarios
+        if one not in asked.scenarios
+    ]
     return lines

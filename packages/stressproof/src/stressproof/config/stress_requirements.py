@@ -1,4 +1,4 @@
-"""What is asked of stress evidence, as data: the protocol's floors, and every choice by name."""
+"""What is asked of stress evidence, as data: floors, and every choice by name."""
 
 from typing import Annotated
 
@@ -8,55 +8,53 @@ from msgspec import Meta, Struct
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Thresholds
 
-_PREFIX = "/api/v1/enforcement"
-ENFORCEMENT = "enforcement"
-
-STRESS_MAX_AGE_HOURS = 24.0
-FAILURE_MAX_AGE_HOURS = 48.0
-
 Finite = Annotated[float, Meta(ge=0)]
 
 
 class Requirements(Struct, frozen=True, kw_only=True):
-    """Floors, limits and choices for stress evidence; the defaults are the protocol's."""
+    """Floors, limits and choices for stress evidence, of one profile; a suite has the values."""
 
-    profile: Annotated[str, Meta(description="The profile that must have been run.")] = ENFORCEMENT
-    runner: Annotated[str, Meta(description="The script that must have run it.")] = (
-        "scripts/load_test_api.py"
-    )
+    profile: Annotated[str, Meta(description="The profile that must have been run.")]
+    runner: Annotated[str, Meta(description="The script that must have run it.")]
     min_rounds: Annotated[int, Meta(description="Fewest rounds.")] = 3
     min_duration_seconds: Annotated[int, Meta(description="Shortest round.")] = 30
     min_concurrent_users: Annotated[int, Meta(description="Fewest concurrent users.")] = 10
     database_engine: Annotated[
         str | None,
         Meta(description="The engine the load must have reached, exactly; null asks for none."),
-    ] = "postgresql"
+    ] = None
     engine_sources: Annotated[
         tuple[str, ...],
         Meta(description="How the engine's name may be known, where the artifact says how."),
     ] = ("db-query", "target-endpoint")
     max_p95_seconds: Annotated[
         float, Meta(description="Limit of the 95th percentile, in every round.")
-    ] = 2.0
+    ]
     max_error_rate_percent: Annotated[
         float, Meta(description="Limit of failed requests, in every round.")
-    ] = 1.0
+    ]
     min_throughput_rps: Annotated[
         float, Meta(description="Fewest completed requests a second, in every round.")
-    ] = 0.5
+    ]
     max_artifact_age_hours: Annotated[
         float | None, Meta(description="Oldest evidence; null judges no age.")
     ] = None
+    gate_max_age_hours: Annotated[
+        float, Meta(description="Oldest evidence that a gate takes, which always judges age.")
+    ] = 24.0
+    gate_asks_service: Annotated[
+        bool,
+        Meta(
+            description="Whether a gate demands what the service says of itself: which instance "
+            "it is, what it counted, and that its protections are on."
+        ),
+    ] = False
     future_skew_seconds: Annotated[
         int, Meta(description="How far ahead of ours the capture's clock may be.")
     ] = 60
     required_endpoints: Annotated[
         tuple[str, ...], Meta(description="Endpoints that the load must have included.")
-    ] = (
-        f"{_PREFIX}/policies",
-        f"{_PREFIX}/ledger?limit=50",
-        f"{_PREFIX}/exports/parity?limit=50",
-    )
+    ] = ()
     min_endpoint_successes: Annotated[
         int,
         Meta(description="Fewest successes of each required endpoint in each round (schema 2)."),
@@ -122,51 +120,19 @@ class Requirements(Struct, frozen=True, kw_only=True):
         age = self.max_artifact_age_hours
         return msgspec.structs.replace(
             self,
-            max_artifact_age_hours=STRESS_MAX_AGE_HOURS if age is None else age,
+            max_artifact_age_hours=self.gate_max_age_hours if age is None else age,
             minimum_level=max(self.minimum_level, Level.RECOMPUTED, key=lambda level: level.rank),
-            require_counters=True,
-            require_identity=True,
-            refuse_unsafe=True,
+            require_counters=self.require_counters or self.gate_asks_service,
+            require_identity=self.require_identity or self.gate_asks_service,
+            refuse_unsafe=self.refuse_unsafe or self.gate_asks_service,
         )
 
 
-_SETS = {
-    ENFORCEMENT: Requirements(),
-    "health": Requirements(
-        profile="health",
-        database_engine=None,
-        max_p95_seconds=1.0,
-        max_error_rate_percent=1.0,
-        min_throughput_rps=1.0,
-        required_endpoints=("/health/live",),
-    ),
-    "health_deep": Requirements(
-        profile="health_deep",
-        max_p95_seconds=4.0,
-        max_error_rate_percent=2.0,
-        min_throughput_rps=0.2,
-        required_endpoints=("/health/live", "/health"),
-    ),
-}
-
-
-def for_profile(profile: str) -> Requirements:
-    """Return the requirement set of a profile.
-
-    A profile that is not ours keeps the enforcement floors and names its own endpoints.
-    """
-    known = _SETS.get(profile)
-    if known is not None:
-        return known
-    return Requirements(profile=profile, required_endpoints=())
-
-
-def loosened(asked: Requirements) -> list[str]:
-    """Return what is asked less of than the profile's own set asks, one line each.
+def loosened(asked: Requirements, floor: Requirements) -> list[str]:
+    """Return what is asked less of than a suite asks of the same profile, one line each.
 
     Tightening is everybody's right; loosening makes evidence that proves less than it seems to.
     """
-    floor = for_profile(asked.profile)
     least = (
         ("min_rounds", asked.min_rounds, floor.min_rounds),
         ("min_duration_seconds", asked.min_duration_seconds, floor.min_duration_seconds),
@@ -179,7 +145,7 @@ def loosened(asked: Requirements) -> list[str]:
         (
             "max_artifact_age_hours",
             asked.max_artifact_age_hours or 0.0,
-            floor.max_artifact_age_hours or STRESS_MAX_AGE_HOURS,
+            floor.max_artifact_age_hours or floor.gate_max_age_hours,
         ),
     )
     lines = [f"{name} {value} is below {bound}" for name, value, bound in least if value < bound]

@@ -163,7 +163,9 @@ def confirm(path: Path, folder: Path, *, max_age_hours: float, now_us: int) -> l
     case = Confirmation(
         decision=decision,
         digests=[_digest(each.path) for each in decision.evidence],
-        checkout=read_checkout(folder),
+        checkout=read_checkout(
+            folder, named=[str(path), *(each.path for each in decision.evidence)]
+        ),
         max_age_hours=max_age_hours,
         now_us=now_us,
     )

@@ -13,12 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.failures import installed
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, Half, plain_request
+from stressproof.suite import Suite, Variables
 from stressproof.verify.rule import show
-
-STRESS_PREFIX = "ENFORCEMENT_STRESS_EVIDENCE_"
-FAILURE_PREFIX = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
 
 Value = str | bool | int | float
 
@@ -38,7 +35,7 @@ class Setting(Struct, frozen=True):
 
     Attributes:
         half: The kind of evidence it is about.
-        suffix: Its variable, without the half's prefix.
+        suffix: Its variable, without the prefix that the suite has for the half.
         flag: Its flag on the command line; empty where there is none.
         field: The requirement it sets; for a path or a boolean, nothing in the requirements.
         form: What it may say.
@@ -52,10 +49,10 @@ class Setting(Struct, frozen=True):
     form: Form
     meaning: str
 
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return (STRESS_PREFIX if self.half is Half.STRESS else FAILURE_PREFIX) + self.suffix
+    def variable(self, variables: Variables) -> str:
+        """Return the environment variable, as a suite calls it."""
+        prefix = variables.stress if self.half is Half.STRESS else variables.failure
+        return prefix + self.suffix
 
 
 SETTINGS = (
@@ -184,15 +181,17 @@ def parse(form: Form, text: str) -> Value | None:
 
 
 def read_settings(
+    suite: Suite,
     environment: Mapping[str, str],
     flags: Mapping[str, Value],
     *,
     required: Collection[Half] = (),
     dry_run: bool = False,
 ) -> GateRequest:
-    """Return what the caller asks: a flag counts before its variable, that before the protocol.
+    """Return what the caller asks: a flag counts before its variable, that before the suite.
 
     Args:
+        suite: Whose floors and variables these are.
         environment: The variables of the process; an empty one is as good as none.
         flags: Values from the command line by flag, already of their form.
         required: Halves that are required whatever the variables say.
@@ -202,65 +201,81 @@ def read_settings(
         UsageError: Variables cannot be meant, or limits are looser than the floors; the message
             lists every one of them.
     """
-    given: dict[str, Value] = {}
-    problems = _unknown_variables(environment)
+    given: dict[Setting, Value] = {}
+    problems = _unknown_variables(suite.variables, environment)
     for setting in SETTINGS:
-        text = environment.get(setting.variable, "")
+        variable = setting.variable(suite.variables)
+        text = environment.get(variable, "")
         if not text and setting.form is not Form.BOOLEAN:
             continue
         value = parse(setting.form, text)
         if value is None:
-            problems.append(f"{setting.variable}={show(text)}: expected {setting.form}")
+            problems.append(f"{variable}={show(text)}: expected {setting.form}")
         else:
-            given[setting.variable] = value
-    given |= {
-        setting.variable: flags[setting.flag] for setting in SETTINGS if setting.flag in flags
-    }
-    asked = _ask(given, required, dry_run=dry_run)
+            given[setting] = value
+    given |= {setting: flags[setting.flag] for setting in SETTINGS if setting.flag in flags}
+    asked = _ask(suite, given, required, dry_run=dry_run)
     if not dry_run:
-        problems += [_looser(half, line, flags) for half in Half for line in asked.loosened(half)]
+        problems += [
+            _looser(suite, half, line, flags) for half in Half for line in asked.loosened(half)
+        ]
     if problems:
         raise UsageError(
             "\n  ".join([f"{len(problems)} setting(s) cannot be meant:", *problems]),
-            hint="docs/ops/enforcement_stress_evidence_protocol.md lists the settings; limits may "
-            "only be tightened, --dry-run rehearses with others.",
+            hint=f"{suite.documentation or 'docs/gate.md'} lists the settings; limits may only be "
+            "tightened, --dry-run rehearses with others.",
         )
     return asked
 
 
-def _ask(given: Mapping[str, Value], required: Collection[Half], *, dry_run: bool) -> GateRequest:
+def _ask(
+    suite: Suite,
+    given: Mapping[Setting, Value],
+    required: Collection[Half],
+    *,
+    dry_run: bool,
+) -> GateRequest:
     limits: dict[Half, dict[str, Value]] = {half: {} for half in Half}
-    for setting in SETTINGS:
-        if setting.field and setting.variable in given:
-            limits[setting.half][setting.field] = given[setting.variable]
-    plain = GateRequest()
-    return GateRequest(
-        stress_path=str(given.get(STRESS_PREFIX + "PATH", "")),
-        stress_required=Half.STRESS in required or given.get(STRESS_PREFIX + "REQUIRED") is True,
+    paths = dict.fromkeys(Half, "")
+    needed = set(required)
+    for setting, value in given.items():
+        if setting.field:
+            limits[setting.half][setting.field] = value
+        elif setting.form is Form.PATH:
+            paths[setting.half] = str(value)
+        elif value is True:
+            needed.add(setting.half)
+    plain = plain_request(suite)
+    failure = plain.failure
+    if failure is None and (paths[Half.FAILURE] or limits[Half.FAILURE] or Half.FAILURE in needed):
+        failure = suite.failure_requirements()  # which says that there are none, and what to do
+    return msgspec.structs.replace(
+        plain,
+        stress_path=paths[Half.STRESS],
+        stress_required=Half.STRESS in needed,
         stress=msgspec.structs.replace(plain.stress, **limits[Half.STRESS]),
-        failure_path=str(given.get(FAILURE_PREFIX + "PATH", "")),
-        failure_required=Half.FAILURE in required or given.get(FAILURE_PREFIX + "REQUIRED") is True,
-        failure=msgspec.structs.replace(
-            plain.failure, scenarios=installed.scenarios(), **limits[Half.FAILURE]
-        ),
+        failure_path=paths[Half.FAILURE],
+        failure_required=Half.FAILURE in needed,
+        failure=failure and msgspec.structs.replace(failure, **limits[Half.FAILURE]),
         dry_run=dry_run,
     )
 
 
-def _looser(half: Half, line: str, flags: Mapping[str, Value]) -> str:
+def _looser(suite: Suite, half: Half, line: str, flags: Mapping[str, Value]) -> str:
     """Return a line about a loosened floor, led by the flag or variable that did it."""
     for setting in SETTINGS:
         if setting.half is half and setting.field and line.startswith(f"{setting.field} "):
-            return f"{setting.flag if setting.flag in flags else setting.variable}: {line}"
+            given = setting.flag in flags
+            return f"{setting.flag if given else setting.variable(suite.variables)}: {line}"
     return f"{half}: {line}"
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+def _unknown_variables(variables: Variables, environment: Mapping[str, str]) -> list[str]:
     """Return a line for each variable that looks like a setting and is none: a misspelt limit."""
-    known = {setting.variable for setting in SETTINGS}
+    known = {setting.variable(variables) for setting in SETTINGS}
     problems = []
     for name in sorted(environment):
-        if name.startswith((STRESS_PREFIX, FAILURE_PREFIX)) and name not in known:
+        if name.startswith((variables.stress, variables.failure)) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             offer = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{show(name)}: there is no such setting{offer}")

@@ -75,7 +75,7 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         asked: What the gate asks.
         folder: Where the gate runs; paths are relative to the working directory.
     """
-    checkout = read_checkout(folder)
+    checkout = read_checkout(folder, named=asked.named_files)
     readings = read_halves(asked, Path(checkout.root))
     commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
     at_us = now_us()
@@ -170,7 +170,7 @@ def _run_or_say_why_not(
 
 def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     """Judge whether evidence and checkout are what they were before the quality steps."""
-    after = read_checkout(folder)
+    after = read_checkout(folder, named=asked.named_files)
     now = read_halves(asked, Path(judged.checkout.root))
     return unchanged.apply(
         PostRunState(before=judged.checkout, after=after, judged=judged.readings, now=now)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.gate.checkout import EVIDENCE_FOLDER, Checkout, knows
+from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
@@ -41,7 +41,7 @@ class GateCase(Struct, frozen=True, kw_only=True):
 
 def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
     flag, variable = next(
-        (each.flag, each.variable)
+        (each.flag, each.variable(case.asked.suite.variables))
         for each in SETTINGS
         if each.half is half and each.form is Form.PATH
     )
@@ -102,7 +102,7 @@ def known_commit(case: GateCase, judgement: Judgement) -> None:
     remedy="Commit or stash the changes, then capture on that commit.",
 )
 def clean(case: GateCase, judgement: Judgement) -> None:
-    """No tracked file differs, and no unknown file lies where source does."""
+    """Every file is what HEAD has, and no other file could be imported or configure a step."""
     if not case.asked.judges_evidence:
         judgement.skip(_NOTHING_JUDGED)
         return
@@ -111,8 +111,8 @@ def clean(case: GateCase, judgement: Judgement) -> None:
         return
     changes = case.checkout.changes
     judgement.passed()
-    for path in changes[:_PATHS_SHOWN]:
-        judgement.fail(path, prose("differs from HEAD"), prose("as HEAD has it"))
+    for change in changes[:_PATHS_SHOWN]:
+        judgement.fail(change.path, prose(change.seen), prose("as HEAD has it"), change.remedy)
     if len(changes) > _PATHS_SHOWN:
         more = prose(f"{len(changes) - _PATHS_SHOWN} more that differ")
         judgement.fail("$", more, prose("as HEAD has them"))
@@ -228,11 +228,13 @@ def unchanged(case: PostRunState, judgement: Judgement) -> None:
         judgement.check(
             case.after.head == case.before.head, "HEAD", case.after.head, case.before.head
         )
-        new = [path for path in case.after.changes if path not in case.before.changes]
+        new = [change for change in case.after.changes if change not in case.before.changes]
         judgement.passed()
-        for path in new[:_PATHS_SHOWN]:
+        for change in new[:_PATHS_SHOWN]:
             judgement.fail(
-                path, prose("changed while the gate ran"), prose(f"only {EVIDENCE_FOLDER} changes")
+                change.path,
+                prose(f"{change.seen}, since the gate ran"),
+                prose(f"only {', '.join(case.before.evidence)} changes"),
             )
     for old, new_reading in zip(case.judged, case.now, strict=True):
         judgement.check(new_reading.sha256 == old.sha256, old.path, new_reading.sha256, old.sha256)

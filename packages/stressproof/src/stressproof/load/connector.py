@@ -2,15 +2,15 @@
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Sequence
 from time import monotonic_ns
 
-from stressproof.load.addresses import Address, tls_context
+from stressproof.load.addresses import Address, server_name, tls_context
 from stressproof.load.recorder import Phases
-from stressproof.workload.target import Target, origin_of
+from stressproof.load.socket_errors import describe
+from stressproof.workload.target import Target
 
 _PATIENCE_S = 1.0
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
@@ -64,7 +64,7 @@ class Connector:
     ) -> None:
         self._loop = loop
         self._context = tls_context(target)
-        self._server_name = target.server_name or origin_of(target.url).host
+        self._server_name = server_name(target)
         self._addresses = list(addresses)
         self._phases = phases
         self.file_limit_hits = 0
@@ -94,7 +94,7 @@ class Connector:
                 self._phases.tls.record((monotonic_ns() - connected_ns) // 1000)
         except (OSError, ssl.SSLError) as error:
             sock.close()
-            raise OpeningError("tls" if self._context else "connect", _words(error)) from error
+            raise OpeningError("tls" if self._context else "connect", describe(error)) from error
         except BaseException:
             sock.close()
             raise
@@ -138,12 +138,4 @@ class Connector:
                     self._addresses.remove(place)
                     self._addresses.insert(0, place)
                 return sock
-        raise OpeningError("connect", _words(failure) if failure else "no address") from failure
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
-    if error.errno is not None and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno).lower()
-    return error.strerror or str(error) or type(error).__name__
+        raise OpeningError("connect", describe(failure) if failure else "no address") from failure

@@ -39,7 +39,6 @@ from stressproof.load.self_monitor import SelfMonitor
 from stressproof.load.timer import Timer
 from stressproof.workload.executors import ConstantArrivalRate, RampingArrivalRate
 from stressproof.workload.order import WeightedOrder
-from stressproof.workload.redaction import Redactor
 
 _BEAT_NS = 10_000_000
 _REPORT_NS = 1_000_000_000
@@ -125,10 +124,7 @@ class Worker:
         self._recorder = Recorder(
             len(workload.endpoints), job.resolution_s, closed_loop=executor.closed_loop
         )
-        headers = [workload.target.headers]
-        for endpoint in workload.endpoints:
-            headers += [endpoint.headers, *endpoint.rotate]
-        self._samples = Samples(Redactor(headers))
+        self._samples = Samples(workload.redactor())
         self._door = Connector(loop, workload.target, job.addresses, self._recorder.phases)
         engine = Engine(loop, self._door, self._recorder.phases, self._samples)
         prepared = prepare(workload, UniqueValues(job.worker, job.workers))

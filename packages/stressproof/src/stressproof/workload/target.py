@@ -1,6 +1,7 @@
 """Whom to ask: the service under load and what its URL says."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,10 +23,10 @@ class Origin(NamedTuple):
 
     Attributes:
         secure: Whether it is HTTPS.
-        host: Name or address, an IPv6 one without brackets.
+        host: Name or address, an IPv6 one without brackets but with its zone (``fe80::1%eth0``).
         port: TCP port.
         base: Path before every endpoint's path, empty or beginning with a slash.
-        authority: ``host[:port]`` as the Host header has it.
+        authority: ``host[:port]`` as the Host header has it: a zone means nothing elsewhere.
     """
 
     secure: bool
@@ -41,23 +42,37 @@ class Target(Struct, frozen=True):
     Attributes:
         url: ``http[s]://host[:port][/base]``.
         headers: Sent with every request; those that carry credentials are masked when shown.
-        ca_file: PEM file of the authorities to trust instead of the system's.
+        ca_file: PEM file of authorities to trust beside the system's.
         server_name: Name to ask for and to verify instead of the URL's host.
+        insecure: Whether any certificate will do; evidence says so, and gates refuse it.
+        cert_file: PEM file of the certificate to show to a server that asks for one, and its chain.
+        key_file: PEM file of its key; None where ``cert_file`` holds it too.
     """
 
     url: str
     headers: dict[str, str] = {}
     ca_file: str | None = None
     server_name: str | None = None
+    insecure: bool = False
+    cert_file: str | None = None
+    key_file: str | None = None
 
     def __post_init__(self) -> None:
-        origin_of(self.url)
+        origin = origin_of(self.url)
         demand_headers(self.headers)
+        if not origin.secure and (self.ca_file or self.cert_file or self.insecure):
+            raise UsageError(
+                f"{self.url} is plain HTTP, which knows no certificates",
+                hint="leave certificates out, or write https://",
+            )
+        if self.key_file and not self.cert_file:
+            raise UsageError("a key was given without a certificate", hint="name both, or neither")
 
     def __repr__(self) -> str:
         return (
             f"Target(url={self.url!r}, headers={masked(self.headers)!r}, "
-            f"ca_file={self.ca_file!r}, server_name={self.server_name!r})"
+            f"ca_file={self.ca_file!r}, server_name={self.server_name!r}, "
+            f"insecure={self.insecure}, cert_file={self.cert_file!r})"
         )
 
 
@@ -86,14 +101,14 @@ def origin_of(url: str) -> Origin:
     if problem:
         raise _bad_url("…" if "@" in parts.netloc else url, problem)
     try:
-        name = host if ":" in host else host.encode("idna").decode()
+        name = _with_plain_zone(host) if ":" in host else host.encode("idna").decode()
     except UnicodeError as error:
         raise _bad_url(url, f"the host {host!r} is not a valid name") from error
     base = parts.path.rstrip("/")
     if base and not PATH.fullmatch(base):
         raise _bad_url(url, "percent-encode what is not plain ASCII")
     secure = parts.scheme == "https"
-    shown = f"[{name}]" if ":" in name else name
+    shown = f"[{name.partition('%')[0]}]" if ":" in name else name
     return Origin(
         secure=secure,
         host=name,
@@ -103,6 +118,12 @@ def origin_of(url: str) -> Origin:
     )
 
 
+def _with_plain_zone(address: str) -> str:
+    """Return an IPv6 address with its zone as it is: RFC 6874 has ``%25lo`` for it."""
+    plain, percent, zone = address.partition("%")
+    return plain + percent + (zone.removeprefix("25") or zone)
+
+
 def _bad_url(url: str, problem: str) -> UsageError:
     return UsageError(
         f"the target's URL {url!r} cannot be used: {problem}",
@@ -110,7 +131,7 @@ def _bad_url(url: str, problem: str) -> UsageError:
     )
 
 
-def demand_headers(headers: dict[str, str]) -> None:
+def demand_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that would break the request.
 
     Raises:

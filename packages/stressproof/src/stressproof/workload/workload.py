@@ -5,6 +5,7 @@ from msgspec import Struct
 from stressproof.errors import UsageError
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor
+from stressproof.workload.redaction import Redactor
 from stressproof.workload.target import Target
 
 MAX_ENDPOINTS = 10_000
@@ -40,3 +41,10 @@ class Workload(Struct, frozen=True):
                 f"the timeout is {self.timeout_us / 1e6:g} s, expected 0.001 to 3600 s",
                 hint="give a request as long as its user would wait",
             )
+
+    def redactor(self) -> Redactor:
+        """Return what cleans text of every secret that its requests carry."""
+        headers = [self.target.headers]
+        for endpoint in self.endpoints:
+            headers += [endpoint.headers, *endpoint.rotate]
+        return Redactor(headers)

@@ -11,10 +11,12 @@ from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.verify.failure.declared import (
+    FORM,
+    PLAIN,
     DeclaredInjection,
     DeclaredScenario,
-    read_injection,
 )
+from stressproof.verify.lenient_decoder import LenientDecoder
 
 
 class FailureCase:
@@ -48,8 +50,8 @@ class FailureCase:
         self.specs: dict[str, ScenarioSpec] = {spec.id: spec for spec in requirements.scenarios}
         self.files = files
         self.now_us = now_us
-        self.declared: DeclaredInjection
-        self.declared, self.lenient_decoder = read_injection(document.data)
+        self.lenient_decoder = LenientDecoder(PLAIN)
+        self.declared: DeclaredInjection = self.lenient_decoder.read(FORM, document.data)
         self.artifact: FailureArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:

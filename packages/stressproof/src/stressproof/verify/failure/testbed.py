@@ -32,6 +32,9 @@ def engine(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     seen, wanted = case.artifact.runtime_before.database_engine, case.requirements.database_engine
+    if wanted is None:
+        judgement.skip("no engine is asked for")
+        return
     judgement.check(seen == wanted, "runtime_before.database_engine", seen, wanted)
 
 

@@ -14,7 +14,8 @@ from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.instants import parse_instant
-from stressproof.verify.stress.declared import Declared, DeclaredRun, read_declared
+from stressproof.verify.lenient_decoder import LenientDecoder
+from stressproof.verify.stress.declared import FORM, PLAIN, Declared, DeclaredRun
 
 
 class StressCase:
@@ -37,8 +38,8 @@ class StressCase:
         self.data: dict[str, Any] = document.data
         self.requirements = requirements
         self.now_us = now_us
-        self.declared: Declared
-        self.declared, self.lenient_decoder = read_declared(document.data)
+        self.lenient_decoder = LenientDecoder(PLAIN)
+        self.declared: Declared = self.lenient_decoder.read(FORM, document.data)
         self.artifact: StressArtifact | None = None
         self.malformed = ""
         if self.is_schema_2:

@@ -1,11 +1,13 @@
 """The capture's own evaluation follows from its rounds."""
 
-from stressproof.evidence.limits import error_rate_percent, limits_met
+from stressproof.evidence.limits import Limits, error_rate_percent, limits_met
+from stressproof.evidence.stress import Thresholds
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.declared import DeclaredRound, DeclaredThresholds, Figures
+from stressproof.verify.stress.declared import DeclaredRound, Figures
 from stressproof.verify.stress.figures import equal
 
+_NO_LIMITS = Thresholds(None, None, None)
 _FORGED = "The evaluation must follow from the rounds; capture again instead of editing it."
 
 
@@ -25,7 +27,7 @@ def evaluation(case: StressCase, judgement: Judgement) -> None:
     for place, one in enumerate(said.rounds or []):
         figures = case.runs[place].results if place < len(case.runs) else None
         if figures is not None:
-            limits = one.thresholds or case.declared.thresholds or DeclaredThresholds()
+            limits = one.thresholds or case.declared.thresholds or _NO_LIMITS
             where = f"evaluation.rounds[{place}]"
             verdicts.append(_one_round(place, one, figures, limits, where, judgement))
             if one.thresholds is not None and case.declared.thresholds is not None:
@@ -61,7 +63,7 @@ def _one_round(
     place: int,
     said: DeclaredRound,
     figures: Figures,
-    limits: DeclaredThresholds,
+    limits: Limits,
     where: str,
     judgement: Judgement,
 ) -> bool | None:

@@ -99,11 +99,10 @@ def littles_law(case: StressCase, judgement: Judgement) -> None:
 
 
 def _elapsed(run: DeclaredRun, figures: Figures) -> float | None:
-    if run.elapsed_seconds is not None:
-        return run.elapsed_seconds
-    if figures.total_requests is None or not figures.throughput_rps:
-        return None
-    return figures.total_requests / figures.throughput_rps
+    took: float | None = run.elapsed_seconds
+    if took is None and figures.total_requests is not None and figures.throughput_rps:
+        took = figures.total_requests / figures.throughput_rps
+    return took
 
 
 def least_waiting(figures: Figures) -> float | None:
@@ -112,12 +111,11 @@ def least_waiting(figures: Figures) -> float | None:
     The average times the number where it is given, and what the quantiles alone imply otherwise:
     half of all requests took at least the median, and so on.
     """
-    total = figures.total_requests
+    total: int | None = figures.total_requests
+    average: float | None = figures.avg_response_time
     if not total:
         return None
-    if figures.avg_response_time is not None:
-        return figures.avg_response_time * total
-    return _least_sum(figures, total)
+    return _least_sum(figures, total) if average is None else average * total
 
 
 def _steps(figures: Figures) -> list[tuple[float, float]]:
@@ -147,7 +145,7 @@ def _most_sum(figures: Figures, total: int) -> float | None:
     """Return the greatest sum that the quantiles allow, None where no maximum is given."""
     if figures.max_response_time is None:
         return None
-    above = figures.max_response_time
+    above: float = figures.max_response_time
     most = above * total
     for share, value in reversed(_steps(figures)):
         if value < above:

@@ -151,7 +151,7 @@ def shortest_round(case: StressCase) -> int | None:
 
     A number of iterations may end before its time, but not before the floor.
     """
-    duration = case.declared.duration_seconds
+    duration: int | None = case.declared.duration_seconds
     bounded = case.artifact is not None and case.artifact.workload.iterations is not None
     if duration is None or not bounded:
         return duration
