@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RELEASE = REPOSITORY / "scripts/run_enforcement_release_evidence_gate.py"

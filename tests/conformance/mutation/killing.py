@@ -64,7 +64,7 @@ def _case(raw: bytes, kind: str, asked: dict[str, Any], now_us: int) -> Any:
     document = Document(parse_object(raw), hashlib.sha256(raw).hexdigest(), len(raw), "x")
     if kind == "failure":
         wanted = msgspec.structs.replace(SUITE.failure_requirements(), **_typed(asked))
-        return FailureCase(document, wanted, {}, now_us)
+        return FailureCase(document, wanted, now_us)
     return StressCase(
         document, msgspec.structs.replace(SUITE.stress_requirements(), **_typed(asked)), now_us
     )

@@ -89,7 +89,7 @@ def batch(paths: list[str]) -> list[Request]:
 
 def load(port: int, path: str = "/", *, rate: float = 20, timeout_s: float = 1.0) -> Load:
     """Return a load of plain requests."""
-    mix = [(1, lambda _: request(path))]
+    mix = [(1, lambda: request(path))]
     return Load("127.0.0.1", port, mix, rate_per_s=rate, seed=1, timeout_s=timeout_s)
 
 
@@ -210,7 +210,7 @@ def test_what_never_ends_stays_open(server: Callable[..., Server]) -> None:
 def test_mix_is_dealt_exactly(server: Callable[..., Server]) -> None:
     """Of every so many requests each kind has exactly its share."""
     running = server(lambda _, __: OK)
-    mix = [(3, lambda _: request("/a", kind="a")), (1, lambda _: request("/b", kind="b"))]
+    mix = [(3, lambda: request("/a", kind="a")), (1, lambda: request("/b", kind="b"))]
     one = Load("127.0.0.1", running.port, mix, rate_per_s=200, seed=3, timeout_s=5)
     one.start()
     time.sleep(0.6)
@@ -239,7 +239,7 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
     """A bug of ours in reading answers is no result; it stops the run with words."""
     running = server(lambda _, __: OK)
     bad = Request("x", "GET", "/", {}, b"", 0, lambda _: "no code")
-    mix = [(1, lambda _: bad)]
+    mix = [(1, lambda: bad)]
     one = Load("127.0.0.1", running.port, mix, rate_per_s=50, seed=1, timeout_s=1)
 
     def start_and_watch() -> None:
@@ -305,7 +305,7 @@ def test_flood_is_witnessed_by_what_was_offered(
     running = server(lambda _, __: OK)
     one = load(running.port, "/calm", rate=1)
     one.start()
-    mix = [(1, lambda _: request("/flood", kind="flood"))]
+    mix = [(1, lambda: request("/flood", kind="flood"))]
     flood = Flood(one, "a tenant", mix, rate_per_s=200, limit=20, kind_sent="flood")
     flood.inject(active)
     deadline = time.monotonic() + HANG_S

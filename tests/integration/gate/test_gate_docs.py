@@ -20,7 +20,7 @@ from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
 from stressproof.gate.project import read_steps
 from stressproof.gate.request import Half, plain_request
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 
 OPS = REPOSITORY / "docs" / "ops"

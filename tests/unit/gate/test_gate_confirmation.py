@@ -15,7 +15,7 @@ from stressproof.cli.gate_confirm import command
 from stressproof.cli.run import run
 from stressproof.gate.gate import ENTERPRISE, run_gate
 from stressproof.gate.request import plain_request
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 from stressproof.report.gates import render
 

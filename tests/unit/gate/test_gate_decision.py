@@ -19,7 +19,7 @@ from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
 from stressproof.gate.request import GateRequest, Half, plain_request
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
@@ -475,7 +475,7 @@ def test_the_outcome_is_told_before_the_steps_run(project: ReleaseProject) -> No
         on_line=told.append,
     )
     assert told[0] == "judged False"
-    assert "first ran" in told
+    assert "| first ran" in told
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -15,8 +15,8 @@ from stressproof.gate.objectives import read_objectives
 from stressproof.gate.project import read_steps
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.gate.step_runner import (
-    NESTING_MARKER,
     StepReport,
     missing_tool,
     not_run,

@@ -244,6 +244,8 @@ class _Reader:
                         timeout_us=timeout_us,
                         needs=table.needs,
                         inconclusive_exit_codes=table.inconclusive_exit_codes,
+                        pass_env=table.pass_env,
+                        path=table.path,
                     )
                 )
         return tuple(found)

@@ -104,6 +104,20 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Annotated[int, Meta(ge=1, le=255)], ...],
         Meta(description="Exit codes that say: there was nothing to judge. They block as well."),
     ] = ()
+    pass_env: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...],
+        Meta(
+            description="Environment variables it is given; others, beside PATH, HOME and the like,"
+            " are not passed."
+        ),
+    ] = ()
+    path: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[^/\x00][^\x00]*$")], ...],
+        Meta(
+            description="Folders of the project, such as '.', that its Python imports from; the "
+            "working directory is none of them by itself."
+        ),
+    ] = ()
 
 
 class GateTable(Struct, frozen=True, forbid_unknown_fields=True):

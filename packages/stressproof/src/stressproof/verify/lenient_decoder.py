@@ -30,14 +30,18 @@ class Plain(Struct, frozen=True):
 
     Attributes:
         schema: The full document.
+        version: Its ``schema_version``.
         full_only: Fields that only a full artifact has, with everything below them.
+        marks: Those of them that show a full artifact whose version was taken away.
         own: Fields of the plain one alone, or of a wider type there.
         nullable: Those of ``own`` where null is a value.
         required: Fields that must be there, each with the clause that asks for it.
     """
 
     schema: type[Struct]
+    version: int
     full_only: frozenset[str]
+    marks: frozenset[str]
     own: Mapping[str, Any]
     nullable: frozenset[str]
     required: Mapping[str, str]
@@ -128,6 +132,7 @@ class LenientDecoder:
         self._plain = plain
         self.problems: list[Problem] = []
         self.unknown: list[str] = []
+        self.marks: list[str] = []
 
     def read(self, form: Form, data: Any) -> Any:
         """Return the document in its form, with None for every field that does not fit."""
@@ -146,7 +151,11 @@ class LenientDecoder:
                     self.problems.append(Problem(path, _ABSENT, f"a value ({clause})"))
             elif data[name] is not None or not field.nullable:
                 values[name] = self._value(field, data[name], path, shape)
-        self.unknown.extend(prefix + name for name in data if name not in form.fields)
+        for name in data:
+            if template + name in self._plain.marks:
+                self.marks.append(prefix + name)
+            if name not in form.fields:
+                self.unknown.append(prefix + name)
         return form.type(**values)
 
     def _value(self, field: _Field, value: Any, path: str, shape: str) -> Any:

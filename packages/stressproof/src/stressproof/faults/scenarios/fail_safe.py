@@ -46,11 +46,11 @@ class FailSafe:
         service = self._service
         return [
             *(
-                (3, lambda _, mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
+                (3, lambda mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
                 for mode in _MODES
             ),
-            (2, lambda _: service.read_policy(self._tenants["hard"])),
-            (3, lambda _: service.liveness()),
+            (2, lambda: service.read_policy(self._tenants["hard"])),
+            (3, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:

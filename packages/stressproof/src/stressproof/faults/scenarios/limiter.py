@@ -40,13 +40,13 @@ class Limiter:
         """A little of everybody: quiet tenants stay at half of their limit."""
         service = self._service
         return [
-            (1, lambda _: service.gate("gate_flood", self._flooder)),
+            (1, lambda: service.gate("gate_flood", self._flooder)),
             *(
-                (1, lambda _, name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
+                (1, lambda name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
                 for name in _QUIET
             ),
-            (6, lambda _: service.read_policy(self._quiet["one"])),
-            (3, lambda _: service.liveness()),
+            (6, lambda: service.read_policy(self._quiet["one"])),
+            (3, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
@@ -56,7 +56,7 @@ class Limiter:
                 return Flood(
                     load,
                     "one of three tenants",
-                    [(1, lambda _: self._service.gate("gate_flood", self._flooder))],
+                    [(1, lambda: self._service.gate("gate_flood", self._flooder))],
                     rate_per_s=_FLOOD_PER_S,
                     limit=FLOOD_LIMIT,
                     kind_sent="gate_flood",

@@ -51,10 +51,10 @@ class LockContention:
         """Gates of both, reads of the other, and a question that needs no database."""
         service = self._service
         return [
-            (3, lambda _: service.gate("gate_hot", self._hot)),
-            (5, lambda _: service.gate("gate_other", self._other)),
-            (2, lambda _: service.read_policy(self._other)),
-            (1, lambda _: service.liveness()),
+            (3, lambda: service.gate("gate_hot", self._hot)),
+            (5, lambda: service.gate("gate_other", self._other)),
+            (2, lambda: service.read_policy(self._other)),
+            (1, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:

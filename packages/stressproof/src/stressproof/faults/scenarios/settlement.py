@@ -129,10 +129,10 @@ class Settlement:
         """Gates, reads, and settlements of one reservation after the other."""
         service = self._service
         return [
-            (5, lambda _: service.gate("gate_soft", self._tenant, project="free")),
-            (3, lambda _: self._settle_next()),
-            (2, lambda _: service.read_policy(self._tenant)),
-            (1, lambda _: service.liveness()),
+            (5, lambda: service.gate("gate_soft", self._tenant, project="free")),
+            (3, self._settle_next),
+            (2, lambda: service.read_policy(self._tenant)),
+            (1, service.liveness),
         ]
 
     def _settle_next(self) -> Request:

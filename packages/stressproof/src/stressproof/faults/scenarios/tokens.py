@@ -74,10 +74,10 @@ class Tokens:
         """Gates, reads, and tokens spent one after the other."""
         service = self._service
         return [
-            (11, lambda _: service.gate("gate_soft", self._tenant)),
-            (1, lambda _: self._spend_next()),
-            (4, lambda _: service.read_policy(self._tenant)),
-            (2, lambda _: service.liveness()),
+            (11, lambda: service.gate("gate_soft", self._tenant)),
+            (1, self._spend_next),
+            (4, lambda: service.read_policy(self._tenant)),
+            (2, service.liveness),
         ]
 
     def _spend_next(self) -> Request:

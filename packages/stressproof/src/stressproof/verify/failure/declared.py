@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta
 
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.stress import Amount, Text
 from stressproof.verify.lenient_decoder import Form, Plain
 
@@ -36,6 +36,7 @@ _REQUIRED = dict.fromkeys(
 
 PLAIN = Plain(
     schema=FailureArtifact,
+    version=SCHEMA_VERSION,
     full_only=frozenset(
         {
             "schema_version",
@@ -56,6 +57,7 @@ PLAIN = Plain(
             "summary.inconclusive_scenarios",
         }
     ),
+    marks=frozenset({"stage", "runtime_before", "scenarios[].baseline", "scenarios[].trial"}),
     own={
         "status": Text,
         "executed_by": Text,
@@ -69,7 +71,5 @@ PLAIN = Plain(
 )
 FORM = Form(PLAIN, FailureArtifact)
 
-DeclaredInjection: TypeAlias = Any
-"""A whole document in its form; every field of it and below may be None."""
-
 DeclaredScenario: TypeAlias = Any
+"""`stressproof.evidence.failure.Scenario`, every field of it optional."""

@@ -203,7 +203,7 @@ def distinct(case: FailureCase, judgement: Judgement) -> None:
 )
 def result_tails(case: FailureCase, judgement: Judgement) -> None:
     """Where output is kept, a passed scenario shows no failure and not only skipped tests."""
-    if case.is_schema_2:
+    if case.is_full:
         judgement.skip("failure.recomputed judges the operations themselves")
         return
     for place, scenario in enumerate(case.scenarios):

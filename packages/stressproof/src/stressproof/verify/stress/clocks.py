@@ -3,9 +3,10 @@
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import WorkloadRecord
+from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
-from stressproof.verify.stress.case import UNSOUND, StressCase, instant
+from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."

@@ -6,7 +6,7 @@ The forms follow from `stressproof.evidence.stress`; only what differs stands he
 from typing import Any, TypeAlias
 
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import StressArtifact, Text
+from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact, Text
 from stressproof.verify.lenient_decoder import Form, Plain
 
 _REQUIRED = {
@@ -90,18 +90,27 @@ _OWN: dict[str, Any] = {
 
 PLAIN = Plain(
     schema=StressArtifact,
+    version=SCHEMA_VERSION,
     full_only=_FULL_ONLY,
+    marks=frozenset(
+        {
+            "target",
+            "workload",
+            "generator",
+            "measurements",
+            "runtime.before",
+            "runs[].endpoints",
+            "runs[].generator",
+        }
+    ),
     own=_OWN,
     nullable=frozenset({"runtime.health_status_code", "runtime.status", "runtime.probe_error"}),
     required=_REQUIRED,
 )
 FORM = Form(PLAIN, StressArtifact)
 
-Declared: TypeAlias = Any
-"""A whole document in its form; every field of it and below may be None."""
-
 Figures: TypeAlias = Any
-"""`stressproof.evidence.stress.Results`, likewise."""
+"""`stressproof.evidence.stress.Results`, every field of it optional."""
 
 DeclaredRun: TypeAlias = Any
 DeclaredCheck: TypeAlias = Any

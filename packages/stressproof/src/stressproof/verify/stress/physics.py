@@ -74,7 +74,7 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
 def littles_law(case: StressCase, judgement: Judgement) -> None:
     """Users who wait one answer at a time cannot wait longer in sum than they were there."""
     users = case.declared.concurrent_users
-    if case.is_schema_2:
+    if case.is_full:
         judgement.skip("stress.concurrency judges it from the measurements")
         return
     if users is None:

@@ -3,7 +3,6 @@
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.document import RECAPTURE
-from stressproof.verify.subject import judge_clean, judge_commit
 
 _HEALTHY = 200
 
@@ -90,26 +89,4 @@ def probe(case: StressCase, judgement: Judgement) -> None:
         )
 
 
-@rule(
-    "stress.commit",
-    clause="gate.md, Which build",
-    title="The evidence is about the commit that is promoted",
-    remedy="Capture on the commit to be released.",
-)
-def commit(case: StressCase, judgement: Judgement) -> None:
-    """``subject.git_commit`` is one of the expected commits."""
-    judge_commit(case.declared.subject, case.requirements.expected_commits, judgement)
-
-
-@rule(
-    "stress.clean",
-    clause="gate.md, Which build",
-    title="The build was the commit, without local changes",
-    remedy="Commit or stash the changes, then capture again.",
-)
-def clean(case: StressCase, judgement: Judgement) -> None:
-    """``subject.git_dirty`` is false where a commit is expected."""
-    judge_clean(case.declared.subject, case.requirements.expected_commits, judgement)
-
-
-RULES = (legacy, engine, engine_source, probe, commit, clean)
+RULES = (legacy, engine, engine_source, probe)

@@ -6,6 +6,7 @@ from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import is_answered
 from stressproof.evidence.stress import StressArtifact
+from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
     DATABASE,
@@ -17,7 +18,7 @@ from stressproof.verify.probes import (
     judge_unsafe,
 )
 from stressproof.verify.rule import Judgement, prose, rule
-from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _NO_ARTIFACT = "no well-formed schema-2 artifact"

@@ -2,9 +2,10 @@
 
 import itertools
 
-from stressproof.verify.instants import SECOND_US, judge_age, judge_future, parse_instant
+from stressproof.verify.case import instant
+from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
-from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.document import RECAPTURE
 
 _NOT_BY_HAND = "Times are written by the capture; capture again instead of editing them."
@@ -33,30 +34,6 @@ def timestamps(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 parse_instant(text) is not None, where, text, prose("2026-02-25T10:00:00+00:00")
             )
-
-
-@rule(
-    "stress.future",
-    clause="protocol 4; gate.md, Age",
-    title="The evidence was not captured in the future",
-    remedy="Set both clocks by NTP, then capture again.",
-)
-def future(case: StressCase, judgement: Judgement) -> None:
-    """``captured_at`` is at most the allowed skew ahead of the verifier's clock."""
-    skew = case.requirements.future_skew_seconds
-    judge_future(case.declared.captured_at, skew, case.now_us, judgement)
-
-
-@rule(
-    "stress.age",
-    clause="protocol, The enterprise gate; gate.md, Age",
-    title="The evidence is recent enough",
-    remedy=RECAPTURE,
-)
-def age(case: StressCase, judgement: Judgement) -> None:
-    """``captured_at`` lies at most the asked hours before the verifier's clock."""
-    limit_hours = case.requirements.max_artifact_age_hours
-    judge_age(case.declared.captured_at, limit_hours, case.now_us, judgement)
 
 
 @rule(
@@ -175,4 +152,4 @@ def ramp_and_timeout(case: StressCase) -> tuple[int, float]:
     )
 
 
-RULES = (timestamps, future, age, run_index, run_spacing, capture_window)
+RULES = (timestamps, run_index, run_spacing, capture_window)
