@@ -21,6 +21,8 @@ from stressproof.cli.run import run
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
 from stressproof.report.verdicts import FORMATS, NOT_RELEASE
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.stress.verifier import STRESS
 
 pytestmark = pytest.mark.gate
 
@@ -30,8 +32,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def the_time_of_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """The corpus has its own today."""
-    for module in (verify_stress, verify_failure):
-        monkeypatch.setattr(module, "now_us", lambda: honest.NOW_US)
+    monkeypatch.setattr(verify_common, "now_us", lambda: honest.NOW_US)
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_junit_has_a_case_for_every_rule(
     stress(write(data), "--format", "junit")
     suite = ET.fromstring(capsys.readouterr().out)  # noqa: S314  # our own output
     cases = suite.findall("testcase")
-    assert len(cases) == int(suite.get("tests", "0")) == len(verify_stress.RULES)
+    assert len(cases) == int(suite.get("tests", "0")) == len(STRESS.rules)
     assert len(suite.findall("testcase/failure")) == int(suite.get("failures", "0")) > 0
     assert len(suite.findall("testcase/error")) == int(suite.get("errors", "0")) == 1
     assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped", "0")) > 0
@@ -347,9 +348,9 @@ def test_a_decision_that_cannot_be_written_is_an_output_error(
 def test_explain_lists_every_rule_without_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The rules can be read before anything is judged."""
     for command, rules in (
-        (verify_stress.command, verify_stress.RULES),
-        (verify_failure.command, verify_failure.RULES),
-        (verify.command, (*verify_stress.RULES, *verify_failure.RULES)),
+        (verify_stress.command, STRESS.rules),
+        (verify_failure.command, FAILURE.rules),
+        (verify.command, (*STRESS.rules, *FAILURE.rules)),
     ):
         assert run(command, "verify", ["--explain"]) == Exit.PASS
         out = capsys.readouterr().out

@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from stressproof.config.failure_requirements import FailureRequirements, loosened
+from stressproof.suite import Suite
 from stressproof.verify.failure import document, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase, references_of
 from stressproof.verify.kind import EvidenceKind
@@ -29,11 +33,20 @@ def _figures(case: FailureCase) -> list[Figure]:
     ]
 
 
+def _requirements(suite: Suite, profile: str) -> FailureRequirements:
+    """Return what a suite asks, of evidence of another profile where one is named."""
+    floor = suite.failure_requirements()
+    return msgspec.structs.replace(floor, profile=profile) if profile else floor
+
+
 FAILURE = EvidenceKind(
     name="failure",
     case=FailureCase,
     rules=RULES,
     figures=_figures,
+    requirements=_requirements,
+    offered=lambda suite: suite.failure is not None,
+    loosened=loosened,
     references=references_of,
 )
 verify = FAILURE.verify
