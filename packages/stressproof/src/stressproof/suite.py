@@ -121,6 +121,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
+        fault_limits: What the faults are not, as sentences, wherever their results are shown.
+        unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
         documentation: Where the variables and limits are explained, for hints.
     """
@@ -134,6 +136,8 @@ class Suite(Struct, frozen=True, kw_only=True):
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
+    fault_limits: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = {}
     demo: str = ""
     documentation: str = ""
 
