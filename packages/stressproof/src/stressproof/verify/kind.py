@@ -12,6 +12,7 @@ from stressproof.evidence.reading import (
     read_document,
 )
 from stressproof.exits import Exit
+from stressproof.suite import Suite
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Rule
@@ -77,7 +78,7 @@ def no_references(data: Mapping[str, Any]) -> list[str]:
     return []
 
 
-class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
+class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
     """One kind of evidence.
 
     Attributes:
@@ -85,6 +86,9 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
         case: What its rules judge.
         rules: All of them, in the order in which a person would look.
         figures: Returns what a reader wants to know first.
+        requirements: Returns what a suite asks of it, of a profile where one is named.
+        offered: Returns whether a suite asks for such evidence at all.
+        loosened: Returns what is asked less of than a floor, one line each.
         references: Returns the references of a document that lead out of it.
     """
 
@@ -92,6 +96,9 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
     case: type[CaseT]
     rules: Sequence[Rule[CaseT]]
     figures: Callable[[CaseT], list[Figure]]
+    requirements: Callable[[Suite, str], Any]
+    offered: Callable[[Suite], bool]
+    loosened: Callable[[Any, Any], list[str]]
     references: Callable[[Mapping[str, Any]], list[str]] = no_references
 
     def evidence(
