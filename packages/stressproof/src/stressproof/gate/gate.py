@@ -10,7 +10,7 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
-from stressproof.gate.evidence import LoadedEvidence, judge, now_us, read_halves
+from stressproof.gate.evidence import judge, read_evidence
 from stressproof.gate.objectives import read_objectives
 from stressproof.gate.project import read_steps
 from stressproof.gate.request import GateRequest
@@ -24,6 +24,8 @@ from stressproof.gate.step_runner import (
     without_tool,
 )
 from stressproof.objectives.steps import Step
+from stressproof.verify.instants import now_us
+from stressproof.verify.kind import Evidence
 from stressproof.verify.rule import Result
 from stressproof.verify.verdict import Verdict
 
@@ -36,13 +38,13 @@ class Judged(Struct, frozen=True, kw_only=True):
 
     Attributes:
         checkout: What is checked out.
-        readings: What was read of each half.
+        evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
     """
 
     checkout: Checkout
-    readings: list[LoadedEvidence]
+    evidence: list[Evidence]
     verdicts: list[Verdict]
     checks: list[Result]
 
@@ -69,26 +71,26 @@ def refuse_to_nest(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
-    """Read both halves and judge them, every reason of either kept.
+    """Read all evidence and judge it, every reason kept.
 
     Args:
         asked: What the gate asks.
         folder: Where the gate runs; paths are relative to the working directory.
     """
     checkout = read_checkout(folder, named=asked.named_files)
-    readings = read_halves(asked, Path(checkout.root))
-    commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
+    evidence = read_evidence(asked, Path(checkout.root))
+    commits = same_builds(checkout, (each.claimed_commit for each in evidence))
     at_us = now_us()
-    verdicts = [judge(reading, asked, commits, at_us) for reading in readings]
+    verdicts = [judge(each, asked, commits, at_us) for each in evidence]
     case = GateCase(
         asked=asked,
         checkout=checkout,
-        readings=readings,
+        evidence=evidence,
         objectives=read_objectives(Path(checkout.root)),
     )
     return Judged(
         checkout=checkout,
-        readings=readings,
+        evidence=evidence,
         verdicts=verdicts,
         checks=[each.apply(case) for each in BEFORE_STEPS],
     )
@@ -171,7 +173,7 @@ def _run_or_say_why_not(
 def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     """Judge whether evidence and checkout are what they were before the quality steps."""
     after = read_checkout(folder, named=asked.named_files)
-    now = read_halves(asked, Path(judged.checkout.root))
+    now = read_evidence(asked, Path(judged.checkout.root))
     return unchanged.apply(
-        PostRunState(before=judged.checkout, after=after, judged=judged.readings, now=now)
+        PostRunState(before=judged.checkout, after=after, judged=judged.evidence, now=now)
     )
