@@ -487,13 +487,18 @@ SPINE = (
 )
 
 
-def test_a_verification_imports_nothing_it_should_not(write: Callable[..., Path]) -> None:
-    """After a verification neither an event loop nor a client nor a web framework is loaded."""
-    path = write(base("full"))
+@pytest.mark.parametrize(
+    ("verifier", "name"), [("verify_stress", "full"), ("verify_failure", "injection")]
+)
+def test_a_verification_imports_nothing_it_should_not(
+    write: Callable[..., Path], verifier: str, name: str
+) -> None:
+    """Neither an event loop, a client, a web framework nor a database driver is loaded."""
+    path = write(base(name))
     program = (
         "import sys\n"
         "from stressproof.cli.run import run\n"
-        "from stressproof.cli.verify_stress import command\n"
+        f"from stressproof.cli.{verifier} import command\n"
         f"run(command, 'v', ['--evidence-path', {str(path)!r}], suite={SUITE_PATH!r})\n"
         f"print(*sorted(set({SPINE!r}) & set(sys.modules)), file=sys.stderr)\n"
     )
@@ -504,6 +509,24 @@ def test_a_verification_imports_nothing_it_should_not(write: Callable[..., Path]
         env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
     )
     assert ended.stderr.decode().split() == []
+
+
+def test_a_verdict_on_failure_evidence_needs_no_docstrings(write: Callable[..., Path]) -> None:
+    """Titles of checks are data: without docstrings (``-OO``) the same rules find the same."""
+    path = write(base("injection"))
+    script = str(SCRIPTS / "verify_enforcement_failure_injection_evidence.py")
+    blocking = []
+    for flags in ([], ["-OO"]):
+        ended = subprocess.run(
+            [sys.executable, *flags, script, "--evidence-path", str(path), "--format", "json"],
+            check=False,
+            capture_output=True,
+        )
+        assert ended.returncode == Exit.INCONCLUSIVE, ended.stderr
+        results = json.loads(ended.stdout)["results"]
+        blocking.append([one["rule"] for one in results if one["outcome"] != "pass"])
+    assert blocking[0] == blocking[1]
+    assert "failure.recomputed" not in blocking[0]
 
 
 @pytest.mark.parametrize(

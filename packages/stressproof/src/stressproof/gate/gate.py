@@ -6,13 +6,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.config.compile import Project, load_project
+from stressproof.config.steps import Step
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import judge, read_evidence
-from stressproof.gate.objectives import read_objectives
-from stressproof.gate.project import read_steps
+from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
 from stressproof.gate.step_environment import NESTING_MARKER
@@ -23,7 +24,6 @@ from stressproof.gate.step_runner import (
     run_steps,
     without_tool,
 )
-from stressproof.objectives.steps import Step
 from stressproof.verify.instants import now_us
 from stressproof.verify.kind import Evidence
 from stressproof.verify.rule import Result
@@ -37,12 +37,14 @@ class Judged(Struct, frozen=True, kw_only=True):
     """The evidence steps of a gate, done.
 
     Attributes:
+        project: What its file says.
         checkout: What is checked out.
         evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
     """
 
+    project: Project
     checkout: Checkout
     evidence: list[Evidence]
     verdicts: list[Verdict]
@@ -78,6 +80,7 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         folder: Where the gate runs; paths are relative to the working directory.
     """
     checkout = read_checkout(folder, named=asked.named_files)
+    project = load_project(Path(checkout.root))
     evidence = read_evidence(asked, Path(checkout.root))
     commits = same_builds(checkout, (each.claimed_commit for each in evidence))
     at_us = now_us()
@@ -86,9 +89,10 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         asked=asked,
         checkout=checkout,
         evidence=evidence,
-        objectives=read_objectives(Path(checkout.root)),
+        objectives=project.objectives,
     )
     return Judged(
+        project=project,
         checkout=checkout,
         evidence=evidence,
         verdicts=verdicts,
@@ -134,7 +138,7 @@ def run_gate(
     """
     refuse_to_nest()
     judged = judge_evidence(asked, folder)
-    steps = read_steps(Path(judged.checkout.root))
+    steps = steps_of(judged.project)
     on_judged(judged)
     reports = _run_or_say_why_not(steps, asked, judged, on_line)
     checks = list(judged.checks)

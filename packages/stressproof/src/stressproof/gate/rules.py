@@ -1,7 +1,7 @@
 """What a gate itself demands, beside what the verifiers demand of evidence."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,15 +11,13 @@ from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.objectives import answers
 from stressproof.gate.request import GateRequest
+from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
 from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kind import Evidence, EvidenceKind
 from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Rule, prose, rule
 from stressproof.verify.stress.verifier import STRESS
-
-if TYPE_CHECKING:
-    from stressproof.objectives.compile import Objectives
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
@@ -33,13 +31,13 @@ class GateCase(Struct, frozen=True, kw_only=True):
         asked: What the gate asks.
         checkout: What is checked out.
         evidence: What was read of each path.
-        objectives: The project's own; None where it has none.
+        objectives: The project's own.
     """
 
     asked: GateRequest
     checkout: Checkout
     evidence: Sequence[Evidence]
-    objectives: "Objectives | None" = None
+    objectives: Objectives = Objectives()
 
 
 def _judge_path(case: GateCase, kind: EvidenceKind[Any], judgement: Judgement) -> None:
@@ -167,7 +165,7 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
 )
 def objectives(case: GateCase, judgement: Judgement) -> None:
     """Each threshold and service level objective, recomputed from the measurements carried."""
-    if case.objectives is None:
+    if not (case.objectives.thresholds or case.objectives.slos):
         judgement.skip("the project has no stressproof.toml with objectives")
         return
     if not case.asked.of(STRESS).path:

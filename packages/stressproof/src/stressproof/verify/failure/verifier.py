@@ -6,7 +6,7 @@ import msgspec
 
 from stressproof.config.failure_requirements import FailureRequirements, loosened
 from stressproof.suite import Suite
-from stressproof.verify.failure import document, scenarios, stage, trials
+from stressproof.verify.failure import document, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase, references_of
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
@@ -16,7 +16,7 @@ RULES: Sequence[Rule[FailureCase]] = (
     *document.RULES,
     *scenarios.RULES,
     *trials.RULES,
-    *stage.RULES,
+    *testbed.RULES,
 )
 """In the order in which a person would look."""
 
