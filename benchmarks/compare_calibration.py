@@ -31,13 +31,15 @@ from multiprocessing.connection import Connection
 
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import WorkloadEndpoint
-from stressproof.load.executors import ConstantVus
 from stressproof.load.run import run_round
-from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import ConstantVus
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
 SERVICE_MS = 20.0

@@ -12,11 +12,13 @@ import msgspec
 
 from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.measurements import Measurements
-from stressproof.load.executors import ConstantArrivalRate, ConstantVus, Executor
 from stressproof.load.run import run_round
 from stressproof.load.self_monitor import peak_rss_bytes
-from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, P999_PPM, Histogram
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, Executor
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 S = 1_000_000
 

@@ -4,5 +4,7 @@ from stressproof.cli.fast_exit import run_briefly
 
 if __name__ == "__main__":
     run_briefly(
-        "stressproof.cli.verify_failure", "verify_enforcement_failure_injection_evidence.py"
+        "stressproof.cli.verify_failure",
+        "verify_enforcement_failure_injection_evidence.py",
+        suite="enforcement_suite.suite:SUITE",
     )

@@ -7,7 +7,7 @@ from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
 
 from stressproof.exits import Exit
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -6,7 +6,7 @@ from forgeries.corpus import base
 from forgeries.judging import judge
 
 from stressproof.evidence.encoding import encode
-from stressproof.verify.rule import Outcome
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

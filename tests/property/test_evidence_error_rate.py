@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stressproof.evidence.derive import error_rate_percent, errors_within
+from stressproof.evidence.limits import error_rate_percent, errors_within
 
 pytestmark = pytest.mark.gate
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stressproof.load.pacers import RatePacer, UserPacer, constant, ramp_up, share
+from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up, share
 
 pytestmark = pytest.mark.gate
 

@@ -21,7 +21,7 @@ from stressproof.objectives.comparison import (
     compare_rounds,
     rounds_needed,
 )
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -10,11 +10,11 @@ from stressproof.evidence.derive import evaluate_round, run_results
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
 from stressproof.evidence.stress import Thresholds
 from stressproof.measure.histogram import Histogram
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.objectives.selection import Endpoint
 from stressproof.objectives.thresholds import EvaluationContext, evaluate
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -21,12 +21,12 @@ from stressproof.objectives.expression import (
     Selector,
     Threshold,
 )
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_duration_us, parse_expression, parse_threshold
 from stressproof.objectives.selection import Endpoint
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.syntax import ExpressionError
 from stressproof.objectives.thresholds import EvaluationContext, Evaluator, evaluate
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Outcome, show
+from stressproof.verify.rule import show
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
@@ -51,8 +51,8 @@ def verdicts(data: dict[str, Any]) -> list[Verdict]:
     """Both verifiers on one object."""
     document = Document(data, "0" * 64, 1, "x")
     return [
-        stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(document, FailureRequirements(), NOW_US, files={}),
+        stress_verifier.verify(document, SUITE.stress_requirements().for_gate(), NOW_US),
+        failure_verifier.verify(document, SUITE.failure_requirements(), NOW_US, files={}),
     ]
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enforcement_suite.suite import SUITE
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
-from stressproof.verify.rule import Outcome
-from stressproof.verify.stress.declared import Figures
+from stressproof.outcome import Outcome
 from stressproof.verify.stress.physics import average_possible, least_waiting
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
@@ -20,7 +20,6 @@ from forgeries.honest import NOW_US
 
 from stressproof.evidence.reading import Document
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 
 pytestmark = pytest.mark.gate
 
@@ -30,7 +29,7 @@ samples = st.lists(st.integers(1, 10**8), min_size=1, max_size=300)
 def _case(results: dict[str, float | int]) -> StressCase:
     data = base("plain")
     data["runs"][0]["results"].update(results)
-    return StressCase(Document(data, "0" * 64, 1, "x"), Requirements(), NOW_US)
+    return StressCase(Document(data, "0" * 64, 1, "x"), SUITE.stress_requirements(), NOW_US)
 
 
 def _first(case: StressCase) -> list[str]:
@@ -56,8 +55,8 @@ def test_figures_of_a_histogram_are_possible(values_us: list[int]) -> None:
         "max_response_time": max(values_us) / 1e6,
     }
     assert _first(_case(results)) == []
-    figures = Figures(**{**results, "avg_response_time": None})
-    waited = least_waiting(figures)
+    declared = _case({**results, "avg_response_time": None}).declared
+    waited = least_waiting(declared.runs[0].results)
     assert waited is not None
     assert waited <= sum(values_us) / 1e6 * (1 + 1e-9)
 

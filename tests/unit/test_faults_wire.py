@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stressproof.faults.wire import Commit, Session
+from stressproof.faults.proxy.wire import Commit, Session
 
 pytestmark = pytest.mark.gate
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stressproof.errors import UsageError
-from stressproof.load.checks import Check
+from stressproof.workload.checks import Check
 
 pytestmark = pytest.mark.gate
 

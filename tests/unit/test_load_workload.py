@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from stressproof.errors import UsageError
-from stressproof.load.executors import (
+from stressproof.load.requests import UniqueValues, prepare
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     Executor,
@@ -18,9 +20,10 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
-from stressproof.load.redaction import Redactor
-from stressproof.load.requests import UniqueValues, plans, weighted_order
-from stressproof.load.workload import Endpoint, Origin, Target, Workload, origin_of
+from stressproof.workload.order import WeightedOrder, _words
+from stressproof.workload.redaction import Redactor
+from stressproof.workload.target import Origin, Target, origin_of
+from stressproof.workload.workload import Workload
 
 pytestmark = pytest.mark.gate
 
@@ -42,7 +45,7 @@ def workload(*endpoints: Endpoint, url: str = "http://h:1", **settings: Any) -> 
 
 def rendered(endpoint: Endpoint, url: str = "http://h:1", count: int = 1) -> list[bytes]:
     """Return the first requests of an endpoint."""
-    (plan,) = plans(workload(endpoint, url=url), UniqueValues(0, 1))
+    (plan,) = prepare(workload(endpoint, url=url), UniqueValues(0, 1))
     return [next(plan.requests) for _ in range(count)]
 
 
@@ -117,7 +120,7 @@ def test_every_executor_says_what_evidence_asks() -> None:
         lambda: Target("http://h/?q=1"),
         lambda: Target("http://user:secret@h"),
         lambda: Target("http://h", {"A": "\n"}),
-        lambda: plans(
+        lambda: prepare(
             workload(Endpoint("/", "GET", "/", headers={"A": "{{uid}}"})), UniqueValues(0, 1)
         ),
     ],
@@ -193,14 +196,35 @@ def test_a_post_without_a_body_says_so() -> None:
 def test_weights_are_exact_and_seeds_repeat() -> None:
     """Each whole run through the weights holds every endpoint by its weight, in a seed's order."""
     weights = [6, 2, 4]
-    endpoints = [Endpoint(f"/{n}", "GET", "/", weight=n) for n in weights]
-    prepared = plans(workload(*endpoints), UniqueValues(0, 1))
-    first = [plan.index for plan in islice(weighted_order(prepared, weights, 7), 6000)]
-    again = [plan.index for plan in islice(weighted_order(prepared, weights, 7), 6000)]
-    other = [plan.index for plan in islice(weighted_order(prepared, weights, 8), 6000)]
+    first = list(islice(WeightedOrder(weights, 7), 6000))
+    again = list(islice(WeightedOrder(weights, 7), 6000))
+    other = list(islice(WeightedOrder(weights, 8), 6000))
     assert first == again != other
     for at in range(0, 1020, 6):
         assert Counter(first[at : at + 6]) == {0: 3, 1: 1, 2: 2}
+
+
+@pytest.mark.parametrize("requests", [0, 1, 7, 1019, 1020, 1021, 5000])
+def test_counts_follow_from_seed_and_weights(requests: int) -> None:
+    """How many requests each endpoint gets is known without sending any."""
+    order = WeightedOrder([6, 2, 4, 1], 2**70 + 3)
+    taken = Counter(islice(order, requests))
+    assert order.counts(requests) == [taken[at] for at in range(4)]
+
+
+def test_random_words_are_the_published_ones() -> None:
+    """The generator agrees with the reference values that circulate for SplitMix64."""
+    assert list(islice(_words(1234567), 3)) == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+    ]
+
+
+def test_an_order_is_the_same_everywhere_and_for_ever() -> None:
+    """A seed's order is pinned: evidence made by one Python is computed again by another."""
+    first = list(islice(WeightedOrder([3, 2, 1], 42), 18))
+    assert first == [1, 1, 0, 0, 2, 0, 0, 0, 1, 2, 0, 1, 2, 0, 0, 1, 0, 1]
 
 
 def test_nothing_fresh_comes_twice() -> None:

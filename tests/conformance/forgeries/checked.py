@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from forgeries import boundaries, failure_full
 from forgeries.honest_variants import BOUND, GATE
 
+from stressproof.evidence.level import Level
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
-from stressproof.verify.rule import Level
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 # Its bases are used here by name.

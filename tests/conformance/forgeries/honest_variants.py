@@ -13,6 +13,8 @@ from forgeries import honest, honest_failure
 from forgeries.corpus import Honest, base, put
 from forgeries.honest import COMMIT, ENDPOINTS, NOW, PREFIX, Plan
 
+from enforcement_suite.scenarios import SCENARIOS
+
 PLANS: dict[str, Plan] = {
     "as usual": Plan(),
     "another seed": Plan(seed=99),
@@ -299,6 +301,21 @@ def _unknown_end(data: dict[str, Any]) -> None:
     data["target"]["counters"][1]["after"] += 1
 
 
+def named_with_method(data: dict[str, Any]) -> None:
+    """As a capture writes it whose endpoints are named ``GET /x``."""
+    data["endpoints"] = [f"GET {path}" for path in data["endpoints"]]
+    for check in data["preflight"]["checks"]:
+        check["endpoint"] = f"GET {check['endpoint']}"
+    for each in data.get("workload", {}).get("endpoints", []):
+        each["name"] = f"GET {each['path']}"
+    for one in (one for run in data["runs"] for one in run.get("endpoints", [])):
+        one["endpoint"] = f"GET {one['endpoint']}"
+    for pair in data.get("target", {}).get("counters", []):
+        pair["endpoint"] = f"GET {pair['endpoint']}"
+
+
+variant("endpoints named with their method", "plain", named_with_method)
+variant("endpoints named with their method, at a gate", "full", named_with_method, GATE)
 variant("everything that a gate asks", "full", as_it_is, GATE)
 variant("bound to an ancestor", "full", as_it_is, BOUND)
 for _name, _edit in {
@@ -326,6 +343,7 @@ for _name, _edit in {
         )
         for place, each in enumerate(data["workload"]["endpoints"])
     ],
+    "endpoints named with their method throughout": named_with_method,
     "unsafe, where that is only recorded": lambda data: data["runtime"].update(unsafe=["x"]),
     "a restart of nothing": lambda data: data["target"]["after"].update(workers=3),
     "a counter that includes a request of unknown end": _unknown_end,
@@ -426,7 +444,7 @@ for _name, _edit in {
     failure_variant(_name, _edit)
 failure_variant("bound to its commit", as_it_is, {"expected_commits": (COMMIT,)})
 
-FOUR = ("FI-001", "FI-002", "FI-003", "FI-004")
+FOUR = SCENARIOS[:4]
 
 
 def _four(data: dict[str, Any]) -> None:

@@ -6,13 +6,12 @@ from typing import Any
 import msgspec
 from forgeries.honest import NOW_US
 
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread
 
 
@@ -34,9 +33,9 @@ def judge(
         return unread(kind, unreadable, path="x", required_level=Level.DECLARED, now_us=now_us)
     document = Document(data, digest, len(raw), "x")
     if kind == "failure":
-        failure = msgspec.structs.replace(FailureRequirements(), **_typed(asked))
+        failure = msgspec.structs.replace(SUITE.failure_requirements(), **_typed(asked))
         return failure_verifier.verify(document, failure, now_us, files=files or {})
-    stress = msgspec.structs.replace(Requirements(), **_typed(asked))
+    stress = msgspec.structs.replace(SUITE.stress_requirements(), **_typed(asked))
     return stress_verifier.verify(document, stress, now_us)
 
 

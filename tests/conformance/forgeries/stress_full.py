@@ -369,6 +369,8 @@ for path, value in (
     ("workload.endpoints.6.check", None),
     ("workload.endpoints.6.method", "HEAD"),
     ("workload.endpoints.1.name", "/api/v1/enforcement/ledger?limit=50"),
+    ("workload.endpoints.1.name", "POST /api/v1/enforcement/policies"),
+    ("workload.endpoints.1.name", "GET /api/v1/enforcement/ledger?limit=50"),
     ("workload.endpoints.1.weight", 0),
 ):
     corpus.set_(f"full: {path} = {value!r}", "full", DEFINITIONS, path, value)

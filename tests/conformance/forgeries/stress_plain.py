@@ -348,6 +348,17 @@ corpus.set_(
 corpus.set_(
     "an endpoint twice", "plain", "stress.endpoints", "endpoints.0", "/api/v1/enforcement/budgets"
 )
+for name, listed in {
+    "an endpoint twice, once with its method": "GET /api/v1/enforcement/policies",
+    "a required endpoint posted to": None,
+}.items():
+    corpus.set_(
+        name,
+        "plain",
+        "stress.endpoints",
+        "endpoints.2" if listed else "endpoints.1",
+        listed or "POST /api/v1/enforcement/policies",
+    )
 
 # Counts and figures.
 COUNTS = "stress.counts"

@@ -2,15 +2,15 @@
 
 import hashlib
 
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, UnreadableEvidenceError
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.report.verdicts import FORMATS, render
 from stressproof.verify.failure import verifier as failure_verifier
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome
 from stressproof.verify.stress import verifier as stress_verifier
-from stressproof.verify.stress.requirements import Requirements
 from stressproof.verify.verdict import Verdict, unread
 
 NOW_US = 1_772_020_800_000_000
@@ -31,9 +31,11 @@ def verdicts(raw: bytes) -> list[Verdict]:
         ]
     document = Document(data, digest, len(raw), "x")
     return [
-        stress_verifier.verify(document, Requirements(), NOW_US),
-        stress_verifier.verify(document, Requirements().for_gate(), NOW_US),
-        failure_verifier.verify(document, FailureRequirements().for_gate(), NOW_US, files={}),
+        stress_verifier.verify(document, SUITE.stress_requirements(), NOW_US),
+        stress_verifier.verify(document, SUITE.stress_requirements().for_gate(), NOW_US),
+        failure_verifier.verify(
+            document, SUITE.failure_requirements().for_gate(), NOW_US, files={}
+        ),
     ]
 
 

@@ -21,16 +21,17 @@ from forgeries.corpus import base
 from forgeries.honest_variants import VARIANTS
 from mutation.mutants import Mutant
 
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.json_text import MalformedJson, parse_object
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit, strongest
+from stressproof.outcome import Outcome
 from stressproof.verify.failure import verifier as failure_verifier
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level, Outcome, Rule, Severity
+from stressproof.verify.rule import Rule, Severity
 from stressproof.verify.stress import verifier as stress_verifier
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
 
 LISTED = Path(__file__).parents[1] / "surviving_mutants.txt"
 
@@ -62,9 +63,11 @@ def _typed(asked: dict[str, Any]) -> dict[str, Any]:
 def _case(raw: bytes, kind: str, asked: dict[str, Any], now_us: int) -> Any:
     document = Document(parse_object(raw), hashlib.sha256(raw).hexdigest(), len(raw), "x")
     if kind == "failure":
-        wanted = msgspec.structs.replace(FailureRequirements(), **_typed(asked))
-        return FailureCase(document, wanted, {}, now_us)
-    return StressCase(document, msgspec.structs.replace(Requirements(), **_typed(asked)), now_us)
+        wanted = msgspec.structs.replace(SUITE.failure_requirements(), **_typed(asked))
+        return FailureCase(document, wanted, now_us)
+    return StressCase(
+        document, msgspec.structs.replace(SUITE.stress_requirements(), **_typed(asked)), now_us
+    )
 
 
 _RULES: dict[str, tuple[Rule[Any], ...]] = {

@@ -8,9 +8,9 @@ import pytest
 from disposable_postgres import PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.proxy_faults import ProxyFault
-from stressproof.faults.proxy_process import ProxyProcess
-from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit, Latency, Slicer
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Latency, Slicer
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_encrypted_conversation_is_told_not_guessed(postgres: PostgresServer) ->
         with through(proxy, postgres, extra="&sslmode=prefer") as connection:
             connection.execute("INSERT INTO effect VALUES (1000, '')")
         counters = proxy.state()["counters"]
-        assert (counters["commits_seen"], counters["opaque_pairs"]) == (1, 0)
+        assert (counters["commits_seen"], counters["opaque_links"]) == (1, 0)
 
 
 def test_cut_of_a_plain_proxy_is_refused(postgres: PostgresServer, active: ActiveFaults) -> None:

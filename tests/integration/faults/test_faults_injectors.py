@@ -17,21 +17,21 @@ import pytest
 from disposable_postgres import PostgresServer
 from disposable_postgres.processes import state_of
 from stressproof.errors import RunError, UsageError
-from stressproof.evidence.judging import took_effect
+from stressproof.failures.conclusions import took_effect
 from stressproof.faults.active import ActiveFaults, default_path
-from stressproof.faults.database_faults import (
+from stressproof.faults.disposable import require_disposable
+from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.database import (
     FreezePostgres,
     HoldLock,
     KillPostgres,
     TerminateBackends,
 )
-from stressproof.faults.disposable import require_disposable
-from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.service import KillWorker
 from stressproof.faults.processes import ProcessRef, lives, refer, wait_for, workers_of
-from stressproof.faults.proxy_faults import ProxyFault, ResetStorm
-from stressproof.faults.proxy_process import ProxyProcess
-from stressproof.faults.service_faults import KillWorker
-from stressproof.faults.toxics import Down, Latency, Timeout
+from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.toxics import Down, Latency, Timeout
 
 HANG_S = 20.0
 

@@ -14,7 +14,7 @@ import pytest
 
 from disposable_postgres.processes import tree_of
 from stressproof.faults.processes import ProcessRef, lives, refer, wait_for
-from stressproof.faults.sockets import owner_of
+from stressproof.faults.proxy.sockets import owner_of
 
 ROOT = Path(__file__).parents[3]
 HANG_S = 60.0

@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 
 from stressproof.errors import RunError
-from stressproof.evidence.operations import COLUMNS, read
+from stressproof.failures.history import COLUMNS, read
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
-from stressproof.faults.client_faults import Flood, Race, Tamper
 from stressproof.faults.enforcement import failsafe_id, read_gate, read_settlement, read_status
+from stressproof.faults.injectors.client import Flood, Race, Tamper
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
@@ -89,7 +89,7 @@ def batch(paths: list[str]) -> list[Request]:
 
 def load(port: int, path: str = "/", *, rate: float = 20, timeout_s: float = 1.0) -> Load:
     """Return a load of plain requests."""
-    mix = [(1, lambda _: request(path))]
+    mix = [(1, lambda: request(path))]
     return Load("127.0.0.1", port, mix, rate_per_s=rate, seed=1, timeout_s=timeout_s)
 
 
@@ -210,7 +210,7 @@ def test_what_never_ends_stays_open(server: Callable[..., Server]) -> None:
 def test_mix_is_dealt_exactly(server: Callable[..., Server]) -> None:
     """Of every so many requests each kind has exactly its share."""
     running = server(lambda _, __: OK)
-    mix = [(3, lambda _: request("/a", kind="a")), (1, lambda _: request("/b", kind="b"))]
+    mix = [(3, lambda: request("/a", kind="a")), (1, lambda: request("/b", kind="b"))]
     one = Load("127.0.0.1", running.port, mix, rate_per_s=200, seed=3, timeout_s=5)
     one.start()
     time.sleep(0.6)
@@ -239,7 +239,7 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
     """A bug of ours in reading answers is no result; it stops the run with words."""
     running = server(lambda _, __: OK)
     bad = Request("x", "GET", "/", {}, b"", 0, lambda _: "no code")
-    mix = [(1, lambda _: bad)]
+    mix = [(1, lambda: bad)]
     one = Load("127.0.0.1", running.port, mix, rate_per_s=50, seed=1, timeout_s=1)
 
     def start_and_watch() -> None:
@@ -257,7 +257,7 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
 def test_race_is_witnessed_by_its_overlap(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
-    """Only what was sent and answered was on its way; the volley with the fewest decides."""
+    """Only what was sent and answered was on its way; the batch with the fewest decides."""
     named = OK.replace(b"\r\n\r\n", b"\r\nx-served-by: worker-1\r\n\r\n")
     together = threading.Barrier(8)  # nobody is answered before all eight are there
 
@@ -277,9 +277,9 @@ def test_race_is_witnessed_by_its_overlap(
     [witness] = race.witnesses()
     assert (witness.during, witness.needs) == (0, 8)
     assert witness.detail == [
-        "volley 1: 8, answered by worker-1 (8)",
-        "volley 2: 1, answered by worker-1 (1)",
-        "volley 3: 0, answered by nobody",
+        "batch 1: 8, answered by worker-1 (8)",
+        "batch 2: 1, answered by worker-1 (1)",
+        "batch 3: 0, answered by nobody",
     ]
 
 
@@ -305,7 +305,7 @@ def test_flood_is_witnessed_by_what_was_offered(
     running = server(lambda _, __: OK)
     one = load(running.port, "/calm", rate=1)
     one.start()
-    mix = [(1, lambda _: request("/flood", kind="flood"))]
+    mix = [(1, lambda: request("/flood", kind="flood"))]
     flood = Flood(one, "a tenant", mix, rate_per_s=200, limit=20, kind_sent="flood")
     flood.inject(active)
     deadline = time.monotonic() + HANG_S

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from stressproof.errors import RunError, UsageError
-from stressproof.faults.proxy_process import ProxyProcess
-from stressproof.faults.stream import QUEUE_LIMIT
-from stressproof.faults.toxics import (
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.stream import QUEUE_LIMIT
+from stressproof.faults.proxy.toxics import (
     Bandwidth,
     CutAfterCommit,
     Down,
@@ -206,10 +206,10 @@ def test_timeout_holds_a_reset_too(proxy: ProxyProcess, echo: Any) -> None:
     assert echo.wait_endings(1) == ["ConnectionResetError"]
 
 
-def test_reset_reaches_idle_pairs_on_both_ends_as_a_reset(proxy: ProxyProcess, echo: Any) -> None:
+def test_reset_reaches_idle_links_on_both_ends_as_a_reset(proxy: ProxyProcess, echo: Any) -> None:
     """Pooled connections that carry no data get RST, not FIN, and the server sees it as well."""
     clients = [connect(proxy) for _ in range(5)]
-    assert proxy.reset_pairs() == 5
+    assert proxy.reset_links() == 5
     for client in clients:
         with client, pytest.raises(ConnectionResetError):
             client.recv(1)
@@ -281,7 +281,7 @@ def test_every_hit_is_logged_with_its_time(proxy: ProxyProcess) -> None:
     began = time.monotonic_ns()
     with connect(proxy):
         switched = proxy.switch(Latency("upstream", latency_us=1000))
-        proxy.reset_pairs()
+        proxy.reset_links()
     events = proxy.events()
     assert [event["event"] for event in events] == ["open", "switch", "reset_peer", "reset"]
     assert [event["number"] for event in events] == [1, 2, 3, 4]
@@ -311,7 +311,7 @@ def test_proxy_ends_with_whoever_started_it() -> None:
     """A killed parent leaves no proxy behind."""
     program = (
         "import sys,time\n"
-        "from stressproof.faults.proxy_process import ProxyProcess\n"
+        "from stressproof.faults.proxy.process import ProxyProcess\n"
         "proxy = ProxyProcess(('127.0.0.1', 9)).start()\n"
         "print(proxy.pid, flush=True)\n"
         "time.sleep(60)\n"

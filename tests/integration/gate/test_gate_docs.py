@@ -12,15 +12,17 @@ import click
 import pytest
 import yaml
 
+from enforcement_suite.suite import STRESS_PREFIX, SUITE
 from release_project import REPOSITORY, ReleaseProject
 from stressproof.cli.run import run
+from stressproof.config.compile import load_project
 from stressproof.exits import Exit
-from stressproof.gate.environment import SETTINGS, STRESS_PREFIX, read_settings
+from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
-from stressproof.gate.project import read_steps
-from stressproof.gate.request import GateRequest, Half
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.request import plain_request
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
+from stressproof.verify import kinds
 
 OPS = REPOSITORY / "docs" / "ops"
 PAGES = ("enforcement_stress_evidence_protocol.md", "ci-example.md")
@@ -145,7 +147,7 @@ def test_every_command_of_the_pages_is_understood(
     for name, value in shown.variables.items():
         monkeypatch.setenv(name, value)
     command, arguments = shown.find()
-    code = run(command, shown.words[0], arguments)
+    code = run(command, shown.words[0], arguments, suite="enforcement_suite.suite:SUITE")
     out, err = capsys.readouterr()
     if shown.script == "run_enforcement_release_evidence_gate.py" or "confirm" in shown.words:
         # The failure artifact here carries no operations, and the decision accepts nothing.
@@ -164,9 +166,9 @@ def test_the_pages_show_what_the_protocol_shows() -> None:
     gate = shown["run_enterprise_tdd_gate.py"].variables
     assert len(gate) == 6
     assert all(name.startswith(STRESS_PREFIX) for name in gate)
-    asked = read_settings(gate, {})
-    assert asked.stress == GateRequest().stress
-    assert asked.stress_required
+    asked = read_settings(SUITE, gate, {})
+    assert asked.of(kinds.STRESS).requirements == plain_request(SUITE).of(kinds.STRESS).requirements
+    assert asked.of(kinds.STRESS).required
     one_pass = shown["run_enforcement_release_evidence_gate.py"].words
     assert one_pass[2:] == [
         *("--stress-evidence-path", STRESS),
@@ -183,10 +185,12 @@ def test_the_table_of_variables_is_the_gates_own() -> None:
     """Every setting stands on the page, in order, with the default that it has."""
     text = (OPS / PAGES[0]).read_text()
     rows = re.findall(r"^\| `(ENFORCEMENT_\w+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
-    assert [name for name, _, _ in rows] == [setting.variable for setting in SETTINGS]
-    plain = GateRequest()
+    assert [name for name, _, _ in rows] == [
+        setting.variable(SUITE.variables) for setting in SETTINGS
+    ]
+    plain = plain_request(SUITE)
     for setting, (_, _, unset) in zip(SETTINGS, rows, strict=True):
-        asked = plain.stress if setting.half is Half.STRESS else plain.failure
+        asked = plain.of(setting.kind).requirements
         if setting.field:
             default = getattr(asked, setting.field)
             assert type(default)(unset) == default
@@ -210,20 +214,23 @@ def test_the_steps_on_the_page_are_steps(tmp_path: Path) -> None:
     text = (OPS / PAGES[0]).read_text()
     (block,) = re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "stressproof.toml").write_text(block)
-    assert [step.name for step in read_steps(tmp_path)] == ["lint", "tests"]
+    assert [step.name for step in load_project(tmp_path).steps] == ["lint", "tests"]
 
 
 def test_the_workflow_sets_variables_that_the_gate_takes() -> None:
     """It demands both halves, with the protocol's own limits."""
     document = yaml.safe_load(WORKFLOW.read_text())
-    asked = read_settings(document["env"], {})
-    assert asked.stress_required
-    assert asked.failure_required
-    assert asked.stress_path
-    assert asked.failure_path
-    assert (asked.stress, asked.failure) == (GateRequest().stress, GateRequest().failure)
+    asked = read_settings(SUITE, document["env"], {})
+    assert asked.of(kinds.STRESS).required
+    assert asked.of(kinds.FAILURE).required
+    assert asked.of(kinds.STRESS).path
+    assert asked.of(kinds.FAILURE).path
+    assert (asked.of(kinds.STRESS).requirements, asked.of(kinds.FAILURE).requirements) == (
+        plain_request(SUITE).of(kinds.STRESS).requirements,
+        plain_request(SUITE).of(kinds.FAILURE).requirements,
+    )
     assert set(document["env"]) >= set(
-        {each.variable for each in SETTINGS if each.half is Half.STRESS}
+        {each.variable(SUITE.variables) for each in SETTINGS if each.kind is kinds.STRESS}
         - {STRESS_PREFIX + tail for tail in ("MAX_P95_SECONDS", "MAX_ERROR_RATE_PERCENT")}
         - {STRESS_PREFIX + "MIN_THROUGHPUT_RPS"}
     )

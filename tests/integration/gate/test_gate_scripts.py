@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from enforcement_suite.suite import STRESS_PREFIX
 from release_project import (
     ENTERPRISE,
     FAILURE,
@@ -22,8 +23,7 @@ from release_project import (
     clean_environment,
     honest,
 )
-from stressproof.gate.environment import STRESS_PREFIX
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 
 NOT_RELEASE = "NOT RELEASE EVIDENCE"
 NO_DECISION = "NOT A RELEASE DECISION"

@@ -17,10 +17,13 @@ from typing import Any
 
 import pytest
 
-from stressproof.load.executors import Executor, SharedIterations
 from stressproof.load.run import RoundResult, run_round
-from stressproof.load.workload import Endpoint, Target, Workload
 from stressproof.measure.histogram import Histogram
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import Executor, SharedIterations
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
+from tls_authorities import Authority
 
 JSON = b'{"parity_ok": true, "items": []}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(JSON), JSON)
@@ -234,6 +237,18 @@ class Bench:
         assert result.elapsed_us == pytest.approx(
             (result.ended_at - result.started_at).total_seconds() * 1e6, abs=2
         )
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """An authority whose certificate lies in a file."""
+    return Authority.make(tmp_path)
+
+
+@pytest.fixture
+def server_context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
+    """A server's side of TLS, for 127.0.0.1 and staging.example."""
+    return authority.server_context(tmp_path)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stressproof.load.executors import ConstantArrivalRate, ConstantVus, SharedIterations
-from stressproof.load.workload import Endpoint
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, SharedIterations
 
 S = 1_000_000
 JSON = b'{"parity_ok": true, "items": []}'

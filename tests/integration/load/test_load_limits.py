@@ -9,7 +9,7 @@ from typing import Any
 from stressproof.load.addresses import Address, resolve
 from stressproof.load.connector import Connector, OpeningError
 from stressproof.load.recorder import Phases
-from stressproof.load.workload import Target
+from stressproof.workload.target import Target
 
 
 def test_running_out_of_files_is_counted_as_our_own_limit(bench: Any) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stressproof.errors import TargetError, UsageError
-from stressproof.load.executors import (
+from stressproof.load.run import StopFlag
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     PerVuIterations,
@@ -16,8 +18,7 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
-from stressproof.load.run import StopFlag
-from stressproof.load.workload import Endpoint, Target
+from stressproof.workload.target import Target
 
 S = 1_000_000
 

@@ -13,8 +13,8 @@ import pytest
 
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.load.executors import ConstantArrivalRate, ConstantVus, SharedIterations
 from stressproof.load.run import WorkerLostError
+from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, SharedIterations
 
 S = 1_000_000
 
@@ -98,9 +98,11 @@ def test_an_error_in_a_tick_leaves_no_worker(bench: Any) -> None:
 
 PARENT = """
 import sys
-from stressproof.load.executors import ConstantVus
+from stressproof.workload.executors import ConstantVus
 from stressproof.load.run import run_round
-from stressproof.load.workload import Endpoint, Target, Workload
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.target import Target
+from stressproof.workload.workload import Workload
 
 endpoint = Endpoint("/", "GET", "/")
 run_round(Workload(Target(sys.argv[1]), (endpoint,), ConstantVus(2, 600_000_000)), workers=2)

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 import pytest
 
+from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX, SUITE
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.environment import (
-    FAILURE_PREFIX,
     SETTINGS,
-    STRESS_PREFIX,
     Form,
     Setting,
     Value,
     parse,
     read_settings,
 )
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, plain_request
+from stressproof.verify import kinds
 
 pytestmark = pytest.mark.gate
 
@@ -34,33 +34,35 @@ PROTOCOL = {
 
 def asked(environment: Mapping[str, str], **flags: Value) -> GateRequest:
     """What is asked by these variables and flags."""
-    return read_settings(environment, {f"--{k.replace('_', '-')}": v for k, v in flags.items()})
+    return read_settings(
+        SUITE, environment, {f"--{k.replace('_', '-')}": v for k, v in flags.items()}
+    )
 
 
 def test_the_protocols_six_variables_are_known() -> None:
     """The protocol's own example is understood, value by value."""
     read = asked(PROTOCOL)
-    assert read.stress_path == "docs/ops/evidence/stress.json"
-    assert read.stress_required
-    assert read.stress.max_artifact_age_hours == 24
-    assert read.stress.min_duration_seconds == 30
-    assert read.stress.min_concurrent_users == 10
-    assert read.stress.database_engine == "postgresql"
-    assert not read.failure_path
-    assert not read.failure_required
+    assert read.of(kinds.STRESS).path == "docs/ops/evidence/stress.json"
+    assert read.of(kinds.STRESS).required
+    assert read.of(kinds.STRESS).requirements.max_artifact_age_hours == 24
+    assert read.of(kinds.STRESS).requirements.min_duration_seconds == 30
+    assert read.of(kinds.STRESS).requirements.min_concurrent_users == 10
+    assert read.of(kinds.STRESS).requirements.database_engine == "postgresql"
+    assert not read.of(kinds.FAILURE).path
+    assert not read.of(kinds.FAILURE).required
 
 
 def test_without_any_variable_the_protocols_limits_are_asked() -> None:
     """Silence asks for no evidence, and for the whole of the protocol from any there is."""
     read = asked({})
     assert not read.judges_evidence
-    assert read.stress.max_artifact_age_hours == 24
-    assert read.failure.max_artifact_age_hours == 48
-    assert (read.stress.min_rounds, read.stress.min_duration_seconds) == (3, 30)
-    assert read.stress.minimum_level == read.failure.minimum_level == "recomputed"
-    assert read.stress.refuse_unsafe
-    assert read.stress.require_counters
-    assert read.stress.require_identity
+    stress, failure = read.of(kinds.STRESS).requirements, read.of(kinds.FAILURE).requirements
+    assert (stress.max_artifact_age_hours, failure.max_artifact_age_hours) == (24, 48)
+    assert (stress.min_rounds, stress.min_duration_seconds) == (3, 30)
+    assert stress.minimum_level == failure.minimum_level == "recomputed"
+    assert stress.refuse_unsafe
+    assert stress.require_counters
+    assert stress.require_identity
 
 
 TIGHTER = {
@@ -85,9 +87,11 @@ LOOSER = {
 @pytest.mark.parametrize(("suffix", "text"), TIGHTER.items())
 def test_a_tighter_limit_is_taken(suffix: str, text: str) -> None:
     """A variable sets the requirement that it names, zero included."""
-    setting = next(each for each in SETTINGS if each.variable == STRESS_PREFIX + suffix)
+    setting = next(
+        each for each in SETTINGS if each.variable(SUITE.variables) == STRESS_PREFIX + suffix
+    )
     read = asked({STRESS_PREFIX + suffix: text})
-    assert getattr(read.stress, setting.field) == float(text)
+    assert getattr(read.of(kinds.STRESS).requirements, setting.field) == float(text)
 
 
 @pytest.mark.parametrize(("suffix", "text"), LOOSER.items())
@@ -95,15 +99,15 @@ def test_a_looser_limit_is_refused_by_name_and_rehearsed_on_request(suffix: str,
     """A floor may not be loosened, except in a rehearsal, which then knows of it."""
     variable = STRESS_PREFIX + suffix
     with pytest.raises(UsageError, match=variable):
-        read_settings({variable: text}, {})
-    rehearsed = read_settings({variable: text}, {}, dry_run=True)
-    assert len(rehearsed.loosened(Half.STRESS)) == 1
+        read_settings(SUITE, {variable: text}, {})
+    rehearsed = read_settings(SUITE, {variable: text}, {}, dry_run=True)
+    assert len(rehearsed.of(kinds.STRESS).loosened) == 1
 
 
 def test_a_looser_failure_age_is_refused() -> None:
     """The other half has its own floor."""
     variable = FAILURE_PREFIX + "MAX_AGE_HOURS"
-    assert asked({variable: "48"}).failure.max_artifact_age_hours == 48
+    assert asked({variable: "48"}).of(kinds.FAILURE).requirements.max_artifact_age_hours == 48
     with pytest.raises(UsageError, match=variable):
         asked({variable: "48.5"})
 
@@ -130,8 +134,8 @@ def test_boolean_words_are_known_or_refused(
             asked({prefix + "REQUIRED": word})
         return
     read = asked({prefix + "REQUIRED": word})
-    half = Half.STRESS if prefix == STRESS_PREFIX else Half.FAILURE
-    assert read.is_required(half) is meaning
+    kind = kinds.STRESS if prefix == STRESS_PREFIX else kinds.FAILURE
+    assert read.of(kind).required is meaning
 
 
 NO_LIMITS = (
@@ -142,22 +146,26 @@ NO_LIMITS = (
 
 @pytest.mark.parametrize("text", NO_LIMITS)
 @pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.form is Form.LIMIT], ids=lambda one: one.variable
+    "setting",
+    [each for each in SETTINGS if each.form is Form.LIMIT],
+    ids=lambda one: one.variable(SUITE.variables),
 )
 def test_what_is_no_finite_number_is_refused(setting: Setting, text: str) -> None:
     """NaN, infinity, signs, blanks and foreign digits are no limits."""
-    with pytest.raises(UsageError, match=setting.variable):
-        asked({setting.variable: text})
+    with pytest.raises(UsageError, match=setting.variable(SUITE.variables)):
+        asked({setting.variable(SUITE.variables): text})
 
 
 @pytest.mark.parametrize("text", [*NO_LIMITS, "30.0", "3e1"])
 @pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.form is Form.WHOLE], ids=lambda one: one.variable
+    "setting",
+    [each for each in SETTINGS if each.form is Form.WHOLE],
+    ids=lambda one: one.variable(SUITE.variables),
 )
 def test_what_is_no_whole_number_is_refused(setting: Setting, text: str) -> None:
     """A count is written in digits and nothing else."""
-    with pytest.raises(UsageError, match=setting.variable):
-        asked({setting.variable: text})
+    with pytest.raises(UsageError, match=setting.variable(SUITE.variables)):
+        asked({setting.variable(SUITE.variables): text})
 
 
 def test_numbers_are_finite_whatever_the_text() -> None:
@@ -192,20 +200,20 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_name() -> None:
 
 def test_an_empty_variable_is_none_at_all() -> None:
     """CI passes unset inputs as empty text: the protocol's own limit holds then."""
-    empty = {setting.variable: "" for setting in SETTINGS}
+    empty = {setting.variable(SUITE.variables): "" for setting in SETTINGS}
     assert asked(empty) == asked({})
 
 
 def test_a_flag_counts_before_its_variable() -> None:
     """What was said last, on the command line, is what is asked."""
     read = asked({STRESS_PREFIX + "MAX_AGE_HOURS": "2"}, stress_max_age_hours=3.0)
-    assert read.stress.max_artifact_age_hours == 3
+    assert read.of(kinds.STRESS).requirements.max_artifact_age_hours == 3
 
 
 def test_a_zero_flag_is_a_limit() -> None:
     """Zero is the strictest limit, not a missing one."""
     read = asked({}, stress_max_error_rate_percent=0.0)
-    assert read.stress.max_error_rate_percent == 0
+    assert read.of(kinds.STRESS).requirements.max_error_rate_percent == 0
 
 
 def test_a_loosened_flag_is_named_as_the_flag() -> None:
@@ -216,18 +224,18 @@ def test_a_loosened_flag_is_named_as_the_flag() -> None:
 
 def test_required_halves_stay_required() -> None:
     """The release gate's demands cannot be switched off by a variable."""
-    read = read_settings({STRESS_PREFIX + "REQUIRED": "false"}, {}, required=tuple(Half))
-    assert read.stress_required
-    assert read.failure_required
+    read = read_settings(SUITE, {STRESS_PREFIX + "REQUIRED": "false"}, {}, required=kinds.KINDS)
+    assert read.of(kinds.STRESS).required
+    assert read.of(kinds.FAILURE).required
 
 
 def test_every_setting_has_its_own_variable_and_flag() -> None:
     """The table names nothing twice, and sets only what exists."""
-    variables = [setting.variable for setting in SETTINGS]
+    variables = [setting.variable(SUITE.variables) for setting in SETTINGS]
     flags = [setting.flag for setting in SETTINGS if setting.flag]
     assert len(set(variables)) == len(variables)
     assert len(set(flags)) == len(flags)
-    plain = GateRequest()
+    plain = plain_request(SUITE)
     for setting in SETTINGS:
-        requirements = plain.stress if setting.half is Half.STRESS else plain.failure
+        requirements = plain.of(setting.kind).requirements
         assert not setting.field or hasattr(requirements, setting.field)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from release_project import FAILURE, PASSING_STEPS, STRESS, ReleaseProject
+from release_project import FAILURE, PASSING_STEPS, STRESS, ReleaseProject, asking
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.gate import judge_evidence
-from stressproof.gate.request import GateRequest
-from stressproof.verify.rule import Outcome, Result
+from stressproof.outcome import Outcome
+from stressproof.verify.rule import Result
 
 pytestmark = pytest.mark.gate
 
@@ -30,7 +30,7 @@ def evaluating(project: ReleaseProject, objectives: str) -> None:
 
 def judged(**fields: Any) -> Result:
     """Return how the rule came out, on stress evidence that is there."""
-    asked = GateRequest(**{"stress_path": STRESS, "stress_required": True, **fields})
+    asked = asking(**{"stress_path": STRESS, "stress_required": True, **fields})
     return next(each for each in judge_evidence(asked, Path()).checks if each.rule == RULE)
 
 

@@ -16,7 +16,6 @@ from stressproof.objectives import prometheus, slo
 from stressproof.objectives.burn import Events, evaluate_slo, events_of
 from stressproof.objectives.expression import Selector
 from stressproof.objectives.openslo import read_openslo
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.prometheus import condition_of, rules
 from stressproof.objectives.selection import Endpoint, Selection
 from stressproof.objectives.slo import (
@@ -27,6 +26,7 @@ from stressproof.objectives.slo import (
     scaled_s,
     zero_errors_prove_from,
 )
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

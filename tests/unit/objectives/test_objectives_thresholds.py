@@ -5,7 +5,6 @@ import pytest
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
 from stressproof.measure.histogram import Histogram
 from stressproof.objectives.metrics import ALIASES, METRICS
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.parser import parse_duration_us, parse_expression, parse_threshold
 from stressproof.objectives.recoveries import FaultRecovery
 from stressproof.objectives.results import ThresholdResult
@@ -14,6 +13,7 @@ from stressproof.objectives.selection import Endpoint
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.syntax import ExpressionError
 from stressproof.objectives.thresholds import EvaluationContext, Evaluator, evaluate
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 

@@ -1,6 +1,6 @@
 """The computed context of a decision: what the tenant's recent costs say, and how risky it looks.
 
-Thresholds are those of the functional specification (section 2.4, step 5).
+Thresholds are those of the functional specification.
 """
 
 import calendar

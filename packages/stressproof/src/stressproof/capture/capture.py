@@ -1,14 +1,10 @@
 """A capture from start to end: preflight, probe, rounds, probe, artifact."""
 
-import contextlib
-import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-
-import httpx
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, finish_run
@@ -18,13 +14,13 @@ from stressproof.capture.probe import read_counters, read_health, read_limits
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
-from stressproof.errors import RunError, TargetError, UsageError
+from stressproof.errors import RunError, TargetError
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
+from stressproof.load.client import Client
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 
 _PAUSE_STEP_S = 0.05
-_PROBE_TIMEOUT_S = 10.0
 
 
 class Observer(Protocol):
@@ -69,6 +65,8 @@ class Capture:
         self._stop = stop
         self._started_at = datetime.now(UTC)
         self._subject = read_subject(folder)
+        self._workload = build_workload(plan, credential)
+        self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None
         self._after: Probes | None = None
@@ -85,52 +83,26 @@ class Capture:
             TargetError: The target is not the service that the credential is for.
             UsageError: The certificates named cannot be read.
         """
-        with self._client() as client:
-            self._before = self._probe(client)
-            self._check_instance()
-            if self._plan.preflight.enabled:
-                self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
-                self._preflight = preflights.run_preflight(
-                    client, self._plan.endpoints, self._plan.preflight
-                )
-                if self._preflight.failures and not self._plan.preflight.allow_failures:
-                    return self._artifact("preflight_failed")
-            # Counted from here, so that the preflight's own requests are not in the difference.
-            self._before = self._probe(client)
-            status = self._rounds()
-            self._after = self._probe(client)
-            return self._artifact(status)
+        self._before = self._probe()
+        self._check_instance()
+        if self._plan.preflight.enabled:
+            self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
+            self._preflight = preflights.run_preflight(
+                self._client, self._workload, self._plan.preflight
+            )
+            if self._preflight.failures and not self._plan.preflight.allow_failures:
+                return self._artifact("preflight_failed")
+        # Counted from here, so that the preflight's own requests are not in the difference.
+        self._before = self._probe()
+        status = self._rounds()
+        self._after = self._probe()
+        return self._artifact(status)
 
-    @contextlib.contextmanager
-    def _client(self) -> Iterator[httpx.Client]:
-        """Yield the client for everything that is not measured."""
-        headers = {"accept": "application/json"}
-        if self._credential is not None:
-            headers["authorization"] = f"Bearer {self._credential.token}"
-        verify: ssl.SSLContext | bool = True
-        if self._plan.ca_file is not None:
-            try:
-                verify = ssl.create_default_context(cafile=self._plan.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise UsageError(
-                    f"cannot read certificates from {self._plan.ca_file}: {error}",
-                    hint="Name a PEM file that holds the CA's certificate.",
-                ) from error
-        with httpx.Client(
-            base_url=self._plan.url,
-            headers=headers,
-            timeout=httpx.Timeout(self._plan.preflight.timeout_seconds),
-            verify=verify,
-            # A proxy from the environment would measure the proxy.
-            trust_env=False,
-        ) as client:
-            yield client
-
-    def _probe(self, client: httpx.Client) -> Probes:
+    def _probe(self) -> Probes:
         return Probes(
-            health=read_health(client),
-            counters=read_counters(client),
-            limits=read_limits(client),
+            health=read_health(self._client),
+            counters=read_counters(self._client),
+            limits=read_limits(self._client),
         )
 
     def _check_instance(self) -> None:
@@ -157,7 +129,7 @@ class Capture:
     def _round(self, run_index: int) -> Status:
         try:
             result = run_round(
-                build_workload(self._plan, self._credential),
+                self._workload,
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._observer.tick(run_index, tick),
                 on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),

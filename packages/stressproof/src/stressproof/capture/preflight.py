@@ -1,10 +1,6 @@
 """Before any load: does every endpoint answer as the workload expects?"""
 
 import time
-import uuid
-from collections.abc import Sequence
-
-import httpx
 
 from stressproof.capture.plan import PreflightPlan
 from stressproof.evidence.stress import (
@@ -12,9 +8,10 @@ from stressproof.evidence.stress import (
     PreflightCheck,
     PreflightFailure,
 )
-from stressproof.load.checks import Check
-from stressproof.load.redaction import Redactor
-from stressproof.load.workload import Endpoint
+from stressproof.load.client import Client, RequestError
+from stressproof.load.requests import PreparedEndpoint, UniqueValues, prepare
+from stressproof.workload.redaction import Redactor
+from stressproof.workload.workload import Workload
 
 _PAUSE_STEP_S = 0.1
 _PAUSE_MAX_S = 0.25
@@ -34,21 +31,18 @@ def skipped(plan: PreflightPlan) -> Preflight:
     )
 
 
-def run_preflight(
-    client: httpx.Client, endpoints: Sequence[Endpoint], plan: PreflightPlan
-) -> Preflight:
+def run_preflight(client: Client, workload: Workload, plan: PreflightPlan) -> Preflight:
     """Try each endpoint until it passes or its attempts are used up.
 
-    An endpoint passes as it does under load: an expected status and a body that passes its check;
-    a redirect is a failure.
+    An endpoint is asked as it is under load, byte by byte, and passes as it does there: an expected
+    status and a body that passes its check; a redirect is a failure.
     """
-    redactor = Redactor([dict(client.headers)])
+    redactor = workload.redactor()
     checks: list[PreflightCheck] = []
     failures: list[PreflightFailure] = []
-    for endpoint in endpoints:
-        check = Check.of(endpoint.check)
+    for endpoint in prepare(workload, UniqueValues(0, 1)):
         for attempt in range(1, plan.attempts + 1):
-            made = _attempt(client, endpoint, attempt, check, redactor)
+            made = _attempt(client, endpoint, attempt, plan.timeout_seconds, redactor)
             checks.append(made)
             if made.ok:
                 break
@@ -67,29 +61,22 @@ def run_preflight(
 
 
 def _attempt(
-    client: httpx.Client,
-    endpoint: Endpoint,
+    client: Client,
+    endpoint: PreparedEndpoint,
     attempt: int,
-    check: Check | None,
+    timeout_s: float,
     redactor: Redactor,
 ) -> PreflightCheck:
     status: int | None = None
     began_ns = time.perf_counter_ns()
     try:
-        answer = client.request(
-            endpoint.method,
-            _fresh(endpoint.path),
-            headers={
-                **({} if endpoint.body is None else {"Content-Type": "application/json"}),
-                **{name: _fresh(value) for name, value in endpoint.headers.items()},
-            },
-            content=None if endpoint.body is None else _fresh(endpoint.body),
-            follow_redirects=False,
+        answer = client.send(
+            next(endpoint.requests), bodyless=endpoint.bodyless, timeout_s=timeout_s
         )
-        status = answer.status_code
-        error = _fault(endpoint, status, answer.content, check)
-    except httpx.HTTPError as problem:
-        error = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        status = answer.status
+        error = _fault(endpoint, status, answer.body)
+    except RequestError as problem:
+        error = str(problem)
     elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
     return PreflightCheck(
         endpoint=endpoint.name,
@@ -102,15 +89,10 @@ def _attempt(
     )
 
 
-def _fresh(text: str) -> str:
-    """Fill in what the generator fills in for each request."""
-    return text.replace("{{uuid}}", str(uuid.uuid4())).replace("{{seq}}", "0")
-
-
-def _fault(endpoint: Endpoint, status: int, body: bytes, check: Check | None) -> str:
+def _fault(endpoint: PreparedEndpoint, status: int, body: bytes) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
-    if status not in endpoint.expected_statuses:
+    if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
-        return f"status {status}, expected {list(endpoint.expected_statuses)}: {shown}".rstrip(": ")
-    problem = None if check is None else check(body)
+        return f"status {status}, expected {sorted(endpoint.expected)}: {shown}".rstrip(": ")
+    problem = None if endpoint.check is None else endpoint.check(body)
     return "" if problem is None else f"status {status}, but {problem}"

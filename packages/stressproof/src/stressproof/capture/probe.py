@@ -1,7 +1,7 @@
 """What a target says of itself: who it is, which database it uses, what it has counted.
 
 Asked before and after the load, so that a restart, a failover or somebody else's traffic during
-the run shows in the evidence. None of this is timed, so an ordinary HTTP client serves.
+the run shows in the evidence. None of this is timed.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 from msgspec import Struct
 
 from stressproof.evidence.stress import RuntimeProbe, TargetProbe
+from stressproof.load.client import Client, RequestError
 
 HEALTH_PATH = "/health"
 METRICS_PATH = "/metrics"
@@ -24,6 +24,7 @@ _SAMPLE = re.compile(
 )
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _KEPT = 4096
+_OK = 200
 _COUNT_MAX = 2**53
 
 
@@ -60,7 +61,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def read_health(client: httpx.Client) -> Health:
+def read_health(client: Client) -> Health:
     """Ask the health endpoint; what it does not say is null, and why is in ``probe_error``."""
     asked_at = _now()
     status_code: int | None = None
@@ -68,12 +69,12 @@ def read_health(client: httpx.Client) -> Health:
     problem: str | None = None
     try:
         answer = client.get(HEALTH_PATH)
-        status_code = answer.status_code
+        status_code = answer.status
         body = _mapping(answer.json())
         if not body:
             problem = "the health endpoint's answer is not a JSON object"
-    except httpx.HTTPError as error:
-        problem = f"{type(error).__name__}: {error}"[:_KEPT]
+    except RequestError as error:
+        problem = str(error)[:_KEPT]
     except ValueError:
         problem = "the health endpoint's answer is not JSON"
     build, database = _mapping(body.get("build")), _mapping(body.get("database"))
@@ -115,23 +116,23 @@ def parse_counters(exposition: str) -> dict[tuple[str, str], int]:
     return totals
 
 
-def read_counters(client: httpx.Client) -> dict[tuple[str, str], int] | None:
+def read_counters(client: Client) -> dict[tuple[str, str], int] | None:
     """Return the target's own request counters, None where it has none to show."""
     try:
         answer = client.get(METRICS_PATH)
-    except httpx.HTTPError:
+    except RequestError:
         return None
-    if answer.status_code != httpx.codes.OK:
+    if answer.status != _OK:
         return None
     return parse_counters(answer.text) or None
 
 
-def read_limits(client: httpx.Client) -> dict[str, int] | None:
+def read_limits(client: Client) -> dict[str, int] | None:
     """Return the rate limits that apply to this caller, None where the target does not say."""
     try:
         answer = client.get(LIMITS_PATH)
-        body = _mapping(answer.json()) if answer.status_code == httpx.codes.OK else {}
-    except (httpx.HTTPError, ValueError):
+        body = _mapping(answer.json()) if answer.status == _OK else {}
+    except (RequestError, ValueError):
         return None
     limits = {name: value for name, value in body.items() if _count(value) is not None}
     return limits or None

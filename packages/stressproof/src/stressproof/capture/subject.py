@@ -7,7 +7,7 @@ from stressproof.gate.checkout import read_checkout
 
 
 def read_subject(folder: Path) -> Subject:
-    """Return the commit checked out at a folder and whether the tree is another build (ruling 1).
+    """Return the commit checked out at a folder and whether the tree is another build.
 
     Both are null where git does not say.
     """

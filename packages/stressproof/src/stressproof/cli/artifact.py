@@ -4,15 +4,15 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.cli.verify_common import now_us
+from stressproof.config.stress_requirements import Requirements
 from stressproof.errors import EvidenceError, InconclusiveError
 from stressproof.evidence.failure import FailureArtifact
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
 from stressproof.exits import Exit
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
-from stressproof.verify.rule import Level
-from stressproof.verify.stress.requirements import Requirements
+from stressproof.verify.instants import now_us
 from stressproof.verify.stress.verifier import verify
 
 _SHOWN = 5

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from stressproof.capture.profiles import PROFILES
 from stressproof.cli.capture_plan import EXECUTORS, objectives_from, plan_from
 from stressproof.cli.capture_run import run_capture
 from stressproof.cli.run import run
+from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 
 _SEED_BITS = 32
@@ -74,10 +74,10 @@ _OPTIONS = (
     ),
     click.option(
         "--profile",
-        type=click.Choice(tuple(PROFILES)),
         default="health",
         show_default=True,
-        help="Endpoints and limits to use.",
+        metavar="NAME",
+        help="Endpoints and limits to use, as the suite names them.",
     ),
     click.option(
         "--endpoint",
@@ -243,6 +243,31 @@ _OPTIONS = (
         type=click.Path(exists=True, dir_okay=False),
         help="PEM certificates to trust beside the system's.",
     ),
+    click.option(
+        "--cert",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM certificate to show to a service that asks for one.",
+    ),
+    click.option(
+        "--key",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM key of --cert, where that file does not hold it.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept any certificate (not release evidence).",
+    ),
+    click.option(
+        "--resolve",
+        metavar="ADDRESS",
+        help="Connect to this address instead of those that the URL's host has.",
+    ),
+    click.option(
+        "--http2",
+        is_flag=True,
+        help="Speak HTTP/2: by ALPN over https, with prior knowledge over http.",
+    ),
 )
 
 
@@ -262,7 +287,7 @@ def build_command(runner: str) -> click.Command:
           stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
         """  # noqa: D301  # click's \b keeps lines as they are
         return run_capture(
-            plan_from(runner, options),
+            plan_from(runner, chosen_suite(), options),
             objectives=objectives_from(options["config"], options["threshold_texts"]),
             out=options["out"],
             force=options["force"],
@@ -278,6 +303,6 @@ def build_command(runner: str) -> click.Command:
 command = build_command("stressproof capture")
 
 
-def script(runner: str) -> int:
+def script(runner: str, suite: str) -> int:
     """Run a script of the protocol to its end; returns the exit code."""
-    return run(build_command(runner), runner)
+    return run(build_command(runner), runner, suite=suite)

@@ -3,16 +3,19 @@
 import os
 import secrets
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
-from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
-from stressproof.capture.profiles import PROFILES, Profile, read
+from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan
+from stressproof.config.compile import load_config
+from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
-from stressproof.load.executors import (
+from stressproof.objectives.objectives import Objectives
+from stressproof.suite import Suite
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     Executor,
@@ -22,9 +25,7 @@ from stressproof.load.executors import (
     SharedIterations,
     Stage,
 )
-from stressproof.load.workload import Endpoint
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.parser import parse_threshold
+from stressproof.workload.target import origin_of
 
 EXECUTORS = (
     "constant-vus",
@@ -43,18 +44,18 @@ def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
     Raises:
         UsageError: Something in them cannot be meant.
     """
-    objectives = Objectives() if config is None else load(config)
-    more = tuple(parse_threshold(text) for text in texts)
-    return replace(objectives, thresholds=objectives.thresholds + more)
+    objectives = Objectives() if config is None else load_config(config).objectives
+    return objectives.with_thresholds(texts)
 
 
-def plan_from(runner: str, options: dict[str, Any]) -> Plan:
+def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
     """Return the plan that the flags describe.
 
     Raises:
         UsageError: Flags contradict each other.
     """
-    profile = PROFILES[options["profile"]]
+    profile = suite.profile(options["profile"])
+    limits = suite.stress_requirements(profile.name).thresholds
     return Plan(
         url=options["url"],
         profile=profile.name,
@@ -67,15 +68,43 @@ def plan_from(runner: str, options: dict[str, Any]) -> Plan:
         timeout_us=round(options["timeout"] * US_PER_S),
         workers=_workers(options["workers"]),
         seed=secrets.randbits(_SEED_BITS) if options["seed"] is None else options["seed"],
-        thresholds=_thresholds(profile, options),
+        thresholds=_thresholds(limits, options),
         preflight=PreflightPlan(
             enabled=not options["skip_preflight"],
             allow_failures=options["allow_preflight_failures"],
             attempts=options["preflight_attempts"],
             timeout_seconds=options["preflight_timeout"],
         ),
-        ca_file=options["ca_file"],
+        connecting=Connecting(
+            ca_file=options["ca_file"],
+            cert_file=options["cert"],
+            key_file=options["key"],
+            insecure=options["insecure"],
+            address=_address(options["url"], options["resolve"]),
+            http2=options["http2"],
+        ),
     )
+
+
+def _address(url: str, resolve: str | None) -> str | None:
+    """Return the numeric address that ``--resolve`` pins, as itself or in curl's words.
+
+    Raises:
+        UsageError: It is none, or one of another host or port.
+    """
+    if resolve is None:
+        return None
+    origin = origin_of(url)
+    text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
+    address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise UsageError(
+            f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
+            hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
+        ) from error
+    return address
 
 
 def _executor(options: dict[str, Any]) -> Executor:
@@ -142,9 +171,8 @@ def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[Endpoint, ...]
     return tuple(known.get(path) or read(path) for path in paths) or profile.endpoints
 
 
-def _thresholds(profile: Profile, options: dict[str, Any]) -> Thresholds:
+def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
     """Return the limits: an explicit one replaces its own default and no other."""
-    default = profile.thresholds
 
     def limit(name: str, otherwise: float | None) -> float | None:
         # 0 is a limit like any other: only an absent flag leaves the default.

@@ -1,32 +1,45 @@
-"""The protocol's enterprise gate (``scripts/run_enterprise_tdd_gate.py``)."""
+"""``stressproof gate enterprise``: what the environment names, then every quality step."""
 
 import os
-from pathlib import Path
 
 import click
 
-from stressproof.cli.gate_common import GateOutputOptions, run_and_conclude, showing_options
+from stressproof.cli.gate_common import run_and_conclude, showing_options
+from stressproof.cli.output_options import OutputOptions
+from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
 from stressproof.gate.request import GateRequest
 
-_VARIABLES = "\n".join(f"{setting.variable}: {setting.meaning}" for setting in SETTINGS)
+
+class _WithVariables(click.Command):
+    """A command whose help ends in the variables that it reads, as the suite calls them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them."""
+        del ctx
+        variables = chosen_suite().variables
+        with formatter.section("The environment says which evidence is judged, and how strictly"):
+            formatter.write_dl(
+                [(setting.variable(variables), setting.meaning) for setting in SETTINGS]
+            )
 
 
 @click.command(
+    cls=_WithVariables,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"\b\nThe environment says which evidence is judged, and how strictly:\n{_VARIABLES}",
 )
 @showing_options
 def command(
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
 ) -> Exit:
     """Judge the evidence that the environment names, then run every quality step."""
+    suite = chosen_suite(at_gate=True)
 
     def ask() -> GateRequest:
-        return read_settings(os.environ, {}, dry_run=dry_run)
+        return read_settings(suite, os.environ, {}, dry_run=dry_run)
 
-    return run_and_conclude(ENTERPRISE, GateOutputOptions(form, decision_out, dry_run), ask)
+    return run_and_conclude(ENTERPRISE, OutputOptions(form, decision_out, dry_run), ask)

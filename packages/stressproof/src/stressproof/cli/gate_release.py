@@ -1,29 +1,30 @@
-"""The protocol's one-pass command (``scripts/run_enforcement_release_evidence_gate.py``)."""
+"""``stressproof gate release``: both kinds of evidence, every quality step, one decision."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from stressproof.cli.gate_common import (
-    GateOutputOptions,
     flags_given,
     run_and_conclude,
     setting_options,
     showing_options,
 )
+from stressproof.cli.output_options import OutputOptions
+from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 from stressproof.gate.environment import read_settings
 from stressproof.gate.gate import RELEASE
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest
+from stressproof.verify.kinds import KINDS
+from stressproof.verify.stress.verifier import STRESS
 
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: run_enforcement_release_evidence_gate.py "
-    "--stress-evidence-path docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json "
-    "--failure-evidence-path docs/ops/evidence/enforcement_failure_injection_2026-02-27.json",
+    epilog="Example: --stress-evidence-path stressproof-results/stress.json "
+    "--failure-evidence-path stressproof-results/failure.json",
 )
 @setting_options
 @click.option(
@@ -41,11 +42,11 @@ def command(
     evidence_only: bool,  # noqa: FBT001  # a flag
     without_failure_evidence: bool,  # noqa: FBT001  # a flag
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **values: Any,
 ) -> Exit:
-    """Demand stress and failure evidence, run every quality step, and decide.
+    """Demand stress and failure evidence, as the suite has it, run every quality step, and decide.
 
     Limits may be tightened, never loosened. Where a flag is not given, the variable of the
     enterprise gate counts (stressproof gate enterprise --help lists them).
@@ -53,14 +54,18 @@ def command(
     if without_failure_evidence and not evidence_only:
         raise click.UsageError("--without-failure-evidence needs --evidence-only")
 
+    suite = chosen_suite(at_gate=True)
+    only_stress = without_failure_evidence or suite.failure is None
+
     def ask() -> GateRequest:
         return read_settings(
+            suite,
             os.environ,
             flags_given(values),
-            required=(Half.STRESS,) if without_failure_evidence else tuple(Half),
+            required=(STRESS,) if only_stress else KINDS,
             dry_run=dry_run,
         )
 
     return run_and_conclude(
-        RELEASE, GateOutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
+        RELEASE, OutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
     )

@@ -25,25 +25,29 @@ class Terminated(BaseException):
     """SIGTERM arrived: unwind, let every ``finally`` run, end with 143."""
 
 
-def run(command: click.Command, name: str, argv: Sequence[str] | None = None) -> int:
+def run(
+    command: click.Command, name: str, argv: Sequence[str] | None = None, *, suite: str = ""
+) -> int:
     """Run a command to its end and return the exit code of the process.
 
     Args:
         command: What to run.
         name: How the user called it; shown in usage lines.
         argv: Its arguments, those of the process if None.
+        suite: The suite that it is about (`stressproof.suite.find_suite`); empty for the one that
+            the project names or that is installed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _forgive_encodings()
     with _sigterm_unwinds():
         try:
-            return _complete(command, name) or _invoke(command, name, arguments)
+            return _complete(command, name) or _invoke(command, name, arguments, suite)
         except BaseException as error:  # noqa: BLE001  # the last frame: nothing may pass it
             return int(_explain(error, name))
 
 
-def _invoke(command: click.Command, name: str, arguments: list[str]) -> int:
-    with command.make_context(name, arguments) as context:
+def _invoke(command: click.Command, name: str, arguments: list[str], suite: str) -> int:
+    with command.make_context(name, arguments, obj=suite) as context:
         code = command.invoke(context)
     if sys.stdout is not None:
         # A full disk or a closed pipe must not surface while the interpreter shuts down.

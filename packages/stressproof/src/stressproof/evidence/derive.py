@@ -7,6 +7,7 @@ which is exact; rates have six decimals, throughput rounded down.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
     Evaluation,
@@ -239,56 +240,22 @@ def whole_results(
     )
 
 
-def error_rate_percent(failed: int, total: int) -> float:
-    """Return failed requests in per cent; ``total`` must not be 0."""
-    return failed * 100 / total
-
-
-def errors_within(failed: int, total: int, limit_percent: float) -> bool:
-    """Return whether failed requests are within a limit, in exact arithmetic.
-
-    The limit is the decimal that was written: 57 of 100 are 57 per cent and not a float beside it.
-    """
-    numerator, denominator = _as_ratio(limit_percent)
-    return failed * 100 * denominator <= numerator * total
-
-
-def _as_ratio(value: float) -> tuple[int, int]:
-    """Return a number as the ratio that its shortest decimal form is."""
-    mantissa, _, exponent = repr(float(value)).partition("e")
-    whole, _, part = mantissa.partition(".")
-    scale = int(exponent or 0) - len(part)
-    digits = int(whole + part)
-    return (digits * 10**scale, 1) if scale >= 0 else (digits, 10**-scale)
-
-
 def evaluate_round(run_index: int, figures: Results, limits: Thresholds) -> RoundEvaluation:
     """Return one round against the limits; a round without requests meets none."""
-    total = figures.total_requests
-    p95 = figures.p95_response_time
-    any_data = total > 0
-    failed = figures.failed_requests
-    error_rate = error_rate_percent(failed, total) if any_data else None
-    meets_p95 = any_data and (
-        limits.max_p95_seconds is None or (p95 is not None and p95 <= limits.max_p95_seconds)
-    )
-    allowed = limits.max_error_rate_percent
-    meets_error_rate = any_data and (allowed is None or errors_within(failed, total, allowed))
-    meets_throughput = any_data and (
-        limits.min_throughput_rps is None or figures.throughput_rps >= limits.min_throughput_rps
-    )
+    total, failed = figures.total_requests, figures.failed_requests
+    met = limits_met(figures, limits)
     return RoundEvaluation(
         run_index=run_index,
         total_requests=total,
         successful_requests=figures.successful_requests,
         failed_requests=failed,
-        error_rate_percent=None if error_rate is None else round(error_rate, _DECIMALS),
+        error_rate_percent=round(error_rate_percent(failed, total), _DECIMALS) if total else None,
         throughput_rps=figures.throughput_rps,
-        p95_response_time=p95,
-        meets_p95=meets_p95,
-        meets_error_rate=meets_error_rate,
-        meets_throughput=meets_throughput,
-        meets_targets=meets_p95 and meets_error_rate and meets_throughput,
+        p95_response_time=figures.p95_response_time,
+        meets_p95=met.p95 is True,
+        meets_error_rate=met.error_rate is True,
+        meets_throughput=met.throughput is True,
+        meets_targets=met.targets is True,
         thresholds=limits,
     )
 
@@ -309,7 +276,7 @@ LOOP_DELAY_FLOOR_US = 10_000
 
 
 def saturation_reasons(health: GeneratorHealth, p95_us: int | None, started: int) -> list[str]:
-    """Return why the generator may have been the limit; empty where it was not (ruling 10).
+    """Return why the generator may have been the limit; empty where it was not.
 
     Args:
         health: What the instrument measured of itself.

@@ -1,4 +1,4 @@
-"""Which databases may be broken: those on loopback that somebody has given up (ruling 16)."""
+"""Which databases may be broken: those on loopback that somebody has given up."""
 
 import psycopg
 

@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Operations
-from stressproof.evidence.operations import COLUMNS, FAILSAFE, read_code
+from stressproof.failures.history import COLUMNS, FAILSAFE, read_code
 from stressproof.faults.client import Answer, Client, NoAnswerError
+from stressproof.workload.order import WeightedOrder
+from stressproof.workload.pacers import constant
 
 _OUTSTANDING = 2000
 _RETRY_DELAYS_S = (1.0, 2.0, 4.0)
@@ -25,6 +27,7 @@ _SETTLE_DELAY_S = 0.05
 _SETTLE_BATCH = 12
 _TOO_MANY = 429
 _ANSWER_S = 10.0
+_LONGEST_US = 24 * 3600 * 1_000_000
 
 
 class Request(Struct, frozen=True):
@@ -69,7 +72,7 @@ class Done(Struct, frozen=True):
     answer: Answer | None
 
 
-Mix = Sequence[tuple[int, Callable[[random.Random], Request]]]
+Mix = Sequence[tuple[int, Callable[[], Request]]]
 """Weights and makers of requests."""
 
 
@@ -98,7 +101,8 @@ class Load:
         self._client = Client(host, port)
         self._mix = mix
         self._rate = rate_per_s
-        self._rng = random.Random(seed)  # noqa: S311  # a seeded schedule, no secret
+        self._seed = seed
+        self._rng = random.Random(seed)  # noqa: S311  # spreads repetitions, no secret
         self._timeout_s = timeout_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -242,17 +246,19 @@ class Load:
         return self._start_stream(mix, rate_per_s, time.monotonic_ns())
 
     async def _pace(self, mix: Mix, rate_per_s: float, begin_ns: int) -> None:
-        """Start a request whenever one is due.
+        """Start a request whenever one is due, in the order of the weights.
 
-        The mix is dealt like cards: every so many requests hold exactly what the weights say, in
-        an order of the seed's. Drawn one by one, a short fault could by chance miss a kind.
+        Every run through the weights holds exactly what they say: drawn one by one, a short fault
+        could by chance miss a kind.
         """
-        weighted_order = [make for weight, make in mix for _ in range(weight)]
-        hand: list[Callable[[random.Random], Request]] = []
-        number = 0
-        while True:
-            due_ns = begin_ns + round(number * 1e9 / rate_per_s)
-            number += 1
+        pacer = constant(round(rate_per_s * 1000), _LONGEST_US)
+        order = WeightedOrder([weight for weight, _ in mix], self._seed)
+        for number, place in enumerate(order):
+            due_us = pacer.due_us(number)
+            if due_us is None:
+                self._failure = RunError(f"a load is not made for more than {_LONGEST_US} us")
+                return
+            due_ns = begin_ns + due_us * 1000
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -261,9 +267,7 @@ class Load:
             if len(self._tasks) >= _OUTSTANDING:
                 self._failure = RunError(f"{_OUTSTANDING} requests are under way")
                 return
-            if not hand:
-                hand = self._rng.sample(weighted_order, len(weighted_order))
-            self._launch(hand.pop()(self._rng), due_ns)
+            self._launch(mix[place][1](), due_ns)
 
     def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
         task = asyncio.ensure_future(self._send_later(request, due_ns, delay_s))

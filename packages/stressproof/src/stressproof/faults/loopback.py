@@ -1,4 +1,4 @@
-"""Where faults may go: this machine's loopback and nowhere else (ruling 16)."""
+"""Where faults may go: this machine's loopback and nowhere else."""
 
 import ipaddress
 

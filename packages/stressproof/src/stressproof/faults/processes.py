@@ -1,4 +1,4 @@
-"""Processes to break: found by their parents, named so that a recycled pid is never hit."""
+"""Processes to break and to stop: found by their parents, named so that no recycled pid is hit."""
 
 import os
 import signal
@@ -8,11 +8,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from disposable_postgres.processes import state_of, tree_of
 from stressproof.errors import RunError
 
 _POLL_S = 0.005
-_START_FIELD = 19  # of /proc/PID/stat, counted from the state letter: start time in clock ticks
+_PROC = Path("/proc")
+# Fields of /proc/PID/stat from the state letter on, as proc(5) orders them.
+_STATE, _PARENT, _SESSION, _START = 0, 1, 3, 19
 
 
 class ProcessRef(Struct, frozen=True):
@@ -27,14 +28,54 @@ class ProcessRef(Struct, frozen=True):
     start_ticks: int
 
 
-def refer(pid: int) -> ProcessRef | None:
-    """Return a lasting reference to a process, None where it is gone."""
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of ``/proc/PID/stat`` from the state letter on, None where it is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = (_PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return ProcessRef(pid, int(fields[_START_FIELD]))
+    # The command may hold spaces and brackets; the fields begin after its last bracket.
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _everything() -> dict[int, list[str]]:
+    """Return the fields of every process that can be seen."""
+    numbers = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
+    return {pid: fields for pid in numbers if (fields := _stat(pid)) is not None}
+
+
+def state_of(pid: int) -> str | None:
+    """Return a process's state letter (``R``, ``S``, ``T``, ``Z`` …), None where it is gone."""
+    fields = _stat(pid)
+    return None if fields is None else fields[_STATE]
+
+
+def refer(pid: int) -> ProcessRef | None:
+    """Return a lasting reference to a process, None where it is gone."""
+    fields = _stat(pid)
+    return None if fields is None else ProcessRef(pid, int(fields[_START]))
+
+
+def below(root: int) -> list[ProcessRef]:
+    """Return the living processes that descend from one, or are in the session that it leads.
+
+    The session finds orphans, whose parent ended before they did; descent finds those that lead a
+    session of their own, as each backend of PostgreSQL does.
+    """
+    everything = _everything()
+    children: dict[int, list[int]] = {}
+    for pid, fields in everything.items():
+        children.setdefault(int(fields[_PARENT]), []).append(pid)
+    led = [pid for pid, fields in everything.items() if int(fields[_SESSION]) == root]
+    found: dict[int, ProcessRef] = {}
+    waiting = [pid for pid in [*children.get(root, []), *led] if pid != root]
+    while waiting:
+        pid = waiting.pop()
+        fields = everything[pid]
+        if pid not in found and fields[_STATE] not in {"Z", "X"}:
+            found[pid] = ProcessRef(pid, int(fields[_START]))
+            waiting += children.get(pid, [])
+    return list(found.values())
 
 
 def lives(process: ProcessRef) -> bool:
@@ -58,7 +99,7 @@ def send(processes: Sequence[ProcessRef], number: signal.Signals) -> int:
 def command_line(pid: int) -> str:
     """Return a process's command, empty where it is gone or a kernel thread."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
@@ -70,18 +111,16 @@ def workers_of(master: int) -> list[ProcessRef]:
     service runs (its database, say).
     """
     interpreter = _program(master)
-    found = []
-    for pid in tree_of(master)[1:]:
-        if _program(pid) == interpreter and "resource_tracker" not in command_line(pid):
-            reference = refer(pid)
-            if reference is not None:
-                found.append(reference)
-    return found
+    return [
+        one
+        for one in below(master)
+        if _program(one.pid) == interpreter and "resource_tracker" not in command_line(one.pid)
+    ]
 
 
 def _program(pid: int) -> str:
     try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
+        return str((_PROC / str(pid) / "exe").readlink())
     except OSError:
         return f"gone {pid}"
 

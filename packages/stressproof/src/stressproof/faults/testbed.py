@@ -5,13 +5,9 @@ database through the proxy and in no other way, in the baseline too.
 """
 
 import contextlib
-import ctypes
 import os
 import re
 import secrets
-import selectors
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,21 +23,13 @@ from disposable_postgres import PostgresError, PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.disposable import require_disposable
-from stressproof.faults.processes import ProcessRef, lives, refer, send
-from stressproof.faults.proxy_process import ProxyProcess
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.service_process import ServiceProcess
 
 DATABASE = "enforcement_faults"
 READY = re.compile(r"serving on http://(?P<host>[^:/\s]+):(?P<port>\d+)")
-_START_TIMEOUT_S = 120.0
-_STOP_TIMEOUT_S = 30.0
 _HEAL_TIMEOUT_S = 60.0
-_PR_SET_PDEATHSIG = 1
 _SECRET_BYTES = 48
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end the service should we be killed."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class HaltedError(RunError):
@@ -91,7 +79,7 @@ class Testbed:
         self._postgres_settings = dict(postgres_settings or {})
         self._environment = dict(environment or {})
         self._stack = contextlib.ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ServiceProcess | None = None
         self.host, self.port = "127.0.0.1", 0
         self.jwt_secret = secrets.token_urlsafe(_SECRET_BYTES)
         self.approval_secret = secrets.token_urlsafe(_SECRET_BYTES)
@@ -170,11 +158,8 @@ class Testbed:
         """
         if self.halt.is_set():
             raise HaltedError("stopped, because the run cannot be completed any more")
-        if self._process is None or self._process.poll() is not None:
-            code = None if self._process is None else self._process.returncode
-            raise RunError(
-                f"the service ended by itself (exit code {code})", hint=f"Its log:\n{self._tail()}"
-            )
+        if self._process is not None:
+            self._process.demand_running()
 
     def wait_healed(self) -> int:
         """Wait until a fresh direct connection gets an answer; return when (monotonic ns).
@@ -231,64 +216,10 @@ class Testbed:
             "XDG_STATE_HOME": str(folder / "state"),
             **self._environment,
         }
-        with self.log_path.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                # A session of its own: Ctrl-C is ours, and we stop it once evidence is kept.
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # one system call
-            )
+        process = ServiceProcess(
+            "the service under test", command, environment, READY, log=self.log_path
+        )
         self._process = process
-        self._stack.callback(self._stop_service, process)
-        self.port = self._wait_ready(process)
+        self._stack.callback(process.stop)
+        self.port = int(process.start()["port"])
         self.say(f"service: port {self.port}, {self.workers} workers, process {process.pid}")
-
-    def _wait_ready(self, process: subprocess.Popen[bytes]) -> int:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        said = b""
-        if process.stdout is None:
-            raise RunError("the service has no output to wait for")
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while time.monotonic() < deadline:
-                if not selector.select(timeout=0.5):
-                    continue
-                chunk = os.read(process.stdout.fileno(), 65_536)
-                said += chunk
-                ready = READY.search(said.decode(errors="replace"))
-                if ready is not None:
-                    return int(ready["port"])
-                if not chunk:
-                    break
-        raise RunError("the service under test did not start", hint=f"Its log:\n{self._tail()}")
-
-    def _stop_service(self, process: subprocess.Popen[bytes]) -> None:
-        descendants = _below(process.pid)
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        send([one for one in descendants if lives(one)], signal.SIGKILL)
-        if process.stdout is not None:
-            process.stdout.close()
-
-    def _tail(self) -> str:
-        try:
-            lines = self.log_path.read_text(errors="replace").splitlines()
-        except OSError:
-            return "    (none)"
-        return "\n".join(f"    {line[:300]}" for line in lines[-12:])
-
-
-def _below(pid: int) -> list[ProcessRef]:
-    from disposable_postgres.processes import tree_of  # noqa: PLC0415  # needed once, at the end
-
-    found = [refer(one) for one in tree_of(pid)[1:]]
-    return [one for one in found if one is not None]

@@ -1,42 +1,47 @@
 """The build to be promoted: what is checked out here, and which older commits are the same build.
 
 Evidence is captured on a commit and may be committed after it, so the expected commit is HEAD or an
-ancestor whose difference to HEAD touches only ``docs/ops/evidence/`` (ruling 1).
+ancestor whose difference to HEAD touches only the folders of evidence.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
-from stressproof.gate.git import GitSilentError, ask, says_yes
+from stressproof.config.compile import load_project
+from stressproof.gate.repository import (
+    GitSilentError,
+    Place,
+    Repository,
+    locate,
+    open_repository,
+    resolve,
+)
+from stressproof.gate.tree import Change, Seen, differences, read_tree
+from stressproof.gate.untracked import find_untracked
 from stressproof.verify.subject import is_commit
-
-EVIDENCE_FOLDER = "docs/ops/evidence/"
-"""Where evidence is kept; a difference in here is no difference of the build."""
-
-SOURCE_FOLDERS = ("src", "scripts")
-"""Where a file that git does not know makes another build than the commit."""
-
-_NOT_COMPARED = frozenset("SM")
-"""Tags of ``ls-files -v``, beside lower-case ones, of entries that git does not compare with the
-disk: skipped, and unmerged."""
 
 
 class Checkout(Struct, frozen=True, kw_only=True):
-    """What git says of the working directory.
+    """What is checked out at a folder.
 
     Attributes:
         root: Top of the working tree; the working directory where there is no repository.
         head: The commit, null where git does not say.
-        changes: Paths that make the tree another build than HEAD.
+        changes: What makes the tree another build than HEAD.
+        not_judged: What was not looked at, for people.
+        evidence: Folders in which a difference is none of the build.
         shallow: Whether history ends early, so that older commits cannot be looked up.
         why_unknown: Git's words where it had no answer.
     """
 
     root: str
     head: str | None
-    changes: list[str]
+    changes: list[Change]
+    not_judged: list[str] = []
+    evidence: tuple[str, ...] = ()
     shallow: bool = False
     why_unknown: str = ""
 
@@ -46,36 +51,69 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return self.head is not None and not self.changes
 
 
-def read_checkout(folder: Path) -> Checkout:
-    """Return what is checked out at a folder; no repository is an answer, not an error."""
-    try:
-        root = Path(ask(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
-        head = ask(root, "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}").strip()
-        shallow = ask(root, "rev-parse", "--is-shallow-repository").strip() == "true"
-        changes = _changes(root)
-    except GitSilentError as silent:
-        return Checkout(root=str(folder.resolve()), head=None, changes=[], why_unknown=silent.seen)
-    return Checkout(root=str(root), head=head, changes=changes, shallow=shallow)
+def read_checkout(folder: Path, named: Iterable[str] = ()) -> Checkout:
+    """Return what is checked out at a folder; no repository is an answer, not an error.
 
+    Args:
+        folder: Anywhere in the working tree.
+        named: Files that are judged by themselves wherever they lie, or written by who asks;
+            relative to the working directory.
 
-def _changes(root: Path) -> list[str]:
-    """Return the paths that differ: tracked ones anywhere, unknown ones where source lies.
-
-    Entries that git was told not to compare with the disk count as changed: nobody can tell.
+    Raises:
+        UsageError: The project's ``stressproof.toml``, which says where evidence is kept, cannot be
+            meant.
     """
-    tracked = _names(
-        ask(root, "diff", "HEAD", "--name-only", "-z", "--no-renames", "--ignore-submodules=none")
+    root = folder.resolve()
+    try:
+        place = locate(folder)
+        root = place.root
+        evidence = load_project(root).evidence
+        head = resolve(place, "HEAD")
+        files = frozenset(os.fsencode(Path(name).absolute()) for name in named)
+        changes, not_judged, shallow = _compare(place, head, evidence, files)
+    except GitSilentError as silent:
+        return Checkout(root=str(root), head=None, changes=[], why_unknown=silent.seen)
+    return Checkout(
+        root=str(root),
+        head=head,
+        changes=changes,
+        not_judged=not_judged,
+        evidence=evidence,
+        shallow=shallow,
     )
-    unknown = _names(
-        ask(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *SOURCE_FOLDERS)
-    )
-    hidden = [
-        entry[2:]
-        for entry in _names(ask(root, "ls-files", "-z", "-v"))
-        if entry[:1].islower() or entry[:1] in _NOT_COMPARED
-    ]
-    found = sorted({*tracked, *unknown, *hidden})
-    return [path for path in found if not path.startswith(EVIDENCE_FOLDER)]
+
+
+def _compare(
+    place: Place, commit: str, evidence: tuple[str, ...], named: frozenset[bytes] = frozenset()
+) -> tuple[list[Change], list[str], bool]:
+    with open_repository(place, commit) as repository, repository.objects() as objects:
+        tree = read_tree(objects, commit)
+        changes = differences(place.root, tree, objects, evidence, _submodule)
+        unknown, not_judged = find_untracked(repository, tree, evidence, named)
+        changes = sorted([*changes, *unknown], key=lambda each: each.path)
+        return changes, not_judged, repository.is_shallow
+
+
+_FETCH_SUBMODULE = "git submodule update --init --recursive"
+
+
+def _submodule(folder: Path, commit: str) -> Seen | None:
+    """A submodule is checked out at its commit, and is that commit."""
+    try:
+        place = locate(folder)
+        if place.root != folder.resolve():
+            return "is a submodule that is not checked out", _FETCH_SUBMODULE
+        if resolve(place, "HEAD") != commit:
+            return "is a submodule at another commit than HEAD has", _FETCH_SUBMODULE
+        changes, _, _ = _compare(place, commit, ())
+    except GitSilentError as silent:
+        return f"is a submodule that cannot be judged: {silent.seen}", _FETCH_SUBMODULE
+    if changes:
+        return (
+            f"is a submodule with {len(changes)} changes, {changes[0].path} first",
+            "Commit the changes in it, or undo them.",
+        )
+    return None
 
 
 def same_builds(checkout: Checkout, claimed: Iterable[str | None]) -> tuple[str, ...]:
@@ -88,34 +126,35 @@ def same_builds(checkout: Checkout, claimed: Iterable[str | None]) -> tuple[str,
     head = checkout.head
     if head is None:
         return ()
-    root = Path(checkout.root)
+    wanted = [commit for commit in dict.fromkeys(claimed) if commit and is_commit(commit)]
     accepted = [head]
-    for commit in claimed:
-        if commit and commit not in accepted and is_commit(commit):
-            accepted += [commit] if _is_same_build(root, commit, head) else []
+    with open_repository(locate(Path(checkout.root)), head) as repository:
+        accepted += [
+            commit
+            for commit in wanted
+            if commit != head and _is_same_build(repository, commit, head, checkout.evidence)
+        ]
     return tuple(accepted)
 
 
-def _is_same_build(root: Path, commit: str, head: str) -> bool:
-    if not says_yes(root, "merge-base", "--is-ancestor", commit, head):
+def _is_same_build(
+    repository: Repository, commit: str, head: str, evidence: tuple[str, ...]
+) -> bool:
+    if not repository.says_yes("merge-base", "--is-ancestor", commit, head):
         return False
-    try:
-        between = _names(
-            ask(root, "diff-tree", "-r", "-z", "--no-renames", "--name-only", commit, head)
-        )
-    except GitSilentError:
-        return False
-    return all(path.startswith(EVIDENCE_FOLDER) for path in between)
+    with repository.objects() as objects:
+        try:
+            old, new = read_tree(objects, commit), read_tree(objects, head)
+        except GitSilentError:
+            return False
+    folders = tuple(folder.encode() for folder in evidence)
+    between = {path for path in {*old, *new} if old.get(path) != new.get(path)}
+    return all(path.startswith(folders) for path in between)
 
 
 def knows(checkout: Checkout, commit: str) -> bool:
-    """Return whether the repository holds a commit."""
-    return is_commit(commit) and says_yes(
-        Path(checkout.root), "cat-file", "-e", f"{commit}^{{commit}}"
-    )
-
-
-def _names(answer: str) -> list[str]:
-    """Return the names of a ``-z`` answer, bytes that are no UTF-8 shown by their codes."""
-    raw = answer.encode("utf-8", "surrogateescape")
-    return [name for name in raw.decode("utf-8", "backslashreplace").split("\0") if name]
+    """Return whether the repository holds a commit; nothing is fetched to find out."""
+    if checkout.head is None or not is_commit(commit) or len(commit) != len(checkout.head):
+        return False
+    with open_repository(locate(Path(checkout.root)), checkout.head) as repository:
+        return repository.says_yes("cat-file", "-e", f"{commit}^{{commit}}")

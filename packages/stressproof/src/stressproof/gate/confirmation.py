@@ -18,9 +18,9 @@ from stressproof.evidence.reading import (
 )
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import DECISION_SCHEMA
-from stressproof.gate.request import Half
 from stressproof.verify.instants import HOUR_US, parse_instant
 from stressproof.verify.rule import Judgement, Result, prose, rule
+from stressproof.verify.stress.verifier import STRESS
 
 DECISION_MAX_AGE_HOURS = 24.0
 _SKEW_US = 60 * 1_000_000
@@ -67,7 +67,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 
 @rule(
     "confirm.accepted",
-    clause="protocol, Release Rule",
+    clause="protocol, Release rule",
     title="A gate's decision accepts the release",
     remedy="Do not promote; see the decision's summary for what blocks.",
 )
@@ -78,12 +78,12 @@ def accepted(case: Confirmation, judgement: Judgement) -> None:
     judgement.check(decision.accepted, "accepted", decision.accepted, True)  # noqa: FBT003
     judgement.check(decision.exit_code == 0, "exit_code", decision.exit_code, 0)
     kinds = [each.kind for each in decision.evidence]
-    judgement.check(Half.STRESS in kinds, "evidence", kinds, prose("stress evidence among it"))
+    judgement.check(STRESS.name in kinds, "evidence", kinds, prose("stress evidence among it"))
 
 
 @rule(
     "confirm.age",
-    clause="design 7, ruling 3",
+    clause="gate.md, Age",
     title="The decision is recent",
     remedy=_AGAIN,
 )
@@ -105,7 +105,7 @@ def age(case: Confirmation, judgement: Judgement) -> None:
 
 @rule(
     "confirm.commit",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The build here is the one that the decision is about",
     remedy="Promote the commit that was decided on, from a clean checkout of it.",
 )
@@ -123,7 +123,7 @@ def commit(case: Confirmation, judgement: Judgement) -> None:
 
 @rule(
     "confirm.evidence",
-    clause="design 5 (Strict reading)",
+    clause="evidence.md, Strict reading",
     title="The evidence here is, byte for byte, what was judged",
     remedy="Restore the artifact that was judged, or run the gate on the one that is here.",
 )
@@ -163,7 +163,9 @@ def confirm(path: Path, folder: Path, *, max_age_hours: float, now_us: int) -> l
     case = Confirmation(
         decision=decision,
         digests=[_digest(each.path) for each in decision.evidence],
-        checkout=read_checkout(folder),
+        checkout=read_checkout(
+            folder, named=[str(path), *(each.path for each in decision.evidence)]
+        ),
         max_age_hours=max_age_hours,
         now_us=now_us,
     )

@@ -8,16 +8,19 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest, plain_request
+from stressproof.suite import Suite, Variables
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import EvidenceKind
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import show
-
-STRESS_PREFIX = "ENFORCEMENT_STRESS_EVIDENCE_"
-FAILURE_PREFIX = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
+from stressproof.verify.stress.verifier import STRESS
 
 Value = str | bool | int | float
 
@@ -36,30 +39,30 @@ class Setting(Struct, frozen=True):
     """One thing that a caller may say.
 
     Attributes:
-        half: The kind of evidence it is about.
-        suffix: Its variable, without the half's prefix.
+        kind: The kind of evidence it is about.
+        suffix: Its variable, without the prefix that the suite has for the kind.
         flag: Its flag on the command line; empty where there is none.
         field: The requirement it sets; for a path or a boolean, nothing in the requirements.
         form: What it may say.
         meaning: One line for help pages.
     """
 
-    half: Half
+    kind: EvidenceKind[Any]
     suffix: str
     flag: str
     field: str
     form: Form
     meaning: str
 
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return (STRESS_PREFIX if self.half is Half.STRESS else FAILURE_PREFIX) + self.suffix
+    def variable(self, variables: Variables) -> str:
+        """Return the environment variable, as a suite calls it."""
+        prefix: str = getattr(variables, self.kind.name)
+        return prefix + self.suffix
 
 
 SETTINGS = (
     Setting(
-        Half.STRESS,
+        STRESS,
         "PATH",
         "--stress-evidence-path",
         "",
@@ -67,7 +70,7 @@ SETTINGS = (
         "The stress artifact to judge.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_AGE_HOURS",
         "--stress-max-age-hours",
         "max_artifact_age_hours",
@@ -75,7 +78,7 @@ SETTINGS = (
         "Oldest stress evidence.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_DURATION_SECONDS",
         "--stress-min-duration-seconds",
         "min_duration_seconds",
@@ -83,7 +86,7 @@ SETTINGS = (
         "Shortest round.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_CONCURRENT_USERS",
         "--stress-min-concurrent-users",
         "min_concurrent_users",
@@ -91,7 +94,7 @@ SETTINGS = (
         "Fewest concurrent users.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "REQUIRED",
         "",
         "",
@@ -99,7 +102,7 @@ SETTINGS = (
         "Whether a missing path blocks.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "REQUIRED_DATABASE_ENGINE",
         "--stress-required-database-engine",
         "database_engine",
@@ -107,7 +110,7 @@ SETTINGS = (
         "The engine the load must have reached, exactly.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_P95_SECONDS",
         "--stress-max-p95-seconds",
         "max_p95_seconds",
@@ -115,7 +118,7 @@ SETTINGS = (
         "Limit of p95 in every round; the one that the capture was held to.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_ERROR_RATE_PERCENT",
         "--stress-max-error-rate-percent",
         "max_error_rate_percent",
@@ -123,7 +126,7 @@ SETTINGS = (
         "Limit of errors in every round, likewise.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_THROUGHPUT_RPS",
         "--stress-min-throughput-rps",
         "min_throughput_rps",
@@ -131,7 +134,7 @@ SETTINGS = (
         "Least throughput of every round, likewise.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "PATH",
         "--failure-evidence-path",
         "",
@@ -139,7 +142,7 @@ SETTINGS = (
         "The failure-injection artifact to judge.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "REQUIRED",
         "",
         "",
@@ -147,7 +150,7 @@ SETTINGS = (
         "Whether a missing path blocks.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "MAX_AGE_HOURS",
         "--failure-max-age-hours",
         "max_artifact_age_hours",
@@ -155,7 +158,7 @@ SETTINGS = (
         "Oldest failure evidence.",
     ),
 )
-"""In the protocol's order; what is not the protocol's own follows each half's own."""
+"""In the protocol's order; what is not the protocol's own follows each kind's own."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -183,81 +186,97 @@ def parse(form: Form, text: str) -> Value | None:
 
 
 def read_settings(
+    suite: Suite,
     environment: Mapping[str, str],
     flags: Mapping[str, Value],
     *,
-    required: Collection[Half] = (),
+    required: Collection[EvidenceKind[Any]] = (),
     dry_run: bool = False,
 ) -> GateRequest:
-    """Return what the caller asks: a flag counts before its variable, that before the protocol.
+    """Return what the caller asks: a flag counts before its variable, that before the suite.
 
     Args:
+        suite: Whose floors and variables these are.
         environment: The variables of the process; an empty one is as good as none.
         flags: Values from the command line by flag, already of their form.
-        required: Halves that are required whatever the variables say.
+        required: Kinds of evidence that are required whatever the variables say.
         dry_run: A rehearsal, in which limits may be looser than the floors.
 
     Raises:
         UsageError: Variables cannot be meant, or limits are looser than the floors; the message
             lists every one of them.
     """
-    given: dict[str, Value] = {}
-    problems = _unknown_variables(environment)
+    given: dict[Setting, Value] = {}
+    problems = _unknown_variables(suite.variables, environment)
     for setting in SETTINGS:
-        text = environment.get(setting.variable, "")
+        variable = setting.variable(suite.variables)
+        text = environment.get(variable, "")
         if not text and setting.form is not Form.BOOLEAN:
             continue
         value = parse(setting.form, text)
         if value is None:
-            problems.append(f"{setting.variable}={show(text)}: expected {setting.form}")
+            problems.append(f"{variable}={show(text)}: expected {setting.form}")
         else:
-            given[setting.variable] = value
-    given |= {
-        setting.variable: flags[setting.flag] for setting in SETTINGS if setting.flag in flags
-    }
-    asked = _ask(given, required, dry_run=dry_run)
+            given[setting] = value
+    given |= {setting: flags[setting.flag] for setting in SETTINGS if setting.flag in flags}
+    asked = _ask(suite, given, required, dry_run=dry_run)
     if not dry_run:
-        problems += [_looser(half, line, flags) for half in Half for line in asked.loosened(half)]
+        problems += [
+            _looser(suite, each.kind, line, flags)
+            for each in asked.evidence
+            for line in each.loosened
+        ]
     if problems:
         raise UsageError(
             "\n  ".join([f"{len(problems)} setting(s) cannot be meant:", *problems]),
-            hint="docs/ops/enforcement_stress_evidence_protocol.md lists the settings; limits may "
-            "only be tightened, --dry-run rehearses with others.",
+            hint=f"{suite.documentation or 'docs/gate.md'} lists the settings; limits may only be "
+            "tightened, --dry-run rehearses with others.",
         )
     return asked
 
 
-def _ask(given: Mapping[str, Value], required: Collection[Half], *, dry_run: bool) -> GateRequest:
-    limits: dict[Half, dict[str, Value]] = {half: {} for half in Half}
-    for setting in SETTINGS:
-        if setting.field and setting.variable in given:
-            limits[setting.half][setting.field] = given[setting.variable]
-    plain = GateRequest()
-    return GateRequest(
-        stress_path=str(given.get(STRESS_PREFIX + "PATH", "")),
-        stress_required=Half.STRESS in required or given.get(STRESS_PREFIX + "REQUIRED") is True,
-        stress=msgspec.structs.replace(plain.stress, **limits[Half.STRESS]),
-        failure_path=str(given.get(FAILURE_PREFIX + "PATH", "")),
-        failure_required=Half.FAILURE in required or given.get(FAILURE_PREFIX + "REQUIRED") is True,
-        failure=msgspec.structs.replace(plain.failure, **limits[Half.FAILURE]),
-        dry_run=dry_run,
-    )
+def _ask(
+    suite: Suite,
+    given: Mapping[Setting, Value],
+    required: Collection[EvidenceKind[Any]],
+    *,
+    dry_run: bool,
+) -> GateRequest:
+    request = plain_request(suite)
+    for kind in KINDS:
+        own = {setting: value for setting, value in given.items() if setting.kind is kind}
+        path = next((str(v) for setting, v in own.items() if setting.form is Form.PATH), "")
+        needed = kind in required or any(
+            value is True for setting, value in own.items() if setting.form is Form.BOOLEAN
+        )
+        limits = {setting.field: value for setting, value in own.items() if setting.field}
+        asked = request.of(kind).requirements
+        if asked is None and (path or needed or limits):
+            asked = kind.requirements(suite, "")  # which says that there are none, and what to do
+        request = request.asking(
+            kind,
+            path=path,
+            required=needed,
+            requirements=asked and msgspec.structs.replace(asked, **limits),
+        )
+    return msgspec.structs.replace(request, dry_run=dry_run)
 
 
-def _looser(half: Half, line: str, flags: Mapping[str, Value]) -> str:
+def _looser(suite: Suite, kind: EvidenceKind[Any], line: str, flags: Mapping[str, Value]) -> str:
     """Return a line about a loosened floor, led by the flag or variable that did it."""
     for setting in SETTINGS:
-        if setting.half is half and setting.field and line.startswith(f"{setting.field} "):
-            return f"{setting.flag if setting.flag in flags else setting.variable}: {line}"
-    return f"{half}: {line}"
+        if setting.kind is kind and setting.field and line.startswith(f"{setting.field} "):
+            given = setting.flag in flags
+            return f"{setting.flag if given else setting.variable(suite.variables)}: {line}"
+    return f"{kind.name}: {line}"
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+def _unknown_variables(variables: Variables, environment: Mapping[str, str]) -> list[str]:
     """Return a line for each variable that looks like a setting and is none: a misspelt limit."""
-    known = {setting.variable for setting in SETTINGS}
+    known = {setting.variable(variables) for setting in SETTINGS}
     problems = []
     for name in sorted(environment):
-        if name.startswith((STRESS_PREFIX, FAILURE_PREFIX)) and name not in known:
+        if name.startswith((variables.stress, variables.failure)) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             offer = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{show(name)}: there is no such setting{offer}")

@@ -1,65 +1,103 @@
 """What a gate asks: which evidence, of which it must not be missing, and with which limits."""
 
-from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.failure.requirements import loosened as failure_loosened
-from stressproof.verify.stress.requirements import Requirements
-from stressproof.verify.stress.requirements import loosened as stress_loosened
+from stressproof.suite import Suite
+from stressproof.verify.kind import EvidenceKind
+from stressproof.verify.kinds import KINDS
 
 
-class Half(StrEnum):
-    """The two kinds of evidence, in the order in which they are judged and told."""
+class EvidenceRequest(Struct, frozen=True, kw_only=True):
+    """What a gate asks of one kind of evidence.
 
-    STRESS = "stress"
-    FAILURE = "failure"
+    Attributes:
+        kind: Which.
+        path: Where it is, relative to the working directory; empty for none.
+        required: Whether it blocks when there is no path.
+        requirements: What it must hold; None where the suite asks for no such evidence.
+        suite: Whose floors hold.
+    """
+
+    kind: EvidenceKind[Any]
+    path: str = ""
+    required: bool = False
+    requirements: Any
+    suite: Suite
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is such evidence to judge or to miss."""
+        return bool(self.path) or self.required
+
+    @property
+    def loosened(self) -> list[str]:
+        """What is asked less of than the floors, one line each."""
+        asked = self.requirements
+        if asked is None:
+            return []
+        return self.kind.loosened(asked, self.kind.requirements(self.suite, asked.profile))
+
+    def bound_to(self, commits: tuple[str, ...]) -> Any:
+        """Return the requirements for evidence about one of these commits."""
+        asked = self.requirements or self.kind.requirements(self.suite, "")
+        return msgspec.structs.replace(asked, expected_commits=commits)
 
 
 class GateRequest(Struct, frozen=True, kw_only=True):
     """What a gate was told to ask.
 
     Attributes:
-        stress_path: Stress evidence, relative to the working directory; empty for none.
-        stress_required: Whether it blocks when there is no path.
-        stress: What stress evidence must hold.
-        failure_path: Failure evidence, likewise.
-        failure_required: Likewise.
-        failure: What failure evidence must hold.
+        evidence: What it asks of each kind of evidence, in the order of `KINDS`.
         dry_run: A rehearsal: floors may be loosened, and the result is no release evidence.
+        decision_path: Where the decision is going to be written; empty for nowhere.
     """
 
-    stress_path: str = ""
-    stress_required: bool = False
-    stress: Requirements = Requirements().for_gate()
-    failure_path: str = ""
-    failure_required: bool = False
-    failure: FailureRequirements = FailureRequirements().for_gate()
+    evidence: tuple[EvidenceRequest, ...]
     dry_run: bool = False
+    decision_path: str = ""
 
-    def path(self, half: Half) -> str:
-        """Return the path of one half, empty for none."""
-        return self.stress_path if half is Half.STRESS else self.failure_path
+    def of(self, kind: EvidenceKind[Any]) -> EvidenceRequest:
+        """Return what is asked of one kind."""
+        return next(each for each in self.evidence if each.kind is kind)
 
-    def is_required(self, half: Half) -> bool:
-        """Return whether one half blocks when it has no path."""
-        return self.stress_required if half is Half.STRESS else self.failure_required
+    def asking(self, kind: EvidenceKind[Any], **changes: Any) -> "GateRequest":
+        """Return the request with fields of one kind's `EvidenceRequest` changed."""
+        changed = tuple(
+            msgspec.structs.replace(each, **changes) if each.kind is kind else each
+            for each in self.evidence
+        )
+        return msgspec.structs.replace(self, evidence=changed)
+
+    @property
+    def named_files(self) -> tuple[str, ...]:
+        """The files that the gate was told of: what it judges for itself, and what it writes."""
+        every = (*(each.path for each in self.evidence), self.decision_path)
+        return tuple(path for path in every if path)
 
     @property
     def judges_evidence(self) -> bool:
         """Whether there is any evidence to judge or to miss."""
-        return any(self.path(half) or self.is_required(half) for half in Half)
+        return any(each.is_asked for each in self.evidence)
 
-    def loosened(self, half: Half) -> list[str]:
-        """Return what is asked less of than the floors, one line each."""
-        if half is Half.STRESS:
-            return stress_loosened(self.stress)
-        return failure_loosened(self.failure)
 
-    def bound_to(self, half: Half, commits: tuple[str, ...]) -> Requirements | FailureRequirements:
-        """Return the requirements of one half for evidence about one of these commits."""
-        if half is Half.STRESS:
-            return msgspec.structs.replace(self.stress, expected_commits=commits)
-        return msgspec.structs.replace(self.failure, expected_commits=commits)
+def plain_request(suite: Suite) -> GateRequest:
+    """Return what a gate asks where nobody says more: everything that the suite asks at a gate.
+
+    Raises:
+        UsageError: The suite's failure requirements cannot be loaded.
+    """
+    return GateRequest(
+        evidence=tuple(
+            EvidenceRequest(
+                kind=kind,
+                requirements=(
+                    kind.requirements(suite, "").for_gate() if kind.offered(suite) else None
+                ),
+                suite=suite,
+            )
+            for kind in KINDS
+        )
+    )

@@ -1,26 +1,27 @@
-"""What a gate itself demands, beside what the verifiers demand of each half."""
+"""What a gate itself demands, beside what the verifiers demand of evidence."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from msgspec import Struct
 
 from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
-from stressproof.gate.checkout import EVIDENCE_FOLDER, Checkout, knows
+from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
-from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
-from stressproof.gate.request import GateRequest, Half
-from stressproof.objectives.outcome import Outcome
+from stressproof.gate.request import GateRequest
+from stressproof.objectives.objectives import Objectives
+from stressproof.outcome import Outcome
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import Evidence, EvidenceKind
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Rule, prose, rule
-
-if TYPE_CHECKING:
-    from stressproof.objectives.compile import Objectives
+from stressproof.verify.stress.verifier import STRESS
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
-_BINDING = "design 7, ruling 1"
+_BINDING = "gate.md, Which build"
 
 
 class GateCase(Struct, frozen=True, kw_only=True):
@@ -29,52 +30,53 @@ class GateCase(Struct, frozen=True, kw_only=True):
     Attributes:
         asked: What the gate asks.
         checkout: What is checked out.
-        readings: What was read of each half that has a path.
-        objectives: The project's own; None where it has none.
+        evidence: What was read of each path.
+        objectives: The project's own.
     """
 
     asked: GateRequest
     checkout: Checkout
-    readings: Sequence[LoadedEvidence]
-    objectives: "Objectives | None" = None
+    evidence: Sequence[Evidence]
+    objectives: Objectives = Objectives()
 
 
-def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
+def _judge_path(case: GateCase, kind: EvidenceKind[Any], judgement: Judgement) -> None:
+    asked = case.asked.of(kind)
     flag, variable = next(
-        (each.flag, each.variable)
+        (each.flag, each.variable(asked.suite.variables))
         for each in SETTINGS
-        if each.half is half and each.form is Form.PATH
+        if each.kind is kind and each.form is Form.PATH
     )
-    if case.asked.path(half):
+    if asked.path:
         judgement.passed()
-    elif case.asked.is_required(half):
+    elif asked.required:
         judgement.inconclusive(
             variable, prose("no path"), prose("the path of the artifact"), f"Set it, or {flag}."
         )
     else:
-        judgement.skip(f"{half} evidence was not asked for")
+        judgement.skip(f"{kind.name} evidence was not asked for")
 
 
 @rule(
     "gate.stress-path",
-    clause="protocol, Enterprise Gate Integration 5",
+    clause="protocol, The enterprise gate",
     title="Stress evidence is named where it is required",
     remedy="Name the artifact.",
 )
 def stress_path(case: GateCase, judgement: Judgement) -> None:
-    """A required half has a path."""
-    _judge_path(case, Half.STRESS, judgement)
+    """Required evidence has a path."""
+    _judge_path(case, STRESS, judgement)
 
 
 @rule(
     "gate.failure-path",
-    clause="protocol, Single-Sprint One-Pass Gate Command",
+    clause="protocol, The one-pass command",
     title="Failure evidence is named where it is required",
     remedy="Name the artifact.",
 )
 def failure_path(case: GateCase, judgement: Judgement) -> None:
-    """A required half has a path."""
-    _judge_path(case, Half.FAILURE, judgement)
+    """Required evidence has a path."""
+    _judge_path(case, FAILURE, judgement)
 
 
 @rule(
@@ -102,7 +104,7 @@ def known_commit(case: GateCase, judgement: Judgement) -> None:
     remedy="Commit or stash the changes, then capture on that commit.",
 )
 def clean(case: GateCase, judgement: Judgement) -> None:
-    """No tracked file differs, and no unknown file lies where source does."""
+    """Every file is what HEAD has, and no other file could be imported or configure a step."""
     if not case.asked.judges_evidence:
         judgement.skip(_NOTHING_JUDGED)
         return
@@ -111,8 +113,8 @@ def clean(case: GateCase, judgement: Judgement) -> None:
         return
     changes = case.checkout.changes
     judgement.passed()
-    for path in changes[:_PATHS_SHOWN]:
-        judgement.fail(path, prose("differs from HEAD"), prose("as HEAD has it"))
+    for change in changes[:_PATHS_SHOWN]:
+        judgement.fail(change.path, prose(change.seen), prose("as HEAD has it"), change.remedy)
     if len(changes) > _PATHS_SHOWN:
         more = prose(f"{len(changes) - _PATHS_SHOWN} more that differ")
         judgement.fail("$", more, prose("as HEAD has them"))
@@ -129,24 +131,24 @@ def history(case: GateCase, judgement: Judgement) -> None:
     if not case.checkout.shallow:
         judgement.skip("the clone is not shallow")
         return
-    for reading in case.readings:
-        commit = reading.claimed_commit
+    for each in case.evidence:
+        commit = each.claimed_commit
         if commit is not None and not knows(case.checkout, commit):
-            judgement.inconclusive(reading.path, prose(f"about {commit}"), prose("a known commit"))
+            judgement.inconclusive(each.path, prose(f"about {commit}"), prose("a known commit"))
         else:
             judgement.passed()
 
 
 @rule(
     "gate.two-documents",
-    clause="protocol, Single-Sprint One-Pass Gate Command",
-    title="The two halves are two documents",
+    clause="protocol, The one-pass command",
+    title="The two kinds of evidence are two documents",
     remedy="Name the stress artifact and the failure artifact.",
 )
 def two_documents(case: GateCase, judgement: Judgement) -> None:
-    """The same bytes serve for one half only."""
-    digests = [each.sha256 for each in case.readings if isinstance(each.document, Document)]
-    if len(digests) < len(Half):
+    """The same bytes serve for one kind only."""
+    digests = [each.sha256 for each in case.evidence if isinstance(each.document, Document)]
+    if len(digests) < len(KINDS):
         judgement.skip("there are no two documents")
         return
     judgement.check(
@@ -156,23 +158,23 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
 
 @rule(
     "gate.objectives",
-    clause="design 7, ruling 6; the project's stressproof.toml",
+    clause="evidence.md, Figures; objectives.md, Thresholds",
     title="The objectives of the project's stressproof.toml hold",
     remedy="Make the service meet them; `stressproof check --evidence FILE` shows every figure.",
     exit_code=Exit.OBJECTIVES,
 )
 def objectives(case: GateCase, judgement: Judgement) -> None:
     """Each threshold and service level objective, recomputed from the measurements carried."""
-    if case.objectives is None:
+    if not (case.objectives.thresholds or case.objectives.slos):
         judgement.skip("the project has no stressproof.toml with objectives")
         return
-    if not case.asked.path(Half.STRESS):
+    if not case.asked.of(STRESS).path:
         judgement.skip("stress evidence was not asked for")
         return
-    found = answers(case.objectives, case.readings)
+    found = answers(case.objectives, case.evidence)
     if found is None:
         judgement.inconclusive(
-            case.asked.path(Half.STRESS), prose("no measurements"), prose("a schema-2 artifact")
+            case.asked.of(STRESS).path, prose("no measurements"), prose("a schema-2 artifact")
         )
         return
     sentences = [each.sentence for each in found.thresholds]
@@ -203,19 +205,19 @@ class PostRunState(Struct, frozen=True, kw_only=True):
     Attributes:
         before: What was checked out.
         after: What is checked out now.
-        judged: What was read of each half.
+        judged: What was read of each path.
         now: What is read of the same paths now.
     """
 
     before: Checkout
     after: Checkout
-    judged: Sequence[LoadedEvidence]
-    now: Sequence[LoadedEvidence]
+    judged: Sequence[Evidence]
+    now: Sequence[Evidence]
 
 
 @rule(
     "gate.unchanged",
-    clause="design 5 (Strict reading), design 7, ruling 1",
+    clause="evidence.md, Strict reading; gate.md, Which build",
     title="Evidence and checkout are still what was judged",
     remedy="Let nothing write to evidence or checkout while the gate runs, then run it again.",
 )
@@ -228,11 +230,13 @@ def unchanged(case: PostRunState, judgement: Judgement) -> None:
         judgement.check(
             case.after.head == case.before.head, "HEAD", case.after.head, case.before.head
         )
-        new = [path for path in case.after.changes if path not in case.before.changes]
+        new = [change for change in case.after.changes if change not in case.before.changes]
         judgement.passed()
-        for path in new[:_PATHS_SHOWN]:
+        for change in new[:_PATHS_SHOWN]:
             judgement.fail(
-                path, prose("changed while the gate ran"), prose(f"only {EVIDENCE_FOLDER} changes")
+                change.path,
+                prose(f"{change.seen}, since the gate ran"),
+                prose(f"only {', '.join(case.before.evidence)} changes"),
             )
     for old, new_reading in zip(case.judged, case.now, strict=True):
         judgement.check(new_reading.sha256 == old.sha256, old.path, new_reading.sha256, old.sha256)

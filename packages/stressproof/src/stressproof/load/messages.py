@@ -10,7 +10,7 @@ from stressproof.load.addresses import Address
 from stressproof.load.recorder import HistogramDelta, RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.self_monitor import WorkerHealth
-from stressproof.load.workload import Workload
+from stressproof.workload.workload import Workload
 
 _LENGTH_BYTES = 4
 
@@ -62,6 +62,8 @@ class Done(Struct, frozen=True, tag=True):
         tls: Times of handshakes.
         first_byte: Times from the send to the first byte of an answer.
         last_second: The last second of the measured window that began, -1 for none.
+        opened: Connections by numeric address, the ramp's among them.
+        resumed: Handshakes that resumed an earlier session.
     """
 
     health: WorkerHealth
@@ -69,6 +71,8 @@ class Done(Struct, frozen=True, tag=True):
     tls: HistogramDelta
     first_byte: HistogramDelta
     last_second: int
+    opened: dict[str, int]
+    resumed: int
 
 
 ToWorker = Job | Go | Stop

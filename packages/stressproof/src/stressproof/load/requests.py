@@ -1,21 +1,22 @@
-"""Requests as bytes, made before the load starts; and the order in which they are sent."""
+"""Requests as bytes, made before the load starts."""
 
 import re
-from collections.abc import Iterator
-from itertools import chain, cycle
-from math import gcd
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import cycle
 from os import urandom
 from random import Random
+from typing import NamedTuple
 
 from stressproof.errors import UsageError
-from stressproof.load.checks import Check
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
-from stressproof.load.workload import Endpoint, Workload, origin_of
 from stressproof.version import __version__
+from stressproof.workload.checks import Check
+from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.target import Target, demand_headers, origin_of
+from stressproof.workload.workload import Workload
 
 _PLACEHOLDER = re.compile(rb"\{\{(\w*)\}\}")
 _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
-_DECK_AT_LEAST = 1024
 
 
 class UniqueValues:
@@ -55,12 +56,13 @@ class PreparedEndpoint:
         requests: The bytes of one request after another, without end.
         expected: Statuses that are no failure.
         check: What the body must hold, None for anything.
-        heads: Known header blocks of its answers; an answer to HEAD has no body.
+        bodyless: Whether its answers have no body, as those to HEAD.
+        heads: Known header blocks of its answers.
         accepted: The last answer that came in one piece and was found good, head and body: what
             equals it is good too, and leaves the connection open. Empty before there is one.
     """
 
-    __slots__ = ("accepted", "check", "expected", "heads", "index", "name", "requests")
+    __slots__ = ("accepted", "bodyless", "check", "expected", "heads", "index", "name", "requests")
 
     def __init__(self, index: int, endpoint: Endpoint, requests: Iterator[bytes]) -> None:
         self.index = index
@@ -69,93 +71,103 @@ class PreparedEndpoint:
         self.expected = frozenset(endpoint.expected_statuses)
         self.check = Check.of(endpoint.check)
         self.accepted = b""
+        self.bodyless = endpoint.method == "HEAD"
         self.heads = HeadCache(
-            bodyless=endpoint.method == "HEAD",
+            bodyless=self.bodyless,
             keep=SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES,
         )
 
 
-def plans(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
-    """Return a plan for each endpoint.
+def prepare(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
+    """Return the endpoints of a workload, ready to be sent.
 
     Raises:
         UsageError: A placeholder is unknown.
     """
     return [
-        PreparedEndpoint(index, endpoint, _requests(workload, endpoint, fresh))
+        PreparedEndpoint(index, endpoint, _requests(workload.target, endpoint, fresh))
         for index, endpoint in enumerate(workload.endpoints)
     ]
 
 
-def weighted_order(
-    plans: list[PreparedEndpoint], weights: list[int], seed: int
-) -> Iterator[PreparedEndpoint]:
-    """Return the endless order of requests, decided by ``seed`` alone.
+class Composed(NamedTuple):
+    """A request in two parts, for what still has to be filled in.
 
-    Every whole run through the weights holds each endpoint exactly ``weight`` times, so shares are
-    exact in the long run and close in the short.
+    Attributes:
+        head: Request line and headers, without the blank line and what depends on the body.
+        body: Empty for none.
+        announced: Whether the length of the body is said although it may be empty.
     """
-    divisor = gcd(*weights)
-    one = [
-        plan for plan, weight in zip(plans, weights, strict=True) for _ in range(weight // divisor)
-    ]
-    random = Random(seed)  # noqa: S311  # an order to repeat, not a secret
-    copies = -(-_DECK_AT_LEAST // len(one))
-    return cycle(tuple(chain.from_iterable(random.sample(one, len(one)) for _ in range(copies))))
 
+    head: bytes
+    body: bytes
+    announced: bool
 
-def _requests(workload: Workload, endpoint: Endpoint, fresh: UniqueValues) -> Iterator[bytes]:
-    variants = [_compose(workload, endpoint, rotated) for rotated in (endpoint.rotate or ({},))]
-    if any(_placeholders(endpoint.name, head + body) for head, body in variants):
-        return _filled(cycle(variants), endpoint, fresh)
-    return cycle([_join(head, body, endpoint) for head, body in variants])
-
-
-def _filled(
-    variants: Iterator[tuple[bytes, bytes]], endpoint: Endpoint, fresh: UniqueValues
-) -> Iterator[bytes]:
-    for head, body in variants:
-        uuid, sequence = fresh.values()
-        yield _join(
-            head.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
-            body.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence),
-            endpoint,
+    def filled(self, uuid: bytes, sequence: bytes) -> bytes:
+        """Return the request with values for its placeholders."""
+        head, body = (
+            part.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence)
+            for part in (self.head, self.body)
         )
+        return Composed(head, body, self.announced).whole()
+
+    def whole(self) -> bytes:
+        """Return the request as it is."""
+        if self.body or self.announced:
+            return b"%bContent-Length: %d\r\n\r\n%b" % (self.head, len(self.body), self.body)
+        return self.head + b"\r\n"
 
 
-def _placeholders(name: str, text: bytes) -> list[bytes]:
-    found = _PLACEHOLDER.findall(text)
-    for placeholder in found:
-        if placeholder not in {b"uuid", b"seq"}:
-            raise UsageError(
-                f"{name}: {{{{{placeholder.decode(errors='replace')}}}}} means nothing",
-                hint="use {{uuid}} or {{seq}}",
-            )
-    return found
+def compose(
+    target: Target,
+    method: str,
+    path: str,
+    headers: Iterable[Mapping[str, str]],
+    body: bytes | None,
+) -> Composed:
+    """Return a request to a target.
 
+    Args:
+        target: Its headers come first.
+        method: As it is sent.
+        path: After the target's base path, byte by byte as it is given.
+        headers: Further ones; the last of a name wins, whatever its case.
+        body: None for none.
 
-def _compose(
-    workload: Workload, endpoint: Endpoint, rotated: dict[str, str]
-) -> tuple[bytes, bytes]:
-    """Return a request's head without its last two lines, and its body."""
-    origin = origin_of(workload.target.url)
-    headers = {
+    Raises:
+        UsageError: A header would break the request.
+    """
+    origin = origin_of(target.url)
+    merged = {
         "user-agent": ("User-Agent", f"stressproof/{__version__}"),
         "accept": ("Accept", "*/*"),
     }
-    if endpoint.body is not None:
-        headers["content-type"] = ("Content-Type", "application/json")
-    for given in (workload.target.headers, endpoint.headers, rotated):
-        headers.update({name.lower(): (name, value) for name, value in given.items()})
+    if body is not None:
+        merged["content-type"] = ("Content-Type", "application/json")
+    for given in (target.headers, *headers):
+        demand_headers(given)
+        merged.update({name.lower(): (name, value) for name, value in given.items()})
     lines = [
-        f"{endpoint.method} {origin.base}{endpoint.path} HTTP/1.1",
+        f"{method} {origin.base}{path} HTTP/1.1",
         f"Host: {origin.authority}",
-        *(f"{name}: {value}" for name, value in headers.values()),
+        *(f"{name}: {value}" for name, value in merged.values()),
     ]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n", (endpoint.body or "").encode()
+    head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+    return Composed(head, body or b"", method not in _BODYLESS_METHODS)
 
 
-def _join(head: bytes, body: bytes, endpoint: Endpoint) -> bytes:
-    if body or endpoint.method not in _BODYLESS_METHODS:
-        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
-    return head + b"\r\n"
+def _requests(target: Target, endpoint: Endpoint, fresh: UniqueValues) -> Iterator[bytes]:
+    body = None if endpoint.body is None else endpoint.body.encode()
+    variants = [
+        compose(target, endpoint.method, endpoint.path, (endpoint.headers, rotated), body)
+        for rotated in (endpoint.rotate or ({},))
+    ]
+    found = {at for one in variants for at in _PLACEHOLDER.findall(one.head + one.body)}
+    for unknown in sorted(found - {b"uuid", b"seq"}):
+        raise UsageError(
+            f"{endpoint.name}: {{{{{unknown.decode(errors='replace')}}}}} means nothing",
+            hint="use {{uuid}} or {{seq}}",
+        )
+    if found:
+        return (one.filled(*fresh.values()) for one in cycle(variants))
+    return cycle([one.whole() for one in variants])

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 from stressproof.errors import RunError, UsageError
 from stressproof.evidence.measurements import Row
 from stressproof.load.addresses import resolve, tls_context
-from stressproof.load.executors import Executor
 from stressproof.load.messages import Go, Job, Progress, Ready, Stop, decode_from_worker
-from stressproof.load.requests import UniqueValues, plans
+from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.result import (
     PhaseTimes,
     RoundResult,
     StopFlag,
     Tick,
     WorkerLostError,
+    connections_of,
     round_health,
 )
 from stressproof.load.row_aggregator import RowAggregator, absorb
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
-from stressproof.load.workload import Workload
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
+from stressproof.workload.executors import Executor
+from stressproof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from stressproof.load.samples import ErrorSample
@@ -84,7 +85,7 @@ def run_round(
             hint="ask for less, or use more --workers",
         )
     workers = min(workers, workload.executor.max_users)
-    plans(workload, UniqueValues(0, 1))  # placeholders are refused here rather than in a worker
+    prepare(workload, UniqueValues(0, 1))  # placeholders are refused here rather than in a worker
     tls_context(workload.target)  # and so is a file of authorities that cannot be read
     _demand_files(-(-workload.executor.max_users // workers))
     addresses = resolve(workload.target)
@@ -270,6 +271,7 @@ class _Round:
             ramp=ledger.ramp(),
             health=round_health(done, delay, rows, ledger.all.quantile(P95_PPM)),
             errors_sample=self._samples[:_SAMPLES],
+            connections=connections_of(done, self._workload.target.protocol),
             phases=phases,
             loop_delay_p50_us=delay.quantile(P50_PPM) or 0,
             interrupted=self._stop.is_set(),

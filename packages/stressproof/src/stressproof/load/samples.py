@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from stressproof.load.redaction import Redactor
+from stressproof.workload.redaction import Redactor
 
 _PER_KIND = 2
 _AT_MOST = 40

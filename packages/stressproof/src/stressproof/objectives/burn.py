@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from stressproof.evidence.measurements import Measurements, Row, RunMeasurements
 from stressproof.measure import buckets
-from stressproof.objectives.outcome import Outcome, worst
 from stressproof.objectives.results import Span
 from stressproof.objectives.selection import Endpoint, Selection
 from stressproof.objectives.slo import (
@@ -23,6 +22,7 @@ from stressproof.objectives.slo import (
     scaled_s,
     zero_errors_prove_from,
 )
+from stressproof.outcome import Outcome, worst
 
 
 class Events(Struct, frozen=True):

@@ -31,7 +31,7 @@ from stressproof.objectives.comparability import (
 )
 from stressproof.objectives.judging import digits, show
 from stressproof.objectives.metrics import Dimension
-from stressproof.objectives.outcome import Outcome, worst
+from stressproof.outcome import Outcome, worst
 
 ALPHA = 0.05
 _LEAST_APART = 2

@@ -8,7 +8,7 @@ from msgspec import Struct
 from stressproof.objectives.expression import US_PER, Baseline, Comparison, Number, Operator
 from stressproof.objectives.figures import Figure
 from stressproof.objectives.metrics import METRICS, Dimension
-from stressproof.objectives.outcome import Outcome, worst
+from stressproof.outcome import Outcome, worst
 
 _PERCENT = 100
 _SHOWN_DIGITS = 4

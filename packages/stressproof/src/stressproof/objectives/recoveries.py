@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from stressproof.errors import EvidenceError
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.judging import derive, took_effect
+from stressproof.failures.conclusions import derive, took_effect
 from stressproof.objectives.expression import EVERY_FAULT, Number, Threshold
 from stressproof.objectives.figures import Figure
 from stressproof.objectives.judging import Interval, Judgement, absolute_limit, judge
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.results import Record
+from stressproof.outcome import Outcome
 
 _NEVER = Fraction(10**12)
 """The excess of a service that did not recover: worse than any time."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from stressproof.objectives.expression import Comparison, Threshold
 from stressproof.objectives.judging import Interval, Judgement, show_beside, show_interval
 from stressproof.objectives.metrics import METRICS, Dimension
-from stressproof.objectives.outcome import Outcome
+from stressproof.outcome import Outcome
 
 
 class Span(Struct, frozen=True):

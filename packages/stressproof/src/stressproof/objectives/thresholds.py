@@ -22,12 +22,12 @@ from stressproof.objectives.judging import (
     relative_limit,
 )
 from stressproof.objectives.metrics import METRICS
-from stressproof.objectives.outcome import Outcome
 from stressproof.objectives.recoveries import FaultRecovery, judge_recoveries
 from stressproof.objectives.results import Record, Span, ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures, bounded
 from stressproof.objectives.selection import Endpoint, Selection
 from stressproof.objectives.tally import SlidingTally, Tally
+from stressproof.outcome import Outcome
 
 _US_PER_S = US_PER["s"]
 

@@ -50,7 +50,7 @@ a failure; where several apply, docs/ops/exit-codes.md says which one wins.
 _READING = """
 ## Reading, before any rule
 
-`evidence.reading` stands for strict reading (design, section 5): a regular file opened once without
+`evidence.reading` stands for strict reading (docs/evidence.md): a regular file opened once without
 following a link at its end, at most 32 MiB, nested at most 64 deep, unchanged while it is read;
 UTF-8 without a byte order mark; one JSON object; no key twice, no NaN or infinity, no number beyond
 a double, no integer of more than 19 digits, no half of a surrogate pair. Anything else is exit 6,
@@ -58,20 +58,17 @@ and a path where nothing is, is exit 3.
 """
 
 
-def rules_page(
-    kinds: Sequence[tuple[str, Iterable[Rule[Any]], type[Struct]]],
-) -> str:
+def rules_page(kinds: Sequence[tuple[str, Iterable[Rule[Any]], Struct]], asked_by: str) -> str:
     """Return docs/rules.md.
 
     Args:
-        kinds: Name of a kind of evidence, its rules, and the type of its requirements.
+        kinds: Name of a kind of evidence, its rules, and requirements to show as an example.
+        asked_by: Whose requirements these are.
     """
     parts = [_INTRODUCTION, _READING]
     for name, rules, requirements in kinds:
         parts.append(f"\n## Rules for {name} evidence\n\n{_rules_table(rules)}")
-        parts.append(
-            f"\n### Requirements, and what they are by default\n\n{_choices(requirements)}"
-        )
+        parts.append(f"\n### Requirements, and what {asked_by} asks\n\n{_choices(requirements)}")
     return "".join(parts)
 
 
@@ -93,15 +90,18 @@ def _how(one: Rule[Any]) -> str:
     return (one.judge.__doc__ or "").strip().splitlines()[0].replace("``", "`")
 
 
-def _choices(requirements: type[Struct]) -> str:
-    lines = ["| requirement | default | what it says |", "|---|---|---|"]
-    hints = typing.get_type_hints(requirements, include_extras=True)
+def _choices(requirements: Struct) -> str:
+    lines = ["| requirement | asked | what it says |", "|---|---|---|"]
+    hints = typing.get_type_hints(type(requirements), include_extras=True)
     for field in msgspec.structs.fields(requirements):
         notes = [
             each
             for each in getattr(hints[field.name], "__metadata__", ())
             if isinstance(each, Meta)
         ]
-        default = msgspec.json.encode(field.default).decode()
-        lines.append(f"| `{field.name}` | `{default}` | {notes[0].description if notes else ''} |")
+        value = getattr(requirements, field.name)
+        if field.name == "scenarios":
+            value = [spec.id for spec in value]  # a page of its own shows them whole
+        asked = msgspec.json.encode(value).decode()
+        lines.append(f"| `{field.name}` | `{asked}` | {notes[0].description if notes else ''} |")
     return "\n".join(lines) + "\n"

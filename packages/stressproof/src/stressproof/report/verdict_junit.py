@@ -2,9 +2,10 @@
 
 from html import escape
 
+from stressproof.outcome import Outcome
 from stressproof.report.verdict_text import one_figure, summary
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Outcome, Result, Severity, printable
+from stressproof.verify.rule import Result, Severity, printable
 from stressproof.verify.verdict import Verdict
 
 

@@ -1,7 +1,8 @@
 """A verdict for people: what was judged, what did not hold and why, what to do next."""
 
+from stressproof.outcome import Outcome
 from stressproof.report.verdicts import NOT_RELEASE
-from stressproof.verify.rule import Outcome, Result, printable
+from stressproof.verify.rule import Result, printable
 from stressproof.verify.verdict import Figure, Verdict
 
 WORD = {

@@ -1,6 +1,7 @@
-"""Timestamps: RFC 3339 with an offset, as microseconds since 1970 (ruling 3)."""
+"""Timestamps: RFC 3339 with an offset, as microseconds since 1970."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 from stressproof.verify.rule import Judgement, prose
@@ -13,6 +14,11 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def now_us() -> int:
+    """Return the time in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def parse_instant(text: str) -> int | None:
@@ -31,7 +37,7 @@ def show_instant(instant_us: int) -> str:
 
 
 def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Judgement) -> None:
-    """A capture's time is at most the allowed skew ahead of our clock (ruling 3)."""
+    """A capture's time is at most the allowed skew ahead of our clock."""
     captured = None if text is None else parse_instant(text)
     if captured is None:
         judgement.skip("captured_at cannot be read")
@@ -45,7 +51,7 @@ def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Ju
 def judge_age(
     text: str | None, limit_hours: float | None, now_us: int, judgement: Judgement
 ) -> None:
-    """A capture's time lies at most the asked hours behind our clock (ruling 3)."""
+    """A capture's time lies at most the asked hours behind our clock."""
     if limit_hours is None:
         judgement.skip("no age limit was asked for; the gates ask for one")
         return

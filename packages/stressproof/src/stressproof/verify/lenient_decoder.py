@@ -1,12 +1,17 @@
-"""Plain JSON values into structs of optional fields, everything that does not fit listed.
+"""A plain document read leniently, by the schema of the full one.
 
-A value that is absent, null or of a wrong type becomes None, so that every later rule can still
-judge what is there. The types are exact: no text for a number, no boolean for an integer, no
-``30.0`` where an integer belongs; an integer serves where a fraction is allowed (ruling 5).
+A plain artifact has the protocol's fields and may lack any of them. Its forms follow from the
+strict structs of `stressproof.evidence`: the same fields of the same types, each of them optional,
+without those that only a full artifact has. A value that is absent, null or of a wrong type becomes
+None, so that every later rule can still judge what is there. The types are exact: no text for a
+number, no boolean for an integer, no ``30.0`` where an integer belongs; an integer serves where a
+fraction is allowed (docs/evidence.md, "Strict reading").
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +22,29 @@ from stressproof.verify.rule import Judgement, prose
 ITEMS_MAX = 10_000
 """Of any list: rounds for a week, or an API with every route."""
 
-StructT = TypeVar("StructT", bound=Struct)
+
+class Plain(Struct, frozen=True):
+    """What a plain document is, beside the strict schema of the full one.
+
+    Fields are named by path templates, such as ``runs[].results``.
+
+    Attributes:
+        schema: The full document.
+        version: Its ``schema_version``.
+        full_only: Fields that only a full artifact has, with everything below them.
+        marks: Those of them that show a full artifact whose version was taken away.
+        own: Fields of the plain one alone, or of a wider type there.
+        nullable: Those of ``own`` where null is a value.
+        required: Fields that must be there, each with the clause that asks for it.
+    """
+
+    schema: type[Struct]
+    version: int
+    full_only: frozenset[str]
+    marks: frozenset[str]
+    own: Mapping[str, Any]
+    nullable: frozenset[str]
+    required: Mapping[str, str]
 
 
 class Problem(Struct, frozen=True):
@@ -34,60 +61,121 @@ class Problem(Struct, frozen=True):
     expected: str
 
 
-class LenientDecoder:
-    """Reads plain JSON values into structs of optional fields, and lists what does not fit.
+class _Field(Struct, frozen=True):
+    """One field of a form.
 
-    Args:
-        required: Path templates (``runs[].results``) that must be there.
-        nullable: Path templates where null is a value.
+    Attributes:
+        kind: Its strict type, without null.
+        form: What an object, or each entry of a list of objects, is read into; None otherwise.
+        listed: Whether it is a list.
+        nullable: Whether null is a value.
     """
 
-    def __init__(self, required: Mapping[str, str], nullable: frozenset[str]) -> None:
-        self.required = required
-        self.nullable = nullable
+    kind: Any
+    form: "Form | None"
+    listed: bool
+    nullable: bool
+
+
+class Form:
+    """A struct of optional fields, with how each of them is read.
+
+    Args:
+        plain: What the document is.
+        strict: The struct that it follows from.
+        prefix: Path template of the fields, empty or ending in a dot.
+    """
+
+    def __init__(self, plain: Plain, strict: type[Struct], prefix: str = "") -> None:
+        own = {
+            path.removeprefix(prefix): kind
+            for path, kind in plain.own.items()
+            if path.startswith(prefix) and not set(path.removeprefix(prefix)) & {".", "["}
+        }
+        self.fields = {
+            name: _field(plain, kind, prefix + name)
+            for name, kind in (strict.__annotations__ | own).items()
+            if prefix + name not in plain.full_only
+        }
+        self.type = _optional(strict.__name__, tuple(self.fields))
+
+
+@cache
+def _optional(name: str, fields: tuple[str, ...]) -> Any:
+    """Return a struct whose fields are all optional; the same one wherever it occurs."""
+    return msgspec.defstruct(name, [(field, Any, None) for field in fields], frozen=True)
+
+
+def _field(plain: Plain, kind: Any, template: str) -> _Field:
+    nullable = template in plain.nullable
+    if isinstance(kind, UnionType):
+        options = [option for option in get_args(kind) if option is not NoneType]
+        nullable = nullable or len(options) < len(get_args(kind))
+        kind = options[0]
+    bare = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+    listed = get_origin(bare) is list
+    item = get_args(bare)[0] if listed else bare
+    form = None
+    if isinstance(item, type) and issubclass(item, Struct):
+        form = Form(plain, item, f"{template}[]." if listed else f"{template}.")
+    return _Field(kind, form, listed, nullable)
+
+
+class LenientDecoder:
+    """Reads a plain document, and lists what does not fit.
+
+    Args:
+        plain: What it is.
+    """
+
+    def __init__(self, plain: Plain) -> None:
+        self._plain = plain
         self.problems: list[Problem] = []
         self.unknown: list[str] = []
+        self.marks: list[str] = []
 
-    def struct(
-        self, kind: type[StructT], data: Any, where: str = "", template: str = ""
-    ) -> StructT | None:
-        """Return the struct, with None for every field that does not fit; None for no object."""
+    def read(self, form: Form, data: Any) -> Any:
+        """Return the document in its form, with None for every field that does not fit."""
+        return self._object(form, data, "", "")
+
+    def _object(self, form: Form, data: Any, prefix: str, template: str) -> Any:
         if not isinstance(data, dict):
-            self.problems.append(Problem(where or "$", data, "an object"))
+            self.problems.append(Problem(prefix.rstrip(".") or "$", data, "an object"))
             return None
-        prefix, pattern = (f"{where}." if where else ""), (f"{template}." if template else "")
         values: dict[str, Any] = {}
-        for name, optional in kind.__annotations__.items():
-            path, shape = prefix + name, pattern + name
+        for name, field in form.fields.items():
+            path, shape = prefix + name, template + name
             if name not in data:
-                if shape in self.required:
-                    self.problems.append(
-                        Problem(path, _ABSENT, f"a value ({self.required[shape]})")
-                    )
-                continue
-            value = data[name]
-            if value is None and shape in self.nullable:
-                continue
-            values[name] = self._value(get_args(optional)[0], value, path, shape)
-        self.unknown.extend(prefix + name for name in data if name not in kind.__annotations__)
-        return kind(**values)
+                clause = self._plain.required.get(shape)
+                if clause is not None:
+                    self.problems.append(Problem(path, _ABSENT, f"a value ({clause})"))
+            elif data[name] is not None or not field.nullable:
+                values[name] = self._value(field, data[name], path, shape)
+        for name in data:
+            if template + name in self._plain.marks:
+                self.marks.append(prefix + name)
+            if name not in form.fields:
+                self.unknown.append(prefix + name)
+        return form.type(**values)
 
-    def _value(self, kind: Any, value: Any, path: str, shape: str) -> Any:
-        if isinstance(kind, type) and issubclass(kind, Struct):
-            return self.struct(kind, value, path, shape)
-        item = get_args(kind)[0] if get_origin(kind) is list else None
-        if isinstance(item, type) and issubclass(item, Struct):
-            if not isinstance(value, list):
-                self.problems.append(Problem(path, value, "an array"))
-                return None
-            if len(value) > ITEMS_MAX:
-                self.problems.append(Problem(path, value, f"at most {ITEMS_MAX} entries"))
-                return None
-            read = [
-                self.struct(item, each, f"{path}[{place}]", f"{shape}[]")
-                for place, each in enumerate(value)
-            ]
-            return [one or item() for one in read]
+    def _value(self, field: _Field, value: Any, path: str, shape: str) -> Any:
+        if field.listed and isinstance(value, list) and len(value) > ITEMS_MAX:
+            self.problems.append(Problem(path, value, f"at most {ITEMS_MAX} entries"))
+            return None
+        if field.form is None:
+            return self._leaf(field.kind, value, path)
+        if not field.listed:
+            return self._object(field.form, value, f"{path}.", f"{shape}.")
+        if not isinstance(value, list):
+            self.problems.append(Problem(path, value, "an array"))
+            return None
+        read = [
+            self._object(field.form, each, f"{path}[{place}].", f"{shape}[].")
+            for place, each in enumerate(value)
+        ]
+        return [field.form.type() if one is None else one for one in read]
+
+    def _leaf(self, kind: Any, value: Any, path: str) -> Any:
         try:
             return msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError as error:

@@ -55,7 +55,7 @@ def judge_unsafe(where: str, switched_off: list[str], judgement: Judgement) -> N
 
 
 def judge_durable(where: str, probe: RuntimeProbe | None, judgement: Judgement) -> None:
-    """The database keeps what it confirms (ruling 17)."""
+    """The database keeps what it confirms."""
     for setting in _DURABILITY:
         value = None if probe is None else getattr(probe, setting)
         if value is None:

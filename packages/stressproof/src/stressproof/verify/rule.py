@@ -10,7 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 
 CaseT = TypeVar("CaseT")
 
@@ -19,29 +21,6 @@ FINDINGS_KEPT = 20
 
 _SHOWN = 120
 _ITEMS_SHOWN = 8
-
-
-class Outcome(StrEnum):
-    """How a rule, or everything together, came out."""
-
-    PASS = "pass"  # noqa: S105  # a verdict, no secret
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    NOT_CHECKED = "not_checked"
-
-
-class Level(StrEnum):
-    """What a verdict rests on, lowest first (design section 5, Assurance)."""
-
-    NONE = "none"
-    DECLARED = "declared"
-    RECOMPUTED = "recomputed"
-    ATTESTED = "attested"
-
-    @property
-    def rank(self) -> int:
-        """Its place in the order; a higher one includes the lower ones."""
-        return list(Level).index(self)
 
 
 class Severity(StrEnum):
@@ -156,7 +135,8 @@ class Rule(Struct, Generic[CaseT], frozen=True):
 
     Attributes:
         id: Stable name; what a suppression, a test or a conversation refers to.
-        clause: Clause of the protocol, or section of the design, that it serves.
+        clause: What it serves: clauses and headings of the protocol page, or a page of docs and its
+            heading, separated by semicolons.
         title: What holds where the rule passes, as one sentence.
         remedy: What to do where it does not.
         judge: Compares.

@@ -1,20 +1,11 @@
-"""The build that evidence is about (ruling 1)."""
+"""The build that evidence is about."""
 
 import re
 
-from msgspec import Struct
-
-from stressproof.evidence.stress import Text
+from stressproof.evidence.stress import Subject
 from stressproof.verify.rule import Judgement, prose
 
 _COMMIT = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
-
-
-class DeclaredSubject(Struct, frozen=True):
-    """The build, as an artifact declares it."""
-
-    git_commit: Text | None = None
-    git_dirty: bool | None = None
 
 
 def is_commit(text: str) -> bool:
@@ -22,9 +13,7 @@ def is_commit(text: str) -> bool:
     return re.fullmatch(_COMMIT, text) is not None
 
 
-def judge_commit(
-    subject: DeclaredSubject | None, expected: tuple[str, ...], judgement: Judgement
-) -> None:
+def judge_commit(subject: Subject | None, expected: tuple[str, ...], judgement: Judgement) -> None:
     """The commit is one of those expected."""
     if not expected:
         judgement.skip("no commit was expected; the gates expect the one checked out")
@@ -36,9 +25,7 @@ def judge_commit(
     judgement.check(seen in expected and is_commit(seen), "subject.git_commit", seen, expected[0])
 
 
-def judge_clean(
-    subject: DeclaredSubject | None, expected: tuple[str, ...], judgement: Judgement
-) -> None:
+def judge_clean(subject: Subject | None, expected: tuple[str, ...], judgement: Judgement) -> None:
     """The tree was the commit, where a commit is expected."""
     if not expected:
         judgement.skip("no commit was expected")

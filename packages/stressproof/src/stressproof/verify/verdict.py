@@ -4,19 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, UnreadableEvidenceError
 from stressproof.exits import Exit, strongest
+from stressproof.outcome import Outcome
 from stressproof.verify.instants import show_instant
-from stressproof.verify.rule import (
-    Finding,
-    Level,
-    Outcome,
-    Result,
-    Severity,
-    printable,
-    prose,
-    show,
-)
+from stressproof.verify.rule import Finding, Result, Severity, printable, prose, show
 
 VERDICT_SCHEMA = "stressproof.verdict/1"
 
@@ -161,7 +154,7 @@ def unread(
     finding = Finding(outcome, printable(path), show(seen), show(prose(expected)), error.hint)
     result = Result(
         rule=READING,
-        clause="design 5 (Strict reading)",
+        clause="evidence.md, Strict reading",
         title="The evidence can be read, and in one way only",
         severity=Severity.BLOCKS,
         level=Level.DECLARED,

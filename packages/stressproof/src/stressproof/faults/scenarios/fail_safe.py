@@ -1,15 +1,15 @@
 """FI-001: fail-safe while the database is slow, silent, gone or cut off."""
 
+from enforcement_suite.scenarios.fail_safe.spec import FI_001
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.database_faults import FreezePostgres, KillPostgres, TerminateBackends
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
 from stressproof.faults.load import Load, Mix
-from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
 SERVICE_SESSIONS = "enforcement%"
@@ -18,7 +18,7 @@ SERVICE_SESSIONS = "enforcement%"
 class FailSafe:
     """Three tenants, one for each mode, asked all the time."""
 
-    spec = MATRIX["FI-001"]
+    spec = FI_001
 
     def __init__(self) -> None:
         self._tenants: dict[str, Tenant] = {}
@@ -46,11 +46,11 @@ class FailSafe:
         service = self._service
         return [
             *(
-                (3, lambda _, mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
+                (3, lambda mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
                 for mode in _MODES
             ),
-            (2, lambda _: service.read_policy(self._tenants["hard"])),
-            (3, lambda _: service.liveness()),
+            (2, lambda: service.read_policy(self._tenants["hard"])),
+            (3, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:

@@ -1,13 +1,12 @@
 """FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
 
+from enforcement_suite.scenarios.limiter.spec import FI_005, FLOOD_LIMIT
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.limiter import FLOOD_LIMIT
-from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.client_faults import Flood
-from stressproof.faults.database_faults import KillPostgres
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Flood
+from stressproof.faults.injectors.database import KillPostgres
 from stressproof.faults.load import Load, Mix
 from stressproof.faults.testbed import Testbed
 
@@ -18,7 +17,7 @@ _QUIET = ("one", "two")
 class Limiter:
     """Three tenants with the same limit; one floods, two stay well below it."""
 
-    spec = MATRIX["FI-005"]
+    spec = FI_005
 
     def __init__(self) -> None:
         self._service: Enforcement
@@ -41,13 +40,13 @@ class Limiter:
         """A little of everybody: quiet tenants stay at half of their limit."""
         service = self._service
         return [
-            (1, lambda _: service.gate("gate_flood", self._flooder)),
+            (1, lambda: service.gate("gate_flood", self._flooder)),
             *(
-                (1, lambda _, name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
+                (1, lambda name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
                 for name in _QUIET
             ),
-            (6, lambda _: service.read_policy(self._quiet["one"])),
-            (3, lambda _: service.liveness()),
+            (6, lambda: service.read_policy(self._quiet["one"])),
+            (3, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
@@ -57,7 +56,7 @@ class Limiter:
                 return Flood(
                     load,
                     "one of three tenants",
-                    [(1, lambda _: self._service.gate("gate_flood", self._flooder))],
+                    [(1, lambda: self._service.gate("gate_flood", self._flooder))],
                     rate_per_s=_FLOOD_PER_S,
                     limit=FLOOD_LIMIT,
                     kind_sent="gate_flood",

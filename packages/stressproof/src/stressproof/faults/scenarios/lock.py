@@ -2,17 +2,16 @@
 
 from functools import partial
 
+from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, FI_002
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.lock import BUDGET_RACERS, BUDGET_RACES
-from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.client_faults import Race
-from stressproof.faults.database_faults import HoldLock
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Race
+from stressproof.faults.injectors.database import HoldLock
+from stressproof.faults.injectors.service import KillHoldingWorker
 from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
-from stressproof.faults.service_faults import KillHoldingWorker
 from stressproof.faults.testbed import Testbed
 
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
@@ -24,7 +23,7 @@ _PRICE = "100"
 class LockContention:
     """A hot tenant whose lock is held, and another that must not notice."""
 
-    spec = MATRIX["FI-002"]
+    spec = FI_002
 
     def __init__(self) -> None:
         self._service: Enforcement
@@ -52,10 +51,10 @@ class LockContention:
         """Gates of both, reads of the other, and a question that needs no database."""
         service = self._service
         return [
-            (3, lambda _: service.gate("gate_hot", self._hot)),
-            (5, lambda _: service.gate("gate_other", self._other)),
-            (2, lambda _: service.read_policy(self._other)),
-            (1, lambda _: service.liveness()),
+            (3, lambda: service.gate("gate_hot", self._hot)),
+            (5, lambda: service.gate("gate_other", self._other)),
+            (2, lambda: service.read_policy(self._other)),
+            (1, service.liveness),
         ]
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
@@ -68,7 +67,7 @@ class LockContention:
             case "worker_killed":
                 return KillHoldingWorker(stage, SERVICE_SESSIONS)
             case "budget_race":
-                batches = [partial(self._volley, kind) for kind in BUDGET_RACES]
+                batches = [partial(self._batch, kind) for kind in BUDGET_RACES]
                 return Race(load, "budgets that pay once", batches, needs=BUDGET_RACERS // 2)
             case other:
                 raise RunError(f"FI-002 has no fault {other!r}")
@@ -78,7 +77,7 @@ class LockContention:
             stage.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
         )
 
-    def _volley(self, kind: str) -> list[Request]:
+    def _batch(self, kind: str) -> list[Request]:
         service = self._service
         return [
             service.gate(kind, self._hot, project=kind, monthly_usd=_PRICE)

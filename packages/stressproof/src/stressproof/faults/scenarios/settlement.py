@@ -8,23 +8,23 @@ from typing import Any
 
 from msgspec import Struct
 
-from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.settlement import (
+from enforcement_suite.scenarios.settlement.spec import (
     DIFFERENT_KEYS_RACE,
+    FI_004,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
 )
-from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.client_faults import Race, Volley
-from stressproof.faults.database_faults import TerminateBackends
+from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Batch, Race
+from stressproof.faults.injectors.database import TerminateBackends
 from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy_faults import ProxyFault
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit
 
 _RESERVED = 60
 _APPROVABLE = 4
@@ -107,7 +107,7 @@ def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -
 class Settlement:
     """One tenant whose changes are paid by credits, and settled while others settle them too."""
 
-    spec = MATRIX["FI-004"]
+    spec = FI_004
 
     def __init__(self) -> None:
         self._service: Enforcement
@@ -129,10 +129,10 @@ class Settlement:
         """Gates, reads, and settlements of one reservation after the other."""
         service = self._service
         return [
-            (5, lambda _: service.gate("gate_soft", self._tenant, project="free")),
-            (3, lambda _: self._settle_next()),
-            (2, lambda _: service.read_policy(self._tenant)),
-            (1, lambda _: service.liveness()),
+            (5, lambda: service.gate("gate_soft", self._tenant, project="free")),
+            (3, self._settle_next),
+            (2, lambda: service.read_policy(self._tenant)),
+            (1, service.liveness),
         ]
 
     def _settle_next(self) -> Request:
@@ -146,7 +146,7 @@ class Settlement:
         """Return the injector of one fault."""
         match fault.id:
             case "same_key_race":
-                same: list[Volley] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
+                same: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
                 return Race(load, "reservations, one key each", same, needs=SETTLEMENT_RACERS // 2)
             case "different_keys_race":
                 return Race(

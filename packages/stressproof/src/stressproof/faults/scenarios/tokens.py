@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 import jwt
 from msgspec import Struct
 
+from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.tokens import FORGERIES, TOKEN_RACERS, TOKEN_RACES
-from stressproof.evidence.failure_specs import FaultSpec
-from stressproof.faults.client_faults import Race, Tamper
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.client import Race, Tamper
+from stressproof.faults.injectors.service import KillWorker
 from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy_faults import ProxyFault
-from stressproof.faults.service_faults import KillWorker
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
 _RESERVE = 16
@@ -38,7 +37,7 @@ class Token(Struct, frozen=True):
 class Tokens:
     """A tenant with approved changes, and a second one whose tokens are not the first one's."""
 
-    spec = MATRIX["FI-003"]
+    spec = FI_003
 
     def __init__(self) -> None:
         self._service: Enforcement
@@ -75,10 +74,10 @@ class Tokens:
         """Gates, reads, and tokens spent one after the other."""
         service = self._service
         return [
-            (11, lambda _: service.gate("gate_soft", self._tenant)),
-            (1, lambda _: self._spend_next()),
-            (4, lambda _: service.read_policy(self._tenant)),
-            (2, lambda _: service.liveness()),
+            (11, lambda: service.gate("gate_soft", self._tenant)),
+            (1, self._spend_next),
+            (4, lambda: service.read_policy(self._tenant)),
+            (2, service.liveness),
         ]
 
     def _spend_next(self) -> Request:

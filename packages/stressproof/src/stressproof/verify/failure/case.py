@@ -1,70 +1,30 @@
 """One failure artifact before its rules."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
-import msgspec
-
-from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
-from stressproof.evidence.reading import Document
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.evidence.failure import FailureArtifact
+from stressproof.failures.spec import ScenarioSpec
+from stressproof.verify.case import EvidenceCase
 from stressproof.verify.failure.declared import (
-    DeclaredInjection,
+    FORM,
+    PLAIN,
     DeclaredScenario,
-    read_injection,
 )
-from stressproof.verify.failure.requirements import FailureRequirements
-from stressproof.verify.rule import Level
 
 
-class FailureCase:
-    """A document, what is asked of it, what its references lead to, and the time.
+class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
+    """Failure evidence, what is asked of it, what its references lead to, and the time."""
 
-    Args:
-        document: What was read.
-        requirements: What is asked.
-        files: For each reference to a file why it does not resolve, empty where it does
-            (`stressproof.evidence.references.look_up`).
-        now_us: The verifier's clock, in microseconds since 1970.
+    plain = PLAIN
+    form = FORM
 
-    Attributes:
-        data: The document's object.
-        declared: The protocol's fields, typed.
-        gathering: What was wrong or unknown about them.
-        artifact: The whole schema-2 artifact, None where it is none or not well formed.
-        malformed: Why there is no artifact although the document says that it is one.
-    """
-
-    def __init__(
-        self,
-        document: Document,
-        requirements: FailureRequirements,
-        files: Mapping[str, str],
-        now_us: int,
-    ) -> None:
-        self.data: dict[str, Any] = document.data
-        self.requirements = requirements
-        self.files = files
-        self.now_us = now_us
-        self.declared: DeclaredInjection
-        self.declared, self.lenient_decoder = read_injection(document.data)
-        self.artifact: FailureArtifact | None = None
-        self.malformed = ""
-        if self.is_schema_2:
-            try:
-                self.artifact = msgspec.convert(document.data, FailureArtifact, strict=True)
-            except msgspec.ValidationError as error:
-                self.malformed = str(error)
-
-    @property
-    def is_schema_2(self) -> bool:
-        """Whether the document says that it is a full artifact."""
-        version = self.data.get("schema_version")
-        return version == SCHEMA_VERSION and type(version) is int
-
-    @property
-    def highest_level(self) -> Level:
-        """The level that the document can reach, if all of its rules hold."""
-        return Level.DECLARED if self.artifact is None else Level.RECOMPUTED
+    @cached_property
+    def specs(self) -> dict[str, ScenarioSpec]:
+        """The scenarios that are demanded, by id."""
+        return {spec.id: spec for spec in self.requirements.scenarios}
 
     @property
     def scenarios(self) -> list[DeclaredScenario]:

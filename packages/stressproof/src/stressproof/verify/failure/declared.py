@@ -1,57 +1,16 @@
-"""The protocol's failure artifact as it is declared, typed."""
+"""The protocol's failure artifact as it is declared: the schema's fields, all optional."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from stressproof.evidence.measurements import Count
+from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
 from stressproof.evidence.stress import Amount, Text
-from stressproof.verify.lenient_decoder import ITEMS_MAX, LenientDecoder
-from stressproof.verify.subject import DeclaredSubject
+from stressproof.verify.lenient_decoder import Form, Plain
 
-Texts = Annotated[list[Text], Meta(max_length=ITEMS_MAX)]
+_EVIDENCE = "evidence.md, Failure evidence"
 
-
-class DeclaredScenario(Struct, frozen=True):
-    """One failure that was injected."""
-
-    id: Text | None = None
-    status: Text | None = None
-    duration_seconds: Amount | None = None
-    checks: Texts | None = None
-    evidence_refs: Texts | None = None
-    command: Text | None = None
-    result_tail: Annotated[str, Meta(max_length=65536)] | None = None
-
-
-class DeclaredSummary(Struct, frozen=True):
-    """What the scenarios add up to."""
-
-    total_scenarios: Count | None = None
-    passed_scenarios: Count | None = None
-    failed_scenarios: Count | None = None
-    overall_passed: bool | None = None
-
-
-class DeclaredInjection(Struct, frozen=True):
-    """The artifact."""
-
-    profile: Text | None = None
-    runner: Text | None = None
-    execution_class: Text | None = None
-    status: Text | None = None
-    started_at: Text | None = None
-    captured_at: Text | None = None
-    executed_by: Text | None = None
-    approved_by: Text | None = None
-    subject: DeclaredSubject | None = None
-    scenarios: list[DeclaredScenario] | None = None
-    summary: DeclaredSummary | None = None
-
-
-_EVIDENCE = "design 5, Failure evidence"
-
-REQUIRED: dict[str, str] = dict.fromkeys(
+_REQUIRED = dict.fromkeys(
     (
         "profile",
         "runner",
@@ -75,11 +34,42 @@ REQUIRED: dict[str, str] = dict.fromkeys(
 )
 """Fields without which failure evidence cannot be judged."""
 
-NULLABLE = frozenset({"subject.git_commit", "subject.git_dirty"})
+PLAIN = Plain(
+    schema=FailureArtifact,
+    version=SCHEMA_VERSION,
+    full_only=frozenset(
+        {
+            "schema_version",
+            "seed",
+            "target_before",
+            "target_after",
+            "runtime_before",
+            "runtime_after",
+            "unsafe",
+            "stage",
+            "subject.image_digest",
+            "subject.artifact_digests",
+            "scenarios[].title",
+            "scenarios[].seed",
+            "scenarios[].reasons",
+            "scenarios[].baseline",
+            "scenarios[].trial",
+            "summary.inconclusive_scenarios",
+        }
+    ),
+    marks=frozenset({"stage", "runtime_before", "scenarios[].baseline", "scenarios[].trial"}),
+    own={
+        "status": Text,
+        "executed_by": Text,
+        "approved_by": Text,
+        "scenarios[].status": Text,
+        "scenarios[].duration_seconds": Amount,
+        "scenarios[].result_tail": Annotated[str, Meta(max_length=65536)],
+    },
+    nullable=frozenset(),
+    required=_REQUIRED,
+)
+FORM = Form(PLAIN, FailureArtifact)
 
-
-def read_injection(data: dict[str, Any]) -> tuple[DeclaredInjection, LenientDecoder]:
-    """Return the fields of a failure artifact, and what was wrong or unknown about them."""
-    lenient_decoder = LenientDecoder(REQUIRED, NULLABLE)
-    declared = lenient_decoder.struct(DeclaredInjection, data)
-    return declared or DeclaredInjection(), lenient_decoder
+DeclaredScenario: TypeAlias = Any
+"""`stressproof.evidence.failure.Scenario`, every field of it optional."""

@@ -10,7 +10,7 @@ from stressproof.verify.failure.declared import DeclaredScenario
 from stressproof.verify.failure.document import RECAPTURE
 from stressproof.verify.rule import Judgement, prose, rule, show
 
-_CLAUSE = "design 5, Failure evidence"
+_CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
 _LONGEST_S = 24 * 3600.0
@@ -27,17 +27,23 @@ _COUNTED_TAIL = re.compile(r"\b[0-9]+ (?:skipped|deselected|xfailed)\b|\bno test
     remedy=RECAPTURE,
 )
 def scenarios(case: FailureCase, judgement: Judgement) -> None:
-    """FI-001 to FI-005, each exactly once."""
+    """Each scenario of the suite exactly once; where none is demanded, nothing is proven."""
     if case.declared.scenarios is None:
         judgement.skip("scenarios is not there")
         return
     count = Counter(scenario.id for scenario in case.scenarios if scenario.id is not None)
-    for name in case.requirements.scenarios:
+    if not case.specs:
+        judgement.inconclusive(
+            "scenarios",
+            sorted(count),
+            prose("scenarios of a suite to compare with"),
+            "Install the suite whose scenarios these are; it says what must be injected.",
+        )
+        return
+    for name in case.specs:
         judgement.check(count[name] == 1, "scenarios", prose(f"{count[name]} of {name}"), 1)
-    unexpected = [name for name in count if name not in case.requirements.scenarios]
-    judgement.check(
-        not unexpected, "scenarios", unexpected, prose(", ".join(case.requirements.scenarios))
-    )
+    unexpected = [name for name in count if name not in case.specs]
+    judgement.check(not unexpected, "scenarios", unexpected, prose(", ".join(case.specs)))
 
 
 @rule(
@@ -197,7 +203,7 @@ def distinct(case: FailureCase, judgement: Judgement) -> None:
 )
 def result_tails(case: FailureCase, judgement: Judgement) -> None:
     """Where output is kept, a passed scenario shows no failure and not only skipped tests."""
-    if case.is_schema_2:
+    if case.is_full:
         judgement.skip("failure.recomputed judges the operations themselves")
         return
     for place, scenario in enumerate(case.scenarios):

@@ -1,72 +1,27 @@
 """One artifact before its rules: read once, so that every rule sees the same."""
 
 from functools import cached_property
-from typing import Any
 
-import msgspec
-
+from stressproof.config.stress_requirements import Requirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.measurements import Latency
-from stressproof.evidence.reading import Document
-from stressproof.evidence.stress import SCHEMA_VERSION, Results, StressArtifact
+from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.measure.buckets import MAX_INDEX
-from stressproof.verify.instants import parse_instant
-from stressproof.verify.rule import Level
-from stressproof.verify.stress.declared import Declared, DeclaredRun, read_declared
-from stressproof.verify.stress.requirements import Requirements
+from stressproof.verify.case import EvidenceCase, instant
+from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
 
 
-class StressCase:
-    """A document, what is asked of it, and the time.
+class StressCase(EvidenceCase[Requirements, StressArtifact]):
+    """Stress evidence, what is asked of it, and the time."""
 
-    Args:
-        document: What was read.
-        requirements: What is asked.
-        now_us: The verifier's clock, in microseconds since 1970.
-
-    Attributes:
-        data: The document's object.
-        declared: The protocol's fields, typed.
-        gathering: What was wrong or unknown about them.
-        artifact: The whole schema-2 artifact, None where it is none or not well formed.
-        malformed: Why there is no artifact although the document says that it is one.
-    """
-
-    def __init__(self, document: Document, requirements: Requirements, now_us: int) -> None:
-        self.data: dict[str, Any] = document.data
-        self.requirements = requirements
-        self.now_us = now_us
-        self.declared: Declared
-        self.declared, self.lenient_decoder = read_declared(document.data)
-        self.artifact: StressArtifact | None = None
-        self.malformed = ""
-        if self.is_schema_2:
-            try:
-                self.artifact = msgspec.convert(document.data, StressArtifact, strict=True)
-            except msgspec.ValidationError as error:
-                self.malformed = str(error)
-
-    @property
-    def is_schema_2(self) -> bool:
-        """Whether the document says that it is a full artifact."""
-        version = self.data.get("schema_version")
-        return version == SCHEMA_VERSION and type(version) is int
-
-    @property
-    def highest_level(self) -> Level:
-        """The level that the document can reach, if all of its rules hold."""
-        return Level.DECLARED if self.artifact is None else Level.RECOMPUTED
+    plain = PLAIN
+    form = FORM
 
     @property
     def runs(self) -> list[DeclaredRun]:
         """The rounds that are there, none where the field is not a list."""
         return self.declared.runs or []
-
-    @cached_property
-    def captured_us(self) -> int | None:
-        """When the capture ended."""
-        return instant(self.declared.captured_at)
 
     @cached_property
     def run_captured_us(self) -> list[int | None]:
@@ -117,11 +72,6 @@ class StressCase:
 
 UNSOUND = "no sound schema-2 artifact: stress.typed and stress.rows say why"
 """Why a rule that recomputes has nothing to compute with."""
-
-
-def instant(text: str | None) -> int | None:
-    """Return a timestamp in microseconds, None where it is absent or not one."""
-    return None if text is None else parse_instant(text)
 
 
 def _computable(latency: Latency) -> bool:

@@ -1,10 +1,12 @@
 """Time, as the measurements allow it: round clocks, elapsed time, concurrency, timeouts."""
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import WorkloadRecord
+from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US
-from stressproof.verify.rule import Judgement, Level, prose, rule
-from stressproof.verify.stress.case import UNSOUND, StressCase, instant
+from stressproof.verify.rule import Judgement, prose, rule
+from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
@@ -14,7 +16,7 @@ _TIMEOUT_SLACK_US = SECOND_US
 
 @rule(
     "stress.round-clock",
-    clause="design 5 (started_at, ended_at), design 7 ruling 8",
+    clause="evidence.md, Time",
     title="Each round's times agree with its elapsed time and with its neighbours",
     remedy="Times are written by the capture; capture again instead of editing them.",
     level=Level.RECOMPUTED,
@@ -64,7 +66,7 @@ def round_clock(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.elapsed-measured",
-    clause="design 7, ruling 8",
+    clause="evidence.md, Time",
     title="Elapsed time is what the rows allow",
     remedy=_IMPOSSIBLE,
     level=Level.RECOMPUTED,
@@ -95,7 +97,7 @@ def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.concurrency",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="The requests were possible for the users (Little's law, on the measurements)",
     remedy=_IMPOSSIBLE,
     level=Level.RECOMPUTED,
@@ -133,7 +135,7 @@ def _waited(run: RunMeasurements, workload: WorkloadRecord) -> tuple[int, int]:
 
 @rule(
     "stress.timeout-applied",
-    clause="design 5 (workload)",
+    clause="evidence.md, Workload",
     title="No request took longer than the timeout that is stated",
     remedy="A timeout that is recorded but not applied hides the worst answers; capture again.",
     level=Level.RECOMPUTED,

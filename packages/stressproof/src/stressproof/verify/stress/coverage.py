@@ -1,10 +1,12 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
 from stressproof.evidence import derive
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _SUCCESS = range(200, 300)
@@ -12,7 +14,7 @@ _SUCCESS = range(200, 300)
 
 @rule(
     "stress.samples",
-    clause="design 5 (percentiles)",
+    clause="evidence.md, Percentiles",
     title="The p95 of every round rests on enough samples",
     remedy="Capture longer, or with more users or a higher rate.",
     level=Level.RECOMPUTED,
@@ -39,7 +41,7 @@ def samples(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.endpoint-successes",
-    clause="protocol 9, design 7 ruling 9 (requirement min_endpoint_successes)",
+    clause="protocol 9; evidence.md, Percentiles (requirement min_endpoint_successes)",
     title="Every required endpoint succeeded in every round",
     remedy="Make the endpoint work under load; one that never succeeds was not tested.",
     level=Level.RECOMPUTED,
@@ -67,7 +69,7 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.endpoint-definitions",
-    clause="protocol 9, design 5 (workload)",
+    clause="protocol 9; evidence.md, Workload",
     title="Required endpoints were asked by GET, expected to succeed, and their answers checked",
     remedy="Capture with --profile enforcement: it defines what counts as an answer.",
     level=Level.RECOMPUTED,
@@ -80,8 +82,10 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
         return
     for number, endpoint in enumerate(artifact.workload.endpoints):
         where = f"workload.endpoints[{number}]"
-        named = endpoint.name in {endpoint.path, f"{endpoint.method} {endpoint.path}"}
-        judgement.check(named, f"{where}.name", endpoint.name, endpoint.path)
+        names = names_of(endpoint.method, endpoint.path)
+        judgement.check(
+            endpoint.name in names, f"{where}.name", endpoint.name, prose(" or ".join(names))
+        )
         judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, prose("1 or more"))
         _statuses(endpoint, where, judgement)
         if endpoint.path in case.requirements.required_endpoints:
@@ -99,7 +103,7 @@ def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> N
 
 @rule(
     "stress.generator-recomputed",
-    clause="design 5 (generator), design 7 ruling 10",
+    clause="evidence.md, Generator",
     title="What the generator says of itself follows from the rounds and rows",
     remedy="A figure that does not follow from its measurements is forged; capture again.",
     level=Level.RECOMPUTED,
@@ -141,7 +145,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.saturated",
-    clause="design 7, ruling 10",
+    clause="evidence.md, Generator",
     title="The service was the limit, not the generator",
     remedy="Give the generator its own cores or machine, or ask for less, then capture again.",
     level=Level.RECOMPUTED,

@@ -2,8 +2,8 @@
 
 import re
 
-from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
-from stressproof.verify.rule import Judgement, Level, Severity, prose, rule
+from stressproof.verify.document import document_rules
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 RECAPTURE = (
@@ -21,137 +21,6 @@ _LAST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@rule(
-    "stress.template",
-    clause="design 5 (templates)",
-    title="The document is no template",
-    remedy="A template shows the fields; capture evidence instead of filling it in.",
-)
-def template(case: StressCase, judgement: Judgement) -> None:
-    """A template's marker field is absent."""
-    judge_template(case.data, judgement)
-
-
-@rule(
-    "stress.schema-version",
-    clause="design 5 (schema_version)",
-    title="The document's version is one that this verifier knows",
-    remedy="Verify with the version of stressproof that wrote it, or capture again.",
-)
-def schema_version(case: StressCase, judgement: Judgement) -> None:
-    """``schema_version`` is 2, or the document is a plain one without it and measurements."""
-    if "schema_version" not in case.data:
-        judgement.check(
-            "measurements" not in case.data,
-            "schema_version",
-            prose("absent beside measurements"),
-            2,
-            "Do not remove fields from evidence; capture again.",
-        )
-        return
-    judgement.check(case.is_schema_2, "schema_version", case.data["schema_version"], 2)
-
-
-@rule(
-    "stress.shape",
-    clause="protocol, Evidence Contract",
-    title="Every field of the protocol is there and has its exact type",
-    remedy=RECAPTURE,
-)
-def shape(case: StressCase, judgement: Judgement) -> None:
-    """No required field is missing and none has another type."""
-    judge_shape(case.lenient_decoder, judgement)
-
-
-@rule(
-    "stress.unknown-fields",
-    clause="design 7, ruling 5",
-    title="A plain artifact carries no fields that no rule reads",
-    remedy="Check that the field is not a misspelling of one that is judged.",
-    severity=Severity.WARNS,
-)
-def unknown_fields(case: StressCase, judgement: Judgement) -> None:
-    """Unknown fields of a plain artifact are named."""
-    if case.is_schema_2:
-        judgement.skip("stress.typed refuses them where schema_version is 2")
-        return
-    judge_unknown(case.lenient_decoder, judgement)
-
-
-@rule(
-    "stress.unknown-fields-refused",
-    clause="design 7, ruling 5 (requirement refuse_unknown_fields)",
-    title="A plain artifact carries only fields that rules read",
-    remedy="Remove nothing by hand; capture again with this tool.",
-)
-def unknown_fields_refused(case: StressCase, judgement: Judgement) -> None:
-    """Unknown fields are refused where the requirement says so."""
-    if not case.requirements.refuse_unknown_fields or case.is_schema_2:
-        judgement.skip("unknown fields of plain artifacts are allowed (refuse_unknown_fields)")
-        return
-    unknown = case.lenient_decoder.unknown
-    judgement.check(not unknown, "$", unknown, prose("no unknown field"))
-
-
-@rule(
-    "stress.status",
-    clause="design 5 (files on disk)",
-    title="The capture ran to its end",
-    remedy="An interrupted, broken or refused capture is kept for its reasons; run it again.",
-)
-def status(case: StressCase, judgement: Judgement) -> None:
-    """``status`` is absent (as the protocol has it) or ``complete``."""
-    if "status" not in case.data:
-        judgement.skip("a plain artifact states no status")
-        return
-    judgement.check(case.data["status"] == "complete", "status", case.data["status"], "complete")
-
-
-@rule(
-    "stress.profile",
-    clause="protocol 1",
-    title="The profile is the expected one",
-    remedy="Capture with --profile as required, or verify against the profile that ran.",
-)
-def profile(case: StressCase, judgement: Judgement) -> None:
-    """``profile`` is exactly the required one."""
-    seen, wanted = case.declared.profile, case.requirements.profile
-    if seen is None:
-        judgement.skip("profile is not there")
-        return
-    judgement.check(seen == wanted, "profile", seen, wanted)
-
-
-@rule(
-    "stress.runner",
-    clause="protocol 3",
-    title="The runner is the protocol's script",
-    remedy="Capture with scripts/load_test_api.py: release evidence names the script that ran.",
-)
-def runner(case: StressCase, judgement: Judgement) -> None:
-    """``runner`` is exactly the required one."""
-    seen, wanted = case.declared.runner, case.requirements.runner
-    if seen is None:
-        judgement.skip("runner is not there")
-        return
-    judgement.check(seen == wanted, "runner", seen, wanted)
-
-
-@rule(
-    "stress.typed",
-    clause="design 5 (the stress artifact)",
-    title="A schema-2 artifact has every field, no other, each of its exact type",
-    remedy="Capture again; this artifact was edited or written by another version.",
-    level=Level.RECOMPUTED,
-)
-def typed(case: StressCase, judgement: Judgement) -> None:
-    """The whole document fits the typed artifact."""
-    if not case.is_schema_2:
-        judgement.skip("not a schema-2 artifact")
-        return
-    judgement.check(case.artifact is not None, "$", prose(case.malformed), prose("schema 2"))
-
-
 def origin(url: str) -> tuple[str, str] | None:
     """Return (scheme://host:port, host) of an http URL, None where it is none or has a user."""
     match = re.fullmatch(_URL, url)
@@ -164,7 +33,7 @@ def origin(url: str) -> tuple[str, str] | None:
 
 @rule(
     "stress.target",
-    clause="design 7, ruling 16 (requirements targets, allow_loopback)",
+    clause="evidence.md, Target and runtime (requirements targets, allow_loopback)",
     title="The target is a service reached over HTTP, and one that may be judged",
     remedy="Capture against the environment that the release is judged on.",
 )
@@ -197,14 +66,20 @@ def target(case: StressCase, judgement: Judgement) -> None:
 
 
 RULES = (
-    template,
-    schema_version,
-    shape,
-    typed,
-    unknown_fields,
-    unknown_fields_refused,
-    status,
-    profile,
-    runner,
+    *document_rules(
+        "stress",
+        verb="capture",
+        run="capture",
+        again=RECAPTURE,
+        contract="protocol, Evidence contract",
+        runner_remedy="Capture with the script that is named: release evidence says what ran.",
+        clauses={
+            "typed": "evidence.md, The stress artifact",
+            "profile": "protocol 1",
+            "runner": "protocol 3",
+            "future": "protocol 4; gate.md, Age",
+            "age": "protocol, The enterprise gate; gate.md, Age",
+        },
+    ),
     target,
 )

@@ -1,11 +1,13 @@
 """The capture's own evaluation follows from its rounds."""
 
-from stressproof.evidence.derive import error_rate_percent, errors_within
+from stressproof.evidence.limits import Limits, error_rate_percent, limits_met
+from stressproof.evidence.stress import Thresholds
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.declared import DeclaredRound, DeclaredThresholds, Figures
+from stressproof.verify.stress.declared import DeclaredRound, Figures
 from stressproof.verify.stress.figures import equal
 
+_NO_LIMITS = Thresholds(None, None, None)
 _FORGED = "The evaluation must follow from the rounds; capture again instead of editing it."
 
 
@@ -25,7 +27,7 @@ def evaluation(case: StressCase, judgement: Judgement) -> None:
     for place, one in enumerate(said.rounds or []):
         figures = case.runs[place].results if place < len(case.runs) else None
         if figures is not None:
-            limits = one.thresholds or case.declared.thresholds or DeclaredThresholds()
+            limits = one.thresholds or case.declared.thresholds or _NO_LIMITS
             where = f"evaluation.rounds[{place}]"
             verdicts.append(_one_round(place, one, figures, limits, where, judgement))
             if one.thresholds is not None and case.declared.thresholds is not None:
@@ -61,7 +63,7 @@ def _one_round(
     place: int,
     said: DeclaredRound,
     figures: Figures,
-    limits: DeclaredThresholds,
+    limits: Limits,
     where: str,
     judgement: Judgement,
 ) -> bool | None:
@@ -79,42 +81,18 @@ def _one_round(
     if figures.total_requests and figures.failed_requests is not None:
         exact = error_rate_percent(figures.failed_requests, figures.total_requests)
         _same(f"{where}.error_rate_percent", said.error_rate_percent, exact, judgement)
-    met = meets(figures, limits)
-    if met is None:
-        return None
-    for name, expected in met.items():
-        seen = getattr(said, name)
-        if seen is not None:
-            judgement.check(seen == expected, f"{where}.{name}", seen, expected)
-    return met["meets_targets"]
+    met = limits_met(figures, limits)
+    for name in ("p95", "error_rate", "throughput", "targets"):
+        seen, expected = getattr(said, f"meets_{name}"), getattr(met, name)
+        if seen is not None and expected is not None:
+            judgement.check(seen == expected, f"{where}.meets_{name}", seen, expected)
+    return met.targets
 
 
 def _same(where: str, seen: float | None, expected: float | None, judgement: Judgement) -> None:
     """Compare a figure that may be absent with what it must be; a figure out of nothing fails."""
     if seen is not None:
         judgement.check(expected is not None and equal(seen, expected), where, seen, expected)
-
-
-def meets(figures: Figures, limits: DeclaredThresholds) -> dict[str, bool] | None:
-    """Return what a round's evaluation must say, None where its figures are not known."""
-    total, failed, rate = (
-        figures.total_requests,
-        figures.failed_requests,
-        figures.throughput_rps,
-    )
-    if total is None or failed is None or rate is None:
-        return None
-    p95 = figures.p95_response_time
-    if p95 is None and figures.successful_requests:
-        return None
-    by = limits.max_p95_seconds, limits.max_error_rate_percent, limits.min_throughput_rps
-    met = {
-        "meets_p95": by[0] is None or (p95 is not None and p95 <= by[0]),
-        "meets_error_rate": total > 0 and (by[1] is None or errors_within(failed, total, by[1])),
-        "meets_throughput": by[2] is None or rate >= by[2],
-    }
-    met = {name: holds and total > 0 for name, holds in met.items()}
-    return {**met, "meets_targets": all(met.values())}
 
 
 RULES = (evaluation,)

@@ -1,7 +1,7 @@
 """Arithmetic: counts add up, totals are those of the rounds, quantiles ascend, nothing is copied.
 
 Declared figures may be rounded to four decimals, so equality between two of them allows half a
-unit of the fourth (ruling 6). No limit is ever helped by that.
+unit of the fourth. No limit is ever helped by that.
 """
 
 import itertools
@@ -78,7 +78,7 @@ def counts(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.some-requests",
-    clause="design 4 (three-valued verdicts)",
+    clause="evidence.md, Verdicts",
     title="Every round and the whole have requests to judge",
     remedy="Find out why nothing was sent (a ramp longer than the run?), then capture again.",
 )
@@ -163,7 +163,7 @@ def _top(case: StressCase, where: str) -> float | None:
 
 @rule(
     "stress.latency-order",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="Latencies ascend from minimum to maximum, and none of a round is zero",
     remedy=_CONTRADICTION,
 )
@@ -202,7 +202,7 @@ def _average_inside(where: str, figures: Figures, judgement: Judgement) -> None:
 
 @rule(
     "stress.latency-known",
-    clause="design 7, ruling 9",
+    clause="evidence.md, Percentiles",
     title="Latencies are null exactly where nothing succeeded",
     remedy=RECAPTURE,
 )

@@ -2,8 +2,10 @@
 
 from collections import Counter
 
-from stressproof.evidence.derive import errors_within
+from stressproof.evidence.endpoint_names import is_named, short
+from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.exits import Exit
+from stressproof.measure.histogram import P95_PPM, P99_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.figures import all_figures
@@ -12,13 +14,12 @@ _SLOW = "Make the service meet its limits, then capture again; the limits are th
 _LARGER = "Capture with the protocol's --rounds, --duration and --users, or more."
 _LIMITS = ("max_p95_seconds", "max_error_rate_percent", "min_throughput_rps")
 
-SAMPLES_P95 = 59
-SAMPLES_P99 = 299
+_SAMPLES = {"p95_response_time": SAMPLES_FOR[P95_PPM], "p99_response_time": SAMPLES_FOR[P99_PPM]}
 
 
 @rule(
     "stress.rounds",
-    clause="protocol 6 and 12",
+    clause="protocol 6; protocol 12",
     title="There are as many rounds as stated, and enough of them",
     remedy=_LARGER,
 )
@@ -73,10 +74,10 @@ def endpoints(case: StressCase, judgement: Judgement) -> None:
         judgement.skip("endpoints is not there")
         return
     judgement.check(bool(listed), "endpoints", listed, prose("at least one endpoint"))
-    twice = [path for path, count in Counter(listed).items() if count > 1]
+    twice = [path for path, count in Counter(map(short, listed)).items() if count > 1]
     judgement.check(not twice, "endpoints", twice, prose("every endpoint once"))
     for path in case.requirements.required_endpoints:
-        judgement.check(path in listed, "endpoints", prose("not listed"), path)
+        judgement.check(is_named(path, listed), "endpoints", prose("not listed"), path)
 
 
 @rule(
@@ -98,7 +99,7 @@ def thresholds(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.round-targets",
-    clause="protocol 5 and 12, design 5 (no dilution)",
+    clause="protocol 5; protocol 12; evidence.md, Workload",
     title="Every round by itself, and the whole, meet the limits",
     remedy=_SLOW,
     exit_code=Exit.OBJECTIVES,
@@ -110,26 +111,26 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
         total, failed = figures.total_requests, figures.failed_requests
         if not total:
             continue  # stress.some-requests says that there is nothing to judge
-        p95, rate = figures.p95_response_time, figures.throughput_rps
-        if p95 is not None:
+        met = limits_met(figures, asked)
+        if figures.p95_response_time is not None and met.p95 is not None:
             judgement.check(
-                p95 <= asked.max_p95_seconds,
+                met.p95,
                 f"{where}.p95_response_time",
-                p95,
+                figures.p95_response_time,
                 prose(f"at most {asked.max_p95_seconds:g} s"),
             )
-        if failed is not None:
+        if failed is not None and met.error_rate is not None:
             judgement.check(
-                errors_within(failed, total, asked.max_error_rate_percent),
+                met.error_rate,
                 f"{where}.failed_requests",
-                prose(f"{failed} of {total}, {failed * 100 / total:.4f} %"),
+                prose(f"{failed} of {total}, {error_rate_percent(failed, total):.4f} %"),
                 prose(f"at most {asked.max_error_rate_percent:g} %"),
             )
-        if rate is not None:
+        if met.throughput is not None:
             judgement.check(
-                rate >= asked.min_throughput_rps,
+                met.throughput,
                 f"{where}.throughput_rps",
-                rate,
+                figures.throughput_rps,
                 prose(f"at least {asked.min_throughput_rps:g}/s"),
             )
     lowest = case.declared.min_throughput_rps
@@ -162,7 +163,7 @@ def overall(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.few-samples",
-    clause="design 5 (percentiles)",
+    clause="evidence.md, Percentiles",
     title="The quantiles rest on enough samples",
     remedy="Longer rounds make a quantile worth believing.",
     severity=Severity.WARNS,
@@ -173,7 +174,7 @@ def few_samples(case: StressCase, judgement: Judgement) -> None:
         total = None if run.results is None else run.results.total_requests
         if not total:
             continue
-        for name, least in (("p95_response_time", SAMPLES_P95), ("p99_response_time", SAMPLES_P99)):
+        for name, least in _SAMPLES.items():
             judgement.check(
                 total >= least,
                 f"runs[{place}].results.{name}",

@@ -14,7 +14,7 @@ EDGE_SECONDS = 1.0
 Elapsed time begins with the first measured start, which comes when a user is free or the rate is
 due, not with the window itself."""
 
-_BUCKET = 1 / 1024  # a quantile is the upper end of its bucket (ruling 7)
+_BUCKET = 1 / 1024  # a quantile is the upper end of its bucket
 _NOISE = 1e-6
 
 
@@ -26,7 +26,7 @@ def _longest(figures: Figures, timeout: float) -> float:
 
 @rule(
     "stress.elapsed",
-    clause="design 7, rulings 5 and 8",
+    clause="evidence.md, Time",
     title="Throughput times elapsed time = requests, and elapsed time is the round's duration",
     remedy=_IMPOSSIBLE,
 )
@@ -67,14 +67,14 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.littles-law",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="The requests were possible for the users and the latencies (Little's law)",
     remedy=_IMPOSSIBLE,
 )
 def littles_law(case: StressCase, judgement: Judgement) -> None:
     """Users who wait one answer at a time cannot wait longer in sum than they were there."""
     users = case.declared.concurrent_users
-    if case.is_schema_2:
+    if case.is_full:
         judgement.skip("stress.concurrency judges it from the measurements")
         return
     if users is None:
@@ -99,11 +99,10 @@ def littles_law(case: StressCase, judgement: Judgement) -> None:
 
 
 def _elapsed(run: DeclaredRun, figures: Figures) -> float | None:
-    if run.elapsed_seconds is not None:
-        return run.elapsed_seconds
-    if figures.total_requests is None or not figures.throughput_rps:
-        return None
-    return figures.total_requests / figures.throughput_rps
+    took: float | None = run.elapsed_seconds
+    if took is None and figures.total_requests is not None and figures.throughput_rps:
+        took = figures.total_requests / figures.throughput_rps
+    return took
 
 
 def least_waiting(figures: Figures) -> float | None:
@@ -112,12 +111,11 @@ def least_waiting(figures: Figures) -> float | None:
     The average times the number where it is given, and what the quantiles alone imply otherwise:
     half of all requests took at least the median, and so on.
     """
-    total = figures.total_requests
+    total: int | None = figures.total_requests
+    average: float | None = figures.avg_response_time
     if not total:
         return None
-    if figures.avg_response_time is not None:
-        return figures.avg_response_time * total
-    return _least_sum(figures, total)
+    return _least_sum(figures, total) if average is None else average * total
 
 
 def _steps(figures: Figures) -> list[tuple[float, float]]:
@@ -147,7 +145,7 @@ def _most_sum(figures: Figures, total: int) -> float | None:
     """Return the greatest sum that the quantiles allow, None where no maximum is given."""
     if figures.max_response_time is None:
         return None
-    above = figures.max_response_time
+    above: float = figures.max_response_time
     most = above * total
     for share, value in reversed(_steps(figures)):
         if value < above:
@@ -159,7 +157,7 @@ def _most_sum(figures: Figures, total: int) -> float | None:
 
 @rule(
     "stress.average-possible",
-    clause="design 5 (physics)",
+    clause="evidence.md, What is possible",
     title="The average of a round is possible for its quantiles",
     remedy=_IMPOSSIBLE,
 )

@@ -1,5 +1,6 @@
 """Before the load: every endpoint worked."""
 
+from stressproof.evidence.endpoint_names import short
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredCheck
@@ -28,7 +29,7 @@ def preflight(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.preflight-checks",
-    clause="protocol 2, design 7 (success is 2xx)",
+    clause="protocol 2; evidence.md, Workload",
     title="The preflight reached every endpoint of the load, each with a success at last",
     remedy=_REMEDY,
 )
@@ -45,15 +46,16 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
         if check.endpoint is None:
             judgement.fail(f"{where}.endpoint", None, prose("the endpoint that was asked"))
             continue
-        _one_check(check, where, last.get(check.endpoint), seen.attempts_per_endpoint, judgement)
-        last[check.endpoint] = (where, check)
+        name = short(check.endpoint)
+        _one_check(check, where, last.get(name), seen.attempts_per_endpoint, judgement)
+        last[name] = (where, check)
     for endpoint in case.declared.endpoints or []:
-        if endpoint not in last:
+        if short(endpoint) not in last:
             judgement.fail("preflight.checks", prose("no check of it"), endpoint)
             continue
-        where, check = last[endpoint]
+        where, check = last[short(endpoint)]
         judgement.check(check.ok is True, f"{where}.ok", check.ok, True)  # noqa: FBT003
-    known = set(case.declared.endpoints or ())
+    known = set(map(short, case.declared.endpoints or ()))
     unexpected = [endpoint for endpoint in last if endpoint not in known]
     judgement.check(not unexpected, "preflight.checks", unexpected, prose("only the load's own"))
 

@@ -3,14 +3,13 @@
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.document import RECAPTURE
-from stressproof.verify.subject import judge_clean, judge_commit
 
 _HEALTHY = 200
 
 
 @rule(
     "stress.legacy",
-    clause="protocol 7, legacy note",
+    clause="protocol 7; protocol, Release rule",
     title="The artifact states the database engine that the load reached",
     remedy=RECAPTURE,
 )
@@ -90,26 +89,4 @@ def probe(case: StressCase, judgement: Judgement) -> None:
         )
 
 
-@rule(
-    "stress.commit",
-    clause="design 7, ruling 1",
-    title="The evidence is about the commit that is promoted",
-    remedy="Capture on the commit to be released.",
-)
-def commit(case: StressCase, judgement: Judgement) -> None:
-    """``subject.git_commit`` is one of the expected commits."""
-    judge_commit(case.declared.subject, case.requirements.expected_commits, judgement)
-
-
-@rule(
-    "stress.clean",
-    clause="design 7, ruling 1",
-    title="The build was the commit, without local changes",
-    remedy="Commit or stash the changes, then capture again.",
-)
-def clean(case: StressCase, judgement: Judgement) -> None:
-    """``subject.git_dirty`` is false where a commit is expected."""
-    judge_clean(case.declared.subject, case.requirements.expected_commits, judgement)
-
-
-RULES = (legacy, engine, engine_source, probe, commit, clean)
+RULES = (legacy, engine, engine_source, probe)

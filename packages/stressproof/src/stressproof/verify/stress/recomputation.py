@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence import derive
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
 _FORGED = "A figure that does not follow from its measurements is forged; capture again."
@@ -24,7 +26,7 @@ def _same(seen: Any, expected: Any, where: str, judgement: Judgement) -> None:
 
 @rule(
     "stress.rounds-recomputed",
-    clause="design 5 (measurements)",
+    clause="evidence.md, Measurements",
     title="Each round's figures, over all and per endpoint, follow from its measurements",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -67,7 +69,7 @@ def _without_samples(results: Results) -> Results:
 
 @rule(
     "stress.overall-recomputed",
-    clause="design 5 (measurements), protocol 10 to 12",
+    clause="protocol 10; protocol 11; protocol 12; evidence.md, Measurements",
     title="The top-level figures and the evaluation follow from the measurements",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -90,7 +92,7 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.error-samples",
-    clause="design 5 (errors counted by type, with a bounded sample)",
+    clause="evidence.md, Measurements",
     title="Samples of errors belong to rounds that had errors",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -116,7 +118,7 @@ def error_samples(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.workload-agrees",
-    clause="design 5 (workload), protocol 8 and 9",
+    clause="protocol 8; protocol 9; evidence.md, Workload",
     title="The protocol's fields say what the workload, target and runtime say",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
@@ -140,11 +142,20 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
         yield "workload.users", workload.users, workload.max_users
     timeout_us = round(artifact.request_timeout * 1_000_000)
     yield "request_timeout", timeout_us, workload.timeout_us
-    yield "endpoints", artifact.endpoints, [each.path for each in workload.endpoints]
+    yield "endpoints", artifact.endpoints, _as_listed(artifact)
     yield "target_url", artifact.target_url, artifact.target.url
     yield "runtime.database_engine", runtime.database_engine, runtime.before.database_engine
     source = runtime.before.database_engine_source
     yield "runtime.database_engine_source", runtime.database_engine_source, source
+
+
+def _as_listed(artifact: StressArtifact) -> list[str]:
+    """Return the workload's endpoints, each by that of its two names which ``endpoints`` uses."""
+    listed = set(artifact.endpoints)
+    return [
+        next((name for name in names_of(each.method, each.path) if name in listed), each.path)
+        for each in artifact.workload.endpoints
+    ]
 
 
 RULES = (rounds_recomputed, overall_recomputed, error_samples, workload_agrees)

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from operator import lt
 
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency, Row
 from stressproof.measure import buckets
-from stressproof.verify.rule import Judgement, Level, prose, rule
+from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."
@@ -19,7 +20,7 @@ _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 @rule(
     "stress.rows",
-    clause="design 5 (measurements)",
+    clause="evidence.md, Measurements",
     title="Every row of the measurements is consistent in itself",
     remedy=_EDITED,
     level=Level.RECOMPUTED,
@@ -133,7 +134,7 @@ def _uncorrected_problems(
 
 @rule(
     "stress.continuity",
-    clause="design 5 (measurements), design 7 ruling 8",
+    clause="evidence.md, Measurements; evidence.md, Time",
     title="Every second of every endpoint is there, once and in order",
     remedy=_EDITED,
     level=Level.RECOMPUTED,

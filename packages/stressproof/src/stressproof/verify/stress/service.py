@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import is_answered
 from stressproof.evidence.stress import StressArtifact
+from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
     DATABASE,
@@ -14,8 +17,8 @@ from stressproof.verify.probes import (
     judge_unchanged,
     judge_unsafe,
 )
-from stressproof.verify.rule import Judgement, Level, prose, rule
-from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.rule import Judgement, prose, rule
+from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
@@ -30,7 +33,7 @@ PROBES_OF_OURS = 4
 
 @rule(
     "stress.same-instance",
-    clause="design 5 (target; requirement require_identity)",
+    clause="evidence.md, Target and runtime (requirement require_identity)",
     title="The same service answered before and after, without a restart",
     remedy=_RESTARTED,
     level=Level.RECOMPUTED,
@@ -71,7 +74,7 @@ def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> 
 
 @rule(
     "stress.same-database",
-    clause="protocol 7, design 5 (runtime before and after)",
+    clause="protocol 7; evidence.md, Target and runtime",
     title="The same database was behind the service before and after",
     remedy=_RESTARTED,
     level=Level.RECOMPUTED,
@@ -90,7 +93,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.healthy",
-    clause="design 5 (runtime before and after)",
+    clause="evidence.md, Target and runtime",
     title="The service was healthy before and after the load",
     remedy="Repair the service; evidence of a sick one releases nothing.",
     level=Level.RECOMPUTED,
@@ -136,7 +139,7 @@ def _asked_between(
 
 @rule(
     "stress.unsafe",
-    clause="design 7, ruling 17 (requirement refuse_unsafe)",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
     title="The database keeps what it confirms, and no protection of the service is off",
     remedy="Run the service as in production: fsync and synchronous_commit on, nothing unsafe.",
     level=Level.RECOMPUTED,
@@ -158,7 +161,7 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.target-build",
-    clause="design 7, ruling 1",
+    clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
     remedy="Deploy the commit to be released, then capture again.",
     level=Level.RECOMPUTED,
@@ -174,7 +177,7 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.counters",
-    clause="design 7, ruling 11 (requirement require_counters)",
+    clause="evidence.md, Counters (requirement require_counters)",
     title="The service counted as many requests as the generator sent",
     remedy="Nobody else may load the service meanwhile; capture again on a quiet one.",
     level=Level.RECOMPUTED,
@@ -190,7 +193,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
     listed = {pair.endpoint for pair in artifact.target.counters}
     if required:
         for endpoint in artifact.workload.endpoints:
-            if not listed & {endpoint.name, endpoint.path}:
+            if listed.isdisjoint(names_of(endpoint.method, endpoint.path)):
                 judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
     for number, pair in enumerate(artifact.target.counters):
         where = f"target.counters[{number}]"
@@ -232,8 +235,12 @@ def _routes(artifact: StressArtifact) -> dict[str, _Sent]:
         # The target counts by route template, which has no query string.
         route = f"{endpoint.method} {endpoint.path.split('?', 1)[0]}"
         sent = by_route.setdefault(route, _Sent(route))
-        by_name[endpoint.name] = by_name[endpoint.path] = sent
         in_order.append(sent)
+        for name in names_of(endpoint.method, endpoint.path):
+            by_name.setdefault(name, sent)
+    # A bare path may be two methods' short name: it is the one that carries it as its name.
+    for endpoint, sent in zip(artifact.workload.endpoints, in_order, strict=True):
+        by_name[endpoint.name] = sent
     for number, answered, started in _counted(artifact):
         if number < len(in_order):
             in_order[number].answered += answered

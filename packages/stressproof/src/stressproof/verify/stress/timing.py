@@ -2,9 +2,10 @@
 
 import itertools
 
-from stressproof.verify.instants import SECOND_US, judge_age, judge_future, parse_instant
+from stressproof.verify.case import instant
+from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
-from stressproof.verify.stress.case import StressCase, instant
+from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.document import RECAPTURE
 
 _NOT_BY_HAND = "Times are written by the capture; capture again instead of editing them."
@@ -15,7 +16,7 @@ CLOCK_SLACK_US = SECOND_US // 2
 
 @rule(
     "stress.timestamps",
-    clause="protocol 4 and 6, design 7 ruling 3",
+    clause="protocol 4; protocol 6; gate.md, Age",
     title="Every timestamp is RFC 3339 with an offset",
     remedy=_NOT_BY_HAND,
 )
@@ -36,30 +37,6 @@ def timestamps(case: StressCase, judgement: Judgement) -> None:
 
 
 @rule(
-    "stress.future",
-    clause="protocol 4, design 7 ruling 3",
-    title="The evidence was not captured in the future",
-    remedy="Set both clocks by NTP, then capture again.",
-)
-def future(case: StressCase, judgement: Judgement) -> None:
-    """``captured_at`` is at most the allowed skew ahead of the verifier's clock."""
-    skew = case.requirements.future_skew_seconds
-    judge_future(case.declared.captured_at, skew, case.now_us, judgement)
-
-
-@rule(
-    "stress.age",
-    clause="protocol, Enterprise Gate Integration; design 7 ruling 3",
-    title="The evidence is recent enough",
-    remedy=RECAPTURE,
-)
-def age(case: StressCase, judgement: Judgement) -> None:
-    """``captured_at`` lies at most the asked hours before the verifier's clock."""
-    limit_hours = case.requirements.max_artifact_age_hours
-    judge_age(case.declared.captured_at, limit_hours, case.now_us, judgement)
-
-
-@rule(
     "stress.run-index",
     clause="protocol 6",
     title="Rounds are numbered 1, 2, 3 … in their order",
@@ -76,7 +53,7 @@ def run_index(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.run-spacing",
-    clause="protocol 6, design 7 ruling 5",
+    clause="protocol 6; evidence.md, Time",
     title="Rounds follow each other at least their duration apart",
     remedy=_NOT_BY_HAND,
 )
@@ -101,7 +78,7 @@ def run_spacing(case: StressCase, judgement: Judgement) -> None:
 
 @rule(
     "stress.capture-window",
-    clause="protocol 4 and 6",
+    clause="protocol 4; protocol 6",
     title="All rounds lie inside the capture, which ended soon after the last of them",
     remedy=_NOT_BY_HAND,
 )
@@ -151,7 +128,7 @@ def shortest_round(case: StressCase) -> int | None:
 
     A number of iterations may end before its time, but not before the floor.
     """
-    duration = case.declared.duration_seconds
+    duration: int | None = case.declared.duration_seconds
     bounded = case.artifact is not None and case.artifact.workload.iterations is not None
     if duration is None or not bounded:
         return duration
@@ -175,4 +152,4 @@ def ramp_and_timeout(case: StressCase) -> tuple[int, float]:
     )
 
 
-RULES = (timestamps, future, age, run_index, run_spacing, capture_window)
+RULES = (timestamps, run_index, run_spacing, capture_window)

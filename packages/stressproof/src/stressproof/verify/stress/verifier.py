@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from stressproof.evidence.derive import error_rate_percent
-from stressproof.evidence.reading import Document
-from stressproof.verify.instants import HOUR_US, show_instant
-from stressproof.verify.rule import Judgement, Rule, prose, rule
+from stressproof.config.stress_requirements import loosened
+from stressproof.evidence.limits import error_rate_percent
+from stressproof.suite import Suite
+from stressproof.verify.kind import EvidenceKind
+from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
     clocks,
     coverage,
@@ -22,26 +23,7 @@ from stressproof.verify.stress import (
     timing,
 )
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.requirements import Requirements
-from stressproof.verify.verdict import Figure, Verdict, encodable, overall, reached_level, shown
-
-
-@rule(
-    "stress.assurance",
-    clause="design 5 (Assurance; requirement minimum_level)",
-    title="The evidence rests on as much as was asked for",
-    remedy="Capture with this tool: its artifacts carry the measurements behind every figure.",
-)
-def assurance(case: StressCase, judgement: Judgement) -> None:
-    """What the document carries can reach the level asked for."""
-    wanted, possible = case.requirements.minimum_level, case.highest_level
-    judgement.check(
-        possible.rank >= wanted.rank,
-        "$",
-        prose(f"{possible} at most, without measurements" if case.artifact is None else possible),
-        prose(f"at least {wanted}"),
-    )
-
+from stressproof.verify.verdict import Figure
 
 RULES: Sequence[Rule[StressCase]] = (
     *document.RULES,
@@ -57,54 +39,8 @@ RULES: Sequence[Rule[StressCase]] = (
     *clocks.RULES,
     *coverage.RULES,
     *service.RULES,
-    assurance,
 )
 """In the order in which a person would look."""
-
-
-def verify(
-    document: Document,
-    requirements: Requirements,
-    now_us: int,
-    *,
-    dry_run: bool = False,
-    loosened: Sequence[str] = (),
-) -> Verdict:
-    """Judge one stress artifact.
-
-    Args:
-        document: What was read.
-        requirements: What is asked of it.
-        now_us: The time, in microseconds since 1970.
-        dry_run: A rehearsal; the verdict says so.
-        loosened: Floors that were loosened for it, one line each.
-    """
-    case = StressCase(document, requirements, now_us)
-    results = [each.apply(case) for each in RULES]
-    would_pass = overall(results)[1] == 0
-    outcome, code = overall(results, loosened=loosened)
-    captured = case.captured_us
-    subject = case.declared.subject
-    return Verdict(
-        kind="stress",
-        path=encodable(document.path),
-        sha256=document.sha256,
-        size=document.size,
-        outcome=outcome,
-        exit_code=code,
-        level=reached_level(results, case.highest_level),
-        required_level=requirements.minimum_level,
-        profile=shown(case.declared.profile),
-        commit=shown(None if subject is None else subject.git_commit),
-        captured_at=shown(case.declared.captured_at),
-        age_hours=None if captured is None else round((now_us - captured) / HOUR_US, 3),
-        judged_at=show_instant(now_us),
-        figures=_figures(case),
-        results=results,
-        dry_run=dry_run,
-        loosened=list(loosened),
-        would_pass=would_pass,
-    )
 
 
 def _figures(case: StressCase) -> list[Figure]:
@@ -138,3 +74,15 @@ def _figures(case: StressCase) -> list[Figure]:
         ),
         Figure("mean throughput", results.throughput_rps, "1/s", rounds),
     ]
+
+
+STRESS = EvidenceKind(
+    name="stress",
+    case=StressCase,
+    rules=RULES,
+    figures=_figures,
+    requirements=Suite.stress_requirements,
+    offered=lambda suite: bool(suite.stress),
+    loosened=loosened,
+)
+verify = STRESS.verify

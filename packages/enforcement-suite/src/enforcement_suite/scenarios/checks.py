@@ -1,0 +1,32 @@
+"""Checks of several scenarios: of effects, after any fault, and of any race."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stressproof.evidence.failure import Parameter
+from stressproof.failures.spec import MS, CheckSpec
+
+EFFECTS: Final = (
+    CheckSpec("every_key_read", baseline=True),
+    CheckSpec("acknowledged_durable", baseline=True),
+    CheckSpec("no_double_effect", baseline=True),
+)
+GATE_ANSWER_US: Final = 3_500 * MS
+"""A gate's own bound is 2.25 s; what is above it is for a busy machine."""
+
+
+def after(fault: str) -> tuple[CheckSpec, ...]:
+    """Return what must hold after any fault."""
+    return (CheckSpec("recovered", fault), CheckSpec("healthy_after_recovery", fault))
+
+
+def numbered(kind: str, races: int) -> tuple[str, ...]:
+    """Return a kind for each race, so that a check can demand each."""
+    return tuple(f"{kind}_{number}" for number in range(1, races + 1))
+
+
+def won_once(kinds: tuple[str, ...], parameters: Mapping[str, Parameter]) -> tuple[CheckSpec, ...]:
+    """Return a check a race: one that is missing is inconclusive, not covered by the others."""
+    return tuple(
+        CheckSpec("exactly_one_winner", "", {"kind": kind, **parameters}) for kind in kinds
+    )

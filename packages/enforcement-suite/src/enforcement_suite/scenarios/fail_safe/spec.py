@@ -1,0 +1,116 @@
+"""FI-001: the database slow, silent, gone or cut off."""
+
+from enforcement_suite.queries import (
+    CREDITS_CONSERVED,
+    EFFECTS_SQL,
+    FAILSAFES_RECORDED,
+    LEDGER,
+    QUIET,
+    RESERVATIONS_SETTLED_ONCE,
+)
+from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after
+from stressproof.failures.spec import LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+
+
+def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
+    """Return what gates must answer, whatever the database does: by mode, and in time."""
+    modes = (
+        ("gate_hard", "DENY", "hard_mode_fail_closed"),
+        ("gate_soft", "REQUIRE_APPROVAL", "soft_mode_fail_safe_escalation"),
+        ("gate_shadow", "ALLOW", "shadow_mode_fail_open"),
+    )
+    return (
+        CheckSpec("answered_in_time", fault, {"kind": "gate_*", "within_us": GATE_ANSWER_US}),
+        *(
+            CheckSpec(
+                "only_codes",
+                fault,
+                {"kind": kind, "codes": f"200/ALLOW* 200/failsafe:{decision}:gate_*:{reason}"},
+            )
+            for kind, decision, reason in modes
+        ),
+        CheckSpec("undisturbed", fault, {"kind": "live"}),
+        CheckSpec("sometimes.disturbed", fault),
+        *after(fault),
+    )
+
+
+def _answered_without_database(fault: str) -> CheckSpec:
+    return CheckSpec(
+        "sometimes.happened", fault, {"kind": "gate_*", "codes": "200/failsafe:*", "needs": 3}
+    )
+
+
+FI_001 = ScenarioSpec(
+    id="FI-001",
+    title="Fail-safe while the database is slow, silent, gone or cut off",
+    question="Does every gate answer in time and by its mode, and is the ledger right afterwards?",
+    steady_us=3 * S,
+    rate_per_s=24,
+    faults=(
+        FaultSpec(
+            "slow_database",
+            "network",
+            "1.5 s of latency in each direction between service and database",
+            "chunks that the proxy delayed",
+            4 * S,
+        ),
+        FaultSpec(
+            "black_hole",
+            "network",
+            "nothing passes in either direction; nothing is lost",
+            "bytes that the proxy held, with none let through",
+            3 * S,
+        ),
+        FaultSpec(
+            "postgres_frozen",
+            "freeze_postgres",
+            "SIGSTOP to the server and every child, which keep what they hold",
+            "processes stopped, and a connection that got no answer",
+            3 * S,
+        ),
+        FaultSpec(
+            "backends_terminated",
+            "terminate_backends",
+            "pg_terminate_backend on every session of the service, ten times a second",
+            "backends that the server says it terminated",
+            2 * S,
+        ),
+        FaultSpec(
+            "postgres_killed",
+            "kill_postgres",
+            "SIGKILL to the server and every child; started again after two seconds",
+            "processes gone, and the crash recovery in the server's log",
+            2 * S,
+            LATER,
+        ),
+        FaultSpec(
+            "commit_answer_lost",
+            "network",
+            "RST after the server committed a gate and before the service can learn of it",
+            "pairs that the proxy cut, each at a CommandComplete",
+            3 * S,
+        ),
+    ),
+    checks=(
+        *EFFECTS,
+        CheckSpec("failed_absent", baseline=True),
+        CheckSpec("sometimes.unknown"),
+        CheckSpec("sometimes.retried"),
+        *_failsafes("slow_database"),
+        _answered_without_database("slow_database"),
+        *_failsafes("black_hole"),
+        _answered_without_database("black_hole"),
+        *_failsafes("postgres_frozen"),
+        _answered_without_database("postgres_frozen"),
+        *after("backends_terminated"),
+        CheckSpec("undisturbed", "backends_terminated", {"kind": "live"}),
+        *_failsafes("postgres_killed"),
+        _answered_without_database("postgres_killed"),
+        *after("commit_answer_lost"),
+    ),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.fail_safe:FailSafe",
+)

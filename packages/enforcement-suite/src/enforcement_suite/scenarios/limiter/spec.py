@@ -1,0 +1,60 @@
+"""FI-005: a tenant far above its limit, and a crash meanwhile."""
+
+from typing import Final
+
+from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET
+from enforcement_suite.scenarios.checks import EFFECTS, after
+from stressproof.failures.spec import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+
+FLOOD_LIMIT: Final = 120
+
+FI_005 = ScenarioSpec(
+    id="FI-005",
+    title="A tenant far above its limit",
+    question="Does the limit hold over all workers and through a crash, at nobody else's expense?",
+    steady_us=3 * S,
+    rate_per_s=12,
+    faults=(
+        FaultSpec(
+            "flood",
+            "saturation",
+            "one of three tenants asks at ten times what it may",
+            "requests offered above the limit",
+            8 * S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "postgres_killed",
+            "kill_postgres",
+            "SIGKILL to the server, which keeps the counters, while the tenant is above its limit",
+            "processes gone, and the crash recovery in the server's log",
+            1 * S,
+            LATER,
+            watched_longer_us=56 * S,
+        ),
+    ),
+    checks=(
+        *EFFECTS,
+        CheckSpec("failed_absent", baseline=True),
+        CheckSpec(
+            "limit_kept", "", {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * S}
+        ),
+        CheckSpec("only_codes", "flood", {"kind": "gate_flood", "codes": "200/ALLOW* 429/retry"}),
+        CheckSpec(
+            "sometimes.happened",
+            "flood",
+            {"kind": "gate_flood", "codes": "429/retry", "needs": FLOOD_LIMIT},
+        ),
+        CheckSpec("share_kept", "flood", {"kind": "gate_quiet_*", "least_ppm": S}),
+        CheckSpec("undisturbed", "flood", {"kind": "gate_quiet_* read live"}),
+        CheckSpec("undisturbed", "postgres_killed", {"kind": "live"}),
+        *after("flood"),
+        *after("postgres_killed"),
+        CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * S}),
+    ),
+    effects_sql=EFFECTS_SQL,
+    queries=LEDGER,
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.limiter:Limiter",
+    parallel=True,
+)

@@ -1,0 +1,108 @@
+"""FI-002: a tenant's lock held, its holders killed, and budgets raced for."""
+
+from typing import Final
+
+from enforcement_suite.queries import (
+    BUDGETS_NOT_EXCEEDED,
+    EFFECTS_SQL,
+    FAILSAFES_RECORDED,
+    LEDGER,
+    QUIET,
+)
+from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after, numbered, won_once
+from stressproof.failures.spec import AT_ONCE, LATER, MS, CheckSpec, FaultSpec, S, ScenarioSpec
+
+# Even without a lock the first of fifty may be done before the second begins: once proves little.
+BUDGET_RACES: Final = numbered("race", 5)
+"""Kinds of the requests that race for one budget each in FI-002."""
+
+BUDGET_RACERS: Final = 50
+"""Requests that race for each."""
+
+FI_002 = ScenarioSpec(
+    id="FI-002",
+    title="Lock contention on one tenant",
+    question="Is a held lock bounded, kept from other tenants, and free when its holder dies?",
+    steady_us=3 * S,
+    rate_per_s=24,
+    faults=(
+        FaultSpec(
+            "lock_held",
+            "hold_lock",
+            "a second session holds one tenant's row lock",
+            "sessions that the server sees blocked by the holder",
+            4 * S,
+        ),
+        FaultSpec(
+            "holder_killed",
+            "hold_lock",
+            "the same, and the holder's session is ended by force",
+            "sessions that the server sees blocked by the holder",
+            2 * S,
+        ),
+        FaultSpec(
+            "worker_killed",
+            "kill_worker",
+            "SIGKILL to a worker in the middle of a transaction that holds a tenant's lock",
+            "its session seen holding the lock and then gone; the worker gone and replaced",
+            1 * S,
+            LATER,
+        ),
+        FaultSpec(
+            "budget_race",
+            "race",
+            "fifty gates at once for a budget that pays for one; five budgets",
+            "requests that were under way at the same time",
+            1 * S,
+            AT_ONCE,
+        ),
+    ),
+    checks=(
+        *EFFECTS,
+        CheckSpec(
+            "answered_in_time", "lock_held", {"kind": "gate_hot", "within_us": GATE_ANSWER_US}
+        ),
+        CheckSpec(
+            "only_codes",
+            "lock_held",
+            {
+                "kind": "gate_hot",
+                "codes": "200/ALLOW* 200/failsafe:DENY:gate_*:hard_mode_fail_closed",
+            },
+        ),
+        CheckSpec(
+            "sometimes.happened",
+            "lock_held",
+            {
+                "kind": "gate_hot",
+                # On a busy machine the gate's own bound may come first.
+                "codes": "200/failsafe:DENY:gate_lock_timeout:* 200/failsafe:DENY:gate_timeout:*",
+                "needs": 3,
+            },
+        ),
+        CheckSpec("undisturbed", "lock_held", {"kind": "gate_other read live"}),
+        CheckSpec(
+            "quantile_kept",
+            "lock_held",
+            {
+                "kind": "gate_other",
+                "quantile_ppm": 950_000,
+                "until_us": 3 * S,
+                "factor_ppm": 4 * S,
+                "floor_us": 1000 * MS,
+            },
+        ),
+        *after("lock_held"),
+        CheckSpec("undisturbed", "holder_killed", {"kind": "gate_other read live"}),
+        *after("holder_killed"),
+        *after("worker_killed"),
+        *won_once(
+            BUDGET_RACES, {"attempts": BUDGET_RACERS, "together": True, "winner": "200/ALLOW*"}
+        ),
+        *after("budget_race"),
+    ),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, BUDGETS_NOT_EXCEEDED, FAILSAFES_RECORDED),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.lock:LockContention",
+)

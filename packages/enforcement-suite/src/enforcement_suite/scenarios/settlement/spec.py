@@ -1,0 +1,100 @@
+"""FI-004: reservations settled, denied and swept at once."""
+
+from typing import Final
+
+from enforcement_suite.queries import (
+    CREDITS_CONSERVED,
+    EFFECTS_SQL,
+    LEDGER,
+    QUIET,
+    RESERVATIONS_SETTLED_ONCE,
+)
+from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
+from stressproof.failures.spec import AT_ONCE, CheckSpec, FaultSpec, S, ScenarioSpec
+
+SAME_KEY_RACES: Final = numbered("race_same", 3)
+"""Kinds of the requests that settle one reservation under one key each in FI-004."""
+
+DIFFERENT_KEYS_RACE: Final = "race_different"
+"""Kind of those that settle one under a key of their own each."""
+
+SETTLEMENT_RACERS: Final = 20
+"""Requests that settle each."""
+
+FI_004 = ScenarioSpec(
+    id="FI-004",
+    title="Races and crashes while reservations are settled",
+    question="Is every reservation settled once and every credit accounted for?",
+    steady_us=3 * S,
+    rate_per_s=20,
+    faults=(
+        FaultSpec(
+            "same_key_race",
+            "race",
+            "twenty settlements of one reservation at once under one key; three reservations",
+            "requests that were under way at the same time",
+            1 * S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "different_keys_race",
+            "race",
+            "twenty settlements of one reservation at once, each under its own key",
+            "requests that were under way at the same time",
+            1 * S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "sweep_race",
+            "race",
+            "settlements, overdue sweeps and denials of the same reservations at once",
+            "requests that were under way at the same time",
+            1 * S,
+            AT_ONCE,
+        ),
+        FaultSpec(
+            "settlement_answer_lost",
+            "network",
+            "RST after the server committed a settlement and before the service can learn of it",
+            "pairs that the proxy cut, each at a CommandComplete",
+            3 * S,
+        ),
+        FaultSpec(
+            "backends_terminated",
+            "terminate_backends",
+            "pg_terminate_backend on every session of the service while settlements run",
+            "backends that the server says it terminated",
+            2 * S,
+        ),
+    ),
+    checks=(
+        *EFFECTS,
+        CheckSpec("failed_absent", "", {"kind": "gate_* settle*"}, baseline=True),
+        CheckSpec("sometimes.unknown"),
+        CheckSpec("sometimes.retried"),
+        *won_once(
+            (*SAME_KEY_RACES, DIFFERENT_KEYS_RACE),
+            {"attempts": SETTLEMENT_RACERS, "winner": "200/settled"},
+        ),
+        CheckSpec("only_codes", "", {"kind": "race_same_*", "codes": "200/settled*"}),
+        CheckSpec("only_codes", "", {"kind": DIFFERENT_KEYS_RACE, "codes": "200/settled* 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep_settle", "codes": "200/settled* 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep_deny", "codes": "200 409"}),
+        CheckSpec("only_codes", "", {"kind": "sweep", "codes": "200"}),
+        *(
+            check
+            for fault in (
+                "same_key_race",
+                "different_keys_race",
+                "sweep_race",
+                "settlement_answer_lost",
+                "backends_terminated",
+            )
+            for check in after(fault)
+        ),
+    ),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.settlement:Settlement",
+)

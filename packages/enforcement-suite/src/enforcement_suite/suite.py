@@ -1,0 +1,103 @@
+"""What the enforcement evidence protocol asks, as one value.
+
+docs/ops/enforcement_stress_evidence_protocol.md explains every floor and every variable in it.
+"""
+
+from typing import Final
+
+from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
+from stressproof.config.stress_requirements import Requirements
+from stressproof.suite import (
+    CounterProbe,
+    HealthProbe,
+    LocalService,
+    Probes,
+    Suite,
+    Variables,
+)
+
+PREFIX: Final = "/api/v1/enforcement"
+STRESS_PREFIX: Final = "ENFORCEMENT_STRESS_EVIDENCE_"
+FAILURE_PREFIX: Final = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
+RUNNER: Final = "scripts/load_test_api.py"
+
+_ENFORCEMENT: Final = Requirements(
+    profile="enforcement",
+    runner=RUNNER,
+    min_rounds=3,
+    min_duration_seconds=30,
+    min_concurrent_users=10,
+    gate_max_age_hours=24.0,
+    gate_asks_service=True,
+    database_engine="postgresql",
+    max_p95_seconds=2.0,
+    max_error_rate_percent=1.0,
+    min_throughput_rps=0.5,
+    required_endpoints=(
+        f"{PREFIX}/policies",
+        f"{PREFIX}/ledger?limit=50",
+        f"{PREFIX}/exports/parity?limit=50",
+    ),
+)
+_HEALTH: Final = Requirements(
+    profile="health",
+    runner=RUNNER,
+    gate_asks_service=True,
+    max_p95_seconds=1.0,
+    max_error_rate_percent=1.0,
+    min_throughput_rps=1.0,
+    required_endpoints=("/health/live",),
+)
+_HEALTH_DEEP: Final = Requirements(
+    profile="health_deep",
+    runner=RUNNER,
+    gate_asks_service=True,
+    database_engine="postgresql",
+    max_p95_seconds=4.0,
+    max_error_rate_percent=2.0,
+    min_throughput_rps=0.2,
+    required_endpoints=("/health/live", "/health"),
+)
+
+SUITE: Final = Suite(
+    name="enforcement",
+    version="0.2.0",
+    stress=(_ENFORCEMENT, _HEALTH, _HEALTH_DEEP),
+    failure="enforcement_suite.failure_requirements:FAILURE",
+    fault_limits=LIMITS,
+    unsupported=UNSUPPORTED,
+    profiles="enforcement_suite.profiles:PROFILES",
+    variables=Variables(
+        stress=STRESS_PREFIX,
+        failure=FAILURE_PREFIX,
+    ),
+    local_service=LocalService(
+        state_folder="enforcement", start="enforcement serve", issue="enforcement token"
+    ),
+    probes=Probes(
+        health=HealthProbe(
+            path="/health",
+            members={
+                "instance_id": "instance_id",
+                "version": "build.version",
+                "git_commit": "build.git_commit",
+                "git_dirty": "build.git_dirty",
+                "started_at": "started_at",
+                "uptime_seconds": "uptime_seconds",
+                "workers": "workers",
+                "status": "status",
+                "database_engine": "database.engine",
+                "database_engine_source": "database.source",
+                "server_version": "database.server_version",
+                "system_identifier": "database.system_identifier",
+                "fsync": "database.fsync",
+                "synchronous_commit": "database.synchronous_commit",
+                "migration_head": "database.migration_head",
+            },
+        ),
+        counters=CounterProbe(path="/metrics", metric="http_server_requests_total"),
+        limits=f"{PREFIX}/limits",
+    ),
+    documentation="docs/ops/enforcement_stress_evidence_protocol.md",
+)
+"""The value that the entry point ``enforcement`` and this repository's scripts name."""

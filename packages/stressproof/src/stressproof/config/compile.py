@@ -1,0 +1,361 @@
+"""What a configuration means: its texts as thresholds, objectives and questions."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from stressproof.config.reading import (
+    ConfigError,
+    Fault,
+    Place,
+    Source,
+    read_bytes,
+    read_config,
+    read_source,
+)
+from stressproof.config.schema import (
+    EVIDENCE_FOLDER,
+    FILE_NAME,
+    CompareTable,
+    Config,
+    GateTable,
+    LimitsTable,
+    LongThreshold,
+    SloTable,
+    StepTable,
+    SuiteTable,
+    TargetTable,
+)
+from stressproof.config.steps import Step
+from stressproof.errors import UsageError
+from stressproof.evidence.stress import Thresholds
+from stressproof.objectives.comparison import Question
+from stressproof.objectives.expression import Selector, Threshold
+from stressproof.objectives.metrics import METRICS
+from stressproof.objectives.objectives import Objectives
+from stressproof.objectives.parser import parse_duration_us, parse_expression
+from stressproof.objectives.protocol import protocol_thresholds
+from stressproof.objectives.selection import ANSWER_TAGS
+from stressproof.objectives.selectors import parse_selector
+from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, PrometheusSource, Slo
+from stressproof.objectives.syntax import ExpressionError
+from stressproof.workload.target import origin_of
+
+ResultT = TypeVar("ResultT")
+
+_YAML = frozenset({".yaml", ".yml"})
+
+_SHARE = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*(%|pp)\s*", re.ASCII)
+_PERIOD = re.compile(r"\s*([0-9]{1,4})\s*(m|h|d|w)\s*", re.ASCII)
+_QUANTILE = re.compile(r"\s*p\(\s*([0-9]{1,2}(?:\.[0-9]{1,4})?)\s*\)\s*", re.ASCII)
+_PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
+_LONGEST_PERIOD_S = 366 * DAY_S
+_PPM_PER_PERCENT = 10_000
+_REQUEST_METRICS = ("http_reqs", "http_req_failed", "http_req_duration", "checks")
+
+
+class Project(Struct, frozen=True):
+    """What a project says of itself and asks, as its ``stressproof.toml`` has it.
+
+    Attributes:
+        objectives: What is asked of a run beyond a suite's floors.
+        suite: The suite that it names (`stressproof.suite.find_suite`), empty for none.
+        suite_package: What to install where that suite is absent, empty where the file is silent.
+        folder: Where the file lies: a suite's file is relative to it.
+        target_url: The service to load where a command names none, empty for none.
+        steps: What a release gate runs beside judging evidence.
+        evidence: Folders in which a difference is none of the build, each ending in a slash.
+    """
+
+    objectives: Objectives = Objectives()
+    suite: str = ""
+    suite_package: str = ""
+    folder: Path = Path()
+    target_url: str = ""
+    steps: tuple[Step, ...] = ()
+    evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
+
+
+def load_config(path: Path) -> Project:
+    """Return what a configuration asks; objectives alone where it is an OpenSLO file (.yaml, .yml).
+
+    Raises:
+        ConfigError: Something in it cannot be meant; every such thing is named.
+        UsageError: It cannot be read.
+    """
+    if path.suffix.lower() in _YAML:
+        from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
+
+        return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))
+    source = read_source(path)
+    return resolve(read_config(source), source, path.parent)
+
+
+def load_project(folder: Path) -> Project:
+    """Return what the project in a folder asks: nothing where it has no ``stressproof.toml``.
+
+    Raises:
+        ConfigError: Something in it cannot be meant; every such thing is named.
+        UsageError: It cannot be read.
+    """
+    path = folder / FILE_NAME
+    # A link that leads nowhere is there too, and an error.
+    return load_config(path) if os.path.lexists(path) else Project(folder=folder)
+
+
+def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
+    """Return what a configuration asks.
+
+    Args:
+        config: Its tables.
+        source: Its text, for the lines of what is wrong.
+        folder: Where it lies.
+
+    Raises:
+        ConfigError: A text in it cannot be meant; every such text is named.
+    """
+    reader = _Reader(source)
+    suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
+    project = Project(
+        objectives=Objectives(
+            thresholds=(
+                *reader.limits(config.limits or LimitsTable()),
+                *reader.thresholds(config.thresholds),
+            ),
+            slos=reader.slos(config.slo),
+            question=reader.question(config.compare or CompareTable()),
+            tags=reader.tags(config.tags),
+        ),
+        suite=suite.use,
+        suite_package=suite.package,
+        folder=folder,
+        target_url=reader.target(config.target),
+        steps=reader.steps(gate.steps),
+        evidence=reader.evidence(gate.evidence),
+    )
+    if reader.faults:
+        raise ConfigError(source.name, reader.faults)
+    return project
+
+
+class _Reader:
+    """Turns texts into values, and keeps what fails with its place."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.faults: list[Fault] = []
+
+    def fault(self, path: Place, message: str, hint: str = "", text: str = "") -> None:
+        line = self.source.line_of_text(path, text)
+        self.faults.append(Fault(path, message, hint, line))
+
+    def attempt(self, path: Place, text: str, read: Callable[[str], ResultT]) -> ResultT | None:
+        """Return what a text means, or take note that it means nothing."""
+        try:
+            return read(text)
+        except UsageError as error:
+            self.fault(path, error.message, error.hint, text)
+            return None
+
+    def limits(self, table: LimitsTable) -> list[Threshold]:
+        for name in LimitsTable.__struct_fields__:
+            value = getattr(table, name)
+            if value is not None and not 0 <= value < float("inf"):
+                self.fault(("limits", name), f"a limit is a number of at least 0, not {value}")
+                return []
+        return protocol_thresholds(
+            Thresholds(
+                table.max_p95_seconds, table.max_error_rate_percent, table.min_throughput_rps
+            )
+        )
+
+    def thresholds(
+        self, table: dict[str, str | LongThreshold | list[str | LongThreshold]]
+    ) -> list[Threshold]:
+        found = []
+        for key, value in table.items():
+            path: Place = ("thresholds", key)
+            selector = self.attempt(path, key, parse_selector)
+            items = value if isinstance(value, list) else [value]
+            if not items:
+                self.fault(path, "an empty list asks nothing", "Leave the key out.")
+            for at, item in enumerate(items):
+                if selector is not None:
+                    place = (*path, at) if isinstance(value, list) else path
+                    threshold = self.threshold(place, selector, item)
+                    found += [threshold] if threshold else []
+        return found
+
+    def threshold(
+        self, path: Place, selector: Selector, item: str | LongThreshold
+    ) -> Threshold | None:
+        long = item if isinstance(item, LongThreshold) else LongThreshold(item)
+        metric = METRICS[selector.metric]
+        expression = self.attempt(path, long.threshold, lambda text: parse_expression(text, metric))
+        delay_us = self.attempt(path, long.delayAbortEval, parse_duration_us)
+        if expression is None or delay_us is None:
+            return None
+        return Threshold(selector, expression, long.abortOnFail, delay_us)
+
+    def slos(self, tables: Sequence[SloTable]) -> tuple[Slo, ...]:
+        found = [self.slo(("slo", at), table) for at, table in enumerate(tables)]
+        names: set[str] = set()
+        for at, table in enumerate(tables):
+            if table.name in names:
+                self.fault(("slo", at, "name"), f"the name {table.name!r} is given twice")
+            names.add(table.name)
+        return tuple(slo for slo in found if slo is not None)
+
+    def slo(self, path: Place, table: SloTable) -> Slo | None:
+        objective = self.attempt((*path, "objective"), table.objective, _objective)
+        selector = self.attempt((*path, "on"), table.on, _requests)
+        period_s = self.attempt((*path, "period"), table.period, _period)
+        latency_us = None
+        if table.latency is not None:
+            latency_us = self.attempt((*path, "latency"), table.latency, _positive_duration)
+        prometheus = None
+        if table.prometheus is not None:
+            given = table.prometheus
+            if bool(given.bad) == bool(given.good):
+                self.fault((*path, "prometheus"), "needs total, and one of bad and good")
+            prometheus = PrometheusSource(given.total, given.bad, given.good)
+        if objective is None or selector is None or period_s is None:
+            return None
+        return Slo(
+            name=table.name,
+            objective=objective,
+            selector=selector,
+            latency_us=latency_us,
+            period_s=period_s,
+            description=table.description,
+            prometheus=prometheus,
+        )
+
+    def question(self, table: CompareTable) -> Question:
+        path: Place = ("compare",)
+        margin = self.attempt((*path, "margin"), table.margin, share_of)
+        errors = self.attempt((*path, "error_margin"), table.error_margin, share_of)
+        quantiles = [
+            self.attempt((*path, "quantiles", at), text, quantile_ppm)
+            for at, text in enumerate(table.quantiles)
+        ]
+        if margin is None or errors is None:
+            return Question()
+        known = sorted({ppm for ppm in quantiles if ppm is not None})
+        return Question(margin, errors, tuple(known))
+
+    def tags(self, table: dict[str, dict[str, str]]) -> dict[str, tuple[tuple[str, str], ...]]:
+        for endpoint, tags in table.items():
+            for name in tags:
+                if name in ANSWER_TAGS:
+                    self.fault(
+                        ("tags", endpoint, name), f"{name!r} is a tag of answers, not of endpoints"
+                    )
+        return {endpoint: tuple(tags.items()) for endpoint, tags in table.items()}
+
+    def target(self, table: TargetTable | None) -> str:
+        if table is None:
+            return ""
+        self.attempt(("target", "url"), table.url, origin_of)
+        return table.url.rstrip("/")
+
+    def evidence(self, folders: Sequence[str]) -> tuple[str, ...]:
+        for at, folder in enumerate(folders):
+            parts = folder.rstrip("/").split("/")
+            if not folder or set(parts) & {"", ".", ".."} or "\0" in folder:
+                self.fault(
+                    ("gate", "evidence", at),
+                    f"{folder!r} is no folder in the repository",
+                    f"Such as {EVIDENCE_FOLDER}",
+                )
+        return tuple(f"{folder.rstrip('/')}/" for folder in folders)
+
+    def steps(self, tables: Sequence[StepTable]) -> tuple[Step, ...]:
+        found = []
+        names: set[str] = set()
+        for at, table in enumerate(tables):
+            path: Place = ("gate", "steps", at)
+            if table.name in names:
+                self.fault((*path, "name"), f"the name {table.name!r} is given twice")
+            names.add(table.name)
+            if not table.run[0] or any("\0" in word for word in table.run):
+                self.fault((*path, "run"), "a command starts with its program, and holds no NUL")
+            timeout_us = self.attempt((*path, "timeout"), table.timeout, _positive_duration)
+            if timeout_us is not None:
+                found.append(
+                    Step(
+                        name=table.name,
+                        run=table.run,
+                        timeout_us=timeout_us,
+                        needs=table.needs,
+                        inconclusive_exit_codes=table.inconclusive_exit_codes,
+                        pass_env=table.pass_env,
+                        path=table.path,
+                    )
+                )
+        return tuple(found)
+
+
+def _whole(text: str, reason: str, hint: str = "") -> ExpressionError:
+    return ExpressionError(reason, text, 0, len(text), hint=hint)
+
+
+def share_of(text: str) -> Fraction:
+    """Return ``5%`` as a twentieth.
+
+    Raises:
+        ExpressionError: It is no share with its unit.
+    """
+    match = _SHARE.fullmatch(text)
+    if match is None:
+        raise _whole(text, "expected a share in per cent", "Such as 5% or 0.5pp.")
+    return Fraction(match[1]) / 100
+
+
+def quantile_ppm(text: str) -> int:
+    """Return ``p(95)`` as 950000.
+
+    Raises:
+        ExpressionError: It is no quantile between 0 and 100, both exclusive.
+    """
+    match = _QUANTILE.fullmatch(text)
+    ppm = int(Fraction(match[1]) * _PPM_PER_PERCENT) if match else 0
+    if not ppm:
+        raise _whole(text, "expected a quantile above p(0) and below p(100)", "Such as p(95).")
+    return ppm
+
+
+def _objective(text: str) -> Fraction:
+    share = share_of(text)
+    if not 0 < share < 1:
+        raise _whole(
+            text, "an objective lies between 0% and 100%, both exclusive", "Such as 99.9%."
+        )
+    return share
+
+
+def _requests(text: str) -> Selector:
+    selector = parse_selector(text)
+    if selector.metric not in _REQUEST_METRICS:
+        raise _whole(text, "an objective counts requests", "Write http_reqs with tags.")
+    return selector
+
+
+def _period(text: str) -> int:
+    match = _PERIOD.fullmatch(text)
+    seconds = int(match[1]) * _PERIOD_S[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST_PERIOD_S:
+        raise _whole(text, "expected a period within a year", "Such as 30d, 4w or 12h.")
+    return seconds
+
+
+def _positive_duration(text: str) -> int:
+    duration_us = parse_duration_us(text)
+    if duration_us == 0:
+        raise _whole(text, "expected a time longer than nothing")
+    return duration_us

@@ -1,0 +1,42 @@
+"""A profile: what to ask of a service. Which limits go with it, requirements say."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from stressproof.workload.endpoints import Endpoint
+
+_OK = (200,)
+
+
+class Profile(Struct, frozen=True):
+    """A named workload.
+
+    Attributes:
+        name: As ``--profile`` takes it.
+        endpoints: In the order in which they are asked.
+        all_tenants: Whether requests rotate over every tenant that there are credentials for.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    all_tenants: bool = False
+
+
+def read(path: str, check: str = "json") -> Endpoint:
+    """Return a GET of a path, answered by 200 and JSON (`stressproof.workload.checks`)."""
+    return Endpoint(name=path, method="GET", path=path, expected_statuses=_OK, check=check)
+
+
+HEALTH_LIVE: Final = read("/health/live", "json:status")
+
+HEALTH: Final = Profile(name="health", endpoints=(HEALTH_LIVE,))
+"""Whether a service answers at all."""
+
+HEALTH_DEEP: Final = Profile(
+    name="health_deep", endpoints=(HEALTH_LIVE, read("/health", "json:status"))
+)
+"""Whether it and what it depends on answer."""
+
+PLAIN: Final = (HEALTH, HEALTH_DEEP)
+"""What anybody's service may be asked without a suite."""

@@ -1,0 +1,286 @@
+"""A configuration file into its types, with every fault at once and the line of each."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.config.schema import Config
+from stressproof.errors import UsageError
+from stressproof.objectives.syntax import caret, did_you_mean
+
+MAX_BYTES = 256 * 1024
+_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
+_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(
+    r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
+)
+_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+Key = str | int
+Place = tuple[Key, ...]
+
+
+class Fault(Struct, frozen=True):
+    """One thing that is wrong, and where.
+
+    Attributes:
+        path: Keys and positions from the top of the file.
+        message: What was seen and what was expected.
+        hint: What to write instead, empty where nothing is obvious.
+        line: From 1, 0 where the file's text does not show it.
+    """
+
+    path: Place
+    message: str
+    hint: str = ""
+    line: int = 0
+
+    @property
+    def where(self) -> str:
+        """The path as people write it: ``thresholds.http_reqs[0]``."""
+        text = ""
+        for key in self.path:
+            if isinstance(key, int):
+                text += f"[{key}]"
+            else:
+                bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+                text += ("." if text else "") + (key if bare else f'"{key}"')
+        return text
+
+
+class ConfigError(UsageError):
+    """A configuration that cannot be meant; holds every fault.
+
+    Args:
+        name: How to name the file.
+        faults: What is wrong, at least one.
+    """
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        blocks = [self._block(name, fault) for fault in faults]
+        count = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
+        super().__init__("\n".join([*blocks, f"{name}: {count}"]))
+
+    @staticmethod
+    def _block(name: str, fault: Fault) -> str:
+        place = f"{name}:{fault.line}" if fault.line else name
+        where = f" {fault.where}:" if fault.path else ""
+        hint = f"\n  {fault.hint}" if fault.hint else ""
+        return f"{place}:{where} {fault.message}{hint}"
+
+
+class Source:
+    """The text of a file, and where its keys stand.
+
+    Args:
+        name: How to name it.
+        text: Its content.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.lines = text.splitlines()
+        self.places = dict(_places(self.lines))
+
+    def line(self, path: Place) -> int:
+        """Return the line of a path or of the nearest key above it, 0 where there is none."""
+        for length in range(len(path), 0, -1):
+            found = self.places.get(path[:length])
+            if found is not None:
+                return found
+        return 0
+
+    def line_of_text(self, path: Place, text: str) -> int:
+        """Return the line on which a value's text stands, at or below its key."""
+        first = self.line(path)
+        for number in range(max(first, 1), len(self.lines) + 1):
+            if text and text in self.lines[number - 1]:
+                return number
+        return first
+
+
+def _places(lines: Sequence[str]) -> Iterator[tuple[Place, int]]:
+    """Yield the paths of tables and keys with their lines, as far as lines show them."""
+    table: Place = ()
+    counts: dict[Place, int] = {}
+    for number, line in enumerate(lines, 1):
+        header = _HEADER.match(line)
+        if header:
+            table = _absolute(tuple(_parts(header[2])), counts)
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            yield table, number
+            continue
+        key = _KEY.match(line)
+        if key:
+            yield (*table, *_parts(key[1])), number
+
+
+def _absolute(keys: Place, counts: dict[Place, int]) -> Place:
+    """Return a header's path with the position of each list of tables that it lies in."""
+    path: Place = ()
+    for at, key in enumerate(keys):
+        path = (*path, key)
+        if path in counts and at < len(keys) - 1:
+            path = (*path, counts[path])
+    return path
+
+
+def _parts(dotted: str) -> Iterator[str]:
+    for match in _PART.finditer(dotted):
+        yield next(group for group in match.groups() if group is not None)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a configuration file's bytes.
+
+    Raises:
+        UsageError: It cannot be read, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            hint="Name a configuration file; docs/objectives.md shows one.",
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{path}: a configuration has at most {MAX_BYTES} bytes")
+    return data
+
+
+def read_source(path: Path) -> Source:
+    """Return the text of a configuration file.
+
+    Raises:
+        UsageError: It cannot be read, is too large, or is not UTF-8.
+    """
+    data = read_bytes(path)
+    try:
+        return Source(str(path), data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+
+
+def read_config(source: Source) -> Config:
+    """Return a configuration in its types.
+
+    Raises:
+        ConfigError: It is not TOML, or has keys or values that it cannot have; every one of them
+            is named.
+    """
+    try:
+        data = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
+    except RecursionError as error:
+        raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
+    faults = list(_faults(data, Config, ()))
+    if faults:
+        raise ConfigError(source.name, [located(source, fault) for fault in faults])
+    return msgspec.convert(data, Config)
+
+
+def located(source: Source, fault: Fault) -> Fault:
+    """Return a fault with its line."""
+    return msgspec.structs.replace(fault, line=source.line(fault.path))
+
+
+def _syntax_fault(source: Source, message: str) -> Fault:
+    match = _PLACE.search(message)
+    if match is None:
+        line, column = len(source.lines), len(source.lines[-1]) if source.lines else 0
+        reason = message.removesuffix(" (at end of document)")
+    else:
+        line, column = int(match[1]), int(match[2]) - 1
+        reason = message[: match.start()].rstrip()
+    shown = source.lines[line - 1] if 0 < line <= len(source.lines) else ""
+    return Fault((), f"not TOML: {reason}\n{caret(shown, column, column + 1)}", line=line)
+
+
+def _faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
+    """Yield everything about a value that its type does not allow."""
+    whole = kind
+    if get_origin(kind) is Annotated:
+        kind = _without_structs_metadata(kind)
+    struct = _struct_in(kind)
+    if struct is not None and isinstance(value, dict):
+        yield from _struct_faults(value, struct, path)
+        return
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is dict and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _faults(item, arguments[1], (*path, key))
+        return
+    listed = _list_item(kind)
+    if listed is not None and isinstance(value, list):
+        inner = [
+            fault for at, item in enumerate(value) for fault in _faults(item, listed, (*path, at))
+        ]
+        if inner:
+            yield from inner
+            return
+    try:
+        msgspec.convert(value, whole)
+    except msgspec.ValidationError as error:
+        yield Fault(path, _plain(str(error)))
+
+
+def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> Iterator[Fault]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for key in value:
+        if key not in fields:
+            known = ", ".join(fields)
+            hint = did_you_mean(key, fields) or f"There are {known}."
+            yield Fault((*path, key), f"there is no key {key!r} here", hint)
+    for name, field in fields.items():
+        if name in value:
+            yield from _faults(value[name], field.type, (*path, name))
+        elif field.required:
+            yield Fault((*path, name), f"the key {name!r} is missing")
+
+
+def _without_structs_metadata(kind: Any) -> Any:
+    """Return an annotated type bare where its parts are looked at one by one."""
+    inner = get_args(kind)[0]
+    if _struct_in(inner) is not None or _list_item(inner) is not None or get_origin(inner) is dict:
+        return inner
+    return kind
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+
+
+def _struct_in(kind: Any) -> type[Struct] | None:
+    for member in _members(kind):
+        if isinstance(member, type) and issubclass(member, Struct):
+            return member
+    return None
+
+
+def _list_item(kind: Any) -> Any:
+    for member in _members(kind):
+        if get_origin(member) in {list, tuple} and member is not NoneType:
+            return get_args(member)[0]
+    return None
+
+
+def _plain(message: str) -> str:
+    """Return msgspec's message in the words of a configuration file."""
+    words = {"`str`": "a text", "`int`": "a whole number", "`float`": "a number"}
+    words |= {"`bool`": "true or false", "`object`": "a table", "`array`": "a list"}
+    words |= {"`datetime`": "a time", "`null`": "nothing", "`date`": "a date"}
+    for theirs, ours in words.items():
+        message = message.replace(theirs, ours)
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,233 @@
+"""What follows from a trial's operations: how each ended, phases, detection and recovery.
+
+Three endings, as in Jepsen's histories: *ok* was acknowledged, *fail* surely had no effect, and
+*unknown* may have had one. A timeout, a disconnect after the request was sent, and an error of the
+server (5xx) are unknown, never fail.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from msgspec import Struct
+
+from stressproof.evidence.failure import Operations, PhaseCount, Recovery, RecoveryObjectives
+
+COLUMNS = ["start_us", "duration_us", "kind", "code", "key", "attempt"]
+EFFECT_COLUMNS = ["key", "effects"]
+
+Ending = Literal["ok", "fail", "unknown"]
+
+# Nothing of the request had been sent when these happened.
+_NOT_SENT = frozenset({"refused", "connect_timeout", "connect_reset"})
+_SENT = frozenset({"timeout", "reset", "closed", "malformed"})
+_STATUS = re.compile(r"^([1-5][0-9][0-9])(?:/([!-~]{1,120}))?$", re.ASCII)
+FAILSAFE = "failsafe:"
+# Refusals that say the service works: it was asked for something it must not do.
+_HEALTHY_REFUSALS = frozenset({401, 403, 409, 429})
+
+
+class Code(Struct, frozen=True):
+    """How an operation ended.
+
+    Attributes:
+        name: As the artifact has it.
+        status: Of the HTTP answer, 0 where none came.
+        note: What else the answer said, empty where nothing was asked of it.
+        ending: What may be concluded about the effect asked for.
+        healthy: Whether a caller would call this service.
+    """
+
+    name: str
+    status: int
+    note: str
+    ending: Ending
+    healthy: bool
+
+
+def read_code(name: str) -> Code | None:
+    """Return what a code means, None where it is none.
+
+    ``refused``, ``connect_timeout``, ``connect_reset`` (nothing was sent); ``timeout``, ``reset``,
+    ``closed``, ``malformed`` (after sending); else a status, with a note after a slash: a note
+    that begins with ``failsafe:`` is an answer given without the database.
+    """
+    if name in _NOT_SENT:
+        return Code(name, 0, "", "fail", healthy=False)
+    if name in _SENT:
+        return Code(name, 0, "", "unknown", healthy=False)
+    match = _STATUS.match(name)
+    if match is None:
+        return None
+    status, note = int(match[1]), match[2] or ""
+    if 200 <= status < 300:  # noqa: PLR2004  # the class of success
+        # A fail-safe answers for the caller's sake; whether the real decision was made is open.
+        failsafe = note.startswith(FAILSAFE)
+        return Code(name, status, note, "unknown" if failsafe else "ok", healthy=not failsafe)
+    if 400 <= status < 500:  # noqa: PLR2004  # the class of refusals
+        return Code(name, status, note, "fail", healthy=status in _HEALTHY_REFUSALS)
+    return Code(name, status, note, "unknown", healthy=False)
+
+
+class Operation(Struct, frozen=True):
+    """One row, with its references followed."""
+
+    start_us: int
+    end_us: int
+    kind: str
+    code: Code
+    key: int
+    attempt: int
+
+    @property
+    def duration_us(self) -> int:
+        """How long the caller waited from the intended start."""
+        return self.end_us - self.start_us
+
+
+def read(operations: Operations) -> list[Operation]:
+    """Return the operations in order of their start.
+
+    Raises:
+        ValueError: A row is not of the columns' shape, refers to nothing or is out of order, or a
+            code means nothing.
+    """
+    if operations.columns != COLUMNS:
+        raise ValueError(f"columns are {operations.columns}, expected {COLUMNS}")
+    codes = [read_code(name) for name in operations.codes]
+    found: list[Operation] = []
+    latest = 0
+    for position, row in enumerate(operations.rows):
+        if len(row) != len(COLUMNS):
+            raise ValueError(f"row {position} has {len(row)} numbers, expected {len(COLUMNS)}")
+        start, duration, kind, code_at, key, attempt = row
+        if kind >= len(operations.kinds) or code_at >= len(codes):
+            raise ValueError(f"row {position} refers to a kind or code that is not there")
+        code = codes[code_at]
+        if code is None:
+            raise ValueError(f"code {operations.codes[code_at]!r} means nothing")
+        if start < latest:
+            raise ValueError(f"row {position} starts before the row above it")
+        latest = start
+        found.append(Operation(start, start + duration, operations.kinds[kind], code, key, attempt))
+    return found
+
+
+def began_in(operations: Sequence[Operation], begin_us: int, end_us: int) -> Sequence[Operation]:
+    """Return those that began in ``[begin, end)``; the sequence is in order of starts."""
+    first = bisect_left(operations, begin_us, key=lambda operation: operation.start_us)
+    last = bisect_left(operations, end_us, key=lambda operation: operation.start_us)
+    return operations[first:last]
+
+
+class FaultWindow(Struct, frozen=True):
+    """The times of one fault, all that phases and recovery depend on."""
+
+    id: str
+    effective_us: int
+    healed_us: int
+    watched_us: int
+
+
+def phases(windows: Sequence[FaultWindow], until_us: int) -> Iterator[tuple[str, int, int]]:
+    """Yield name, begin and end of each phase; an operation belongs to that in which it began.
+
+    What lies between the end of one fault's watch and the next fault's effect is steady again.
+    """
+    position = 0
+    for window in windows:
+        if window.effective_us > position:
+            yield "steady", position, window.effective_us
+        yield f"{window.id}/during", window.effective_us, window.healed_us
+        yield f"{window.id}/recovery", window.healed_us, window.watched_us
+        position = window.watched_us
+    if until_us >= position:
+        yield "steady", position, until_us + 1
+
+
+def count_phases(
+    operations: Sequence[Operation], windows: Sequence[FaultWindow], until_us: int
+) -> list[PhaseCount]:
+    """Return counts by phase, the steady pieces together and first."""
+    counts: dict[str, list[int]] = {"steady": [0, 0, 0, 0]}
+    order = {"ok": 0, "fail": 1, "unknown": 2}
+    for name, begin, end in phases(windows, until_us):
+        tally = counts.setdefault(name, [0, 0, 0, 0])
+        for operation in began_in(operations, begin, end):
+            tally[order[operation.code.ending]] += 1
+            tally[3] += not operation.code.healthy
+    return [
+        PhaseCount(name, ok=ok, fail=fail, unknown=unknown, unhealthy=unhealthy)
+        for name, (ok, fail, unknown, unhealthy) in counts.items()
+    ]
+
+
+def recovery(
+    operations: Sequence[Operation], window: FaultWindow, objectives: RecoveryObjectives
+) -> Recovery:
+    """Return how a fault showed and how it passed.
+
+    An operation that began before healing belongs to the fault, whenever it ended.
+    """
+    after = began_in(operations, window.healed_us, window.watched_us)
+    # What was under way when the fault struck can be the first to show it.
+    hurt = [
+        operation.end_us
+        for operation in began_in(operations, 0, window.healed_us)
+        if operation.end_us >= window.effective_us
+        and (not operation.code.healthy or operation.duration_us > objectives.slow_us)
+    ]
+    healthy_after = [operation.end_us for operation in after if operation.code.healthy]
+    recovered = _first_good_window(after, window, objectives)
+    return Recovery(
+        detection_us=min(hurt) - window.effective_us if hurt else None,
+        first_ok_us=min(healthy_after) - window.healed_us if healthy_after else None,
+        rto_user_us=None if recovered is None else recovered - window.effective_us,
+        rto_service_us=None if recovered is None else recovered - window.healed_us,
+        longest_gap_us=_longest_gap(operations, window),
+    )
+
+
+def _first_good_window(
+    after: Sequence[Operation], window: FaultWindow, objectives: RecoveryObjectives
+) -> int | None:
+    """Return where the first good window begins; only healing and what is bad can delay it."""
+    candidates = [window.healed_us]
+    candidates += [
+        operation.start_us + 1
+        for operation in after
+        if not operation.code.healthy or operation.duration_us > objectives.slow_us
+    ]
+    for begin in candidates:
+        end = begin + objectives.window_us
+        if end > window.watched_us:
+            return None
+        inside = began_in(after, begin, end)
+        if len(inside) < max(1, objectives.window_operations):
+            continue
+        bad = sum(not operation.code.healthy for operation in inside)
+        if bad * 1_000_000 > objectives.bad_ppm * len(inside):
+            continue
+        durations = sorted(operation.duration_us for operation in inside)
+        if nearest_rank(durations, 990_000) <= objectives.slow_us:
+            return begin
+    return None
+
+
+def _longest_gap(operations: Sequence[Operation], window: FaultWindow) -> int:
+    """Return the longest time without a healthy answer from the effect to healing."""
+    ends = sorted(
+        operation.end_us
+        for operation in operations
+        if operation.code.healthy and window.effective_us <= operation.end_us <= window.healed_us
+    )
+    points = [window.effective_us, *ends, window.healed_us]
+    return max(later - earlier for earlier, later in pairwise(points))
+
+
+def nearest_rank(ascending: Sequence[int], ppm: int) -> int:
+    """Return the quantile of a non-empty ascending sequence: a value of it, never between two."""
+    rank = -(-len(ascending) * ppm // 1_000_000)
+    return ascending[max(1, rank) - 1]

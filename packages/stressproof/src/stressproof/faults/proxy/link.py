@@ -1,0 +1,277 @@
+"""One proxied connection: two sockets, two streams, and the conversation between them."""
+
+import asyncio
+import random
+import socket
+import struct
+from functools import partial
+from typing import Any, Protocol
+
+from stressproof.faults.proxy.state import ProxyState
+from stressproof.faults.proxy.stream import Stream
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Direction
+from stressproof.faults.proxy.wire import Commit, Session
+
+_RST_ON_CLOSE = struct.pack("ii", 1, 0)
+_WRITE_BUFFER = 64 * 1024
+# Between CommandComplete and ReadyForQuery nothing long comes; more than this is not held.
+_TAIL_LIMIT = 64 * 1024
+_NO_WRITE = ("SELECT", "BEGIN", "START", "SET", "SHOW", "RESET", "DISCARD", "FETCH", "ROLLBACK")
+
+
+class Side(asyncio.Protocol):
+    """One socket of a link; ``incoming`` is the direction of what it reads."""
+
+    def __init__(self, link: "Link", incoming: Direction) -> None:
+        self._link = link
+        self.incoming = incoming
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the transport and tell the link."""
+        if isinstance(transport, asyncio.Transport):
+            self.transport = transport
+            transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+            self._link.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes to the link."""
+        self._link.received(self.incoming, data)
+
+    def eof_received(self) -> bool:
+        """Pass the half-close on, and keep the other half open."""
+        self._link.streams[self.incoming].end()
+        return True
+
+    def pause_writing(self) -> None:
+        """Stop the stream that writes here."""
+        self._link.outgoing(self).sink_full(full=True)
+
+    def resume_writing(self) -> None:
+        """Let it go on."""
+        self._link.outgoing(self).sink_full(full=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the link; with an error it was a reset."""
+        self._link.lost(self, exc)
+
+
+class Owner(Protocol):
+    """Who accepts links and is told what becomes of them."""
+
+    def opened(self, link: "Link") -> None:
+        """Take note of a link whose client is connected."""
+        ...
+
+    def disarmed(self, by: "Link") -> None:
+        """Take note that a link made the last cut there was to make."""
+        ...
+
+    def ended(self, link: "Link", *, reset: bool) -> None:
+        """Take note that both sockets of a link are over."""
+        ...
+
+
+class Link:
+    """A client's connection and the one made to the server for it.
+
+    Args:
+        owner: Told what becomes of it.
+        state: The toxics that apply, and where is counted.
+        upstream: Address of the server.
+        number: From 1, in order of arrival.
+    """
+
+    def __init__(
+        self, owner: Owner, state: ProxyState, upstream: tuple[str, int], number: int
+    ) -> None:
+        self._owner = owner
+        self._state = state
+        self._upstream = upstream
+        self.number = number
+        self.client = Side(self, "upstream")
+        self.server = Side(self, "downstream")
+        self.streams: dict[Direction, Stream] = {
+            direction: Stream(
+                state.rules(direction),
+                state.tally[direction],
+                random.Random(f"{state.seed}/{number}/{direction}"),  # noqa: S311  # not a secret
+                partial(self._ended, direction),
+            )
+            for direction in ("upstream", "downstream")
+        }
+        self._session = Session() if state.postgres else None
+        self._tail = bytearray()
+        self._forwarded = 0
+        self._half_closed: set[Direction] = set()
+        self._dial: asyncio.Task[Any] | None = None
+        self._opaque_counted = False
+        self.closed = False
+
+    def connected(self, side: Side) -> None:
+        """Wire a socket into both streams; the client's arrival makes us dial the server."""
+        if self.closed:
+            _abort(side.transport)
+            return
+        self.streams[side.incoming].attach(source=side.transport)
+        self.outgoing(side).attach(sink=side.transport)
+        if side is self.client:
+            self._owner.opened(self)
+            if not self.closed:
+                self._dial = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
+        host, port = self._upstream
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self.server, host, port)
+        except OSError as error:
+            self._state.counters.upstream_refused += 1
+            self._state.log("upstream_refused", link=self.number, error=str(error.strerror))
+            self.close(reset=True)
+
+    def ports(self) -> dict[str, int]:
+        """Return the client's port and ours towards the server, 0 where there is none yet."""
+        return {
+            "link": self.number,
+            "client_port": _port(self.client.transport, "peername"),
+            "server_port": _port(self.server.transport, "sockname"),
+        }
+
+    def outgoing(self, side: Side) -> Stream:
+        """Return the stream that writes to a side."""
+        return self.streams["downstream" if side is self.client else "upstream"]
+
+    def received(self, direction: Direction, data: bytes) -> None:
+        """Follow the conversation, cut it where a toxic says so, else pass the bytes on."""
+        self._state.tally[direction].received += len(data)
+        if self._session is None:
+            self.streams[direction].receive(data)
+        elif direction == "upstream":
+            for _, statements in self._session.upstream(data):
+                if self._cut_before(statements):
+                    return
+            self.streams[direction].receive(data)
+        else:
+            commits = self._session.downstream(data)
+            self._state.counters.commits_seen += len(commits)
+            for commit in commits:
+                if commit.hold_from >= self._forwarded and self._cut_after(commit):
+                    return
+            self._tail += data
+            self._pass_tail()
+        self._count_opaque()
+
+    def _cut_before(self, statements: tuple[str, ...]) -> bool:
+        toxic = self._state.armed(CutBeforeCommit)
+        if toxic is None or not _mentions(statements, toxic.statement_contains):
+            return False
+        self._cut(toxic, statements=list(statements)[-4:])
+        return True
+
+    def _cut(self, toxic: CutAfterCommit | CutBeforeCommit, **details: Any) -> None:
+        left = self._state.spend(toxic, self.number, **details)
+        self.close(reset=True)
+        if left == 0:
+            self._owner.disarmed(self)
+
+    def _cut_after(self, commit: Commit) -> bool:
+        toxic = self._state.armed(CutAfterCommit)
+        if toxic is None or not _mentions(commit.statements, toxic.statement_contains):
+            return False
+        wrote = commit.explicit or not commit.tag.startswith(_NO_WRITE)
+        if not wrote and not toxic.statement_contains:
+            return False
+        if not commit.explicit and not toxic.autocommit:
+            return False
+        self._cut(
+            toxic,
+            tag=commit.tag,
+            explicit=commit.explicit,
+            statements=list(commit.statements)[-4:],
+        )
+        return True
+
+    def _pass_tail(self) -> None:
+        """Forward what the client may know already; hold what could tell of a commit."""
+        held = 0
+        if self._session is not None and self._state.armed(CutAfterCommit) is not None:
+            start = self._session.holding_from
+            held = 0 if start is None else self._forwarded + len(self._tail) - start
+            if held > _TAIL_LIMIT:
+                self._state.log("cut_missed", link=self.number, held=held)
+                held = 0
+        free = max(0, len(self._tail) - max(0, held))
+        if free:
+            data = bytes(self._tail[:free])
+            del self._tail[:free]
+            self._forwarded += free
+            self.streams["downstream"].receive(data)
+
+    def _count_opaque(self) -> None:
+        if not self._opaque_counted and self._session is not None and self._session.opaque:
+            self._opaque_counted = True
+            self._state.counters.opaque_links += 1
+            self._state.log("opaque", link=self.number)
+
+    def switched(self) -> None:
+        """Apply the proxy's present toxics."""
+        self._pass_tail()
+        for direction, stream in self.streams.items():
+            stream.switch(self._state.rules(direction))
+
+    def _ended(self, direction: Direction, reset: bool) -> None:  # noqa: FBT001  # a callback
+        """Pass the end of one direction on; after both, the link is over."""
+        if reset:
+            self.close(reset=True)
+            return
+        sink = (self.server if direction == "upstream" else self.client).transport
+        self._half_closed.add(direction)
+        if len(self._half_closed) == len(self.streams):
+            self.close(reset=False)
+        elif sink is not None and not sink.is_closing():
+            sink.write_eof()
+
+    def lost(self, side: Side, error: Exception | None) -> None:
+        """Pass a reset on; it is held like bytes are, should a toxic hold them."""
+        if self.closed:
+            return
+        self.outgoing(side).discard()
+        if error is not None:
+            self.streams[side.incoming].end(reset=True)
+        elif side.incoming not in self._half_closed:
+            self.streams[side.incoming].end()
+
+    def close(self, *, reset: bool) -> None:
+        """End both connections: orderly, or by RST to both ends."""
+        if self.closed:
+            return
+        self.closed = True
+        for stream in self.streams.values():
+            stream.discard()
+        if self._dial is not None and not self._dial.done():
+            self._dial.cancel()
+        for side in (self.client, self.server):
+            if reset:
+                _abort(side.transport)
+            elif side.transport is not None:
+                side.transport.close()
+        self._owner.ended(self, reset=reset)
+
+
+def _port(transport: asyncio.Transport | None, end: str) -> int:
+    address = None if transport is None else transport.get_extra_info(end)
+    return int(address[1]) if address else 0
+
+
+def _mentions(statements: tuple[str, ...], text: str) -> bool:
+    return not text or any(text in statement for statement in statements)
+
+
+def _abort(transport: asyncio.Transport | None) -> None:
+    """Close with RST: a linger of zero drops what is unsent and skips the FIN."""
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.fileno() >= 0:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+    transport.abort()

@@ -1,0 +1,190 @@
+"""The handle of a proxy that runs in a process of its own."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from msgspec import Struct
+
+from stressproof.errors import RunError
+from stressproof.faults.loopback import require_loopback
+from stressproof.faults.proxy.toxics import Toxic, plain
+
+_ANSWER_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 5.0
+
+
+class Switched(Struct, frozen=True):
+    """The answer to a switch of toxics.
+
+    Attributes:
+        effective_ns: Monotonic time from which all connections were under them.
+        before: The proxy's counters just before.
+        after: And just after.
+    """
+
+    effective_ns: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class ProxyProcess:
+    """Starts, commands and stops a proxy.
+
+    Args:
+        upstream: Address of the server behind it; loopback only.
+        port: Where to listen, 0 for a free port.
+        seed: Of jitter and piece sizes.
+        postgres: Follow the PostgreSQL protocol.
+
+    Attributes:
+        host: Where it listens.
+        port: And on which port, once started.
+
+    Raises:
+        UsageError: The upstream is not on loopback.
+    """
+
+    def __init__(
+        self, upstream: tuple[str, int], *, port: int = 0, seed: int = 0, postgres: bool = False
+    ) -> None:
+        require_loopback(upstream[0])
+        self._upstream = upstream
+        self._seed = seed
+        self._postgres = postgres
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._unread = b""
+        self.host = "127.0.0.1"
+        self.port = port
+
+    @property
+    def pid(self) -> int | None:
+        """The process, None where it does not run."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> Self:
+        """Start it and wait until it listens.
+
+        Raises:
+            RunError: It did not.
+        """
+        host, port = self._upstream
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "stressproof.faults.proxy.server"),
+                *("--upstream-host", host, "--upstream-port", str(port)),
+                *("--port", str(self.port), "--seed", str(self._seed)),
+                *(("--postgres",) if self._postgres else ()),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            ready = self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S)
+        except BaseException:
+            self.stop()
+            raise
+        self.host, self.port = ready["host"], ready["port"]
+        return self
+
+    def switch(self, *toxics: Toxic) -> Switched:
+        """Put all connections under these toxics at once; none heals.
+
+        Raises:
+            RunError: The proxy refused, or is gone.
+        """
+        answer = self._command({"do": "set", "toxics": plain(list(toxics))})
+        return Switched(answer["effective_ns"], answer["before"], answer["state"])
+
+    def reset_links(self) -> int:
+        """Reset every live link once and return how many there were."""
+        return int(self._command({"do": "reset"})["links"])
+
+    def state(self) -> dict[str, Any]:
+        """Return the counters and present toxics."""
+        return dict(self._command({"do": "state"})["state"])
+
+    def client_port_of(self, server_port: int) -> int | None:
+        """Return the client's port of the link that reaches the server from one of our ports."""
+        links = self._command({"do": "links"})["links"]
+        found = [link["client_port"] for link in links if link["server_port"] == server_port]
+        return int(found[0]) if found else None
+
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return events with a number above one, oldest first."""
+        return list(self._command({"do": "events", "after": after})["events"])
+
+    def stop(self) -> None:
+        """Stop it; harmless where it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            process = self._process
+            if process is None or process.stdin is None:
+                raise RunError("the fault proxy does not run", hint="Start it first.")
+            try:
+                process.stdin.write(json.dumps(command).encode() + b"\n")
+                process.stdin.flush()
+            except OSError as error:
+                raise self._gone() from error
+            return self._read(time.monotonic() + _ANSWER_TIMEOUT_S)
+
+    def _read(self, deadline: float) -> dict[str, Any]:
+        """Return the next line as an object."""
+        process = self._process
+        if process is None or process.stdout is None:
+            raise self._gone()
+        descriptor = process.stdout.fileno()
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise RunError("the fault proxy does not answer", hint="Is the machine busy?")
+                chunk = os.read(descriptor, 1 << 20)
+                if not chunk:
+                    raise self._gone()
+                self._unread += chunk
+        line, self._unread = self._unread.split(b"\n", 1)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise RunError(str(answer["error"]), hint=str(answer.get("hint", "")))
+        return answer
+
+    def _gone(self) -> RunError:
+        process = self._process
+        code = None if process is None else process.poll()
+        return RunError(
+            f"the fault proxy is gone (exit code {code})",
+            hint="Faults it held are gone with it; what it says of itself is on stderr.",
+        )

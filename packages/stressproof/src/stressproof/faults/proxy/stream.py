@@ -1,0 +1,255 @@
+"""One direction of one proxied connection: what came in, what may leave, and when."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from stressproof.faults.proxy.toxics import Bandwidth, Latency, Slicer
+
+QUEUE_LIMIT = 256 * 1024
+"""Bytes queued in one direction before its source is read no further.
+
+Delay times rate is capped by it: 250 ms of latency lets 1 MiB/s through, as a window of TCP would.
+"""
+
+_TICK_S = 0.005
+_US = 1_000_000
+
+
+class Tally(Struct):
+    """What one direction did, over all connections; all of it only grows, but ``held``.
+
+    Attributes:
+        received: Bytes read from the source.
+        forwarded: Bytes written to the sink.
+        held: Bytes in queues now.
+        held_max: The most there were at once.
+        delayed: Chunks that a latency toxic delayed.
+        delay_sum_us: How long, measured when they left.
+        delay_min_us: The shortest; null where there were none.
+        delay_max_us: The longest.
+        pieces: Pieces written under a slicer.
+        throttled: Times that a bandwidth toxic made a chunk wait.
+    """
+
+    received: int = 0
+    forwarded: int = 0
+    held: int = 0
+    held_max: int = 0
+    delayed: int = 0
+    delay_sum_us: int = 0
+    delay_min_us: int | None = None
+    delay_max_us: int = 0
+    pieces: int = 0
+    throttled: int = 0
+
+    def delay(self, us: int) -> None:
+        """Count one delayed chunk."""
+        self.delayed += 1
+        self.delay_sum_us += us
+        self.delay_min_us = us if self.delay_min_us is None else min(self.delay_min_us, us)
+        self.delay_max_us = max(self.delay_max_us, us)
+
+
+class Rules(Struct, frozen=True):
+    """The toxics that shape one direction; the default shapes nothing."""
+
+    latency: Latency | None = None
+    bandwidth: Bandwidth | None = None
+    slicer: Slicer | None = None
+    hold: bool = False
+
+
+class _Chunk(Struct):
+    """Bytes on their way; empty ones end the stream, orderly or by a reset."""
+
+    data: bytes
+    arrived: float
+    due: float
+    offset: int = 0
+    reset: bool = False
+
+
+class Stream:
+    """A queue between a source that can be paused and a sink that can be slow.
+
+    Args:
+        rules: What shapes it at first.
+        tally: Where it counts.
+        rng: For jitter and piece sizes; its own, so that connections do not disturb each other.
+        on_end: Called when the end of the stream left; the argument tells whether as a reset.
+    """
+
+    def __init__(
+        self, rules: Rules, tally: Tally, rng: random.Random, on_end: Callable[[bool], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rules = rules
+        self._tally = tally
+        self._rng = rng
+        self._on_end = on_end
+        self._queue: deque[_Chunk] = deque()
+        self._queued = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._source: asyncio.Transport | None = None
+        self._sink: asyncio.Transport | None = None
+        self._sink_full = False
+        self._source_paused = False
+        self._next_piece = 0.0
+        self._tokens = 0.0
+        self._tokens_at = self._loop.time()
+        self._latest_due = 0.0
+        self._ended = False
+
+    def attach(
+        self, *, source: asyncio.Transport | None = None, sink: asyncio.Transport | None = None
+    ) -> None:
+        """Say where bytes come from or go to, once each is connected."""
+        self._source = source or self._source
+        self._sink = sink or self._sink
+        self._release()
+
+    def receive(self, data: bytes) -> None:
+        """Queue bytes from the source."""
+        if self._ended:
+            return
+        self._queued += len(data)
+        self._tally.held += len(data)
+        self._tally.held_max = max(self._tally.held_max, self._tally.held)
+        now = self._loop.time()
+        self._queue.append(_Chunk(data, now, self._due(now)))
+        self._release()
+        if self._queued >= QUEUE_LIMIT and not self._source_paused:
+            self._pause_source()
+
+    def end(self, *, reset: bool = False) -> None:
+        """Queue the end of the stream: it is delayed and held like the bytes before it."""
+        if self._ended:
+            return
+        now = self._loop.time()
+        self._queue.append(_Chunk(b"", now, self._due(now), reset=reset))
+        self._release()
+
+    def switch(self, rules: Rules) -> None:
+        """Apply other rules, to what is queued too: a healed network delivers at once."""
+        if rules.latency is None:
+            for chunk in self._queue:
+                chunk.due = chunk.arrived
+            self._latest_due = 0.0
+        if rules.bandwidth != self._rules.bandwidth:
+            self._tokens, self._tokens_at = 0.0, self._loop.time()
+        self._rules = rules
+        self._next_piece = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._release()
+
+    def sink_full(self, full: bool) -> None:  # noqa: FBT001  # the transport's own callback pair
+        """Stop or go on writing, as the sink's transport asks."""
+        self._sink_full = full
+        if not full:
+            self._release()
+
+    def discard(self) -> None:
+        """Forget what is queued; nothing more will leave."""
+        self._ended = True
+        self._tally.held -= self._queued
+        self._queued = 0
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def queued(self) -> int:
+        """Bytes waiting."""
+        return self._queued
+
+    def _due(self, now: float) -> float:
+        latency = self._rules.latency
+        if latency is None:
+            return now
+        jitter = self._rng.uniform(-latency.jitter_us, latency.jitter_us)
+        due = now + max(0.0, latency.latency_us + jitter) / _US
+        # TCP keeps order, so a chunk with a short delay waits for the one before it.
+        self._latest_due = max(self._latest_due, due)
+        return self._latest_due
+
+    def _release(self) -> None:
+        """Write what is due and allowed; come back by timer for the rest."""
+        while self._queue and not self._rules.hold and not self._sink_full and self._timer is None:
+            if self._sink is None or self._ended:
+                return
+            chunk, now = self._queue[0], self._loop.time()
+            wait_until, size = self._allowed(chunk, now)
+            if wait_until > now:
+                self._timer = self._loop.call_at(wait_until, self._timer_fired)
+                break
+            if not chunk.data:
+                self.discard()
+                self._on_end(chunk.reset)
+                return
+            self._write(chunk, size, now)
+        if self._source_paused and self._queued < QUEUE_LIMIT // 2:
+            self._resume_source()
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._release()
+
+    def _allowed(self, chunk: _Chunk, now: float) -> tuple[float, int]:
+        """Return until when the chunk must wait, and how many of its bytes may leave then."""
+        size = len(chunk.data) - chunk.offset
+        if chunk.due > now or not chunk.data:
+            return chunk.due, size
+        slicer, bandwidth = self._rules.slicer, self._rules.bandwidth
+        if slicer is not None:
+            if self._next_piece > now:
+                return self._next_piece, size
+            spread = self._rng.randint(-slicer.variation_bytes, slicer.variation_bytes)
+            size = min(size, max(1, slicer.average_bytes + spread))
+        if bandwidth is not None:
+            rate = bandwidth.bytes_per_second
+            burst = max(1.0, rate * 4 * _TICK_S)
+            self._tokens = min(burst, self._tokens + (now - self._tokens_at) * rate)
+            self._tokens_at = now
+            if self._tokens < 1:
+                self._tally.throttled += 1
+                return now + max(_TICK_S, 1 / rate), size
+            size = min(size, int(self._tokens))
+            self._tokens -= size
+        return chunk.due, size
+
+    def _write(self, chunk: _Chunk, size: int, now: float) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        whole = chunk.offset == 0 and size == len(chunk.data)
+        piece = chunk.data if whole else chunk.data[chunk.offset : chunk.offset + size]
+        chunk.offset += size
+        self._queued -= size
+        self._tally.held -= size
+        self._tally.forwarded += size
+        if self._rules.slicer is not None:
+            self._tally.pieces += 1
+            self._next_piece = now + self._rules.slicer.delay_us / _US
+        if chunk.offset == len(chunk.data):
+            self._queue.popleft()
+            if self._rules.latency is not None:
+                self._tally.delay(round((now - chunk.arrived) * _US))
+        # Last, because a full sink calls back into this stream.
+        sink.write(piece)
+
+    def _pause_source(self) -> None:
+        if self._source is not None and not self._source.is_closing():
+            self._source.pause_reading()
+            self._source_paused = True
+
+    def _resume_source(self) -> None:
+        self._source_paused = False
+        if self._source is not None and not self._source.is_closing():
+            self._source.resume_reading()

@@ -1,0 +1,223 @@
+"""One request at a time and nothing else meanwhile: for preflight, probes and preparation.
+
+It is the generator's client without the event loop: the same addresses, the same verification, the
+same bytes sent and the same reader of answers, so that what passes here behaves alike under load.
+"""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stressproof.errors import TargetError
+from stressproof.load.addresses import Address, resolve, server_name, tls_context
+from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
+from stressproof.load.requests import compose
+from stressproof.load.socket_errors import describe
+from stressproof.workload.target import Target
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+_READ_BYTES = 65_536
+
+
+class RequestError(Exception):
+    """There was no answer.
+
+    Attributes:
+        outcome: As the generator counts it: ``connect``, ``tls``, ``timeout``, ``reset`` or
+            ``protocol``.
+    """
+
+    def __init__(self, outcome: str, detail: str) -> None:
+        super().__init__(f"{outcome}: {detail}")
+        self.outcome = outcome
+
+
+class Answer(NamedTuple):
+    """A whole answer.
+
+    Attributes:
+        status: Status code.
+        headers: By lower-case name; of a name that came twice both values, after a comma.
+        body: As it was sent, whatever its coding.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8, what is none replaced."""
+        return self.body.decode(errors="replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return msgspec.json.decode(self.body)
+
+
+class Client:
+    """Asks one target; every request has a connection of its own, so threads may share it.
+
+    Args:
+        target: Whom to ask; its headers go with every request.
+        timeout_s: For one request from connecting to the last byte, where it has none of its own.
+
+    Raises:
+        UsageError: A file of certificates cannot be used.
+    """
+
+    def __init__(self, target: Target, *, timeout_s: float = 10.0) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        self._context = tls_context(target)
+        self._addresses: Sequence[Address] | None = None
+
+    def get(self, path: str) -> Answer:
+        """Ask for a path.
+
+        Raises:
+            RequestError: There was no answer.
+        """
+        return self.request("GET", path)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Send a request and return its answer, a redirect like any other.
+
+        Args:
+            method: In capitals.
+            path: Path and query after the target's base path, sent as they are.
+            headers: Beside the target's, and instead of those of the same name.
+            body: None for none.
+            timeout_s: Instead of the client's own.
+
+        Raises:
+            RequestError: There was no answer.
+            UsageError: A header would break the request.
+        """
+        request = compose(self.target, method, path, (headers or {},), body).whole()
+        return self.send(request, bodyless=method == "HEAD", timeout_s=timeout_s)
+
+    def send(
+        self, request: bytes, *, bodyless: bool = False, timeout_s: float | None = None
+    ) -> Answer:
+        """Send a request as it is and return its answer.
+
+        Args:
+            request: Head and body.
+            bodyless: Whether its answer has no body, as with HEAD.
+            timeout_s: Instead of the client's own.
+
+        Raises:
+            RequestError: There was no answer.
+        """
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        heads = HeadCache(bodyless=bodyless, keep=MAX_BODY_BYTES)
+        sock = self._open(deadline)
+        try:
+            return _exchange(sock, request, heads, deadline)
+        except MalformedAnswerError as error:
+            raise RequestError("protocol", str(error)) from error
+        except TimeoutError as error:
+            raise RequestError("timeout", "no whole answer in time") from error
+        except OSError as error:
+            raise RequestError(_outcome(error), describe(error)) from error
+        finally:
+            sock.close()
+
+    def _open(self, deadline: float) -> socket.socket:
+        sock = self._connect(deadline)
+        if self._context is None:
+            return sock
+        try:
+            _wait(sock, deadline)
+            return self._context.wrap_socket(
+                sock, server_hostname=server_name(self.target), suppress_ragged_eofs=False
+            )
+        except TimeoutError as error:
+            sock.close()
+            raise RequestError("timeout", "no TLS handshake in time") from error
+        except (OSError, ValueError) as error:
+            sock.close()
+            raise RequestError("tls", describe(error)) from error
+
+    def _connect(self, deadline: float) -> socket.socket:
+        if self._addresses is None:
+            try:
+                self._addresses = resolve(self.target)
+            except TargetError as error:
+                raise RequestError("connect", error.message) from error
+        failure: OSError | None = None
+        for left, address in zip(range(len(self._addresses), 0, -1), self._addresses, strict=True):
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+            try:
+                # A network that swallows packets to one address must not hide the next.
+                _wait(sock, time.monotonic() + (deadline - time.monotonic()) / left)
+                sock.connect(address.place())
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                return sock
+        if isinstance(failure, TimeoutError):
+            raise RequestError("timeout", "no connection in time") from failure
+        why = "it has no address" if failure is None else describe(failure)
+        raise RequestError("connect", why) from failure
+
+
+def _exchange(sock: socket.socket, request: bytes, heads: HeadCache, deadline: float) -> Answer:
+    reader = AnswerReader(heads)
+    _wait(sock, deadline)
+    sock.sendall(request)
+    head = None
+    while head is None:
+        _wait(sock, deadline)
+        data = sock.recv(_READ_BYTES)
+        head = reader.feed(data) if data else reader.end()
+        if head is None and not data:
+            when = "before an answer" if reader.fresh else "within an answer"
+            raise RequestError("reset", f"the connection was closed {when}")
+    if reader.body_bytes > len(reader.body):
+        raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
+    return Answer(head.status, _fields(heads.block), reader.body)
+
+
+def _outcome(error: OSError) -> str:
+    """Return whether TLS ended a connection, or whoever was at its other end."""
+    import ssl  # noqa: PLC0415  # four megabytes that plain HTTP does without
+
+    ended = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+    return "tls" if ended else "reset"
+
+
+def _wait(sock: socket.socket, deadline: float) -> None:
+    """Let the socket's next step take what is left of the time."""
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    sock.settimeout(left_s)
+
+
+def _fields(block: bytes) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for line in block.decode("latin-1").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            name, value = name.lower(), value.strip()
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields

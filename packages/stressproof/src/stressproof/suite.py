@@ -1,0 +1,388 @@
+"""A suite: what is asked of one service, as one value, and how it is found.
+
+The tool serves anybody's service and knows none. What is particular to one (endpoints, floors,
+failure scenarios, names of variables) is a `Suite`, which its package offers under the entry point
+group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.toml`` names, or which
+a script names itself. Where a script or file names it, no entry point is looked up.
+"""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.config.stress_requirements import Requirements
+from stressproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+    from stressproof.config.compile import Project
+    from stressproof.config.failure_requirements import FailureRequirements
+    from stressproof.config.profile import Profile
+
+GROUP = "stressproof.suites"
+"""The entry point group under which packages offer suites."""
+
+KindT = TypeVar("KindT")
+
+
+class Variables(Struct, frozen=True):
+    """What the environment variables of the gates begin with.
+
+    Attributes:
+        stress: Of those about stress evidence, such as ``SHOP_STRESS_EVIDENCE_``.
+        failure: Of those about failure evidence.
+    """
+
+    stress: str = "STRESSPROOF_STRESS_EVIDENCE_"
+    failure: str = "STRESSPROOF_FAILURE_EVIDENCE_"
+
+
+class LocalService(Struct, frozen=True):
+    """Where a service on this machine leaves a token for its own user.
+
+    Attributes:
+        state_folder: Its folder in ``XDG_STATE_HOME``; a file there is called
+            ``<host>_<port>.json``, mode 0600, and holds ``token`` and ``instance_id``.
+        start: The command that starts it, for people.
+        issue: The command that issues a token, for people.
+    """
+
+    state_folder: str
+    start: str
+    issue: str
+
+
+class HealthProbe(Struct, frozen=True):
+    """The page on which a service says who it is and which database it uses.
+
+    Attributes:
+        path: What is asked, with the capture's token.
+        members: Fields of `stressproof.evidence.stress.TargetProbe` and ``RuntimeProbe`` by where
+            the JSON answer has them, such as ``{"version": "build.version"}``.
+        unsafe: Where the answer lists protections that are switched off.
+    """
+
+    path: str
+    members: Mapping[str, str]
+    unsafe: str = "unsafe"
+
+
+class CounterProbe(Struct, frozen=True):
+    """The Prometheus page on which a service counts requests.
+
+    Attributes:
+        path: What is asked, with the capture's token.
+        metric: The counter.
+        method_label: Its label with the HTTP method.
+        route_label: Its label with the route.
+    """
+
+    path: str
+    metric: str
+    method_label: str = "http_request_method"
+    route_label: str = "http_route"
+
+
+class Probes(Struct, frozen=True):
+    """What a service may be asked about itself, before and after the load; nothing by default.
+
+    Attributes:
+        health: Who it is.
+        counters: What it counted.
+        limits: The path of a JSON object with the rate limits of this caller; empty for none.
+    """
+
+    health: HealthProbe | None = None
+    counters: CounterProbe | None = None
+    limits: str = ""
+
+
+class Suite(Struct, frozen=True, kw_only=True):
+    """What is asked of one service.
+
+    Parts that a verification does not need are named by dotted path (``package.module:NAME``) and
+    imported when they are used: profiles, failure requirements, testbed and demo. A suite of one
+    file may hold profiles and failure requirements themselves.
+
+    Attributes:
+        name: As ``[suite]`` and people call it.
+        version: Of the suite; evidence and decisions may name it.
+        stress: Requirements of stress evidence, one for each profile; the gates ask the first.
+        failure: Requirements of failure evidence, with the failure scenarios that it must hold;
+            None where none is ever asked for.
+        profiles: What a capture may ask.
+        variables: What the variables of the gates begin with.
+        local_service: Where a service on this machine leaves its token, None for nowhere.
+        probes: What a service may be asked about itself.
+        testbed: Dotted path of what starts the service that failures are injected into.
+        fault_limits: What the faults are not, as sentences, wherever their results are shown.
+        unsupported: Faults that cannot be injected here, with the reason.
+        demo: Dotted path of the click command that ``stressproof demo`` runs.
+        documentation: Where the variables and limits are explained, for hints.
+    """
+
+    name: str
+    version: str
+    stress: tuple[Requirements, ...]
+    failure: "FailureRequirements | str | None" = None
+    profiles: "tuple[Profile, ...] | str"
+    variables: Variables = Variables()
+    local_service: LocalService | None = None
+    probes: Probes = Probes()
+    testbed: str = ""
+    fault_limits: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = {}
+    demo: str = ""
+    documentation: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.stress:
+            raise UsageError(
+                f"the suite {self.name} asks nothing of stress evidence",
+                hint="Give it requirements for at least one profile.",
+            )
+
+    def stress_requirements(self, profile: str = "") -> Requirements:
+        """Return what is asked of stress evidence of a profile, the first one's if none is named.
+
+        A profile without requirements of its own keeps the first one's floors, and names its own
+        endpoints.
+        """
+        first = self.stress[0]
+        if not profile:
+            return first
+        known = next((one for one in self.stress if one.profile == profile), None)
+        return known or msgspec.structs.replace(first, profile=profile, required_endpoints=())
+
+    def failure_requirements(self) -> "FailureRequirements":
+        """Return what is asked of failure evidence.
+
+        Raises:
+            UsageError: The suite asks nothing, or what it names cannot be loaded.
+        """
+        from stressproof.config.failure_requirements import (  # noqa: PLC0415  # not for stress
+            FailureRequirements,
+        )
+
+        if self.failure is None:
+            raise UsageError(
+                f"the suite {self.name} has no failure scenarios",
+                hint="Name a suite that has some: [suite] in stressproof.toml.",
+            )
+        if isinstance(self.failure, str):
+            return resolve(self.failure, FailureRequirements, of=f"the suite {self.name}")
+        return self.failure
+
+    def profile_table(self) -> "dict[str, Profile]":
+        """Return what a capture may ask, by name.
+
+        Raises:
+            UsageError: What the suite names cannot be loaded.
+        """
+        found = self.profiles
+        if isinstance(found, str):
+            found = resolve(found, tuple, of=f"the suite {self.name}")
+        return {profile.name: profile for profile in found}
+
+    def profile(self, name: str) -> "Profile":
+        """Return one profile.
+
+        Raises:
+            UsageError: There is none of this name.
+        """
+        table = self.profile_table()
+        if name in table:
+            return table[name]
+        near = difflib.get_close_matches(name, table, n=1)
+        offer = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"there is no profile {name!r}{offer}",
+            hint=f"The suite {self.name} has {', '.join(sorted(table))}.",
+        )
+
+
+PLAIN = Suite(
+    name="plain",
+    version="1",
+    stress=(
+        Requirements(
+            profile="health",
+            runner="stressproof capture",
+            max_p95_seconds=1.0,
+            max_error_rate_percent=1.0,
+            min_throughput_rps=1.0,
+            required_endpoints=("/health/live",),
+        ),
+        Requirements(
+            profile="health_deep",
+            runner="stressproof capture",
+            max_p95_seconds=4.0,
+            max_error_rate_percent=2.0,
+            min_throughput_rps=0.2,
+            required_endpoints=("/health/live", "/health"),
+        ),
+    ),
+    profiles="stressproof.config.profile:PLAIN",
+)
+"""What is asked of a service that nobody wrote a suite for."""
+
+
+def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
+    """Import what a dotted path names.
+
+    Args:
+        path: ``package.module:NAME``.
+        kind: What it must be.
+        of: Who names it, for messages.
+
+    Raises:
+        SuiteAbsentError: Its module is not installed.
+        UsageError: It cannot be loaded, is not there, or is something else.
+    """
+    module, colon, name = path.partition(":")
+    if not (module and colon and name):
+        raise UsageError(
+            f"{of} names {path!r}, expected package.module:NAME",
+            hint="Write the module and the name in it, with a colon between them.",
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
+            raise SuiteAbsentError(
+                f"{of} is {path}, and no module {error.name} is installed here",
+                hint=f"Install the package that holds {error.name} into this environment.",
+            ) from error
+        raise _broken(path, of, error) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(path, of, error) from error
+    if not isinstance(found, kind):
+        raise UsageError(
+            f"{of} is {path}, which is a {type(found).__name__}, expected a {kind.__name__}",
+            hint=f"Name a {kind.__name__} there.",
+        )
+    return found
+
+
+def _broken(path: str, of: str, error: BaseException) -> UsageError:
+    return UsageError(
+        f"{of} is {path}, and loading that failed: {type(error).__name__}: {error}",
+        hint="Repair or reinstall it; STRESSPROOF_DEBUG=1 shows where it failed.",
+    )
+
+
+class SuiteAbsentError(UsageError):
+    """A suite is named and is not installed here."""
+
+
+def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
+    """Return the suite that a project names, or the one that is installed, or `PLAIN` if none is.
+
+    Args:
+        project: What its ``stressproof.toml`` says.
+        at_gate: Whether a gate asks, which imports no Python of the checkout that it judges.
+
+    Raises:
+        SuiteAbsentError: It is not installed; the hint says which package to install where the
+            project's file does.
+        UsageError: As `find_suite` does, or a gate would have to run the project's own file.
+    """
+    if at_gate and _is_file(project.suite):
+        raise UsageError(
+            f"the project's suite is its own file {project.suite}, and a gate runs no code of the "
+            "checkout that it judges to find out what it asks",
+            hint="Install the suite as a package and name it by package.module:SUITE.",
+        )
+    try:
+        return find_suite(project.suite, folder=project.folder)
+    except SuiteAbsentError as error:
+        if not project.suite_package:
+            raise
+        hint = f"Install it, for example: pip install {project.suite_package}"
+        raise SuiteAbsentError(error.message, hint=hint) from error
+
+
+def _is_file(named: str) -> bool:
+    file, colon, _ = named.rpartition(":")
+    return bool(colon) and file.endswith(".py")
+
+
+def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
+    """Return the suite that is named, or the one that is installed, or `PLAIN` if none is.
+
+    Args:
+        named: A dotted path (``package.module:SUITE``), a Python file (``suite.py:SUITE``), or the
+            name of an entry point; empty for the one that is installed.
+        folder: What a file is relative to; the working directory if None.
+
+    Raises:
+        SuiteAbsentError: It is not installed.
+        UsageError: It cannot be loaded or is no suite; or several are installed and none is named.
+    """
+    if _is_file(named):
+        file, _, name = named.rpartition(":")
+        return _from_file((folder or Path()) / file, name)
+    if ":" in named:
+        return resolve(named, Suite, of="the suite")
+    return _installed(named)
+
+
+def _installed(named: str) -> Suite:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # two interpreter starts
+
+    found: EntryPoints = entry_points(group=GROUP)
+    names = sorted({one.name for one in found})
+    if not named:
+        if not names:
+            return PLAIN
+        if len(names) > 1:
+            raise UsageError(
+                f"{len(names)} suites are installed ({', '.join(names)}), and none is named",
+                hint=f'Name one in stressproof.toml: [suite] use = "{names[0]}"',
+            )
+        named = names[0]
+    if named not in names:
+        offer = f"installed: {', '.join(names)}" if names else "none is installed"
+        raise SuiteAbsentError(
+            f"the suite {named!r} is not installed ({offer})",
+            hint=f"Install the package that offers it under the entry point group {GROUP}.",
+        )
+    paths = sorted({one.value for one in found if one.name == named})
+    if len(paths) > 1:
+        raise UsageError(
+            f"several packages offer a suite {named!r}: {', '.join(paths)}",
+            hint=f'Name one of them in stressproof.toml: [suite] use = "{paths[0]}"',
+        )
+    return resolve(paths[0], Suite, of=f"the suite {named!r}")
+
+
+def _from_file(path: Path, name: str) -> Suite:
+    import importlib.util  # noqa: PLC0415  # only for files
+
+    of = f"the suite in {path}"
+    if not path.is_file():
+        raise SuiteAbsentError(
+            f"{of} is not there", hint="Name a Python file, relative to the project."
+        )
+    module_name = f"stressproof_suite_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{of} cannot be loaded", hint="Name a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        found = getattr(module, name)
+    except (Exception, SystemExit) as error:
+        raise _broken(f"{path}:{name}", "the suite", error) from error
+    if not isinstance(found, Suite):
+        raise UsageError(
+            f"{of}: {name} is a {type(found).__name__}, expected a Suite",
+            hint="Make it a stressproof.suite.Suite.",
+        )
+    return found

@@ -1,0 +1,148 @@
+"""The testbed: which service and database the faults were injected into."""
+
+from stressproof.evidence.level import Level
+from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.probes import (
+    BUILD,
+    DATABASE,
+    judge_build,
+    judge_durable,
+    judge_healthy,
+    judge_unchanged,
+    judge_unsafe,
+)
+from stressproof.verify.rule import Judgement, prose, rule
+
+_CLAUSE = "evidence.md, Failure evidence"
+_NO_ARTIFACT = "no well-formed schema-2 artifact"
+_CHANGED = "Find out why the service changed meanwhile, then inject again."
+_WORKERS = 2
+
+
+@rule(
+    "failure.engine",
+    clause="protocol 7",
+    title="The required database engine was behind the service",
+    remedy="Run the service on the required database, then inject again.",
+    level=Level.RECOMPUTED,
+)
+def engine(case: FailureCase, judgement: Judgement) -> None:
+    """``runtime_before.database_engine`` is exactly the required one."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    seen, wanted = case.artifact.runtime_before.database_engine, case.requirements.database_engine
+    if wanted is None:
+        judgement.skip("no engine is asked for")
+        return
+    judgement.check(seen == wanted, "runtime_before.database_engine", seen, wanted)
+
+
+@rule(
+    "failure.workers",
+    clause=_CLAUSE,
+    title="The service ran with several workers",
+    remedy="Inject into a service of two workers or more: one proves nothing about the others.",
+    level=Level.RECOMPUTED,
+)
+def workers(case: FailureCase, judgement: Judgement) -> None:
+    """At least two processes served."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    seen = case.artifact.stage.workers
+    judgement.check(seen >= _WORKERS, "stage.workers", seen, prose(f"at least {_WORKERS}"))
+
+
+@rule(
+    "failure.same-build",
+    clause=_CLAUSE,
+    title="The same build served before and after",
+    remedy=_CHANGED,
+    level=Level.RECOMPUTED,
+)
+def same_build(case: FailureCase, judgement: Judgement) -> None:
+    """Version and commit agree; processes were replaced, that is what was injected."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    before, after = case.artifact.target_before, case.artifact.target_after
+    if after is None:
+        judgement.inconclusive("target_after", None, prose("what the target says afterwards"))
+        return
+    judge_unchanged("target", before, after, BUILD, judgement, "target_after")
+
+
+@rule(
+    "failure.same-database",
+    clause=_CLAUSE,
+    title="The same database was there before and after all crashes",
+    remedy=_CHANGED,
+    level=Level.RECOMPUTED,
+)
+def same_database(case: FailureCase, judgement: Judgement) -> None:
+    """Engine, version, system identifier, durability and migrations agree."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    before, after = case.artifact.runtime_before, case.artifact.runtime_after
+    if after is None:
+        judgement.inconclusive("runtime_after", None, prose("what the target says afterwards"))
+        return
+    judge_unchanged("runtime", before, after, DATABASE, judgement, "runtime_after")
+
+
+@rule(
+    "failure.healthy",
+    clause=_CLAUSE,
+    title="The service was healthy before the first fault and after the last",
+    remedy="Repair the service: what does not recover releases nothing.",
+    level=Level.RECOMPUTED,
+)
+def healthy(case: FailureCase, judgement: Judgement) -> None:
+    """Both probes were answered with 200 and ``healthy``."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    judge_healthy("runtime_before", case.artifact.runtime_before, judgement)
+    if case.artifact.runtime_after is not None:
+        judge_healthy("runtime_after", case.artifact.runtime_after, judgement)
+
+
+@rule(
+    "failure.unsafe",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
+    title="The database keeps what it confirms, and no protection of the service is off",
+    remedy="Runs with a protection switched off belong to the test suite, not to evidence.",
+    level=Level.RECOMPUTED,
+)
+def unsafe(case: FailureCase, judgement: Judgement) -> None:
+    """Neither fsync nor synchronous_commit is off, and ``unsafe`` is empty."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    if not case.requirements.refuse_unsafe:
+        judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
+        return
+    judge_unsafe("unsafe", case.artifact.unsafe, judgement)
+    judge_durable("runtime_before", case.artifact.runtime_before, judgement)
+    judge_durable("runtime_after", case.artifact.runtime_after, judgement)
+
+
+@rule(
+    "failure.target-build",
+    clause="gate.md, Which build",
+    title="The service was built from the commit that is promoted",
+    remedy="Deploy the commit to be released, then inject again.",
+    level=Level.RECOMPUTED,
+)
+def target_build(case: FailureCase, judgement: Judgement) -> None:
+    """Where the service states its commit, it is an expected one, without local changes."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    build, expected = case.artifact.target_before, case.requirements.expected_commits
+    judge_build("target_before", build, expected, judgement)
+
+
+RULES = (engine, workers, same_build, same_database, healthy, unsafe, target_build)

@@ -1,0 +1,1 @@
+"""What is asked, as pure values: targets, endpoints, executors, pacers, checks, their order."""

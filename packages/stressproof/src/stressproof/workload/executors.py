@@ -1,0 +1,227 @@
+"""The six executors, named as in k6: how load is asked for, as plain values.
+
+A *closed* executor holds a number of users, each of whom sends a request as soon as the one before
+has ended; a slow target is asked less. An *open* one holds a rate, whatever the target does.
+"""
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+from stressproof.errors import UsageError
+from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
+
+_US_PER_S = 1_000_000
+MAX_USERS = 20_000
+MAX_RATE = 1_000_000
+MAX_DURATION_US = 7 * 24 * 3600 * _US_PER_S
+
+
+class Stage(Struct, frozen=True):
+    """Reach ``target`` users (or arrivals a second) in a straight line over ``duration_us``."""
+
+    duration_us: int
+    target: int
+
+
+def _demand(what: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise UsageError(
+            f"{what} is {value:g}, expected {lowest:g} to {highest:g}",
+            hint=f"choose {what} within that range",
+        )
+
+
+def _demand_stages(stages: tuple[Stage, ...], highest: int) -> None:
+    _demand("the number of stages", len(stages), 1, 1000)
+    for stage in stages:
+        _demand("a stage's duration in µs", stage.duration_us, 1, MAX_DURATION_US)
+        _demand("a stage's target", stage.target, 0, highest)
+    _demand("the highest target of the stages", max(s.target for s in stages), 1, highest)
+
+
+class ConstantVus(Struct, frozen=True, tag="constant-vus"):
+    """A fixed number of users for a fixed time."""
+
+    users: int
+    duration_us: int
+    ramp_us: int = 0
+
+    name: ClassVar[str] = "constant-vus"
+    closed_loop: ClassVar[bool] = True
+    rate_per_second: ClassVar[None] = None
+    iterations: ClassVar[None] = None
+    stages: ClassVar[tuple[Stage, ...]] = ()
+
+    def __post_init__(self) -> None:
+        _demand("the number of users", self.users, 1, MAX_USERS)
+        _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def max_users(self) -> int:
+        """The most users at any time."""
+        return self.users
+
+    def user_pacer(self) -> UserPacer:
+        """Return the number of users over time, the ramp first."""
+        return UserPacer(0 if self.ramp_us else self.users, [(self.ramp_us, self.users)])
+
+
+class RampingVus(Struct, frozen=True, tag="ramping-vus"):
+    """A number of users that follows stages; the stages are measured, the ramp to them is not."""
+
+    users: int
+    stages: tuple[Stage, ...]
+    ramp_us: int = 0
+
+    name: ClassVar[str] = "ramping-vus"
+    closed_loop: ClassVar[bool] = True
+    rate_per_second: ClassVar[None] = None
+    iterations: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        _demand("the number of users to start with", self.users, 0, MAX_USERS)
+        _demand_stages(self.stages, MAX_USERS)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def duration_us(self) -> int:
+        """The time of all stages together."""
+        return sum(stage.duration_us for stage in self.stages)
+
+    @property
+    def max_users(self) -> int:
+        """The most users at any time."""
+        return max(self.users, *(stage.target for stage in self.stages))
+
+    def user_pacer(self) -> UserPacer:
+        """Return the number of users over time, the ramp first."""
+        steps = [(self.ramp_us, self.users), *((s.duration_us, s.target) for s in self.stages)]
+        return UserPacer(0 if self.ramp_us else self.users, steps)
+
+
+class SharedIterations(Struct, frozen=True, tag="shared-iterations"):
+    """A fixed number of requests, shared by users as each gets to it."""
+
+    users: int
+    iterations: int
+    duration_us: int
+
+    name: ClassVar[str] = "shared-iterations"
+    closed_loop: ClassVar[bool] = True
+    rate_per_second: ClassVar[None] = None
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    ramp_us: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        _demand("the number of users", self.users, 1, MAX_USERS)
+        _demand("the number of iterations", self.iterations, 1, 2**40)
+        _demand("the longest duration in µs", self.duration_us, 1, MAX_DURATION_US)
+
+    @property
+    def max_users(self) -> int:
+        """The most users at any time."""
+        return self.users
+
+    def user_pacer(self) -> UserPacer:
+        """Return the number of users over time."""
+        return UserPacer(self.users, [])
+
+
+class PerVuIterations(Struct, frozen=True, tag="per-vu-iterations"):
+    """A fixed number of requests for each user."""
+
+    users: int
+    iterations: int
+    duration_us: int
+
+    name: ClassVar[str] = "per-vu-iterations"
+    closed_loop: ClassVar[bool] = True
+    rate_per_second: ClassVar[None] = None
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    ramp_us: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        _demand("the number of users", self.users, 1, MAX_USERS)
+        _demand("the number of iterations", self.iterations, 1, 2**40)
+        _demand("the longest duration in µs", self.duration_us, 1, MAX_DURATION_US)
+
+    @property
+    def max_users(self) -> int:
+        """The most users at any time."""
+        return self.users
+
+    def user_pacer(self) -> UserPacer:
+        """Return the number of users over time."""
+        return UserPacer(self.users, [])
+
+
+class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
+    """A fixed rate of requests, sent by at most ``max_users`` connections."""
+
+    rate_per_second: float
+    duration_us: int
+    max_users: int
+    ramp_us: int = 0
+
+    name: ClassVar[str] = "constant-arrival-rate"
+    closed_loop: ClassVar[bool] = False
+    iterations: ClassVar[None] = None
+    stages: ClassVar[tuple[Stage, ...]] = ()
+
+    def __post_init__(self) -> None:
+        _demand("the rate a second", self.rate_per_second, 0.001, MAX_RATE)
+        _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
+        _demand("the number of connections", self.max_users, 1, MAX_USERS)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def users(self) -> int:
+        """The most connections at any time."""
+        return self.max_users
+
+    def rate_pacers(self) -> tuple[RatePacer, RatePacer]:
+        """Return the arrivals of the ramp and those of the measured window, each from its start."""
+        rate = round(self.rate_per_second * 1000)
+        return ramp_up(rate, self.ramp_us), constant(rate, self.duration_us)
+
+
+class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
+    """A rate that follows stages; the stages are measured, the ramp to them is not."""
+
+    rate_per_second: float
+    stages: tuple[Stage, ...]
+    max_users: int
+    ramp_us: int = 0
+
+    name: ClassVar[str] = "ramping-arrival-rate"
+    closed_loop: ClassVar[bool] = False
+    iterations: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        _demand("the rate to start with", self.rate_per_second, 0, MAX_RATE)
+        _demand_stages(self.stages, MAX_RATE)
+        _demand("the number of connections", self.max_users, 1, MAX_USERS)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def users(self) -> int:
+        """The most connections at any time."""
+        return self.max_users
+
+    @property
+    def duration_us(self) -> int:
+        """The time of all stages together."""
+        return sum(stage.duration_us for stage in self.stages)
+
+    def rate_pacers(self) -> tuple[RatePacer, RatePacer]:
+        """Return the arrivals of the ramp and those of the measured window, each from its start."""
+        rate = round(self.rate_per_second * 1000)
+        steps = [(stage.duration_us, stage.target * 1000) for stage in self.stages]
+        return ramp_up(rate, self.ramp_us), RatePacer(rate, steps)
+
+
+ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations
+OpenExecutor = ConstantArrivalRate | RampingArrivalRate
+Executor = ClosedExecutor | OpenExecutor
