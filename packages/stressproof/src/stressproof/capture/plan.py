@@ -27,6 +27,26 @@ class PreflightPlan(Struct, frozen=True):
     timeout_seconds: float = 5.0
 
 
+class Connecting(Struct, frozen=True):
+    """How the target is reached and verified (`stressproof.workload.target.Target` has the words).
+
+    Attributes:
+        ca_file: PEM certificates to trust beside the system's.
+        cert_file: PEM certificate to show to the target.
+        key_file: Its key.
+        insecure: Any certificate will do.
+        address: Numeric address to connect to.
+        http2: Whether to speak HTTP/2.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
+    address: str | None = None
+    http2: bool = False
+
+
 class Plan(Struct, frozen=True):
     """One capture.
 
@@ -46,7 +66,7 @@ class Plan(Struct, frozen=True):
         preflight: What happens before the load.
         probes: What the service is asked about itself.
         local_service: How a service on this machine lends its token, None where none does.
-        ca_file: PEM certificates to trust beside the system's.
+        connecting: How the target is reached and verified.
     """
 
     url: str
@@ -64,7 +84,7 @@ class Plan(Struct, frozen=True):
     preflight: PreflightPlan
     probes: Probes = Probes()
     local_service: LocalService | None = None
-    ca_file: str | None = None
+    connecting: Connecting = Connecting()
 
     @property
     def duration_seconds(self) -> float:

@@ -94,16 +94,16 @@ def read_health(client: Client, probe: HealthProbe | None) -> Health:
             problem = str(error)[:_KEPT]
         except ValueError:
             problem = "the health endpoint's answer is not JSON"
-    said: dict[str, Any] = {
+    said: dict[str, Any] = dict.fromkeys(
+        TargetProbe.__struct_fields__ + RuntimeProbe.__struct_fields__
+    ) | {
         name: _READ_AS.get(name, _text)(_member(body, path)) for name, path in probe.members.items()
     }
+    said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
     unsafe = _member(body, probe.unsafe)
     return Health(
-        target=TargetProbe(**{name: said.get(name) for name in TargetProbe.__struct_fields__}),
-        runtime=RuntimeProbe(
-            **{name: said.get(name) for name in RuntimeProbe.__struct_fields__}
-            | {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
-        ),
+        target=TargetProbe(**{name: said[name] for name in TargetProbe.__struct_fields__}),
+        runtime=RuntimeProbe(**{name: said[name] for name in RuntimeProbe.__struct_fields__}),
         unsafe=[str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [],
     )
 
