@@ -62,6 +62,9 @@ _READ_AS: dict[str, Callable[[Any], Any]] = {
 """How members are read that are no texts."""
 
 
+_MEMBERS = TargetProbe.__struct_fields__ + RuntimeProbe.__struct_fields__
+
+
 def _member(body: Mapping[str, Any], path: str) -> Any:
     """Return what stands at ``a.b`` of a JSON object, None where nothing does."""
     value: Any = body
@@ -94,11 +97,9 @@ def read_health(client: Client, probe: HealthProbe | None) -> Health:
             problem = str(error)[:_KEPT]
         except ValueError:
             problem = "the health endpoint's answer is not JSON"
-    said: dict[str, Any] = dict.fromkeys(
-        TargetProbe.__struct_fields__ + RuntimeProbe.__struct_fields__
-    ) | {
-        name: _READ_AS.get(name, _text)(_member(body, path)) for name, path in probe.members.items()
-    }
+    said: dict[str, Any] = dict.fromkeys(_MEMBERS)
+    for name, path in probe.members.items():
+        said[name] = _READ_AS.get(name, _text)(_member(body, path))
     said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
     unsafe = _member(body, probe.unsafe)
     return Health(
