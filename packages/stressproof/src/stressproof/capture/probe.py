@@ -99,7 +99,8 @@ def read_health(client: Client, probe: HealthProbe | None) -> Health:
             problem = "the health endpoint's answer is not JSON"
     said: dict[str, Any] = dict.fromkeys(_MEMBERS)
     for name, path in probe.members.items():
-        said[name] = _READ_AS.get(name, _text)(_member(body, path))
+        read: Callable[[Any], Any] = _READ_AS.get(name, _text)
+        said[name] = read(_member(body, path))
     said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
     unsafe = _member(body, probe.unsafe)
     return Health(
