@@ -11,9 +11,12 @@ from pathlib import Path
 
 import click
 
+from enforcement_suite.fault_limits import LIMITS
+from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.suite import SUITE
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
+from stressproof.config.schema import schema_text
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
@@ -28,6 +31,21 @@ from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("rules", "schemas", "templates", "matrix")
+MATRIX_INTRODUCTION = """\
+# Enforcement failure injection matrix
+
+What `scripts/inject_enforcement_failures.py` injects into a live enforcement service with several
+workers and a live PostgreSQL, and what must hold then. Written from the data that is run and
+verified (`enforcement_suite.scenarios`): `uv run python scripts/generate_docs.py matrix` writes it,
+and a test compares the two.
+
+```bash
+uv run python scripts/inject_enforcement_failures.py \\
+  --output docs/ops/evidence/enforcement_failure_injection_2026-02-27.json \\
+  --executed-by ada \\
+  --approved-by grace
+```
+"""
 
 
 def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
@@ -44,11 +62,13 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "schemas":
         for name in PUBLISHED:
             yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
+        yield ROOT / "docs" / "schemas" / "stressproof-toml.json", schema_text().encode()
     elif kind == "matrix":
-        yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", render().encode()
+        page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
+        yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
     else:
         yield ROOT / STRESS_TEMPLATE, stress_template()
-        yield ROOT / FAILURE_TEMPLATE, failure_template()
+        yield ROOT / FAILURE_TEMPLATE, failure_template([spec.id for spec in SCENARIOS])
 
 
 @click.command()

@@ -21,6 +21,8 @@ from stressproof.cli.run import run
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
 from stressproof.report.verdicts import FORMATS, NOT_RELEASE
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.stress.verifier import STRESS
 
 pytestmark = pytest.mark.gate
 
@@ -30,8 +32,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def the_time_of_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """The corpus has its own today."""
-    for module in (verify_stress, verify_failure):
-        monkeypatch.setattr(module, "now_us", lambda: honest.NOW_US)
+    monkeypatch.setattr(verify_common, "now_us", lambda: honest.NOW_US)
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_junit_has_a_case_for_every_rule(
     stress(write(data), "--format", "junit")
     suite = ET.fromstring(capsys.readouterr().out)  # noqa: S314  # our own output
     cases = suite.findall("testcase")
-    assert len(cases) == int(suite.get("tests", "0")) == len(verify_stress.RULES)
+    assert len(cases) == int(suite.get("tests", "0")) == len(STRESS.rules)
     assert len(suite.findall("testcase/failure")) == int(suite.get("failures", "0")) > 0
     assert len(suite.findall("testcase/error")) == int(suite.get("errors", "0")) == 1
     assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped", "0")) > 0
@@ -347,9 +348,9 @@ def test_a_decision_that_cannot_be_written_is_an_output_error(
 def test_explain_lists_every_rule_without_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The rules can be read before anything is judged."""
     for command, rules in (
-        (verify_stress.command, verify_stress.RULES),
-        (verify_failure.command, verify_failure.RULES),
-        (verify.command, (*verify_stress.RULES, *verify_failure.RULES)),
+        (verify_stress.command, STRESS.rules),
+        (verify_failure.command, FAILURE.rules),
+        (verify.command, (*STRESS.rules, *FAILURE.rules)),
     ):
         assert run(command, "verify", ["--explain"]) == Exit.PASS
         out = capsys.readouterr().out
@@ -486,13 +487,18 @@ SPINE = (
 )
 
 
-def test_a_verification_imports_nothing_it_should_not(write: Callable[..., Path]) -> None:
-    """After a verification neither an event loop nor a client nor a web framework is loaded."""
-    path = write(base("full"))
+@pytest.mark.parametrize(
+    ("verifier", "name"), [("verify_stress", "full"), ("verify_failure", "injection")]
+)
+def test_a_verification_imports_nothing_it_should_not(
+    write: Callable[..., Path], verifier: str, name: str
+) -> None:
+    """Neither an event loop, a client, a web framework nor a database driver is loaded."""
+    path = write(base(name))
     program = (
         "import sys\n"
         "from stressproof.cli.run import run\n"
-        "from stressproof.cli.verify_stress import command\n"
+        f"from stressproof.cli.{verifier} import command\n"
         f"run(command, 'v', ['--evidence-path', {str(path)!r}], suite={SUITE_PATH!r})\n"
         f"print(*sorted(set({SPINE!r}) & set(sys.modules)), file=sys.stderr)\n"
     )
@@ -503,6 +509,24 @@ def test_a_verification_imports_nothing_it_should_not(write: Callable[..., Path]
         env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
     )
     assert ended.stderr.decode().split() == []
+
+
+def test_a_verdict_on_failure_evidence_needs_no_docstrings(write: Callable[..., Path]) -> None:
+    """Titles of checks are data: without docstrings (``-OO``) the same rules find the same."""
+    path = write(base("injection"))
+    script = str(SCRIPTS / "verify_enforcement_failure_injection_evidence.py")
+    blocking = []
+    for flags in ([], ["-OO"]):
+        ended = subprocess.run(
+            [sys.executable, *flags, script, "--evidence-path", str(path), "--format", "json"],
+            check=False,
+            capture_output=True,
+        )
+        assert ended.returncode == Exit.INCONCLUSIVE, ended.stderr
+        results = json.loads(ended.stdout)["results"]
+        blocking.append([one["rule"] for one in results if one["outcome"] != "pass"])
+    assert blocking[0] == blocking[1]
+    assert "failure.recomputed" not in blocking[0]
 
 
 @pytest.mark.parametrize(

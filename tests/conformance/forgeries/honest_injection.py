@@ -9,28 +9,25 @@ from typing import Any
 
 import msgspec
 from forgeries.honest import COMMIT, NOW
-from msgspec.structs import replace
 
-from stressproof.evidence import judging
-from stressproof.evidence.checks import outcome, title
+from enforcement_suite.fault_limits import LIMITS
+from enforcement_suite.scenarios import SCENARIOS
 from stressproof.evidence.failure import (
-    Check,
+    CheckResult,
     Effects,
     FailureArtifact,
-    Fault,
+    InjectedFault,
     Operations,
     Recovery,
     Scenario,
-    Stage,
+    TestbedRecord,
     Trial,
     Witness,
 )
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX
-from stressproof.evidence.failure_queries import EFFECTS_SQL, QUERIES
-from stressproof.evidence.failure_specs import ScenarioSpec
-from stressproof.evidence.operations import COLUMNS, EFFECT_COLUMNS
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
-from stressproof.verify.failure.trials import demanded
+from stressproof.failures import conclusions
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
+from stressproof.failures.spec import ScenarioSpec
 
 SECOND_US = 1_000_000
 KINDS = ["gate_hard", "live", "read"]
@@ -47,13 +44,13 @@ def _operations(spec: ScenarioSpec, until_us: int) -> Operations:
     return Operations(kinds=KINDS, codes=["200/ALLOW"], columns=COLUMNS, rows=rows)
 
 
-def _faults(spec: ScenarioSpec) -> list[Fault]:
+def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
     at = spec.steady_us
     faults = []
     for each in spec.faults:
         effective, healed = at + 5_000, at + 5_000 + each.lasts_us
         faults.append(
-            Fault(
+            InjectedFault(
                 id=each.id,
                 kind=each.kind,
                 target="proxy",
@@ -72,36 +69,12 @@ def _faults(spec: ScenarioSpec) -> list[Fault]:
     return faults
 
 
-def _checks(spec: ScenarioSpec, *, with_faults: bool) -> list[Check]:
-    over_operations, queries = demanded(spec, with_faults=with_faults)
+def _checks(spec: ScenarioSpec, *, with_faults: bool) -> list[CheckResult]:
     return [
+        *map(conclusions.pending, spec.demanded_checks(with_faults=with_faults)),
         *(
-            Check(
-                id=each.id,
-                about=each.about,
-                title=title(each.id),
-                source="operations",
-                parameters=dict(each.parameters),
-                sql="",
-                compared=0,
-                violations=0,
-                outcome="inconclusive",
-            )
-            for each in over_operations
-        ),
-        *(
-            Check(
-                id=name,
-                about="",
-                title=QUERIES[name].title,
-                source="database",
-                parameters={},
-                sql=QUERIES[name].sql,
-                compared=100,
-                violations=0,
-                outcome=outcome(name, 100, 0),
-            )
-            for name in queries
+            conclusions.answered(query, 100, 0)
+            for query in spec.demanded_queries(with_faults=with_faults)
         ),
     ]
 
@@ -116,23 +89,15 @@ def _trial(spec: ScenarioSpec, begin: datetime, *, with_faults: bool) -> Trial:
         ended_at=(begin + timedelta(microseconds=until + 3 * SECOND_US)).isoformat(),
         duration_us=0,
         operations=operations,
-        effects=Effects(sql=EFFECTS_SQL, columns=EFFECT_COLUMNS, rows=[[key, 1] for key in keys]),
+        effects=Effects(
+            sql=spec.effects_sql, columns=EFFECT_COLUMNS, rows=[[key, 1] for key in keys]
+        ),
         faults=faults,
         phases=[],
         checks=_checks(spec, with_faults=with_faults),
         log=["made up"],
     )
-    follows = judging.derive(trial)
-    return replace(
-        trial,
-        duration_us=follows.duration_us,
-        phases=follows.phases,
-        checks=follows.checks,
-        faults=[
-            replace(fault, recovery=one)
-            for fault, one in zip(faults, follows.recoveries, strict=True)
-        ],
-    )
+    return conclusions.completed(trial)
 
 
 def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario, datetime]:
@@ -140,12 +105,12 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
     trial = _trial(
         spec, datetime.fromisoformat(baseline.ended_at) + timedelta(seconds=1), with_faults=True
     )
-    status, reasons = judging.judge_scenario(baseline, trial)
+    status, reasons = conclusions.judge_scenario(baseline, trial)
     scenario = Scenario(
         id=spec.id,
         status=status,
-        duration_seconds=judging.seconds(baseline, trial),
-        checks=judging.passed_titles(trial),
+        duration_seconds=conclusions.seconds(baseline, trial),
+        checks=conclusions.passed_titles(trial),
         evidence_refs=[f"#/scenarios/{place}/trial", f"#/scenarios/{place}/baseline"],
         command=f"inject {spec.id}",
         result_tail="made up",
@@ -191,12 +156,12 @@ def one() -> dict[str, Any]:
     return full(("FI-001",))
 
 
-def full(names: tuple[str, ...] = tuple(MATRIX)) -> dict[str, Any]:
+def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[str, Any]:
     """The artifact as plain values."""
     started = NOW - timedelta(hours=3)
     at = started
     scenarios = []
-    for place, spec in enumerate(MATRIX[name] for name in names):
+    for place, spec in enumerate(spec for spec in SCENARIOS if spec.id in names):
         scenario, at = _scenario(place, spec, at + timedelta(seconds=1))
         scenarios.append(scenario)
     artifact = FailureArtifact(
@@ -216,7 +181,7 @@ def full(names: tuple[str, ...] = tuple(MATRIX)) -> dict[str, Any]:
         runtime_before=_runtime(started),
         runtime_after=_runtime(at),
         unsafe=[],
-        stage=Stage(
+        stage=TestbedRecord(
             tool="stressproof",
             version="0.1.0",
             python="3.11.7",
@@ -229,7 +194,7 @@ def full(names: tuple[str, ...] = tuple(MATRIX)) -> dict[str, Any]:
             unsupported=[],
         ),
         scenarios=scenarios,
-        summary=judging.summarise(scenarios),
+        summary=conclusions.summarise(scenarios),
     )
     built: dict[str, Any] = msgspec.to_builtins(artifact)
     return built

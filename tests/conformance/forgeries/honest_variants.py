@@ -13,6 +13,8 @@ from forgeries import honest, honest_failure
 from forgeries.corpus import Honest, base, put
 from forgeries.honest import COMMIT, ENDPOINTS, NOW, PREFIX, Plan
 
+from enforcement_suite.scenarios import SCENARIOS
+
 PLANS: dict[str, Plan] = {
     "as usual": Plan(),
     "another seed": Plan(seed=99),
@@ -442,7 +444,7 @@ for _name, _edit in {
     failure_variant(_name, _edit)
 failure_variant("bound to its commit", as_it_is, {"expected_commits": (COMMIT,)})
 
-FOUR = ("FI-001", "FI-002", "FI-003", "FI-004")
+FOUR = SCENARIOS[:4]
 
 
 def _four(data: dict[str, Any]) -> None:

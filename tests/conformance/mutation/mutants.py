@@ -16,7 +16,7 @@ MODULES = (
     *(
         f"stressproof.verify.stress.{name}"
         for name in (
-            "identity",
+            "document",
             "provenance",
             "preflight",
             "timing",
@@ -33,7 +33,7 @@ MODULES = (
     ),
     *(
         f"stressproof.verify.failure.{name}"
-        for name in ("identity", "identities", "scenarios", "stage", "trials")
+        for name in ("document", "people", "scenarios", "testbed", "trials")
     ),
 )
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -123,7 +123,7 @@ def _judging(node: ast.AST) -> Iterator[ast.AST]:
         if name == "judgement.check" and isinstance(child, ast.Call):
             yield child.args[0]  # the others say what was seen and expected
             yield from _judging(child.args[0])
-        elif name not in {"judgement.fail", "judgement.cannot_tell"}:
+        elif name not in {"judgement.fail", "judgement.inconclusive"}:
             yield from _judging(child)
 
 

@@ -17,7 +17,7 @@ import pytest
 from disposable_postgres import PostgresServer
 from disposable_postgres.processes import state_of
 from stressproof.errors import RunError, UsageError
-from stressproof.evidence.judging import took_effect
+from stressproof.failures.conclusions import took_effect
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.disposable import require_disposable
 from stressproof.faults.injector import Injector

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from stressproof.errors import RunError
-from stressproof.evidence.operations import COLUMNS, read
+from stressproof.failures.history import COLUMNS, read
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
 from stressproof.faults.enforcement import failsafe_id, read_gate, read_settlement, read_status

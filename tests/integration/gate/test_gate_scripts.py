@@ -23,7 +23,7 @@ from release_project import (
     clean_environment,
     honest,
 )
-from stressproof.gate.step_runner import NESTING_MARKER
+from stressproof.gate.step_environment import NESTING_MARKER
 
 NOT_RELEASE = "NOT RELEASE EVIDENCE"
 NO_DECISION = "NOT A RELEASE DECISION"

@@ -1,23 +1,24 @@
 """Quality steps as processes."""
 
 import os
+import py_compile
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from stressproof.config.steps import Step
 from stressproof.exits import Exit
 from stressproof.gate import step_runner
+from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.gate.step_runner import (
-    NESTING_MARKER,
     TAIL_LINES,
     missing_tool,
     run_step,
     run_steps,
     without_tool,
 )
-from stressproof.objectives.steps import Step
 from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
@@ -118,7 +119,7 @@ def test_output_is_passed_on_and_its_end_is_kept(tmp_path: Path) -> None:
     )
     step = Step(name="step", run=("python", "-u", "-c", script))
     report = run_step(step, tmp_path, os.environ, told.append)
-    assert told[:100] == [str(number) for number in range(100)]
+    assert told[:100] == [f"| {number}" for number in range(100)]
     assert len(report.tail) == TAIL_LINES
     assert all(line.isprintable() and len(line) < 400 for line in report.tail)
 
@@ -183,3 +184,70 @@ def test_a_program_that_cannot_be_started_is_inconclusive(tmp_path: Path) -> Non
     report = run_step(Step(name="step", run=(str(tool),)), tmp_path, os.environ, unheard)
     assert report.exit_code is Exit.INCONCLUSIVE
     assert "cannot be started" in report.seen
+
+
+TAMPERING = {
+    "PYTEST_ADDOPTS": "--collect-only",
+    "PYTEST_PLUGINS": "planted",
+    "MYPYPATH": "/planted",
+    "PYTHONPATH": "/planted",
+    "PYTHONSTARTUP": "/planted.py",
+    "PYTHONHOME": "/planted",
+    "RUFF_CONFIG": "/planted.toml",
+    "COVERAGE_RCFILE": "/planted",
+    "LD_PRELOAD": "",
+    "GIT_DIR": "/planted",
+}
+
+
+def test_variables_that_change_a_tool_do_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step is given what is named, and its own caches."""
+    for name, value in TAMPERING.items():
+        if name not in {"PYTHONHOME", "LD_PRELOAD"}:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SERVICE_TOKEN", "let in")
+    script = "import os; print(sorted(os.environ)); print(os.environ.get('PYTEST_ADDOPTS'))"
+    step = Step(name="step", run=("python", "-c", script), pass_env=("SERVICE_TOKEN",))
+    lines: list[str] = []
+    list(run_steps([step], tmp_path, lines.append))
+    assert "'SERVICE_TOKEN'" in lines[1]
+    assert not [name for name in set(TAMPERING) - {"PYTEST_ADDOPTS"} if f"'{name}'" in lines[1]]
+    assert "--collect-only" not in lines[2]
+
+
+def test_nothing_beside_the_source_stands_in_for_a_tool(tmp_path: Path) -> None:
+    """The working directory is not imported from, unless the step says so."""
+    (tmp_path / "timeit.py").write_text("print('planted')\n")
+    module = ("python", "-m", "timeit", "-n1", "-r1")
+    for step, planted in (
+        (Step(name="step", run=module), False),
+        (Step(name="step", run=module, path=(".",)), True),
+    ):
+        (report,) = run_steps([step], tmp_path, unheard)
+        assert (report.tail == ["planted"]) == planted
+
+
+def test_bytecode_of_an_earlier_run_is_not_believed(tmp_path: Path) -> None:
+    """A planted .pyc with the right time and size is not what runs."""
+    source = tmp_path / "answer.py"
+    source.write_text("ANSWER = 43\n")
+    cached = Path(py_compile.compile(str(source), doraise=True) or "")
+    planted = cached.read_bytes()
+    stamp = source.stat()
+    source.write_text("ANSWER = 42\n")
+    os.utime(source, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    cached.write_bytes(planted)
+    step = Step(name="s", run=("python", "-c", "import answer; print(answer.ANSWER)"), path=(".",))
+    (report,) = run_steps([step], tmp_path, unheard)
+    assert report.tail == ["42"]
+
+
+def test_a_steps_words_cannot_speak_to_a_terminal_or_to_ci(tmp_path: Path) -> None:
+    """Escape sequences are shown by their codes, and no line begins as a command."""
+    script = r"print('\x1b[2J::error::planted'); print('::set-output name=x::y')"
+    lines: list[str] = []
+    list(run_steps([Step(name="step", run=("python", "-c", script))], tmp_path, lines.append))
+    assert lines[1] == r"| \x1b[2J::error::planted"
+    assert lines[2] == "| ::set-output name=x::y"

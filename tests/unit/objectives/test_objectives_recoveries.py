@@ -5,28 +5,28 @@ import pytest
 from msgspec.structs import replace
 
 from stressproof.errors import EvidenceError
-from stressproof.evidence import judging
 from stressproof.evidence.failure import (
     Effects,
     FailureArtifact,
-    Fault,
-    Objectives,
+    InjectedFault,
     Operations,
     Recovery,
+    RecoveryObjectives,
     Scenario,
-    Stage,
+    TestbedRecord,
     Trial,
     Witness,
 )
-from stressproof.evidence.operations import COLUMNS, EFFECT_COLUMNS
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
+from stressproof.failures import conclusions
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 
 pytestmark = pytest.mark.gate
 
 SECOND_US = 1_000_000
 NOTHING = Recovery(None, None, None, None, 0)
-GOALS = Objectives(10 * SECOND_US, SECOND_US, 20, 500_000, 10_000, 5 * SECOND_US)
+GOALS = RecoveryObjectives(10 * SECOND_US, SECOND_US, 20, 500_000, 10_000, 5 * SECOND_US)
 
 
 def make_trial(*, bad_until_us: int, grown: int) -> Trial:
@@ -35,7 +35,7 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
         [start, 1_000, 0, 1 if 2 * SECOND_US <= start < bad_until_us else 0, 0, 1]
         for start in range(0, 10 * SECOND_US, 20_000)
     ]
-    fault = Fault(
+    fault = InjectedFault(
         id="cut",
         kind="reset",
         target="database",
@@ -60,7 +60,7 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
         checks=[],
         log=[],
     )
-    follows = judging.derive(trial)
+    follows = conclusions.derive(trial)
     return replace(
         trial,
         duration_us=follows.duration_us,
@@ -72,7 +72,7 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
 def make_artifact(trial: Trial) -> FailureArtifact:
     """One scenario with this trial; nothing but the recovery is asked of it here."""
     baseline = replace(trial, faults=[])
-    baseline = replace(baseline, phases=judging.derive(baseline).phases)
+    baseline = replace(baseline, phases=conclusions.derive(baseline).phases)
     scenario = Scenario(
         id="FI-001",
         status="inconclusive",
@@ -106,9 +106,9 @@ def make_artifact(trial: Trial) -> FailureArtifact:
         runtime_before=probe,
         runtime_after=None,
         unsafe=[],
-        stage=Stage("stressproof", "0", "3", "linux", 2, 2, "", None, [], []),
+        stage=TestbedRecord("stressproof", "0", "3", "linux", 2, 2, "", None, [], []),
         scenarios=[scenario],
-        summary=judging.summarise([scenario]),
+        summary=conclusions.summarise([scenario]),
     )
 
 

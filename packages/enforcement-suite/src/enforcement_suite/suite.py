@@ -5,6 +5,7 @@ docs/ops/enforcement_stress_evidence_protocol.md explains every floor and every 
 
 from typing import Final
 
+from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
 from stressproof.config.stress_requirements import Requirements
 from stressproof.suite import (
     CounterProbe,
@@ -63,6 +64,8 @@ SUITE: Final = Suite(
     version="0.2.0",
     stress=(_ENFORCEMENT, _HEALTH, _HEALTH_DEEP),
     failure="enforcement_suite.failure_requirements:FAILURE",
+    fault_limits=LIMITS,
+    unsupported=UNSUPPORTED,
     profiles="enforcement_suite.profiles:PROFILES",
     variables=Variables(
         stress=STRESS_PREFIX,

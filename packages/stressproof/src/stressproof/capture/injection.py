@@ -22,39 +22,22 @@ from stressproof.evidence.failure import (
     SCHEMA_VERSION,
     FailureArtifact,
     Scenario,
+    TestbedRecord,
     Unsupported,
 )
-from stressproof.evidence.failure import Stage as StageRecord
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX, part
-from stressproof.evidence.judging import summarise
 from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.failures.conclusions import summarise
+from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
 from stressproof.load.client import Client
+from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
 from stressproof.workload.target import Target
-
-PROFILE = "enforcement_failure_injection"
-RUNNER = "staged_failure_injection"
-EXECUTION_CLASS = "staged"
-UNSUPPORTED = (
-    Unsupported(
-        "packet_loss",
-        "needs a kernel with netem and the right to use it; a user-space proxy drops no packets",
-    ),
-    Unsupported(
-        "power_loss", "needs a block device or FUSE layer that forgets what was not synced"
-    ),
-    Unsupported("clock_step", "needs every process of service and database under a shifted clock"),
-    Unsupported(
-        "deadlock",
-        "every transaction of the service takes one tenant's row first: there is no second order",
-    ),
-)
 
 _PROBE_TIMEOUT_S = 10.0
 
@@ -94,7 +77,8 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
         output: Where the artifact goes.
         executed_by: Who runs it.
         approved_by: Somebody else.
-        scenarios: Ids, in the matrix's order.
+        scenarios: In order.
+        suite: What they belong to: names, probes, what its faults are not.
         seed: From which each scenario's own follows.
         workers: Processes of the service, two at least.
         quick: One fault a scenario; never release evidence.
@@ -106,7 +90,8 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
     output: Path
     executed_by: str
     approved_by: str
-    scenarios: list[str]
+    scenarios: Sequence[ScenarioSpec]
+    suite: Suite
     seed: int
     workers: int
     quick: bool
@@ -168,12 +153,12 @@ class Injection:
         return self._keep("complete")
 
     def _inject(self) -> None:
-        names = self._plan.scenarios
-        here = [name for name in names if not MATRIX[name].parallel]
+        specs = self._plan.scenarios
+        here = [spec for spec in specs if not spec.parallel]
         if not here:
-            self._run_on_a_stage(names, main=True)
+            self._run_on_a_stage(specs, main=True)
             return
-        others = [name for name in names if name not in here]
+        others = [spec for spec in specs if spec.parallel]
         parallel = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
         if others:
             parallel.start()
@@ -189,33 +174,32 @@ class Injection:
             raise
         parallel.finish()
 
-    def _run_on_a_stage(self, names: Sequence[str], *, main: bool) -> None:
+    def _run_on_a_stage(self, specs: Sequence[ScenarioSpec], *, main: bool) -> None:
         plan = self._plan
         say = self._say if main else (lambda text: self._say(f"[beside] {text}"))
         with Testbed(
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
         ) as stage:
             if main:
-                self._before = probe(stage.url)
-                if "FI-004" in names and names[0] != "FI-004":
+                self._before = probe(stage.url, self._plan.suite)
+                if "FI-004" in [spec.id for spec in specs[1:]]:
                     prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
-            for name in names:
-                spec = MATRIX[name]
+            for spec in specs:
                 done = run_scenario(
                     stage,
-                    part(spec, [spec.faults[0].id]) if plan.quick else spec,
+                    spec.part([spec.faults[0].id]) if plan.quick else spec,
                     seed=plan.seed,
-                    position=plan.scenarios.index(name),
+                    position=plan.scenarios.index(spec),
                     command=plan.command,
                     say=say,
                 )
-                self._done[name] = done
-                say(f"{name}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
+                self._done[spec.id] = done
+                say(f"{spec.id}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
                 if done.status != "pass":
-                    kept = keep_log(stage.log_path, plan.output, name)
+                    kept = keep_log(stage.log_path, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(stage.url)
+                self._after = probe(stage.url, self._plan.suite)
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -228,13 +212,14 @@ class Injection:
 
     def _assemble(self, status: Status) -> FailureArtifact:
         plan, before, after = self._plan, self._before or _NOBODY, self._after
-        scenarios = [self._done[name] for name in plan.scenarios if name in self._done]
+        asked = plan.suite.failure_requirements()
+        scenarios = [self._done[spec.id] for spec in plan.scenarios if spec.id in self._done]
         return FailureArtifact(
             schema_version=SCHEMA_VERSION,
             status=status,
-            profile=PROFILE,
-            runner=RUNNER,
-            execution_class=EXECUTION_CLASS,
+            profile=asked.profile,
+            runner=asked.runner,
+            execution_class=asked.execution_class,
             started_at=self._started_at.isoformat(),
             captured_at=datetime.now(UTC).isoformat(),
             executed_by=plan.executed_by,
@@ -246,7 +231,7 @@ class Injection:
             runtime_before=before.runtime,
             runtime_after=None if after is None else after.runtime,
             unsafe=before.unsafe,
-            stage=_record(plan.workers),
+            stage=_record(plan),
             scenarios=scenarios,
             summary=summarise(scenarios),
         )
@@ -303,29 +288,29 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
     return kept
 
 
-def probe(url: str) -> Health:
+def probe(url: str, suite: Suite) -> Health:
     """Return what a service says of itself."""
-    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S))
+    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
 
 
-def _record(workers: int) -> StageRecord:
+def _record(plan: InjectionPlan) -> TestbedRecord:
     """Return where the faults were injected."""
     try:
         binary = Path(str(find_binaries().program("postgres")))
         digest = hashlib.sha256(binary.read_bytes()).hexdigest()
     except (PostgresError, OSError):
         digest = None
-    return StageRecord(
+    return TestbedRecord(
         tool="stressproof",
         version=__version__,
         python=platform.python_version(),
         host=f"{platform.system()} {platform.release()} {platform.machine()}",
         cpus=_cpus(),
-        workers=workers,
+        workers=plan.workers,
         proxy="a process of its own between service and database, in the path of the baseline too",
         postgres_binary_sha256=digest,
-        limits=list(LIMITS),
-        unsupported=list(UNSUPPORTED),
+        limits=list(plan.suite.fault_limits),
+        unsupported=[Unsupported(fault, why) for fault, why in plan.suite.unsupported.items()],
     )
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.cli.verify_common import now_us
 from stressproof.config.stress_requirements import Requirements
 from stressproof.errors import EvidenceError, InconclusiveError
 from stressproof.evidence.failure import FailureArtifact
@@ -13,6 +12,7 @@ from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
 from stressproof.exits import Exit
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
+from stressproof.verify.instants import now_us
 from stressproof.verify.stress.verifier import verify
 
 _SHOWN = 5

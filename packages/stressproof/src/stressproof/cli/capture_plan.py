@@ -3,17 +3,16 @@
 import os
 import secrets
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
-from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
+from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan
+from stressproof.config.compile import load_config
 from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.objectives import Objectives
 from stressproof.suite import Suite
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import (
@@ -26,6 +25,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.workload.target import origin_of
 
 EXECUTORS = (
     "constant-vus",
@@ -44,9 +44,8 @@ def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
     Raises:
         UsageError: Something in them cannot be meant.
     """
-    objectives = Objectives() if config is None else load(config)
-    more = tuple(parse_threshold(text) for text in texts)
-    return replace(objectives, thresholds=objectives.thresholds + more)
+    objectives = Objectives() if config is None else load_config(config).objectives
+    return objectives.with_thresholds(texts)
 
 
 def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
@@ -76,8 +75,38 @@ def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
             attempts=options["preflight_attempts"],
             timeout_seconds=options["preflight_timeout"],
         ),
-        ca_file=options["ca_file"],
+        probes=suite.probes,
+        local_service=suite.local_service,
+        connecting=Connecting(
+            ca_file=options["ca_file"],
+            cert_file=options["cert"],
+            key_file=options["key"],
+            insecure=options["insecure"],
+            address=_address(options["url"], options["resolve"]),
+            http2=options["http2"],
+        ),
     )
+
+
+def _address(url: str, resolve: str | None) -> str | None:
+    """Return the numeric address that ``--resolve`` pins, as itself or in curl's words.
+
+    Raises:
+        UsageError: It is none, or one of another host or port.
+    """
+    if resolve is None:
+        return None
+    origin = origin_of(url)
+    text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
+    address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise UsageError(
+            f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
+            hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
+        ) from error
+    return address
 
 
 def _executor(options: dict[str, Any]) -> Executor:

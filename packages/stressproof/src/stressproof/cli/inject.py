@@ -10,6 +10,7 @@ import click
 
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.run import run
+from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 
 SCRIPT = "scripts/inject_enforcement_failures.py"
@@ -75,11 +76,14 @@ def command(
     )
     from stressproof.faults.run import chosen  # noqa: PLC0415  # as above
 
+    suite = chosen_suite()
+    demanded = suite.failure_requirements().scenarios
     plan = InjectionPlan(
         output=output,
         executed_by=executed_by,
         approved_by=approved_by,
-        scenarios=chosen(scenarios),
+        scenarios=chosen(demanded, scenarios),
+        suite=suite,
         seed=int.from_bytes(os.urandom(_SEED_BITS // 8)) if seed is None else seed,
         workers=workers,
         quick=quick,
@@ -87,7 +91,7 @@ def command(
         command=shlex.join(sys.argv),
         environment=os.environ,
     )
-    to_stderr(f"injecting {', '.join(plan.scenarios)} with seed {plan.seed}")
+    to_stderr(f"injecting {', '.join(spec.id for spec in plan.scenarios)} with seed {plan.seed}")
     artifact = Injection(plan, to_stderr).run()
     lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
@@ -96,7 +100,7 @@ def command(
         f"{summary.passed_scenarios} of {summary.total_scenarios} passed, "
         f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}"
     )
-    whole = not quick and len(plan.scenarios) == len(chosen([]))
+    whole = not quick and len(plan.scenarios) == len(demanded)
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
     to_stdout("\n".join(lines))

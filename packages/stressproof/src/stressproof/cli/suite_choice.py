@@ -6,18 +6,27 @@ from typing import Any
 import click
 
 from stressproof.errors import StressproofError
-from stressproof.suite import Suite, find_suite
+from stressproof.suite import Suite, find_suite, suite_of
 
 
-def chosen_suite() -> Suite:
+def chosen_suite(*, at_gate: bool = False) -> Suite:
     """Return the suite of the command that runs.
 
+    Args:
+        at_gate: Whether a gate asks (`stressproof.suite.suite_of`).
+
     Raises:
-        UsageError: It cannot be found (`stressproof.suite.find_suite`).
+        UsageError: It cannot be found, or the project's file cannot be meant.
     """
     context = click.get_current_context(silent=True)
     named = context.obj if context is not None else ""
-    return find_suite(named or "")
+    if named:
+        return find_suite(named)
+    from pathlib import Path  # noqa: PLC0415  # not where a script names the suite
+
+    from stressproof.config.compile import load_project  # noqa: PLC0415  # likewise
+
+    return suite_of(load_project(Path()), at_gate=at_gate)
 
 
 class SuiteOption(click.Option):

@@ -1,50 +1,27 @@
 """``stressproof verify FILE``: either kind of evidence, told apart by what it holds."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from stressproof.cli import verify_failure, verify_stress
-from stressproof.cli.suite_choice import chosen_suite
-from stressproof.cli.verify_common import (
-    OutputOptions,
-    Unread,
-    conclude,
-    explain_option,
-    read_or_reason,
-    showing_options,
-)
-from stressproof.evidence.reading import Document
+from stressproof.cli.output_options import OutputOptions
+from stressproof.cli.verify_common import CHECKOUT, explain_option, judge, showing_options
 from stressproof.exits import Exit
-from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
-from stressproof.verify.stress.verifier import RULES as STRESS_RULES
+from stressproof.verify.kind import EvidenceKind, read_or_reason
+from stressproof.verify.kinds import KINDS, kind_of
 
-KINDS = ("auto", "stress", "failure")
-_STRESS_ONLY = frozenset(
-    parameter.name
-    for parameter in verify_stress.command.params
-    if parameter.name not in {each.name for each in verify_failure.command.params}
-)
-_FAILURE_ONLY = frozenset({"checkout"})
+_COMMANDS = {"stress": verify_stress.command, "failure": verify_failure.command}
 
 
-def kind_of(document: Document | Unread) -> str:
-    """Return what a document is: scenarios make it failure evidence, anything else is stress.
-
-    Nothing is gained by looking like the other kind: each kind's rules demand its own profile.
-    """
-    return (
-        "failure" if isinstance(document, Document) and "scenarios" in document.data else "stress"
-    )
-
-
-def _refuse_flags_of(context: click.Context, names: frozenset[str | None], kind: str) -> None:
+def _refuse_flags_beyond(context: click.Context, kind: EvidenceKind[Any]) -> None:
+    """Refuse a flag that says nothing about this kind of evidence."""
+    known = {parameter.name for parameter in _COMMANDS[kind.name].params} | {"file", "named"}
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "")
-        if parameter.name in names and given is click.core.ParameterSource.COMMANDLINE:
+        if parameter.name not in known and given is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(
-                f"{parameter.opts[0]} says nothing about {kind} evidence", context
+                f"{parameter.opts[0]} says nothing about {kind.name} evidence", context
             )
 
 
@@ -52,57 +29,32 @@ def _refuse_flags_of(context: click.Context, names: frozenset[str | None], kind:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: stressproof verify stressproof-results/stress.json",
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--kind",
-    type=click.Choice(KINDS),
+    "named",
+    type=click.Choice(("auto", *(kind.name for kind in KINDS))),
     default="auto",
     show_default=True,
     help="Which kind of evidence it must be.",
 )
-@click.option(
-    "--checkout",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=Path(),
-    show_default="the working directory",
-    help="The folder that references of failure evidence are relative to.",
-)
+@CHECKOUT
 @verify_stress.stress_options
 @showing_options
-@explain_option((*STRESS_RULES, *FAILURE_RULES))
+@explain_option([rule for kind in KINDS for rule in kind.rules])
 @click.pass_context
 def command(
     context: click.Context,
     /,
-    file: Path,
-    kind: str,
-    checkout: Path,
+    file: str,
+    named: str,
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **flags: Any,
 ) -> Exit:
     """Judge a stress or failure artifact, and say why."""
-    suite = chosen_suite()
     document = read_or_reason(file)
-    kind = kind_of(document) if kind == "auto" else kind
-    if kind == "failure":
-        _refuse_flags_of(context, _STRESS_ONLY, kind)
-        verdict = verify_failure.judge_failure(
-            file,
-            document,
-            suite,
-            verify_failure.requirements_from(suite, flags),
-            checkout=checkout,
-            dry_run=dry_run,
-        )
-    else:
-        _refuse_flags_of(context, _FAILURE_ONLY, kind)
-        verdict = verify_stress.judge_stress(
-            file,
-            document,
-            suite,
-            verify_stress.requirements_from(suite, flags),
-            dry_run=dry_run,
-        )
-    return conclude(verdict, OutputOptions(form, decision_out, dry_run))
+    kind = next((each for each in KINDS if each.name == named), None) or kind_of(document)
+    _refuse_flags_beyond(context, kind)
+    return judge(kind, file, flags, OutputOptions(form, decision_out, dry_run), document)

@@ -1,77 +1,108 @@
-"""What all verifying commands share: options, reading once, showing the verdict, the decision."""
+"""What all verifying commands share: requirements as flags, judging, showing, the decision."""
 
-import os
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import Struct
+import msgspec
 
 from stressproof.cli.output import to_stderr, to_stdout
-from stressproof.errors import OutputError, UsageError
-from stressproof.evidence.reading import (
-    AbsentEvidenceError,
-    Document,
-    UnreadableEvidenceError,
-    read_document,
+from stressproof.cli.output_options import (
+    CommandT,
+    OutputOptions,
+    append_step_summary,
+    output_options,
 )
+from stressproof.cli.param_types import LIMIT
+from stressproof.cli.suite_choice import SuiteOption, chosen_suite
+from stressproof.errors import UsageError
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
-from stressproof.report.verdicts import FORMATS, NOT_RELEASE, render
+from stressproof.report.verdicts import FORMATS, render
+from stressproof.verify.instants import now_us
+from stressproof.verify.kind import EvidenceKind, Unread, read_or_reason
 from stressproof.verify.rule import Rule
 from stressproof.verify.subject import is_commit
-from stressproof.verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-Unread = UnreadableEvidenceError | AbsentEvidenceError
+    from stressproof.evidence.reading import Document
+    from stressproof.verify.verdict import Verdict
+
+Option = Callable[[Any], Any]
 
 
-class OutputOptions(Struct, frozen=True):
-    """How the verdict is wanted.
+def _check_commits(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse what is no full commit hash: a short one could name two."""
+    for commit in value:
+        if not is_commit(commit):
+            raise click.BadParameter(f"{commit!r} is not a full commit hash", context, parameter)
+    return value
 
-    Attributes:
-        form: One of `FORMATS`.
-        decision_out: Where to write the decision, None for nowhere.
-        dry_run: A rehearsal: floors may be loosened, and nothing a promotion accepts is written.
-    """
 
-    form: str
-    decision_out: str | None
-    dry_run: bool
+AGE = click.option(
+    "--max-artifact-age-hours", type=LIMIT, help="Oldest evidence; no limit by default."
+)
+COMMIT = click.option(
+    "--expected-commit",
+    "expected_commits",
+    multiple=True,
+    callback=_check_commits,
+    help="A commit that the evidence may be about; may be repeated.",
+)
+LEVEL = click.option(
+    "--minimum-level",
+    type=click.Choice([Level.DECLARED.value, Level.RECOMPUTED.value]),
+    help="Lowest assurance level that is enough  [default: declared]",
+)
+UNKNOWN = click.option("--refuse-unknown-fields", is_flag=True, help="Refuse fields no rule reads.")
+GATE = click.option("--as-gate", is_flag=True, help="Ask everything that a release gate asks.")
+
+CHECKOUT = click.option(
+    "--checkout",
+    type=click.Path(file_okay=False, exists=True),
+    default=".",
+    show_default="the working directory",
+    help="The folder that references of failure evidence are relative to.",
+)
+
+
+def profile_option(kind: EvidenceKind[Any]) -> Option:
+    """Return the option that names the profile, whose default is the suite's."""
+    return click.option(
+        "--expected-profile",
+        "profile",
+        cls=SuiteOption,
+        of_suite=lambda suite: kind.requirements(suite, "").profile,
+        help="The profile that must have been run.",
+    )
+
+
+def with_options(*options: Option) -> Callable[[CommandT], CommandT]:
+    """Add options to a command, in their order."""
+
+    def decorate(command: CommandT) -> CommandT:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def showing_options(command: CommandT) -> CommandT:
-    """Add the options of `OutputOptions` to a command."""
-    for option in reversed(
-        (
-            click.option(
-                "--format",
-                "form",
-                type=click.Choice(FORMATS),
-                default="text",
-                show_default=True,
-                help="How to show the verdict on stdout.",
-            ),
-            click.option(
-                "--decision-out",
-                type=click.Path(dir_okay=False),
-                help="Write the decision with the digest of what was judged, as JSON.",
-            ),
-            click.option(
-                "--dry-run",
-                is_flag=True,
-                help="Rehearse: floors may be loosened; the result is no release evidence.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    """Add the options of `OutputOptions` to a command that judges one artifact."""
+    add = output_options(
+        FORMATS,
+        shown="verdict",
+        rehearsal="floors may be loosened; the result is no release evidence.",
+    )
+    return add(command)
 
 
-def explain_option(rules: Sequence[Rule[Any]]) -> Callable[[CommandT], CommandT]:
+def explain_option(rules: Sequence[Rule[Any]]) -> Option:
     """Add ``--explain``, which lists the rules and stops."""
 
     def explain(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -93,56 +124,64 @@ def explain_option(rules: Sequence[Rule[Any]]) -> Callable[[CommandT], CommandT]
     )
 
 
-def check_commits(
-    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Refuse what is no full commit hash: a short one could name two."""
-    for commit in value:
-        if not is_commit(commit):
-            raise click.BadParameter(f"{commit!r} is not a full commit hash", context, parameter)
-    return value
+def judge(
+    kind: EvidenceKind[Any],
+    path: "Path | str",
+    flags: dict[str, Any],
+    showing: OutputOptions,
+    document: "Document | Unread | None" = None,
+) -> Exit:
+    """Judge one artifact as the flags ask, show the verdict, and return the exit code.
 
-
-def refuse_loosened(loosened: Sequence[str], *, dry_run: bool) -> None:
-    """Refuse what asks less than the floors, unless it is a rehearsal.
+    Args:
+        kind: What it must be evidence of.
+        path: As the caller named it.
+        flags: The options of the command that are not about output.
+        showing: How the verdict is wanted.
+        document: What was read of the path, where it was read before; None reads it.
 
     Raises:
-        UsageError: A floor was loosened.
+        UsageError: A floor was loosened outside of a rehearsal.
+        OutputError: The decision or the verdict could not be written.
     """
-    if loosened and not dry_run:
+    suite = chosen_suite()
+    floor = kind.requirements(suite, flags["profile"] or "")
+    asked = _asked(floor, flags)
+    loosened = kind.loosened(asked, floor)
+    if loosened and not showing.dry_run:
         raise UsageError(
             f"looser than the floors: {'; '.join(loosened)}",
             hint="Limits may only be tightened; --dry-run rehearses with others.",
         )
+    read = read_or_reason(path) if document is None else document
+    evidence = kind.evidence(read, path, flags.get("checkout") or ".")
+    verdict = kind.judge(evidence, asked, now_us(), dry_run=showing.dry_run, loosened=loosened)
+    return _conclude(verdict, showing)
 
 
-def now_us() -> int:
-    """Return the time in microseconds since 1970."""
-    return time.time_ns() // 1000
+def _asked(floor: Any, flags: dict[str, Any]) -> Any:
+    """Return the floors with what the flags say instead."""
+    given = {
+        name: value
+        for name, value in flags.items()
+        # By identity: 0 is a limit that was asked for, the strictest one.
+        if name in floor.__struct_fields__ and not (value is None or value is False or value == ())
+    }
+    if flags.get("no_loopback"):
+        given["allow_loopback"] = False
+    if "minimum_level" in given:
+        given["minimum_level"] = Level(given["minimum_level"])
+    asked = msgspec.structs.replace(floor, **given)
+    return asked.for_gate() if flags["as_gate"] else asked
 
 
-def read_or_reason(path: "Path | str") -> Document | Unread:
-    """Read evidence; what keeps it from being read is a verdict of its own, not an end."""
-    try:
-        return read_document(path)
-    except (UnreadableEvidenceError, AbsentEvidenceError) as error:
-        return error
-
-
-def conclude(verdict: Verdict, showing: OutputOptions) -> Exit:
-    """Show the verdict, write the decision, and return the exit code.
-
-    Raises:
-        OutputError: The decision or the verdict could not be written.
-    """
-    if showing.decision_out is not None:
-        if showing.dry_run:
-            to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
-        else:
-            _write_decision(showing.decision_out, verdict)
+def _conclude(verdict: "Verdict", showing: OutputOptions) -> Exit:
+    out = showing.decision_file()
+    if out is not None:
+        _write_decision(out, verdict)
     to_stdout(render(verdict, showing.form))
     if showing.form == "github":
-        _append_step_summary(verdict)
+        append_step_summary(render(verdict, "markdown"))
     if showing.form != "text":
         from stressproof.report.verdict_text import summary  # noqa: PLC0415  # not for text
 
@@ -150,7 +189,7 @@ def conclude(verdict: Verdict, showing: OutputOptions) -> Exit:
     return verdict.exit_code
 
 
-def _write_decision(path: str, verdict: Verdict) -> None:
+def _write_decision(path: str, verdict: "Verdict") -> None:
     from pathlib import Path  # noqa: PLC0415  # 4 ms few need
 
     from stressproof.evidence.writing import write_atomic  # noqa: PLC0415  # 3 ms few need
@@ -158,19 +197,3 @@ def _write_decision(path: str, verdict: Verdict) -> None:
 
     write_atomic(Path(path), decision([verdict]))
     to_stderr(f"decision written to {path}")
-
-
-def _append_step_summary(verdict: Verdict) -> None:
-    """Append to the summary page of a GitHub step, where there is one."""
-    page = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not page:
-        return
-    text = render(verdict, "markdown")
-    try:
-        with open(page, "a", encoding="utf-8") as stream:  # noqa: PTH123  # pathlib costs 4 ms
-            stream.write(text)
-    except OSError as error:
-        raise OutputError(
-            f"cannot append to GITHUB_STEP_SUMMARY ({page}): {error.strerror or error}",
-            hint="Unset the variable, or name a file that this user may write.",
-        ) from error

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stressproof.evidence.level import Level
+from stressproof.failures.spec import ScenarioSpec
 
 
 class FailureRequirements(Struct, frozen=True, kw_only=True):
@@ -17,7 +18,8 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         str, Meta(description="Where: against a staged service, not a simulation.")
     ] = "staged"
     scenarios: Annotated[
-        tuple[str, ...], Meta(description="Scenarios that must be there, each once, and no other.")
+        tuple[ScenarioSpec, ...],
+        Meta(description="Scenarios that must be there, each once, and no other."),
     ]
     max_artifact_age_hours: Annotated[
         float | None, Meta(description="Oldest evidence; null judges no age.")
@@ -72,6 +74,8 @@ def loosened(asked: FailureRequirements, floor: FailureRequirements) -> list[str
     if floor.database_engine is not None and asked.database_engine != floor.database_engine:
         lines.append(f"database_engine {asked.database_engine} is not {floor.database_engine}")
     lines += [
-        f"scenario {one} is not asked for" for one in floor.scenarios if one not in asked.scenarios
+        f"scenario {one.id} is not asked for, or not as it is"
+        for one in floor.scenarios
+        if one not in asked.scenarios
     ]
     return lines

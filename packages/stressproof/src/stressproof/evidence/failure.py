@@ -2,7 +2,8 @@
 
 Times inside a trial are whole microseconds of one monotonic clock, counted from the trial's start.
 A scenario has two trials of the same load and the same checks: a *baseline* without any fault, and
-one with its faults. What is concluded from them is recomputed by `stressproof.evidence.judging`.
+one with its faults. What is concluded from them is recomputed by
+`stressproof.failures.conclusions`.
 """
 
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ SCHEMA_VERSION: Literal[2] = 2
 Micros = Annotated[int, Meta(ge=0, le=2**42)]
 """Microseconds since the start of a trial, or a duration; at most seven weeks."""
 
-Verdict = Literal["pass", "fail", "inconclusive"]
+Conclusion = Literal["pass", "fail", "inconclusive"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -29,7 +30,7 @@ class Operations(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         kinds: What was asked; a row refers to it by position.
-        codes: How it ended (`stressproof.evidence.operations.read_code`); likewise.
+        codes: How it ended (`stressproof.failures.history.read_code`); likewise.
         columns: Names of a row's numbers.
         rows: ``[start_us, duration_us, kind, code, key, attempt]``: the intended start, how long
             the caller waited from then on, the effect that was asked for (0 for none), and which
@@ -58,7 +59,7 @@ class Effects(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Witness(Struct, frozen=True, forbid_unknown_fields=True):
-    """Something measured that could not be so, had the fault not bitten.
+    """Something measured that could not be so, had the fault not taken effect.
 
     Attributes:
         name: What is counted.
@@ -75,7 +76,7 @@ class Witness(Struct, frozen=True, forbid_unknown_fields=True):
     detail: Annotated[list[Text], Meta(max_length=50)] = []
 
 
-class Objectives(Struct, frozen=True, forbid_unknown_fields=True):
+class RecoveryObjectives(Struct, frozen=True, forbid_unknown_fields=True):
     """What recovery from a fault is held against.
 
     Attributes:
@@ -96,7 +97,9 @@ class Objectives(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recovery(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a fault showed and how it passed; null where it never did (`operations.recovery`).
+    """How a fault showed and how it passed (`stressproof.failures.history.recovery`).
+
+    What never happened is null.
 
     Attributes:
         detection_us: From the effect to the end of the first unhealthy or slow request.
@@ -113,7 +116,7 @@ class Recovery(Struct, frozen=True, forbid_unknown_fields=True):
     longest_gap_us: Micros
 
 
-class Fault(Struct, frozen=True, forbid_unknown_fields=True):
+class InjectedFault(Struct, frozen=True, forbid_unknown_fields=True):
     """One fault, from its request to the end of the time in which recovery was watched.
 
     Attributes:
@@ -126,7 +129,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
         removed_us: When the undo was done.
         healed_us: When it was removed *and* a fresh direct connection got an answer.
         watched_us: Until when recovery was watched.
-        witnesses: What proves that it bit, one at least.
+        witnesses: What proves that it took effect, one at least.
         objectives: What recovery is held against.
         recovery: How it showed and passed.
     """
@@ -141,15 +144,15 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     healed_us: Micros
     watched_us: Micros
     witnesses: Annotated[list[Witness], Meta(max_length=20)]
-    objectives: Objectives
+    objectives: RecoveryObjectives
     recovery: Recovery
 
 
-class Check(Struct, frozen=True, forbid_unknown_fields=True):
+class CheckResult(Struct, frozen=True, forbid_unknown_fields=True):
     """Something that must hold, or must sometimes happen.
 
     Attributes:
-        id: Which check (`stressproof.evidence.judging.CHECKS` for those over operations).
+        id: Which check (`stressproof.failures.checks.CHECKS` for those over operations).
         about: The fault it is about, empty for the whole trial.
         title: What holds where it passes, as a sentence.
         source: Recomputed from the operations, or asked of the database.
@@ -168,7 +171,7 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
     sql: Annotated[str, Meta(max_length=20_000)]
     compared: Count
     violations: Count
-    outcome: Verdict
+    outcome: Conclusion
 
 
 class PhaseCount(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,9 +212,9 @@ class Trial(Struct, frozen=True, forbid_unknown_fields=True):
     duration_us: Micros
     operations: Operations
     effects: Effects
-    faults: list[Fault]
+    faults: list[InjectedFault]
     phases: list[PhaseCount]
-    checks: list[Check]
+    checks: list[CheckResult]
     log: Annotated[list[Text], Meta(max_length=200)]
 
 
@@ -234,7 +237,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: Name
-    status: Verdict
+    status: Conclusion
     duration_seconds: float
     checks: list[Text]
     evidence_refs: list[Text]
@@ -267,7 +270,7 @@ class Unsupported(Struct, frozen=True, forbid_unknown_fields=True):
     why: Text
 
 
-class Stage(Struct, frozen=True, forbid_unknown_fields=True):
+class TestbedRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the faults were injected.
 
     Attributes:
@@ -336,6 +339,6 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     runtime_before: RuntimeProbe
     runtime_after: RuntimeProbe | None
     unsafe: list[Text]
-    stage: Stage
+    stage: TestbedRecord
     scenarios: list[Scenario]
     summary: Summary

@@ -40,7 +40,7 @@ class Answer(Struct, frozen=True):
 
 
 class NoAnswerError(Exception):
-    """No answer came; ``code`` is one of `stressproof.evidence.operations`' codes."""
+    """No answer came; ``code`` is one of `stressproof.failures.history`' codes."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Operations
-from stressproof.evidence.operations import COLUMNS, FAILSAFE, read_code
+from stressproof.failures.history import COLUMNS, FAILSAFE, read_code
 from stressproof.faults.client import Answer, Client, NoAnswerError
 from stressproof.workload.order import WeightedOrder
 from stressproof.workload.pacers import constant

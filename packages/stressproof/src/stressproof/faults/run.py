@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_specs import ScenarioSpec
-from stressproof.evidence.judging import judge_scenario, passed_titles, seconds
-from stressproof.faults.scenarios import SCRIPTS
+from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds
+from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import ScenarioDriver, TrialRun
 
@@ -17,18 +16,19 @@ _TAIL_LINES = 10
 _TAIL_CHARACTERS = 4000
 
 
-def chosen(names: Sequence[str]) -> list[str]:
-    """Return scenario ids in the matrix's order, all of them where none is named.
+def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[ScenarioSpec]:
+    """Return the scenarios that are named, in their own order; all of them where none is.
 
     Raises:
         UsageError: There is no such scenario.
     """
-    unknown = sorted(set(names) - set(MATRIX))
+    known = [spec.id for spec in scenarios]
+    unknown = sorted(set(names) - set(known))
     if unknown:
         raise UsageError(
-            f"there is no scenario {', '.join(unknown)}", hint=f"There are {', '.join(MATRIX)}."
+            f"there is no scenario {', '.join(unknown)}", hint=f"There are {', '.join(known)}."
         )
-    return [name for name in MATRIX if not names or name in names]
+    return [spec for spec in scenarios if not names or spec.id in names]
 
 
 def run_scenario(
@@ -45,7 +45,7 @@ def run_scenario(
 
     Args:
         stage: Entered.
-        spec: The scenario, of the matrix or a part of it.
+        spec: The scenario, or a part of it.
         seed: Of its load and schedule.
         position: Among the artifact's scenarios; references point there.
         command: What was run, for evidence.
@@ -55,7 +55,7 @@ def run_scenario(
     Raises:
         RunError: It broke; nothing can be concluded.
     """
-    make = SCRIPTS[spec.id] if script is None else script
+    make = resolve_name(spec.driver) if script is None else script
     stamp = f"{time.time_ns() // 1_000_000:x}"
     say(f"{spec.id}: {spec.title}: baseline")
     baseline_actions = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)

@@ -12,16 +12,12 @@ from typing import Any, Protocol
 
 import psycopg
 from msgspec import Struct
-from msgspec.structs import replace
 
 from stressproof.errors import RunError
-from stressproof.evidence.checks import CHECKS, outcome, title
-from stressproof.evidence.failure import Check, Effects, Fault, Recovery, Trial
-from stressproof.evidence.failure_matrix import baseline_checks
-from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
-from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
-from stressproof.evidence.judging import derive
-from stressproof.evidence.operations import EFFECT_COLUMNS
+from stressproof.evidence.failure import CheckResult, Effects, InjectedFault, Recovery, Trial
+from stressproof.failures.conclusions import answered, completed, pending
+from stressproof.failures.history import EFFECT_COLUMNS
+from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
 from stressproof.faults.enforcement import Enforcement, failsafe_id
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load, Mix
@@ -183,6 +179,7 @@ class TrialRun:
 
     def _conclude(self, load: Load, timed: Sequence[Timed], started_at: str) -> Trial:
         """Read the database, and derive everything that follows."""
+        spec = self._script.spec
         failsafes = sorted(
             found
             for done in load.history
@@ -196,16 +193,14 @@ class TrialRun:
                 self._wait_quiet(connection, failsafes)
                 effects = self._effects(connection, asked)
                 database = [
-                    self._query(connection, name, failsafes)
-                    for name in self._script.spec.queries
-                    if timed or name not in ONLY_WITH_FAULTS
+                    self._query(connection, query, failsafes)
+                    for query in spec.demanded_queries(with_faults=bool(timed))
                 ]
         except psycopg.Error as error:
             raise RunError(
                 f"the database cannot be asked for the invariants: {error}",
                 hint="Is the service's schema another than these queries are for?",
             ) from error
-        specs = self._script.spec.checks if timed else baseline_checks(self._script.spec)
         trial = Trial(
             started_at=started_at,
             ended_at=datetime.now(UTC).isoformat(),
@@ -214,12 +209,12 @@ class TrialRun:
             effects=effects,
             faults=[self._fault(one) for one in timed],
             phases=[],
-            checks=[*(plain_check(spec) for spec in specs), *database],
+            checks=[*map(pending, spec.demanded_checks(with_faults=bool(timed))), *database],
             log=self._log[-_LOG_LINES:],
         )
-        return complete(trial)
+        return completed(trial)
 
-    def _fault(self, timed: Timed) -> Fault:
+    def _fault(self, timed: Timed) -> InjectedFault:
         injector = timed.injector
         witnesses = injector.witnesses()
         for witness in witnesses:
@@ -227,7 +222,7 @@ class TrialRun:
                 f"{timed.spec.id}: {witness.name}: {witness.before} -> {witness.during} "
                 f"(needs {witness.needs} more)"
             )
-        return Fault(
+        return InjectedFault(
             id=timed.spec.id,
             kind=timed.spec.kind,
             target=injector.target,
@@ -250,9 +245,9 @@ class TrialRun:
         What does not come is left for the checks to find.
         """
         deadline = time.monotonic() + _QUIET_S
-        for name in ("failsafes_recorded", "nothing_leaked"):
+        for query in self._script.spec.quiet:
             while time.monotonic() < deadline:
-                row = _ask(connection, QUERIES[name].sql, {"failsafes": failsafes})
+                row = _ask(connection, query.sql, {"failsafes": failsafes})
                 if row[1] == 0:
                     break
                 time.sleep(0.1)
@@ -260,33 +255,21 @@ class TrialRun:
     def _effects(
         self, connection: psycopg.Connection[tuple[Any, ...]], asked: list[int]
     ) -> Effects:
-        rows = connection.execute(
-            EFFECTS_SQL.encode(), {"prefix": self._service.effects_prefix}
-        ).fetchall()
+        sql = self._script.spec.effects_sql
+        rows = connection.execute(sql.encode(), {"prefix": self._service.effects_prefix}).fetchall()
         found = {int(key): int(count) for key, count in rows}
         wanted = {key: found.get(key, 0) for key in asked}
         return Effects(
-            sql=EFFECTS_SQL,
+            sql=sql,
             columns=EFFECT_COLUMNS,
             rows=[[key, count] for key, count in sorted(wanted.items())],
         )
 
     def _query(
-        self, connection: psycopg.Connection[tuple[Any, ...]], name: str, failsafes: list[str]
-    ) -> Check:
-        query = QUERIES[name]
+        self, connection: psycopg.Connection[tuple[Any, ...]], query: Query, failsafes: list[str]
+    ) -> CheckResult:
         compared, violations = _ask(connection, query.sql, {"failsafes": failsafes})
-        return Check(
-            id=name,
-            about="",
-            title=query.title,
-            source="database",
-            parameters={},
-            sql=query.sql,
-            compared=compared,
-            violations=violations,
-            outcome=outcome(name, compared, violations),
-        )
+        return answered(query, compared, violations)
 
 
 def _ask(
@@ -294,35 +277,3 @@ def _ask(
 ) -> tuple[int, int]:
     row = connection.execute(sql.encode(), parameters).fetchone()
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
-
-
-def plain_check(spec: CheckSpec) -> Check:
-    """Return a check over operations, before it was made."""
-    if spec.id not in CHECKS:
-        raise RunError(f"the matrix names an unknown check: {spec.id}")
-    return Check(
-        id=spec.id,
-        about=spec.about,
-        title=title(spec.id),
-        source="operations",
-        parameters=dict(spec.parameters),
-        sql="",
-        compared=0,
-        violations=0,
-        outcome="inconclusive",
-    )
-
-
-def complete(trial: Trial) -> Trial:
-    """Fill in everything that follows from what a trial carries."""
-    follows = derive(trial)
-    return replace(
-        trial,
-        duration_us=follows.duration_us,
-        phases=follows.phases,
-        checks=follows.checks,
-        faults=[
-            replace(fault, recovery=one)
-            for fault, one in zip(trial.faults, follows.recoveries, strict=True)
-        ],
-    )

@@ -17,14 +17,12 @@ from typing import IO
 
 from msgspec import Struct
 
+from stressproof.config.steps import PYTHON, SECOND_US, Step
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
-from stressproof.objectives.steps import PYTHON, SECOND_US, Step
+from stressproof.gate.step_environment import step_environment
 from stressproof.outcome import Outcome
 from stressproof.verify.rule import Finding, Result, Severity, printable
-
-NESTING_MARKER = "STRESSPROOF_GATE_RUNNING"
-"""Set for every step, so that a gate started by one refuses: it would wait for itself."""
 
 TAIL_LINES = 20
 _LINE_BYTES = 4096
@@ -119,16 +117,10 @@ def run_steps(steps: Sequence[Step], root: Path, on_line: Tell) -> Iterator[Step
         root: Where they run.
         on_line: Is given each line that a step prints, and one that announces each step.
     """
-    with tempfile.TemporaryDirectory(prefix="stressproof-gate-") as scratch:
-        environment = {
-            **os.environ,
-            NESTING_MARKER: "1",
-            # Whatever a developer measured before stays as it is.
-            "COVERAGE_FILE": str(Path(scratch) / "coverage"),
-        }
-        for number, step in enumerate(steps, 1):
-            on_line(f"[{number}/{len(steps)}] {step.name}: {printable(' '.join(step.run))}")
-            yield run_step(step, root, environment, on_line)
+    for number, step in enumerate(steps, 1):
+        on_line(f"[{number}/{len(steps)}] {step.name}: {printable(' '.join(step.run))}")
+        with tempfile.TemporaryDirectory(prefix="stressproof-gate-") as scratch:
+            yield run_step(step, root, step_environment(step, root, Path(scratch)), on_line)
 
 
 def run_step(step: Step, root: Path, environment: Mapping[str, str], on_line: Tell) -> StepReport:
@@ -204,8 +196,10 @@ def _pump(stream: IO[bytes] | None, tail: deque[str], on_line: Tell) -> None:
     with stream:
         for raw in iter(lambda: stream.readline(_LINE_BYTES), b""):
             line = raw.decode(errors="replace").rstrip("\r\n")
+            # A step's words are somebody else's: no escape sequence of theirs reaches a terminal,
+            # and no line of theirs begins as a command of a CI system does.
             tail.append(printable(line))
-            on_line(line)
+            on_line(f"| {printable(line)}")
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stressproof.errors import EvidenceError
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.judging import derive, took_effect
+from stressproof.failures.conclusions import derive, took_effect
 from stressproof.objectives.expression import EVERY_FAULT, Number, Threshold
 from stressproof.objectives.figures import Figure
 from stressproof.objectives.judging import Interval, Judgement, absolute_limit, judge

@@ -1,28 +1,12 @@
-"""The failure-injection matrix as a document, from the data that is run and verified."""
+"""Failure scenarios as a document, from the data that is run and verified."""
 
 import textwrap
 from collections.abc import Sequence
 
-from stressproof.evidence.checks import SOMETIMES, title
-from stressproof.evidence.failure_matrix import LIMITS, MATRIX
-from stressproof.evidence.failure_queries import QUERIES
-from stressproof.evidence.failure_specs import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.failures.checks import CHECKS, SOMETIMES
+from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
 
-_INTRODUCTION = """\
-# Enforcement failure injection matrix
-
-What `scripts/inject_enforcement_failures.py` injects into a live enforcement service with several
-workers and a live PostgreSQL, and what must hold then. Written from the data that is run and
-verified (`stressproof.evidence.failure_matrix`): `uv run python
-scripts/generate_docs.py matrix` writes it, and a test compares the two.
-
-```bash
-uv run python scripts/inject_enforcement_failures.py \\
-  --output docs/ops/evidence/enforcement_failure_injection_2026-02-27.json \\
-  --executed-by ada \\
-  --approved-by grace
-```
-
+_METHOD = """\
 Every scenario runs twice under load at an open rate: once without a fault, which is the baseline,
 and once with its faults. Each fault goes steady load → fault → healing, proven by a direct
 connection → recovery, watched. In the end everything whose outcome is unknown is asked again, and
@@ -41,10 +25,16 @@ What these faults are not:
 """
 
 
-def render() -> str:
-    """Return the document."""
-    parts = [_INTRODUCTION, *(_wrapped(limit, "* ", "  ") for limit in LIMITS), ""]
-    for spec in MATRIX.values():
+def render(introduction: str, scenarios: Sequence[ScenarioSpec], limits: Sequence[str]) -> str:
+    """Return the document.
+
+    Args:
+        introduction: Its title, and what is injected into what by which command.
+        scenarios: In order.
+        limits: What the faults are not, as sentences.
+    """
+    parts = [introduction, _METHOD, *(_wrapped(limit, "* ", "  ") for limit in limits), ""]
+    for spec in scenarios:
         parts += _scenario(spec)
     return "\n".join(parts).rstrip() + "\n"
 
@@ -60,7 +50,7 @@ def _scenario(spec: ScenarioSpec) -> list[str]:
         lines += ["", "Must happen, or nothing was proven:", ""]
         lines += _checks(sometimes)
     lines += ["", "Asked of the database, directly:", ""]
-    lines += [_wrapped(f"`{name}`: {QUERIES[name].title}.", "* ", "  ") for name in spec.queries]
+    lines += [_wrapped(f"`{query.id}`: {query.title}.", "* ", "  ") for query in spec.queries]
     return [*lines, ""]
 
 
@@ -87,7 +77,7 @@ def _checks(checks: Sequence[CheckSpec]) -> list[str]:
         given = "; ".join(filter(None, [f"{each} {_listed(kinds)}" if any(kinds) else "", others]))
         where = f" Under {under}." if under else ""
         detail = f" With {given}." if given else ""
-        lines.append(_wrapped(f"`{name}`: {title(name)}.{where}{detail}", "* ", "  "))
+        lines.append(_wrapped(f"`{name}`: {CHECKS[name].title}.{where}{detail}", "* ", "  "))
     return lines
 
 

@@ -99,6 +99,9 @@ def _choices(requirements: Struct) -> str:
             for each in getattr(hints[field.name], "__metadata__", ())
             if isinstance(each, Meta)
         ]
-        asked = msgspec.json.encode(getattr(requirements, field.name)).decode()
+        value = getattr(requirements, field.name)
+        if field.name == "scenarios":
+            value = [spec.id for spec in value]  # a page of its own shows them whole
+        asked = msgspec.json.encode(value).decode()
         lines.append(f"| `{field.name}` | `{asked}` | {notes[0].description if notes else ''} |")
     return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 """Timestamps: RFC 3339 with an offset, as microseconds since 1970."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 from stressproof.verify.rule import Judgement, prose
@@ -13,6 +14,11 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def now_us() -> int:
+    """Return the time in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def parse_instant(text: str) -> int | None:

@@ -12,6 +12,7 @@ from stressproof.evidence.reading import (
     read_document,
 )
 from stressproof.exits import Exit
+from stressproof.suite import Suite
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Rule
@@ -32,15 +33,17 @@ Unread = UnreadableEvidenceError | AbsentEvidenceError
 CaseT = TypeVar("CaseT", bound=EvidenceCase[Any, Any])
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, kw_only=True):
     """One document with whatever else it is judged by, read at one time.
 
     Attributes:
+        kind: What it must be evidence of.
         path: As the caller named it.
         document: What was read, or why nothing was.
         files: What its references to files lead to (`stressproof.evidence.references.look_up`).
     """
 
+    kind: "EvidenceKind[Any]"
     path: str
     document: Document | Unread
     files: Mapping[str, str] = {}
@@ -77,7 +80,7 @@ def no_references(data: Mapping[str, Any]) -> list[str]:
     return []
 
 
-class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
+class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
     """One kind of evidence.
 
     Attributes:
@@ -85,6 +88,9 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
         case: What its rules judge.
         rules: All of them, in the order in which a person would look.
         figures: Returns what a reader wants to know first.
+        requirements: Returns what a suite asks of it, of a profile where one is named.
+        offered: Returns whether a suite asks for such evidence at all.
+        loosened: Returns what is asked less of than a floor, one line each.
         references: Returns the references of a document that lead out of it.
     """
 
@@ -92,6 +98,9 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
     case: type[CaseT]
     rules: Sequence[Rule[CaseT]]
     figures: Callable[[CaseT], list[Figure]]
+    requirements: Callable[[Suite, str], Any]
+    offered: Callable[[Suite], bool]
+    loosened: Callable[[Any, Any], list[str]]
     references: Callable[[Mapping[str, Any]], list[str]] = no_references
 
     def evidence(
@@ -106,12 +115,13 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True):
         """
         found = self.references(document.data) if isinstance(document, Document) else []
         if not found:
-            return Evidence(str(path), document)
+            return Evidence(kind=self, path=str(path), document=document)
         from pathlib import Path  # noqa: PLC0415  # stress evidence refers to no file
 
         from stressproof.evidence.references import look_up  # noqa: PLC0415  # likewise
 
-        return Evidence(str(path), document, look_up(found, Path(checkout), Path(path)))
+        files = look_up(found, Path(checkout), Path(path))
+        return Evidence(kind=self, path=str(path), document=document, files=files)
 
     def judge(
         self,

@@ -1,8 +1,8 @@
 """FI-001: fail-safe while the database is slow, silent, gone or cut off."""
 
+from enforcement_suite.scenarios.fail_safe.spec import FI_001
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_specs import FaultSpec
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
@@ -18,7 +18,7 @@ SERVICE_SESSIONS = "enforcement%"
 class FailSafe:
     """Three tenants, one for each mode, asked all the time."""
 
-    spec = MATRIX["FI-001"]
+    spec = FI_001
 
     def __init__(self) -> None:
         self._tenants: dict[str, Tenant] = {}

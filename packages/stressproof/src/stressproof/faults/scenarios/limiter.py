@@ -1,9 +1,8 @@
 """FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
 
+from enforcement_suite.scenarios.limiter.spec import FI_005, FLOOD_LIMIT
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.limiter import FLOOD_LIMIT
-from stressproof.evidence.failure_specs import FaultSpec
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Flood
@@ -18,7 +17,7 @@ _QUIET = ("one", "two")
 class Limiter:
     """Three tenants with the same limit; one floods, two stay well below it."""
 
-    spec = MATRIX["FI-005"]
+    spec = FI_005
 
     def __init__(self) -> None:
         self._service: Enforcement

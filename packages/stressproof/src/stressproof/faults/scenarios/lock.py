@@ -2,10 +2,9 @@
 
 from functools import partial
 
+from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, FI_002
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.lock import BUDGET_RACERS, BUDGET_RACES
-from stressproof.evidence.failure_specs import FaultSpec
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race
@@ -24,7 +23,7 @@ _PRICE = "100"
 class LockContention:
     """A hot tenant whose lock is held, and another that must not notice."""
 
-    spec = MATRIX["FI-002"]
+    spec = FI_002
 
     def __init__(self) -> None:
         self._service: Enforcement

@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.settlement import (
+from enforcement_suite.scenarios.settlement.spec import (
     DIFFERENT_KEYS_RACE,
+    FI_004,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
 )
-from stressproof.evidence.failure_specs import FaultSpec
+from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Batch, Race
@@ -107,7 +107,7 @@ def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -
 class Settlement:
     """One tenant whose changes are paid by credits, and settled while others settle them too."""
 
-    spec = MATRIX["FI-004"]
+    spec = FI_004
 
     def __init__(self) -> None:
         self._service: Enforcement

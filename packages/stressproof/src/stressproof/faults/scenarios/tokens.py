@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 import jwt
 from msgspec import Struct
 
+from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES, TOKEN_RACERS, TOKEN_RACES
 from stressproof.errors import RunError
-from stressproof.evidence.failure_matrix import MATRIX
-from stressproof.evidence.failure_scenarios.tokens import FORGERIES, TOKEN_RACERS, TOKEN_RACES
-from stressproof.evidence.failure_specs import FaultSpec
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race, Tamper
@@ -38,7 +37,7 @@ class Token(Struct, frozen=True):
 class Tokens:
     """A tenant with approved changes, and a second one whose tokens are not the first one's."""
 
-    spec = MATRIX["FI-003"]
+    spec = FI_003
 
     def __init__(self) -> None:
         self._service: Enforcement

@@ -1,10 +1,12 @@
 """One failure artifact before its rules."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.evidence.failure import FailureArtifact
+from stressproof.failures.spec import ScenarioSpec
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.failure.declared import (
     FORM,
@@ -18,6 +20,11 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
 
     plain = PLAIN
     form = FORM
+
+    @cached_property
+    def specs(self) -> dict[str, ScenarioSpec]:
+        """The scenarios that are demanded, by id."""
+        return {spec.id: spec for spec in self.requirements.scenarios}
 
     @property
     def scenarios(self) -> list[DeclaredScenario]:

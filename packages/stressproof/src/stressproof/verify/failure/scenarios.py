@@ -27,17 +27,23 @@ _COUNTED_TAIL = re.compile(r"\b[0-9]+ (?:skipped|deselected|xfailed)\b|\bno test
     remedy=RECAPTURE,
 )
 def scenarios(case: FailureCase, judgement: Judgement) -> None:
-    """FI-001 to FI-005, each exactly once."""
+    """Each scenario of the suite exactly once; where none is demanded, nothing is proven."""
     if case.declared.scenarios is None:
         judgement.skip("scenarios is not there")
         return
     count = Counter(scenario.id for scenario in case.scenarios if scenario.id is not None)
-    for name in case.requirements.scenarios:
+    if not case.specs:
+        judgement.inconclusive(
+            "scenarios",
+            sorted(count),
+            prose("scenarios of a suite to compare with"),
+            "Install the suite whose scenarios these are; it says what must be injected.",
+        )
+        return
+    for name in case.specs:
         judgement.check(count[name] == 1, "scenarios", prose(f"{count[name]} of {name}"), 1)
-    unexpected = [name for name in count if name not in case.requirements.scenarios]
-    judgement.check(
-        not unexpected, "scenarios", unexpected, prose(", ".join(case.requirements.scenarios))
-    )
+    unexpected = [name for name in count if name not in case.specs]
+    judgement.check(not unexpected, "scenarios", unexpected, prose(", ".join(case.specs)))
 
 
 @rule(

@@ -1,17 +1,15 @@
 """The trials: the faults and checks of the matrix, and everything that follows from operations."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from stressproof.evidence import judging
-from stressproof.evidence.checks import title
-from stressproof.evidence.failure import Check, Fault, Scenario, Trial
-from stressproof.evidence.failure_matrix import MATRIX, baseline_checks
-from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
-from stressproof.evidence.failure_specs import CheckSpec, ScenarioSpec
+from stressproof.evidence.failure import CheckResult, InjectedFault, Scenario, Trial
 from stressproof.evidence.level import Level
+from stressproof.failures.checks import CHECKS
+from stressproof.failures.conclusions import contradictions, took_effect
+from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
@@ -42,7 +40,7 @@ def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
         return
     unsupported = {each.fault for each in case.artifact.stage.unsupported}
     for place, scenario in enumerate(case.artifact.scenarios):
-        spec = MATRIX.get(scenario.id)
+        spec = case.specs.get(scenario.id)
         if spec is None:
             continue  # failure.scenarios says so
         where = f"scenarios[{place}]"
@@ -103,7 +101,7 @@ def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judg
         )
 
 
-def _ascending(fault: Fault) -> bool:
+def _ascending(fault: InjectedFault) -> bool:
     times = (
         fault.requested_us,
         fault.effective_us,
@@ -114,22 +112,16 @@ def _ascending(fault: Fault) -> bool:
     return list(times) == sorted(times) and fault.effective_us < fault.healed_us
 
 
-def _key(check: Check | CheckSpec) -> tuple[str, str, bytes]:
+def _key(check: CheckResult | CheckSpec) -> tuple[str, str, bytes]:
     return check.id, check.about, msgspec.json.encode(dict(check.parameters), order="sorted")
-
-
-def demanded(spec: ScenarioSpec, *, with_faults: bool) -> tuple[list[CheckSpec], list[str]]:
-    """Return the checks over operations and the queries that a trial of a scenario must carry."""
-    if with_faults:
-        return list(spec.checks), list(spec.queries)
-    return baseline_checks(spec), [name for name in spec.queries if name not in ONLY_WITH_FAULTS]
 
 
 def check_problems(
     trial: Trial, spec: ScenarioSpec, *, with_faults: bool
 ) -> Iterable[tuple[str, str]]:
     """Yield (seen, expected) for every check that a trial lacks, has too often, or has changed."""
-    checks, queries = demanded(spec, with_faults=with_faults)
+    checks = spec.demanded_checks(with_faults=with_faults)
+    queries = {query.id: query for query in spec.demanded_queries(with_faults=with_faults)}
     seen = Counter(_key(check) for check in trial.checks if check.source == "operations")
     wanted = Counter(_key(check) for check in checks)
     for name, about, parameters in (wanted - seen).elements():
@@ -137,18 +129,18 @@ def check_problems(
     for name, about, parameters in (seen - wanted).elements():
         yield f"{name} {about} {parameters.decode()}", "a check of the matrix, once"
     asked = Counter(check.id for check in trial.checks if check.source == "database")
-    for name in (Counter(queries) - asked).elements():
+    for name in (Counter(queries.keys()) - asked).elements():
         yield "not asked of the database", name
-    for name in (asked - Counter(queries)).elements():
+    for name in (asked - Counter(queries.keys())).elements():
         yield name, "a query of the matrix, once"
     for check in trial.checks:
-        if check.source == "database" and check.id in QUERIES:
-            query = QUERIES[check.id]
+        if check.source == "database" and check.id in queries:
+            query = queries[check.id]
             if (check.sql, check.title, check.parameters) != (query.sql, query.title, {}):
                 yield f"another query as {check.id}", "the invariant's own query"
         elif check.source == "operations" and check.sql:
             yield f"a query for {check.id}", "none: it is counted from the operations"
-    if trial.effects.sql != EFFECTS_SQL:
+    if trial.effects.sql != spec.effects_sql:
         yield "another query for the effects", "the one that counts effects"
 
 
@@ -165,7 +157,7 @@ def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     for place, scenario in enumerate(case.artifact.scenarios):
-        spec = MATRIX.get(scenario.id)
+        spec = case.specs.get(scenario.id)
         if spec is None:
             continue  # failure.scenarios says so
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
@@ -188,7 +180,7 @@ def load(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     for place, scenario in enumerate(case.artifact.scenarios):
-        spec = MATRIX.get(scenario.id)
+        spec = case.specs.get(scenario.id)
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             count = len(trial.operations.rows)
             where = f"scenarios[{place}].{name}.operations"
@@ -229,7 +221,7 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
                     where, prose(f"no witness of {fault.id}"), prose("one or more")
                 )
             for witness in fault.witnesses:
-                if judging.took_effect(witness):
+                if took_effect(witness):
                     judgement.passed()
                 else:
                     judgement.inconclusive(
@@ -252,29 +244,29 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    if not is_judgeable(artifact.scenarios):
+    if not is_judgeable(artifact.scenarios, case.specs):
         judgement.skip("checks or operations are not the matrix's: other rules say which")
         return
     judgement.passed()
-    for found in judging.differences(artifact.scenarios, artifact.summary):
+    for found in contradictions(artifact.scenarios, artifact.summary):
         where = found.where.removeprefix("$.")
         for path, seen, expected in differences(found.seen, found.expected, where):
             judgement.fail(path, seen, expected)
     for place, scenario in enumerate(artifact.scenarios):
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             for number, check in enumerate(trial.checks):
-                if check.source == "operations" and check.title != title(check.id):
+                if check.source == "operations" and check.title != CHECKS[check.id].title:
                     at = f"scenarios[{place}].{name}.checks[{number}].title"
-                    judgement.fail(at, check.title, title(check.id))
+                    judgement.fail(at, check.title, CHECKS[check.id].title)
 
 
-def is_judgeable(scenarios: Iterable[Scenario]) -> bool:
+def is_judgeable(scenarios: Iterable[Scenario], specs: Mapping[str, ScenarioSpec]) -> bool:
     """Return whether recomputing asks only for what the matrix asks for, of so many operations.
 
     Some checks compare all operations with all: what a forger adds must not be run.
     """
     for scenario in scenarios:
-        spec = MATRIX.get(scenario.id)
+        spec = specs.get(scenario.id)
         for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
             if spec is None or len(trial.operations.rows) > OPERATIONS_MAX:
                 return False
@@ -301,7 +293,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
     captured = parse_instant(artifact.captured_at)
     for place, scenario in enumerate(artifact.scenarios):
         # What the matrix runs beside the others is in order with itself alone.
-        parallel = scenario.id in MATRIX and MATRIX[scenario.id].parallel
+        parallel = scenario.id in case.specs and case.specs[scenario.id].parallel
         before = ends[parallel]
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             where = f"scenarios[{place}].{name}"

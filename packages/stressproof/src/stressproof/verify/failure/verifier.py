@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-from stressproof.verify.failure import document, scenarios, stage, trials
+import msgspec
+
+from stressproof.config.failure_requirements import FailureRequirements, loosened
+from stressproof.suite import Suite
+from stressproof.verify.failure import document, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase, references_of
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
@@ -12,7 +16,7 @@ RULES: Sequence[Rule[FailureCase]] = (
     *document.RULES,
     *scenarios.RULES,
     *trials.RULES,
-    *stage.RULES,
+    *testbed.RULES,
 )
 """In the order in which a person would look."""
 
@@ -29,11 +33,20 @@ def _figures(case: FailureCase) -> list[Figure]:
     ]
 
 
+def _requirements(suite: Suite, profile: str) -> FailureRequirements:
+    """Return what a suite asks, of evidence of another profile where one is named."""
+    floor = suite.failure_requirements()
+    return msgspec.structs.replace(floor, profile=profile) if profile else floor
+
+
 FAILURE = EvidenceKind(
     name="failure",
     case=FailureCase,
     rules=RULES,
     figures=_figures,
+    requirements=_requirements,
+    offered=lambda suite: suite.failure is not None,
+    loosened=loosened,
     references=references_of,
 )
 verify = FAILURE.verify

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from stressproof.config.stress_requirements import loosened
 from stressproof.evidence.limits import error_rate_percent
+from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
@@ -79,5 +81,8 @@ STRESS = EvidenceKind(
     case=StressCase,
     rules=RULES,
     figures=_figures,
+    requirements=Suite.stress_requirements,
+    offered=lambda suite: bool(suite.stress),
+    loosened=loosened,
 )
 verify = STRESS.verify

@@ -2,10 +2,10 @@
 
 import pytest
 
-from stressproof.evidence.failure import Objectives, Operations
-from stressproof.evidence.operations import (
+from stressproof.evidence.failure import Operations, RecoveryObjectives
+from stressproof.failures.history import (
     COLUMNS,
-    Window,
+    FaultWindow,
     count_phases,
     nearest_rank,
     read,
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.gate
 
 MS = 1000
 S = 1_000_000
-OBJECTIVES = Objectives(
+OBJECTIVES = RecoveryObjectives(
     rto_service_us=2 * S,
     window_us=S,
     window_operations=5,
@@ -91,7 +91,7 @@ def test_operation_belongs_to_the_phase_it_began_in() -> None:
         history((0, 1, "200"), (99, 900, "timeout"), (100, 1, "503"), (199, 500, "409"),
                 (200, 1, "200"), (300, 1, "200"))
     )  # fmt: skip
-    window = Window("blackhole", 100 * MS, 200 * MS, 300 * MS)
+    window = FaultWindow("blackhole", 100 * MS, 200 * MS, 300 * MS)
     counts = {one.phase: one for one in count_phases(operations, [window], 301 * MS)}
     assert list(counts) == ["steady", "blackhole/during", "blackhole/recovery"]
     steady, during, after = counts.values()
@@ -113,7 +113,7 @@ def outage(*, good_from_ms: int, until_ms: int) -> Operations:
 def test_recovery_is_measured_from_the_effect_and_from_healing() -> None:
     """RTO_user includes the outage, RTO_service does not; both start where service was good."""
     operations = read(outage(good_from_ms=3500, until_ms=8000))
-    window = Window("kill", 1000 * MS, 3000 * MS, 8000 * MS)
+    window = FaultWindow("kill", 1000 * MS, 3000 * MS, 8000 * MS)
     found = recovery(operations, window, OBJECTIVES)
     assert found.detection_us == 10 * MS
     assert found.first_ok_us == 510 * MS
@@ -126,7 +126,7 @@ def test_recovery_is_measured_from_the_effect_and_from_healing() -> None:
 def test_fault_that_nobody_noticed_has_no_detection() -> None:
     """Null is not zero: it was not detected."""
     operations = read(history(*((start, 10, "200") for start in range(0, 5000, 100))))
-    found = recovery(operations, Window("mild", 1 * S, 2 * S, 5 * S), OBJECTIVES)
+    found = recovery(operations, FaultWindow("mild", 1 * S, 2 * S, 5 * S), OBJECTIVES)
     assert found.detection_us is None
     assert found.rto_service_us == 0
 
@@ -142,14 +142,14 @@ def test_window_with_an_error_or_a_slow_answer_is_not_good(
     """Service that stumbles again has not recovered before it stumbled."""
     rows = [(start, 10, "200") for start in range(0, 6000, 100) if start != 2500]
     operations = read(history(*sorted([*rows, late])))
-    found = recovery(operations, Window("x", 1 * S, 2 * S, 6 * S), OBJECTIVES)
+    found = recovery(operations, FaultWindow("x", 1 * S, 2 * S, 6 * S), OBJECTIVES)
     assert found.rto_service_us == 500 * MS + 1, what
 
 
 def test_silence_is_not_recovery() -> None:
     """A window in which too little was asked shows nothing."""
     operations = read(history((0, 10, "200"), (2100, 10, "200"), (2900, 10, "200")))
-    found = recovery(operations, Window("x", 1 * S, 2 * S, 6 * S), OBJECTIVES)
+    found = recovery(operations, FaultWindow("x", 1 * S, 2 * S, 6 * S), OBJECTIVES)
     assert found.first_ok_us is not None
     assert found.rto_service_us is None
 
@@ -157,7 +157,7 @@ def test_silence_is_not_recovery() -> None:
 def test_window_must_have_been_watched_to_its_end() -> None:
     """Good service over half a window proves half a window."""
     operations = read(history(*((start, 10, "200") for start in range(0, 3000, 100))))
-    found = recovery(operations, Window("x", 1 * S, 2 * S, 2 * S + 900 * MS), OBJECTIVES)
+    found = recovery(operations, FaultWindow("x", 1 * S, 2 * S, 2 * S + 900 * MS), OBJECTIVES)
     assert found.rto_service_us is None
 
 

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from stressproof.evidence.failure_scenarios.shared import EFFECTS, LEDGER, after, numbered, won_once
-from stressproof.evidence.failure_specs import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET, TOKENS_SPENT_ONCE
+from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
+from stressproof.failures.spec import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
 
 TOKEN_RACES: Final = numbered("replay", 5)
 """Kinds of the requests that spend one approval token each in FI-003."""
@@ -96,6 +97,9 @@ FI_003 = ScenarioSpec(
             for check in after(fault)
         ),
     ),
-    queries=(*LEDGER, "tokens_spent_once"),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, TOKENS_SPENT_ONCE),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.tokens:Tokens",
     parallel=True,
 )

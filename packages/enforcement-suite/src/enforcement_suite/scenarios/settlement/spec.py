@@ -2,8 +2,15 @@
 
 from typing import Final
 
-from stressproof.evidence.failure_scenarios.shared import EFFECTS, LEDGER, after, numbered, won_once
-from stressproof.evidence.failure_specs import AT_ONCE, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.queries import (
+    CREDITS_CONSERVED,
+    EFFECTS_SQL,
+    LEDGER,
+    QUIET,
+    RESERVATIONS_SETTLED_ONCE,
+)
+from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
+from stressproof.failures.spec import AT_ONCE, CheckSpec, FaultSpec, S, ScenarioSpec
 
 SAME_KEY_RACES: Final = numbered("race_same", 3)
 """Kinds of the requests that settle one reservation under one key each in FI-004."""
@@ -86,5 +93,8 @@ FI_004 = ScenarioSpec(
             for check in after(fault)
         ),
     ),
-    queries=(*LEDGER, "credits_conserved", "reservations_settled_once"),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.settlement:Settlement",
 )

@@ -1,14 +1,15 @@
 """FI-001: the database slow, silent, gone or cut off."""
 
-from stressproof.evidence.failure_scenarios.shared import EFFECTS, LEDGER, after
-from stressproof.evidence.failure_specs import (
-    GATE_ANSWER_US,
-    LATER,
-    CheckSpec,
-    FaultSpec,
-    S,
-    ScenarioSpec,
+from enforcement_suite.queries import (
+    CREDITS_CONSERVED,
+    EFFECTS_SQL,
+    FAILSAFES_RECORDED,
+    LEDGER,
+    QUIET,
+    RESERVATIONS_SETTLED_ONCE,
 )
+from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after
+from stressproof.failures.spec import LATER, CheckSpec, FaultSpec, S, ScenarioSpec
 
 
 def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
@@ -108,5 +109,8 @@ FI_001 = ScenarioSpec(
         _answered_without_database("postgres_killed"),
         *after("commit_answer_lost"),
     ),
-    queries=(*LEDGER, "credits_conserved", "reservations_settled_once", "failsafes_recorded"),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.fail_safe:FailSafe",
 )

@@ -7,22 +7,7 @@ through the service. The chain's hashes are recomputed here and not by the servi
 
 from typing import Final
 
-from msgspec import Struct
-
-
-class Query(Struct, frozen=True):
-    """One invariant.
-
-    Attributes:
-        id: As in checks.
-        title: What holds, as a sentence without its full stop.
-        sql: Returns ``(compared, violations)``.
-    """
-
-    id: str
-    title: str
-    sql: str
-
+from stressproof.failures.spec import Query
 
 EFFECTS_SQL: Final = """
 WITH asked AS (
@@ -47,7 +32,7 @@ GROUP BY a.key
 ``fi:<kind>:<run>:<key>``: a *gate* counts its decisions, a *token* its spendings in the ledger, a
 *settlement* what closed its reservation there. No idempotency key is asked: it is under test."""
 
-_CHAIN = Query(
+CHAIN_UNBROKEN: Final = Query(
     "chain_unbroken",
     "Every ledger is gap-free, linked, and hashes as it should, up to its head",
     """
@@ -76,7 +61,7 @@ SELECT (SELECT count(*) FROM rows),
 """,
 )
 
-_DECISIONS = Query(
+DECISIONS_EQUAL_LEDGER: Final = Query(
     "decisions_equal_ledger",
     "Every decision has its one ledger row and every such row its decision",
     """
@@ -89,7 +74,7 @@ FULL JOIN (SELECT * FROM enforcement.ledger WHERE event IN ('decision', 'decisio
 """,
 )
 
-_CREDITS = Query(
+CREDITS_CONSERVED: Final = Query(
     "credits_conserved",
     "Every grant is what was given, less what is consumed, less what is still reserved",
     """
@@ -104,7 +89,7 @@ FROM (
 """,
 )
 
-_SETTLED = Query(
+RESERVATIONS_SETTLED_ONCE: Final = Query(
     "reservations_settled_once",
     "What a reservation held is all consumed or released once it is closed, and untouched before",
     """
@@ -127,7 +112,7 @@ SELECT (SELECT count(*) FROM enforcement.decisions WHERE allocation_usd + credit
 """,
 )
 
-_USAGE = Query(
+USAGE_IS_THE_SUM: Final = Query(
     "usage_is_the_sum",
     "What each project is said to have committed is the sum of its active reservations",
     """
@@ -141,7 +126,7 @@ LEFT JOIN (
 """,
 )
 
-_BUDGETS = Query(
+BUDGETS_NOT_EXCEEDED: Final = Query(
     "budgets_not_exceeded",
     "No budget has more committed against it than it holds",
     """
@@ -157,7 +142,7 @@ FROM (
 """,
 )
 
-_TOKENS = Query(
+TOKENS_SPENT_ONCE: Final = Query(
     "tokens_spent_once",
     "Every approval token is spent at most once, and each spending is in the ledger",
     """
@@ -175,7 +160,7 @@ SELECT (SELECT count(*) FROM enforcement.approvals WHERE token_sha256 IS NOT NUL
 """,
 )
 
-_LEAKS = Query(
+NOTHING_LEAKED: Final = Query(
     "nothing_leaked",
     "No session of the service sits in a forgotten transaction or waits for a lock",
     """
@@ -186,7 +171,7 @@ WHERE application_name LIKE 'enforcement%%' AND backend_type = 'client backend'
 """,
 )
 
-_FAILSAFES = Query(
+FAILSAFES_RECORDED: Final = Query(
     "failsafes_recorded",
     "Every fail-safe that was answered is in the ledger exactly once",
     """
@@ -199,23 +184,11 @@ FROM (
     GROUP BY a.id
 ) answered
 """,
+    only_with_faults=True,
 )
 
-QUERIES: Final = {
-    query.id: query
-    for query in (
-        _CHAIN,
-        _DECISIONS,
-        _CREDITS,
-        _SETTLED,
-        _USAGE,
-        _BUDGETS,
-        _TOKENS,
-        _LEAKS,
-        _FAILSAFES,
-    )
-}
-"""By id; a check of the database carries the text it asked, which must be one of these."""
+LEDGER: Final = (CHAIN_UNBROKEN, DECISIONS_EQUAL_LEDGER, USAGE_IS_THE_SUM, NOTHING_LEAKED)
+"""What every scenario asks."""
 
-ONLY_WITH_FAULTS: Final = frozenset({"failsafes_recorded"})
-"""Queries that have nothing to look at in a baseline: nobody was answered by a fail-safe."""
+QUIET: Final = (FAILSAFES_RECORDED, NOTHING_LEAKED)
+"""Journals are replayed, and nobody is in the middle of something."""

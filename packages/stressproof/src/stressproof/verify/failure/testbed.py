@@ -1,4 +1,4 @@
-"""The stage: which service and database the faults were injected into."""
+"""The testbed: which service and database the faults were injected into."""
 
 from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase

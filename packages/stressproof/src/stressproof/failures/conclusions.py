@@ -1,36 +1,34 @@
 """From operations, effects and witnesses to verdicts: the same functions for maker and verifier."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stressproof.evidence.checks import CHECKS, Evidence, outcome
 from stressproof.evidence.failure import (
-    Check,
-    Fault,
+    CheckResult,
+    Conclusion,
+    InjectedFault,
     PhaseCount,
     Recovery,
     Scenario,
     Summary,
     Trial,
-    Verdict,
     Witness,
 )
-from stressproof.evidence.failure_matrix import baseline_checks
-from stressproof.evidence.failure_queries import EFFECTS_SQL, ONLY_WITH_FAULTS, QUERIES
-from stressproof.evidence.failure_specs import ScenarioSpec
-from stressproof.evidence.operations import (
+from stressproof.failures.checks import CHECKS, CheckInput, outcome
+from stressproof.failures.history import (
     EFFECT_COLUMNS,
+    FaultWindow,
     Operation,
-    Window,
     count_phases,
     read,
     recovery,
 )
+from stressproof.failures.spec import CheckSpec, Query
 
 
-class Difference(Struct, frozen=True):
+class Contradiction(Struct, frozen=True):
     """A statement in an artifact that does not follow from what the artifact carries.
 
     Attributes:
@@ -49,9 +47,9 @@ def took_effect(witness: Witness) -> bool:
     return witness.during - witness.before >= witness.needs
 
 
-def window_of(fault: Fault) -> Window:
+def window_of(fault: InjectedFault) -> FaultWindow:
     """Return a fault's times."""
-    return Window(fault.id, fault.effective_us, fault.healed_us, fault.watched_us)
+    return FaultWindow(fault.id, fault.effective_us, fault.healed_us, fault.watched_us)
 
 
 def effects_of(trial: Trial) -> dict[int, int]:
@@ -71,11 +69,11 @@ def effects_of(trial: Trial) -> dict[int, int]:
 
 
 def recompute_check(
-    check: Check,
+    check: CheckResult,
     operations: Sequence[Operation],
     effects: dict[int, int],
-    faults: Iterable[Fault],
-) -> Check:
+    faults: Iterable[InjectedFault],
+) -> CheckResult:
     """Return the check as it follows; one of the database can only be consistent with itself.
 
     Raises:
@@ -89,8 +87,8 @@ def recompute_check(
         if check.about and not about:
             raise ValueError(f"there is no fault {check.about!r} for check {check.id!r}")
         fault = about[0] if about else None
-        compared, violations = CHECKS[check.id](
-            Evidence(operations, effects, fault, check.parameters)
+        compared, violations = CHECKS[check.id].count(
+            CheckInput(operations, effects, fault, check.parameters)
         )
     return replace(
         check,
@@ -106,7 +104,7 @@ class Derived(Struct, frozen=True):
     duration_us: int
     phases: list[PhaseCount]
     recoveries: list[Recovery]
-    checks: list[Check]
+    checks: list[CheckResult]
 
 
 def derive(trial: Trial) -> Derived:
@@ -136,7 +134,56 @@ def derive(trial: Trial) -> Derived:
     )
 
 
-def _demand_order(windows: Sequence[Window]) -> None:
+def pending(spec: CheckSpec) -> CheckResult:
+    """Return a check over operations before it was made."""
+    return CheckResult(
+        id=spec.id,
+        about=spec.about,
+        title=CHECKS[spec.id].title,
+        source="operations",
+        parameters=dict(spec.parameters),
+        sql="",
+        compared=0,
+        violations=0,
+        outcome="inconclusive",
+    )
+
+
+def answered(query: Query, compared: int, violations: int) -> CheckResult:
+    """Return the check that an answer of the database makes."""
+    return CheckResult(
+        id=query.id,
+        about="",
+        title=query.title,
+        source="database",
+        parameters={},
+        sql=query.sql,
+        compared=compared,
+        violations=violations,
+        outcome=outcome(query.id, compared, violations),
+    )
+
+
+def completed(trial: Trial) -> Trial:
+    """Return a trial with everything filled in that follows from what it carries.
+
+    Raises:
+        ValueError: It carries something that has no meaning.
+    """
+    follows = derive(trial)
+    return replace(
+        trial,
+        duration_us=follows.duration_us,
+        phases=follows.phases,
+        checks=follows.checks,
+        faults=[
+            replace(fault, recovery=one)
+            for fault, one in zip(trial.faults, follows.recoveries, strict=True)
+        ],
+    )
+
+
+def _demand_order(windows: Sequence[FaultWindow]) -> None:
     position = 0
     names = set()
     for window in windows:
@@ -147,12 +194,12 @@ def _demand_order(windows: Sequence[Window]) -> None:
         position = window.watched_us
 
 
-def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
+def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Conclusion, list[str]]:
     """Return a scenario's verdict and every reason against a pass.
 
     A violated check fails, whatever else holds. Without a failure: a fault without a witness, a
     check that looked at nothing and a *sometimes* that never happened are inconclusive. Whether all
-    was checked that should be is another question (`missing`).
+    was checked that should be is another question, and the verifier's.
     """
     failed: list[str] = []
     unsure: list[str] = []
@@ -162,8 +209,8 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
         if not fault.witnesses:
             unsure.append(f"{fault.id}: no witness")
         unsure += [
-            f"{fault.id}: no proof that it bit: {witness.name} went from {witness.before} to "
-            f"{witness.during}, needed {witness.needs} more"
+            f"{fault.id}: no proof that it took effect: {witness.name} went from "
+            f"{witness.before} to {witness.during}, needed {witness.needs} more"
             for witness in fault.witnesses
             if not took_effect(witness)
         ]
@@ -182,47 +229,6 @@ def judge_scenario(baseline: Trial, trial: Trial) -> tuple[Verdict, list[str]]:
     return ("inconclusive", unsure) if unsure else ("pass", [])
 
 
-def missing(baseline: Trial, trial: Trial, spec: ScenarioSpec) -> list[str]:
-    """Return what the matrix demands of a scenario and its trials do not have."""
-    lines = []
-    if baseline.faults:
-        lines.append("baseline: faults were injected")
-    demanded = [(fault.id, fault.kind, fault.objectives) for fault in spec.faults]
-    injected = [(fault.id, fault.kind, fault.objectives) for fault in trial.faults]
-    lines += [
-        f"{fault.id}: demanded by the matrix and not injected, or held against other objectives"
-        for fault in spec.faults
-        if (fault.id, fault.kind, fault.objectives) not in injected
-    ]
-    lines += [
-        f"{one[0]}: injected and not in the matrix" for one in injected if one not in demanded
-    ]
-    for name, one, asked in (
-        ("baseline", baseline, baseline_checks(spec)),
-        ("trial", trial, list(spec.checks)),
-    ):
-        made = [
-            (check.id, check.about, dict(check.parameters))
-            for check in one.checks
-            if check.source == "operations"
-        ]
-        lines += [
-            f"{name}: check {check.id} {check.about} is demanded by the matrix and was not made"
-            for check in asked
-            if (check.id, check.about, dict(check.parameters)) not in made
-        ]
-        queried = {(check.id, check.sql) for check in one.checks if check.source == "database"}
-        lines += [
-            f"{name}: query {query} is demanded by the matrix and was not asked as written there"
-            for query in spec.queries
-            if (name == "trial" or query not in ONLY_WITH_FAULTS)
-            and (query, QUERIES[query].sql) not in queried
-        ]
-        if one.effects.sql != EFFECTS_SQL:
-            lines.append(f"{name}: effects were not asked as the matrix has it")
-    return lines
-
-
 def summarise(scenarios: Sequence[Scenario]) -> Summary:
     """Return the counts; overall only where there are scenarios and all of them passed."""
     passed = sum(scenario.status == "pass" for scenario in scenarios)
@@ -235,28 +241,18 @@ def summarise(scenarios: Sequence[Scenario]) -> Summary:
     )
 
 
-def differences(
-    scenarios: Sequence[Scenario],
-    summary: Summary,
-    matrix: Mapping[str, ScenarioSpec] | None = None,
-) -> list[Difference]:
-    """Return every statement of an artifact that does not follow from what it carries.
-
-    Args:
-        scenarios: Of the artifact.
-        summary: Likewise.
-        matrix: What is demanded of each scenario; None demands nothing.
-    """
-    found: list[Difference] = []
+def contradictions(scenarios: Sequence[Scenario], summary: Summary) -> list[Contradiction]:
+    """Return every statement of an artifact that does not follow from what it carries."""
+    found: list[Contradiction] = []
     for number, scenario in enumerate(scenarios):
         where = f"$.scenarios[{number}]"
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             try:
-                found += _trial_differences(f"{where}.{name}", trial)
+                found += _trial_contradictions(f"{where}.{name}", trial)
             except ValueError as error:
-                found.append(Difference(f"{where}.{name}", str(error), "operations with a meaning"))
-        if matrix is not None:
-            found += _matrix_differences(where, scenario, matrix.get(scenario.id))
+                found.append(
+                    Contradiction(f"{where}.{name}", str(error), "operations with a meaning")
+                )
         status, reasons = judge_scenario(scenario.baseline, scenario.trial)
         passed = passed_titles(scenario.trial)
         lasted = seconds(scenario.baseline, scenario.trial)
@@ -265,15 +261,6 @@ def differences(
         found += _unequal(f"{where}.checks", scenario.checks, passed)
         found += _unequal(f"{where}.duration_seconds", scenario.duration_seconds, lasted)
     return found + _unequal("$.summary", summary, summarise(scenarios))
-
-
-def _matrix_differences(
-    where: str, scenario: Scenario, spec: ScenarioSpec | None
-) -> list[Difference]:
-    if spec is None:
-        return [Difference(f"{where}.id", scenario.id, "a scenario of the matrix")]
-    lines = missing(scenario.baseline, scenario.trial, spec)
-    return [Difference(where, line, "what the matrix demands") for line in lines]
 
 
 def passed_titles(trial: Trial) -> list[str]:
@@ -291,7 +278,7 @@ def seconds(baseline: Trial, trial: Trial) -> float:
     return max(0.001, round((baseline.duration_us + trial.duration_us) / 1_000_000, 3))
 
 
-def _trial_differences(where: str, trial: Trial) -> list[Difference]:
+def _trial_contradictions(where: str, trial: Trial) -> list[Contradiction]:
     follows = derive(trial)
     found = _unequal(f"{where}.duration_us", trial.duration_us, follows.duration_us)
     found += _unequal(f"{where}.phases", trial.phases, follows.phases)
@@ -304,5 +291,5 @@ def _trial_differences(where: str, trial: Trial) -> list[Difference]:
     return found
 
 
-def _unequal(where: str, seen: object, expected: object) -> list[Difference]:
-    return [] if seen == expected else [Difference(where, seen, expected)]
+def _unequal(where: str, seen: object, expected: object) -> list[Contradiction]:
+    return [] if seen == expected else [Contradiction(where, seen, expected)]

@@ -2,17 +2,15 @@
 
 from typing import Final
 
-from stressproof.evidence.failure_scenarios.shared import EFFECTS, LEDGER, after, numbered, won_once
-from stressproof.evidence.failure_specs import (
-    AT_ONCE,
-    GATE_ANSWER_US,
-    LATER,
-    MS,
-    CheckSpec,
-    FaultSpec,
-    S,
-    ScenarioSpec,
+from enforcement_suite.queries import (
+    BUDGETS_NOT_EXCEEDED,
+    EFFECTS_SQL,
+    FAILSAFES_RECORDED,
+    LEDGER,
+    QUIET,
 )
+from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after, numbered, won_once
+from stressproof.failures.spec import AT_ONCE, LATER, MS, CheckSpec, FaultSpec, S, ScenarioSpec
 
 # Even without a lock the first of fifty may be done before the second begins: once proves little.
 BUDGET_RACES: Final = numbered("race", 5)
@@ -103,5 +101,8 @@ FI_002 = ScenarioSpec(
         ),
         *after("budget_race"),
     ),
-    queries=(*LEDGER, "budgets_not_exceeded", "failsafes_recorded"),
+    effects_sql=EFFECTS_SQL,
+    queries=(*LEDGER, BUDGETS_NOT_EXCEEDED, FAILSAFES_RECORDED),
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.lock:LockContention",
 )

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import Objectives, Operations, PhaseCount, Recovery
+from stressproof.evidence.failure import Operations, PhaseCount, Recovery, RecoveryObjectives
 
 COLUMNS = ["start_us", "duration_us", "kind", "code", "key", "attempt"]
 EFFECT_COLUMNS = ["key", "effects"]
@@ -122,7 +122,7 @@ def began_in(operations: Sequence[Operation], begin_us: int, end_us: int) -> Seq
     return operations[first:last]
 
 
-class Window(Struct, frozen=True):
+class FaultWindow(Struct, frozen=True):
     """The times of one fault, all that phases and recovery depend on."""
 
     id: str
@@ -131,7 +131,7 @@ class Window(Struct, frozen=True):
     watched_us: int
 
 
-def phases(windows: Sequence[Window], until_us: int) -> Iterator[tuple[str, int, int]]:
+def phases(windows: Sequence[FaultWindow], until_us: int) -> Iterator[tuple[str, int, int]]:
     """Yield name, begin and end of each phase; an operation belongs to that in which it began.
 
     What lies between the end of one fault's watch and the next fault's effect is steady again.
@@ -148,7 +148,7 @@ def phases(windows: Sequence[Window], until_us: int) -> Iterator[tuple[str, int,
 
 
 def count_phases(
-    operations: Sequence[Operation], windows: Sequence[Window], until_us: int
+    operations: Sequence[Operation], windows: Sequence[FaultWindow], until_us: int
 ) -> list[PhaseCount]:
     """Return counts by phase, the steady pieces together and first."""
     counts: dict[str, list[int]] = {"steady": [0, 0, 0, 0]}
@@ -164,8 +164,10 @@ def count_phases(
     ]
 
 
-def recovery(operations: Sequence[Operation], window: Window, objectives: Objectives) -> Recovery:
-    """Return how a fault showed and how it passed (reference/faults.md, B.4).
+def recovery(
+    operations: Sequence[Operation], window: FaultWindow, objectives: RecoveryObjectives
+) -> Recovery:
+    """Return how a fault showed and how it passed.
 
     An operation that began before healing belongs to the fault, whenever it ended.
     """
@@ -189,7 +191,7 @@ def recovery(operations: Sequence[Operation], window: Window, objectives: Object
 
 
 def _first_good_window(
-    after: Sequence[Operation], window: Window, objectives: Objectives
+    after: Sequence[Operation], window: FaultWindow, objectives: RecoveryObjectives
 ) -> int | None:
     """Return where the first good window begins; only healing and what is bad can delay it."""
     candidates = [window.healed_us]
@@ -214,7 +216,7 @@ def _first_good_window(
     return None
 
 
-def _longest_gap(operations: Sequence[Operation], window: Window) -> int:
+def _longest_gap(operations: Sequence[Operation], window: FaultWindow) -> int:
     """Return the longest time without a healthy answer from the effect to healing."""
     ends = sorted(
         operation.end_us

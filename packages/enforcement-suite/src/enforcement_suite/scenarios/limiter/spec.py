@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from stressproof.evidence.failure_scenarios.shared import EFFECTS, LEDGER, after
-from stressproof.evidence.failure_specs import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET
+from enforcement_suite.scenarios.checks import EFFECTS, after
+from stressproof.failures.spec import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
 
 FLOOD_LIMIT: Final = 120
 
@@ -51,6 +52,9 @@ FI_005 = ScenarioSpec(
         *after("postgres_killed"),
         CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * S}),
     ),
+    effects_sql=EFFECTS_SQL,
     queries=LEDGER,
+    quiet=QUIET,
+    driver="stressproof.faults.scenarios.limiter:Limiter",
     parallel=True,
 )

@@ -20,6 +20,8 @@ class Step(Struct, frozen=True, kw_only=True):
         timeout_us: When it is ended.
         needs: Python modules it cannot run without, beside that of ``python -m MODULE``.
         inconclusive_exit_codes: Codes that say "there was nothing to judge".
+        pass_env: Environment variables that it is given beside the usual ones.
+        path: Folders of the project that it may import from; the working directory is none.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Step(Struct, frozen=True, kw_only=True):
     timeout_us: int = 600 * SECOND_US
     needs: tuple[str, ...] = ()
     inconclusive_exit_codes: tuple[int, ...] = ()
+    pass_env: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""FI-001: its data, and what drives it."""

@@ -1,0 +1,1 @@
+"""FI-005: its data, and what drives it."""

@@ -1,0 +1,1 @@
+"""FI-002: its data, and what drives it."""

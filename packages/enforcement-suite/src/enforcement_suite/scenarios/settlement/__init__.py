@@ -1,0 +1,1 @@
+"""FI-004: its data, and what drives it."""

@@ -1,0 +1,1 @@
+"""FI-003: its data, and what drives it."""
