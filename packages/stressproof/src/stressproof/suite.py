@@ -120,6 +120,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
+        failure_page: Where the failure scenarios are explained, as a path in the checkout.
         fault_limits: What the faults are not, as sentences, wherever their results are shown.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
@@ -135,6 +136,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
+    failure_page: str = ""
     fault_limits: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = {}
     demo: str = ""
