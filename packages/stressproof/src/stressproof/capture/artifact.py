@@ -63,6 +63,7 @@ def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Ru
             for endpoint, of_endpoint in zip(plan.endpoints, totals, strict=True)
         ],
         generator=result.health,
+        connections=result.connections,
     )
 
 
@@ -163,6 +164,7 @@ def assemble(
             before=before.health.target,
             after=after.health.target if after else None,
             counters=_counters(plan, before, after),
+            insecure=plan.connecting.insecure,
         ),
         workload=plan.record(),
         generator=_generator(plan, runs),

@@ -26,6 +26,26 @@ class PreflightPlan(Struct, frozen=True):
     timeout_seconds: float = 5.0
 
 
+class Connecting(Struct, frozen=True):
+    """How the target is reached and verified (`stressproof.workload.target.Target` has the words).
+
+    Attributes:
+        ca_file: PEM certificates to trust beside the system's.
+        cert_file: PEM certificate to show to the target.
+        key_file: Its key.
+        insecure: Any certificate will do.
+        address: Numeric address to connect to.
+        http2: Whether to speak HTTP/2.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
+    address: str | None = None
+    http2: bool = False
+
+
 class Plan(Struct, frozen=True):
     """One capture.
 
@@ -43,7 +63,7 @@ class Plan(Struct, frozen=True):
         seed: Of everything random, recorded so that a run can be repeated.
         thresholds: Limits that each round must meet.
         preflight: What happens before the load.
-        ca_file: PEM certificates to trust beside the system's.
+        connecting: How the target is reached and verified.
     """
 
     url: str
@@ -59,7 +79,7 @@ class Plan(Struct, frozen=True):
     seed: int
     thresholds: Thresholds
     preflight: PreflightPlan
-    ca_file: str | None = None
+    connecting: Connecting = Connecting()
 
     @property
     def duration_seconds(self) -> float:

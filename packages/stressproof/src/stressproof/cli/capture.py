@@ -243,6 +243,31 @@ _OPTIONS = (
         type=click.Path(exists=True, dir_okay=False),
         help="PEM certificates to trust beside the system's.",
     ),
+    click.option(
+        "--cert",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM certificate to show to a service that asks for one.",
+    ),
+    click.option(
+        "--key",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM key of --cert, where that file does not hold it.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept any certificate (not release evidence).",
+    ),
+    click.option(
+        "--resolve",
+        metavar="ADDRESS",
+        help="Connect to this address instead of those that the URL's host has.",
+    ),
+    click.option(
+        "--http2",
+        is_flag=True,
+        help="Speak HTTP/2: by ALPN over https, with prior knowledge over http.",
+    ),
 )
 
 
