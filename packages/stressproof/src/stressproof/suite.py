@@ -6,6 +6,7 @@ group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.tom
 a script names itself. Where a script or file names it, no entry point is looked up.
 """
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.config.stress_requirements import Requirements
-from stressproof.errors import UsageError
+from stressproof.errors import StressproofError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -255,7 +256,9 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
             hint="Write the module and the name in it, with a colon between them.",
         )
     try:
-        found = getattr(importlib.import_module(module), name)
+        imported = importlib.import_module(module)
+    except StressproofError as error:
+        raise UsageError(f"{of} is {path}: {error.message}", hint=error.hint) from error
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
             raise SuiteAbsentError(
@@ -265,6 +268,13 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
         raise _broken(path, of, error) from error
     except (Exception, SystemExit) as error:
         raise _broken(path, of, error) from error
+    if not hasattr(imported, name):
+        near = difflib.get_close_matches(name, dir(imported), n=1)
+        raise UsageError(
+            f"{of} is {path}, and {module} has no {name}",
+            hint=f"Did you mean {near[0]}?" if near else "Name what the module has.",
+        )
+    found = getattr(imported, name)
     if not isinstance(found, kind):
         raise UsageError(
             f"{of} is {path}, which is a {type(found).__name__}, expected a {kind.__name__}",
