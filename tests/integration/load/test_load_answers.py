@@ -299,7 +299,7 @@ def test_large_request_bodies_arrive_whole(bench: Any) -> None:
 def test_idle_connections_may_be_closed_by_the_server(bench: Any) -> None:
     """A keep-alive that runs out between two arrivals is no failure."""
     service = bench.serve(idle_s=0.1)
-    result = bench.run(service, ConstantArrivalRate(4.0, 2 * S, max_users=5))
+    result = bench.run(service, ConstantArrivalRate(4, 2 * S, max_users=5))
     assert bench.outcomes(result) == {"ok": 8}
     assert service.connections >= 7
 
@@ -313,7 +313,7 @@ def test_unasked_bytes_on_an_idle_connection_close_it(bench: Any) -> None:
         writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
     service = bench.serve(twice)
-    result = bench.run(service, ConstantArrivalRate(5.0, S, max_users=1))
+    result = bench.run(service, ConstantArrivalRate(5, S, max_users=1))
     assert bench.outcomes(result) == {"ok": 5}
     assert service.connections == 5
 

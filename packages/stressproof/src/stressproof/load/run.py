@@ -25,6 +25,7 @@ from stressproof.load.row_aggregator import RowAggregator, absorb
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 from stressproof.workload.executors import Executor
+from stressproof.workload.rates import US_PER_S
 from stressproof.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ def run_round(
 
 
 def _peak_rate(executor: Executor) -> float:
-    if executor.rate_per_second is None:
+    if executor.time_unit_us is None:
         return 0.0
-    return max(executor.rate_per_second, *(float(stage.target) for stage in executor.stages), 0.0)
+    highest = max(executor.rate, *(stage.target for stage in executor.stages), 0)
+    return highest * US_PER_S / executor.time_unit_us
 
 
 def _demand_files(connections: int) -> None:
