@@ -37,7 +37,7 @@ _SEED_BITS = 32
     "scenarios",
     multiple=True,
     metavar="ID",
-    help="Only this one (repeatable); release evidence needs all five.",
+    help="Only this one (repeatable); release evidence needs all.",
 )
 @click.option(
     "--seed",
@@ -66,9 +66,9 @@ def command(
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
-    Starts PostgreSQL, the fault proxy and the enforcement service here, on free ports: nothing
-    else is touched. Each scenario runs once without and once with its faults, under load. Takes
-    about three minutes; Ctrl-C undoes what holds and keeps what was concluded.
+    Starts the suite's service here, with a database of its own and the fault proxy between them,
+    on free ports: nothing else is touched. Each scenario runs once without and once with its
+    faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
     from stressproof.capture.injection import (  # noqa: PLC0415  # --help needs none of it
         Injection,
