@@ -98,6 +98,7 @@ SUITE: Final = Suite(
         counters=CounterProbe(path="/metrics", metric="http_server_requests_total"),
         limits=f"{PREFIX}/limits",
     ),
+    demo="enforcement_suite.demo:command",
     documentation="docs/ops/enforcement_stress_evidence_protocol.md",
 )
 """The value that the entry point ``enforcement`` and this repository's scripts name."""
