@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Suite(Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    stress: tuple[Requirements, ...]
+    stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
@@ -147,7 +147,7 @@ class Suite(Struct, frozen=True, kw_only=True):
                 hint="Give it requirements for at least one profile.",
             )
 
-    def stress_requirements(self, profile: str = "") -> Requirements:
+    def stress_requirements(self, profile: str = "") -> StressRequirements:
         """Return what is asked of stress evidence of a profile, the first one's if none is named.
 
         A profile without requirements of its own keeps the first one's floors, and names its own
@@ -212,17 +212,21 @@ PLAIN = Suite(
     name="plain",
     version="1",
     stress=(
-        Requirements(
+        StressRequirements(
             profile="health",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=1.0,
             max_error_rate_percent=1.0,
             min_throughput_rps=1.0,
             required_endpoints=("/health/live",),
         ),
-        Requirements(
+        StressRequirements(
             profile="health_deep",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=4.0,
             max_error_rate_percent=2.0,
             min_throughput_rps=0.2,
