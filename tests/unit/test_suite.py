@@ -130,7 +130,7 @@ BROKEN = {
     "an exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "no syntax": ("def", "SyntaxError"),
     "a dependency that is absent": ("import nobody_has_this", "No module named 'nobody_has_this'"),
-    "no such name": ("OTHER = 1", "has no attribute 'SUITE'"),
+    "no such name": ("OTHER = 1", "and shop has no SUITE"),
     "something else": ("SUITE = {}", "which is a dict, expected a Suite"),
 }
 

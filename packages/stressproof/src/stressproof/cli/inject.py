@@ -32,7 +32,7 @@ _SEED_BITS = 32
     "scenarios",
     multiple=True,
     metavar="ID",
-    help="Only this one (repeatable); release evidence needs all of the suite.",
+    help="Only this one (repeatable); release evidence needs all.",
 )
 @click.option(
     "--seed",
@@ -61,9 +61,9 @@ def command(
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
-    Starts the suite's service with a database and a fault proxy here, on free ports: nothing else
-    is touched. Each scenario runs once without and once with its faults, under load. Takes
-    about three minutes; Ctrl-C undoes what holds and keeps what was concluded.
+    Starts the suite's service here, with a database of its own and the fault proxy between them,
+    on free ports: nothing else is touched. Each scenario runs once without and once with its
+    faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
     from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
 
