@@ -49,6 +49,17 @@ def showing_options(command: CommandT) -> CommandT:
     return add(command)
 
 
+def policy_option(command: CommandT) -> CommandT:
+    """Add ``--policy-ref``."""
+    return click.option(
+        "--policy-ref",
+        default="",
+        metavar="REF",
+        help="Read stressproof.toml from this full ref or commit and not from HEAD, which the "
+        "author of the change owns.",
+    )(command)
+
+
 def setting_options(command: CommandT) -> CommandT:
     """Add a flag for every setting of the gates that has one."""
     for setting in reversed(SETTINGS):
@@ -85,6 +96,7 @@ def run_and_conclude(
     showing: OutputOptions,
     ask: Callable[[], GateRequest],
     *,
+    policy_ref: str,
     evidence_only: bool = False,
 ) -> Exit:
     """Run a gate, show and write its decision, and return the exit code.
@@ -93,6 +105,7 @@ def run_and_conclude(
         name: What it is called.
         showing: How the decision is wanted.
         ask: Returns what it asks; called once the decision file says that nothing is decided yet.
+        policy_ref: Where the project's policy is read; empty for HEAD.
         evidence_only: Whether the quality steps are left out.
 
     Raises:
@@ -103,7 +116,7 @@ def run_and_conclude(
     out = None if named is None else Path(named)
     if out is not None:
         _reserve(out, name)
-    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""))
+    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""), policy_ref=policy_ref)
     decision = gate(
         asked,
         name=name,
