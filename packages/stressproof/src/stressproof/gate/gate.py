@@ -184,3 +184,31 @@ def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     return unchanged.apply(
         PostRunState(before=judged.checkout, after=after, judged=judged.evidence, now=now)
     )
+
+
+def gate(
+    request: GateRequest,
+    folder: Path | None = None,
+    *,
+    name: str = RELEASE,
+    evidence_only: bool = False,
+    on_judged: Callable[[Judged], None] = lambda _: None,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> Decision:
+    """Decide whether a build may be released: judge the evidence, then run the quality steps.
+
+    Args:
+        request: What is asked (`stressproof.release_request`).
+        folder: The checkout of the build, the working directory if None.
+        name: What the gate is called.
+        evidence_only: Leave the quality steps out; what comes out releases nothing.
+        on_judged: Is given the evidence steps' outcome before any quality step runs.
+        on_line: Is given the lines of the quality steps.
+
+    Raises:
+        UsageError: The gate would nest, or the project names no steps.
+    """
+    where = folder or Path()
+    if evidence_only:
+        return decide_on_evidence(name, request, where)
+    return run_gate(name, request, where, on_judged=on_judged, on_line=on_line)

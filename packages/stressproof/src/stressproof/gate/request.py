@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.suite import Suite
+from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.kinds import KINDS
+from stressproof.verify.stress.verifier import STRESS
 
 
 class EvidenceRequest(Struct, frozen=True, kw_only=True):
@@ -116,3 +118,22 @@ def plain_request(suite: Suite) -> GateRequest:
             for kind in KINDS
         )
     )
+
+
+def release_request(
+    suite: Suite, stress: str, failure: str = "", *, dry_run: bool = False
+) -> GateRequest:
+    """Return what a release gate asks: all evidence that the suite asks for, none of it missing.
+
+    Args:
+        suite: Whose floors hold.
+        stress: The stress evidence, relative to the working directory.
+        failure: The failure evidence, likewise; empty where the suite has no failure scenarios.
+        dry_run: A rehearsal, whose result is no release evidence.
+
+    Raises:
+        UsageError: The suite's failure requirements cannot be loaded.
+    """
+    request = plain_request(suite).asking(STRESS, path=stress, required=True)
+    request = request.asking(FAILURE, path=failure, required=FAILURE.offered(suite))
+    return msgspec.structs.replace(request, dry_run=dry_run)
