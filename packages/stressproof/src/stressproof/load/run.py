@@ -159,7 +159,7 @@ class _Round:
                 )
         self._start_ns = time.monotonic_ns() + _LEAD_NS
         self._crew.send(Go(self._start_ns))
-        while not self._crew.done:
+        while not self._crew.done and not self._stop.at_once:
             self._listen()
             elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
             if elapsed_s >= self._ticks + 1:
