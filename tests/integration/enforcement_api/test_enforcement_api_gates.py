@@ -177,12 +177,12 @@ def test_decisions_reasons_and_limits_are_counted(service: Service, tenant: Tena
     names = (
         f'{metrics.DECISIONS}{{decision="ALLOW",mode="soft",path="normal"}}',
         f'{metrics.DECISION_REASONS}{{reason="no_budget_configured"}}',
-        f'{metrics.ADMISSIONS}{{result="admitted",path="shared"}}',
+        f'{metrics.ADMISSIONS}{{bucket="gate",result="admitted",path="shared"}}',
         f'{metrics.GATE_DURATION}_count{{path="normal"}}',
     )
 
     def read() -> list[float]:
-        text = httpx.get(f"{service.url}/metrics", timeout=10).text
+        text = httpx.get(f"{service.url}/metrics", headers=tenant.headers(), timeout=10).text
         return [
             float(next((x.split()[-1] for x in text.splitlines() if x.startswith(name)), "0"))
             for name in names

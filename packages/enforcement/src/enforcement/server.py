@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from enforcement.api import counters, metrics
-from enforcement.api.counters import PID, READY, RESTARTS, CounterFile
+from enforcement.api.counters import PID, READY, CounterFile
 from enforcement.api.paths import ROUTES
 from enforcement.api.worker_config import Wiring
 from enforcement.exits import CommandError, Exit
@@ -198,9 +198,8 @@ class Supervisor:
             worker.process.kill()
             worker.process.wait()
             self._count_death(worker)
-            restarts = self._counters.read(worker.slot, RESTARTS)
             self._workers[index] = self._start(worker.slot)
-            self._counters.write(worker.slot, RESTARTS, restarts + 1)
+            self._counters.slot(worker.slot).add(metrics.WORKER_RESTARTS)
             self._log.warning("worker_started", pid=self._workers[index].pid, slot=worker.slot)
 
     def _fault(self, worker: Worker) -> str | None:

@@ -22,8 +22,8 @@ from enforcement.api.outage import LastSeen, LocalLimiter
 from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import StoreError
 from enforcement.store.limits import (
-    DEFAULT_GLOBAL_PER_MINUTE,
-    DEFAULT_TENANT_PER_MINUTE,
+    DEFAULTS,
+    GATE,
     Admission,
     Limits,
 )
@@ -53,7 +53,7 @@ class SharedLimiter(Protocol):
         ...
 
     def known_limits(self, tenant_id: UUID) -> Limits | None:
-        """Return a tenant's limits as last read, without I/O."""
+        """Return a tenant's limits for gates as last read, without I/O."""
         ...
 
 
@@ -165,7 +165,7 @@ class Admissions:
         counted = admission is not None
         if admission is None:
             admission = self._admit_alone((bucket, tenant_id))
-        self._decide(admission, "shared" if counted else "local")
+        self._decide(admission, bucket, "shared" if counted else "local")
         return Ticket(admission=admission, counted=counted)
 
     async def confirm(self, tenant_id: UUID, bucket: str, deadline_s: float | None = None) -> None:
@@ -177,17 +177,17 @@ class Admissions:
         """
         admission = await self._shared.admit(tenant_id, bucket, 1, deadline_s=deadline_s)
         self._shares.settle(bucket, tenant_id)
-        self._decide(admission, "confirmed")
+        self._decide(admission, bucket, "confirmed")
 
-    def _decide(self, admission: Admission, path: str) -> None:
+    def _decide(self, admission: Admission, bucket: str, path: str) -> None:
         result = "admitted" if admission.allowed else f"refused_{admission.scope}"
-        self._slot.add(metrics.ADMISSIONS, (result, path))
+        self._slot.add(metrics.ADMISSIONS, (bucket, result, path))
         if not admission.allowed:
             fields = headers(admission)
             raise RefusalError(
                 429,
                 "rate_limited",
-                f"the {admission.scope} limit is {admission.limit} requests a minute",
+                f"the {admission.scope} {bucket} limit is {admission.limit} requests a minute",
                 hint=f"Try again in {fields['retry-after']} s.",
                 headers=fields,
             )
@@ -255,10 +255,9 @@ class Admissions:
 
     def _admit_alone(self, key: Key) -> Admission:
         bucket, tenant_id = key
-        limits = self._shared.known_limits(tenant_id) or Limits(
-            tenant_per_minute=DEFAULT_TENANT_PER_MINUTE,
-            global_per_minute=DEFAULT_GLOBAL_PER_MINUTE,
-        )
+        # Gates alone are answered while the database is silent.
+        limits = self._shared.known_limits(tenant_id) if bucket == GATE else None
+        limits = limits or DEFAULTS[bucket]
         return self._shares.admit(bucket, tenant_id, limits, self._purse(key).last_seen())
 
 

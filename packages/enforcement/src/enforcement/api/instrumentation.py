@@ -54,6 +54,7 @@ class Instrumentation:
         self._request_log = request_log
         self._always = (*ALWAYS, (b"x-served-by", b"worker-%d" % worker))
         self._active = 0
+        slot.set(metrics.IN_FLIGHT, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the application's life."""

@@ -55,7 +55,11 @@ def handlers(gate: Gate) -> list[HTTPRouteHandler]:
         state = request.scope["state"]
         began_ns = time.monotonic_ns() - state["spent_ns"]
         answer = await gate.decide(
-            request.user, asked, counted=state["ticket"].counted, began_ns=began_ns
+            request.user,
+            asked,
+            known=state["principal_known"],
+            counted=state["ticket"].counted,
+            began_ns=began_ns,
         )
         return GateView.of(answer.decision, replayed=answer.replayed)
 
