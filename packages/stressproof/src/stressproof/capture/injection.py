@@ -34,13 +34,10 @@ from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
 from stressproof.load.client import Client
+from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
 from stressproof.workload.target import Target
-
-PROFILE = "enforcement_failure_injection"
-RUNNER = "staged_failure_injection"
-EXECUTION_CLASS = "staged"
 
 _PROBE_TIMEOUT_S = 10.0
 
@@ -81,8 +78,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
         executed_by: Who runs it.
         approved_by: Somebody else.
         scenarios: In order.
-        limits: What these faults are not, as sentences.
-        unsupported: Faults that cannot be injected here, with the reason.
+        suite: What they belong to: names, probes, what its faults are not.
         seed: From which each scenario's own follows.
         workers: Processes of the service, two at least.
         quick: One fault a scenario; never release evidence.
@@ -95,8 +91,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
     executed_by: str
     approved_by: str
     scenarios: Sequence[ScenarioSpec]
-    limits: Sequence[str]
-    unsupported: Mapping[str, str]
+    suite: Suite
     seed: int
     workers: int
     quick: bool
@@ -186,7 +181,7 @@ class Injection:
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
         ) as stage:
             if main:
-                self._before = probe(stage.url)
+                self._before = probe(stage.url, self._plan.suite)
                 if "FI-004" in [spec.id for spec in specs[1:]]:
                     prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
             for spec in specs:
@@ -204,7 +199,7 @@ class Injection:
                     kept = keep_log(stage.log_path, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(stage.url)
+                self._after = probe(stage.url, self._plan.suite)
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -217,13 +212,14 @@ class Injection:
 
     def _assemble(self, status: Status) -> FailureArtifact:
         plan, before, after = self._plan, self._before or _NOBODY, self._after
+        asked = plan.suite.failure_requirements()
         scenarios = [self._done[spec.id] for spec in plan.scenarios if spec.id in self._done]
         return FailureArtifact(
             schema_version=SCHEMA_VERSION,
             status=status,
-            profile=PROFILE,
-            runner=RUNNER,
-            execution_class=EXECUTION_CLASS,
+            profile=asked.profile,
+            runner=asked.runner,
+            execution_class=asked.execution_class,
             started_at=self._started_at.isoformat(),
             captured_at=datetime.now(UTC).isoformat(),
             executed_by=plan.executed_by,
@@ -292,9 +288,9 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
     return kept
 
 
-def probe(url: str) -> Health:
+def probe(url: str, suite: Suite) -> Health:
     """Return what a service says of itself."""
-    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S))
+    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
 
 
 def _record(plan: InjectionPlan) -> TestbedRecord:
@@ -313,8 +309,8 @@ def _record(plan: InjectionPlan) -> TestbedRecord:
         workers=plan.workers,
         proxy="a process of its own between service and database, in the path of the baseline too",
         postgres_binary_sha256=digest,
-        limits=list(plan.limits),
-        unsupported=[Unsupported(fault, why) for fault, why in plan.unsupported.items()],
+        limits=list(plan.suite.fault_limits),
+        unsupported=[Unsupported(fault, why) for fault, why in plan.suite.unsupported.items()],
     )
 
 

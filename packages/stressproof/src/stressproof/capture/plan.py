@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
+from stressproof.suite import LocalService, Probes
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor
 
@@ -63,6 +64,8 @@ class Plan(Struct, frozen=True):
         seed: Of everything random, recorded so that a run can be repeated.
         thresholds: Limits that each round must meet.
         preflight: What happens before the load.
+        probes: What the service is asked about itself.
+        local_service: How a service on this machine lends its token, None where none does.
         connecting: How the target is reached and verified.
     """
 
@@ -79,6 +82,8 @@ class Plan(Struct, frozen=True):
     seed: int
     thresholds: Thresholds
     preflight: PreflightPlan
+    probes: Probes = Probes()
+    local_service: LocalService | None = None
     connecting: Connecting = Connecting()
 
     @property

@@ -277,13 +277,13 @@ def build_command(runner: str) -> click.Command:
     def capture(**options: Any) -> Exit:
         """Load a service and keep the evidence.
 
-        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that was
-        started with `enforcement serve` by the same user.
+        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the
+        same user started, where the suite says that it leaves one.
 
         \b
         Examples:
           stressproof capture --profile health --duration 10
-          stressproof capture --profile enforcement --rounds 3 --enforce-thresholds --out e.json
+          stressproof capture --rounds 3 --enforce-thresholds --out stressproof-results/e.json
           stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
         """  # noqa: D301  # click's \b keeps lines as they are
         return run_capture(

@@ -75,6 +75,8 @@ def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
             attempts=options["preflight_attempts"],
             timeout_seconds=options["preflight_timeout"],
         ),
+        probes=suite.probes,
+        local_service=suite.local_service,
         connecting=Connecting(
             ca_file=options["ca_file"],
             cert_file=options["cert"],
