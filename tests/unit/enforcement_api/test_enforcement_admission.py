@@ -217,7 +217,7 @@ def test_a_principal_is_looked_up_once_for_many_requests(slot: Slot) -> None:
     """Fifty requests at once ask the database once, and later ones not at all."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=60, slot=slot)
+    principals = Principals(phone, ttl_s=60, max_age_s=60, slot=slot)
 
     async def crowd() -> None:
         found = await asyncio.gather(*(principals.find(CLAIMS) for _ in range(50)))
@@ -232,7 +232,7 @@ def test_a_known_principal_passes_while_the_database_is_silent(slot: Slot) -> No
     """What was known holds through an outage; who was never known is not."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=0, slot=slot)
+    principals = Principals(phone, ttl_s=0, max_age_s=60, slot=slot)
 
     async def outage() -> None:
         assert await principals.find(CLAIMS) == phone.caller
@@ -248,7 +248,7 @@ def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
     """Once the database says that there is no such principal, no memory of it opens anything."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=0, slot=slot)
+    principals = Principals(phone, ttl_s=0, max_age_s=60, slot=slot)
 
     async def removed() -> None:
         await principals.find(CLAIMS)
@@ -262,9 +262,27 @@ def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
     asyncio.run(removed())
 
 
+def test_a_principal_grows_too_old_to_be_believed(slot: Slot) -> None:
+    """Beyond its age a known principal is nobody known, until the database says so again."""
+    phone = Phone()
+    phone.caller = CLAIMS.caller()
+    principals = Principals(phone, ttl_s=0, max_age_s=0.05, slot=slot)
+
+    async def outage() -> None:
+        assert await principals.find(CLAIMS) == phone.caller
+        phone.error = DOWN
+        assert await principals.find(CLAIMS) == phone.caller
+        await asyncio.sleep(0.06)
+        assert await principals.find(CLAIMS) is None
+        phone.error = None
+        assert await principals.find(CLAIMS) == phone.caller
+
+    asyncio.run(outage())
+
+
 def test_a_lane_lets_a_few_in_and_others_past() -> None:
     """Two of a tenant at a time; the rest waits in order; another tenant does not wait at all."""
-    lanes = Bulkhead(2)
+    lanes = Bulkhead(2, 3)
     inside: list[int] = []
     most = 0
 
@@ -284,15 +302,17 @@ def test_a_lane_lets_a_few_in_and_others_past() -> None:
                 async with lanes.enter(TENANT, wait_s=0.01):
                     pass
             async with lanes.enter(UUID(int=9), wait_s=0.01):
-                pass
-        assert lanes._lanes == {}, "a lane that nobody uses is forgotten"
+                with pytest.raises(DeadlineError):
+                    async with lanes.enter(UUID(int=10), wait_s=0.01):  # three of all tenants
+                        pass
+        assert lanes._compartments == {}, "a lane that nobody uses is forgotten"
 
     asyncio.run(crowd())
 
 
 def test_who_waits_behind_a_held_lock_is_told_so() -> None:
     """Once those inside fail for want of the lock, those behind them fail for the same reason."""
-    lanes = Bulkhead(1)
+    lanes = Bulkhead(1, 1)
 
     async def blocked() -> None:
         async with lanes.enter(TENANT, wait_s=1):

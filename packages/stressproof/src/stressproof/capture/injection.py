@@ -30,6 +30,7 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.enforcement import Enforcement
 from stressproof.faults.run import run_scenario
 from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
@@ -181,7 +182,8 @@ class Injection:
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
         ) as stage:
             if main:
-                self._before = probe(stage.url, self._plan.suite)
+                visitor = Enforcement.visitor(stage)
+                self._before = probe(stage.url, self._plan.suite, visitor)
                 if "FI-004" in [spec.id for spec in specs[1:]]:
                     prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
             for spec in specs:
@@ -199,7 +201,7 @@ class Injection:
                     kept = keep_log(stage.log_path, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(stage.url, self._plan.suite)
+                self._after = probe(stage.url, self._plan.suite, visitor)
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -288,9 +290,10 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
     return kept
 
 
-def probe(url: str, suite: Suite) -> Health:
-    """Return what a service says of itself."""
-    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
+def probe(url: str, suite: Suite, token: str) -> Health:
+    """Return what a service says of itself to the bearer of a token."""
+    target = Target(url, headers={"authorization": f"Bearer {token}"})
+    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
 
 
 def _record(plan: InjectionPlan) -> TestbedRecord:

@@ -122,6 +122,15 @@ class Enforcement:
                 )
                 connection.execute("SELECT enforcement.set_global_limit(%s, %s)", (bucket, _PLENTY))
 
+    @classmethod
+    def visitor(cls, stage: Testbed) -> str:
+        """Return a token of nobody in particular, who is told what the service is."""
+        service = cls(stage, "visitor")
+        try:
+            return service.tenant("visitor").tokens["member"]
+        finally:
+            service.close()
+
     def _bearer(self, tenant_id: uuid.UUID, principal_id: uuid.UUID, role: str) -> str:
         now = int(time.time())
         claims = {
