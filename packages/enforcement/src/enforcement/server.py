@@ -93,10 +93,17 @@ class Supervisor:
         listener: Bound; the workers listen on it.
         counter_path: Is created here.
         stop: Asked between all steps.
+        database_restarts: Says how often the database was restarted.
     """
 
     def __init__(
-        self, worker_config: Wiring, listener: socket.socket, counter_path: Path, stop: StopRequest
+        self,
+        worker_config: Wiring,
+        listener: socket.socket,
+        counter_path: Path,
+        stop: StopRequest,
+        *,
+        database_restarts: Callable[[], int],
     ) -> None:
         layout = metrics.layout(ROUTES)
         counters.create(counter_path, worker_config.settings.workers, layout)
@@ -104,6 +111,8 @@ class Supervisor:
         self._wiring = worker_config
         self._listener = listener
         self._stop = stop
+        self._database_restarts = database_restarts
+        self._restarts_word = layout.offset(metrics.DATABASE_RESTARTS)
         self._workers: list[Worker] = []
         self._early_deaths = 0
         self._log = Log("parent")
@@ -125,6 +134,8 @@ class Supervisor:
                 on_ready()
             while not self._stop.event.wait(TICK_S):
                 self._replace_lost()
+                # No worker writes this word, so it may stand in the slot of any.
+                self._counters.write(0, self._restarts_word, self._database_restarts())
         finally:
             self._shut_down()
             self._counters.close()

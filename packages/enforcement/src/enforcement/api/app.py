@@ -275,7 +275,7 @@ async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(sampling.beat(parts.slot)),
         asyncio.create_task(parts.journal.replay(backend.record)),
-        asyncio.create_task(sampling.sample_pool(parts.db, parts.slot)),
+        asyncio.create_task(sampling.sample_pool(parts.db, parts.slot, parts.log)),
         asyncio.create_task(sampling.sample_process(parts.slot)),
     ]
     with contextlib.suppress(StoreError):

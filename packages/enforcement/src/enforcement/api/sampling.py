@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from enforcement.api import metrics
 from enforcement.api.counters import Slot
+from enforcement.logs import Log
 from enforcement.store.database import Database
 
 BEAT_S: Final = 0.25
@@ -24,8 +25,12 @@ async def beat(slot: Slot) -> None:
         await asyncio.sleep(BEAT_S)
 
 
-async def sample_pool(db: Database, slot: Slot) -> None:
-    """Show the pool's state; its counters begin at zero in every process, ours do not."""
+async def sample_pool(db: Database, slot: Slot, log: Log) -> None:
+    """Show the pool's state; its counters begin at zero in every process, ours do not.
+
+    That no connection can be made is told once with its reason, and once that it is over.
+    """
+    told = ""
     before: dict[str, int] = {}
     while True:
         now: dict[str, Any] = db.statistics()
@@ -35,6 +40,12 @@ async def sample_pool(db: Database, slot: Slot) -> None:
             slot.add(
                 metrics.POOL_EVENTS, (event,), max(0, int(now.get(event, 0)) - before.get(event, 0))
             )
+        trouble = db.trouble()
+        if trouble and not told:
+            log.error("database_unreachable", reason=trouble)
+        elif told and not trouble:
+            log.info("database_reachable")
+        told = trouble
         before = {event: int(now.get(event, 0)) for event in metrics.POOL_COUNTERS}
         await asyncio.sleep(POOL_SAMPLE_S)
 

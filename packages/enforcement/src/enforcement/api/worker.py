@@ -5,6 +5,7 @@ It reads its wiring from the pipe FD, asks the kernel to be killed with its pare
 
 import ctypes
 import functools
+import logging
 import math
 import os
 import signal
@@ -72,6 +73,8 @@ def serve(worker_config: Wiring) -> None:
     settings = worker_config.settings
     log = Log("worker", slot=worker_config.slot, instance_id=worker_config.instance_id)
     Bridge(log).install()
+    # It repeats itself for every connection and attempt; we tell it once, with the reason.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     counters = CounterFile(
         Path(worker_config.counter_path), settings.workers, metrics.layout(ROUTES)
     )
