@@ -23,7 +23,7 @@ import msgspec
 from enforcement.api import counters, metrics
 from enforcement.api.counters import PID, READY, CounterFile
 from enforcement.api.paths import ROUTES
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.exits import CommandError, Exit
 from enforcement.logs import Log
 
@@ -89,7 +89,7 @@ class Supervisor:
     """Keeps as many workers serving as were asked for.
 
     Args:
-        wiring: Of any worker; its slot is filled in.
+        worker_config: Of any worker; its slot is filled in.
         listener: Bound; the workers listen on it.
         counter_path: Is created here.
         stop: Asked between all steps.
@@ -98,7 +98,7 @@ class Supervisor:
 
     def __init__(
         self,
-        worker_config: Wiring,
+        worker_config: WorkerConfig,
         listener: socket.socket,
         counter_path: Path,
         stop: StopRequest,
@@ -108,7 +108,7 @@ class Supervisor:
         layout = metrics.layout(ROUTES)
         counters.create(counter_path, worker_config.settings.workers, layout)
         self._counters = CounterFile(counter_path, worker_config.settings.workers, layout)
-        self._wiring = worker_config
+        self._worker_config = worker_config
         self._listener = listener
         self._stop = stop
         self._database_restarts = database_restarts
@@ -128,7 +128,7 @@ class Supervisor:
         """
         try:
             self._listen()
-            for slot in range(self._wiring.settings.workers):
+            for slot in range(self._worker_config.settings.workers):
                 self._workers.append(self._start(slot))
             if self._await_ready():
                 on_ready()
@@ -160,7 +160,7 @@ class Supervisor:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, read_fd)
             worker_config = msgspec.structs.replace(
-                self._wiring, slot=slot, listener_fd=self._listener.fileno()
+                self._worker_config, slot=slot, listener_fd=self._listener.fileno()
             )
             process = subprocess.Popen(
                 [sys.executable, "-m", "enforcement.api.worker", str(read_fd)],
@@ -220,7 +220,7 @@ class Supervisor:
         if not self._is_ready(worker):
             return "never ready" if worker.age_s() > STARTUP_S else None
         silence_ns = self._counters.silence_ns(worker.slot)
-        if silence_ns > self._wiring.settings.worker_timeout_seconds * _NS:
+        if silence_ns > self._worker_config.settings.worker_timeout_seconds * _NS:
             return f"silent for {silence_ns / _NS:.1f} s"
         return None
 
@@ -251,7 +251,7 @@ class Supervisor:
         for worker in self._workers:
             worker.process.terminate()
         # Workers cancel what is left when the drain is over and need a moment to say so.
-        deadline = time.monotonic() + self._wiring.settings.drain_seconds + KILL_GRACE_S
+        deadline = time.monotonic() + self._worker_config.settings.drain_seconds + KILL_GRACE_S
         while any(worker.is_alive() for worker in self._workers):
             if time.monotonic() > deadline or self._stop.urgent:
                 break

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.bearer import issue_now
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
@@ -118,8 +118,8 @@ def _serve(
         state.remove()
 
 
-def _wire(settings: Settings, data_dir: Path) -> Wiring:
-    return Wiring(
+def _wire(settings: Settings, data_dir: Path) -> WorkerConfig:
+    return WorkerConfig(
         settings=settings,
         instance_id=str(uuid4()),
         build=read_build(),

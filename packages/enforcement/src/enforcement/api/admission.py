@@ -151,7 +151,7 @@ class Admissions:
         self._wait_s = wait_s
         # All requests count in one row: more connections would wait for it, not be faster.
         self._abreast = asyncio.Semaphore(ABREAST)
-        self._purses: dict[Key, PrefetchedQuota] = {}
+        self._quotas: dict[Key, PrefetchedQuota] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
         self._suspect_until = 0.0
 
@@ -196,14 +196,14 @@ class Admissions:
         now = time.monotonic()
         if now < self._suspect_until:
             return None
-        purse = self._purse(key)
-        granted = purse.take(now)
+        quota = self._quota(key)
+        granted = quota.take(now)
         if granted is not None:
             return granted
         request = asyncio.get_running_loop().create_future()
-        purse.waiting.append(request)
+        quota.waiting.append(request)
         if key not in self._asking:
-            task = asyncio.ensure_future(self._serve(key, purse))
+            task = asyncio.ensure_future(self._serve(key, quota))
             self._asking[key] = task
         try:
             # The asking goes on without this request; it ends by the store's deadline.
@@ -214,31 +214,31 @@ class Admissions:
             pass
         return None
 
-    def _purse(self, key: Key) -> PrefetchedQuota:
-        purse = self._purses.get(key)
-        if purse is None:
-            if len(self._purses) >= MAX_REMEMBERED:
-                self._purses = {k: p for k, p in self._purses.items() if k in self._asking}
-            purse = self._purses[key] = PrefetchedQuota()
-        return purse
+    def _quota(self, key: Key) -> PrefetchedQuota:
+        quota = self._quotas.get(key)
+        if quota is None:
+            if len(self._quotas) >= MAX_REMEMBERED:
+                self._quotas = {k: q for k, q in self._quotas.items() if k in self._asking}
+            quota = self._quotas[key] = PrefetchedQuota()
+        return quota
 
-    async def _serve(self, key: Key, purse: PrefetchedQuota) -> None:
+    async def _serve(self, key: Key, quota: PrefetchedQuota) -> None:
         """Ask the database until nobody of this tenant waits."""
         asked: list[asyncio.Future[Admission]] = []
         try:
-            while purse.waiting:
+            while quota.waiting:
                 async with self._abreast:
-                    asked = [request for request in purse.waiting if not request.done()]
-                    purse.waiting.clear()
+                    asked = [request for request in quota.waiting if not request.done()]
+                    quota.waiting.clear()
                     if asked:
-                        purse.share_out(await self._count(key, len(asked) + purse.ahead()), asked)
+                        quota.share_out(await self._count(key, len(asked) + quota.ahead()), asked)
         except Exception as error:  # noqa: BLE001  # given to those who wait, bugs included
             if isinstance(error, StoreError):
                 self._suspect_until = time.monotonic() + SUSPICION_S
-            for request in (*asked, *purse.waiting):
+            for request in (*asked, *quota.waiting):
                 if not request.done():
                     request.set_exception(error)
-            purse.waiting.clear()
+            quota.waiting.clear()
         finally:
             del self._asking[key]
 
@@ -258,7 +258,7 @@ class Admissions:
         # Gates alone are answered while the database is silent.
         limits = self._shared.known_limits(tenant_id) if bucket == GATE else None
         limits = limits or DEFAULTS[bucket]
-        return self._shares.admit(bucket, tenant_id, limits, self._purse(key).last_seen())
+        return self._shares.admit(bucket, tenant_id, limits, self._quota(key).last_seen())
 
 
 def headers(admission: Admission) -> dict[str, str]:

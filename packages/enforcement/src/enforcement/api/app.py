@@ -25,7 +25,7 @@ from enforcement.api.gate import Gate
 from enforcement.api.journal import Journal
 from enforcement.api.problems import ProblemWriter
 from enforcement.api.routes import approvals, gates, money, operation, records, reservations
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.domain import policy
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.failsafe import FailsafeEntry
@@ -110,7 +110,7 @@ class Backend:
 class Parts(msgspec.Struct, kw_only=True):
     """What a worker's application is made of."""
 
-    worker_config: Wiring
+    worker_config: WorkerConfig
     db: Database
     counters: CounterFile
     slot: Slot

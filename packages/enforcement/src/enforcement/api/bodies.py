@@ -172,12 +172,38 @@ def read_key(header: str | None) -> str | None:
         ) from error
 
 
-def _demand_unique(pairs: list[tuple[str, Any]]) -> None:
+def _decode(body: bytes, wanted: Any) -> Any:
+    """Decode a body in which no name stands twice.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON, or does not fit.
+        RefusalError: 400 ``malformed_json``: a name stands twice.
+    """
+    try:
+        decoded = msgspec.json.decode(body, type=wanted)
+    except msgspec.ValidationError as error:
+        if "Expected `int`, got `float`" not in str(error):
+            raise
+        # To JSON Schema 5.0 is an integer, and our document promises that schema.
+        plain = json.loads(body, object_pairs_hook=_demand_unique, parse_float=_whole)
+        return msgspec.convert(plain, wanted)
+    json.loads(body, object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
+    return decoded
+
+
+def _whole(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _demand_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name given twice: readers differ in which of the two they believe."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
     names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RefusalError(400, "malformed_json", f"the name {twice[:100]!r} is given twice")
+    twice = next(name for name in names if names.count(name) > 1)
+    raise RefusalError(400, "malformed_json", f"the name {twice[:100]!r} is given twice")
 
 
 class StrictRequest(Request[Any, Any, State]):
@@ -208,9 +234,7 @@ class StrictRequest(Request[Any, Any, State]):
         field = self.route_handler.parsed_data_field
         body = await self.body()
         try:
-            decoded = msgspec.json.decode(body, type=field.annotation if field else Any)
-            json.loads(body, object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
-            return decoded  # noqa: TRY300  # the checks belong together
+            return _decode(body, field.annotation if field else Any)
         except msgspec.ValidationError as error:
             detail, _, path = str(error).partition(" - at `$")
             fault = Fault(location="body", name=path.rstrip("`").lstrip("."), detail=detail)

@@ -18,7 +18,7 @@ from enforcement.api.authentication import Visitors
 from enforcement.api.coalescing import Coalesced
 from enforcement.api.counters import CounterFile
 from enforcement.api.refusals import RefusalError
-from enforcement.api.worker_config import Build, Wiring
+from enforcement.api.worker_config import Build, WorkerConfig
 from enforcement.domain.timestamps import rfc3339
 from enforcement.logs import Log
 from enforcement.store import health
@@ -73,7 +73,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def handlers(
-    db: Database, counters: CounterFile, worker_config: Wiring, log: Log, visitors: Visitors
+    db: Database, counters: CounterFile, worker_config: WorkerConfig, log: Log, visitors: Visitors
 ) -> list[HTTPRouteHandler]:
     """Return the handlers, bound to a database and to the counters of all workers."""
     database = Coalesced(lambda: _ask(db, log))
@@ -154,7 +154,7 @@ class Exposition:
         return self._text
 
 
-def _in_full(view: HealthView, worker_config: Wiring, database: DatabaseView) -> HealthView:
+def _in_full(view: HealthView, worker_config: WorkerConfig, database: DatabaseView) -> HealthView:
     uptime_s = (time.monotonic_ns() - worker_config.started_monotonic_ns) / _NS
     return msgspec.structs.replace(
         view,
