@@ -16,6 +16,7 @@ from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.suite import SUITE
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
+from stressproof.config.schema import schema_text
 from stressproof.evidence.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
@@ -61,6 +62,7 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "schemas":
         for name in PUBLISHED:
             yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
+        yield ROOT / "docs" / "schemas" / "stressproof-toml.json", schema_text().encode()
     elif kind == "matrix":
         page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from enforcement_suite.suite import SUITE
 from release_project import honest, honest_failure
+from stressproof.config.steps import Step
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
 from stressproof.exits import Exit
@@ -21,7 +22,6 @@ from stressproof.gate.request import Half, plain_request
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.gate.tree import Change
-from stressproof.objectives.steps import Step
 from stressproof.outcome import Outcome
 from stressproof.verify.verdict import Verdict
 

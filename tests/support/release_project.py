@@ -24,6 +24,7 @@ STRESS = "docs/ops/evidence/stress.json"
 FAILURE = "docs/ops/evidence/failure.json"
 PASSING_STEPS = """\
 [gate]
+evidence = ["docs/ops/evidence/"]
 steps = [
     { name = "first", run = ["python", "-c", "print('first ran')"] },
     { name = "second", run = ["python", "-c", "print('second ran')"] },

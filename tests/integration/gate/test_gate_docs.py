@@ -15,10 +15,10 @@ import yaml
 from enforcement_suite.suite import STRESS_PREFIX, SUITE
 from release_project import REPOSITORY, ReleaseProject
 from stressproof.cli.run import run
+from stressproof.config.compile import load_project
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
-from stressproof.gate.project import read_steps
 from stressproof.gate.request import Half, plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
@@ -213,7 +213,7 @@ def test_the_steps_on_the_page_are_steps(tmp_path: Path) -> None:
     text = (OPS / PAGES[0]).read_text()
     (block,) = re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "stressproof.toml").write_text(block)
-    assert [step.name for step in read_steps(tmp_path)] == ["lint", "tests"]
+    assert [step.name for step in load_project(tmp_path).steps] == ["lint", "tests"]
 
 
 def test_the_workflow_sets_variables_that_the_gate_takes() -> None:

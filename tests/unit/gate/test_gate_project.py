@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from release_project import PASSING_STEPS, REPOSITORY
+from stressproof.config.compile import load_project
+from stressproof.config.steps import Step
 from stressproof.errors import UsageError
-from stressproof.gate.project import EXAMPLE, read_steps
-from stressproof.gate.steps import OWN_STEPS
-from stressproof.objectives.steps import Step
+from stressproof.gate.project import EXAMPLE, steps_of
+
+SPINE = (
+    *("measure", "workload", "evidence", "objectives", "config", "suite"),
+    *("verify", "trust", "gate"),
+)
 
 pytestmark = pytest.mark.gate
 
@@ -16,7 +21,7 @@ pytestmark = pytest.mark.gate
 def named(tmp_path: Path, text: str) -> tuple[Step, ...]:
     """The steps of a project with this file."""
     (tmp_path / "stressproof.toml").write_text(text, encoding="utf-8")
-    return read_steps(tmp_path)
+    return steps_of(load_project(tmp_path))
 
 
 def test_a_project_names_its_steps(tmp_path: Path) -> None:
@@ -83,30 +88,30 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     """TOML is UTF-8."""
     (tmp_path / "stressproof.toml").write_bytes(b"[gate]\n# \xff\n")
     with pytest.raises(UsageError, match=r"stressproof\.toml"):
-        read_steps(tmp_path)
+        steps_of(load_project(tmp_path))
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """A folder in its place is no steps."""
     (tmp_path / "stressproof.toml").mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
-        read_steps(tmp_path)
+        steps_of(load_project(tmp_path))
 
 
-def test_a_project_without_the_file_has_no_steps_unless_it_is_this_one(tmp_path: Path) -> None:
-    """Our own steps are not everybody's, and nobody gets none."""
+def test_a_project_without_the_file_has_no_steps(tmp_path: Path) -> None:
+    """Nobody's steps are somebody else's, and nobody gets none."""
     with pytest.raises(UsageError, match="names no quality steps"):
-        read_steps(tmp_path)
-    assert read_steps(REPOSITORY) == OWN_STEPS
+        steps_of(load_project(tmp_path))
 
 
 def test_our_own_steps_are_those_of_the_design() -> None:
     """Lint, types, import contracts, and the quick tests with a floor under the offline spine."""
-    names = [step.name for step in OWN_STEPS]
+    steps = load_project(REPOSITORY).steps
+    names = [step.name for step in steps]
     assert names == ["lint", "format", "types", "imports", "tests"]
-    tests = OWN_STEPS[-1].run
+    tests = steps[-1].run
     assert tests[:5] == ("python", "-m", "pytest", "-m", "gate")
     assert any(word.startswith("--cov-fail-under=") for word in tests)
-    for room in ("measure", "evidence", "objectives", "verify", "trust", "gate"):
+    for room in SPINE:
         assert f"--cov=stressproof.{room}" in tests
-    assert all(step.run[0] == "python" for step in OWN_STEPS)
+    assert all(step.run[0] == "python" for step in steps)

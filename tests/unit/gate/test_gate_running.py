@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stressproof.config.steps import Step
 from stressproof.exits import Exit
 from stressproof.gate import step_runner
 from stressproof.gate.step_environment import NESTING_MARKER
@@ -18,7 +19,6 @@ from stressproof.gate.step_runner import (
     run_steps,
     without_tool,
 )
-from stressproof.objectives.steps import Step
 from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate

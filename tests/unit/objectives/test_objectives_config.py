@@ -7,12 +7,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from stressproof.config.compile import Project, load_config, resolve
+from stressproof.config.reading import ConfigError, Source, read_config, read_source
+from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
-from stressproof.objectives.compile import Objectives, load, resolve
-from stressproof.objectives.config import Config, schema, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
+from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.parser import parse_threshold
-from stressproof.objectives.reading import ConfigError, Source, read_config, read_source
 from stressproof.objectives.selection import Endpoint
 
 pytestmark = pytest.mark.gate
@@ -59,10 +60,15 @@ timeout = "5m"
 """
 
 
-def read(text: str) -> Objectives:
-    """Return what a text asks."""
+def project(text: str) -> Project:
+    """Return what a text says of its project."""
     source = Source("f.toml", text)
     return resolve(read_config(source), source)
+
+
+def read(text: str) -> Objectives:
+    """Return what a text asks of a run."""
+    return project(text).objectives
 
 
 def faults(text: str) -> dict[str, tuple[int, str]]:
@@ -95,7 +101,8 @@ def test_a_whole_file_means_what_it_says() -> None:
     assert found.question.margin == Fraction(1, 10)
     assert found.question.quantiles_ppm == (500_000, 950_000)
     assert found.tags == {"/a": (("type", "API"),)}
-    assert (found.steps[0].run, found.steps[0].timeout_us) == (("pytest", "-q"), 300 * 10**6)
+    (step,) = project(GOOD).steps
+    assert (step.run, step.timeout_us) == (("pytest", "-q"), 300 * 10**6)
 
 
 def test_tags_of_the_file_reach_the_endpoints() -> None:
@@ -230,7 +237,7 @@ def test_files_that_cannot_be_read_are_usage_errors(tmp_path: Path) -> None:
     for name, data in {"huge.toml": b"#" * 300_000, "latin.toml": b"\xff"}.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UsageError, match=name):
-            load(tmp_path / name)
+            load_config(tmp_path / name)
     for path in (tmp_path / "absent.toml", tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             read_source(path)
@@ -238,7 +245,38 @@ def test_files_that_cannot_be_read_are_usage_errors(tmp_path: Path) -> None:
 
 def test_an_empty_file_asks_nothing() -> None:
     """Every table may be left out."""
-    assert read("") == Objectives()
+    assert project("") == Project()
+
+
+def test_a_project_says_what_it_is() -> None:
+    """Target, suite and folders of evidence are read; slashes at the end are nobody's affair."""
+    found = project(
+        """
+        target.url = "http://127.0.0.1:8000/base/"
+        suite = { use = "shop.suite:SUITE", package = "shop-suite" }
+        gate.evidence = ["proof", "docs/evidence/"]
+        """
+    )
+    assert found.target_url == "http://127.0.0.1:8000/base"
+    assert (found.suite, found.suite_package) == ("shop.suite:SUITE", "shop-suite")
+    assert found.evidence == ("proof/", "docs/evidence/")
+    assert project("").evidence == ("stressproof-results/",)
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "/", "/etc", "..", "a/../b", ".", "a//b", "./a", "a\\u0000b"]
+)
+def test_evidence_is_kept_in_a_folder_of_the_repository(folder: str) -> None:
+    """A folder that is none, or everything, would hide every difference of the build."""
+    assert "gate.evidence[0]" in faults(f'gate.evidence = ["{folder}"]')
+
+
+@pytest.mark.parametrize(
+    "url", ["", "shop.example", "ftp://shop.example", "http://u:p@shop.example"]
+)
+def test_a_target_is_a_url(url: str) -> None:
+    """What no request could be sent to is refused where it is written."""
+    assert "target.url" in faults(f'target.url = "{url}"')
 
 
 def test_the_published_schema_is_current() -> None:

@@ -21,6 +21,7 @@ from stressproof.errors import UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
+    from stressproof.config.compile import Project
     from stressproof.config.failure_requirements import FailureRequirements
     from stressproof.config.profile import Profile
 
@@ -241,7 +242,8 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
         of: Who names it, for messages.
 
     Raises:
-        UsageError: It cannot be imported, is not there, or is something else.
+        SuiteAbsentError: Its module is not installed.
+        UsageError: It cannot be loaded, is not there, or is something else.
     """
     module, colon, name = path.partition(":")
     if not (module and colon and name):
@@ -253,7 +255,7 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
         found = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            raise UsageError(
+            raise SuiteAbsentError(
                 f"{of} is {path}, and no module {error.name} is installed here",
                 hint=f"Install the package that holds {error.name} into this environment.",
             ) from error
@@ -275,6 +277,42 @@ def _broken(path: str, of: str, error: BaseException) -> UsageError:
     )
 
 
+class SuiteAbsentError(UsageError):
+    """A suite is named and is not installed here."""
+
+
+def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
+    """Return the suite that a project names, or the one that is installed, or `PLAIN` if none is.
+
+    Args:
+        project: What its ``stressproof.toml`` says.
+        at_gate: Whether a gate asks, which imports no Python of the checkout that it judges.
+
+    Raises:
+        SuiteAbsentError: It is not installed; the hint says which package to install where the
+            project's file does.
+        UsageError: As `find_suite` does, or a gate would have to run the project's own file.
+    """
+    if at_gate and _is_file(project.suite):
+        raise UsageError(
+            f"the project's suite is its own file {project.suite}, and a gate runs no code of the "
+            "checkout that it judges to find out what it asks",
+            hint="Install the suite as a package and name it by package.module:SUITE.",
+        )
+    try:
+        return find_suite(project.suite, folder=project.folder)
+    except SuiteAbsentError as error:
+        if not project.suite_package:
+            raise
+        hint = f"Install it, for example: pip install {project.suite_package}"
+        raise SuiteAbsentError(error.message, hint=hint) from error
+
+
+def _is_file(named: str) -> bool:
+    file, colon, _ = named.rpartition(":")
+    return bool(colon) and file.endswith(".py")
+
+
 def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
     """Return the suite that is named, or the one that is installed, or `PLAIN` if none is.
 
@@ -284,13 +322,13 @@ def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
         folder: What a file is relative to; the working directory if None.
 
     Raises:
-        UsageError: It is not installed, cannot be loaded or is no suite; or several are installed
-            and none is named.
+        SuiteAbsentError: It is not installed.
+        UsageError: It cannot be loaded or is no suite; or several are installed and none is named.
     """
-    file, colon, name = named.rpartition(":")
-    if colon and file.endswith(".py"):
+    if _is_file(named):
+        file, _, name = named.rpartition(":")
         return _from_file((folder or Path()) / file, name)
-    if colon:
+    if ":" in named:
         return resolve(named, Suite, of="the suite")
     return _installed(named)
 
@@ -311,7 +349,7 @@ def _installed(named: str) -> Suite:
         named = names[0]
     if named not in names:
         offer = f"installed: {', '.join(names)}" if names else "none is installed"
-        raise UsageError(
+        raise SuiteAbsentError(
             f"the suite {named!r} is not installed ({offer})",
             hint=f"Install the package that offers it under the entry point group {GROUP}.",
         )
@@ -329,7 +367,9 @@ def _from_file(path: Path, name: str) -> Suite:
 
     of = f"the suite in {path}"
     if not path.is_file():
-        raise UsageError(f"{of} is not there", hint="Name a Python file, relative to the project.")
+        raise SuiteAbsentError(
+            f"{of} is not there", hint="Name a Python file, relative to the project."
+        )
     module_name = f"stressproof_suite_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from stressproof.capture.plan import Plan
 from stressproof.evidence.measurements import Row, RunMeasurements
-from stressproof.objectives.compile import Objectives
 from stressproof.objectives.expression import Threshold
+from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.thresholds import EvaluationContext, Evaluator
 
 

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
+from stressproof.config.compile import load_config
 from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.objectives import Objectives
 from stressproof.suite import Suite
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import (
@@ -44,9 +42,8 @@ def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
     Raises:
         UsageError: Something in them cannot be meant.
     """
-    objectives = Objectives() if config is None else load(config)
-    more = tuple(parse_threshold(text) for text in texts)
-    return replace(objectives, thresholds=objectives.thresholds + more)
+    objectives = Objectives() if config is None else load_config(config).objectives
+    return objectives.with_thresholds(texts)
 
 
 def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:

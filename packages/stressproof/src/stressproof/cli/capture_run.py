@@ -21,8 +21,8 @@ from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit, strongest
 from stressproof.load.run import StopFlag, Tick
-from stressproof.objectives.compile import Objectives
 from stressproof.objectives.evaluating import ask
+from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress

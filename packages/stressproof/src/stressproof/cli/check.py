@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.config.compile import Project, load_config
+from stressproof.config.schema import FILE_NAME, schema_text
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.burn import SloResult
-from stressproof.objectives.compile import Objectives, load
-from stressproof.objectives.config import FILE_NAME, schema_text
 from stressproof.objectives.explaining import explain_slo, explain_threshold
-from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 
@@ -99,16 +99,16 @@ def command(
 
     FILE is ./stressproof.toml where there is one and no --threshold is given.
     """
-    objectives = gather(file, texts)
+    project = gather(file, texts)
     if evidence is None and (baseline is not None or failure_evidence is not None):
         raise UsageError(
             "--baseline and --failure-evidence need --evidence",
             hint="Name the stress artifact that is judged.",
         )
     if evidence is None:
-        to_stdout(_as_json(objectives) if form == "json" else _in_words(objectives))
+        to_stdout(_as_json(project.objectives) if form == "json" else _in_words(project))
         return Exit.PASS
-    found = answer(objectives, evidence, baseline, failure_evidence)
+    found = answer(project.objectives, evidence, baseline, failure_evidence)
     if form == "text":
         to_stdout("\n".join([*found.lines, _summary(found)]))
     else:
@@ -117,8 +117,8 @@ def command(
     return Exit(found.exit_code)
 
 
-def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
-    """Return the objectives of a file and of flags together.
+def gather(file: Path | None, texts: Sequence[str]) -> Project:
+    """Return what a file says, with the thresholds of flags added.
 
     Raises:
         UsageError: There is neither, or one of them cannot be meant.
@@ -130,9 +130,8 @@ def gather(file: Path | None, texts: Sequence[str]) -> Objectives:
                 f"there is no {FILE_NAME} here, and no --threshold was given",
                 hint="Name a file; docs/objectives.md shows one.",
             )
-    objectives = Objectives() if file is None else load(file)
-    more = tuple(parse_threshold(text) for text in texts)
-    return msgspec.structs.replace(objectives, thresholds=objectives.thresholds + more)
+    project = Project() if file is None else load_config(file)
+    return msgspec.structs.replace(project, objectives=project.objectives.with_thresholds(texts))
 
 
 def answer(
@@ -193,14 +192,16 @@ def _summary(found: Answer) -> str:
     return f"{found.outcome.upper()}: of {total} objectives {counts} (exit {found.exit_code})"
 
 
-def _in_words(objectives: Objectives) -> str:
-    lines = []
+def _in_words(project: Project) -> str:
+    objectives = project.objectives
+    lines = [f"suite {project.suite}"] if project.suite else []
+    lines += [f"target {project.target_url}"] if project.target_url else []
     for threshold in objectives.thresholds:
         lines += [str(threshold), f"  {explain_threshold(threshold)}"]
     for slo in objectives.slos:
         head, *pairs = explain_slo(slo)
         lines += [head, *(f"  {pair}" for pair in pairs)]
-    lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in objectives.steps]
+    lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in project.steps]
     asked = len(objectives.thresholds) + len(objectives.slos)
     return "\n".join([*lines, f"valid: {asked} objectives" if asked else "valid: asks nothing"])
 

@@ -8,12 +8,12 @@ import msgspec
 
 from stressproof.cli.artifact import read_artifact
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.config.compile import load_config, quantile_ppm, share_of
+from stressproof.config.schema import FILE_NAME
 from stressproof.errors import StressproofError, UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.comparability import Capture
 from stressproof.objectives.comparison import Comparison, Question, compare
-from stressproof.objectives.compile import load, quantile_ppm, share_of
-from stressproof.objectives.config import FILE_NAME
 from stressproof.outcome import Outcome
 
 
@@ -68,7 +68,7 @@ def command(
     alternately (A B A B, one round each time, or more) and where it exceeds what samples and
     rounds explain; anything less is inconclusive.
     """
-    question = load(config).question if config else Question()
+    question = load_config(config).objectives.question if config else Question()
     if margin is not None:
         question = msgspec.structs.replace(question, margin=share_of(margin))
     if quantiles:

@@ -37,7 +37,7 @@ def command(
     dry_run: bool,  # noqa: FBT001  # a flag
 ) -> Exit:
     """Judge the evidence that the environment names, then run every quality step."""
-    suite = chosen_suite()
+    suite = chosen_suite(at_gate=True)
 
     def ask() -> GateRequest:
         return read_settings(suite, os.environ, {}, dry_run=dry_run)

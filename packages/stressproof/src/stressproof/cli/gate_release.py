@@ -53,7 +53,7 @@ def command(
     if without_failure_evidence and not evidence_only:
         raise click.UsageError("--without-failure-evidence needs --evidence-only")
 
-    suite = chosen_suite()
+    suite = chosen_suite(at_gate=True)
     only_stress = without_failure_evidence or suite.failure is None
 
     def ask() -> GateRequest:

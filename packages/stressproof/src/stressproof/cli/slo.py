@@ -6,9 +6,10 @@ import click
 from msgspec.structs import replace
 
 from stressproof.cli.output import to_stdout
+from stressproof.config.compile import load_config
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.objectives.compile import Objectives, load
+from stressproof.objectives.objectives import Objectives
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +26,7 @@ def _load(path: Path) -> Objectives:
     Raises:
         UsageError: It cannot be read, or has none.
     """
-    objectives = load(path)
+    objectives = load_config(path).objectives
     if not objectives.slos:
         raise UsageError(f"{path}: has no objectives", hint="Add a [[slo]] table.")
     return objectives

@@ -1,23 +1,31 @@
 """Which suite a command is about: the one that the script names, the project, or the only one."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from stressproof.errors import StressproofError
-from stressproof.suite import Suite, find_suite
+from stressproof.suite import Suite, find_suite, suite_of
 
 
-def chosen_suite() -> Suite:
+def chosen_suite(*, at_gate: bool = False) -> Suite:
     """Return the suite of the command that runs.
 
+    Args:
+        at_gate: Whether a gate asks (`stressproof.suite.suite_of`).
+
     Raises:
-        UsageError: It cannot be found (`stressproof.suite.find_suite`).
+        UsageError: It cannot be found, or the project's file cannot be meant.
     """
     context = click.get_current_context(silent=True)
     named = context.obj if context is not None else ""
-    return find_suite(named or "")
+    if named:
+        return find_suite(named)
+    from stressproof.config.compile import load_project  # noqa: PLC0415  # not where a script names it
+
+    return suite_of(load_project(Path()), at_gate=at_gate)
 
 
 class SuiteOption(click.Option):

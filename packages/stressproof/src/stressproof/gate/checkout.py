@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.config.compile import load_project
 from stressproof.gate.repository import (
     GitSilentError,
     Place,
@@ -21,9 +22,6 @@ from stressproof.gate.repository import (
 from stressproof.gate.tree import Change, Seen, differences, read_tree
 from stressproof.gate.untracked import find_untracked
 from stressproof.verify.subject import is_commit
-
-EVIDENCE_FOLDERS = ("docs/ops/evidence/",)
-"""Where evidence is kept; a difference in here is no difference of the build."""
 
 
 class Checkout(Struct, frozen=True, kw_only=True):
@@ -43,7 +41,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
     head: str | None
     changes: list[Change]
     not_judged: list[str] = []
-    evidence: tuple[str, ...] = EVIDENCE_FOLDERS
+    evidence: tuple[str, ...] = ()
     shallow: bool = False
     why_unknown: str = ""
 
@@ -53,21 +51,23 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return self.head is not None and not self.changes
 
 
-def read_checkout(
-    folder: Path, evidence: tuple[str, ...] = EVIDENCE_FOLDERS, named: Iterable[str] = ()
-) -> Checkout:
+def read_checkout(folder: Path, named: Iterable[str] = ()) -> Checkout:
     """Return what is checked out at a folder; no repository is an answer, not an error.
 
     Args:
         folder: Anywhere in the working tree.
-        evidence: Folders in which a difference is none of the build, each ending in a slash.
         named: Files that are judged by themselves wherever they lie, or written by who asks;
             relative to the working directory.
+
+    Raises:
+        UsageError: The project's ``stressproof.toml``, which says where evidence is kept, cannot be
+            meant.
     """
     root = folder.resolve()
     try:
         place = locate(folder)
         root = place.root
+        evidence = load_project(root).evidence
         head = resolve(place, "HEAD")
         files = frozenset(os.fsencode(Path(name).absolute()) for name in named)
         changes, not_judged, shallow = _compare(place, head, evidence, files)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.config.compile import Project, load_project
+from stressproof.config.steps import Step
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import LoadedEvidence, judge, now_us, read_halves
-from stressproof.gate.objectives import read_objectives
-from stressproof.gate.project import read_steps
+from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
 from stressproof.gate.step_environment import NESTING_MARKER
@@ -23,7 +24,6 @@ from stressproof.gate.step_runner import (
     run_steps,
     without_tool,
 )
-from stressproof.objectives.steps import Step
 from stressproof.verify.rule import Result
 from stressproof.verify.verdict import Verdict
 
@@ -35,12 +35,14 @@ class Judged(Struct, frozen=True, kw_only=True):
     """The evidence steps of a gate, done.
 
     Attributes:
+        project: What its file says.
         checkout: What is checked out.
         readings: What was read of each half.
         verdicts: On each of them.
         checks: Of the gate's own rules.
     """
 
+    project: Project
     checkout: Checkout
     readings: list[LoadedEvidence]
     verdicts: list[Verdict]
@@ -76,6 +78,7 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         folder: Where the gate runs; paths are relative to the working directory.
     """
     checkout = read_checkout(folder, named=asked.named_files)
+    project = load_project(Path(checkout.root))
     readings = read_halves(asked, Path(checkout.root))
     commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
     at_us = now_us()
@@ -84,9 +87,10 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         asked=asked,
         checkout=checkout,
         readings=readings,
-        objectives=read_objectives(Path(checkout.root)),
+        objectives=project.objectives,
     )
     return Judged(
+        project=project,
         checkout=checkout,
         readings=readings,
         verdicts=verdicts,
@@ -132,7 +136,7 @@ def run_gate(
     """
     refuse_to_nest()
     judged = judge_evidence(asked, folder)
-    steps = read_steps(Path(judged.checkout.root))
+    steps = steps_of(judged.project)
     on_judged(judged)
     reports = _run_or_say_why_not(steps, asked, judged, on_line)
     checks = list(judged.checks)

@@ -1,11 +1,6 @@
-"""A project's own objectives, asked of the evidence that its gate judges.
-
-Loaded only where the checkout has a ``stressproof.toml``: the grammar of thresholds comes with it.
-"""
+"""A project's own objectives, asked of the evidence that its gate judges."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,40 +9,17 @@ from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
 from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.request import Half
-from stressproof.objectives.config import FILE_NAME
-
-if TYPE_CHECKING:
-    from stressproof.objectives.compile import Objectives
-    from stressproof.objectives.evaluating import Answers
-    from stressproof.objectives.recoveries import FaultRecovery
+from stressproof.objectives.evaluating import Answers, ask
+from stressproof.objectives.objectives import Objectives
+from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 
 
-def read_objectives(root: Path) -> "Objectives | None":
-    """Return what a project asks beyond the protocol; None where it has no file or asks nothing.
-
-    Args:
-        root: Its folder.
-
-    Raises:
-        UsageError: What it asks cannot be meant.
-    """
-    path = root / FILE_NAME
-    if not path.exists():
-        return None
-    from stressproof.objectives.compile import load  # noqa: PLC0415  # see above
-
-    objectives = load(path)
-    return objectives if objectives.thresholds or objectives.slos else None
-
-
-def answers(objectives: "Objectives", readings: Sequence[LoadedEvidence]) -> "Answers | None":
+def answers(objectives: Objectives, readings: Sequence[LoadedEvidence]) -> Answers | None:
     """Return how each objective comes out; None where no measurements are carried.
 
     That figures follow from measurements, and recoveries from operations, is the verdicts' affair:
     whatever is wrong with them blocks by itself.
     """
-    from stressproof.objectives.evaluating import ask  # noqa: PLC0415  # see above
-
     artifact = _stress_artifact(readings)
     if artifact is None:
         return None
@@ -71,9 +43,7 @@ def _stress_artifact(readings: Sequence[LoadedEvidence]) -> StressArtifact | Non
         return None
 
 
-def _recoveries(readings: Sequence[LoadedEvidence]) -> tuple["FaultRecovery", ...]:
-    from stressproof.objectives.recoveries import recoveries_of  # noqa: PLC0415  # see above
-
+def _recoveries(readings: Sequence[LoadedEvidence]) -> tuple[FaultRecovery, ...]:
     try:
         artifact = msgspec.convert(_data(readings, Half.FAILURE), FailureArtifact)
         return tuple(recoveries_of(artifact))

@@ -1,7 +1,6 @@
 """What a gate itself demands, beside what the verifiers demand of each half."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,11 +11,9 @@ from stressproof.gate.environment import SETTINGS, Form
 from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
 from stressproof.gate.request import GateRequest, Half
+from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
 from stressproof.verify.rule import Judgement, Rule, prose, rule
-
-if TYPE_CHECKING:
-    from stressproof.objectives.compile import Objectives
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
@@ -30,13 +27,13 @@ class GateCase(Struct, frozen=True, kw_only=True):
         asked: What the gate asks.
         checkout: What is checked out.
         readings: What was read of each half that has a path.
-        objectives: The project's own; None where it has none.
+        objectives: The project's own.
     """
 
     asked: GateRequest
     checkout: Checkout
     readings: Sequence[LoadedEvidence]
-    objectives: "Objectives | None" = None
+    objectives: Objectives = Objectives()
 
 
 def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
@@ -163,7 +160,7 @@ def two_documents(case: GateCase, judgement: Judgement) -> None:
 )
 def objectives(case: GateCase, judgement: Judgement) -> None:
     """Each threshold and service level objective, recomputed from the measurements carried."""
-    if case.objectives is None:
+    if not (case.objectives.thresholds or case.objectives.slos):
         judgement.skip("the project has no stressproof.toml with objectives")
         return
     if not case.asked.path(Half.STRESS):

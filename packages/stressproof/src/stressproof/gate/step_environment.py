@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from stressproof.objectives.steps import Step
+from stressproof.config.steps import Step
 
 NESTING_MARKER = "STRESSPROOF_GATE_RUNNING"
 """Set for every step, so that a gate started by one refuses: it would wait for itself."""

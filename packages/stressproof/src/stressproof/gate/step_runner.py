@@ -17,10 +17,10 @@ from typing import IO
 
 from msgspec import Struct
 
+from stressproof.config.steps import PYTHON, SECOND_US, Step
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate.step_environment import step_environment
-from stressproof.objectives.steps import PYTHON, SECOND_US, Step
 from stressproof.outcome import Outcome
 from stressproof.verify.rule import Finding, Result, Severity, printable
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from stressproof.evidence.stress import StressArtifact
 from stressproof.objectives.burn import SloResult, evaluate_slo
-from stressproof.objectives.compile import Objectives
+from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.recoveries import FaultRecovery
 from stressproof.objectives.results import ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures

@@ -1,5 +1,6 @@
 """What a configuration means: its texts as thresholds, objectives and questions."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -8,22 +9,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from stressproof.errors import UsageError
-from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
-from stressproof.objectives.comparison import Question
-from stressproof.objectives.config import (
-    CompareTable,
-    Config,
-    LimitsTable,
-    LongThreshold,
-    SloTable,
-    StepTable,
-)
-from stressproof.objectives.expression import Selector, Threshold
-from stressproof.objectives.metrics import METRICS
-from stressproof.objectives.parser import parse_duration_us, parse_expression
-from stressproof.objectives.protocol import protocol_thresholds
-from stressproof.objectives.reading import (
+from stressproof.config.reading import (
     ConfigError,
     Fault,
     Place,
@@ -32,11 +18,33 @@ from stressproof.objectives.reading import (
     read_config,
     read_source,
 )
-from stressproof.objectives.selection import ANSWER_TAGS, Endpoint
+from stressproof.config.schema import (
+    EVIDENCE_FOLDER,
+    FILE_NAME,
+    CompareTable,
+    Config,
+    GateTable,
+    LimitsTable,
+    LongThreshold,
+    SloTable,
+    StepTable,
+    SuiteTable,
+    TargetTable,
+)
+from stressproof.config.steps import Step
+from stressproof.errors import UsageError
+from stressproof.evidence.stress import Thresholds
+from stressproof.objectives.comparison import Question
+from stressproof.objectives.expression import Selector, Threshold
+from stressproof.objectives.metrics import METRICS
+from stressproof.objectives.objectives import Objectives
+from stressproof.objectives.parser import parse_duration_us, parse_expression
+from stressproof.objectives.protocol import protocol_thresholds
+from stressproof.objectives.selection import ANSWER_TAGS
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, PrometheusSource, Slo
-from stressproof.objectives.steps import Step
 from stressproof.objectives.syntax import ExpressionError
+from stressproof.workload.target import origin_of
 
 ResultT = TypeVar("ResultT")
 
@@ -51,30 +59,30 @@ _PPM_PER_PERCENT = 10_000
 _REQUEST_METRICS = ("http_reqs", "http_req_failed", "http_req_duration", "checks")
 
 
-class Objectives(Struct, frozen=True):
-    """Everything that a configuration asks.
+class Project(Struct, frozen=True):
+    """What a project says of itself and asks, as its ``stressproof.toml`` has it.
 
     Attributes:
-        thresholds: The protocol's limits first, then the file's, in its order.
-        slos: Service level objectives.
-        question: What a comparison is asked.
-        tags: Tags of endpoints by their name.
-        steps: What a release gate runs.
+        objectives: What is asked of a run beyond a suite's floors.
+        suite: The suite that it names (`stressproof.suite.find_suite`), empty for none.
+        suite_package: What to install where that suite is absent, empty where the file is silent.
+        folder: Where the file lies: a suite's file is relative to it.
+        target_url: The service to load where a command names none, empty for none.
+        steps: What a release gate runs beside judging evidence.
+        evidence: Folders in which a difference is none of the build, each ending in a slash.
     """
 
-    thresholds: tuple[Threshold, ...] = ()
-    slos: tuple[Slo, ...] = ()
-    question: Question = Question()
-    tags: dict[str, tuple[tuple[str, str], ...]] = {}
+    objectives: Objectives = Objectives()
+    suite: str = ""
+    suite_package: str = ""
+    folder: Path = Path()
+    target_url: str = ""
     steps: tuple[Step, ...] = ()
-
-    def endpoints(self, workload: Sequence[WorkloadEndpoint]) -> tuple[Endpoint, ...]:
-        """Return the endpoints of a workload with the tags that this gives them."""
-        return tuple(Endpoint.of(one, self.tags.get(one.name, ())) for one in workload)
+    evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
 
 
-def load(path: Path) -> Objectives:
-    """Return what a configuration asks, or an OpenSLO file where the name ends in .yaml or .yml.
+def load_config(path: Path) -> Project:
+    """Return what a configuration asks; objectives alone where it is an OpenSLO file (.yaml, .yml).
 
     Raises:
         ConfigError: Something in it cannot be meant; every such thing is named.
@@ -83,31 +91,56 @@ def load(path: Path) -> Objectives:
     if path.suffix.lower() in _YAML:
         from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
 
-        return Objectives(slos=tuple(read_openslo(read_bytes(path))))
+        return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))
     source = read_source(path)
-    return resolve(read_config(source), source)
+    return resolve(read_config(source), source, path.parent)
 
 
-def resolve(config: Config, source: Source) -> Objectives:
+def load_project(folder: Path) -> Project:
+    """Return what the project in a folder asks: nothing where it has no ``stressproof.toml``.
+
+    Raises:
+        ConfigError: Something in it cannot be meant; every such thing is named.
+        UsageError: It cannot be read.
+    """
+    path = folder / FILE_NAME
+    # A link that leads nowhere is there too, and an error.
+    return load_config(path) if os.path.lexists(path) else Project(folder=folder)
+
+
+def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
     """Return what a configuration asks.
+
+    Args:
+        config: Its tables.
+        source: Its text, for the lines of what is wrong.
+        folder: Where it lies.
 
     Raises:
         ConfigError: A text in it cannot be meant; every such text is named.
     """
     reader = _Reader(source)
-    objectives = Objectives(
-        thresholds=(
-            *reader.limits(config.limits or LimitsTable()),
-            *reader.thresholds(config.thresholds),
+    suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
+    project = Project(
+        objectives=Objectives(
+            thresholds=(
+                *reader.limits(config.limits or LimitsTable()),
+                *reader.thresholds(config.thresholds),
+            ),
+            slos=reader.slos(config.slo),
+            question=reader.question(config.compare or CompareTable()),
+            tags=reader.tags(config.tags),
         ),
-        slos=reader.slos(config.slo),
-        question=reader.question(config.compare or CompareTable()),
-        tags=reader.tags(config.tags),
-        steps=reader.steps(config.gate.steps if config.gate else ()),
+        suite=suite.use,
+        suite_package=suite.package,
+        folder=folder,
+        target_url=reader.target(config.target),
+        steps=reader.steps(gate.steps),
+        evidence=reader.evidence(gate.evidence),
     )
     if reader.faults:
         raise ConfigError(source.name, reader.faults)
-    return objectives
+    return project
 
 
 class _Reader:
@@ -224,6 +257,23 @@ class _Reader:
                         ("tags", endpoint, name), f"{name!r} is a tag of answers, not of endpoints"
                     )
         return {endpoint: tuple(tags.items()) for endpoint, tags in table.items()}
+
+    def target(self, table: TargetTable | None) -> str:
+        if table is None:
+            return ""
+        self.attempt(("target", "url"), table.url, origin_of)
+        return table.url.rstrip("/")
+
+    def evidence(self, folders: Sequence[str]) -> tuple[str, ...]:
+        for at, folder in enumerate(folders):
+            parts = folder.rstrip("/").split("/")
+            if not folder or set(parts) & {"", ".", ".."} or "\0" in folder:
+                self.fault(
+                    ("gate", "evidence", at),
+                    f"{folder!r} is no folder in the repository",
+                    f"Such as {EVIDENCE_FOLDER}",
+                )
+        return tuple(f"{folder.rstrip('/')}/" for folder in folders)
 
     def steps(self, tables: Sequence[StepTable]) -> tuple[Step, ...]:
         found = []

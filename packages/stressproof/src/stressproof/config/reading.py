@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.schema import Config
 from stressproof.errors import UsageError
-from stressproof.objectives.config import Config
 from stressproof.objectives.syntax import caret, did_you_mean
 
 MAX_BYTES = 256 * 1024

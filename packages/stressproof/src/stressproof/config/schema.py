@@ -1,6 +1,6 @@
 """``stressproof.toml``: what is written there, as types; the published JSON Schema follows.
 
-What the texts in it mean is `stressproof.objectives.compile`'s affair.
+What the texts in it mean is `stressproof.config.compile`'s affair.
 """
 
 from typing import Annotated, Any
@@ -9,6 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 FILE_NAME = "stressproof.toml"
+EVIDENCE_FOLDER = "stressproof-results/"
+"""Where evidence is kept by default."""
+
 SCHEMA_ID = "urn:stressproof:schema:stressproof-toml:1"
 
 
@@ -120,10 +123,41 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
+class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The service under load."""
+
+    url: Annotated[
+        str, Meta(description="Its base URL, used where a command names none.", min_length=1)
+    ]
+
+
+class SuiteTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which suite says what is asked of the service."""
+
+    use: Annotated[
+        str,
+        Meta(
+            description="An installed suite by its name, package.module:SUITE, or a file beside "
+            "this one as suite.py:SUITE (which no gate takes)."
+        ),
+    ] = ""
+    package: Annotated[
+        str, Meta(description="The package to install where the suite is absent, for messages.")
+    ] = ""
+
+
 class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What a release gate runs beside judging evidence."""
 
     steps: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
+    evidence: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders, from the top of the repository, in which a difference is none "
+            "of the build.",
+            min_length=1,
+        ),
+    ] = (EVIDENCE_FOLDER,)
 
 
 Expressions = str | LongThreshold | list[str | LongThreshold]
@@ -133,6 +167,10 @@ Expressions = str | LongThreshold | list[str | LongThreshold]
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. Every table may be left out."""
 
+    target: Annotated[TargetTable | None, Meta(description="The service under load.")] = None
+    suite: Annotated[
+        SuiteTable | None, Meta(description="What is asked of the service, and where it is said.")
+    ] = None
     limits: Annotated[
         LimitsTable | None, Meta(description="The protocol's three limits, for each round.")
     ] = None
