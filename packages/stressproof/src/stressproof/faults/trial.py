@@ -20,7 +20,7 @@ from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
 from stressproof.faults.enforcement import Enforcement, failsafe_id
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Load, Mix
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.testbed import Testbed
 
 REQUEST_TIMEOUT_S = 8.0
@@ -39,8 +39,8 @@ class ScenarioDriver(Protocol):
         """Make tenants and what else is needed, before any load."""
         ...
 
-    def mix(self) -> Mix:
-        """Return what the load asks for."""
+    def requests(self) -> Makers:
+        """Return what makes each kind of request that the load asks, by its name in the spec."""
         ...
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
@@ -105,10 +105,11 @@ class TrialRun:
         """
         spec = self._script.spec
         self._script.prepare(self._service)
+        makers = self._script.requests()
         load = Load(
             self._stage.host,
             self._stage.port,
-            self._script.mix(),
+            [(one.weight, makers[one.kind]) for one in spec.scheduled],
             rate_per_s=spec.rate_per_s,
             seed=self._seed,
             timeout_s=REQUEST_TIMEOUT_S,

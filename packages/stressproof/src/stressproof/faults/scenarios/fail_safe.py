@@ -1,12 +1,14 @@
 """FI-001: fail-safe while the database is slow, silent, gone or cut off."""
 
+from functools import partial
+
 from enforcement_suite.scenarios.fail_safe.spec import FI_001
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
-from stressproof.faults.load import Load, Mix
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 from stressproof.faults.testbed import Testbed
@@ -41,17 +43,17 @@ class FailSafe:
             self._tenants[mode] = tenant
         service.warm_up(self._tenants.values())
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates of each mode, plain reads, and a question that needs no database."""
         service = self._service
-        return [
-            *(
-                (3, lambda mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
+        return {
+            **{
+                f"gate_{mode}": partial(service.gate, f"gate_{mode}", self._tenants[mode])
                 for mode in _MODES
-            ),
-            (2, lambda: service.read_policy(self._tenants["hard"])),
-            (3, service.liveness),
-        ]
+            },
+            "read": lambda: service.read_policy(self._tenants["hard"]),
+            "live": service.liveness,
+        }
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""

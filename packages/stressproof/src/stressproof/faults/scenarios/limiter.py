@@ -1,16 +1,17 @@
 """FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
 
-from enforcement_suite.scenarios.limiter.spec import FI_005, FLOOD_LIMIT
+from functools import partial
+
+from enforcement_suite.scenarios.limiter.spec import FI_005, FLOOD_LIMIT, FLOOD_PER_S
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Flood
 from stressproof.faults.injectors.database import KillPostgres
-from stressproof.faults.load import Load, Mix
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.testbed import Testbed
 
-_FLOOD_PER_S = 10 * FLOOD_LIMIT // 60 * 2
 _QUIET = ("one", "two")
 
 
@@ -36,18 +37,18 @@ class Limiter:
             service.call(tenant, "POST", "/policies", {"terraform_mode": "hard"})
         service.warm_up(tenants)
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """A little of everybody: quiet tenants stay at half of their limit."""
         service = self._service
-        return [
-            (1, lambda: service.gate("gate_flood", self._flooder)),
-            *(
-                (1, lambda name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
+        return {
+            "gate_flood": lambda: service.gate("gate_flood", self._flooder),
+            **{
+                f"gate_quiet_{name}": partial(service.gate, f"gate_quiet_{name}", self._quiet[name])
                 for name in _QUIET
-            ),
-            (6, lambda: service.read_policy(self._quiet["one"])),
-            (3, service.liveness),
-        ]
+            },
+            "read": lambda: service.read_policy(self._quiet["one"]),
+            "live": service.liveness,
+        }
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""
@@ -57,7 +58,7 @@ class Limiter:
                     load,
                     "one of three tenants",
                     [(1, lambda: self._service.gate("gate_flood", self._flooder))],
-                    rate_per_s=_FLOOD_PER_S,
+                    rate_per_s=FLOOD_PER_S,
                     limit=FLOOD_LIMIT,
                     kind_sent="gate_flood",
                 )

@@ -10,7 +10,7 @@ from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race
 from stressproof.faults.injectors.database import HoldLock
 from stressproof.faults.injectors.service import KillHoldingWorker
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
 from stressproof.faults.testbed import Testbed
 
@@ -47,15 +47,15 @@ class LockContention:
             )
         service.warm_up((self._hot, self._other))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates of both, reads of the other, and a question that needs no database."""
         service = self._service
-        return [
-            (3, lambda: service.gate("gate_hot", self._hot)),
-            (5, lambda: service.gate("gate_other", self._other)),
-            (2, lambda: service.read_policy(self._other)),
-            (1, service.liveness),
-        ]
+        return {
+            "gate_hot": lambda: service.gate("gate_hot", self._hot),
+            "gate_other": lambda: service.gate("gate_other", self._other),
+            "read": lambda: service.read_policy(self._other),
+            "live": service.liveness,
+        }
 
     def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
         """Return the injector of one fault."""

@@ -15,7 +15,7 @@ from stressproof.faults.enforcement import Enforcement, Tenant
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race, Tamper
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 from stressproof.faults.testbed import Testbed
@@ -70,15 +70,15 @@ class Tokens:
         )
         return Token(key, str(approved["approval_token"]))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates, reads, and tokens spent one after the other."""
         service = self._service
-        return [
-            (11, lambda: service.gate("gate_soft", self._tenant)),
-            (1, self._spend_next),
-            (4, lambda: service.read_policy(self._tenant)),
-            (2, service.liveness),
-        ]
+        return {
+            "gate_soft": lambda: service.gate("gate_soft", self._tenant),
+            "consume": self._spend_next,
+            "read": lambda: service.read_policy(self._tenant),
+            "live": service.liveness,
+        }
 
     def _spend_next(self) -> Request:
         """Spend a token; those that faults need are left alone."""
@@ -160,7 +160,7 @@ class Tokens:
 
     def baseline_actions(self, load: Load) -> None:
         """Spend a few tokens once each."""
-        load.burst(self._spendings("consume", _CUTS))
+        load.burst(self._spendings("consume_cut", _CUTS))
 
 
 class CutSpending(ProxyFault):
