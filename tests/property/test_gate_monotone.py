@@ -10,19 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcement_suite.suite import SUITE
-from release_project import honest, honest_failure
+from release_project import asking, honest, honest_failure
 from stressproof.config.steps import Step
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout
 from stressproof.gate.decision import Decision, decide
-from stressproof.gate.evidence import LoadedEvidence, Unread, judge
-from stressproof.gate.request import Half, plain_request
+from stressproof.gate.evidence import judge
+from stressproof.gate.request import plain_request
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.gate.tree import Change
 from stressproof.outcome import Outcome
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import Evidence, EvidenceKind, Unread
+from stressproof.verify.kinds import KINDS
+from stressproof.verify.stress.verifier import STRESS
 from stressproof.verify.verdict import Verdict
 
 pytestmark = pytest.mark.gate
@@ -43,21 +47,22 @@ STEPS = {
     "not run": not_run(STEP, "the evidence blocks"),
 }
 CONTENTS = ("good", "other commit", "dirty", "edited", "emptied", "unreadable", "absent")
-HALF_ASKED = msgspec.structs.replace(
-    plain_request(SUITE),
-    failure=msgspec.structs.replace(plain_request(SUITE).failure, minimum_level=Level.DECLARED),
+ASKED = asking(
+    failure=msgspec.structs.replace(
+        plain_request(SUITE).of(FAILURE).requirements, minimum_level=Level.DECLARED
+    )
 )
 
 
 @functools.cache
-def document(half: Half, content: str) -> Document | Unread:
+def document(kind: EvidenceKind[Any], content: str) -> Document | Unread:
     """What lies at a path, good or spoilt in one way."""
-    name = f"{half}.json"
+    name = f"{kind.name}.json"
     if content == "absent":
         return AbsentEvidenceError(f"{name}: no such file; expected evidence there")
     if content == "unreadable":
         return UnreadableEvidenceError("no JSON", "JSON", hint="Capture it.", path=name)
-    data: dict[str, Any] = honest.full() if half is Half.STRESS else honest_failure.plain()
+    data: dict[str, Any] = honest.full() if kind is STRESS else honest_failure.plain()
     if content == "other commit":
         data["subject"]["git_commit"] = "1" * 40
     elif content == "dirty":
@@ -66,7 +71,7 @@ def document(half: Half, content: str) -> Document | Unread:
         data["profile"] = "health"
     elif content == "emptied":
         data = {}
-    return Document(data=data, sha256=f"{half}-{content}".ljust(64, "0"), size=1, path=name)
+    return Document(data=data, sha256=f"{kind.name}-{content}".ljust(64, "0"), size=1, path=name)
 
 
 class World(msgspec.Struct, frozen=True):
@@ -83,17 +88,17 @@ class World(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def verdict(half: Half, content: str, age_h: int, dry_run: bool) -> Verdict:  # noqa: FBT001  # a key
-    """The verdict on one half."""
-    asked = msgspec.structs.replace(HALF_ASKED, dry_run=dry_run)
-    reading = LoadedEvidence(half=half, path=f"{half}.json", document=document(half, content))
-    return judge(reading, asked, (HEAD,), honest.NOW_US + age_h * HOUR_US)
+def verdict(kind: EvidenceKind[Any], content: str, age_h: int, dry_run: bool) -> Verdict:  # noqa: FBT001  # a key
+    """The verdict on one kind of evidence."""
+    asked = msgspec.structs.replace(ASKED, dry_run=dry_run)
+    evidence = Evidence(kind=kind, path=f"{kind.name}.json", document=document(kind, content))
+    return judge(evidence, asked, (HEAD,), honest.NOW_US + age_h * HOUR_US)
 
 
 def decision_in(world: World) -> Decision:
     """What the gate decides there."""
-    asked = msgspec.structs.replace(
-        HALF_ASKED,
+    asked = asking(
+        ASKED,
         stress_path="stress.json" if world.named[0] else "",
         failure_path="failure.json" if world.named[1] else "",
         stress_required=world.required[0],
@@ -105,18 +110,18 @@ def decision_in(world: World) -> Decision:
         head=None if world.checkout == "unknown" else HEAD,
         changes=[Change("src/x.py", "differs", "commit")] if world.checkout == "dirty" else [],
     )
-    halves = [half for place, half in enumerate(Half) if world.named[place]]
-    contents = dict(zip(Half, world.contents, strict=True))
-    readings = [
-        LoadedEvidence(half=half, path=f"{half}.json", document=document(half, contents[half]))
-        for half in halves
+    named = [kind for place, kind in enumerate(KINDS) if world.named[place]]
+    contents = dict(zip(KINDS, world.contents, strict=True))
+    evidence = [
+        Evidence(kind=kind, path=f"{kind.name}.json", document=document(kind, contents[kind]))
+        for kind in named
     ]
-    case = GateCase(asked=asked, checkout=checkout, readings=readings)
+    case = GateCase(asked=asked, checkout=checkout, evidence=evidence)
     return decide(
         "release",
         asked,
         checkout,
-        verdicts=[verdict(half, contents[half], world.age_h, world.dry_run) for half in halves],
+        verdicts=[verdict(kind, contents[kind], world.age_h, world.dry_run) for kind in named],
         checks=[each.apply(case) for each in BEFORE_STEPS],
         # A dry run runs none: nothing can have failed there.
         steps=[] if world.evidence_only else [STEPS["not run" if world.dry_run else world.step]],

@@ -14,8 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX
+import msgspec
+
+from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX, SUITE
+from stressproof.gate.request import GateRequest, plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
+from stressproof.verify.kinds import KINDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RELEASE = REPOSITORY / "scripts/run_enforcement_release_evidence_gate.py"
@@ -35,6 +39,26 @@ _CEILING_S = 100
 sys.path.insert(0, str(REPOSITORY / "tests" / "conformance"))
 honest = importlib.import_module("forgeries.honest")
 honest_failure = importlib.import_module("forgeries.honest_failure")
+
+
+def asking(request: GateRequest | None = None, **fields: Any) -> GateRequest:
+    """Return what a gate asks, with fields of a kind (``stress_path``) or of all changed.
+
+    Args:
+        request: What is changed; what the suite asks at a gate if None.
+        fields: ``KIND_path``, ``KIND_required``, ``KIND`` (its requirements), or any other.
+    """
+    request = request or plain_request(SUITE)
+    for kind in KINDS:
+        own = {
+            name.removeprefix(f"{kind.name}_"): fields.pop(name)
+            for name in list(fields)
+            if name.startswith(f"{kind.name}_")
+        }
+        if kind.name in fields:
+            own["requirements"] = fields.pop(kind.name)
+        request = request.asking(kind, **own)
+    return msgspec.structs.replace(request, **fields)
 
 
 @dataclass(frozen=True)

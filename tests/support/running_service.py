@@ -215,19 +215,23 @@ def start(
     workers: int = 2,
     env: Mapping[str, str] | None = None,
     port: int = 0,
+    prefix: Sequence[str] = (),
 ) -> Service:
-    """Start a service and wait for its line; whoever calls stops it."""
+    """Start a service, maybe behind another command; wait for its line; whoever calls stops it."""
     data_dir = folder / "data"
     log_path = folder / "log"
     with log_path.open("a") as log:
         process = subprocess.Popen(
-            command(
-                "serve",
-                *("--port", str(port)),
-                *("--workers", str(workers)),
-                *("--data-dir", str(data_dir)),
-                *arguments,
-            ),
+            [
+                *prefix,
+                *command(
+                    "serve",
+                    *("--port", str(port)),
+                    *("--workers", str(workers)),
+                    *("--data-dir", str(data_dir)),
+                    *arguments,
+                ),
+            ],
             env=environment(folder / "state", env),
             stdout=subprocess.PIPE,
             stderr=log,

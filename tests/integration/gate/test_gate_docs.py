@@ -19,9 +19,10 @@ from stressproof.config.compile import load_project
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
-from stressproof.gate.request import Half, plain_request
+from stressproof.gate.request import plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
+from stressproof.verify import kinds
 
 OPS = REPOSITORY / "docs" / "ops"
 PAGES = ("enforcement_stress_evidence_protocol.md", "ci-example.md")
@@ -166,8 +167,8 @@ def test_the_pages_show_what_the_protocol_shows() -> None:
     assert len(gate) == 6
     assert all(name.startswith(STRESS_PREFIX) for name in gate)
     asked = read_settings(SUITE, gate, {})
-    assert asked.stress == plain_request(SUITE).stress
-    assert asked.stress_required
+    assert asked.of(kinds.STRESS).requirements == plain_request(SUITE).of(kinds.STRESS).requirements
+    assert asked.of(kinds.STRESS).required
     one_pass = shown["run_enforcement_release_evidence_gate.py"].words
     assert one_pass[2:] == [
         *("--stress-evidence-path", STRESS),
@@ -189,7 +190,7 @@ def test_the_table_of_variables_is_the_gates_own() -> None:
     ]
     plain = plain_request(SUITE)
     for setting, (_, _, unset) in zip(SETTINGS, rows, strict=True):
-        asked = plain.stress if setting.half is Half.STRESS else plain.failure
+        asked = plain.of(setting.kind).requirements
         if setting.field:
             default = getattr(asked, setting.field)
             assert type(default)(unset) == default
@@ -220,16 +221,16 @@ def test_the_workflow_sets_variables_that_the_gate_takes() -> None:
     """It demands both halves, with the protocol's own limits."""
     document = yaml.safe_load(WORKFLOW.read_text())
     asked = read_settings(SUITE, document["env"], {})
-    assert asked.stress_required
-    assert asked.failure_required
-    assert asked.stress_path
-    assert asked.failure_path
-    assert (asked.stress, asked.failure) == (
-        plain_request(SUITE).stress,
-        plain_request(SUITE).failure,
+    assert asked.of(kinds.STRESS).required
+    assert asked.of(kinds.FAILURE).required
+    assert asked.of(kinds.STRESS).path
+    assert asked.of(kinds.FAILURE).path
+    assert (asked.of(kinds.STRESS).requirements, asked.of(kinds.FAILURE).requirements) == (
+        plain_request(SUITE).of(kinds.STRESS).requirements,
+        plain_request(SUITE).of(kinds.FAILURE).requirements,
     )
     assert set(document["env"]) >= set(
-        {each.variable(SUITE.variables) for each in SETTINGS if each.half is Half.STRESS}
+        {each.variable(SUITE.variables) for each in SETTINGS if each.kind is kinds.STRESS}
         - {STRESS_PREFIX + tail for tail in ("MAX_P95_SECONDS", "MAX_ERROR_RATE_PERCENT")}
         - {STRESS_PREFIX + "MIN_THROUGHPUT_RPS"}
     )

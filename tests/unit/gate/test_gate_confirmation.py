@@ -6,15 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from enforcement_suite.suite import SUITE
-from release_project import STRESS, ReleaseProject
+from release_project import STRESS, ReleaseProject, asking
 from stressproof.cli.gate_confirm import command
 from stressproof.cli.run import run
 from stressproof.gate.gate import ENTERPRISE, run_gate
-from stressproof.gate.request import plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 from stressproof.report.gates import render
@@ -30,7 +27,7 @@ def decided(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> Release
     monkeypatch.chdir(project.root)
     monkeypatch.delenv(NESTING_MARKER, raising=False)
     project.stress()
-    asked = msgspec.structs.replace(plain_request(SUITE), stress_path=STRESS, stress_required=True)
+    asked = asking(stress_path=STRESS, stress_required=True)
     told: list[object] = []
     decision = run_gate(ENTERPRISE, asked, Path(), on_judged=told.append, on_line=told.append)
     (project.root / DECISION).write_text(render(decision, "json"))

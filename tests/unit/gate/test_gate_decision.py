@@ -11,19 +11,20 @@ import msgspec
 import pytest
 
 from enforcement_suite.suite import SUITE
-from release_project import FAILURE, STRESS, ReleaseProject
+from release_project import FAILURE, STRESS, ReleaseProject, asking
 from stressproof.errors import UsageError
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
 from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
-from stressproof.gate.request import GateRequest, Half, plain_request
+from stressproof.gate.request import GateRequest, plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.outcome import Outcome
 from stressproof.report.gate_text import NOT_A_DECISION, summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdicts import NOT_RELEASE
+from stressproof.verify import kinds
 
 pytestmark = pytest.mark.gate
 
@@ -37,14 +38,12 @@ def in_project(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> None
 
 def stress_asked(**fields: Any) -> GateRequest:
     """A gate that demands stress evidence."""
-    return msgspec.structs.replace(
-        plain_request(SUITE), **{"stress_path": STRESS, "stress_required": True, **fields}
-    )
+    return asking(**{"stress_path": STRESS, "stress_required": True, **fields})
 
 
 def both_asked(**fields: Any) -> GateRequest:
     """A gate that demands both; failure evidence need not carry its operations."""
-    plain = plain_request(SUITE).failure
+    plain = plain_request(SUITE).of(kinds.FAILURE).requirements
     return stress_asked(
         failure_path=FAILURE,
         failure_required=True,
@@ -83,14 +82,14 @@ def test_stress_evidence_alone_is_accepted_where_it_alone_is_asked_for(
     project.stress()
     decision = decided(stress_asked())
     assert decision.accepted
-    assert decision.not_asked == [Half.FAILURE]
+    assert decision.not_asked == ["failure"]
     assert "failure evidence not asked for" in summary(decision)
 
 
 def test_failure_evidence_alone_releases_nothing(project: ReleaseProject) -> None:
     """Stress evidence is what the protocol releases on."""
     project.failure()
-    asked = msgspec.structs.replace(both_asked(), stress_path="", stress_required=False)
+    asked = asking(both_asked(), stress_path="", stress_required=False)
     decision = decided(asked)
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
@@ -122,15 +121,15 @@ def test_by_default_gates_refuse_what_is_only_declared(project: ReleaseProject) 
     assert "failure.assurance" in blocking(decided(asked))
 
 
-@pytest.mark.parametrize("half", list(Half))
-def test_a_required_path_that_is_not_given_blocks(project: ReleaseProject, half: Half) -> None:
+@pytest.mark.parametrize("kind", ["stress", "failure"])
+def test_a_required_path_that_is_not_given_blocks(project: ReleaseProject, kind: str) -> None:
     """Nothing to judge where something is required is inconclusive, and runs no step."""
     project.stress()
     project.failure()
-    decision = decided(msgspec.structs.replace(both_asked(), **{f"{half}_path": ""}))
-    assert blocking(decision) == {f"gate.{half}-path"}
+    decision = decided(asking(both_asked(), **{f"{kind}_path": ""}))
+    assert blocking(decision) == {f"gate.{kind}-path"}
     assert decision.exit_code is Exit.INCONCLUSIVE
-    assert f"{half} evidence missing" in summary(decision)
+    assert f"{kind} evidence missing" in summary(decision)
     assert {step.outcome for step in decision.steps} == {Outcome.NOT_CHECKED}
 
 
@@ -145,24 +144,24 @@ ABSENCE = {
 }
 
 
-@pytest.mark.parametrize("half", list(Half))
+@pytest.mark.parametrize("kind", ["stress", "failure"])
 @pytest.mark.parametrize("case", ABSENCE)
-def test_evidence_that_is_none_blocks(project: ReleaseProject, half: Half, case: str) -> None:
+def test_evidence_that_is_none_blocks(project: ReleaseProject, kind: str, case: str) -> None:
     """Whatever lies at a required path, or does not, it is judged, and blocks."""
     make, code = ABSENCE[case]
-    good, path = (project.failure, STRESS) if half is Half.STRESS else (project.stress, FAILURE)
+    good, path = (project.failure, STRESS) if kind == "stress" else (project.stress, FAILURE)
     good()
     make(project.root / path)
     decision = decided(both_asked(), RELEASE)
     assert decision.exit_code is code
     assert not decision.accepted
     assert len(decision.verdicts) == 2
-    assert {verdict.kind for verdict in decision.verdicts if verdict.blocking} == {half.value}
+    assert {verdict.kind for verdict in decision.verdicts if verdict.blocking} == {kind}
     assert {step.outcome for step in decision.steps} == {Outcome.NOT_CHECKED}
 
 
 def test_every_reason_of_both_halves_is_listed(project: ReleaseProject) -> None:
-    """One bad half does not hide the other, nor one rule another."""
+    """One bad kind does not hide the other, nor one rule another."""
     stress, failure = project.stress_data(), project.failure_data(timedelta(hours=49))
     stress["results"]["total_requests"] += 1
     stress["profile"] = "health"
@@ -181,22 +180,22 @@ def test_every_reason_of_both_halves_is_listed(project: ReleaseProject) -> None:
     assert all(rule in text for rule in found)
 
 
-@pytest.mark.parametrize(("half", "hours"), [(Half.STRESS, 24), (Half.FAILURE, 48)])
+@pytest.mark.parametrize(("kind", "hours"), [("stress", 24), ("failure", 48)])
 def test_freshness_is_judged_without_being_asked(
-    project: ReleaseProject, half: Half, hours: int
+    project: ReleaseProject, kind: str, hours: int
 ) -> None:
     """A day for stress and two for failures; a minute beyond is stale."""
     project.stress()
     project.failure()
     almost, beyond = timedelta(hours=hours, minutes=-1), timedelta(hours=hours, minutes=1)
     for age, fresh in ((almost, True), (beyond, False)):
-        if half is Half.STRESS:
+        if kind == "stress":
             project.stress(captured=datetime.now(UTC) - age)
         else:
             project.store(FAILURE, project.failure_data(age))
         decision = decided(both_asked(), RELEASE)
         assert decision.accepted is fresh
-        assert blocking(decision) == (set() if fresh else {f"{half}.age"})
+        assert blocking(decision) == (set() if fresh else {f"{kind}.age"})
 
 
 COMMITS = {
@@ -214,7 +213,7 @@ def test_evidence_about_another_commit_blocks(project: ReleaseProject, case: str
 
 
 def test_failure_evidence_about_another_commit_blocks(project: ReleaseProject) -> None:
-    """The other half is bound to the build as well."""
+    """The other kind is bound to the build as well."""
     project.stress()
     data = project.failure_data()
     data["subject"]["git_commit"] = "1" * 40
@@ -399,7 +398,9 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 ) -> None:
     """What would pass with less is told, and is no pass."""
     project.stress(duration_s=10)
-    looser = msgspec.structs.replace(plain_request(SUITE).stress, min_duration_seconds=10)
+    looser = msgspec.structs.replace(
+        plain_request(SUITE).of(kinds.STRESS).requirements, min_duration_seconds=10
+    )
     decision = decided(stress_asked(stress=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass
@@ -410,7 +411,9 @@ def test_a_rehearsal_with_a_loosened_floor_is_inconclusive_at_best(
 def test_a_floor_loosened_for_a_half_that_is_not_there_counts(project: ReleaseProject) -> None:
     """A rehearsal with any floor loosened is no rehearsal of the release."""
     project.stress()
-    looser = msgspec.structs.replace(plain_request(SUITE).failure, max_artifact_age_hours=100.0)
+    looser = msgspec.structs.replace(
+        plain_request(SUITE).of(kinds.FAILURE).requirements, max_artifact_age_hours=100.0
+    )
     decision = decided(stress_asked(failure=looser, dry_run=True))
     assert decision.exit_code is Exit.INCONCLUSIVE
     assert decision.would_pass

@@ -17,7 +17,8 @@ from stressproof.gate.environment import (
     parse,
     read_settings,
 )
-from stressproof.gate.request import GateRequest, Half, plain_request
+from stressproof.gate.request import GateRequest, plain_request
+from stressproof.verify import kinds
 
 pytestmark = pytest.mark.gate
 
@@ -41,27 +42,27 @@ def asked(environment: Mapping[str, str], **flags: Value) -> GateRequest:
 def test_the_protocols_six_variables_are_known() -> None:
     """The protocol's own example is understood, value by value."""
     read = asked(PROTOCOL)
-    assert read.stress_path == "docs/ops/evidence/stress.json"
-    assert read.stress_required
-    assert read.stress.max_artifact_age_hours == 24
-    assert read.stress.min_duration_seconds == 30
-    assert read.stress.min_concurrent_users == 10
-    assert read.stress.database_engine == "postgresql"
-    assert not read.failure_path
-    assert not read.failure_required
+    assert read.of(kinds.STRESS).path == "docs/ops/evidence/stress.json"
+    assert read.of(kinds.STRESS).required
+    assert read.of(kinds.STRESS).requirements.max_artifact_age_hours == 24
+    assert read.of(kinds.STRESS).requirements.min_duration_seconds == 30
+    assert read.of(kinds.STRESS).requirements.min_concurrent_users == 10
+    assert read.of(kinds.STRESS).requirements.database_engine == "postgresql"
+    assert not read.of(kinds.FAILURE).path
+    assert not read.of(kinds.FAILURE).required
 
 
 def test_without_any_variable_the_protocols_limits_are_asked() -> None:
     """Silence asks for no evidence, and for the whole of the protocol from any there is."""
     read = asked({})
     assert not read.judges_evidence
-    assert read.stress.max_artifact_age_hours == 24
-    assert read.failure.max_artifact_age_hours == 48
-    assert (read.stress.min_rounds, read.stress.min_duration_seconds) == (3, 30)
-    assert read.stress.minimum_level == read.failure.minimum_level == "recomputed"
-    assert read.stress.refuse_unsafe
-    assert read.stress.require_counters
-    assert read.stress.require_identity
+    stress, failure = read.of(kinds.STRESS).requirements, read.of(kinds.FAILURE).requirements
+    assert (stress.max_artifact_age_hours, failure.max_artifact_age_hours) == (24, 48)
+    assert (stress.min_rounds, stress.min_duration_seconds) == (3, 30)
+    assert stress.minimum_level == failure.minimum_level == "recomputed"
+    assert stress.refuse_unsafe
+    assert stress.require_counters
+    assert stress.require_identity
 
 
 TIGHTER = {
@@ -90,7 +91,7 @@ def test_a_tighter_limit_is_taken(suffix: str, text: str) -> None:
         each for each in SETTINGS if each.variable(SUITE.variables) == STRESS_PREFIX + suffix
     )
     read = asked({STRESS_PREFIX + suffix: text})
-    assert getattr(read.stress, setting.field) == float(text)
+    assert getattr(read.of(kinds.STRESS).requirements, setting.field) == float(text)
 
 
 @pytest.mark.parametrize(("suffix", "text"), LOOSER.items())
@@ -100,13 +101,13 @@ def test_a_looser_limit_is_refused_by_name_and_rehearsed_on_request(suffix: str,
     with pytest.raises(UsageError, match=variable):
         read_settings(SUITE, {variable: text}, {})
     rehearsed = read_settings(SUITE, {variable: text}, {}, dry_run=True)
-    assert len(rehearsed.loosened(Half.STRESS)) == 1
+    assert len(rehearsed.of(kinds.STRESS).loosened) == 1
 
 
 def test_a_looser_failure_age_is_refused() -> None:
     """The other half has its own floor."""
     variable = FAILURE_PREFIX + "MAX_AGE_HOURS"
-    assert asked({variable: "48"}).failure.max_artifact_age_hours == 48
+    assert asked({variable: "48"}).of(kinds.FAILURE).requirements.max_artifact_age_hours == 48
     with pytest.raises(UsageError, match=variable):
         asked({variable: "48.5"})
 
@@ -133,8 +134,8 @@ def test_boolean_words_are_known_or_refused(
             asked({prefix + "REQUIRED": word})
         return
     read = asked({prefix + "REQUIRED": word})
-    half = Half.STRESS if prefix == STRESS_PREFIX else Half.FAILURE
-    assert read.is_required(half) is meaning
+    kind = kinds.STRESS if prefix == STRESS_PREFIX else kinds.FAILURE
+    assert read.of(kind).required is meaning
 
 
 NO_LIMITS = (
@@ -206,13 +207,13 @@ def test_an_empty_variable_is_none_at_all() -> None:
 def test_a_flag_counts_before_its_variable() -> None:
     """What was said last, on the command line, is what is asked."""
     read = asked({STRESS_PREFIX + "MAX_AGE_HOURS": "2"}, stress_max_age_hours=3.0)
-    assert read.stress.max_artifact_age_hours == 3
+    assert read.of(kinds.STRESS).requirements.max_artifact_age_hours == 3
 
 
 def test_a_zero_flag_is_a_limit() -> None:
     """Zero is the strictest limit, not a missing one."""
     read = asked({}, stress_max_error_rate_percent=0.0)
-    assert read.stress.max_error_rate_percent == 0
+    assert read.of(kinds.STRESS).requirements.max_error_rate_percent == 0
 
 
 def test_a_loosened_flag_is_named_as_the_flag() -> None:
@@ -223,9 +224,9 @@ def test_a_loosened_flag_is_named_as_the_flag() -> None:
 
 def test_required_halves_stay_required() -> None:
     """The release gate's demands cannot be switched off by a variable."""
-    read = read_settings(SUITE, {STRESS_PREFIX + "REQUIRED": "false"}, {}, required=tuple(Half))
-    assert read.stress_required
-    assert read.failure_required
+    read = read_settings(SUITE, {STRESS_PREFIX + "REQUIRED": "false"}, {}, required=kinds.KINDS)
+    assert read.of(kinds.STRESS).required
+    assert read.of(kinds.FAILURE).required
 
 
 def test_every_setting_has_its_own_variable_and_flag() -> None:
@@ -236,5 +237,5 @@ def test_every_setting_has_its_own_variable_and_flag() -> None:
     assert len(set(flags)) == len(flags)
     plain = plain_request(SUITE)
     for setting in SETTINGS:
-        requirements = plain.stress if setting.half is Half.STRESS else plain.failure
+        requirements = plain.of(setting.kind).requirements
         assert not setting.field or hasattr(requirements, setting.field)

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from enforcement_suite.suite import SUITE
-from release_project import FAILURE, PASSING_STEPS, STRESS, ReleaseProject
+from release_project import FAILURE, PASSING_STEPS, STRESS, ReleaseProject, asking
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.gate import judge_evidence
-from stressproof.gate.request import plain_request
 from stressproof.outcome import Outcome
 from stressproof.verify.rule import Result
 
@@ -33,9 +30,7 @@ def evaluating(project: ReleaseProject, objectives: str) -> None:
 
 def judged(**fields: Any) -> Result:
     """Return how the rule came out, on stress evidence that is there."""
-    asked = msgspec.structs.replace(
-        plain_request(SUITE), **{"stress_path": STRESS, "stress_required": True, **fields}
-    )
+    asked = asking(**{"stress_path": STRESS, "stress_required": True, **fields})
     return next(each for each in judge_evidence(asked, Path()).checks if each.rule == RULE)
 
 

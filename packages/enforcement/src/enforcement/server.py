@@ -37,15 +37,15 @@ _NS: Final = 1_000_000_000
 
 
 class StopRequest:
-    """Remembers SIGINT and SIGTERM; the second one means: now."""
+    """Remembers SIGINT, SIGTERM and SIGHUP; the second one means: now."""
 
     def __init__(self) -> None:
         self.signals: list[int] = []
         self.event = threading.Event()
 
     def install(self) -> None:
-        """Take over both signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take over these signals."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -232,7 +232,12 @@ class Supervisor:
             )
 
     def _shut_down(self) -> None:
-        """Ask every worker to finish what it has, then end those that do not."""
+        """Ask every worker to finish what it has, then end those that do not.
+
+        The socket listens until its last holder lets go, and each worker first takes what waits
+        there: so new connections are answered or refused, and never left hanging.
+        """
+        self._listener.close()
         for worker in self._workers:
             worker.process.terminate()
         # Workers cancel what is left when the drain is over and need a moment to say so.
@@ -240,6 +245,9 @@ class Supervisor:
         while any(worker.is_alive() for worker in self._workers):
             if time.monotonic() > deadline or self._stop.urgent:
                 break
+            for worker in self._workers:
+                if self._fault(worker) is not None:
+                    worker.process.kill()
             time.sleep(TICK_S / 4)
         for worker in self._workers:
             if worker.is_alive():

@@ -56,7 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: How long a stop waits for requests in flight.
         worker_timeout_seconds: A worker silent for so long is replaced.
         principal_ttl_seconds: How long a principal is believed without asking the database.
-        pool_size: Connections of each worker.
+        pool_size: Connections of each worker to the database.
+        max_connections: Clients' connections that each worker holds; fewer where the process may
+            not open so many files.
+        request_timeout_seconds: How long a request may take to arrive, or an answer to be read.
+        idle_timeout_seconds: How long a connection may wait for its next request.
         jwt_secret: Of bearer tokens (HS256); empty makes one and keeps it in ``data_dir``.
         jwt_issuer: Demanded of bearer tokens.
         jwt_audience: Demanded of bearer tokens.
@@ -84,6 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_timeout_seconds: float = 5.0
     principal_ttl_seconds: float = 5.0
     pool_size: int = 8
+    max_connections: int = 1024
+    request_timeout_seconds: float = 10.0
+    idle_timeout_seconds: float = 75.0
     jwt_secret: str = ""
     jwt_issuer: str = "enforcement"
     jwt_audience: str = "authenticated"
@@ -140,6 +147,9 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         worker_timeout_seconds=reader.seconds("worker_timeout_seconds", 5.0, 1.0, 300.0),
         principal_ttl_seconds=reader.seconds("principal_ttl_seconds", 5.0, 0.0, 3600.0),
         pool_size=reader.integer("pool_size", 8, 1, 256),
+        max_connections=reader.integer("max_connections", 1024, 8, 65_536),
+        request_timeout_seconds=reader.seconds("request_timeout_seconds", 10.0, 0.5, 300.0),
+        idle_timeout_seconds=reader.seconds("idle_timeout_seconds", 75.0, 0.5, 3600.0),
         jwt_secret=reader.secret("jwt_secret"),
         jwt_issuer=reader.text("jwt_issuer", "enforcement"),
         jwt_audience=reader.text("jwt_audience", "authenticated"),

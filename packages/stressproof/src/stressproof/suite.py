@@ -6,10 +6,8 @@ group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.tom
 a script names itself. Where a script or file names it, no entry point is looked up.
 """
 
-import difflib
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -20,6 +18,7 @@ from stressproof.errors import UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
+    from pathlib import Path
 
     from stressproof.config.compile import Project
     from stressproof.config.failure_requirements import FailureRequirements
@@ -121,6 +120,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
+        failure_page: Where the failure scenarios are explained, as a path in the checkout.
         fault_limits: What the faults are not, as sentences, wherever their results are shown.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
@@ -136,6 +136,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
+    failure_page: str = ""
     fault_limits: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = {}
     demo: str = ""
@@ -199,6 +200,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         table = self.profile_table()
         if name in table:
             return table[name]
+        import difflib  # noqa: PLC0415  # only for a typing mistake
+
         near = difflib.get_close_matches(name, table, n=1)
         offer = f"; did you mean {near[0]}?" if near else ""
         raise UsageError(
@@ -313,7 +316,7 @@ def _is_file(named: str) -> bool:
     return bool(colon) and file.endswith(".py")
 
 
-def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
+def find_suite(named: str = "", *, folder: "Path | None" = None) -> Suite:
     """Return the suite that is named, or the one that is installed, or `PLAIN` if none is.
 
     Args:
@@ -327,6 +330,8 @@ def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
     """
     if _is_file(named):
         file, _, name = named.rpartition(":")
+        from pathlib import Path  # noqa: PLC0415  # 4 ms that no suite by its path needs
+
         return _from_file((folder or Path()) / file, name)
     if ":" in named:
         return resolve(named, Suite, of="the suite")
@@ -362,7 +367,7 @@ def _installed(named: str) -> Suite:
     return resolve(paths[0], Suite, of=f"the suite {named!r}")
 
 
-def _from_file(path: Path, name: str) -> Suite:
+def _from_file(path: "Path", name: str) -> Suite:
     import importlib.util  # noqa: PLC0415  # only for files
 
     of = f"the suite in {path}"

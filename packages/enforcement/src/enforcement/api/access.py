@@ -3,7 +3,6 @@
 In this order, so that a stranger learns nothing and a request that is refused costs nothing.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Final, cast
@@ -33,7 +32,6 @@ from enforcement.domain.identity import Caller
 from enforcement.store.errors import UnavailableError
 
 MAX_QUERY_FIELDS: Final = 32
-BODY_S: Final = 10
 
 Call = Request[Caller, BearerClaims, State]
 
@@ -143,34 +141,25 @@ def _authorization(scope: Scope) -> str | None:
 
 
 async def _whole_body(receive: Receive, most: int) -> Receive:
-    """Take the whole body, in bounded time and size; return what hands it on.
+    """Take the whole body, of bounded size, and return what hands it on.
+
+    How long it may take to arrive is the connection's to say.
 
     Raises:
-        RefusalError: 408 ``body_too_slow`` or 413 ``body_too_large``.
+        RefusalError: 413 ``body_too_large``, or 400 ``body_incomplete``, which nobody reads.
     """
     parts: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] != "http.request":
-                    break  # the client is gone; the framework notices when it asks
-                parts.append(message["body"])
-                size += len(parts[-1])
-                more = message["more_body"]
-                if size > most:
-                    raise RefusalError(
-                        413, "body_too_large", f"the body has more than {most} bytes"
-                    )
-    except TimeoutError:
-        raise RefusalError(
-            408,
-            "body_too_slow",
-            f"the body was not here within {BODY_S} s",
-            headers={"connection": "close"},
-        ) from None
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RefusalError(400, "body_incomplete", "the client left before the body's end")
+        parts.append(message["body"])
+        size += len(parts[-1])
+        more = message["more_body"]
+        if size > most:
+            raise RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
     whole: HTTPRequestEvent = {"type": "http.request", "body": b"".join(parts), "more_body": False}
     left = [whole]
 

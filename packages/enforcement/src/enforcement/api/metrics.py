@@ -25,9 +25,11 @@ STATUSES: Final = (
     "408",
     "409",
     "413",
+    "414",
     "415",
     "422",
     "429",
+    "431",
     "500",
     "503",
     OTHER,
@@ -80,6 +82,8 @@ POOL_COUNTERS: Final = ("requests_num", "requests_queued", "requests_errors", "c
 REQUESTS: Final = "http_server_requests_total"
 REQUEST_DURATION: Final = "http_server_request_duration_seconds"
 IN_FLIGHT: Final = "http_server_active_requests"
+OPEN_CONNECTIONS: Final = "http_server_open_connections"
+REFUSED_CONNECTIONS: Final = "http_server_connections_refused_total"
 DECISIONS: Final = "enforcement_gate_decisions_total"
 DECISION_REASONS: Final = "enforcement_gate_reasons_total"
 GATE_FAILURES: Final = "enforcement_gate_failures_total"
@@ -127,6 +131,14 @@ def families(routes: Iterable[tuple[str, str]]) -> tuple[Family, ...]:
             bounds_us=_LATENCY_BOUNDS_US,
         ),
         Family(name=IN_FLIGHT, help="Requests being answered.", kind="gauge"),
+        Family(name=OPEN_CONNECTIONS, help="Connections of clients.", kind="gauge"),
+        Family(
+            name=REFUSED_CONNECTIONS,
+            help="Connections refused, or closed to make room for others.",
+            kind="counter",
+            labels=("reason",),
+            series=(("full",), ("evicted",)),
+        ),
         *_gate_families(),
         *_service_families(),
     )

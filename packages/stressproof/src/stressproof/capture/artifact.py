@@ -27,6 +27,7 @@ from stressproof.evidence.stress import (
     Target,
 )
 from stressproof.load.run import RoundResult
+from stressproof.suite import HealthProbe
 from stressproof.version import __version__
 
 UNKNOWN = "unknown"
@@ -63,6 +64,7 @@ def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Ru
             for endpoint, of_endpoint in zip(plan.endpoints, totals, strict=True)
         ],
         generator=result.health,
+        connections=result.connections,
     )
 
 
@@ -83,11 +85,11 @@ def _counters(plan: Plan, before: Probes, after: Probes | None) -> list[CounterP
     ]
 
 
-def _runtime(before: Probes, after: Probes | None) -> Runtime:
+def _runtime(health: HealthProbe | None, before: Probes, after: Probes | None) -> Runtime:
     first = before.health.runtime
     readings = [before.health, *([after.health] if after else [])]
     return Runtime(
-        health_endpoint="/health",
+        health_endpoint=health.path if health else "",
         database_engine=first.database_engine or UNKNOWN,
         database_engine_source=(
             "db-query" if first.database_engine_source == "db-query" else "target-endpoint"
@@ -156,13 +158,14 @@ def assemble(
         rounds=plan.rounds,
         request_timeout=derive.seconds(plan.timeout_us) or 0.0,
         preflight=preflight,
-        runtime=_runtime(before, after),
+        runtime=_runtime(plan.probes.health, before, after),
         subject=subject,
         target=Target(
             url=plan.url,
             before=before.health.target,
             after=after.health.target if after else None,
             counters=_counters(plan, before, after),
+            insecure=plan.connecting.insecure,
         ),
         workload=plan.record(),
         generator=_generator(plan, runs),

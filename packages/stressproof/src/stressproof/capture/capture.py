@@ -100,9 +100,9 @@ class Capture:
 
     def _probe(self) -> Probes:
         return Probes(
-            health=read_health(self._client),
-            counters=read_counters(self._client),
-            limits=read_limits(self._client),
+            health=read_health(self._client, self._plan.probes.health),
+            counters=read_counters(self._client, self._plan.probes.counters),
+            limits=read_limits(self._client, self._plan.probes.limits),
         )
 
     def _check_instance(self) -> None:
@@ -113,7 +113,7 @@ class Capture:
             raise TargetError(
                 f"the service at {self._plan.url} is instance {seen}, but the credentials in "
                 f"{self._credential.source if self._credential else ''} are for {wanted}",
-                hint="Restart `enforcement serve`, or set STRESSPROOF_TOKEN.",
+                hint="Restart the service, or set STRESSPROOF_TOKEN.",
             )
 
     def _rounds(self) -> Status:

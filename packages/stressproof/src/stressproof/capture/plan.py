@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
+from stressproof.suite import LocalService, Probes
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor
 
@@ -26,6 +27,26 @@ class PreflightPlan(Struct, frozen=True):
     timeout_seconds: float = 5.0
 
 
+class Connecting(Struct, frozen=True):
+    """How the target is reached and verified (`stressproof.workload.target.Target` has the words).
+
+    Attributes:
+        ca_file: PEM certificates to trust beside the system's.
+        cert_file: PEM certificate to show to the target.
+        key_file: Its key.
+        insecure: Any certificate will do.
+        address: Numeric address to connect to.
+        http2: Whether to speak HTTP/2.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
+    address: str | None = None
+    http2: bool = False
+
+
 class Plan(Struct, frozen=True):
     """One capture.
 
@@ -43,7 +64,9 @@ class Plan(Struct, frozen=True):
         seed: Of everything random, recorded so that a run can be repeated.
         thresholds: Limits that each round must meet.
         preflight: What happens before the load.
-        ca_file: PEM certificates to trust beside the system's.
+        probes: What the service is asked about itself.
+        local_service: How a service on this machine lends its token, None where none does.
+        connecting: How the target is reached and verified.
     """
 
     url: str
@@ -59,7 +82,9 @@ class Plan(Struct, frozen=True):
     seed: int
     thresholds: Thresholds
     preflight: PreflightPlan
-    ca_file: str | None = None
+    probes: Probes = Probes()
+    local_service: LocalService | None = None
+    connecting: Connecting = Connecting()
 
     @property
     def duration_seconds(self) -> float:

@@ -243,6 +243,31 @@ _OPTIONS = (
         type=click.Path(exists=True, dir_okay=False),
         help="PEM certificates to trust beside the system's.",
     ),
+    click.option(
+        "--cert",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM certificate to show to a service that asks for one.",
+    ),
+    click.option(
+        "--key",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM key of --cert, where that file does not hold it.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept any certificate (not release evidence).",
+    ),
+    click.option(
+        "--resolve",
+        metavar="ADDRESS",
+        help="Connect to this address instead of those that the URL's host has.",
+    ),
+    click.option(
+        "--http2",
+        is_flag=True,
+        help="Speak HTTP/2: by ALPN over https, with prior knowledge over http.",
+    ),
 )
 
 
@@ -252,13 +277,13 @@ def build_command(runner: str) -> click.Command:
     def capture(**options: Any) -> Exit:
         """Load a service and keep the evidence.
 
-        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that was
-        started with `enforcement serve` by the same user.
+        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the
+        same user started, where the suite says that it leaves one.
 
         \b
         Examples:
           stressproof capture --profile health --duration 10
-          stressproof capture --profile enforcement --rounds 3 --enforce-thresholds --out e.json
+          stressproof capture --rounds 3 --enforce-thresholds --out stressproof-results/e.json
           stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
         """  # noqa: D301  # click's \b keeps lines as they are
         return run_capture(

@@ -3,10 +3,11 @@
 import os
 import secrets
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
+from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan
 from stressproof.config.compile import load_config
 from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
@@ -24,6 +25,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.workload.target import origin_of
 
 EXECUTORS = (
     "constant-vus",
@@ -73,8 +75,38 @@ def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
             attempts=options["preflight_attempts"],
             timeout_seconds=options["preflight_timeout"],
         ),
-        ca_file=options["ca_file"],
+        probes=suite.probes,
+        local_service=suite.local_service,
+        connecting=Connecting(
+            ca_file=options["ca_file"],
+            cert_file=options["cert"],
+            key_file=options["key"],
+            insecure=options["insecure"],
+            address=_address(options["url"], options["resolve"]),
+            http2=options["http2"],
+        ),
     )
+
+
+def _address(url: str, resolve: str | None) -> str | None:
+    """Return the numeric address that ``--resolve`` pins, as itself or in curl's words.
+
+    Raises:
+        UsageError: It is none, or one of another host or port.
+    """
+    if resolve is None:
+        return None
+    origin = origin_of(url)
+    text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
+    address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise UsageError(
+            f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
+            hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
+        ) from error
+    return address
 
 
 def _executor(options: dict[str, Any]) -> Executor:

@@ -26,6 +26,7 @@ from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
+from stressproof.suite import LocalService
 
 
 class CaptureProgress:
@@ -102,7 +103,7 @@ def run_capture(
     """
     if out is not None:
         check_writable(out)
-    credential = find(plan.url, os.environ)
+    credential = find(plan.url, os.environ, plan.local_service)
     with Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
@@ -124,7 +125,7 @@ def run_capture(
     if came:
         to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
         return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
-    return _judge(artifact, objectives, enforce=enforce)
+    return _judge(plan, artifact, objectives, enforce=enforce)
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -141,13 +142,13 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         to_stderr(f"the artifact that was there is now {kept}")
 
 
-def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
+def _judge(plan: Plan, artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
     """Return the exit code, and say why it is not a pass."""
     if artifact.status == "preflight_failed":
         to_stderr("preflight failed; no load was sent:")
         for failure in artifact.preflight.failures:
             to_stderr(f"  {failure.endpoint}: {failure.error}")
-        to_stderr(f"  {_preflight_remedy(artifact)}")
+        to_stderr(f"  {_preflight_remedy(artifact, plan.local_service)}")
         return Exit.TARGET
     if artifact.status == "broken":
         to_stderr("the run broke; the artifact holds what was measured until then")
@@ -173,16 +174,15 @@ def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -
     return strongest(codes or [Exit.PASS])
 
 
-def _preflight_remedy(artifact: StressArtifact) -> str:
+def _preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> str:
     """Return what to do about a failed preflight, from how its checks failed."""
     statuses = {check.status_code for check in artifact.preflight.checks if not check.ok}
     if statuses == {None}:
-        return f"Is the service running at {artifact.target_url}? Try `enforcement serve`."
+        start = f" Try `{local.start}`." if local else ""
+        return f"Is the service running at {artifact.target_url}?{start}"
     if statuses & {401, 403}:
-        return (
-            "The service refuses the credentials: set STRESSPROOF_TOKEN to a valid token "
-            "(`enforcement token`), or restart `enforcement serve`."
-        )
+        how = f" (`{local.issue}`), or restart `{local.start}`" if local else ""
+        return f"The service refuses the credentials: set STRESSPROOF_TOKEN to a valid token{how}."
     if 429 in statuses:  # noqa: PLR2004  # Too Many Requests
         return "The service limits this caller's rate: wait, or raise the tenant's limits."
     if any(status is not None and status >= 500 for status in statuses):  # noqa: PLR2004  # server error

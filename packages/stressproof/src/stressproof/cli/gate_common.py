@@ -1,33 +1,35 @@
 """What both gates share on the command line: their options, the decision file, the last word."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.output_options import (
+    CommandT,
+    OutputOptions,
+    append_step_summary,
+    output_options,
+)
 from stressproof.cli.param_types import LIMIT, WHOLE
 from stressproof.cli.suite_choice import SuiteOption
-from stressproof.errors import OutputError, UsageError
+from stressproof.errors import UsageError
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, Form, Setting, Value
 from stressproof.gate.gate import Judged, decide_on_evidence, run_gate
-from stressproof.gate.request import GateRequest, Half, plain_request
+from stressproof.gate.request import GateRequest, plain_request
 from stressproof.report.gate_json import undecided
 from stressproof.report.gate_text import summary
 from stressproof.report.gates import FORMATS, render
 from stressproof.report.verdict_text import reasons
 from stressproof.report.verdict_text import summary as verdict_summary
-from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.suite import Suite
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _TYPES: dict[Form, click.ParamType[Any]] = {
     Form.PATH: click.STRING,
@@ -37,51 +39,14 @@ _TYPES: dict[Form, click.ParamType[Any]] = {
 }
 
 
-class GateOutputOptions(Struct, frozen=True):
-    """How the decision is wanted.
-
-    Attributes:
-        form: One of `FORMATS`.
-        decision_out: Where to write it, None for nowhere.
-        dry_run: A rehearsal: nothing that a promotion accepts is written.
-    """
-
-    form: str
-    decision_out: Path | None
-    dry_run: bool
-
-    @property
-    def mark(self) -> str:
-        """What every line of a rehearsal begins with."""
-        return f"{NOT_RELEASE}  " if self.dry_run else ""
-
-
 def showing_options(command: CommandT) -> CommandT:
-    """Add the options of `GateOutputOptions` to a command."""
-    for option in reversed(
-        (
-            click.option(
-                "--format",
-                "form",
-                type=click.Choice(FORMATS),
-                default="text",
-                show_default=True,
-                help="How to show the decision on stdout.",
-            ),
-            click.option(
-                "--decision-out",
-                type=click.Path(path_type=Path, dir_okay=False),
-                help="Write the decision with the digests of what was judged, as JSON.",
-            ),
-            click.option(
-                "--dry-run",
-                is_flag=True,
-                help="Rehearse: judge all evidence, print the steps without running them.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    """Add the options of `OutputOptions` to a command that decides."""
+    add = output_options(
+        FORMATS,
+        shown="decision",
+        rehearsal="judge all evidence, print the steps without running them.",
+    )
+    return add(command)
 
 
 def setting_options(command: CommandT) -> CommandT:
@@ -101,7 +66,7 @@ def setting_options(command: CommandT) -> CommandT:
 def _default(setting: Setting, suite: Suite) -> object:
     """Return what a gate asks where a setting is not given."""
     plain = plain_request(suite)
-    asked = plain.stress if setting.half is Half.STRESS else plain.failure
+    asked = plain.of(setting.kind).requirements
     return getattr(asked, setting.field) if setting.field and asked else None
 
 
@@ -117,7 +82,7 @@ def flags_given(values: dict[str, Any]) -> dict[str, Value]:
 
 def run_and_conclude(
     gate: str,
-    showing: GateOutputOptions,
+    showing: OutputOptions,
     ask: Callable[[], GateRequest],
     *,
     evidence_only: bool = False,
@@ -134,9 +99,8 @@ def run_and_conclude(
         UsageError: What was asked cannot be meant.
         OutputError: The decision could not be written or shown.
     """
-    out = None if showing.dry_run else showing.decision_out
-    if showing.decision_out is not None and showing.dry_run:
-        to_stderr(f"{NOT_RELEASE}: a rehearsal writes no decision to {showing.decision_out}")
+    named = showing.decision_file()
+    out = None if named is None else Path(named)
     if out is not None:
         _reserve(out, gate)
     asked = msgspec.structs.replace(ask(), decision_path=str(out or ""))
@@ -147,7 +111,7 @@ def run_and_conclude(
             gate,
             asked,
             Path(),
-            on_judged=lambda judged: _tell_judged(judged, showing.mark),
+            on_judged=lambda judged: _show_judged(judged, showing.mark),
             on_line=to_stderr,
         )
     if out is not None:
@@ -155,13 +119,13 @@ def run_and_conclude(
         to_stderr(f"decision written to {out}")
     to_stdout(render(decision, showing.form))
     if showing.form == "github":
-        _append_step_summary(render(decision, "markdown"))
+        append_step_summary(render(decision, "markdown"))
     if showing.form != "text":
         to_stderr(showing.mark + summary(decision))
     return decision.exit_code
 
 
-def _tell_judged(judged: Judged, mark: str) -> None:
+def _show_judged(judged: Judged, mark: str) -> None:
     """Say what blocks before the first quality step: those take minutes."""
     lines = [verdict_summary(verdict) for verdict in judged.verdicts]
     for check in judged.checks:
@@ -199,18 +163,3 @@ def _is_decision(path: Path) -> bool:
 
 class _Marked(Struct):
     schema: str
-
-
-def _append_step_summary(text: str) -> None:
-    """Append to the summary page of a GitHub step, where there is one."""
-    page = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not page:
-        return
-    try:
-        with Path(page).open("a", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise OutputError(
-            f"cannot append to GITHUB_STEP_SUMMARY ({page}): {error.strerror or error}",
-            hint="Unset the variable, or name a file that this user may write.",
-        ) from error

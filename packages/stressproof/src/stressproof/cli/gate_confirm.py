@@ -9,8 +9,8 @@ from stressproof.cli.param_types import LIMIT
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.confirmation import DECISION_MAX_AGE_HOURS, confirm
-from stressproof.gate.evidence import now_us
 from stressproof.report.verdict_text import WORD, reasons
+from stressproof.verify.instants import now_us
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import overall
 

@@ -1,11 +1,11 @@
 """``stressproof gate enterprise``: what the environment names, then every quality step."""
 
 import os
-from pathlib import Path
 
 import click
 
-from stressproof.cli.gate_common import GateOutputOptions, run_and_conclude, showing_options
+from stressproof.cli.gate_common import run_and_conclude, showing_options
+from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, read_settings
@@ -33,7 +33,7 @@ class _WithVariables(click.Command):
 @showing_options
 def command(
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
 ) -> Exit:
     """Judge the evidence that the environment names, then run every quality step."""
@@ -42,4 +42,4 @@ def command(
     def ask() -> GateRequest:
         return read_settings(suite, os.environ, {}, dry_run=dry_run)
 
-    return run_and_conclude(ENTERPRISE, GateOutputOptions(form, decision_out, dry_run), ask)
+    return run_and_conclude(ENTERPRISE, OutputOptions(form, decision_out, dry_run), ask)

@@ -1,23 +1,24 @@
 """``stressproof gate release``: both kinds of evidence, every quality step, one decision."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from stressproof.cli.gate_common import (
-    GateOutputOptions,
     flags_given,
     run_and_conclude,
     setting_options,
     showing_options,
 )
+from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 from stressproof.gate.environment import read_settings
 from stressproof.gate.gate import RELEASE
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest
+from stressproof.verify.kinds import KINDS
+from stressproof.verify.stress.verifier import STRESS
 
 
 @click.command(
@@ -41,7 +42,7 @@ def command(
     evidence_only: bool,  # noqa: FBT001  # a flag
     without_failure_evidence: bool,  # noqa: FBT001  # a flag
     form: str,
-    decision_out: Path | None,
+    decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
     **values: Any,
 ) -> Exit:
@@ -61,10 +62,10 @@ def command(
             suite,
             os.environ,
             flags_given(values),
-            required=(Half.STRESS,) if only_stress else tuple(Half),
+            required=(STRESS,) if only_stress else KINDS,
             dry_run=dry_run,
         )
 
     return run_and_conclude(
-        RELEASE, GateOutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
+        RELEASE, OutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
     )

@@ -1,7 +1,6 @@
 """Which suite a command is about: the one that the script names, the project, or the only one."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,7 +22,9 @@ def chosen_suite(*, at_gate: bool = False) -> Suite:
     named = context.obj if context is not None else ""
     if named:
         return find_suite(named)
-    from stressproof.config.compile import load_project  # noqa: PLC0415  # not where a script names it
+    from pathlib import Path  # noqa: PLC0415  # not where a script names the suite
+
+    from stressproof.config.compile import load_project  # noqa: PLC0415  # likewise
 
     return suite_of(load_project(Path()), at_gate=at_gate)
 

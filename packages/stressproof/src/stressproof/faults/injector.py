@@ -71,6 +71,10 @@ class Injector(ABC):
     def observe(self) -> None:  # noqa: B027  # most need no looking while they last
         """Look while the fault lasts; called several times a second, and before the undo."""
 
+    def is_finished(self) -> bool:
+        """Return whether it has done all it can, so that its time need not be waited for."""
+        return False
+
     @abstractmethod
     def undo(self) -> None:
         """Unmake it; must be harmless where it never took effect."""

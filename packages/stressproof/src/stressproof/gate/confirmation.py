@@ -18,9 +18,9 @@ from stressproof.evidence.reading import (
 )
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import DECISION_SCHEMA
-from stressproof.gate.request import Half
 from stressproof.verify.instants import HOUR_US, parse_instant
 from stressproof.verify.rule import Judgement, Result, prose, rule
+from stressproof.verify.stress.verifier import STRESS
 
 DECISION_MAX_AGE_HOURS = 24.0
 _SKEW_US = 60 * 1_000_000
@@ -78,7 +78,7 @@ def accepted(case: Confirmation, judgement: Judgement) -> None:
     judgement.check(decision.accepted, "accepted", decision.accepted, True)  # noqa: FBT003
     judgement.check(decision.exit_code == 0, "exit_code", decision.exit_code, 0)
     kinds = [each.kind for each in decision.evidence]
-    judgement.check(Half.STRESS in kinds, "evidence", kinds, prose("stress evidence among it"))
+    judgement.check(STRESS.name in kinds, "evidence", kinds, prose("stress evidence among it"))
 
 
 @rule(

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from stressproof.exits import Exit, strongest
 from stressproof.gate.checkout import Checkout
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest
 from stressproof.gate.step_runner import StepReport
 from stressproof.outcome import Outcome
 from stressproof.verify.instants import show_instant
 from stressproof.verify.rule import Result
+from stressproof.verify.stress.verifier import STRESS
 from stressproof.verify.verdict import Verdict
 from stressproof.version import __version__
 
@@ -32,8 +33,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         dry_run: A rehearsal; never release evidence.
         loosened: What was asked less of than the floors allow; only in a rehearsal.
         would_pass: Whether everything asked for held, loosened or not.
-        not_asked: Halves of the evidence that were neither named nor required.
-        verdicts: On each half that has a path.
+        not_asked: Kinds of evidence that were neither named nor required.
+        verdicts: On each evidence that has a path.
         checks: Of the gate's own rules.
         steps: How each quality step came out.
     """
@@ -49,7 +50,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     dry_run: bool
     loosened: list[str]
     would_pass: bool
-    not_asked: list[Half]
+    not_asked: list[str]
     verdicts: list[Verdict]
     checks: list[Result]
     steps: list[StepReport]
@@ -57,7 +58,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     @property
     def is_release_decision(self) -> bool:
         """Whether this may release anything: stress evidence and the quality steps were asked."""
-        return not (self.dry_run or self.evidence_only or Half.STRESS in self.not_asked)
+        return not (self.dry_run or self.evidence_only or STRESS.name in self.not_asked)
 
     @property
     def accepted(self) -> bool:
@@ -67,7 +68,7 @@ class Decision(Struct, frozen=True, kw_only=True):
             and self.is_release_decision
             and not self.loosened
             and all(verdict.is_release_evidence for verdict in self.verdicts)
-            and Half.STRESS in {verdict.kind for verdict in self.verdicts}
+            and STRESS.name in {verdict.kind for verdict in self.verdicts}
             and bool(self.steps)
             and all(step.outcome is Outcome.PASS for step in self.steps)
         )
@@ -99,13 +100,13 @@ def decide(
         gate: What the gate is called.
         asked: What it asked.
         checkout: What is checked out.
-        verdicts: On each half that has a path.
+        verdicts: On each evidence that has a path.
         checks: Of the gate's own rules.
         steps: Of the quality steps, run or not.
         evidence_only: Whether the steps were left out on purpose.
         now_us: The time, in microseconds since 1970.
     """
-    loosened = [f"{half}: {line}" for half in Half for line in asked.loosened(half)]
+    loosened = [f"{each.kind.name}: {line}" for each in asked.evidence for line in each.loosened]
     codes = [verdict.exit_code for verdict in verdicts]
     codes += [check.exit_code for check in checks]
     codes += [step.exit_code for step in steps]
@@ -134,7 +135,7 @@ def decide(
         dry_run=asked.dry_run,
         loosened=loosened,
         would_pass=would_pass,
-        not_asked=[h for h in Half if not (asked.path(h) or asked.is_required(h))],
+        not_asked=[each.kind.name for each in asked.evidence if not each.is_asked],
         verdicts=list(verdicts),
         checks=list(checks),
         steps=list(steps),

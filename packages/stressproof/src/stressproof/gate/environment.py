@@ -8,14 +8,19 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.gate.request import GateRequest, Half, plain_request
+from stressproof.gate.request import GateRequest, plain_request
 from stressproof.suite import Suite, Variables
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import EvidenceKind
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import show
+from stressproof.verify.stress.verifier import STRESS
 
 Value = str | bool | int | float
 
@@ -34,15 +39,15 @@ class Setting(Struct, frozen=True):
     """One thing that a caller may say.
 
     Attributes:
-        half: The kind of evidence it is about.
-        suffix: Its variable, without the prefix that the suite has for the half.
+        kind: The kind of evidence it is about.
+        suffix: Its variable, without the prefix that the suite has for the kind.
         flag: Its flag on the command line; empty where there is none.
         field: The requirement it sets; for a path or a boolean, nothing in the requirements.
         form: What it may say.
         meaning: One line for help pages.
     """
 
-    half: Half
+    kind: EvidenceKind[Any]
     suffix: str
     flag: str
     field: str
@@ -51,13 +56,13 @@ class Setting(Struct, frozen=True):
 
     def variable(self, variables: Variables) -> str:
         """Return the environment variable, as a suite calls it."""
-        prefix = variables.stress if self.half is Half.STRESS else variables.failure
+        prefix: str = getattr(variables, self.kind.name)
         return prefix + self.suffix
 
 
 SETTINGS = (
     Setting(
-        Half.STRESS,
+        STRESS,
         "PATH",
         "--stress-evidence-path",
         "",
@@ -65,7 +70,7 @@ SETTINGS = (
         "The stress artifact to judge.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_AGE_HOURS",
         "--stress-max-age-hours",
         "max_artifact_age_hours",
@@ -73,7 +78,7 @@ SETTINGS = (
         "Oldest stress evidence.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_DURATION_SECONDS",
         "--stress-min-duration-seconds",
         "min_duration_seconds",
@@ -81,7 +86,7 @@ SETTINGS = (
         "Shortest round.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_CONCURRENT_USERS",
         "--stress-min-concurrent-users",
         "min_concurrent_users",
@@ -89,7 +94,7 @@ SETTINGS = (
         "Fewest concurrent users.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "REQUIRED",
         "",
         "",
@@ -97,7 +102,7 @@ SETTINGS = (
         "Whether a missing path blocks.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "REQUIRED_DATABASE_ENGINE",
         "--stress-required-database-engine",
         "database_engine",
@@ -105,7 +110,7 @@ SETTINGS = (
         "The engine the load must have reached, exactly.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_P95_SECONDS",
         "--stress-max-p95-seconds",
         "max_p95_seconds",
@@ -113,7 +118,7 @@ SETTINGS = (
         "Limit of p95 in every round; the one that the capture was held to.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MAX_ERROR_RATE_PERCENT",
         "--stress-max-error-rate-percent",
         "max_error_rate_percent",
@@ -121,7 +126,7 @@ SETTINGS = (
         "Limit of errors in every round, likewise.",
     ),
     Setting(
-        Half.STRESS,
+        STRESS,
         "MIN_THROUGHPUT_RPS",
         "--stress-min-throughput-rps",
         "min_throughput_rps",
@@ -129,7 +134,7 @@ SETTINGS = (
         "Least throughput of every round, likewise.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "PATH",
         "--failure-evidence-path",
         "",
@@ -137,7 +142,7 @@ SETTINGS = (
         "The failure-injection artifact to judge.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "REQUIRED",
         "",
         "",
@@ -145,7 +150,7 @@ SETTINGS = (
         "Whether a missing path blocks.",
     ),
     Setting(
-        Half.FAILURE,
+        FAILURE,
         "MAX_AGE_HOURS",
         "--failure-max-age-hours",
         "max_artifact_age_hours",
@@ -153,7 +158,7 @@ SETTINGS = (
         "Oldest failure evidence.",
     ),
 )
-"""In the protocol's order; what is not the protocol's own follows each half's own."""
+"""In the protocol's order; what is not the protocol's own follows each kind's own."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -185,7 +190,7 @@ def read_settings(
     environment: Mapping[str, str],
     flags: Mapping[str, Value],
     *,
-    required: Collection[Half] = (),
+    required: Collection[EvidenceKind[Any]] = (),
     dry_run: bool = False,
 ) -> GateRequest:
     """Return what the caller asks: a flag counts before its variable, that before the suite.
@@ -194,7 +199,7 @@ def read_settings(
         suite: Whose floors and variables these are.
         environment: The variables of the process; an empty one is as good as none.
         flags: Values from the command line by flag, already of their form.
-        required: Halves that are required whatever the variables say.
+        required: Kinds of evidence that are required whatever the variables say.
         dry_run: A rehearsal, in which limits may be looser than the floors.
 
     Raises:
@@ -217,7 +222,9 @@ def read_settings(
     asked = _ask(suite, given, required, dry_run=dry_run)
     if not dry_run:
         problems += [
-            _looser(suite, half, line, flags) for half in Half for line in asked.loosened(half)
+            _looser(suite, each.kind, line, flags)
+            for each in asked.evidence
+            for line in each.loosened
         ]
     if problems:
         raise UsageError(
@@ -231,43 +238,37 @@ def read_settings(
 def _ask(
     suite: Suite,
     given: Mapping[Setting, Value],
-    required: Collection[Half],
+    required: Collection[EvidenceKind[Any]],
     *,
     dry_run: bool,
 ) -> GateRequest:
-    limits: dict[Half, dict[str, Value]] = {half: {} for half in Half}
-    paths = dict.fromkeys(Half, "")
-    needed = set(required)
-    for setting, value in given.items():
-        if setting.field:
-            limits[setting.half][setting.field] = value
-        elif setting.form is Form.PATH:
-            paths[setting.half] = str(value)
-        elif value is True:
-            needed.add(setting.half)
-    plain = plain_request(suite)
-    failure = plain.failure
-    if failure is None and (paths[Half.FAILURE] or limits[Half.FAILURE] or Half.FAILURE in needed):
-        failure = suite.failure_requirements()  # which says that there are none, and what to do
-    return msgspec.structs.replace(
-        plain,
-        stress_path=paths[Half.STRESS],
-        stress_required=Half.STRESS in needed,
-        stress=msgspec.structs.replace(plain.stress, **limits[Half.STRESS]),
-        failure_path=paths[Half.FAILURE],
-        failure_required=Half.FAILURE in needed,
-        failure=failure and msgspec.structs.replace(failure, **limits[Half.FAILURE]),
-        dry_run=dry_run,
-    )
+    request = plain_request(suite)
+    for kind in KINDS:
+        own = {setting: value for setting, value in given.items() if setting.kind is kind}
+        path = next((str(v) for setting, v in own.items() if setting.form is Form.PATH), "")
+        needed = kind in required or any(
+            value is True for setting, value in own.items() if setting.form is Form.BOOLEAN
+        )
+        limits = {setting.field: value for setting, value in own.items() if setting.field}
+        asked = request.of(kind).requirements
+        if asked is None and (path or needed or limits):
+            asked = kind.requirements(suite, "")  # which says that there are none, and what to do
+        request = request.asking(
+            kind,
+            path=path,
+            required=needed,
+            requirements=asked and msgspec.structs.replace(asked, **limits),
+        )
+    return msgspec.structs.replace(request, dry_run=dry_run)
 
 
-def _looser(suite: Suite, half: Half, line: str, flags: Mapping[str, Value]) -> str:
+def _looser(suite: Suite, kind: EvidenceKind[Any], line: str, flags: Mapping[str, Value]) -> str:
     """Return a line about a loosened floor, led by the flag or variable that did it."""
     for setting in SETTINGS:
-        if setting.half is half and setting.field and line.startswith(f"{setting.field} "):
+        if setting.kind is kind and setting.field and line.startswith(f"{setting.field} "):
             given = setting.flag in flags
             return f"{setting.flag if given else setting.variable(suite.variables)}: {line}"
-    return f"{half}: {line}"
+    return f"{kind.name}: {line}"
 
 
 def _unknown_variables(variables: Variables, environment: Mapping[str, str]) -> list[str]:

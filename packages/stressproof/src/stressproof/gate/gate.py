@@ -12,7 +12,7 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
-from stressproof.gate.evidence import LoadedEvidence, judge, now_us, read_halves
+from stressproof.gate.evidence import judge, read_evidence
 from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
@@ -24,6 +24,8 @@ from stressproof.gate.step_runner import (
     run_steps,
     without_tool,
 )
+from stressproof.verify.instants import now_us
+from stressproof.verify.kind import Evidence
 from stressproof.verify.rule import Result
 from stressproof.verify.verdict import Verdict
 
@@ -37,14 +39,14 @@ class Judged(Struct, frozen=True, kw_only=True):
     Attributes:
         project: What its file says.
         checkout: What is checked out.
-        readings: What was read of each half.
+        evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
     """
 
     project: Project
     checkout: Checkout
-    readings: list[LoadedEvidence]
+    evidence: list[Evidence]
     verdicts: list[Verdict]
     checks: list[Result]
 
@@ -71,7 +73,7 @@ def refuse_to_nest(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
-    """Read both halves and judge them, every reason of either kept.
+    """Read all evidence and judge it, every reason kept.
 
     Args:
         asked: What the gate asks.
@@ -79,20 +81,20 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
     """
     checkout = read_checkout(folder, named=asked.named_files)
     project = load_project(Path(checkout.root))
-    readings = read_halves(asked, Path(checkout.root))
-    commits = same_builds(checkout, (reading.claimed_commit for reading in readings))
+    evidence = read_evidence(asked, Path(checkout.root))
+    commits = same_builds(checkout, (each.claimed_commit for each in evidence))
     at_us = now_us()
-    verdicts = [judge(reading, asked, commits, at_us) for reading in readings]
+    verdicts = [judge(each, asked, commits, at_us) for each in evidence]
     case = GateCase(
         asked=asked,
         checkout=checkout,
-        readings=readings,
+        evidence=evidence,
         objectives=project.objectives,
     )
     return Judged(
         project=project,
         checkout=checkout,
-        readings=readings,
+        evidence=evidence,
         verdicts=verdicts,
         checks=[each.apply(case) for each in BEFORE_STEPS],
     )
@@ -175,7 +177,7 @@ def _run_or_say_why_not(
 def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     """Judge whether evidence and checkout are what they were before the quality steps."""
     after = read_checkout(folder, named=asked.named_files)
-    now = read_halves(asked, Path(judged.checkout.root))
+    now = read_evidence(asked, Path(judged.checkout.root))
     return unchanged.apply(
-        PostRunState(before=judged.checkout, after=after, judged=judged.readings, now=now)
+        PostRunState(before=judged.checkout, after=after, judged=judged.evidence, now=now)
     )

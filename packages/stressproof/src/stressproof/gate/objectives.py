@@ -1,41 +1,39 @@
 """A project's own objectives, asked of the evidence that its gate judges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.reading import Document
 from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
-from stressproof.gate.evidence import LoadedEvidence
-from stressproof.gate.request import Half
 from stressproof.objectives.evaluating import Answers, ask
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import Evidence, EvidenceKind
+from stressproof.verify.stress.verifier import STRESS
 
 
-def answers(objectives: Objectives, readings: Sequence[LoadedEvidence]) -> Answers | None:
+def answers(objectives: Objectives, evidence: Sequence[Evidence]) -> Answers | None:
     """Return how each objective comes out; None where no measurements are carried.
 
     That figures follow from measurements, and recoveries from operations, is the verdicts' affair:
     whatever is wrong with them blocks by itself.
     """
-    artifact = _stress_artifact(readings)
+    artifact = _stress_artifact(evidence)
     if artifact is None:
         return None
-    return ask(objectives, artifact, recoveries=_recoveries(readings))
+    return ask(objectives, artifact, recoveries=_recoveries(evidence))
 
 
-def _data(readings: Sequence[LoadedEvidence], half: Half) -> object:
-    for reading in readings:
-        if reading.half is half and isinstance(reading.document, Document):
-            return reading.document.data
-    return None
+def _data(evidence: Sequence[Evidence], kind: EvidenceKind[Any]) -> Mapping[str, Any]:
+    return next((each.data for each in evidence if each.kind is kind), {})
 
 
-def _stress_artifact(readings: Sequence[LoadedEvidence]) -> StressArtifact | None:
-    data = _data(readings, Half.STRESS)
-    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
+def _stress_artifact(evidence: Sequence[Evidence]) -> StressArtifact | None:
+    data = _data(evidence, STRESS)
+    if data.get("schema_version") != SCHEMA_VERSION:
         return None
     try:
         return msgspec.convert(data, StressArtifact)
@@ -43,9 +41,9 @@ def _stress_artifact(readings: Sequence[LoadedEvidence]) -> StressArtifact | Non
         return None
 
 
-def _recoveries(readings: Sequence[LoadedEvidence]) -> tuple[FaultRecovery, ...]:
+def _recoveries(evidence: Sequence[Evidence]) -> tuple[FaultRecovery, ...]:
     try:
-        artifact = msgspec.convert(_data(readings, Half.FAILURE), FailureArtifact)
+        artifact = msgspec.convert(_data(evidence, FAILURE), FailureArtifact)
         return tuple(recoveries_of(artifact))
     except (msgspec.ValidationError, ValueError):
         return ()

@@ -1,6 +1,7 @@
-"""What a gate itself demands, beside what the verifiers demand of each half."""
+"""What a gate itself demands, beside what the verifiers demand of evidence."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -8,12 +9,15 @@ from stressproof.evidence.reading import Document
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
-from stressproof.gate.evidence import LoadedEvidence
 from stressproof.gate.objectives import answers
-from stressproof.gate.request import GateRequest, Half
+from stressproof.gate.request import GateRequest
 from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
+from stressproof.verify.failure.verifier import FAILURE
+from stressproof.verify.kind import Evidence, EvidenceKind
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Rule, prose, rule
+from stressproof.verify.stress.verifier import STRESS
 
 _NOTHING_JUDGED = "no evidence was asked for"
 _PATHS_SHOWN = 5
@@ -26,30 +30,31 @@ class GateCase(Struct, frozen=True, kw_only=True):
     Attributes:
         asked: What the gate asks.
         checkout: What is checked out.
-        readings: What was read of each half that has a path.
+        evidence: What was read of each path.
         objectives: The project's own.
     """
 
     asked: GateRequest
     checkout: Checkout
-    readings: Sequence[LoadedEvidence]
+    evidence: Sequence[Evidence]
     objectives: Objectives = Objectives()
 
 
-def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
+def _judge_path(case: GateCase, kind: EvidenceKind[Any], judgement: Judgement) -> None:
+    asked = case.asked.of(kind)
     flag, variable = next(
-        (each.flag, each.variable(case.asked.suite.variables))
+        (each.flag, each.variable(asked.suite.variables))
         for each in SETTINGS
-        if each.half is half and each.form is Form.PATH
+        if each.kind is kind and each.form is Form.PATH
     )
-    if case.asked.path(half):
+    if asked.path:
         judgement.passed()
-    elif case.asked.is_required(half):
+    elif asked.required:
         judgement.inconclusive(
             variable, prose("no path"), prose("the path of the artifact"), f"Set it, or {flag}."
         )
     else:
-        judgement.skip(f"{half} evidence was not asked for")
+        judgement.skip(f"{kind.name} evidence was not asked for")
 
 
 @rule(
@@ -59,8 +64,8 @@ def _judge_path(case: GateCase, half: Half, judgement: Judgement) -> None:
     remedy="Name the artifact.",
 )
 def stress_path(case: GateCase, judgement: Judgement) -> None:
-    """A required half has a path."""
-    _judge_path(case, Half.STRESS, judgement)
+    """Required evidence has a path."""
+    _judge_path(case, STRESS, judgement)
 
 
 @rule(
@@ -70,8 +75,8 @@ def stress_path(case: GateCase, judgement: Judgement) -> None:
     remedy="Name the artifact.",
 )
 def failure_path(case: GateCase, judgement: Judgement) -> None:
-    """A required half has a path."""
-    _judge_path(case, Half.FAILURE, judgement)
+    """Required evidence has a path."""
+    _judge_path(case, FAILURE, judgement)
 
 
 @rule(
@@ -126,10 +131,10 @@ def history(case: GateCase, judgement: Judgement) -> None:
     if not case.checkout.shallow:
         judgement.skip("the clone is not shallow")
         return
-    for reading in case.readings:
-        commit = reading.claimed_commit
+    for each in case.evidence:
+        commit = each.claimed_commit
         if commit is not None and not knows(case.checkout, commit):
-            judgement.inconclusive(reading.path, prose(f"about {commit}"), prose("a known commit"))
+            judgement.inconclusive(each.path, prose(f"about {commit}"), prose("a known commit"))
         else:
             judgement.passed()
 
@@ -137,13 +142,13 @@ def history(case: GateCase, judgement: Judgement) -> None:
 @rule(
     "gate.two-documents",
     clause="protocol, The one-pass command",
-    title="The two halves are two documents",
+    title="The two kinds of evidence are two documents",
     remedy="Name the stress artifact and the failure artifact.",
 )
 def two_documents(case: GateCase, judgement: Judgement) -> None:
-    """The same bytes serve for one half only."""
-    digests = [each.sha256 for each in case.readings if isinstance(each.document, Document)]
-    if len(digests) < len(Half):
+    """The same bytes serve for one kind only."""
+    digests = [each.sha256 for each in case.evidence if isinstance(each.document, Document)]
+    if len(digests) < len(KINDS):
         judgement.skip("there are no two documents")
         return
     judgement.check(
@@ -163,13 +168,13 @@ def objectives(case: GateCase, judgement: Judgement) -> None:
     if not (case.objectives.thresholds or case.objectives.slos):
         judgement.skip("the project has no stressproof.toml with objectives")
         return
-    if not case.asked.path(Half.STRESS):
+    if not case.asked.of(STRESS).path:
         judgement.skip("stress evidence was not asked for")
         return
-    found = answers(case.objectives, case.readings)
+    found = answers(case.objectives, case.evidence)
     if found is None:
         judgement.inconclusive(
-            case.asked.path(Half.STRESS), prose("no measurements"), prose("a schema-2 artifact")
+            case.asked.of(STRESS).path, prose("no measurements"), prose("a schema-2 artifact")
         )
         return
     sentences = [each.sentence for each in found.thresholds]
@@ -200,14 +205,14 @@ class PostRunState(Struct, frozen=True, kw_only=True):
     Attributes:
         before: What was checked out.
         after: What is checked out now.
-        judged: What was read of each half.
+        judged: What was read of each path.
         now: What is read of the same paths now.
     """
 
     before: Checkout
     after: Checkout
-    judged: Sequence[LoadedEvidence]
-    now: Sequence[LoadedEvidence]
+    judged: Sequence[Evidence]
+    now: Sequence[Evidence]
 
 
 @rule(

@@ -18,6 +18,7 @@ from stressproof.load.result import (
     StopFlag,
     Tick,
     WorkerLostError,
+    connections_of,
     round_health,
 )
 from stressproof.load.row_aggregator import RowAggregator, absorb
@@ -270,6 +271,7 @@ class _Round:
             ramp=ledger.ramp(),
             health=round_health(done, delay, rows, ledger.all.quantile(P95_PPM)),
             errors_sample=self._samples[:_SAMPLES],
+            connections=connections_of(done, self._workload.target.protocol),
             phases=phases,
             loop_delay_p50_us=delay.quantile(P50_PPM) or 0,
             interrupted=self._stop.is_set(),

@@ -1,13 +1,14 @@
 """A gate's decision for people: the evidence, the gate's own rules, the steps, the last word."""
 
 from stressproof.gate.decision import Decision
-from stressproof.gate.request import Half
 from stressproof.gate.step_runner import StepReport
 from stressproof.outcome import Outcome
 from stressproof.report import verdict_text
 from stressproof.report.verdict_text import WORD, reasons
 from stressproof.report.verdicts import NOT_RELEASE
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import printable
+from stressproof.verify.stress.verifier import STRESS
 
 NOT_A_DECISION = "NOT A RELEASE DECISION"
 """What the last line says where nothing may be released on it, whatever came out."""
@@ -40,7 +41,7 @@ def render(decision: Decision) -> str:
 
 def summary(decision: Decision) -> str:
     """Return the decision as one line: the same in every form."""
-    parts = [_half(decision, half) for half in Half]
+    parts = [_evidence(decision, kind.name) for kind in KINDS]
     shut = sum(check in decision.blocking for check in decision.checks)
     if shut:
         parts.append(f"{_count(shut, 'rule')} of the gate {_verb(shut, 'block')}")
@@ -59,22 +60,22 @@ def _why_no_decision(decision: Decision) -> str:
     """Return the mark of a run that releases nothing by what was asked, empty for others."""
     if decision.evidence_only:
         return f"{NOT_A_DECISION} (evidence only)  "
-    if Half.STRESS in decision.not_asked:
+    if STRESS.name in decision.not_asked:
         return f"{NOT_A_DECISION} (no stress evidence was asked for)  "
     return ""
 
 
-def _half(decision: Decision, half: Half) -> str:
-    if half in decision.not_asked:
-        return f"{half} evidence not asked for"
-    verdict = next((each for each in decision.verdicts if each.kind == half), None)
+def _evidence(decision: Decision, kind: str) -> str:
+    if kind in decision.not_asked:
+        return f"{kind} evidence not asked for"
+    verdict = next((each for each in decision.verdicts if each.kind == kind), None)
     if verdict is None:
-        return f"{half} evidence missing"
+        return f"{kind} evidence missing"
     blocking = len(verdict.blocking)
     if blocking:
         rules = _count(blocking, "rule")
-        return f"{half} evidence blocked by {rules}"
-    return f"{half} evidence holds ({verdict.level})"
+        return f"{kind} evidence blocked by {rules}"
+    return f"{kind} evidence holds ({verdict.level})"
 
 
 def _steps(steps: list[StepReport]) -> str:

@@ -33,15 +33,17 @@ Unread = UnreadableEvidenceError | AbsentEvidenceError
 CaseT = TypeVar("CaseT", bound=EvidenceCase[Any, Any])
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, kw_only=True):
     """One document with whatever else it is judged by, read at one time.
 
     Attributes:
+        kind: What it must be evidence of.
         path: As the caller named it.
         document: What was read, or why nothing was.
         files: What its references to files lead to (`stressproof.evidence.references.look_up`).
     """
 
+    kind: "EvidenceKind[Any]"
     path: str
     document: Document | Unread
     files: Mapping[str, str] = {}
@@ -113,12 +115,13 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
         """
         found = self.references(document.data) if isinstance(document, Document) else []
         if not found:
-            return Evidence(str(path), document)
+            return Evidence(kind=self, path=str(path), document=document)
         from pathlib import Path  # noqa: PLC0415  # stress evidence refers to no file
 
         from stressproof.evidence.references import look_up  # noqa: PLC0415  # likewise
 
-        return Evidence(str(path), document, look_up(found, Path(checkout), Path(path)))
+        files = look_up(found, Path(checkout), Path(path))
+        return Evidence(kind=self, path=str(path), document=document, files=files)
 
     def judge(
         self,

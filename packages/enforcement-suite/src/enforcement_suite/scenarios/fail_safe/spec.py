@@ -160,5 +160,5 @@ FI_001 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.fail_safe:FailSafe",
+    driver="enforcement_suite.scenarios.fail_safe.driver:FailSafe",
 )

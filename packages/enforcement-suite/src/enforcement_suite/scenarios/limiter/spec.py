@@ -82,6 +82,6 @@ FI_005 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=LEDGER,
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.limiter:Limiter",
+    driver="enforcement_suite.scenarios.limiter.driver:Limiter",
     parallel=True,
 )

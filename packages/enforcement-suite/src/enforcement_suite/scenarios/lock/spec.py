@@ -142,5 +142,5 @@ FI_002 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, BUDGETS_NOT_EXCEEDED, FAILSAFES_RECORDED),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.lock:LockContention",
+    driver="enforcement_suite.scenarios.lock.driver:LockContention",
 )

@@ -139,5 +139,5 @@ FI_004 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.settlement:Settlement",
+    driver="enforcement_suite.scenarios.settlement.driver:Settlement",
 )

@@ -151,6 +151,6 @@ FI_003 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, TOKENS_SPENT_ONCE),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.tokens:Tokens",
+    driver="enforcement_suite.scenarios.tokens.driver:Tokens",
     parallel=True,
 )
