@@ -8,19 +8,19 @@ import pytest
 
 from enforcement_suite.suite import SUITE
 from stressproof.config.compile import Project
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import UsageError
 from stressproof.suite import PLAIN, Suite, SuiteAbsentError, find_suite, suite_of
 
 pytestmark = pytest.mark.gate
 
-REQUIREMENTS = """Requirements(
+REQUIREMENTS = """StressRequirements(
     profile="shop", runner="stressproof capture",
     max_p95_seconds=1.0, max_error_rate_percent=1.0, min_throughput_rps=1.0,
 )"""
 SHOP = f"""
 from stressproof.config.profile import Profile, read
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import Suite
 
 SUITE = Suite(
@@ -130,7 +130,7 @@ BROKEN = {
     "an exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "no syntax": ("def", "SyntaxError"),
     "a dependency that is absent": ("import nobody_has_this", "No module named 'nobody_has_this'"),
-    "no such name": ("OTHER = 1", "has no attribute 'SUITE'"),
+    "no such name": ("OTHER = 1", "and shop has no SUITE"),
     "something else": ("SUITE = {}", "which is a dict, expected a Suite"),
 }
 
@@ -207,4 +207,4 @@ def test_only_a_suite_with_probes_is_asked_for_what_they_say() -> None:
     assert ours.require_counters
     assert ours.require_identity
     assert ours.refuse_unsafe
-    assert isinstance(ours, Requirements)
+    assert isinstance(ours, StressRequirements)

@@ -9,24 +9,44 @@ from stressproof.errors import StressproofError
 from stressproof.suite import Suite, find_suite, suite_of
 
 
-def chosen_suite(*, at_gate: bool = False) -> Suite:
+def chosen_suite() -> Suite:
     """Return the suite of the command that runs.
-
-    Args:
-        at_gate: Whether a gate asks (`stressproof.suite.suite_of`).
 
     Raises:
         UsageError: It cannot be found, or the project's file cannot be meant.
     """
-    context = click.get_current_context(silent=True)
-    named = context.obj if context is not None else ""
+    named = _named()
     if named:
         return find_suite(named)
-    from pathlib import Path  # noqa: PLC0415  # not where a script names the suite
+    # Not where a script names it.
+    from pathlib import Path  # noqa: PLC0415
 
-    from stressproof.config.compile import load_project  # noqa: PLC0415  # likewise
+    from stressproof.config.compile import load_project  # noqa: PLC0415
 
-    return suite_of(load_project(Path()), at_gate=at_gate)
+    return suite_of(load_project(Path()))
+
+
+def suite_at_gate(policy_ref: str) -> Suite:
+    """Return the suite of a gate: the policy names it, and no file of the checkout is run for it.
+
+    Raises:
+        UsageError: It cannot be found, or the policy cannot be meant.
+        InconclusiveError: There is no policy at the ref.
+    """
+    named = _named()
+    if named:
+        return find_suite(named)
+    from pathlib import Path  # noqa: PLC0415  # likewise
+
+    from stressproof.gate.policy import read_policy  # noqa: PLC0415  # likewise
+
+    return suite_of(read_policy(Path(), policy_ref).project, at_gate=True)
+
+
+def _named() -> str:
+    """Return the suite that the script which runs names, empty where it names none."""
+    context = click.get_current_context(silent=True)
+    return (context.obj or "") if context is not None else ""
 
 
 class SuiteOption(click.Option):

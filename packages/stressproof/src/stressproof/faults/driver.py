@@ -1,4 +1,4 @@
-"""What a failure scenario brings beside its data: it prepares, loads, injects and reads."""
+"""What a failure scenario has besides its data: how to prepare, load and inject it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence

@@ -81,4 +81,4 @@ class Injector(ABC):
 
     @abstractmethod
     def witnesses(self) -> list[Witness]:
-        """Return what proves that it bit; asked after the undo, so it may be counted late."""
+        """Return what proves that it took effect; asked after the undo: it may count late."""
