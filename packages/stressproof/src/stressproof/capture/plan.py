@@ -185,10 +185,10 @@ def plan_capture(
     Raises:
         UsageError: The URL cannot be used, or the suite has no such profile.
     """
-    origin_of(url)
+    origin_of(url.strip())
     chosen = suite.profile(profile or suite.stress_requirements().profile)
     return Plan(
-        url=url.rstrip("/"),
+        url=url.strip().rstrip("/"),
         profile=chosen.name,
         endpoints=_endpoints(chosen, endpoints),
         all_tenants=chosen.all_tenants,

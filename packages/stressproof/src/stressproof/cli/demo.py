@@ -34,4 +34,4 @@ class SuitesDemo(click.Command):
         return command.make_context(info_name, args, parent, **extra)
 
 
-command = SuitesDemo("demo")
+command = SuitesDemo("demo", help="Run the suite's whole protocol on this machine.")

@@ -1,12 +1,15 @@
 """Which suite a command is about: the one that the script names, the project, or the only one."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stressproof.errors import StressproofError
 from stressproof.suite import Suite, find_suite, suite_of
+
+if TYPE_CHECKING:
+    from stressproof.config.compile import Project
 
 
 def chosen_suite() -> Suite:
@@ -16,14 +19,21 @@ def chosen_suite() -> Suite:
         UsageError: It cannot be found, or the project's file cannot be meant.
     """
     named = _named()
-    if named:
-        return find_suite(named)
-    # Not where a script names it.
+    return find_suite(named) if named else suite_of(chosen_project())
+
+
+def chosen_project() -> "Project":
+    """Return the project that the working directory holds; one that says nothing for a script.
+
+    Raises:
+        UsageError: Its file cannot be meant.
+    """
+    # A script names its suite, and needs none of this.
     from pathlib import Path  # noqa: PLC0415
 
-    from stressproof.config.compile import load_project  # noqa: PLC0415
+    from stressproof.config.compile import Project, load_project  # noqa: PLC0415
 
-    return suite_of(load_project(Path()))
+    return Project() if _named() else load_project(Path())
 
 
 def suite_at_gate(policy_ref: str) -> Suite:
