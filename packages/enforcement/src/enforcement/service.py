@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 import psycopg
 
-from disposable_postgres import PostgresError, PostgresServer
+from disposable_postgres import PostgresError, PostgresServer, without_libpq_variables
 from disposable_postgres.account import reachable_by, server_account
 from enforcement.api.worker_config import Wiring
 from enforcement.bearer import issue_now
@@ -126,6 +126,8 @@ def _database(
     with contextlib.ExitStack() as stack:
         admin_dsn = settings.dsn
         if not settings.dsn:
+            # It is nobody's else, so what libpq's variables say of another database is not meant.
+            stack.enter_context(without_libpq_variables())
             server = stack.enter_context(_embedded(data_dir))
             admin_dsn = server.dsn()
         dsn = admin_dsn
@@ -155,17 +157,13 @@ def _embedded(data_dir: Path) -> Iterator[PostgresServer]:
     folder = postgres_dir(data_dir)
     Log("parent").info("database_starting", folder=str(folder))
     try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         server = PostgresServer.start(folder)
     except PostgresError as error:
+        cannot_write = isinstance(error.__cause__, OSError)
         raise CommandError(
-            Exit.RUN, error.message, hint=error.hint or "Name another folder with --data-dir."
-        ) from error
-    except OSError as error:
-        raise CommandError(
-            Exit.OUTPUT,
-            f"cannot keep a database in {folder}: {error.strerror}",
-            hint="Name another folder with --data-dir.",
+            Exit.OUTPUT if cannot_write else Exit.RUN,
+            error.message,
+            hint=error.hint or "Name another folder with --data-dir.",
         ) from error
     with server:
         yield server
