@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import LiteralString, Self
 
 from disposable_postgres import processes
 from disposable_postgres.account import Account, server_account, usable_by
@@ -172,11 +172,12 @@ class PostgresServer:
         return processes.tree_of(self._process.pid) if self._process else []
 
     def create_database(self, name: str) -> str:
-        """Create a database that may be destroyed at will, and return its connection string."""
-        from psycopg import sql  # noqa: PLC0415  # a server can be run without a driver
+        """Create a database that may be destroyed at will, and return its connection string.
 
-        with connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        Raises:
+            PostgresError: It is there already, or the server cannot make it.
+        """
+        self._execute("CREATE DATABASE {}", name)
         self._mark_disposable(name)
         return self.dsn(name)
 
@@ -356,13 +357,21 @@ class PostgresServer:
 
     def _mark_disposable(self, database: str) -> None:
         """Write into the database that it may be destroyed; faults are injected nowhere else."""
-        from psycopg import sql  # noqa: PLC0415  # a server can be run without a driver
+        self._execute("ALTER DATABASE {} SET {} = 'on'", database, MARKER)
 
-        statement = sql.SQL("ALTER DATABASE {} SET {} = 'on'").format(
-            sql.Identifier(database), sql.SQL(MARKER)
-        )
-        with connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(statement)
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        import psycopg  # noqa: PLC0415  # it takes a moment, and nothing else here needs it
+        from psycopg import sql  # noqa: PLC0415  # as above
+
+        query = sql.SQL(statement).format(*map(sql.Identifier, names))
+        try:
+            with connect(self.dsn(), autocommit=True) as connection:
+                connection.execute(query)
+        except psycopg.Error as error:
+            raise PostgresError(
+                f"the server does not carry out {statement.format(*names)}: {error}",
+                hint=f"Its log ends in:\n{self.log_tail()}",
+            ) from error
 
     def _shut_down(self) -> None:
         process = self._process
