@@ -9,7 +9,8 @@ import pytest
 
 from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
-from stressproof.evidence.templates import FAILURE_TEMPLATE, TEMPLATE_MARKER
+from enforcement_suite.templates import FAILURE_TEMPLATE
+from stressproof.evidence.stress import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import load_driver

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stressproof.load.closed_loop import ClosedLoop
+from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
 from stressproof.load.recorder import RAMP, Recorder
 from stressproof.load.requests import UniqueValues, prepare
@@ -36,7 +37,7 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     finally:
         loop.close()
     order = cycle(prepare(workload, UniqueValues(0, 1)))
-    closed = ClosedLoop(executor, engine, recorder, order, 0, 1)
+    closed = ClosedLoop(executor, engine, Connection, recorder, order, 0, 1)
     sent: list[Any] = []
     for user in closed.users:
         user._write = sent.append

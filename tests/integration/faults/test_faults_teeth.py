@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.scenarios.fail_safe.driver import FailSafe
 from enforcement_suite.testbed import EnforcementTestbed
-from stressproof.evidence.failure import Scenario
+from stressproof.evidence.failure import Scenario, Trial
 from stressproof.failures.conclusions import contradictions, summarise
+from stressproof.failures.history import read
+from stressproof.failures.schedule import Deviation, deviations, key_deviations
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.driver import Injectors
@@ -63,12 +65,21 @@ def failed(scenario: Scenario) -> set[str]:
     return {check.id for check in scenario.trial.checks if check.outcome == "fail"}
 
 
+def unasked(trial: Trial, spec: ScenarioSpec) -> Iterator[Deviation]:
+    """Yield where a trial's operations are not what the seed and the scenario make."""
+    operations = read(trial.operations)
+    yield from deviations(spec, SEED, operations, trial.faults)
+    yield from key_deviations(spec, operations)
+
+
 def consistent(scenario: Scenario, spec: ScenarioSpec) -> bool:
     """Return whether all was checked, and everything concluded follows from what was carried."""
     return (
         not contradictions([scenario], summarise([scenario]))
         and not any(check_problems(scenario.baseline, spec, with_faults=False))
         and not any(check_problems(scenario.trial, spec, with_faults=True))
+        and not any(unasked(scenario.baseline, spec))
+        and not any(unasked(scenario.trial, spec))
     )
 
 

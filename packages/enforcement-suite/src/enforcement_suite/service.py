@@ -111,7 +111,8 @@ class Enforcement:
                     " VALUES (%s, %s, %s, %s)",
                     (tenant_id, principal_id, role, role),
                 )
-            for bucket, limit in (("gate", per_minute), ("consume", _PLENTY)):
+            others = {"read": _PLENTY, "write": _PLENTY, "approval": _PLENTY}
+            for bucket, limit in {"gate": per_minute, **others}.items():
                 connection.execute(
                     "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
                     " VALUES (%s, %s, %s)",

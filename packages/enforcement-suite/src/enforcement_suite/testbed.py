@@ -4,6 +4,7 @@ The service reaches its database through the proxy and in no other way, in the b
 """
 
 import contextlib
+import json
 import os
 import secrets
 import sys
@@ -65,6 +66,7 @@ class EnforcementTestbed(Testbed):
         self.approval_secret = secrets.token_urlsafe(_SECRET_BYTES)
         self.postgres: PostgresServer
         self.proxy: ProxyProcess
+        self._state: Path
 
     @property
     def dsn(self) -> str:
@@ -78,6 +80,18 @@ class EnforcementTestbed(Testbed):
             return Path(str(find_binaries().program("postgres")))
         except PostgresError:
             return None
+
+    def probe_headers(self) -> dict[str, str]:
+        """Return a token: the service says what it is to bearers of one.
+
+        Raises:
+            RunError: The service has left none.
+        """
+        try:
+            token = json.loads(self._state.read_bytes())["token"]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"the service has left no token in {self._state}: {error}") from error
+        return {"authorization": f"Bearer {token}"}
 
     def start(self, stack: contextlib.ExitStack) -> None:
         """Start database, proxy and service, in this order.
@@ -105,6 +119,7 @@ class EnforcementTestbed(Testbed):
         )
         stack.callback(self.service.stop)
         self.port = int(self.service.start()["port"])
+        self._state = folder / "state" / "enforcement" / f"{self.host}_{self.port}.json"
         self.say(f"service: port {self.port}, {self.workers} workers, process {self.service.pid}")
 
     def _start_database(self, stack: contextlib.ExitStack) -> None:
@@ -128,6 +143,9 @@ class EnforcementTestbed(Testbed):
             "ENFORCEMENT_JWT_SECRET": self.jwt_secret,
             "ENFORCEMENT_APPROVAL_SECRET": self.approval_secret,
             "XDG_STATE_HOME": str(folder / "state"),
+            # For its token alone.
+            "ENFORCEMENT_SEED": "on",
+            "ENFORCEMENT_SEED_DECISIONS": "0",
             **self._environment,
         }
 

@@ -6,15 +6,14 @@ group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.tom
 a script names itself. Where a script or file names it, no entry point is looked up.
 """
 
-import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import StressproofError, UsageError
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class Suite(Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    stress: tuple[Requirements, ...]
+    stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
@@ -150,7 +149,7 @@ class Suite(Struct, frozen=True, kw_only=True):
                 hint="Give it requirements for at least one profile.",
             )
 
-    def stress_requirements(self, profile: str = "") -> Requirements:
+    def stress_requirements(self, profile: str = "") -> StressRequirements:
         """Return what is asked of stress evidence of a profile, the first one's if none is named.
 
         A profile without requirements of its own keeps the first one's floors, and names its own
@@ -201,10 +200,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         table = self.profile_table()
         if name in table:
             return table[name]
-        import difflib  # noqa: PLC0415  # only for a typing mistake
-
-        near = difflib.get_close_matches(name, table, n=1)
-        offer = f"; did you mean {near[0]}?" if near else ""
+        near = _nearest(name, table)
+        offer = f"; did you mean {near}?" if near else ""
         raise UsageError(
             f"there is no profile {name!r}{offer}",
             hint=f"The suite {self.name} has {', '.join(sorted(table))}.",
@@ -215,17 +212,21 @@ PLAIN = Suite(
     name="plain",
     version="1",
     stress=(
-        Requirements(
+        StressRequirements(
             profile="health",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=1.0,
             max_error_rate_percent=1.0,
             min_throughput_rps=1.0,
             required_endpoints=("/health/live",),
         ),
-        Requirements(
+        StressRequirements(
             profile="health_deep",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=4.0,
             max_error_rate_percent=2.0,
             min_throughput_rps=0.2,
@@ -269,10 +270,10 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
     except (Exception, SystemExit) as error:
         raise _broken(path, of, error) from error
     if not hasattr(imported, name):
-        near = difflib.get_close_matches(name, dir(imported), n=1)
+        near = _nearest(name, dir(imported))
         raise UsageError(
             f"{of} is {path}, and {module} has no {name}",
-            hint=f"Did you mean {near[0]}?" if near else "Name what the module has.",
+            hint=f"Did you mean {near}?" if near else "Name what the module has.",
         )
     found = getattr(imported, name)
     if not isinstance(found, kind):
@@ -281,6 +282,13 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
             hint=f"Name a {kind.__name__} there.",
         )
     return found
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return the name that was meant, as far as spelling tells; empty where it does not."""
+    import difflib  # noqa: PLC0415  # only for a typing mistake
+
+    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
 
 
 def _broken(path: str, of: str, error: BaseException) -> UsageError:

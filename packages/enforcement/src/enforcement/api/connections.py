@@ -67,6 +67,7 @@ class Connections:
         self._never_asked: dict[Evictable, None] = {}
         self._between_requests: dict[Evictable, None] = {}
         self._told_at: dict[str, float] = {}
+        slot.set(metrics.OPEN_CONNECTIONS, 0)  # the worker before this one left its own
 
     def opened(self) -> None:
         """Count a connection that was accepted."""

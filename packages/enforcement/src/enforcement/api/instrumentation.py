@@ -54,6 +54,7 @@ class Instrumentation:
         self._request_log = request_log
         self._always = (*ALWAYS, (b"x-served-by", b"worker-%d" % worker))
         self._active = 0
+        slot.set(metrics.IN_FLIGHT, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the application's life."""
@@ -125,14 +126,14 @@ class Instrumentation:
 def _with_all_methods(
     headers: list[tuple[bytes, bytes]], template: str | None
 ) -> list[tuple[bytes, bytes]]:
-    """Name every method of a path: the framework names those of one handler of it."""
+    """Name every method of a path: the framework names those of one handler of it, and no HEAD."""
+    named = [value for name, value in headers if name == b"allow"]
     methods = {method for method, route in ROUTES if route == template}
-    if not methods:
-        return headers
+    methods.update(*(value.decode().split(", ") for value in named))
     if "GET" in methods:
         methods.add("HEAD")
     others = [(name, value) for name, value in headers if name != b"allow"]
-    return [*others, (b"allow", ", ".join([*sorted(methods), "OPTIONS"]).encode())]
+    return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else headers
 
 
 def _judge_headers(scope: Scope) -> tuple[bytes, RefusalError | None]:
@@ -165,7 +166,7 @@ def _judge_headers(scope: Scope) -> tuple[bytes, RefusalError | None]:
 
 def _judge_path(raw: bytes) -> RefusalError | None:
     """Refuse other spellings of a path: whoever guards it in front of us may not know them."""
-    if b"%" in raw or b"//" in raw or (raw.endswith(b"/") and raw != b"/"):
+    if b"%" in raw or b"//" in raw or b"/." in raw or (raw.endswith(b"/") and raw != b"/"):
         return RefusalError(404, "route_unknown", "there is no such path, spelt like this")
     return None
 

@@ -1,10 +1,12 @@
 """One worker process: ``python -m enforcement.api.worker FD``, started by ``enforcement serve``.
 
-It reads its wiring from the pipe FD, asks the kernel to be killed with its parent, and serves.
+It reads its configuration from the pipe FD, asks the kernel to be killed with its parent, and
+serves.
 """
 
 import ctypes
 import functools
+import logging
 import math
 import os
 import signal
@@ -25,7 +27,7 @@ from enforcement.api.instrumentation import Instrumentation
 from enforcement.api.journal import Journal
 from enforcement.api.paths import ROUTES
 from enforcement.api.protocol import BoundedProtocol, Bounds
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.logs import Bridge, Log, place_of
 from enforcement.settings import Settings
 from enforcement.store.database import Database
@@ -67,11 +69,13 @@ def safety(unsafe: tuple[str, ...]) -> Safety:
     )
 
 
-def serve(worker_config: Wiring) -> None:
+def serve(worker_config: WorkerConfig) -> None:
     """Serve until told to stop."""
     settings = worker_config.settings
     log = Log("worker", slot=worker_config.slot, instance_id=worker_config.instance_id)
     Bridge(log).install()
+    # It repeats itself for every connection and attempt; we tell it once, with the reason.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     counters = CounterFile(
         Path(worker_config.counter_path), settings.workers, metrics.layout(ROUTES)
     )
@@ -128,9 +132,9 @@ def serve(worker_config: Wiring) -> None:
 
 
 def main() -> None:
-    """Read the wiring from the pipe named on the command line, then serve."""
+    """Read the configuration from the pipe named on the command line, then serve."""
     with os.fdopen(int(sys.argv[1]), "rb") as pipe:
-        worker_config = msgspec.json.decode(pipe.read(), type=Wiring)
+        worker_config = msgspec.json.decode(pipe.read(), type=WorkerConfig)
     die_with(worker_config.parent_pid)
     try:
         serve(worker_config)

@@ -15,6 +15,7 @@ from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
 from stressproof.evidence.stress import (
     SCHEMA_VERSION,
+    UNKNOWN_ENGINE,
     CounterPair,
     EndpointResults,
     GeneratorRecord,
@@ -29,8 +30,6 @@ from stressproof.evidence.stress import (
 from stressproof.load.run import RoundResult
 from stressproof.suite import HealthProbe
 from stressproof.version import __version__
-
-UNKNOWN = "unknown"
 
 Counters = dict[tuple[str, str], int]
 """Requests that the target counted, by (method, route)."""
@@ -90,7 +89,7 @@ def _runtime(health: HealthProbe | None, before: Probes, after: Probes | None) -
     readings = [before.health, *([after.health] if after else [])]
     return Runtime(
         health_endpoint=health.path if health else "",
-        database_engine=first.database_engine or UNKNOWN,
+        database_engine=first.database_engine or UNKNOWN_ENGINE,
         database_engine_source=(
             "db-query" if first.database_engine_source == "db-query" else "target-endpoint"
         ),

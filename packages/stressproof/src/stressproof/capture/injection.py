@@ -186,7 +186,8 @@ class Injection:
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
         ) as entered:
             if main:
-                self._before = probe(entered.url, plan.suite)
+                headers = entered.probe_headers()
+                self._before = probe(entered.url, plan.suite, headers)
                 self._proxy_path = entered.proxy_path
                 self._postgres_binary = entered.postgres_binary
             for spec in specs[1:]:
@@ -209,7 +210,7 @@ class Injection:
                     kept = keep_log(entered.service.log, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(entered.url, plan.suite)
+                self._after = probe(entered.url, plan.suite, headers)
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -314,9 +315,10 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
     return kept
 
 
-def probe(url: str, suite: Suite) -> Health:
-    """Return what a service says of itself."""
-    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
+def probe(url: str, suite: Suite, headers: dict[str, str]) -> Health:
+    """Return what a service says of itself to whoever asks with these headers."""
+    target = Target(url, headers=headers)
+    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
 
 
 def load_testbed(suite: Suite) -> type[Testbed]:

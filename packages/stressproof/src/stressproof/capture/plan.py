@@ -1,14 +1,24 @@
 """What a capture was asked to do, as one value."""
 
+import secrets
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+from stressproof.config.profile import Profile, read
+from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
-from stressproof.suite import LocalService, Probes
+from stressproof.suite import LocalService, Probes, Suite
 from stressproof.workload.endpoints import Endpoint
-from stressproof.workload.executors import Executor
+from stressproof.workload.executors import ConstantVus, Executor
+from stressproof.workload.target import origin_of
 
 US_PER_S = 1_000_000
 MAX_FINE_ROWS = 20_000
+TIMEOUT_US = 15 * US_PER_S
+SEED_BITS = 32
+TEN_USERS = ConstantVus(users=10, duration_us=30 * US_PER_S, ramp_us=5 * US_PER_S)
+"""What is sent where nobody says how much."""
 
 
 class PreflightPlan(Struct, frozen=True):
@@ -134,3 +144,73 @@ class Plan(Struct, frozen=True):
                 for one in self.endpoints
             ],
         )
+
+
+def plan_capture(
+    url: str,
+    suite: Suite,
+    profile: str = "",
+    *,
+    endpoints: Sequence[Endpoint | str] = (),
+    executor: Executor = TEN_USERS,
+    rounds: int = 1,
+    pause_seconds: float = 0.0,
+    timeout_us: int = TIMEOUT_US,
+    thresholds: Thresholds | None = None,
+    runner: str = RUNNER,
+    workers: int = 1,
+    seed: int | None = None,
+    preflight: PreflightPlan | None = None,
+    connecting: Connecting | None = None,
+) -> Plan:
+    """Return the plan of one capture.
+
+    Args:
+        url: Base URL of the service.
+        suite: What is asked of it: profiles, limits, probes.
+        profile: Which of the suite's, the first that it has requirements for if empty.
+        endpoints: Asked instead of the profile's; a path alone that the profile knows keeps the
+            profile's check of its answer.
+        executor: The shape of each round's load.
+        rounds: How often the window is measured.
+        pause_seconds: Between rounds.
+        timeout_us: After which a request counts as failed.
+        thresholds: Limits that each round must meet, those of the suite's requirements if None.
+        runner: What runs this, as evidence names it.
+        workers: Generator processes.
+        seed: Of everything random, drawn if None.
+        preflight: What happens before the load.
+        connecting: How the service is reached and verified.
+
+    Raises:
+        UsageError: The URL cannot be used, or the suite has no such profile.
+    """
+    origin_of(url.strip())
+    chosen = suite.profile(profile or suite.stress_requirements().profile)
+    return Plan(
+        url=url.strip().rstrip("/"),
+        profile=chosen.name,
+        endpoints=_endpoints(chosen, endpoints),
+        all_tenants=chosen.all_tenants,
+        runner=runner,
+        executor=executor,
+        pause_seconds=pause_seconds,
+        rounds=rounds,
+        timeout_us=timeout_us,
+        workers=workers,
+        seed=secrets.randbits(SEED_BITS) if seed is None else seed,
+        thresholds=thresholds or suite.stress_requirements(chosen.name).thresholds,
+        preflight=preflight or PreflightPlan(),
+        connecting=connecting or Connecting(),
+        probes=suite.probes,
+        local_service=suite.local_service,
+    )
+
+
+def _endpoints(profile: Profile, asked: Sequence[Endpoint | str]) -> tuple[Endpoint, ...]:
+    """Return what is asked: what was named, or else the profile's."""
+    known = {endpoint.path: endpoint for endpoint in profile.endpoints}
+    named = tuple(
+        one if isinstance(one, Endpoint) else known.get(one) or read(one) for one in asked
+    )
+    return named or profile.endpoints

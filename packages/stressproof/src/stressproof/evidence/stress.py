@@ -192,6 +192,10 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     unsafe: list[Text]
 
 
+UNKNOWN_ENGINE = "unknown"
+"""What the protocol's field says of a database that the target did not name."""
+
+
 class TargetProbe(Struct, frozen=True, forbid_unknown_fields=True):
     """What the target said of itself at one moment; null where it did not say."""
 

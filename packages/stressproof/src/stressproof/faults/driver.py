@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from stressproof.errors import UsageError
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Done, Load, Mix
+from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.testbed import Testbed
 from stressproof.suite import resolve
 
@@ -47,8 +47,8 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         """
 
     @abstractmethod
-    def mix(self) -> Mix:
-        """Return what the load asks for."""
+    def requests(self) -> Makers:
+        """Return what makes each kind of request of the load, by its name in the scenario."""
 
     def baseline_actions(self, load: Load) -> None:  # most do nothing
         """Do in a baseline what faults do by force: spend a token once, settle once."""

@@ -5,14 +5,11 @@ from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
-from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds
+from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import Driver, load_driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
-
-_TAIL_LINES = 10
-_TAIL_CHARACTERS = 4000
 
 
 def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[ScenarioSpec]:
@@ -71,7 +68,7 @@ def run_scenario(
         checks=passed_titles(trial),
         evidence_refs=references(trial, position, page),
         command=command or f"stressproof inject --scenario {spec.id} --seed {seed}",
-        result_tail=_tail(trial),
+        result_tail=tail(trial),
         title=spec.title,
         seed=seed,
         reasons=reasons,
@@ -91,7 +88,3 @@ def references(trial: Trial, position: int, page: str) -> list[str]:
         f"{root}/baseline/checks",
         *([page] if page else []),
     ]
-
-
-def _tail(trial: Trial) -> str:
-    return "\n".join(trial.log[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]

@@ -74,6 +74,10 @@ class Testbed(ABC):
         """The program of its database server, None where it has none."""
         return None
 
+    def probe_headers(self) -> dict[str, str]:
+        """Return what the service is asked with about itself; some say little to strangers."""
+        return {}
+
     @abstractmethod
     def start(self, stack: contextlib.ExitStack) -> None:
         """Start everything, and leave on the stack how it is stopped.

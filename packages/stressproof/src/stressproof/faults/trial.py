@@ -75,10 +75,11 @@ class TrialRun:
         """
         spec = self._spec
         self._driver.prepare()
+        makers = self._driver.requests()
         load = Load(
             self._testbed.host,
             self._testbed.port,
-            self._driver.mix(),
+            [(one.weight, makers[one.kind]) for one in spec.scheduled],
             rate_per_s=spec.rate_per_s,
             seed=self._seed,
             timeout_s=REQUEST_TIMEOUT_S,

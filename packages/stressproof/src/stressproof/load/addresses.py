@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import ssl
 
 
+NO_HTTP2 = "the server does not offer HTTP/2 in the handshake (ALPN)"
+
+
 class Address(NamedTuple):
     """Where a target can be reached: address family, numeric host, port, and IPv6 scope."""
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from time import monotonic_ns
 
-from stressproof.load.connection import Connection
 from stressproof.load.recorder import NEVER_NS, Recorder
 from stressproof.load.requests import PreparedEndpoint
-from stressproof.load.virtual_user import Engine, VirtualUser
+from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
 from stressproof.workload.pacers import share
 
@@ -25,6 +24,7 @@ class ClosedLoop:
     Args:
         executor: How many users, and for how long.
         engine: What their connections share.
+        make_user: Makes a user of the protocol that is spoken.
         recorder: Where requests are counted.
         order: The endless order of requests.
         worker: This worker's number; it holds the users whose number modulo ``workers`` it is.
@@ -35,6 +35,7 @@ class ClosedLoop:
         self,
         executor: ClosedExecutor,
         engine: Engine,
+        make_user: MakeUser,
         recorder: Recorder,
         order: Iterator[PreparedEndpoint],
         worker: int,
@@ -47,7 +48,7 @@ class ClosedLoop:
         self._worker, self._workers = worker, workers
         self._sources = _sources(executor, order, worker, workers)
         self.users: list[VirtualUser] = [
-            Connection(number, engine, self._released)
+            make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
         for user in self.users:

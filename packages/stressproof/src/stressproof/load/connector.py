@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from time import monotonic_ns
 from typing import Protocol
 
-from stressproof.load.addresses import Address, server_name, tls_context
+from stressproof.load.addresses import NO_HTTP2, Address, server_name, tls_context
 from stressproof.load.recorder import Phases
 from stressproof.load.socket_errors import describe
 from stressproof.load.tls import HandshakeError, TlsTransport
@@ -58,7 +58,7 @@ class HandoffProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep what the peer says unasked."""
-        self.received = data
+        self.received += data
 
 
 class Connector:
@@ -90,6 +90,7 @@ class Connector:
         self._loop = loop
         self._context = tls_context(target)
         self._server_name = server_name(target)
+        self._http2 = target.http2
         self._session: ssl.SSLSession | None = None
         self._latest: TlsTransport | None = None
         self._addresses = list(addresses)
@@ -102,7 +103,21 @@ class Connector:
         self.port_limit_hits = 0
 
     async def open(self) -> Transport:
-        """Open a connection; its protocol is a `HandoffProtocol` until the caller sets another.
+        """Open a connection to a peer that waits to be asked.
+
+        Its protocol is a `HandoffProtocol` until the caller sets another.
+
+        Raises:
+            OpeningError: No address can be reached, or the peer cannot be verified.
+        """
+        transport, early = await self.dial()
+        if early:
+            transport.abort()
+            raise OpeningError("protocol", "the peer spoke before it was asked")
+        return transport
+
+    async def dial(self) -> tuple[Transport, bytes]:
+        """Open a connection; return what the peer has said by now as well.
 
         Raises:
             OpeningError: No address can be reached, or the peer cannot be verified.
@@ -123,15 +138,10 @@ class Connector:
         except BaseException:
             sock.close()
             raise
-        if handoff.received or transport.is_closing():
+        if transport.is_closing() and not handoff.received:
             transport.abort()
-            raise OpeningError(
-                "protocol" if handoff.received else "reset",
-                "the peer spoke before it was asked"
-                if handoff.received
-                else "the peer closed the connection at once",
-            )
-        return transport
+            raise OpeningError("reset", "the peer closed the connection at once")
+        return transport, handoff.received
 
     async def _secure(
         self, sock: socket.socket, context: ssl.SSLContext, handoff: HandoffProtocol
@@ -150,6 +160,9 @@ class Connector:
         except BaseException:
             tls.abort()
             raise
+        if self._http2 and tls.application_protocol != "h2":
+            tls.abort()
+            raise OpeningError("tls", NO_HTTP2)
         self._phases.tls.record((monotonic_ns() - began_ns) // 1000)
         self.resumed += tls.resumed
         self._latest = tls

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from time import monotonic_ns
 
-from stressproof.load.connection import Connection
 from stressproof.load.recorder import NEVER_NS, LiveHistogram, Recorder
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
-from stressproof.load.virtual_user import Engine, VirtualUser
+from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 from stressproof.workload.executors import OpenExecutor
 from stressproof.workload.pacers import share
 
@@ -28,6 +27,7 @@ class OpenLoop:
     Args:
         executor: When requests are due.
         engine: What their connections share.
+        make_user: Makes a user of the protocol that is spoken.
         recorder: Where requests are counted.
         order: The endless order of requests.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
@@ -40,6 +40,7 @@ class OpenLoop:
         self,
         executor: OpenExecutor,
         engine: Engine,
+        make_user: MakeUser,
         recorder: Recorder,
         order: Iterator[PreparedEndpoint],
         worker: int,
@@ -55,7 +56,7 @@ class OpenLoop:
         self._lateness = lateness
         self._timer = Timer(engine.loop, self._send_due)
         self.users: list[VirtualUser] = [
-            Connection(number, engine, self._released)
+            make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
         # The connection released last is taken first: few are kept warm rather than all lukewarm.

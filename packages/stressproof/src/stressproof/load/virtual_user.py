@@ -191,3 +191,7 @@ class VirtualUser:
         samples = self._engine.samples
         if samples.wants(outcome, endpoint.name):
             samples.add(ErrorSample(outcome, endpoint.name, self._row.second, status, detail))
+
+
+MakeUser = Callable[[int, Engine, Callable[[VirtualUser, int], None]], VirtualUser]
+"""Makes a virtual user: `Connection`, or a `StreamUser` of a pool."""

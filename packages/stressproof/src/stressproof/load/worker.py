@@ -10,12 +10,14 @@ import resource
 import signal
 import traceback
 from collections import deque
+from functools import partial
 from time import monotonic_ns
 from typing import Any
 
 import uvloop
 
 from stressproof.load.closed_loop import ClosedLoop
+from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
 from stressproof.load.messages import (
     Done,
@@ -35,8 +37,9 @@ from stressproof.load.recorder import Recorder
 from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
 from stressproof.load.self_monitor import SelfMonitor
+from stressproof.load.stream_user import LinkPool, StreamUser
 from stressproof.load.timer import Timer
-from stressproof.load.virtual_user import Engine
+from stressproof.load.virtual_user import Engine, MakeUser
 from stressproof.workload.executors import ConstantArrivalRate, RampingArrivalRate
 from stressproof.workload.order import WeightedOrder
 
@@ -132,11 +135,16 @@ class Worker:
         prepared = prepare(workload, UniqueValues(job.worker, job.workers))
         weights = [endpoint.weight for endpoint in workload.endpoints]
         order = map(prepared.__getitem__, WeightedOrder(weights, workload.seed + job.worker))
+        self._links = LinkPool(engine)
+        make_user: MakeUser = Connection
+        if workload.target.http2:
+            make_user = partial(StreamUser, pool=self._links)
         self._load: ClosedLoop | OpenLoop
         if isinstance(executor, ConstantArrivalRate | RampingArrivalRate):
             self._load = OpenLoop(
                 executor,
                 engine,
+                make_user,
                 self._recorder,
                 order,
                 job.worker,
@@ -146,7 +154,7 @@ class Worker:
             )
         else:
             self._load = ClosedLoop(
-                executor, engine, self._recorder, order, job.worker, job.workers
+                executor, engine, make_user, self._recorder, order, job.worker, job.workers
             )
         self._timer = Timer(loop, self._beat)
         self._ended = loop.create_future()
@@ -205,6 +213,7 @@ class Worker:
         if self._load.done:
             self._timer.close()
             self._load.close()
+            self._links.close()
             self._ended.set_result(None)
             return
         # Beats that were missed are not made up for: the delay recorded says they were.

@@ -1,5 +1,6 @@
 """FI-001: fail-safe while the database is slow, silent, gone or cut off."""
 
+from functools import partial
 from typing import ClassVar
 
 from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
@@ -7,7 +8,7 @@ from enforcement_suite.service import Tenant
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
-from stressproof.faults.load import Load, Mix
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 
@@ -35,17 +36,17 @@ class FailSafe(EnforcementDriver):
             self._tenants[mode] = tenant
         service.warm_up(self._tenants.values())
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates of each mode, plain reads, and a question that needs no database."""
         service = self.service
-        return [
-            *(
-                (3, lambda mode=mode: service.gate(f"gate_{mode}", self._tenants[mode]))
+        return {
+            **{
+                f"gate_{mode}": partial(service.gate, f"gate_{mode}", self._tenants[mode])
                 for mode in _MODES
-            ),
-            (2, lambda: service.read_policy(self._tenants["hard"])),
-            (3, service.liveness),
-        ]
+            },
+            "read": lambda: service.read_policy(self._tenants["hard"]),
+            "live": service.liveness,
+        }
 
     def slow_database(self, _: Load) -> Injector:
         """Delay every answer by three seconds in all."""

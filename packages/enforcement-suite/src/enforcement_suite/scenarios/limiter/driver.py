@@ -1,16 +1,16 @@
 """FI-005: one tenant far above its limit, over all workers, and through a crash of the counters."""
 
+from functools import partial
 from typing import ClassVar
 
 from enforcement_suite.driver import EnforcementDriver
-from enforcement_suite.scenarios.limiter.spec import FLOOD_LIMIT
+from enforcement_suite.scenarios.limiter.spec import FLOOD_LIMIT, FLOOD_PER_S
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Flood
 from stressproof.faults.injectors.database import KillPostgres
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 
-_FLOOD_PER_S = 10 * FLOOD_LIMIT // 60 * 2
 _QUIET = ("one", "two")
 
 
@@ -29,18 +29,18 @@ class Limiter(EnforcementDriver):
             service.call(tenant, "POST", "/policies", {"terraform_mode": "hard"})
         service.warm_up(tenants)
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """A little of everybody: quiet tenants stay at half of their limit."""
         service = self.service
-        return [
-            (1, self._gate_flood),
-            *(
-                (1, lambda name=name: service.gate(f"gate_quiet_{name}", self._quiet[name]))
+        return {
+            "gate_flood": self._gate_flood,
+            **{
+                f"gate_quiet_{name}": partial(service.gate, f"gate_quiet_{name}", self._quiet[name])
                 for name in _QUIET
-            ),
-            (6, lambda: service.read_policy(self._quiet["one"])),
-            (3, service.liveness),
-        ]
+            },
+            "read": lambda: service.read_policy(self._quiet["one"]),
+            "live": service.liveness,
+        }
 
     def _gate_flood(self) -> Request:
         return self.service.gate("gate_flood", self._flooder)
@@ -51,7 +51,7 @@ class Limiter(EnforcementDriver):
             load,
             "one of three tenants",
             [(1, self._gate_flood)],
-            rate_per_s=_FLOOD_PER_S,
+            rate_per_s=FLOOD_PER_S,
             limit=FLOOD_LIMIT,
             kind_sent="gate_flood",
         )

@@ -10,7 +10,7 @@ from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race
 from stressproof.faults.injectors.database import HoldLock
 from stressproof.faults.injectors.service import KillHoldingWorker
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 
 LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
 """The row that every change of a tenant's money or ledger locks."""
@@ -38,15 +38,15 @@ class LockContention(EnforcementDriver):
             )
         service.warm_up((self._hot, self._other))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates of both, reads of the other, and a question that needs no database."""
         service = self.service
-        return [
-            (3, lambda: service.gate("gate_hot", self._hot)),
-            (5, lambda: service.gate("gate_other", self._other)),
-            (2, lambda: service.read_policy(self._other)),
-            (1, service.liveness),
-        ]
+        return {
+            "gate_hot": lambda: service.gate("gate_hot", self._hot),
+            "gate_other": lambda: service.gate("gate_other", self._other),
+            "read": lambda: service.read_policy(self._other),
+            "live": service.liveness,
+        }
 
     def baseline_actions(self, load: Load) -> None:
         """Ask once for a budget that pays once."""

@@ -21,7 +21,7 @@ from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Batch, CutRequests, Race
 from stressproof.faults.injectors.database import TerminateBackends
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit
 
 _RESERVED = 60
@@ -113,15 +113,15 @@ class Settlement(EnforcementDriver):
             self._ready.append((key, str(made["decision_id"])))
         self.service.warm_up((self._tenant,))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates, reads, and settlements of one reservation after the other."""
         service = self.service
-        return [
-            (5, lambda: service.gate("gate_soft", self._tenant, project="free")),
-            (3, self._settle_next),
-            (2, lambda: service.read_policy(self._tenant)),
-            (1, service.liveness),
-        ]
+        return {
+            "gate_soft": lambda: service.gate("gate_soft", self._tenant, project="free"),
+            "settle": self._settle_next,
+            "read": lambda: service.read_policy(self._tenant),
+            "live": service.liveness,
+        }
 
     def _settle_next(self) -> Request:
         """Settle a reservation nobody races for; where none is left, a plain read."""

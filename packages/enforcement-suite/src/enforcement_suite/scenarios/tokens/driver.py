@@ -17,7 +17,7 @@ from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import CutRequests, Race, Tamper
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.load import Load, Mix, Request
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
@@ -61,15 +61,15 @@ class Tokens(EnforcementDriver):
         )
         return Token(key, str(approved["approval_token"]))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates, reads, and tokens spent one after the other."""
         service = self.service
-        return [
-            (11, lambda: service.gate("gate_soft", self._tenant)),
-            (1, self._spend_next),
-            (4, lambda: service.read_policy(self._tenant)),
-            (2, service.liveness),
-        ]
+        return {
+            "gate_soft": lambda: service.gate("gate_soft", self._tenant),
+            "consume": self._spend_next,
+            "read": lambda: service.read_policy(self._tenant),
+            "live": service.liveness,
+        }
 
     def _spend_next(self) -> Request:
         """Spend a token; those that faults need are left alone."""
@@ -87,7 +87,7 @@ class Tokens(EnforcementDriver):
 
     def baseline_actions(self, load: Load) -> None:
         """Spend a few tokens once each."""
-        load.burst(self._spendings("consume"))
+        load.burst(self._spendings())
 
     def race(self, load: Load) -> Injector:
         """Spend each of a few tokens many times at once."""
@@ -107,7 +107,7 @@ class Tokens(EnforcementDriver):
         return self._cut(load, CutAfterCommit(count=_CUTS, statement_contains=_SPENDING))
 
     def _cut(self, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
-        return CutRequests(self.testbed.proxy, cut, load, self._spendings("consume_cut"))
+        return CutRequests(self.testbed.proxy, cut, load, self._spendings())
 
     def kill_worker(self, _: Load) -> Injector:
         """Kill a worker of the service."""
@@ -116,8 +116,8 @@ class Tokens(EnforcementDriver):
     def _replays(self, kind: str, token: Token) -> Callable[[], Sequence[Request]]:
         return lambda: [self._spend(kind, token) for _ in range(TOKEN_RACERS)]
 
-    def _spendings(self, kind: str) -> list[Request]:
-        return [self._spend(kind, self._take()) for _ in range(_CUTS)]
+    def _spendings(self) -> list[Request]:
+        return [self._spend("consume_cut", self._take()) for _ in range(_CUTS)]
 
     def _forgeries(self, token: Token, other: Token) -> list[Request]:
         """Return requests with forged tokens, each a kind of its own.

@@ -104,6 +104,9 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
+    if not (artifact.runtime.health_endpoint or case.requirements.require_health):
+        judgement.skip("the capture asked for no health page, and none is required")
+        return
     runs = artifact.runs
     judge_healthy("runtime.before", artifact.runtime.before, judgement)
     _asked_between(
