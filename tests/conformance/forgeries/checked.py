@@ -77,7 +77,13 @@ JUDGED = (
         {},
         _NOT_ASKED
         | _OF_PLAIN
-        | {"stress.probe", "stress.littles-law", "stress.unsafe", "stress.target-build"},
+        | {
+            "stress.probe",
+            "stress.littles-law",
+            "stress.unsafe",
+            "stress.insecure",
+            "stress.target-build",
+        },
     ),
     Judged("full", "stress", GATE, _OF_PLAIN | {"stress.probe", "stress.littles-law"}),
     Judged(
