@@ -29,8 +29,6 @@ from stressproof.evidence.stress import (
 from stressproof.load.run import RoundResult
 from stressproof.version import __version__
 
-UNKNOWN = "unknown"
-
 Counters = dict[tuple[str, str], int]
 """Requests that the target counted, by (method, route)."""
 
@@ -88,10 +86,8 @@ def _runtime(before: Probes, after: Probes | None) -> Runtime:
     readings = [before.health, *([after.health] if after else [])]
     return Runtime(
         health_endpoint="/health",
-        database_engine=first.database_engine or UNKNOWN,
-        database_engine_source=(
-            "db-query" if first.database_engine_source == "db-query" else "target-endpoint"
-        ),
+        database_engine=derive.engine_of(first),
+        database_engine_source=derive.engine_source_of(first),
         before=first,
         after=after.health.runtime if after else None,
         limits=before.limits,

@@ -2,12 +2,13 @@
 
 from msgspec import Struct
 
-from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
+from stressproof.config.profile import record_of
+from stressproof.evidence.measurements import resolution_seconds
+from stressproof.evidence.stress import Stage, Thresholds, WorkloadRecord
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor
 
 US_PER_S = 1_000_000
-MAX_FINE_ROWS = 20_000
 
 
 class PreflightPlan(Struct, frozen=True):
@@ -74,8 +75,7 @@ class Plan(Struct, frozen=True):
     @property
     def resolution_seconds(self) -> int:
         """Seconds that a row of measurements covers: 10 where rows of 1 would be too many."""
-        rows = self.duration_seconds * self.rounds * len(self.endpoints)
-        return 1 if rows <= MAX_FINE_ROWS else 10
+        return resolution_seconds(self.duration_seconds, self.rounds, len(self.endpoints))
 
     def record(self) -> WorkloadRecord:
         """Return the part of it that goes into evidence as the workload."""
@@ -97,15 +97,5 @@ class Plan(Struct, frozen=True):
             timeout_us=self.timeout_us,
             workers=self.workers,
             seed=self.seed,
-            endpoints=[
-                WorkloadEndpoint(
-                    name=one.name,
-                    method=one.method,
-                    path=one.path,
-                    weight=one.weight,
-                    expected_statuses=list(one.expected_statuses),
-                    check=one.check,
-                )
-                for one in self.endpoints
-            ],
+            endpoints=[record_of(one) for one in self.endpoints],
         )

@@ -14,6 +14,7 @@ from stressproof.evidence.stress import (
     GeneratorHealth,
     Results,
     RoundEvaluation,
+    RuntimeProbe,
     Thresholds,
 )
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
@@ -269,6 +270,20 @@ def evaluate(rounds: Sequence[Results], limits: Thresholds) -> Evaluation:
         worst_p95_seconds=_worst(r.p95_response_time for r in rounds),
         min_throughput_rps=min_rps(rounds),
     )
+
+
+UNKNOWN = "unknown"
+
+
+def engine_of(probe: RuntimeProbe) -> str:
+    """Return the database engine as an artifact names it at top: that of the first probe."""
+    return probe.database_engine or UNKNOWN
+
+
+def engine_source_of(probe: RuntimeProbe) -> str:
+    """Return how the engine's name is known: the database was asked, or only the target."""
+    known = probe.database_engine_source == "db-query"
+    return "db-query" if known else "target-endpoint"
 
 
 CPU_LIMIT_PPM = 800_000

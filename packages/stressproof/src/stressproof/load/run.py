@@ -249,8 +249,12 @@ class _Round:
 
     def _result(self) -> RoundResult:
         ledger = self._ledger
-        first_ns = ledger.first_ns or self._start_ns + self._workload.executor.ramp_us * 1000
-        last_ns = max(ledger.last_ns, first_ns)
+        executor = self._workload.executor
+        first_ns = self._start_ns + executor.ramp_us * 1000
+        # A round is its window, longer only while answers are outstanding; one that was broken off
+        # and an executor of iterations end with their last request.
+        whole = executor.iterations is None and not self._cut_short
+        last_ns = max(ledger.last_ns, first_ns + (executor.duration_us * 1000 if whole else 0))
         # Both clocks are read now, and the wall's is carried back by the other.
         now, now_ns = datetime.now(UTC), time.monotonic_ns()
         rows = ledger.rows(self._seconds())
@@ -276,12 +280,16 @@ class _Round:
             resolution_s=self._resolution_s,
         )
 
+    @property
+    def _cut_short(self) -> bool:
+        """Whether the round was stopped or broke before its end."""
+        return not self._crew.done or self._stop.is_set()
+
     def _seconds(self) -> range:
         """Return the seconds of the window: all that were asked for, or all that began."""
         executor = self._workload.executor
         whole = -(-executor.duration_us // 1_000_000)
-        broken = not self._crew.done or self._stop.is_set()
-        if broken or executor.iterations is not None:
+        if self._cut_short or executor.iterations is not None:
             begun = [member.done.last_second for member in self._crew.members if member.done]
             last = max([*begun, self._ledger.last_second], default=-1)
             whole = min(whole, last + self._resolution_s)

@@ -144,8 +144,8 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     yield "request_timeout", timeout_us, workload.timeout_us
     yield "endpoints", artifact.endpoints, _as_listed(artifact)
     yield "target_url", artifact.target_url, artifact.target.url
-    yield "runtime.database_engine", runtime.database_engine, runtime.before.database_engine
-    source = runtime.before.database_engine_source
+    engine, source = derive.engine_of(runtime.before), derive.engine_source_of(runtime.before)
+    yield "runtime.database_engine", runtime.database_engine, engine
     yield "runtime.database_engine_source", runtime.database_engine_source, source
 
 
