@@ -14,15 +14,15 @@ import click
 from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.suite import SUITE
-from stressproof.cli.output import to_stderr
-from stressproof.cli.run import run
-from stressproof.config.schema import schema_text
-from stressproof.evidence.templates import (
+from enforcement_suite.templates import (
     FAILURE_TEMPLATE,
     STRESS_TEMPLATE,
     failure_template,
     stress_template,
 )
+from stressproof.cli.output import to_stderr
+from stressproof.cli.run import run
+from stressproof.config.schema import schema_text
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
 from stressproof.report.schemas import PUBLISHED, schema
@@ -68,7 +68,7 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
     else:
         yield ROOT / STRESS_TEMPLATE, stress_template()
-        yield ROOT / FAILURE_TEMPLATE, failure_template([spec.id for spec in SCENARIOS])
+        yield ROOT / FAILURE_TEMPLATE, failure_template()
 
 
 @click.command()

@@ -4,4 +4,4 @@ import sys
 
 from stressproof.cli.inject import script
 
-sys.exit(script("enforcement_suite.suite:SUITE"))
+sys.exit(script("scripts/inject_enforcement_failures.py", "enforcement_suite.suite:SUITE"))

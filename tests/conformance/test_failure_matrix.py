@@ -1,20 +1,20 @@
 """The failure-injection matrix: what is run, what is demanded and what is documented are one."""
 
-import ast
-import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 
 from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
-from stressproof.evidence.templates import FAILURE_TEMPLATE, TEMPLATE_MARKER
+from enforcement_suite.templates import FAILURE_TEMPLATE
+from stressproof.evidence.stress import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import ScenarioSpec
+from stressproof.faults.driver import load_driver
+from stressproof.suite import resolve
 
 pytestmark = pytest.mark.gate
 
@@ -65,17 +65,12 @@ def test_effects_are_demanded_with_and_without_faults(spec: ScenarioSpec) -> Non
 
 
 @each_scenario
-def test_every_fault_of_the_matrix_is_made_by_its_script(spec: ScenarioSpec) -> None:
-    """The script's injectors are chosen by the matrix's ids, all of them and no other."""
-    tree = ast.parse(inspect.getsource(sys.modules[resolve_name(spec.driver).__module__]))
-    cases = {
-        case.pattern.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Match)
-        for case in node.cases
-        if isinstance(case.pattern, ast.MatchValue) and isinstance(case.pattern.value, ast.Constant)
-    }
-    assert cases == {fault.id for fault in spec.faults}
+def test_every_fault_of_the_matrix_is_made_by_its_driver(spec: ScenarioSpec) -> None:
+    """The driver beside the scenario declares an injector for each fault, and for no other."""
+    assert set(load_driver(spec).injectors) == {fault.id for fault in spec.faults}
+    folder = spec.driver.rpartition(".")[0]
+    assert folder.startswith("enforcement_suite.scenarios.")
+    assert resolve(f"{folder}.spec:{spec.id.replace('-', '_')}", ScenarioSpec, of="it") == spec
 
 
 @each_scenario

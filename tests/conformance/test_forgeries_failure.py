@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from forgeries import boundaries, failure, failure_full
+from forgeries import boundaries, failure, failure_full, failure_operations
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
 
@@ -13,6 +13,7 @@ pytestmark = pytest.mark.gate
 FORGERIES = [
     *failure.corpus.forgeries,
     *failure_full.corpus.forgeries,
+    *failure_operations.corpus.forgeries,
     *boundaries.failures.forgeries,
 ]
 
@@ -28,6 +29,20 @@ def test_a_forgery_is_caught_by_its_rule(forgery: Forgery) -> None:
     blocking = {result.rule for result in verdict.blocking}
     assert forgery.rule in blocking, f"{forgery.rule} not among {sorted(blocking)}"
     assert verdict.exit_code is forgery.code
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [one for one in failure_operations.corpus.forgeries if one.name.startswith("derived again")],
+    ids=lambda forgery: forgery.name,
+)
+def test_only_what_is_demanded_tells_where_all_follows(forgery: Forgery) -> None:
+    """Without its rule such a forgery would be as good as what it was made of."""
+    made_of = judge(msgspec.json.encode(base(forgery.of)), "failure")
+    blocking = {result.rule for result in judge(forgery.forged(), "failure").blocking}
+    # A first attempt that is gone is an arrival that is gone, so two rules may tell.
+    assert {forgery.rule} <= blocking - {result.rule for result in made_of.blocking}
+    assert blocking <= {result.rule for result in made_of.blocking} | {forgery.rule, "failure.load"}
 
 
 def test_the_corpus_is_large() -> None:

@@ -2,10 +2,11 @@
 
 import pytest
 from forgeries import boundaries
-from forgeries.corpus import Honest
+from forgeries.corpus import Honest, base
 from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
 
+from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
 from stressproof.outcome import Outcome
 
@@ -21,6 +22,21 @@ def test_an_honest_variant_passes(variant: Honest) -> None:
     assert [(result.rule, result.findings) for result in verdict.blocking] == []
     assert verdict.exit_code is Exit.PASS
     assert verdict.outcome is Outcome.PASS
+
+
+def test_a_service_without_a_health_page_is_asked_for_none() -> None:
+    """What was not configured says nothing: it blocks where it is required, and only there."""
+    document = base("full")
+    runtime = document["runtime"] | {"health_endpoint": "", "database_engine": "unknown"}
+    silent = dict.fromkeys(runtime["before"]) | {"probe_error": "no health endpoint is configured"}
+    for when in ("before", "after"):
+        runtime[when] = silent | {"probed_at": runtime[when]["probed_at"]}
+    raw = encode(document | {"runtime": runtime})
+    asked = {"database_engine": None}
+    required = judge(raw, "stress", asked)
+    assert "stress.healthy" in {result.rule for result in required.blocking}
+    free = judge(raw, "stress", asked | {"require_health": False})
+    assert [(result.rule, result.findings) for result in free.blocking] == []
 
 
 def test_there_are_as_many_honest_variants_as_forgeries_asked_for() -> None:

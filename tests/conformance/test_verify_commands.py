@@ -484,6 +484,7 @@ SPINE = (
     "subprocess",
     "multiprocessing",
     "importlib.metadata",
+    "difflib",
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from enforcement_suite.suite import SUITE
 from release_project import asking, honest, honest_failure
+from stressproof.config.compile import Project
 from stressproof.config.steps import Step
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import AbsentEvidenceError, Document, UnreadableEvidenceError
@@ -18,6 +19,7 @@ from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import judge
+from stressproof.gate.policy import Policy
 from stressproof.gate.request import plain_request
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
@@ -46,6 +48,7 @@ STEPS = {
     ),
     "not run": not_run(STEP, "the evidence blocks"),
 }
+POLICY = Policy(project=Project(), source="stressproof.toml", commit=HEAD, by_author=True)
 CONTENTS = ("good", "other commit", "dirty", "edited", "emptied", "unreadable", "absent")
 ASKED = asking(
     failure=msgspec.structs.replace(
@@ -121,6 +124,7 @@ def decision_in(world: World) -> Decision:
         "release",
         asked,
         checkout,
+        POLICY,
         verdicts=[verdict(kind, contents[kind], world.age_h, world.dry_run) for kind in named],
         checks=[each.apply(case) for each in BEFORE_STEPS],
         # A dry run runs none: nothing can have failed there.

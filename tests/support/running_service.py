@@ -39,6 +39,7 @@ ISSUER = "enforcement"
 AUDIENCE = "authenticated"
 GATE = f"{PREFIX}/gate/terraform"
 CEILING_S = 60
+PLENTY = 1_000_000
 
 T = TypeVar("T")
 
@@ -96,8 +97,14 @@ class World:
     admin_dsn: str
     dsn: str
 
-    def tenant(self, *, per_minute: int = 100_000, plan: Plan = Plan.PRO) -> Tenant:
-        """Make a tenant of its own, so that tests do not meet."""
+    def tenant(
+        self,
+        *,
+        per_minute: int = PLENTY,
+        plan: Plan = Plan.PRO,
+        buckets: Sequence[str] = (limits.GATE,),
+    ) -> Tenant:
+        """Make a tenant of its own, so that tests do not meet; limited in these buckets."""
         name = f"t-{uuid.uuid4().hex[:12]}"
 
         async def make(db: Database) -> Tenant:
@@ -108,7 +115,9 @@ class World:
                 )
                 for role in Role
             }
-            await limits.set_tenant(db, callers["owner"], per_minute)
+            for bucket in limits.DEFAULTS:
+                most = per_minute if bucket in buckets else PLENTY
+                await limits.set_tenant(db, callers["owner"], most, bucket=bucket)
             return Tenant(tenant_id=made.tenant_id, name=name, callers=callers)
 
         return with_database(self.dsn, make)
@@ -175,6 +184,11 @@ class Service:
             word = file.layout.offset(metrics.REQUESTS, (method, PREFIX + path, str(status)))
             return [file.read(slot, word) for slot in range(self.workers)]
 
+    def health(self, tenant: Tenant) -> dict[str, Any]:
+        """Return what the service says of itself to whoever shows a token."""
+        said: dict[str, Any] = self.client.get("/health", headers=tenant.headers()).json()
+        return said
+
     def log(self) -> str:
         """Return what was logged so far."""
         return self.log_path.read_text()
@@ -215,19 +229,23 @@ def start(
     workers: int = 2,
     env: Mapping[str, str] | None = None,
     port: int = 0,
+    prefix: Sequence[str] = (),
 ) -> Service:
-    """Start a service and wait for its line; whoever calls stops it."""
+    """Start a service, maybe behind another command; wait for its line; whoever calls stops it."""
     data_dir = folder / "data"
     log_path = folder / "log"
     with log_path.open("a") as log:
         process = subprocess.Popen(
-            command(
-                "serve",
-                *("--port", str(port)),
-                *("--workers", str(workers)),
-                *("--data-dir", str(data_dir)),
-                *arguments,
-            ),
+            [
+                *prefix,
+                *command(
+                    "serve",
+                    *("--port", str(port)),
+                    *("--workers", str(workers)),
+                    *("--data-dir", str(data_dir)),
+                    *arguments,
+                ),
+            ],
             env=environment(folder / "state", env),
             stdout=subprocess.PIPE,
             stderr=log,
@@ -256,7 +274,12 @@ def make_world(server: PostgresServer) -> World:
     admin = server.create_database(f"e_{uuid.uuid4().hex}")
     migrate(admin, app_password=APP_PASSWORD)
     world = World(admin_dsn=admin, dsn=app_dsn(admin, APP_PASSWORD))
-    with_database(world.dsn, lambda db: limits.set_global(db, 1_000_000))
+
+    async def open_wide(db: Database) -> None:
+        for bucket in limits.DEFAULTS:
+            await limits.set_global(db, limits.MAX_PER_MINUTE, bucket=bucket)
+
+    with_database(world.dsn, open_wide)
     return world
 
 

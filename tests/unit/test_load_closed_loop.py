@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from stressproof.load.closed_loop import ClosedLoop
-from stressproof.load.connection import Engine
+from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
 from stressproof.load.recorder import RAMP, Recorder
 from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
+from stressproof.load.virtual_user import Engine
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus
 from stressproof.workload.redaction import Redactor
@@ -36,9 +37,9 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     finally:
         loop.close()
     order = cycle(prepare(workload, UniqueValues(0, 1)))
-    closed = ClosedLoop(executor, engine, recorder, order, 0, 1)
+    closed = ClosedLoop(executor, engine, Connection, recorder, order, 0, 1)
     sent: list[Any] = []
-    for user in closed.connections:
+    for user in closed.users:
         user._write = sent.append
     recorder.begin(ramp_us * 1000)
     return closed, recorder, sent
@@ -48,10 +49,10 @@ def test_no_request_begins_at_or_after_the_end() -> None:
     """The last nanosecond of the window may begin a request, the end may not."""
     closed, _, sent = prepared(1, 2_000_000, 0)
     closed.start(0)
-    (user,) = closed.connections
+    (user,) = closed.users
     for now_ns, requests in ((S, 2), (2 * S - 1, 3), (2 * S, 3), (2 * S + 1, 3)):
-        if user.plan is not None:
-            user.plan = None
+        if user.endpoint is not None:
+            user.endpoint = None
             closed._released(user, now_ns)
         assert len(sent) == requests
     assert closed.done
@@ -62,9 +63,9 @@ def test_requests_belong_to_the_second_of_their_start() -> None:
     closed, recorder, _ = prepared(1, 3_000_000, 1_000_000)
     closed.start(0)
     closed.heartbeat(1000)
-    (user,) = closed.connections
+    (user,) = closed.users
     for now_ns in (S // 2, S - 1, S, 2 * S - 1, 2 * S, 4 * S - 1):
-        user.plan = None
+        user.endpoint = None
         closed._released(user, now_ns)
     started = {row.second: row.started for row in recorder.drain_all()}
     assert started == {RAMP: 3, 0: 2, 1: 1, 2: 1}

@@ -1,26 +1,30 @@
 """A suite is found by name, by path, by entry point or in a file, or the reason is said."""
 
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from enforcement_suite.suite import SUITE
-from stressproof.config.compile import Project
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.compile import Project, load_project
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import UsageError
 from stressproof.suite import PLAIN, Suite, SuiteAbsentError, find_suite, suite_of
 
+ROOT = Path(__file__).resolve().parents[2]
+
 pytestmark = pytest.mark.gate
 
-REQUIREMENTS = """Requirements(
+REQUIREMENTS = """StressRequirements(
     profile="shop", runner="stressproof capture",
     max_p95_seconds=1.0, max_error_rate_percent=1.0, min_throughput_rps=1.0,
 )"""
 SHOP = f"""
 from stressproof.config.profile import Profile, read
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import Suite
 
 SUITE = Suite(
@@ -130,7 +134,7 @@ BROKEN = {
     "an exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "no syntax": ("def", "SyntaxError"),
     "a dependency that is absent": ("import nobody_has_this", "No module named 'nobody_has_this'"),
-    "no such name": ("OTHER = 1", "has no attribute 'SUITE'"),
+    "no such name": ("OTHER = 1", "and shop has no SUITE"),
     "something else": ("SUITE = {}", "which is a dict, expected a Suite"),
 }
 
@@ -162,6 +166,26 @@ def test_a_suite_may_be_a_file(tmp_path: Path) -> None:
     for name in ("NO_SUITE", "ABSENT"):
         with pytest.raises(UsageError, match=name):
             find_suite(f"shop.py:{name}", folder=tmp_path)
+
+
+def test_the_suite_of_the_documentation_works(tmp_path: Path) -> None:
+    """Whoever copies the page has a suite."""
+    page = (ROOT / "docs" / "suites.md").read_text()
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "shop_suite.py").write_text(source)
+    (toml,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "stressproof.toml").write_text(textwrap.dedent(toml))
+    suite = suite_of(load_project(tmp_path))
+    assert suite.name == "shop"
+    assert suite.stress_requirements().thresholds.max_p95_seconds == 0.3
+    assert {one.profile for one in suite.stress} == set(suite.profile_table())
+
+
+def test_the_tool_names_no_service() -> None:
+    """What is particular to a service is its suite's: the tool's source does not name ours."""
+    source = ROOT / "packages" / "stressproof" / "src"
+    named = [path for path in source.rglob("*.py") if "enforcement" in path.read_text().lower()]
+    assert named == []
 
 
 def test_a_project_says_what_to_install() -> None:
@@ -207,4 +231,4 @@ def test_only_a_suite_with_probes_is_asked_for_what_they_say() -> None:
     assert ours.require_counters
     assert ours.require_identity
     assert ours.refuse_unsafe
-    assert isinstance(ours, Requirements)
+    assert isinstance(ours, StressRequirements)

@@ -4,6 +4,7 @@ Its scenarios need not pass: what the operations of a real run must look like is
 affair. Everything in it is derived by the functions that the injection uses.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,22 +27,54 @@ from stressproof.evidence.failure import (
 )
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
 from stressproof.failures import conclusions
-from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
+from stressproof.failures.schedule import arrivals
+from stressproof.failures.spec import RequestSpec, ScenarioSpec
 
 SECOND_US = 1_000_000
-KINDS = ["gate_hard", "live", "read"]
+SEED = 7
 
 
-def _operations(spec: ScenarioSpec, until_us: int) -> Operations:
-    """An even load, enough to judge; every third request is a gate with an effect of its own."""
-    rows = []
-    rate_per_s = max(12, spec.rate_per_s * 11 // 20)
-    for number in range(rate_per_s * until_us // SECOND_US):
-        start = number * SECOND_US // rate_per_s
-        kind = number % len(KINDS)
-        rows.append([start, 20_000 + number % 977, kind, 0, number + 1 if kind == 0 else 0, 1])
-    return Operations(kinds=KINDS, codes=["200/ALLOW"], columns=COLUMNS, rows=rows)
+def _operations(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) -> Operations:
+    """All that the load asks, and what faults send beside it; each effect once, each answered."""
+    asked = [(one.due_us, one.request) for one in arrivals(spec, SEED, until_us)]
+    at_us = faults[0].effective_us if faults else spec.steady_us
+    streamed: set[int] = set()
+    for request in spec.requests:
+        asked += [(at_us, request)] * request.sent[bool(faults)]
+        for fault in faults:
+            if request.stream == fault.id:
+                count = request.stream_per_s * (fault.removed_us - fault.effective_us) // SECOND_US
+                apart_us = SECOND_US // request.stream_per_s
+                starts = [fault.effective_us + n * apart_us for n in range(count)]
+                streamed.update(starts)
+                asked += [(start_us, request) for start_us in starts]
+    asked.sort(key=lambda one: one[0])
+    kinds = sorted({request.kind for _, request in asked})
+    seen: Counter[str] = Counter()
+    rows, answers = [], []
+    for number, (start_us, request) in enumerate(asked):
+        answers.append(_answer(request, seen[request.kind], streamed=start_us in streamed))
+        seen[request.kind] += 1
+        key = number + 1 if request.keyed else 0
+        rows.append([start_us, 20_000 + number % 977, kinds.index(request.kind), 0, key, 1])
+    codes = sorted(set(answers))
+    for row, answer in zip(rows, answers, strict=True):
+        row[3] = codes.index(answer)
+    return Operations(kinds=kinds, codes=codes, columns=COLUMNS, rows=rows)
+
+
+def _answer(request: RequestSpec, before: int, *, streamed: bool) -> str:
+    """What a service says that does as it should: forgeries are refused, a race is won once."""
+    if request.kind.startswith("tamper_"):
+        return "401"
+    if request.stream and streamed:
+        return "429/retry"
+    if "settle" in request.kind or request.kind.startswith(("race_same", "race_different")):
+        return "200/settled"
+    if request.kind.startswith("race_"):
+        return "200/DENY" if before else "200/ALLOW"
+    return "200/ALLOW" if request.kind.startswith("gate") else "200"
 
 
 def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
@@ -53,14 +86,19 @@ def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
             InjectedFault(
                 id=each.id,
                 kind=each.kind,
-                target="proxy",
-                parameters={"seed": 1},
+                target=each.target.replace("*", "2"),
+                parameters={
+                    name: 2 if value == "*" else value for name, value in each.parameters.items()
+                },
                 requested_us=at,
                 effective_us=effective,
                 removed_us=healed - 1_000,
                 healed_us=healed,
                 watched_us=healed + each.watch_us,
-                witnesses=[Witness(name=each.witness, before=0, during=9, needs=1)],
+                witnesses=[
+                    Witness(name=one.name, before=0, during=one.needs + 8, needs=one.needs)
+                    for one in each.witnesses
+                ],
                 objectives=each.objectives,
                 recovery=Recovery(None, None, None, None, 0),
             )
@@ -69,11 +107,11 @@ def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
     return faults
 
 
-def _checks(spec: ScenarioSpec, *, with_faults: bool) -> list[CheckResult]:
+def _checks(spec: ScenarioSpec, compared: int, *, with_faults: bool) -> list[CheckResult]:
     return [
         *map(conclusions.pending, spec.demanded_checks(with_faults=with_faults)),
         *(
-            conclusions.answered(query, 100, 0)
+            conclusions.answered(query, compared, 0)
             for query in spec.demanded_queries(with_faults=with_faults)
         ),
     ]
@@ -82,19 +120,21 @@ def _checks(spec: ScenarioSpec, *, with_faults: bool) -> list[CheckResult]:
 def _trial(spec: ScenarioSpec, begin: datetime, *, with_faults: bool) -> Trial:
     faults = _faults(spec) if with_faults else []
     until = max((fault.watched_us for fault in faults), default=spec.steady_us)
-    operations = _operations(spec, until)
-    keys = sorted(row[4] for row in operations.rows if row[4])
+    operations = _operations(spec, faults, until)
+    found = {one.key: int(one.code.ending == "ok") for one in read(operations) if one.key}
     trial = Trial(
         started_at=begin.isoformat(),
         ended_at=(begin + timedelta(microseconds=until + 3 * SECOND_US)).isoformat(),
         duration_us=0,
         operations=operations,
         effects=Effects(
-            sql=spec.effects_sql, columns=EFFECT_COLUMNS, rows=[[key, 1] for key in keys]
+            sql=spec.effects_sql,
+            columns=EFFECT_COLUMNS,
+            rows=[[key, count] for key, count in sorted(found.items())],
         ),
         faults=faults,
         phases=[],
-        checks=_checks(spec, with_faults=with_faults),
+        checks=_checks(spec, max(100, len(found)), with_faults=with_faults),
         log=["made up"],
     )
     return conclusions.completed(trial)
@@ -112,10 +152,10 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
         duration_seconds=conclusions.seconds(baseline, trial),
         checks=conclusions.passed_titles(trial),
         evidence_refs=[f"#/scenarios/{place}/trial", f"#/scenarios/{place}/baseline"],
-        command=f"inject {spec.id}",
+        command="stressproof inject --seed 7 --executed-by alice@example.com",
         result_tail="made up",
         title=spec.title,
-        seed=7,
+        seed=SEED,
         reasons=reasons,
         baseline=baseline,
         trial=trial,
@@ -174,7 +214,7 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         captured_at=(at + timedelta(seconds=1)).isoformat(),
         executed_by="alice@example.com",
         approved_by="bob@example.com",
-        seed=7,
+        seed=SEED,
         subject=Subject(git_commit=COMMIT, git_dirty=False),
         target_before=_target(started),
         target_after=_target(started),

@@ -7,6 +7,7 @@ import pytest
 
 from enforcement.api import metrics
 from enforcement.domain.decision import Details
+from enforcement.store.limits import MAX_PER_MINUTE
 from running_service import Service, Tenant, World, gate_body, hammer
 
 
@@ -169,7 +170,13 @@ def test_the_limits_of_a_tenant_can_be_read(service: Service, world: World) -> N
     """The limits that hold for the caller's tenant are told to any member."""
     loud = world.tenant(per_minute=77)
     answer = service.get("/limits", loud.headers("member"))
-    assert answer.json() == {"tenant_per_minute": 77, "global_per_minute": 1_000_000}
+    told = answer.json()
+    assert (told["tenant_per_minute"], told["global_per_minute"]) == (77, MAX_PER_MINUTE)
+    assert set(told) == {
+        f"{bucket}{scope}_per_minute"
+        for bucket in ("", "read_", "write_", "approval_")
+        for scope in ("tenant", "global")
+    }
 
 
 def test_decisions_reasons_and_limits_are_counted(service: Service, tenant: Tenant) -> None:
@@ -177,12 +184,12 @@ def test_decisions_reasons_and_limits_are_counted(service: Service, tenant: Tena
     names = (
         f'{metrics.DECISIONS}{{decision="ALLOW",mode="soft",path="normal"}}',
         f'{metrics.DECISION_REASONS}{{reason="no_budget_configured"}}',
-        f'{metrics.ADMISSIONS}{{result="admitted",path="shared"}}',
+        f'{metrics.ADMISSIONS}{{bucket="gate",result="admitted",path="shared"}}',
         f'{metrics.GATE_DURATION}_count{{path="normal"}}',
     )
 
     def read() -> list[float]:
-        text = httpx.get(f"{service.url}/metrics", timeout=10).text
+        text = httpx.get(f"{service.url}/metrics", headers=tenant.headers(), timeout=10).text
         return [
             float(next((x.split()[-1] for x in text.splitlines() if x.startswith(name)), "0"))
             for name in names

@@ -318,11 +318,11 @@ def test_routes_that_do_not_exist_are_problems_too(service: Service, tenant: Ten
     problem(service.post("/approvals/42/approve", tenant.headers(), {}), 404, "route_unknown")
 
 
-def test_health_names_the_service_and_its_database(service: Service) -> None:
+def test_health_names_the_service_and_its_database(service: Service, tenant: Tenant) -> None:
     """Health is 200, asks the database itself, and names one instance whichever worker answers."""
     instances = set()
     for _ in range(8):
-        answer = httpx.get(f"{service.url}/health", timeout=10)
+        answer = httpx.get(f"{service.url}/health", headers=tenant.headers(), timeout=10)
         body = answer.json()
         instances.add(body["instance_id"])
         assert (answer.status_code, body["status"], body["workers"]) == (200, "healthy", 2)
@@ -364,7 +364,7 @@ def test_every_answer_is_counted_once(service: Service, tenant: Tenant) -> None:
     for _ in range(20):
         httpx.get(f"{service.url}{LIMITS}", headers=tenant.headers(), timeout=10)
     assert sum(service.served("GET", "/limits", 200)) == before + 20
-    text = service.client.get("/metrics").text
+    text = service.client.get("/metrics", headers=tenant.headers()).text
     sample = (
         'http_server_requests_total{http_request_method="GET",'
         f'http_route="{LIMITS}",http_response_status_code="200"}} {before + 20}'

@@ -31,9 +31,9 @@ def unsafe(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     assert running.stop() == 0
 
 
-def test_health_names_what_is_off(unsafe: Service) -> None:
+def test_health_names_what_is_off(unsafe: Service, tenant: Tenant) -> None:
     """Nobody can take such a service for a real one."""
-    off = unsafe.client.get("/health").json()["unsafe"]
+    off = unsafe.health(tenant)["unsafe"]
     assert sorted(off) == ["idempotency_off", "limits_off", "lock_off"]
 
 

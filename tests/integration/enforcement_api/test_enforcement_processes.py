@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 
 from enforcement.api import counters
 from enforcement.api.paths import PREFIX
+from enforcement.domain.enums import Role
+from enforcement.domain.identity import Caller
 from running_service import (
     CEILING_S,
     Service,
@@ -25,6 +28,7 @@ from running_service import (
     environment,
     eventually,
     gate_body,
+    sign,
     start,
 )
 
@@ -69,9 +73,9 @@ def ask(running: Service, times: int, tenant: Tenant) -> int:
     )
 
 
-def count(running: Service) -> int:
+def count(running: Service, tenant: Tenant) -> int:
     """Return what /metrics says of the limits route."""
-    text = httpx.get(f"{running.url}/metrics", timeout=20).text
+    text = httpx.get(f"{running.url}/metrics", headers=tenant.headers(), timeout=20).text
     start_of = f'http_server_requests_total{{http_request_method="GET",http_route="{PREFIX}/limits"'
     return sum(int(line.split()[-1]) for line in text.splitlines() if line.startswith(start_of))
 
@@ -104,14 +108,14 @@ def await_replacement(running: Service, slot: int, old: int) -> None:
 
 def test_a_killed_worker_is_replaced_and_its_counts_live_on(hardy: Service, tenant: Tenant) -> None:
     """With every worker killed in turn the service goes on, and /metrics forgets nothing."""
-    before = count(hardy)
+    before = count(hardy, tenant)
     instance = httpx.get(f"{hardy.url}/health", timeout=20).json()["instance_id"]
     assert ask(hardy, 20, tenant) == 20
     for slot, pid in enumerate(hardy.worker_pids()):
         os.kill(pid, signal.SIGKILL)
         await_replacement(hardy, slot, pid)
     assert ask(hardy, 20, tenant) == 20
-    assert count(hardy) - before == 40
+    assert count(hardy, tenant) - before == 40
     assert httpx.get(f"{hardy.url}/health", timeout=20).json()["instance_id"] == instance
     assert "worker_lost" in hardy.log()
 
@@ -315,7 +319,9 @@ def test_a_service_starts_with_its_database_away(tmp_path: Path) -> None:
         )
         try:
             assert running.client.get("/health/live").status_code == 200
-            health = running.client.get("/health")
+            nobody = Caller(tenant_id=uuid.uuid4(), principal_id=uuid.uuid4(), role=Role.MEMBER)
+            headers = {"authorization": f"Bearer {sign(nobody)}"}
+            health = running.client.get("/health", headers=headers)
             assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
             assert health.json()["unsafe"] == ["lock_off"], "a switched off protection must show"
         finally:

@@ -15,11 +15,9 @@ import psycopg
 import pytest
 
 from disposable_postgres import PostgresServer
-from disposable_postgres.processes import state_of
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.faults.active import ActiveFaults, default_path
-from stressproof.faults.disposable import require_disposable
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.database import (
     FreezePostgres,
@@ -27,8 +25,9 @@ from stressproof.faults.injectors.database import (
     KillPostgres,
     TerminateBackends,
 )
+from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.processes import ProcessRef, lives, refer, wait_for, workers_of
+from stressproof.faults.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
 from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.toxics import Down, Latency, Timeout

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from disposable_postgres.processes import tree_of
-from stressproof.faults.processes import ProcessRef, lives, refer, wait_for
+from stressproof.faults.processes import ProcessRef, below, lives, wait_for
 from stressproof.faults.proxy.sockets import owner_of
 
 ROOT = Path(__file__).parents[3]
@@ -35,10 +34,10 @@ def injection(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", list[Proc
         for line in process.stderr:
             if "black_hole" in line:
                 break
-        below = [one for one in map(refer, tree_of(process.pid)[1:]) if one is not None]
-        assert len(below) > 5
+        family = below(process.pid)
+        assert len(family) > 5
         try:
-            yield process, below
+            yield process, family
         finally:
             process.kill()
 
@@ -50,10 +49,10 @@ def test_stopped_injection_undoes_its_fault_and_keeps_its_evidence(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """The artifact says that it was interrupted, nothing is listed as active, nothing runs."""
-    with injection(tmp_path) as (process, below):
+    with injection(tmp_path) as (process, family):
         process.send_signal(number)
         assert process.wait(HANG_S) == code
-        wait_for("processes left", lambda: not any(map(lives, below)), HANG_S)
+        wait_for("processes left", lambda: not any(map(lives, family)), HANG_S)
     assert json.loads((tmp_path / "out.json").read_bytes())["status"] == "interrupted"
     assert json.loads((tmp_path / "state/stressproof/active_faults.json").read_bytes()) == []
 
@@ -62,10 +61,10 @@ def test_stopped_injection_undoes_its_fault_and_keeps_its_evidence(
 @pytest.mark.timeout(240)
 def test_killed_injection_leaves_no_process(tmp_path: Path) -> None:
     """Proxy, service and database end with whoever started them, also after SIGKILL."""
-    with injection(tmp_path) as (process, below):
+    with injection(tmp_path) as (process, family):
         process.kill()
         process.wait(HANG_S)
-        wait_for("processes left", lambda: not any(map(lives, below)), HANG_S)
+        wait_for("processes left", lambda: not any(map(lives, family)), HANG_S)
 
 
 def test_owner_of_a_port_is_found_among_candidates() -> None:

@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
+from enforcement_suite.service import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.errors import RunError
 from stressproof.failures.history import COLUMNS, read
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
-from stressproof.faults.enforcement import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.faults.injectors.client import Flood, Race, Tamper
 from stressproof.faults.load import Load, Request
 

@@ -7,22 +7,26 @@ a bug planted, and must fail there; and with a fault that takes no effect, and m
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from msgspec.structs import replace
 
 from enforcement_suite.scenarios import SCENARIOS
-from stressproof.evidence.failure import Scenario
+from enforcement_suite.scenarios.fail_safe.driver import FailSafe
+from enforcement_suite.testbed import EnforcementTestbed
+from stressproof.evidence.failure import Scenario, Trial
 from stressproof.failures.conclusions import contradictions, summarise
-from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.failures.history import read
+from stressproof.failures.schedule import Deviation, deviations, key_deviations
+from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import run_scenario
-from stressproof.faults.scenarios.fail_safe import FailSafe
-from stressproof.faults.testbed import Testbed
 from stressproof.verify.failure.trials import check_problems
 
 SEED = 20
@@ -30,18 +34,18 @@ BY_ID = {spec.id: spec for spec in SCENARIOS}
 
 
 @contextlib.contextmanager
-def stage(
+def entered(
     path: Path,
     *,
     environment: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[Testbed]:
-    """Yield a stage with a list of active faults of its own."""
+) -> Iterator[EnforcementTestbed]:
+    """Yield a testbed with a list of active faults of its own."""
     active = ActiveFaults(path / "active.json")
-    with Testbed(
+    with EnforcementTestbed(
         active, workers=2, environment=environment, postgres_settings=settings, say=print
-    ) as entered:
-        yield entered
+    ) as running:
+        yield running
     assert active.read() == []
 
 
@@ -61,24 +65,33 @@ def failed(scenario: Scenario) -> set[str]:
     return {check.id for check in scenario.trial.checks if check.outcome == "fail"}
 
 
+def unasked(trial: Trial, spec: ScenarioSpec) -> Iterator[Deviation]:
+    """Yield where a trial's operations are not what the seed and the scenario make."""
+    operations = read(trial.operations)
+    yield from deviations(spec, SEED, operations, trial.faults)
+    yield from key_deviations(spec, operations)
+
+
 def consistent(scenario: Scenario, spec: ScenarioSpec) -> bool:
     """Return whether all was checked, and everything concluded follows from what was carried."""
     return (
         not contradictions([scenario], summarise([scenario]))
         and not any(check_problems(scenario.baseline, spec, with_faults=False))
         and not any(check_problems(scenario.trial, spec, with_faults=True))
+        and not any(unasked(scenario.baseline, spec))
+        and not any(unasked(scenario.trial, spec))
     )
 
 
 @pytest.fixture(scope="module")
-def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
-    """Yield a stage whose service has every protection."""
-    with stage(tmp_path_factory.mktemp("safe")) as entered:
-        yield entered
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcementTestbed]:
+    """Yield a testbed whose service has every protection."""
+    with entered(tmp_path_factory.mktemp("safe")) as running:
+        yield running
 
 
 @pytest.mark.timeout(180)
-def test_lost_answer_to_a_commit_has_one_effect(safe: Testbed) -> None:
+def test_lost_answer_to_a_commit_has_one_effect(safe: EnforcementTestbed) -> None:
     """Five commits that nobody heard of, asked again under the same key: one decision each."""
     spec = short("FI-001", "commit_answer_lost", without=("sometimes.disturbed",))
     scenario = run_scenario(safe, spec, seed=SEED, say=print)
@@ -104,18 +117,19 @@ class Toothless(ProxyFault):
 class ForgedFault(FailSafe):
     """FI-001 with an injector that does not inject."""
 
-    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
+    def toothless(self, _: Load) -> Injector:
         """Return the injector that does nothing."""
-        del fault, load
-        return Toothless(stage.proxy, Timeout("upstream"), Timeout("downstream"))
+        return Toothless(self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+
+    injectors: ClassVar[Injectors] = {"black_hole": toothless}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_fault_without_effect_proves_nothing(safe: Testbed) -> None:
+def test_fault_without_effect_proves_nothing(safe: EnforcementTestbed) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
-    scenario = run_scenario(safe, spec, seed=SEED, script=ForgedFault, say=print)
+    scenario = run_scenario(safe, spec, seed=SEED, driver=ForgedFault, say=print)
     assert scenario.status == "inconclusive", scenario.reasons
     assert any("no proof that it took effect" in reason for reason in scenario.reasons)
     assert failed(scenario) == set()
@@ -125,7 +139,7 @@ def test_fault_without_effect_proves_nothing(safe: Testbed) -> None:
 def test_without_idempotency_the_same_scenario_fails(tmp_path: Path) -> None:
     """Asked again under the same key the decision is made again, and the checks see both."""
     spec = short("FI-001", "commit_answer_lost")
-    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
+    with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
     assert scenario.status == "fail", scenario.reasons
     assert "no_double_effect" in failed(scenario)
@@ -139,7 +153,7 @@ def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None
     spec = short("FI-001", "postgres_killed")
     # Acknowledged just before the crash, and not written yet.
     settings = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_buffers": "64MB"}
-    with stage(tmp_path, settings=settings) as unsafe:
+    with entered(tmp_path, settings=settings) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
     assert scenario.status == "fail", scenario.reasons
     assert "acknowledged_durable" in failed(scenario)
@@ -150,7 +164,7 @@ def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None
 def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
     """Fifty gates that do not wait for each other each find the whole budget."""
     spec = short("FI-002", "budget_race")
-    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
+    with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
     assert scenario.status == "fail", scenario.reasons
     assert failed(scenario) & {"exactly_one_winner", "budgets_not_exceeded"}
@@ -161,16 +175,16 @@ def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
 def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     """Far more than the limit is accepted within a minute."""
     spec = short("FI-005", "flood")
-    with stage(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
+    with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
         scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
     assert scenario.status == "fail", scenario.reasons
     assert "limit_kept" in failed(scenario)
 
 
-def planted(sql: str) -> Callable[[Testbed], None]:
-    """Return what plants a bug in the database of a stage."""
+def planted(sql: str) -> Callable[[EnforcementTestbed], None]:
+    """Return what plants a bug in the database of a testbed."""
 
-    def plant(entered: Testbed) -> None:
+    def plant(entered: EnforcementTestbed) -> None:
         with entered.connect() as connection:
             connection.execute(sql.encode())
 
@@ -205,10 +219,14 @@ CREATE TRIGGER lose BEFORE UPDATE ON enforcement.credit_grants
     ],
 )
 def test_planted_bug_is_caught(
-    tmp_path: Path, name: str, fault: str, plant: Callable[[Testbed], None], caught: set[str]
+    tmp_path: Path,
+    name: str,
+    fault: str,
+    plant: Callable[[EnforcementTestbed], None],
+    caught: set[str],
 ) -> None:
     """A token that can be spent again, and a credit that is not given back, fail the scenario."""
-    with stage(tmp_path) as unsafe:
+    with entered(tmp_path) as unsafe:
         plant(unsafe)
         scenario = run_scenario(unsafe, short(name, fault), seed=SEED, say=print)
     assert scenario.status == "fail", scenario.reasons
@@ -220,7 +238,7 @@ def test_planted_bug_is_caught(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
-def test_whole_scenario_passes(safe: Testbed, name: str) -> None:
+def test_whole_scenario_passes(safe: EnforcementTestbed, name: str) -> None:
     """With all faults of the matrix the live service passes, and every conclusion follows."""
     scenario = run_scenario(safe, BY_ID[name], seed=SEED, say=print)
     assert scenario.reasons == []

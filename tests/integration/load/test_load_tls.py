@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stressproof.errors import UsageError
+from stressproof.load.client import Client, RequestError
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import SharedIterations
 from stressproof.workload.target import Target
@@ -89,3 +90,119 @@ def test_a_missing_file_of_authorities_is_a_usage_error(bench: Any, tmp_path: Pa
     target = Target("https://127.0.0.1:1", ca_file=str(tmp_path / "none.pem"))
     with pytest.raises(UsageError, match="cannot be read"):
         bench.once(target)
+
+
+def test_any_certificate_will_do_where_that_was_asked_for(
+    bench: Any, server_context: ssl.SSLContext
+) -> None:
+    """Without verification a self-made certificate under another name is accepted."""
+    service = bench.serve(tls=server_context)
+    target = Target(service.url.replace("127.0.0.1", "localhost"), insecure=True)
+    assert bench.outcomes(bench.once(target)) == {"ok": 20}
+    assert Client(target).get("/").status == 200
+
+
+def test_a_client_shows_its_certificate_to_who_demands_one(
+    bench: Any, authority: Authority, server_context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """With certificate and key every connection is accepted; without them none is."""
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    server_context.load_verify_locations(authority.file)
+    service = bench.serve(tls=server_context)
+    certificate = str(authority.vouch(tmp_path, "client"))
+    known = Target(service.url, ca_file=str(authority.file), cert_file=certificate)
+    assert bench.outcomes(bench.once(known)) == {"ok": 20}
+    assert Client(known).get("/").status == 200
+    unknown = Target(service.url, ca_file=str(authority.file))
+    result = bench.once(unknown)
+    bench.demand_consistency(result)
+    assert set(bench.outcomes(result)) <= {"tls", "reset"}
+    with pytest.raises(RequestError):
+        Client(unknown).get("/")
+
+
+def test_a_clients_key_that_cannot_be_used_is_a_usage_error(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """A key behind a password, or none at all, is told before anything is sent."""
+    locked = authority.vouch(tmp_path, "locked", password=b"secret")
+    for file in (locked, authority.file, tmp_path / "absent.pem"):
+        with pytest.raises(UsageError, match="client certificate"):
+            Client(Target("https://127.0.0.1:1", cert_file=str(file)))
+
+
+def test_a_later_connection_resumes_an_earlier_session(
+    bench: Any, authority: Authority, server_context: ssl.SSLContext
+) -> None:
+    """Who connects again and again verifies once and resumes from then on."""
+    service = bench.serve(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", tls=server_context
+    )
+    target = Target(service.url, ca_file=str(authority.file))
+    result = bench.run(target, SharedIterations(1, 20, 20_000_000))
+    assert bench.outcomes(result) == {"ok": 20}
+    assert service.connections == result.phases.tls.n == 20
+    assert result.connections.tls_resumed == 19
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_only_an_announced_end_completes_an_answer(
+    bench: Any, authority: Authority, server_context: ssl.SSLContext, *, announced: bool
+) -> None:
+    """An answer that ends with its connection is whole only if the server said close_notify."""
+
+    async def respond(_: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n{}")
+        await writer.drain()
+        if not announced:
+            raw = writer.transport.get_extra_info("ssl_object")
+            assert raw is not None
+            # Close what carries TLS without a word of TLS.
+            writer.transport._ssl_protocol._transport.close()
+
+    service = bench.serve(respond, tls=server_context)
+    service_closes = announced
+
+    async def close_after(asked: Any, writer: Any) -> None:
+        await respond(asked, writer)
+        if service_closes:
+            writer.close()
+
+    service.respond = close_after
+    target = Target(service.url, ca_file=str(authority.file))
+    result = bench.run(target, SharedIterations(2, 8, 20_000_000))
+    bench.demand_consistency(result)
+    assert bench.outcomes(result) == ({"ok": 8} if announced else {"reset": 8})
+    if announced:
+        assert Client(target).get("/").body == b"{}"
+    else:
+        assert "close_notify" in result.errors_sample[0].detail
+        with pytest.raises(RequestError) as caught:
+            Client(target).get("/")
+        assert caught.value.outcome == "reset"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("piece", [1, 700, 20_000])
+def test_answers_cut_anywhere_are_put_together(
+    bench: Any,
+    authority: Authority,
+    server_context: ssl.SSLContext,
+    version: ssl.TLSVersion,
+    piece: int,
+) -> None:
+    """However an answer is spread over records, its bytes are the server's."""
+    server_context.minimum_version = server_context.maximum_version = version
+    body = b'["' + b"y" * 3000 + b'"]'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    async def respond(_: Any, writer: Any) -> None:
+        for at in range(0, len(answer), piece):
+            writer.write(answer[at : at + piece])
+        await writer.drain()
+
+    service = bench.serve(respond, tls=server_context)
+    target = Target(service.url, ca_file=str(authority.file))
+    endpoint = Endpoint("/", "GET", "/", check="json")
+    result = bench.run(target, SharedIterations(2, 20, 20_000_000), endpoint)
+    assert bench.outcomes(result) == {"ok": 20}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stressproof.capture.injection import check_identities, keep_log
-from stressproof.cli.inject import SCRIPT, command
+from stressproof.cli.inject import command
 from stressproof.cli.run import run
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gate
 
 def inject(*arguments: str) -> int:
     """Run the command and return its exit code."""
-    return run(command, SCRIPT, arguments)
+    return run(command, "inject", arguments)
 
 
 def asked(tmp_path: Path, **changes: str) -> list[str]:

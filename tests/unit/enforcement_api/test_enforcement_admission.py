@@ -124,12 +124,12 @@ def test_what_is_granted_ahead_is_never_more_than_a_thousandth(
     limit: int, free: float, pauses: list[bool]
 ) -> None:
     """Whatever the limit, what is free and how often it is asked, little is granted ahead."""
-    purse = PrefetchedQuota()
+    quota = PrefetchedQuota()
     remaining = int(limit * free)
     for pause in pauses:
-        if purse.take(float("inf") if pause else 0.0) is not None:
+        if quota.take(float("inf") if pause else 0.0) is not None:
             continue
-        ahead = purse.ahead()
+        ahead = quota.ahead()
         assert ahead <= remaining // 1000
         assert ahead == 0 or limit >= 10_000
         granted = min(remaining, 1 + ahead)
@@ -142,7 +142,7 @@ def test_what_is_granted_ahead_is_never_more_than_a_thousandth(
             reset_s=60,
             scope="tenant",
         )
-        purse.share_out(answer, [])
+        quota.share_out(answer, [])
 
 
 def test_while_the_database_is_silent_a_worker_admits_its_share(slot: Slot) -> None:
@@ -217,7 +217,7 @@ def test_a_principal_is_looked_up_once_for_many_requests(slot: Slot) -> None:
     """Fifty requests at once ask the database once, and later ones not at all."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=60, slot=slot)
+    principals = Principals(phone, ttl_s=60, max_age_s=60, slot=slot)
 
     async def crowd() -> None:
         found = await asyncio.gather(*(principals.find(CLAIMS) for _ in range(50)))
@@ -232,7 +232,7 @@ def test_a_known_principal_passes_while_the_database_is_silent(slot: Slot) -> No
     """What was known holds through an outage; who was never known is not."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=0, slot=slot)
+    principals = Principals(phone, ttl_s=0, max_age_s=60, slot=slot)
 
     async def outage() -> None:
         assert await principals.find(CLAIMS) == phone.caller
@@ -248,7 +248,7 @@ def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
     """Once the database says that there is no such principal, no memory of it opens anything."""
     phone = Phone()
     phone.caller = CLAIMS.caller()
-    principals = Principals(phone, ttl_s=0, slot=slot)
+    principals = Principals(phone, ttl_s=0, max_age_s=60, slot=slot)
 
     async def removed() -> None:
         await principals.find(CLAIMS)
@@ -262,15 +262,33 @@ def test_a_principal_that_was_removed_is_forgotten(slot: Slot) -> None:
     asyncio.run(removed())
 
 
-def test_a_lane_lets_a_few_in_and_others_past() -> None:
+def test_a_principal_grows_too_old_to_be_believed(slot: Slot) -> None:
+    """Beyond its age a known principal is nobody known, until the database says so again."""
+    phone = Phone()
+    phone.caller = CLAIMS.caller()
+    principals = Principals(phone, ttl_s=0, max_age_s=0.05, slot=slot)
+
+    async def outage() -> None:
+        assert await principals.find(CLAIMS) == phone.caller
+        phone.error = DOWN
+        assert await principals.find(CLAIMS) == phone.caller
+        await asyncio.sleep(0.06)
+        assert await principals.find(CLAIMS) is None
+        phone.error = None
+        assert await principals.find(CLAIMS) == phone.caller
+
+    asyncio.run(outage())
+
+
+def test_a_bulkhead_lets_a_few_in_and_others_past() -> None:
     """Two of a tenant at a time; the rest waits in order; another tenant does not wait at all."""
-    lanes = Bulkhead(2)
+    bulkhead = Bulkhead(2, 3)
     inside: list[int] = []
     most = 0
 
     async def work(tenant_id: UUID) -> None:
         nonlocal most
-        async with lanes.enter(tenant_id, wait_s=60):
+        async with bulkhead.enter(tenant_id, wait_s=60):
             inside.append(1)
             most = max(most, len(inside))
             await asyncio.sleep(0)
@@ -279,28 +297,30 @@ def test_a_lane_lets_a_few_in_and_others_past() -> None:
     async def crowd() -> None:
         await asyncio.gather(*(work(TENANT) for _ in range(20)))
         assert most == 2
-        async with lanes.enter(TENANT, wait_s=1), lanes.enter(TENANT, wait_s=1):
+        async with bulkhead.enter(TENANT, wait_s=1), bulkhead.enter(TENANT, wait_s=1):
             with pytest.raises(DeadlineError):
-                async with lanes.enter(TENANT, wait_s=0.01):
+                async with bulkhead.enter(TENANT, wait_s=0.01):
                     pass
-            async with lanes.enter(UUID(int=9), wait_s=0.01):
-                pass
-        assert lanes._lanes == {}, "a lane that nobody uses is forgotten"
+            async with bulkhead.enter(UUID(int=9), wait_s=0.01):
+                with pytest.raises(DeadlineError):
+                    async with bulkhead.enter(UUID(int=10), wait_s=0.01):  # three of all tenants
+                        pass
+        assert bulkhead._compartments == {}, "a compartment that nobody uses is forgotten"
 
     asyncio.run(crowd())
 
 
 def test_who_waits_behind_a_held_lock_is_told_so() -> None:
     """Once those inside fail for want of the lock, those behind them fail for the same reason."""
-    lanes = Bulkhead(1)
+    bulkhead = Bulkhead(1, 1)
 
     async def blocked() -> None:
-        async with lanes.enter(TENANT, wait_s=1):
+        async with bulkhead.enter(TENANT, wait_s=1):
             await asyncio.sleep(0.05)
             raise LockTimeoutError("lock_timeout", "held")
 
     async def next_one() -> None:
-        async with lanes.enter(TENANT, wait_s=1):
+        async with bulkhead.enter(TENANT, wait_s=1):
             await asyncio.sleep(1)
 
     async def crowd() -> None:
@@ -308,7 +328,7 @@ def test_who_waits_behind_a_held_lock_is_told_so() -> None:
         second = asyncio.create_task(next_one())
         await asyncio.sleep(0)
         with pytest.raises(LockTimeoutError, match="not free in time"):
-            async with lanes.enter(TENANT, wait_s=0.3):
+            async with bulkhead.enter(TENANT, wait_s=0.3):
                 pass
         await asyncio.gather(first, second, return_exceptions=True)
 

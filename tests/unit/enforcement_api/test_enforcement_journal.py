@@ -298,7 +298,7 @@ def test_whatever_goes_wrong_has_its_trigger(
     async def run() -> None:
         journal = workshop.journal()
         gate = gate_of(Court(error), journal, workshop.slots[0])
-        answer = await gate.decide(CALLER, asked(), counted=True, began_ns=0)
+        answer = await gate.decide(CALLER, asked(), known=True, counted=True, began_ns=0)
         assert answer.decision.failsafe
         assert answer.decision.reason_codes[0] == trigger
         assert answer.decision.outcome is Outcome.REQUIRE_APPROVAL
@@ -316,7 +316,7 @@ def test_an_evaluation_that_never_ends_is_left_behind(workshop: Workshop) -> Non
         journal = workshop.journal()
         gate = gate_of(Court(hangs=True), journal, workshop.slots[0])
         async with asyncio.timeout(20):
-            answer = await gate.decide(CALLER, asked(), counted=True, began_ns=0)
+            answer = await gate.decide(CALLER, asked(), known=True, counted=True, began_ns=0)
         assert answer.decision.reason_codes[0] == "gate_timeout"
         journal.close()
 
@@ -331,7 +331,7 @@ def test_a_policy_never_loaded_is_a_hard_denial(workshop: Workshop) -> None:
         court = Court(DOWN)
         court.policy = None
         answer = await gate_of(court, journal, workshop.slots[0]).decide(
-            CALLER, asked(), counted=True, began_ns=0
+            CALLER, asked(), known=True, counted=True, began_ns=0
         )
         assert answer.decision.outcome is Outcome.DENY
         assert answer.decision.reason_codes == ("gate_evaluation_error", "hard_mode_fail_closed")
@@ -347,7 +347,7 @@ def test_a_conflict_is_no_reason_for_a_fail_safe(workshop: Workshop) -> None:
         journal = workshop.journal()
         gate = gate_of(Court(ConflictError("idempotency_conflict", "")), journal, workshop.slots[0])
         with pytest.raises(ConflictError):
-            await gate.decide(CALLER, asked(), counted=True, began_ns=0)
+            await gate.decide(CALLER, asked(), known=True, counted=True, began_ns=0)
         assert journal.pending == 0
         journal.close()
 
@@ -364,7 +364,7 @@ def test_what_a_worker_admitted_alone_the_database_counts_before_it_decides(
         journal = workshop.journal()
         gate = gate_of(Court(ValueError("decided")), journal, workshop.slots[0], clerk)
         try:
-            answer = await gate.decide(CALLER, asked(), counted=counted, began_ns=0)
+            answer = await gate.decide(CALLER, asked(), known=True, counted=counted, began_ns=0)
             return answer.decision.reason_codes[0]
         except RefusalError as refusal:
             return refusal.code
@@ -389,7 +389,7 @@ def test_without_disk_there_is_no_answer(workshop: Workshop) -> None:
         gate = gate_of(Court(DOWN), journal, workshop.slots[0])
         journal.close()
         with pytest.raises(RefusalError) as caught:
-            await gate.decide(CALLER, asked(), counted=True, began_ns=0)
+            await gate.decide(CALLER, asked(), known=True, counted=True, began_ns=0)
         assert (caught.value.status, caught.value.code) == (503, "failsafe_not_journalled")
         assert journal.pending == 0
 

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from release_project import ReleaseProject
-from stressproof.gate.checkout import Checkout, knows, read_checkout, same_builds
+from stressproof.gate import checkout as checkouts
+from stressproof.gate.checkout import Checkout, knows, same_builds
 from stressproof.gate.repository import GitSilentError, locate, open_repository, resolve
 
 pytestmark = pytest.mark.gate
 
 EVIDENCE = "docs/ops/evidence/run.json"
+
+
+def read_checkout(folder: Path) -> Checkout:
+    """Return what is checked out, with evidence where this project keeps it."""
+    return checkouts.read_checkout(folder, ("docs/ops/evidence/",))
 
 
 def git(folder: Path, *arguments: str) -> None:

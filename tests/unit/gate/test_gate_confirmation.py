@@ -1,5 +1,6 @@
 """A decision, confirmed where it is acted on."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,19 @@ def from_the_future(project: ReleaseProject) -> None:
     change(project, decided_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
 
 
+def edit(project: ReleaseProject, field: str, **values: Any) -> None:
+    """Write other values into the first part of the decision."""
+    parts = json.loads((project.root / DECISION).read_text())[field]
+    change(project, **{field: [{**parts[0], **values}, *parts[1:]]})
+
+
+def hand_written(project: ReleaseProject) -> None:
+    """A decision that accepts a file holding nothing."""
+    (project.root / STRESS).write_text("{}")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    edit(project, "evidence", sha256=digest)
+
+
 REFUSED: dict[str, tuple[Callable[[ReleaseProject], object], int, str]] = {
     "other evidence": (other_evidence, 6, "confirm.evidence"),
     "no evidence": (no_evidence, 6, "confirm.evidence"),
@@ -122,6 +136,32 @@ REFUSED: dict[str, tuple[Callable[[ReleaseProject], object], int, str]] = {
         lambda p: (p.root / DECISION).write_bytes((p.root / STRESS).read_bytes()),
         6,
         "expected a decision of a gate",
+    ),
+    "nobody's file": (hand_written, 6, "confirm.judged-again"),
+    "a rehearsal": (lambda p: change(p, dry_run=True), 6, "confirm.accepted"),
+    "a failure by its word": (lambda p: change(p, outcome="fail"), 6, "confirm.accepted"),
+    "evidence alone": (lambda p: change(p, evidence_only=True), 6, "confirm.accepted"),
+    "loosened floors": (lambda p: change(p, loosened=["x"]), 6, "confirm.accepted"),
+    "no verdicts": (lambda p: change(p, verdicts=[]), 6, "confirm.accepted"),
+    "a failed verdict": (lambda p: edit(p, "verdicts", outcome="fail"), 6, "confirm.accepted"),
+    "a failed rule": (lambda p: edit(p, "checks", exit_code=6), 6, "confirm.accepted"),
+    "a failed step": (lambda p: edit(p, "steps", outcome="fail"), 6, "confirm.steps"),
+    "a step left out": (lambda p: change(p, steps=[]), 6, "confirm.steps"),
+    "another step": (lambda p: edit(p, "steps", command=["true"]), 6, "confirm.steps"),
+    "easier limits": (
+        lambda p: change(p, asked={"stress": {"min_concurrent_users": 1}}),
+        6,
+        "confirm.asked",
+    ),
+    "a limit that is none": (
+        lambda p: change(p, asked={"stress": {"minimum_level": "declared"}}),
+        6,
+        "cannot be asked minimum_level",
+    ),
+    "a kind that is none": (
+        lambda p: edit(p, "evidence", kind="other"),
+        6,
+        "no evidence is called",
     ),
     "no digest": (
         lambda p: change(p, evidence=[{"kind": "stress", "path": STRESS, "sha256": None}]),

@@ -462,6 +462,7 @@ def test_a_gate_refuses_to_run_inside_one(
 def test_the_project_must_name_steps_before_anything_is_judged(project: ReleaseProject) -> None:
     """A gate without steps is a mistake of the project, told at once."""
     project.git("rm", "--quiet", "stressproof.toml")
+    project.commit("without", {})
     with pytest.raises(UsageError, match=r"stressproof\.toml"):
         decided(stress_asked())
 

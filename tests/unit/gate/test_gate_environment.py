@@ -239,3 +239,36 @@ def test_every_setting_has_its_own_variable_and_flag() -> None:
     for setting in SETTINGS:
         requirements = plain.of(setting.kind).requirements
         assert not setting.field or hasattr(requirements, setting.field)
+
+
+NEARLY = (
+    "enforcement_stress_evidence_required",
+    "Enforcement_Stress_Evidence_Required",
+    "ENFORCEMENT_STRESS_EVIDENCE_REQUIRE",
+    "ENFORCEMENT_STRESS_EVIDENCE_REQURED",
+    "ENFORCEMENT_EVIDENCE_REQUIRED",
+    "ENFORCEMENT_STRESS_REQUIRED",
+    "ENFORCEMENT_FAILURE_EVIDENCE_REQUIRED",
+    "ENFORCEMENT_FAILURE_INJECTION_REQUIRED",
+    "ENFORCEMENT_INJECTION_EVIDENCE_REQUIRED",
+    "ENFORCEMENT_FAILURE_REQUIRED",
+    "ENFORCEMENT-STRESS-EVIDENCE-REQUIRED",
+    "ENFORCEMENT_STRESS_EVIDENCE_REQUIRED ",
+    "ENFORCMENT_STRESS_EVIDENCE_REQUIRED",
+    "STRESS_EVIDENCE_REQUIRED",
+)
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_a_name_that_is_nearly_a_setting_is_an_error(name: str) -> None:
+    """Who misspelt a demand must not hear that all is well."""
+    with pytest.raises(UsageError, match="no such setting; did you mean"):
+        asked({name: "true"})
+
+
+@pytest.mark.parametrize(
+    "name", ["ENFORCEMENT_DSN", "ENFORCEMENT_JWT_SECRET", "ENFORCEMENT_WORKERS", "PATH", "CI"]
+)
+def test_other_variables_are_none_of_the_gates(name: str) -> None:
+    """The service's own settings, and everybody else's, are left alone."""
+    assert not asked({name: "true"}).judges_evidence

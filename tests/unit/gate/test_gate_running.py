@@ -251,3 +251,20 @@ def test_a_steps_words_cannot_speak_to_a_terminal_or_to_ci(tmp_path: Path) -> No
     list(run_steps([Step(name="step", run=("python", "-c", script))], tmp_path, lines.append))
     assert lines[1] == r"| \x1b[2J::error::planted"
     assert lines[2] == "| ::set-output name=x::y"
+
+
+def test_what_a_step_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    """A process that left the step's group and session cannot write after the gate has spoken."""
+    script = (
+        "import os, subprocess, sys\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],\n"
+        "        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "    print(left.pid, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    (report,) = run_steps([Step(name="s", run=("python", "-c", script))], tmp_path, unheard)
+    assert report.outcome is Outcome.PASS
+    assert not Path(f"/proc/{report.tail[0]}").exists()

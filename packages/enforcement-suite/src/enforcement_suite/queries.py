@@ -59,6 +59,7 @@ SELECT (SELECT count(*) FROM rows),
         WHERE h.sequence <> coalesce(e.sequence, 0)
            OR (e.sequence IS NOT NULL AND h.entry_hash <> e.entry_hash))
 """,
+    looks_at="*",
 )
 
 DECISIONS_EQUAL_LEDGER: Final = Query(
@@ -72,6 +73,7 @@ FULL JOIN (SELECT * FROM enforcement.ledger WHERE event IN ('decision', 'decisio
     ON l.tenant_id = d.tenant_id AND l.sequence = d.ledger_sequence
    AND l.decision_id = d.decision_id
 """,
+    looks_at="*",
 )
 
 CREDITS_CONSERVED: Final = Query(
@@ -110,6 +112,7 @@ SELECT (SELECT count(*) FROM enforcement.decisions WHERE allocation_usd + credit
         FULL JOIN enforcement.reconciliations r USING (tenant_id, decision_id)
         WHERE r.idempotency_key IS NULL OR l IS NULL)
 """,
+    looks_at="settle* race_same_* race_different",
 )
 
 USAGE_IS_THE_SUM: Final = Query(
@@ -158,6 +161,7 @@ SELECT (SELECT count(*) FROM enforcement.approvals WHERE token_sha256 IS NOT NUL
             GROUP BY a.tenant_id, a.decision_id) spent
         WHERE spendings <> CASE WHEN consumed THEN 1 ELSE 0 END)
 """,
+    looks_at="consume* replay_*",
 )
 
 NOTHING_LEAKED: Final = Query(
@@ -185,6 +189,8 @@ FROM (
 ) answered
 """,
     only_with_faults=True,
+    looks_at="*",
+    with_codes="*/failsafe:*",
 )
 
 LEDGER: Final = (CHAIN_UNBROKEN, DECISIONS_EQUAL_LEDGER, USAGE_IS_THE_SUM, NOTHING_LEAKED)

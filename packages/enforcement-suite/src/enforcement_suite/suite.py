@@ -6,7 +6,7 @@ docs/ops/enforcement_stress_evidence_protocol.md explains every floor and every 
 from typing import Final
 
 from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import (
     CounterProbe,
     HealthProbe,
@@ -21,7 +21,7 @@ STRESS_PREFIX: Final = "ENFORCEMENT_STRESS_EVIDENCE_"
 FAILURE_PREFIX: Final = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
 RUNNER: Final = "scripts/load_test_api.py"
 
-_ENFORCEMENT: Final = Requirements(
+_ENFORCEMENT: Final = StressRequirements(
     profile="enforcement",
     runner=RUNNER,
     min_rounds=3,
@@ -30,6 +30,7 @@ _ENFORCEMENT: Final = Requirements(
     users_of_any_executor=True,
     gate_max_age_hours=24.0,
     gate_asks_service=True,
+    require_health=True,
     database_engine="postgresql",
     max_p95_seconds=2.0,
     max_error_rate_percent=1.0,
@@ -40,19 +41,27 @@ _ENFORCEMENT: Final = Requirements(
         f"{PREFIX}/exports/parity?limit=50",
     ),
 )
-_HEALTH: Final = Requirements(
+_HEALTH: Final = StressRequirements(
     profile="health",
     runner=RUNNER,
+    min_rounds=3,
+    min_duration_seconds=30,
+    min_concurrent_users=10,
     gate_asks_service=True,
+    require_health=True,
     max_p95_seconds=1.0,
     max_error_rate_percent=1.0,
     min_throughput_rps=1.0,
     required_endpoints=("/health/live",),
 )
-_HEALTH_DEEP: Final = Requirements(
+_HEALTH_DEEP: Final = StressRequirements(
     profile="health_deep",
     runner=RUNNER,
+    min_rounds=3,
+    min_duration_seconds=30,
+    min_concurrent_users=10,
     gate_asks_service=True,
+    require_health=True,
     database_engine="postgresql",
     max_p95_seconds=4.0,
     max_error_rate_percent=2.0,
@@ -65,6 +74,8 @@ SUITE: Final = Suite(
     version="0.2.0",
     stress=(_ENFORCEMENT, _HEALTH, _HEALTH_DEEP),
     failure="enforcement_suite.failure_requirements:FAILURE",
+    testbed="enforcement_suite.testbed:EnforcementTestbed",
+    failure_page="docs/ops/enforcement_failure_injection_matrix.md",
     fault_limits=LIMITS,
     unsupported=UNSUPPORTED,
     profiles="enforcement_suite.profiles:PROFILES",
@@ -99,6 +110,7 @@ SUITE: Final = Suite(
         counters=CounterProbe(path="/metrics", metric="http_server_requests_total"),
         limits=f"{PREFIX}/limits",
     ),
+    demo="enforcement_suite.demo:command",
     documentation="docs/ops/enforcement_stress_evidence_protocol.md",
 )
 """The value that the entry point ``enforcement`` and this repository's scripts name."""

@@ -73,6 +73,9 @@ def serve(*, migrate: bool, seed: bool, **flags: str | None) -> None:
 def migrate(*, replace_app_password: bool, **flags: str | None) -> None:
     """Bring a database to this version's schema and print the service's own DSN."""
     settings = _with_dsn(_settings(flags))
+    from enforcement.state import with_secrets  # noqa: PLC0415  # not for --help
+
+    settings = with_secrets(settings, Path(settings.data_dir))
     from enforcement.service import prepare  # noqa: PLC0415  # heavy
 
     _say(prepare(settings.dsn, settings.app_password, replace_password=replace_app_password))
@@ -135,7 +138,10 @@ def token(
     **flags: str | None,
 ) -> None:
     """Print a bearer token for a principal of a tenant; the principal is made if needed."""
-    settings = _with_dsn(_settings(flags))
+    settings = _settings(flags)
+    from enforcement.state import with_signing_secret  # noqa: PLC0415  # not for --help
+
+    settings = _with_dsn(with_signing_secret(settings, Path(settings.data_dir)))
     from enforcement.credentials import make_token  # noqa: PLC0415  # heavy
 
     _say(
@@ -219,15 +225,14 @@ def _settings(flags: dict[str, str | None]) -> Any:
 
 
 def _with_dsn(settings: Any, *, privileged: bool = False) -> Any:
-    """Fill in secrets, and where no DSN was given that of the running service."""
+    """Fill in the DSN of the running service where none was given."""
     import msgspec  # noqa: PLC0415  # not for --help
 
-    from enforcement.state import find_running, with_secrets  # noqa: PLC0415  # not for --help
+    from enforcement.state import find_running  # noqa: PLC0415  # not for --help
 
-    data_dir = Path(settings.data_dir)
-    settings = with_secrets(settings, data_dir)
     if settings.dsn:
         return settings
+    data_dir = Path(settings.data_dir)
     running = find_running(data_dir)
     dsn = "" if running is None else running.dsn
     if running is not None and privileged:

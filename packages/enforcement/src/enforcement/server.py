@@ -21,9 +21,9 @@ from typing import Final
 import msgspec
 
 from enforcement.api import counters, metrics
-from enforcement.api.counters import PID, READY, RESTARTS, CounterFile
+from enforcement.api.counters import PID, READY, CounterFile
 from enforcement.api.paths import ROUTES
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.exits import CommandError, Exit
 from enforcement.logs import Log
 
@@ -37,15 +37,15 @@ _NS: Final = 1_000_000_000
 
 
 class StopRequest:
-    """Remembers SIGINT and SIGTERM; the second one means: now."""
+    """Remembers SIGINT, SIGTERM and SIGHUP; the second one means: now."""
 
     def __init__(self) -> None:
         self.signals: list[int] = []
         self.event = threading.Event()
 
     def install(self) -> None:
-        """Take over both signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take over these signals."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -89,21 +89,30 @@ class Supervisor:
     """Keeps as many workers serving as were asked for.
 
     Args:
-        wiring: Of any worker; its slot is filled in.
+        worker_config: Of any worker; its slot is filled in.
         listener: Bound; the workers listen on it.
         counter_path: Is created here.
         stop: Asked between all steps.
+        database_restarts: Says how often the database was restarted.
     """
 
     def __init__(
-        self, worker_config: Wiring, listener: socket.socket, counter_path: Path, stop: StopRequest
+        self,
+        worker_config: WorkerConfig,
+        listener: socket.socket,
+        counter_path: Path,
+        stop: StopRequest,
+        *,
+        database_restarts: Callable[[], int],
     ) -> None:
         layout = metrics.layout(ROUTES)
         counters.create(counter_path, worker_config.settings.workers, layout)
         self._counters = CounterFile(counter_path, worker_config.settings.workers, layout)
-        self._wiring = worker_config
+        self._worker_config = worker_config
         self._listener = listener
         self._stop = stop
+        self._database_restarts = database_restarts
+        self._restarts_word = layout.offset(metrics.DATABASE_RESTARTS)
         self._workers: list[Worker] = []
         self._early_deaths = 0
         self._log = Log("parent")
@@ -119,12 +128,14 @@ class Supervisor:
         """
         try:
             self._listen()
-            for slot in range(self._wiring.settings.workers):
+            for slot in range(self._worker_config.settings.workers):
                 self._workers.append(self._start(slot))
             if self._await_ready():
                 on_ready()
             while not self._stop.event.wait(TICK_S):
                 self._replace_lost()
+                # No worker writes this word, so it may stand in the slot of any.
+                self._counters.write(0, self._restarts_word, self._database_restarts())
         finally:
             self._shut_down()
             self._counters.close()
@@ -149,7 +160,7 @@ class Supervisor:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, read_fd)
             worker_config = msgspec.structs.replace(
-                self._wiring, slot=slot, listener_fd=self._listener.fileno()
+                self._worker_config, slot=slot, listener_fd=self._listener.fileno()
             )
             process = subprocess.Popen(
                 [sys.executable, "-m", "enforcement.api.worker", str(read_fd)],
@@ -198,9 +209,8 @@ class Supervisor:
             worker.process.kill()
             worker.process.wait()
             self._count_death(worker)
-            restarts = self._counters.read(worker.slot, RESTARTS)
             self._workers[index] = self._start(worker.slot)
-            self._counters.write(worker.slot, RESTARTS, restarts + 1)
+            self._counters.slot(worker.slot).add(metrics.WORKER_RESTARTS)
             self._log.warning("worker_started", pid=self._workers[index].pid, slot=worker.slot)
 
     def _fault(self, worker: Worker) -> str | None:
@@ -210,7 +220,7 @@ class Supervisor:
         if not self._is_ready(worker):
             return "never ready" if worker.age_s() > STARTUP_S else None
         silence_ns = self._counters.silence_ns(worker.slot)
-        if silence_ns > self._wiring.settings.worker_timeout_seconds * _NS:
+        if silence_ns > self._worker_config.settings.worker_timeout_seconds * _NS:
             return f"silent for {silence_ns / _NS:.1f} s"
         return None
 
@@ -232,14 +242,22 @@ class Supervisor:
             )
 
     def _shut_down(self) -> None:
-        """Ask every worker to finish what it has, then end those that do not."""
+        """Ask every worker to finish what it has, then end those that do not.
+
+        The socket listens until its last holder lets go, and each worker first takes what waits
+        there: so new connections are answered or refused, and never left hanging.
+        """
+        self._listener.close()
         for worker in self._workers:
             worker.process.terminate()
         # Workers cancel what is left when the drain is over and need a moment to say so.
-        deadline = time.monotonic() + self._wiring.settings.drain_seconds + KILL_GRACE_S
+        deadline = time.monotonic() + self._worker_config.settings.drain_seconds + KILL_GRACE_S
         while any(worker.is_alive() for worker in self._workers):
             if time.monotonic() > deadline or self._stop.urgent:
                 break
+            for worker in self._workers:
+                if self._fault(worker) is not None:
+                    worker.process.kill()
             time.sleep(TICK_S / 4)
         for worker in self._workers:
             if worker.is_alive():

@@ -1,29 +1,26 @@
 """A whole service, from settings to the last worker's end: what ``enforcement serve`` does."""
 
 import contextlib
-import hashlib
 import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from disposable_postgres import PostgresError, PostgresServer
-from disposable_postgres.account import reachable_by, server_account
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.bearer import issue_now
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
 from enforcement.domain.timestamps import rfc3339
+from enforcement.embedded import Keeper, embedded
 from enforcement.exits import CommandError, Exit
-from enforcement.logs import Log
 from enforcement.provenance import read_build
 from enforcement.server import StopRequest, Supervisor, bind
 from enforcement.settings import Settings
@@ -36,7 +33,7 @@ from enforcement.state import (
     with_secrets,
 )
 from enforcement.store.errors import classify
-from enforcement.store.migrate import app_dsn, migrate
+from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate, revisions
 from enforcement.store.seed import Seeded, seed
 
 SEED_TENANT: Final = "stress"
@@ -44,7 +41,22 @@ SEED_PER_MINUTE: Final = 1_000_000
 NEIGHBOURS: Final = 3
 NEIGHBOUR_DECISIONS: Final = 100
 CONNECT_TIMEOUT_S: Final = 5
-_SYSTEM_DIR: Final = Path("/var/lib/enforcement")
+
+
+class Prepared(NamedTuple):
+    """What is there before the first worker starts.
+
+    Attributes:
+        settings: Complete.
+        running: How others reach the database.
+        owners: Of the seeded tenants, the one with a past first.
+        keeper: Of the embedded database; None where it is somebody else's.
+    """
+
+    settings: Settings
+    running: Running
+    owners: Sequence[Caller]
+    keeper: Keeper | None
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> None:
@@ -62,21 +74,21 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
     with (
         bind(settings.host, settings.port) as listener,
         own_data_dir(Path(settings.data_dir)) as data_dir,
-        _database(with_secrets(settings, data_dir), data_dir, stop) as (ready, running, owners),
-        announced(data_dir, running),
+        _database(with_secrets(settings, data_dir), data_dir, stop) as prepared,
+        announced(data_dir, prepared.running),
     ):
         if not stop.requested:
-            _serve(ready, data_dir, listener, owners, stop, say)
+            _serve(prepared, data_dir, listener, stop, say)
 
 
 def _serve(
-    settings: Settings,
+    prepared: "Prepared",
     data_dir: Path,
     listener: socket.socket,
-    owners: Sequence[Caller],
     stop: StopRequest,
     say: Callable[[str], None],
 ) -> None:
+    settings, owners, keeper = prepared.settings, prepared.owners, prepared.keeper
     port = listener.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{shown}:{port}"
@@ -95,13 +107,19 @@ def _serve(
         )
 
     try:
-        Supervisor(worker_config, listener, Path(worker_config.counter_path), stop).run(on_ready)
+        Supervisor(
+            worker_config,
+            listener,
+            Path(worker_config.counter_path),
+            stop,
+            database_restarts=lambda: 0 if keeper is None else keeper.restarts,
+        ).run(on_ready)
     finally:
         state.remove()
 
 
-def _wire(settings: Settings, data_dir: Path) -> Wiring:
-    return Wiring(
+def _wire(settings: Settings, data_dir: Path) -> WorkerConfig:
+    return WorkerConfig(
         settings=settings,
         instance_id=str(uuid4()),
         build=read_build(),
@@ -116,28 +134,31 @@ def _wire(settings: Settings, data_dir: Path) -> Wiring:
 
 
 @contextlib.contextmanager
-def _database(
-    settings: Settings, data_dir: Path, stop: StopRequest
-) -> Iterator[tuple[Settings, Running, list[Caller]]]:
+def _database(settings: Settings, data_dir: Path, stop: StopRequest) -> Iterator["Prepared"]:
     """Provide the database: the caller's, or an embedded one for as long as this lasts.
 
     With it the owners of the seeded tenants, the one with a past first.
     """
     with contextlib.ExitStack() as stack:
+        keeper = None
         admin_dsn = settings.dsn
         if not settings.dsn:
-            server = stack.enter_context(_embedded(data_dir))
-            admin_dsn = server.dsn()
+            keeper = stack.enter_context(embedded(data_dir))
+            admin_dsn = keeper.server.dsn()
+        else:
+            demand_readable(settings.dsn)
         dsn = admin_dsn
         if (not settings.dsn or settings.migrate) and not stop.requested:
             # The embedded server is ours alone, so its role's password is ours to set.
             ours = not settings.dsn
             dsn = prepare(admin_dsn, settings.app_password, replace_password=ours)
+        elif settings.dsn:
+            demand_schema(settings.dsn)
         owners = []
         if settings.seed and not stop.requested:
             owners = _seeded_owners(dsn, settings.seed_decisions)
         running = Running(pid=os.getpid(), dsn=dsn, admin_dsn="" if dsn == admin_dsn else admin_dsn)
-        yield msgspec.structs.replace(settings, dsn=dsn), running, owners
+        yield Prepared(msgspec.structs.replace(settings, dsn=dsn), running, owners, keeper)
 
 
 def _seeded_owners(dsn: str, decisions: int) -> list[Caller]:
@@ -150,49 +171,13 @@ def _seeded_owners(dsn: str, decisions: int) -> list[Caller]:
     ]
 
 
-@contextlib.contextmanager
-def _embedded(data_dir: Path) -> Iterator[PostgresServer]:
-    folder = postgres_dir(data_dir)
-    Log("parent").info("database_starting", folder=str(folder))
-    try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        server = PostgresServer.start(folder)
-    except PostgresError as error:
-        raise CommandError(
-            Exit.RUN, error.message, hint=error.hint or "Name another folder with --data-dir."
-        ) from error
-    except OSError as error:
-        raise CommandError(
-            Exit.OUTPUT,
-            f"cannot keep a database in {folder}: {error.strerror}",
-            hint="Name another folder with --data-dir.",
-        ) from error
-    with server:
-        yield server
-
-
-def postgres_dir(data_dir: Path) -> Path:
-    """Return where the embedded database lies.
-
-    Started by root it runs as somebody less, who cannot enter root's home: then it lies in the
-    system's folder for such data (or, for a temporary data folder, in the temporary folder).
-    """
-    account = server_account()
-    if reachable_by(account, data_dir):
-        return data_dir / "postgres"
-    digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
-    temporary = Path(tempfile.gettempdir()).resolve()
-    if data_dir.resolve().is_relative_to(temporary):
-        return temporary / f"enforcement-postgres-{digest}"
-    return _SYSTEM_DIR / f"postgres-{digest}"
-
-
 def prepare(admin_dsn: str, app_password: str, *, replace_password: bool = False) -> str:
     """Migrate a database; return the connection string of the role that the service uses.
 
     Raises:
         CommandError: The database cannot be reached, or refuses.
     """
+    demand_readable(admin_dsn)
     try:
         migrate(admin_dsn, app_password=app_password, replace_password=replace_password)
     except EnforcementError as error:
@@ -226,12 +211,55 @@ def fill(
         raise unreachable(error) from error
 
 
+def demand_readable(dsn: str) -> None:
+    """Parse a connection string, and never quote it.
+
+    Raises:
+        CommandError: It is none.
+    """
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise CommandError(
+            Exit.USAGE,
+            "the DSN cannot be parsed (it is not shown: it may hold a password)",
+            hint="Expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or key=value pairs.",
+        ) from None
+
+
+def demand_schema(dsn: str) -> None:
+    """See that a database has this code's schema, where it answers.
+
+    The service starts, and answers fail-safes, with its database down.
+
+    Raises:
+        CommandError: Its schema is another one.
+    """
+    try:
+        head = head_of(dsn)
+    except EnforcementError:
+        return
+    if head == HEAD:
+        return
+    known = head is None or head in revisions()
+    raise CommandError(
+        Exit.TARGET,
+        "the database has no schema of this service"
+        if head is None
+        else f"the database's schema is at revision {head}, this version needs {HEAD}",
+        hint="Run `enforcement migrate` on it first, or give --migrate."
+        if known
+        else "A newer version has migrated it: run that one.",
+    )
+
+
 def demand_reachable(dsn: str) -> None:
     """Connect once, for the cause: a pool would only say that no connection came.
 
     Raises:
         CommandError: The database cannot be reached.
     """
+    demand_readable(dsn)
     try:
         psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_S).close()
     except psycopg.Error as error:

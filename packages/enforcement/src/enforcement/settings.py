@@ -56,8 +56,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: How long a stop waits for requests in flight.
         worker_timeout_seconds: A worker silent for so long is replaced.
         principal_ttl_seconds: How long a principal is believed without asking the database.
-        pool_size: Connections of each worker.
+        principal_max_age_seconds: How long one is believed while the database does not answer;
+            then writes are refused, and gates are answered by the fail-safe.
+        pool_size: Connections of each worker to the database.
+        max_connections: Clients' connections that each worker holds; fewer where the process may
+            not open so many files.
+        request_timeout_seconds: How long a request may take to arrive, or an answer to be read.
+        idle_timeout_seconds: How long a connection may wait for its next request.
         jwt_secret: Of bearer tokens (HS256); empty makes one and keeps it in ``data_dir``.
+        jwt_fallback_secrets: Former ones that still verify, newest first.
         jwt_issuer: Demanded of bearer tokens.
         jwt_audience: Demanded of bearer tokens.
         approval_secret: Of approval tokens; empty as for ``jwt_secret``.
@@ -65,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         app_password: Of the role ``enforcement_app``; empty as for ``jwt_secret``.
         request_log: Which requests are logged: ``none``, ``errors`` (5xx) or ``all``.
         max_body_bytes: Larger request bodies are refused.
+        public_metrics: Whether ``/metrics`` answers without a token, too.
         unsafe: Protections switched off; only tests of teeth do that.
     """
 
@@ -83,8 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float = 10.0
     worker_timeout_seconds: float = 5.0
     principal_ttl_seconds: float = 5.0
+    principal_max_age_seconds: float = 60.0
     pool_size: int = 8
+    max_connections: int = 1024
+    request_timeout_seconds: float = 10.0
+    idle_timeout_seconds: float = 75.0
     jwt_secret: str = ""
+    jwt_fallback_secrets: tuple[str, ...] = ()
     jwt_issuer: str = "enforcement"
     jwt_audience: str = "authenticated"
     approval_secret: str = ""
@@ -92,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app_password: str = ""
     request_log: str = "errors"
     max_body_bytes: int = 262_144
+    public_metrics: bool = True
     unsafe: tuple[str, ...] = ()
 
     @property
@@ -139,8 +153,13 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         drain_seconds=reader.seconds("drain_seconds", 10.0, 0.0, 600.0),
         worker_timeout_seconds=reader.seconds("worker_timeout_seconds", 5.0, 1.0, 300.0),
         principal_ttl_seconds=reader.seconds("principal_ttl_seconds", 5.0, 0.0, 3600.0),
+        principal_max_age_seconds=reader.seconds("principal_max_age_seconds", 60.0, 0.0, 3600.0),
         pool_size=reader.integer("pool_size", 8, 1, 256),
+        max_connections=reader.integer("max_connections", 1024, 8, 65_536),
+        request_timeout_seconds=reader.seconds("request_timeout_seconds", 10.0, 0.5, 300.0),
+        idle_timeout_seconds=reader.seconds("idle_timeout_seconds", 75.0, 0.5, 3600.0),
         jwt_secret=reader.secret("jwt_secret"),
+        jwt_fallback_secrets=reader.secrets("jwt_fallback_secrets"),
         jwt_issuer=reader.text("jwt_issuer", "enforcement"),
         jwt_audience=reader.text("jwt_audience", "authenticated"),
         approval_secret=reader.secret("approval_secret"),
@@ -148,6 +167,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         app_password=reader.text("app_password", ""),
         request_log=reader.choice("request_log", "errors", REQUEST_LOGS),
         max_body_bytes=reader.integer("max_body_bytes", 262_144, 1024, 16_777_216),
+        public_metrics=reader.boolean("public_metrics", default=True),
         unsafe=reader.unsafe(),
     )
     if settings.migrate and not settings.dsn:

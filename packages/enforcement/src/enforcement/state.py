@@ -129,6 +129,23 @@ def read_secrets(data_dir: Path) -> Secrets:
         ) from error
 
 
+def with_signing_secret(settings: Settings, data_dir: Path) -> Settings:
+    """Fill in the secret that signs bearer tokens; one made now would open no service.
+
+    Raises:
+        CommandError: There is none, or it cannot be read.
+    """
+    if settings.jwt_secret:
+        return settings
+    if not (data_dir / "secrets.json").exists():
+        raise CommandError(
+            Exit.USAGE,
+            f"there are no secrets in {data_dir}, so no service there would take the token",
+            hint="Name the service's folder with --data-dir, or set ENFORCEMENT_JWT_SECRET.",
+        )
+    return msgspec.structs.replace(settings, jwt_secret=read_secrets(data_dir).jwt_secret)
+
+
 @contextlib.contextmanager
 def announced(data_dir: Path, running: Running) -> Iterator[None]:
     """Leave in the data folder how to reach the database, for the other commands."""

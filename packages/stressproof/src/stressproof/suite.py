@@ -6,20 +6,19 @@ group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.tom
 a script names itself. Where a script or file names it, no entry point is looked up.
 """
 
-import difflib
 import importlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.stress_requirements import Requirements
-from stressproof.errors import UsageError
+from stressproof.config.stress_requirements import StressRequirements
+from stressproof.errors import StressproofError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
+    from pathlib import Path
 
     from stressproof.config.compile import Project
     from stressproof.config.failure_requirements import FailureRequirements
@@ -121,6 +120,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
+        failure_page: Where the failure scenarios are explained, as a path in the checkout.
         fault_limits: What the faults are not, as sentences, wherever their results are shown.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
@@ -129,13 +129,14 @@ class Suite(Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    stress: tuple[Requirements, ...]
+    stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
+    failure_page: str = ""
     fault_limits: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = {}
     demo: str = ""
@@ -148,7 +149,7 @@ class Suite(Struct, frozen=True, kw_only=True):
                 hint="Give it requirements for at least one profile.",
             )
 
-    def stress_requirements(self, profile: str = "") -> Requirements:
+    def stress_requirements(self, profile: str = "") -> StressRequirements:
         """Return what is asked of stress evidence of a profile, the first one's if none is named.
 
         A profile without requirements of its own keeps the first one's floors, and names its own
@@ -199,8 +200,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         table = self.profile_table()
         if name in table:
             return table[name]
-        near = difflib.get_close_matches(name, table, n=1)
-        offer = f"; did you mean {near[0]}?" if near else ""
+        near = _nearest(name, table)
+        offer = f"; did you mean {near}?" if near else ""
         raise UsageError(
             f"there is no profile {name!r}{offer}",
             hint=f"The suite {self.name} has {', '.join(sorted(table))}.",
@@ -211,17 +212,21 @@ PLAIN = Suite(
     name="plain",
     version="1",
     stress=(
-        Requirements(
+        StressRequirements(
             profile="health",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=1.0,
             max_error_rate_percent=1.0,
             min_throughput_rps=1.0,
             required_endpoints=("/health/live",),
         ),
-        Requirements(
+        StressRequirements(
             profile="health_deep",
-            runner="stressproof capture",
+            min_rounds=3,
+            min_duration_seconds=30,
+            min_concurrent_users=10,
             max_p95_seconds=4.0,
             max_error_rate_percent=2.0,
             min_throughput_rps=0.2,
@@ -252,7 +257,9 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
             hint="Write the module and the name in it, with a colon between them.",
         )
     try:
-        found = getattr(importlib.import_module(module), name)
+        imported = importlib.import_module(module)
+    except StressproofError as error:
+        raise UsageError(f"{of} is {path}: {error.message}", hint=error.hint) from error
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
             raise SuiteAbsentError(
@@ -262,12 +269,26 @@ def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
         raise _broken(path, of, error) from error
     except (Exception, SystemExit) as error:
         raise _broken(path, of, error) from error
+    if not hasattr(imported, name):
+        near = _nearest(name, dir(imported))
+        raise UsageError(
+            f"{of} is {path}, and {module} has no {name}",
+            hint=f"Did you mean {near}?" if near else "Name what the module has.",
+        )
+    found = getattr(imported, name)
     if not isinstance(found, kind):
         raise UsageError(
             f"{of} is {path}, which is a {type(found).__name__}, expected a {kind.__name__}",
             hint=f"Name a {kind.__name__} there.",
         )
     return found
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return the name that was meant, as far as spelling tells; empty where it does not."""
+    import difflib  # noqa: PLC0415  # only for a typing mistake
+
+    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
 
 
 def _broken(path: str, of: str, error: BaseException) -> UsageError:
@@ -313,7 +334,7 @@ def _is_file(named: str) -> bool:
     return bool(colon) and file.endswith(".py")
 
 
-def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
+def find_suite(named: str = "", *, folder: "Path | None" = None) -> Suite:
     """Return the suite that is named, or the one that is installed, or `PLAIN` if none is.
 
     Args:
@@ -327,6 +348,8 @@ def find_suite(named: str = "", *, folder: Path | None = None) -> Suite:
     """
     if _is_file(named):
         file, _, name = named.rpartition(":")
+        from pathlib import Path  # noqa: PLC0415  # 4 ms that no suite by its path needs
+
         return _from_file((folder or Path()) / file, name)
     if ":" in named:
         return resolve(named, Suite, of="the suite")
@@ -362,7 +385,7 @@ def _installed(named: str) -> Suite:
     return resolve(paths[0], Suite, of=f"the suite {named!r}")
 
 
-def _from_file(path: Path, name: str) -> Suite:
+def _from_file(path: "Path", name: str) -> Suite:
     import importlib.util  # noqa: PLC0415  # only for files
 
     of = f"the suite in {path}"

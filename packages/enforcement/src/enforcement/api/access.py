@@ -3,7 +3,6 @@
 In this order, so that a stranger learns nothing and a request that is refused costs nothing.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Final, cast
@@ -31,9 +30,9 @@ from enforcement.api.refusals import Fault, RefusalError
 from enforcement.domain.enums import Feature, Role
 from enforcement.domain.identity import Caller
 from enforcement.store.errors import UnavailableError
+from enforcement.store.limits import READ, WRITE
 
 MAX_QUERY_FIELDS: Final = 32
-BODY_S: Final = 10
 
 Call = Request[Caller, BearerClaims, State]
 
@@ -44,9 +43,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         role: The least that passes.
         features: Of the tenant's plan.
-        bucket: Of the limiter; empty is not limited.
+        bucket: Of the limiter; where none is named reads and writes have one each.
         offline: Whether the route answers without the database: then a caller may pass on the
-            token alone when the principal cannot be looked up, and the route keeps its own lane.
+            token alone when the principal cannot be looked up (and the route must not believe
+            it), and the route bounds by itself what it asks of the database.
         query: Names of query parameters; filled in by the application from the handlers.
     """
 
@@ -71,8 +71,9 @@ class AccessMiddleware(ASGIMiddleware):
         tokens: Verifies bearer tokens.
         principals: Finds the callers.
         admissions: Keeps the limits.
-        lanes: Keep a tenant's writes from holding every connection.
-        write_wait_s: Longest wait for a place there; gates have their own.
+        reads: Keep reads from holding every connection.
+        writes: Keep writes from holding every connection.
+        wait_s: Longest wait for a place there.
         max_body_bytes: Larger bodies are refused.
     """
 
@@ -83,16 +84,18 @@ class AccessMiddleware(ASGIMiddleware):
         tokens: BearerTokens,
         principals: Principals,
         admissions: Admissions,
-        lanes: Bulkhead,
         *,
-        write_wait_s: float,
+        reads: Bulkhead,
+        writes: Bulkhead,
+        wait_s: float,
         max_body_bytes: int,
     ) -> None:
         self._tokens = tokens
         self._principals = principals
         self._admissions = admissions
-        self._lanes = lanes
-        self._write_wait_s = write_wait_s
+        self._reads = reads
+        self._writes = writes
+        self._wait_s = wait_s
         self._max_body_bytes = max_body_bytes
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -104,6 +107,7 @@ class AccessMiddleware(ASGIMiddleware):
         began_ns = time.monotonic_ns()
         claims = self._tokens.read(_authorization(scope))
         caller = await self._principals.find(claims)
+        scope["state"]["principal_known"] = caller is not None
         if caller is None:
             if not rules.offline:
                 raise UnavailableError(
@@ -115,23 +119,22 @@ class AccessMiddleware(ASGIMiddleware):
         caller.demand_role(rules.role)
         caller.demand_features(*rules.features)
         _check_query(scope["query_string"], rules.query)
-        ticket = None
-        if rules.bucket:
-            ticket = await self._admissions.admit(caller.tenant_id, rules.bucket)
-            send = _with_headers(send, headers(ticket.admission))
+        writes = scope["type"] != ScopeType.HTTP or scope["method"] == "POST"
+        bucket = rules.bucket or (WRITE if writes else READ)
+        ticket = await self._admissions.admit(caller.tenant_id, bucket)
+        send = _with_headers(send, headers(ticket.admission))
         scope["state"]["ticket"] = ticket
         scope["state"]["spent_ns"] = time.monotonic_ns() - began_ns
-        if scope["type"] == ScopeType.HTTP and scope["method"] != "POST":
-            await next_app(scope, receive, send)
-            return
-        # Before the lane: a client that stalls must not hold its tenant's place there.
-        receive = await _whole_body(receive, self._max_body_bytes)
+        if writes:
+            # Before the bulkhead: a client that stalls must not hold its tenant's place there.
+            receive = await _whole_body(receive, self._max_body_bytes)
         if rules.offline:
             await next_app(scope, receive, send)
             return
-        async with self._lanes.enter(caller.tenant_id, wait_s=self._write_wait_s):
-            if ticket is not None and not ticket.counted:
-                await self._admissions.confirm(caller.tenant_id, rules.bucket)
+        bulkhead = self._writes if writes else self._reads
+        async with bulkhead.enter(caller.tenant_id, wait_s=self._wait_s):
+            if not ticket.counted:
+                await self._admissions.confirm(caller.tenant_id, bucket)
             await next_app(scope, receive, send)
 
 
@@ -143,34 +146,25 @@ def _authorization(scope: Scope) -> str | None:
 
 
 async def _whole_body(receive: Receive, most: int) -> Receive:
-    """Take the whole body, in bounded time and size; return what hands it on.
+    """Take the whole body, of bounded size, and return what hands it on.
+
+    How long it may take to arrive is the connection's to say.
 
     Raises:
-        RefusalError: 408 ``body_too_slow`` or 413 ``body_too_large``.
+        RefusalError: 413 ``body_too_large``, or 400 ``body_incomplete``, which nobody reads.
     """
     parts: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] != "http.request":
-                    break  # the client is gone; the framework notices when it asks
-                parts.append(message["body"])
-                size += len(parts[-1])
-                more = message["more_body"]
-                if size > most:
-                    raise RefusalError(
-                        413, "body_too_large", f"the body has more than {most} bytes"
-                    )
-    except TimeoutError:
-        raise RefusalError(
-            408,
-            "body_too_slow",
-            f"the body was not here within {BODY_S} s",
-            headers={"connection": "close"},
-        ) from None
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RefusalError(400, "body_incomplete", "the client left before the body's end")
+        parts.append(message["body"])
+        size += len(parts[-1])
+        more = message["more_body"]
+        if size > most:
+            raise RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
     whole: HTTPRequestEvent = {"type": "http.request", "body": b"".join(parts), "more_body": False}
     left = [whole]
 

@@ -22,8 +22,8 @@ from enforcement.api.outage import LastSeen, LocalLimiter
 from enforcement.api.refusals import RefusalError
 from enforcement.store.errors import StoreError
 from enforcement.store.limits import (
-    DEFAULT_GLOBAL_PER_MINUTE,
-    DEFAULT_TENANT_PER_MINUTE,
+    DEFAULTS,
+    GATE,
     Admission,
     Limits,
 )
@@ -53,7 +53,7 @@ class SharedLimiter(Protocol):
         ...
 
     def known_limits(self, tenant_id: UUID) -> Limits | None:
-        """Return a tenant's limits as last read, without I/O."""
+        """Return a tenant's limits for gates as last read, without I/O."""
         ...
 
 
@@ -151,7 +151,7 @@ class Admissions:
         self._wait_s = wait_s
         # All requests count in one row: more connections would wait for it, not be faster.
         self._abreast = asyncio.Semaphore(ABREAST)
-        self._purses: dict[Key, PrefetchedQuota] = {}
+        self._quotas: dict[Key, PrefetchedQuota] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
         self._suspect_until = 0.0
 
@@ -165,7 +165,7 @@ class Admissions:
         counted = admission is not None
         if admission is None:
             admission = self._admit_alone((bucket, tenant_id))
-        self._decide(admission, "shared" if counted else "local")
+        self._decide(admission, bucket, "shared" if counted else "local")
         return Ticket(admission=admission, counted=counted)
 
     async def confirm(self, tenant_id: UUID, bucket: str, deadline_s: float | None = None) -> None:
@@ -177,17 +177,17 @@ class Admissions:
         """
         admission = await self._shared.admit(tenant_id, bucket, 1, deadline_s=deadline_s)
         self._shares.settle(bucket, tenant_id)
-        self._decide(admission, "confirmed")
+        self._decide(admission, bucket, "confirmed")
 
-    def _decide(self, admission: Admission, path: str) -> None:
+    def _decide(self, admission: Admission, bucket: str, path: str) -> None:
         result = "admitted" if admission.allowed else f"refused_{admission.scope}"
-        self._slot.add(metrics.ADMISSIONS, (result, path))
+        self._slot.add(metrics.ADMISSIONS, (bucket, result, path))
         if not admission.allowed:
             fields = headers(admission)
             raise RefusalError(
                 429,
                 "rate_limited",
-                f"the {admission.scope} limit is {admission.limit} requests a minute",
+                f"the {admission.scope} {bucket} limit is {admission.limit} requests a minute",
                 hint=f"Try again in {fields['retry-after']} s.",
                 headers=fields,
             )
@@ -196,14 +196,14 @@ class Admissions:
         now = time.monotonic()
         if now < self._suspect_until:
             return None
-        purse = self._purse(key)
-        granted = purse.take(now)
+        quota = self._quota(key)
+        granted = quota.take(now)
         if granted is not None:
             return granted
         request = asyncio.get_running_loop().create_future()
-        purse.waiting.append(request)
+        quota.waiting.append(request)
         if key not in self._asking:
-            task = asyncio.ensure_future(self._serve(key, purse))
+            task = asyncio.ensure_future(self._serve(key, quota))
             self._asking[key] = task
         try:
             # The asking goes on without this request; it ends by the store's deadline.
@@ -214,31 +214,31 @@ class Admissions:
             pass
         return None
 
-    def _purse(self, key: Key) -> PrefetchedQuota:
-        purse = self._purses.get(key)
-        if purse is None:
-            if len(self._purses) >= MAX_REMEMBERED:
-                self._purses = {k: p for k, p in self._purses.items() if k in self._asking}
-            purse = self._purses[key] = PrefetchedQuota()
-        return purse
+    def _quota(self, key: Key) -> PrefetchedQuota:
+        quota = self._quotas.get(key)
+        if quota is None:
+            if len(self._quotas) >= MAX_REMEMBERED:
+                self._quotas = {k: q for k, q in self._quotas.items() if k in self._asking}
+            quota = self._quotas[key] = PrefetchedQuota()
+        return quota
 
-    async def _serve(self, key: Key, purse: PrefetchedQuota) -> None:
+    async def _serve(self, key: Key, quota: PrefetchedQuota) -> None:
         """Ask the database until nobody of this tenant waits."""
         asked: list[asyncio.Future[Admission]] = []
         try:
-            while purse.waiting:
+            while quota.waiting:
                 async with self._abreast:
-                    asked = [request for request in purse.waiting if not request.done()]
-                    purse.waiting.clear()
+                    asked = [request for request in quota.waiting if not request.done()]
+                    quota.waiting.clear()
                     if asked:
-                        purse.share_out(await self._count(key, len(asked) + purse.ahead()), asked)
+                        quota.share_out(await self._count(key, len(asked) + quota.ahead()), asked)
         except Exception as error:  # noqa: BLE001  # given to those who wait, bugs included
             if isinstance(error, StoreError):
                 self._suspect_until = time.monotonic() + SUSPICION_S
-            for request in (*asked, *purse.waiting):
+            for request in (*asked, *quota.waiting):
                 if not request.done():
                     request.set_exception(error)
-            purse.waiting.clear()
+            quota.waiting.clear()
         finally:
             del self._asking[key]
 
@@ -255,11 +255,10 @@ class Admissions:
 
     def _admit_alone(self, key: Key) -> Admission:
         bucket, tenant_id = key
-        limits = self._shared.known_limits(tenant_id) or Limits(
-            tenant_per_minute=DEFAULT_TENANT_PER_MINUTE,
-            global_per_minute=DEFAULT_GLOBAL_PER_MINUTE,
-        )
-        return self._shares.admit(bucket, tenant_id, limits, self._purse(key).last_seen())
+        # Gates alone are answered while the database is silent.
+        limits = self._shared.known_limits(tenant_id) if bucket == GATE else None
+        limits = limits or DEFAULTS[bucket]
+        return self._shares.admit(bucket, tenant_id, limits, self._quota(key).last_seen())
 
 
 def headers(admission: Admission) -> dict[str, str]:

@@ -13,11 +13,11 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import License
 from litestar.routes import HTTPRoute
 
-from enforcement.api import bodies, metrics, openapi, paths
+from enforcement.api import bodies, openapi, paths, sampling
 from enforcement.api.access import Access, AccessMiddleware
 from enforcement.api.admission import Admissions
 from enforcement.api.approval_tokens import ApprovalTokens
-from enforcement.api.authentication import BearerTokens, Principals, now_utc
+from enforcement.api.authentication import BearerTokens, Principals, Visitors, now_utc
 from enforcement.api.bodies import StrictRequest
 from enforcement.api.bulkhead import Bulkhead
 from enforcement.api.counters import CounterFile, Slot
@@ -25,7 +25,7 @@ from enforcement.api.gate import Gate
 from enforcement.api.journal import Journal
 from enforcement.api.problems import ProblemWriter
 from enforcement.api.routes import approvals, gates, money, operation, records, reservations
-from enforcement.api.worker_config import Wiring
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.domain import policy
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.failsafe import FailsafeEntry
@@ -42,12 +42,12 @@ from enforcement.store.errors import StoreError
 from enforcement.store.gates import GateAnswer
 from enforcement.store.limits import Admission, Limits
 
-BEAT_S: Final = 0.25
-POOL_SAMPLE_S: Final = 1.0
 FIRST_CONNECTION_S: Final = 1.0
 # Of the gate timeout, for the limiter; the rest is the decision's.
 ADMIT_SHARE: Final = 0.3
-LANES_IN_POOL: Final = 4
+# Of a worker's connections: what one tenant's reads or writes may hold, and what all reads may.
+TENANT_SHARE: Final = 4
+READ_SHARE: Final = 2
 
 
 class Backend:
@@ -110,7 +110,7 @@ class Backend:
 class Parts(msgspec.Struct, kw_only=True):
     """What a worker's application is made of."""
 
-    worker_config: Wiring
+    worker_config: WorkerConfig
     db: Database
     counters: CounterFile
     slot: Slot
@@ -121,7 +121,7 @@ class Parts(msgspec.Struct, kw_only=True):
 def build(parts: Parts) -> Litestar:
     """Return the application; its life opens the pool and replays the journal."""
     settings = parts.worker_config.settings
-    lanes = Bulkhead(max(1, settings.pool_size // LANES_IN_POOL))
+    width = max(1, settings.pool_size // TENANT_SHARE)
     backend = Backend(parts.db)
     admissions = Admissions(
         backend,
@@ -139,17 +139,26 @@ def build(parts: Parts) -> Litestar:
         log=parts.log,
         clock=now_utc,
     )
-    gatekeeper = AccessMiddleware(
-        BearerTokens(
-            secret=settings.jwt_secret,
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-            slot=parts.slot,
-        ),
-        Principals(backend, ttl_s=settings.principal_ttl_seconds, slot=parts.slot),
+    tokens = BearerTokens(
+        secret=settings.jwt_secret,
+        fallback_secrets=settings.jwt_fallback_secrets,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        slot=parts.slot,
+    )
+    principals = Principals(
+        backend,
+        ttl_s=settings.principal_ttl_seconds,
+        max_age_s=settings.principal_max_age_seconds,
+        slot=parts.slot,
+    )
+    access_middleware = AccessMiddleware(
+        tokens,
+        principals,
         admissions,
-        lanes,
-        write_wait_s=settings.operation_timeout_seconds,
+        reads=Bulkhead(width, max(1, settings.pool_size // READ_SHARE)),
+        writes=Bulkhead(width, settings.pool_size),
+        wait_s=settings.operation_timeout_seconds,
         max_body_bytes=settings.max_body_bytes,
     )
     tenant_routes: list[HTTPRouteHandler] = [
@@ -168,7 +177,9 @@ def build(parts: Parts) -> Litestar:
             yield
 
     handlers = [
-        *operation.handlers(parts.db, parts.counters, parts.worker_config, parts.log),
+        *operation.handlers(
+            parts.db, parts.counters, parts.worker_config, parts.log, Visitors(tokens, principals)
+        ),
         *tenant_routes,
     ]
     built = _describe(handlers, parts.worker_config.build.version)
@@ -180,7 +191,7 @@ def build(parts: Parts) -> Litestar:
 
     app = Litestar(
         route_handlers=[*handlers, read_openapi],
-        middleware=[gatekeeper],
+        middleware=[access_middleware],
         request_class=StrictRequest,
         exception_handlers={Exception: ProblemWriter(parts.log)},
         lifespan=[life],
@@ -262,9 +273,10 @@ async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
     parts.journal.open()
     await parts.db.open()
     tasks = [
-        asyncio.create_task(_beat(parts.slot)),
+        asyncio.create_task(sampling.beat(parts.slot)),
         asyncio.create_task(parts.journal.replay(backend.record)),
-        asyncio.create_task(_sample_pool(parts.db, parts.slot)),
+        asyncio.create_task(sampling.sample_pool(parts.db, parts.slot, parts.log)),
+        asyncio.create_task(sampling.sample_process(parts.slot)),
     ]
     with contextlib.suppress(StoreError):
         await parts.db.fetch("SELECT 1", deadline_s=FIRST_CONNECTION_S)
@@ -278,25 +290,3 @@ async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
         with contextlib.suppress(StoreError):
             await parts.db.close()
         parts.journal.close()
-
-
-async def _beat(slot: Slot) -> None:
-    """Show the parent that this event loop turns."""
-    while True:
-        slot.beat()
-        await asyncio.sleep(BEAT_S)
-
-
-async def _sample_pool(db: Database, slot: Slot) -> None:
-    """Show the pool's state; its counters begin at zero in every process, ours do not."""
-    before: dict[str, int] = {}
-    while True:
-        now: dict[str, Any] = db.statistics()
-        for gauge in metrics.POOL_GAUGES:
-            slot.set(metrics.POOL, int(now.get(gauge, 0)), (gauge,))
-        for event in metrics.POOL_COUNTERS:
-            slot.add(
-                metrics.POOL_EVENTS, (event,), max(0, int(now.get(event, 0)) - before.get(event, 0))
-            )
-        before = {event: int(now.get(event, 0)) for event in metrics.POOL_COUNTERS}
-        await asyncio.sleep(POOL_SAMPLE_S)

@@ -2,7 +2,8 @@
 
 A token is judged by its signature and its claims alone. The principal it names is looked up in
 the database and believed for a few seconds. While the database does not answer, what was last
-known of the principal holds: a gate must be answered then too.
+known of the principal holds for a bounded time: whoever was deactivated meanwhile loses its power
+then, though nobody can say so.
 """
 
 import asyncio
@@ -65,13 +66,22 @@ class BearerTokens:
 
     Args:
         secret: HS256 key.
+        fallback_secrets: Verify too, so that a key can be changed while tokens are out.
         issuer: Demanded.
         audience: Demanded.
         slot: Counts refusals.
     """
 
-    def __init__(self, *, secret: str, issuer: str, audience: str, slot: Slot) -> None:
-        self._secret = secret
+    def __init__(
+        self,
+        *,
+        secret: str,
+        fallback_secrets: tuple[str, ...] = (),
+        issuer: str,
+        audience: str,
+        slot: Slot,
+    ) -> None:
+        self._secrets = (secret, *fallback_secrets)
         self._issuer = issuer
         self._audience = audience
         self._slot = slot
@@ -101,24 +111,25 @@ class BearerTokens:
         return claims
 
     def _verify(self, token: str) -> BearerClaims:
-        try:
-            payload: Mapping[str, Any] = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                audience=self._audience,
-                issuer=self._issuer,
-                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
-            )
-            return msgspec.convert(payload, BearerClaims, strict=False)
-        except jwt.ExpiredSignatureError:
-            raise self._refuse("expired", "token_expired", "the token's time is over") from None
-        except jwt.InvalidSignatureError:
-            detail = "the token's signature is not ours"
-            raise self._refuse("signature", "token_invalid", detail) from None
-        except (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError) as error:
-            detail = f"the token is not one of ours ({type(error).__name__})"
-            raise self._refuse("claims", "token_invalid", detail) from None
+        for secret in self._secrets:
+            try:
+                payload: Mapping[str, Any] = jwt.decode(
+                    token,
+                    secret,
+                    algorithms=[ALGORITHM],
+                    audience=self._audience,
+                    issuer=self._issuer,
+                    options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+                )
+                return msgspec.convert(payload, BearerClaims, strict=False)
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.ExpiredSignatureError:
+                raise self._refuse("expired", "token_expired", "the token's time is over") from None
+            except (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError) as error:
+                detail = f"the token is not one of ours ({type(error).__name__})"
+                raise self._refuse("claims", "token_invalid", detail) from None
+        raise self._refuse("signature", "token_invalid", "the token's signature is not ours")
 
     def _refuse(self, fault: str, code: str, detail: str) -> RefusalError:
         self._slot.add(metrics.REFUSED_TOKENS, (fault,))
@@ -150,12 +161,14 @@ class Principals:
     Args:
         directory: The database.
         ttl_s: How long a principal is believed without asking.
+        max_age_s: How long one is believed while the answer does not come.
         slot: Counts how each was known.
     """
 
-    def __init__(self, directory: Directory, *, ttl_s: float, slot: Slot) -> None:
+    def __init__(self, directory: Directory, *, ttl_s: float, max_age_s: float, slot: Slot) -> None:
         self._directory = directory
         self._ttl_s = ttl_s
+        self._max_age_s = max_age_s
         self._slot = slot
         self._known: dict[tuple[UUID, UUID], _Known] = {}
         self._lookups: dict[tuple[UUID, UUID], asyncio.Task[Caller]] = {}
@@ -175,9 +188,12 @@ class Principals:
         if known is not None and now - known.checked_at < self._ttl_s:
             self._slot.add(metrics.PRINCIPALS, ("fresh",))
             return known.caller
+        too_old = known is not None and now - known.checked_at >= self._max_age_s
+        if too_old:
+            known = None
         task = self._look_up(key)
         wait_s = UNKNOWN_WAIT_S if known is None else STALE_WAIT_S
-        if now >= self._suspect_until:
+        if known is None or now >= self._suspect_until:
             # Waited for, not awaited: psycopg answers a cancellation by waiting for the server.
             await asyncio.wait({task}, timeout=wait_s)
         if task.done():
@@ -186,8 +202,11 @@ class Principals:
                 return caller
         else:
             self._suspect_until = max(self._suspect_until, time.monotonic() + SUSPICION_S)
-        self._slot.add(metrics.PRINCIPALS, ("token_only" if known is None else "stale",))
-        return None if known is None else known.caller
+        if known is None:
+            self._slot.add(metrics.PRINCIPALS, ("too_old" if too_old else "token_only",))
+            return None
+        self._slot.add(metrics.PRINCIPALS, ("stale",))
+        return known.caller
 
     def _look_up(self, key: tuple[UUID, UUID]) -> asyncio.Task[Caller]:
         """Ask the database, once at a time for each principal."""
@@ -229,6 +248,31 @@ class Principals:
             return None
         self._slot.add(metrics.PRINCIPALS, ("looked_up",))
         return caller
+
+
+class Visitors:
+    """Tells who shows a good token from everybody else, where both are answered.
+
+    Args:
+        tokens: Verifies.
+        principals: Knows who was deactivated; while that cannot be known the token alone counts,
+            since health must be read then too, and nothing else is at stake.
+    """
+
+    def __init__(self, tokens: BearerTokens, principals: Principals) -> None:
+        self._tokens = tokens
+        self._principals = principals
+
+    async def is_known(self, authorization: str | None) -> bool:
+        """Say whether a caller shows a token.
+
+        Raises:
+            RefusalError: 401: it shows one that is not good.
+        """
+        if authorization is None:
+            return False
+        await self._principals.find(self._tokens.read(authorization))
+        return True
 
 
 def now_utc() -> datetime:

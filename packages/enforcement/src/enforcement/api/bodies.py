@@ -1,5 +1,7 @@
 """Request bodies as they come over the wire: strict, bounded, unknown fields refused."""
 
+import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,6 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.params import HeaderParameter
 from msgspec import Meta
 
 from enforcement.api.refusals import Fault, RefusalError
@@ -34,6 +37,18 @@ LINE_PATTERN = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]*$"
 Notes = Annotated[str, Meta(max_length=MAX_NOTES_LENGTH)]
 ScopeKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=LINE_PATTERN)]
 IdempotencyKey = Annotated[str, Meta(min_length=4, max_length=128, pattern=LINE_PATTERN)]
+
+
+_MEDIA_TYPE = re.compile(
+    r"\s*application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?;?", re.IGNORECASE
+)
+OptionalKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        schema_extra={"minLength": 4, "maxLength": 128, "pattern": LINE_PATTERN},
+    ),
+]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +151,61 @@ class OverdueBody(Body, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
 
 
+def read_key(header: str | None) -> str | None:
+    """Return the idempotency key of a header as the body would carry it.
+
+    Headers are bytes: HTTP reads them as Latin-1, whoever sends other letters means UTF-8, and a
+    key must be one key wherever it stands.
+
+    Raises:
+        RefusalError: 422 ``invalid_request``.
+    """
+    if header is None:
+        return None
+    try:
+        return msgspec.convert(header.encode("latin-1").decode(), IdempotencyKey)
+    except (UnicodeError, msgspec.ValidationError) as error:
+        detail = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        fault = Fault(location="header", name="Idempotency-Key", detail=detail)
+        raise RefusalError(
+            422, "invalid_request", "the idempotency key does not fit", faults=(fault,)
+        ) from error
+
+
+def _decode(body: bytes, wanted: Any) -> Any:
+    """Decode a body in which no name stands twice.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON, or does not fit.
+        RefusalError: 400 ``malformed_json``: a name stands twice.
+    """
+    try:
+        decoded = msgspec.json.decode(body, type=wanted)
+    except msgspec.ValidationError as error:
+        if "Expected `int`, got `float`" not in str(error):
+            raise
+        # To JSON Schema 5.0 is an integer, and our document promises that schema.
+        plain = json.loads(body, object_pairs_hook=_demand_unique, parse_float=_whole)
+        return msgspec.convert(plain, wanted)
+    json.loads(body, object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
+    return decoded
+
+
+def _whole(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _demand_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name given twice: readers differ in which of the two they believe."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise RefusalError(400, "malformed_json", f"the name {twice[:100]!r} is given twice")
+
+
 class StrictRequest(Request[Any, Any, State]):
     """A request whose body is decoded strictly.
 
@@ -146,18 +216,25 @@ class StrictRequest(Request[Any, Any, State]):
         """Decode the body into the type that the handler declares.
 
         Raises:
-            RefusalError: 400 ``malformed_json``, 415 ``unsupported_media_type`` or 422
-                ``invalid_request``.
+            RefusalError: 400 ``malformed_json``, 415 ``unsupported_media_type`` or
+                ``unsupported_encoding``, or 422 ``invalid_request``.
         """
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
+        if not _MEDIA_TYPE.fullmatch(self.headers.get("content-type", "")):
             raise RefusalError(
                 415, "unsupported_media_type", "the body must be declared as application/json"
+            )
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            raise RefusalError(
+                415,
+                "unsupported_encoding",
+                f"the body is encoded as {encoding[:40]!r}, expected none",
+                headers={"accept-encoding": "identity"},
             )
         field = self.route_handler.parsed_data_field
         body = await self.body()
         try:
-            return msgspec.json.decode(body, type=field.annotation if field else Any)
+            return _decode(body, field.annotation if field else Any)
         except msgspec.ValidationError as error:
             detail, _, path = str(error).partition(" - at `$")
             fault = Fault(location="body", name=path.rstrip("`").lstrip("."), detail=detail)

@@ -24,7 +24,7 @@ import msgspec
 
 WORD_BYTES: Final = 8
 HEADER_WORDS: Final = 8
-PID, READY, HEARTBEAT_NS, RESTARTS = range(4)
+PID, READY, HEARTBEAT_NS = range(3)
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -37,6 +37,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         series: Values of the labels, one tuple a series; a family without labels has ``((),)``.
         bounds_us: Of a histogram: upper bounds of its buckets in microseconds, ascending; one
             bucket above the last is implied. Rendered in seconds.
+        divisor: What a word counts parts of: 1,000,000 where microseconds are shown as seconds.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     series: tuple[tuple[str, ...], ...] = ((),)
     bounds_us: tuple[int, ...] = ()
+    divisor: int = 1
 
     @property
     def words_per_series(self) -> int:
@@ -125,28 +127,30 @@ class CounterFile:
 
     def render(self) -> str:
         """Write all families in the Prometheus text format, summed over slots."""
+        size = self.layout.slot_words
+        slots = [self._words[n * size : (n + 1) * size].tolist() for n in range(self.slots)]
+        totals = [sum(words) for words in zip(*slots, strict=True)]
         lines: list[str] = []
         for family in self.layout.families:
             lines.append(f"# HELP {family.name} {family.help}")
             lines.append(f"# TYPE {family.name} {family.kind}")
             for values in family.series:
-                lines.extend(self._series(family, values))
+                lines.extend(self._series(family, values, totals))
         return "\n".join(lines) + "\n"
 
-    def _series(self, family: Family, values: tuple[str, ...]) -> list[str]:
+    def _series(self, family: Family, values: tuple[str, ...], totals: Sequence[int]) -> list[str]:
         at = self.layout.offset(family.name, values)
+        # Thousands of series that never happened would bury the few that did.
+        of_many = len(family.series) > 1 and family.kind != "gauge"
+        if of_many and not any(totals[at : at + family.words_per_series]):
+            return []
         labels = [
             f'{name}="{_escaped(value)}"' for name, value in zip(family.labels, values, strict=True)
         ]
         if family.kind != "histogram":
-            count = self.total(at)
-            # Thousands of series that never happened would bury the few that did.
-            if count == 0 and len(family.series) > 1 and family.kind == "counter":
-                return []
-            return [f"{family.name}{_braces(labels)} {count}"]
-        counts = [self.total(at + index) for index in range(len(family.bounds_us) + 1)]
-        if sum(counts) == 0 and len(family.series) > 1:
-            return []
+            value = totals[at] / family.divisor if family.divisor > 1 else totals[at]
+            return [f"{family.name}{_braces(labels)} {value}"]
+        counts = totals[at : at + len(family.bounds_us) + 1]
         lines = []
         seen = 0
         bounds = [*(f"{bound / 1e6:g}" for bound in family.bounds_us), "+Inf"]
@@ -154,7 +158,7 @@ class CounterFile:
             seen += count
             bucket = _braces([*labels, f'le="{bound}"'])
             lines.append(f"{family.name}_bucket{bucket} {seen}")
-        total_us = self.total(at + len(family.bounds_us) + 1)
+        total_us = totals[at + len(family.bounds_us) + 1]
         lines.append(f"{family.name}_sum{_braces(labels)} {total_us / 1e6:.6f}")
         lines.append(f"{family.name}_count{_braces(labels)} {seen}")
         return lines

@@ -89,13 +89,14 @@ class Gate:
         self._overdue: set[asyncio.Task[GateAnswer]] = set()
 
     async def decide(
-        self, caller: Caller, request: GateRequest, *, counted: bool, began_ns: int
+        self, caller: Caller, request: GateRequest, *, known: bool, counted: bool, began_ns: int
     ) -> GateAnswer:
         """Decide a request.
 
         Args:
             caller: Who asks.
             request: Normalised.
+            known: Whether the caller was looked up; a token alone decides nothing.
             counted: Whether the limits in the database know of this request.
             began_ns: When the request arrived, on the monotonic clock.
 
@@ -104,6 +105,14 @@ class Gate:
             RefusalError: 503 ``failsafe_not_journalled``: there is neither database nor disk; or
                 429, where the database says so late.
         """
+        if not known:
+            return await self._fail_safe(
+                caller,
+                request,
+                reasons.GATE_EVALUATION_ERROR,
+                "the principal cannot be looked up now",
+                began_ns,
+            )
         left_s = EVALUATION_SHARE * self._timeout_s - (time.monotonic_ns() - began_ns) / _NS
         judging = self._evaluate if counted else self._confirm_and_evaluate
         task = asyncio.ensure_future(judging(caller, request, max(LEAST_S, left_s)))

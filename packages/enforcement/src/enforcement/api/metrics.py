@@ -11,6 +11,7 @@ from typing import Final
 from enforcement.api.counters import Family, Layout, Slot
 from enforcement.domain import reasons
 from enforcement.domain.enums import Mode, Outcome
+from enforcement.store.limits import APPROVAL, GATE, READ, WRITE
 
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"
@@ -25,9 +26,11 @@ STATUSES: Final = (
     "408",
     "409",
     "413",
+    "414",
     "415",
     "422",
     "429",
+    "431",
     "500",
     "503",
     OTHER,
@@ -80,6 +83,8 @@ POOL_COUNTERS: Final = ("requests_num", "requests_queued", "requests_errors", "c
 REQUESTS: Final = "http_server_requests_total"
 REQUEST_DURATION: Final = "http_server_request_duration_seconds"
 IN_FLIGHT: Final = "http_server_active_requests"
+OPEN_CONNECTIONS: Final = "http_server_open_connections"
+REFUSED_CONNECTIONS: Final = "http_server_connections_refused_total"
 DECISIONS: Final = "enforcement_gate_decisions_total"
 DECISION_REASONS: Final = "enforcement_gate_reasons_total"
 GATE_FAILURES: Final = "enforcement_gate_failures_total"
@@ -93,12 +98,19 @@ JOURNAL_REPLAYED: Final = "enforcement_failsafe_replayed_total"
 JOURNAL_PENDING: Final = "enforcement_failsafe_pending"
 POOL: Final = "enforcement_db_pool"
 POOL_EVENTS: Final = "enforcement_db_pool_events_total"
+WORKER_RESTARTS: Final = "enforcement_worker_restarts_total"
+DATABASE_RESTARTS: Final = "enforcement_embedded_database_restarts_total"
+CPU_US: Final = "process_cpu_seconds_total"
+RESIDENT_BYTES: Final = "process_resident_memory_bytes"
+OPEN_FILES: Final = "process_open_fds"
+MAX_FILES: Final = "process_max_fds"
 DB_ERRORS: Final = "enforcement_db_errors_total"
 
 ADMISSION_RESULTS: Final = ("admitted", "refused_tenant", "refused_global")
 ADMISSION_PATHS: Final = ("shared", "local", "confirmed")
 TOKEN_FAULTS: Final = ("missing", "malformed", "signature", "expired", "claims", "unknown")
-PRINCIPAL_RESULTS: Final = ("fresh", "looked_up", "stale", "token_only", "unknown")
+PRINCIPAL_RESULTS: Final = ("fresh", "looked_up", "stale", "too_old", "token_only", "unknown")
+BUCKETS: Final = (GATE, READ, WRITE, APPROVAL)
 
 
 def families(routes: Iterable[tuple[str, str]]) -> tuple[Family, ...]:
@@ -127,8 +139,17 @@ def families(routes: Iterable[tuple[str, str]]) -> tuple[Family, ...]:
             bounds_us=_LATENCY_BOUNDS_US,
         ),
         Family(name=IN_FLIGHT, help="Requests being answered.", kind="gauge"),
+        Family(name=OPEN_CONNECTIONS, help="Connections of clients.", kind="gauge"),
+        Family(
+            name=REFUSED_CONNECTIONS,
+            help="Connections refused, or closed to make room for others.",
+            kind="counter",
+            labels=("reason",),
+            series=(("full",), ("evicted",)),
+        ),
         *_gate_families(),
         *_service_families(),
+        *_process_families(),
     )
 
 
@@ -172,10 +193,12 @@ def _service_families() -> tuple[Family, ...]:
     return (
         Family(
             name=ADMISSIONS,
-            help="Answers of the limiter, by result and by where it counted.",
+            help="Answers of the limiter, by what was asked, by result and by where it counted.",
             kind="counter",
-            labels=("result", "path"),
-            series=tuple((r, p) for r in ADMISSION_RESULTS for p in ADMISSION_PATHS),
+            labels=("bucket", "result", "path"),
+            series=tuple(
+                (b, r, p) for b in BUCKETS for r in ADMISSION_RESULTS for p in ADMISSION_PATHS
+            ),
         ),
         Family(
             name=REFUSED_TOKENS,
@@ -209,6 +232,22 @@ def _service_families() -> tuple[Family, ...]:
             series=tuple((event,) for event in POOL_COUNTERS),
         ),
         Family(name=DB_ERRORS, help="Operations the database failed.", kind="counter"),
+    )
+
+
+def _process_families() -> tuple[Family, ...]:
+    return (
+        Family(name=WORKER_RESTARTS, help="Workers replaced.", kind="counter"),
+        Family(name=DATABASE_RESTARTS, help="Embedded database restarted.", kind="counter"),
+        Family(
+            name=CPU_US,
+            help="Processor time of all workers, former ones included.",
+            kind="counter",
+            divisor=1_000_000,
+        ),
+        Family(name=RESIDENT_BYTES, help="Resident memory of all workers.", kind="gauge"),
+        Family(name=OPEN_FILES, help="Open file descriptors of all workers.", kind="gauge"),
+        Family(name=MAX_FILES, help="How many descriptors all workers may open.", kind="gauge"),
     )
 
 

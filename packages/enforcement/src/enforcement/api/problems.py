@@ -133,22 +133,44 @@ def _faults(error: ValidationException) -> tuple[Fault, ...]:
     )
 
 
-def render(request: AnyRequest, refusal: RefusalError) -> Response[Problem]:
-    """Write a refusal as a response."""
+def problem_of(refusal: RefusalError, *, instance: str, request_id: str) -> Problem:
+    """Return a refusal as it is written."""
     status = HTTPStatus(refusal.status)
-    problem = Problem(
+    return Problem(
         type=f"urn:enforcement:problem:{refusal.code}",
         title=status.phrase,
         status=status,
         code=refusal.code,
         detail=refusal.detail,
-        instance=request.scope["path"],
-        request_id=_request_id(request),
+        instance=instance,
+        request_id=request_id,
         hint=refusal.hint,
         errors=refusal.faults,
     )
+
+
+def problem_bytes(
+    refusal: RefusalError, *, instance: str, request_id: str
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return a refusal's headers and body where there is no framework to write them."""
+    problem = problem_of(refusal, instance=instance, request_id=request_id)
+    body = msgspec.json.encode(problem)
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *((name.encode(), value.encode()) for name, value in refusal.headers.items()),
+    ]
+    return headers, body
+
+
+def render(request: AnyRequest, refusal: RefusalError) -> Response[Problem]:
+    """Write a refusal as a response."""
+    problem = problem_of(refusal, instance=request.scope["path"], request_id=_request_id(request))
     return Response(
-        problem, status_code=status, media_type=MEDIA_TYPE, headers=dict(refusal.headers)
+        problem,
+        status_code=refusal.status,
+        media_type=MEDIA_TYPE,
+        headers=dict(refusal.headers),
     )
 
 

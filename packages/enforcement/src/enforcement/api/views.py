@@ -1,5 +1,6 @@
 """Answers as they go over the wire; money is text, instants are RFC 3339 in UTC."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from enforcement.domain.reservations import Reconciliation
 from enforcement.domain.timestamps import rfc3339
 from enforcement.domain.waterfall import Budget
 from enforcement.store.approvals import Reviewed
+from enforcement.store.limits import APPROVAL, GATE, READ, WRITE, Limits
 from enforcement.store.reservations import ActiveReservation, Reconciled, Sweep
 
 Usd = Annotated[str, Meta(pattern=r"^-?[0-9]+\.[0-9]{4}$")]
@@ -320,6 +322,33 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
             total_released_usd=monthly_text(sweep.released_usd),
             decision_ids=sweep.decision_ids,
             swept_at=rfc3339(sweep.swept_at),
+        )
+
+
+class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests a minute, of the tenant and of all tenants together; first those of gates."""
+
+    tenant_per_minute: int
+    global_per_minute: int
+    read_tenant_per_minute: int
+    read_global_per_minute: int
+    write_tenant_per_minute: int
+    write_global_per_minute: int
+    approval_tenant_per_minute: int
+    approval_global_per_minute: int
+
+    @classmethod
+    def of(cls, limits: Mapping[str, Limits]) -> "LimitsView":
+        """Show the limits of each bucket."""
+        return cls(
+            tenant_per_minute=limits[GATE].tenant_per_minute,
+            global_per_minute=limits[GATE].global_per_minute,
+            read_tenant_per_minute=limits[READ].tenant_per_minute,
+            read_global_per_minute=limits[READ].global_per_minute,
+            write_tenant_per_minute=limits[WRITE].tenant_per_minute,
+            write_global_per_minute=limits[WRITE].global_per_minute,
+            approval_tenant_per_minute=limits[APPROVAL].tenant_per_minute,
+            approval_global_per_minute=limits[APPROVAL].global_per_minute,
         )
 
 

@@ -1,9 +1,13 @@
 """One worker process: ``python -m enforcement.api.worker FD``, started by ``enforcement serve``.
 
-It reads its wiring from the pipe FD, asks the kernel to be killed with its parent, and serves.
+It reads its configuration from the pipe FD, asks the kernel to be killed with its parent, and
+serves.
 """
 
 import ctypes
+import functools
+import logging
+import math
 import os
 import signal
 import socket
@@ -15,20 +19,21 @@ import msgspec
 import uvicorn
 
 from enforcement.api import metrics
+from enforcement.api.acceptor import WorkerServer
 from enforcement.api.app import Parts, build
+from enforcement.api.connections import Connections, room_for
 from enforcement.api.counters import CounterFile
 from enforcement.api.instrumentation import Instrumentation
 from enforcement.api.journal import Journal
 from enforcement.api.paths import ROUTES
-from enforcement.api.worker_config import Wiring
+from enforcement.api.protocol import BoundedProtocol, Bounds
+from enforcement.api.worker_config import WorkerConfig
 from enforcement.logs import Bridge, Log, place_of
 from enforcement.settings import Settings
 from enforcement.store.database import Database
 from enforcement.store.settings import Safety, StoreSettings
 
 _PR_SET_PDEATHSIG: Final = 1
-KEEP_ALIVE_S: Final = 75
-BACKLOG: Final = 1024
 POOL_TIMEOUT_S: Final = 1.5
 MAX_WAITING: Final = 256
 
@@ -64,11 +69,13 @@ def safety(unsafe: tuple[str, ...]) -> Safety:
     )
 
 
-def serve(worker_config: Wiring) -> None:
+def serve(worker_config: WorkerConfig) -> None:
     """Serve until told to stop."""
     settings = worker_config.settings
     log = Log("worker", slot=worker_config.slot, instance_id=worker_config.instance_id)
     Bridge(log).install()
+    # It repeats itself for every connection and attempt; we tell it once, with the reason.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     counters = CounterFile(
         Path(worker_config.counter_path), settings.workers, metrics.layout(ROUTES)
     )
@@ -92,7 +99,7 @@ def serve(worker_config: Wiring) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -100,18 +107,34 @@ def serve(worker_config: Wiring) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=math.ceil(settings.idle_timeout_seconds),
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    connections = Connections(
+        room_for(settings.max_connections, settings.pool_size),
+        counters,
+        worker_config.slot,
+        slot,
+        log,
+    )
+    protocol = functools.partial(
+        BoundedProtocol,
+        connections=connections,
+        bounds=Bounds(
+            request_s=settings.request_timeout_seconds,
+            idle_s=settings.idle_timeout_seconds,
+            body_bytes=settings.max_body_bytes,
+        ),
+        count_refusal=app.count_refusal,
+    )
     listener = socket.socket(fileno=worker_config.listener_fd)
-    uvicorn.Server(config).run(sockets=[listener])
+    WorkerServer(config, listener, connections, protocol).run()
 
 
 def main() -> None:
-    """Read the wiring from the pipe named on the command line, then serve."""
+    """Read the configuration from the pipe named on the command line, then serve."""
     with os.fdopen(int(sys.argv[1]), "rb") as pipe:
-        worker_config = msgspec.json.decode(pipe.read(), type=Wiring)
+        worker_config = msgspec.json.decode(pipe.read(), type=WorkerConfig)
     die_with(worker_config.parent_pid)
     try:
         serve(worker_config)

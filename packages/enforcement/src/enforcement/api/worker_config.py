@@ -13,7 +13,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     git_dirty: bool | None = None
 
 
-class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs.
 
     Attributes:

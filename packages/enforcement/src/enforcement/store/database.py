@@ -96,6 +96,10 @@ class Database:
         """Return the pool's counters (``pool_size``, ``requests_waiting``, ...) for metrics."""
         return self._pool.get_stats()
 
+    def trouble(self) -> str:
+        """Return why no connection can be made; empty where the last attempt succeeded."""
+        return self._pool.trouble
+
     def deadline(self, seconds: float | None) -> float:
         """Turn a duration into an instant of the loop's clock; None takes the setting."""
         loop = asyncio.get_running_loop()

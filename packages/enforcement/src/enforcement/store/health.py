@@ -5,6 +5,8 @@ import time
 import msgspec
 
 from enforcement.store.database import Database
+from enforcement.store.errors import SchemaError
+from enforcement.store.migrate import HEAD
 
 
 class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +25,7 @@ async def facts(db: Database, *, deadline_s: float = 1.0) -> DatabaseFacts:
 
     Raises:
         StoreError: It did not answer in time.
-        SchemaError: It has no schema of ours.
+        SchemaError: It has no schema of ours, or another version's.
     """
     started = time.perf_counter()
     rows = await db.fetch(
@@ -35,12 +37,16 @@ async def facts(db: Database, *, deadline_s: float = 1.0) -> DatabaseFacts:
     )
     latency_ms = 1000 * (time.perf_counter() - started)
     version, identifier, fsync, synchronous_commit, head = rows[0]
+    if head != HEAD:
+        raise SchemaError(
+            "schema_differs", f"the schema is at revision {head}, this version needs {HEAD}"
+        )
     return DatabaseFacts(
         # Distributions append their package's name in parentheses.
         server_version=version.split()[0],
         system_identifier=identifier,
         fsync=fsync,
         synchronous_commit=synchronous_commit,
-        migration_head=head or "",
+        migration_head=head,
         latency_ms=round(latency_ms, 3),
     )

@@ -15,8 +15,9 @@ from enforcement.domain.identity import Caller
 from enforcement.store.database import Database, Transaction
 
 GATE: Final = "gate"
-DEFAULT_TENANT_PER_MINUTE: Final = 120
-DEFAULT_GLOBAL_PER_MINUTE: Final = 1200
+READ: Final = "read"
+WRITE: Final = "write"
+APPROVAL: Final = "approval"
 MAX_PER_MINUTE: Final = 10_000_000
 
 
@@ -25,6 +26,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_per_minute: int
     global_per_minute: int
+
+
+# As the database has them for a tenant that nobody set limits for.
+DEFAULTS: Final = {
+    GATE: Limits(tenant_per_minute=120, global_per_minute=1200),
+    READ: Limits(tenant_per_minute=1200, global_per_minute=12_000),
+    WRITE: Limits(tenant_per_minute=120, global_per_minute=1200),
+    APPROVAL: Limits(tenant_per_minute=120, global_per_minute=1200),
+}
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +111,17 @@ async def read(db: Database, tenant_id: UUID, *, bucket: str = GATE) -> Limits:
         tenant_id, "SELECT * FROM enforcement.rate_limits(%s, %s)", (tenant_id, bucket)
     )
     return Limits(tenant_per_minute=rows[0][0], global_per_minute=rows[0][1])
+
+
+async def read_all(db: Database, tenant_id: UUID) -> dict[str, Limits]:
+    """Return the limits that hold for a tenant, by bucket."""
+    rows = await db.read(
+        tenant_id,
+        "SELECT b.bucket, r.* FROM unnest(%s::text[]) AS b (bucket),"
+        " enforcement.rate_limits(%s, b.bucket) AS r",
+        (list(DEFAULTS), tenant_id),
+    )
+    return {row[0]: Limits(tenant_per_minute=row[1], global_per_minute=row[2]) for row in rows}
 
 
 async def set_tenant(

@@ -52,6 +52,7 @@ def migrate(dsn: str, *, app_password: str, replace_password: bool = False) -> s
             )
         )
         new = guard.execute("SELECT to_regclass('enforcement.alembic_version')").fetchone()
+        _demand_known(guard, new=new is None or new[0] is None)
         _upgrade(dsn)
         _demand_our_statements(guard, new=new is None or new[0] is None)
         guard.execute(
@@ -66,6 +67,26 @@ def migrate(dsn: str, *, app_password: str, replace_password: bool = False) -> s
 def app_dsn(dsn: str, app_password: str) -> str:
     """Return the DSN of the application role on the same server and database."""
     return make_conninfo(dsn, user=APP_ROLE, password=app_password)
+
+
+def revisions() -> frozenset[str]:
+    """Return every revision of the schema that this code knows."""
+    folder = files("enforcement.store.migrations") / "versions"
+    names = (each.name.partition("_")[0] for each in folder.iterdir())
+    return frozenset(name for name in names if name.isdigit())
+
+
+def _demand_known(connection: psycopg.Connection, *, new: bool) -> None:
+    """Leave a schema alone that a newer version has made."""
+    if new:
+        return
+    row = connection.execute("SELECT version_num FROM enforcement.alembic_version").fetchone()
+    if row is not None and row[0] not in revisions():
+        raise EvaluationError(
+            "schema_from_the_future",
+            f"the database's schema is at revision {row[0]}, this version knows up to {HEAD}",
+            hint="A newer version has migrated it: run that one.",
+        )
 
 
 def _statements_digest() -> str:

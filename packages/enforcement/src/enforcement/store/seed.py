@@ -110,9 +110,11 @@ async def _set_limits(
 ) -> None:
     current = await limits.read(db, owner.tenant_id)
     if tenant_per_minute is not None and current.tenant_per_minute != tenant_per_minute:
-        await limits.set_tenant(db, owner, tenant_per_minute)
+        for bucket in limits.DEFAULTS:
+            await limits.set_tenant(db, owner, tenant_per_minute, bucket=bucket)
     if global_per_minute is not None and current.global_per_minute != global_per_minute:
-        await limits.set_global(db, global_per_minute)
+        for bucket in limits.DEFAULTS:
+            await limits.set_global(db, global_per_minute, bucket=bucket)
 
 
 async def _furnish(db: Database, owner: Caller) -> None:

@@ -27,6 +27,7 @@ from stressproof.evidence.stress import (
     Target,
 )
 from stressproof.load.run import RoundResult
+from stressproof.suite import HealthProbe
 from stressproof.version import __version__
 
 Counters = dict[tuple[str, str], int]
@@ -61,6 +62,7 @@ def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Ru
             for endpoint, of_endpoint in zip(plan.endpoints, totals, strict=True)
         ],
         generator=result.health,
+        connections=result.connections,
     )
 
 
@@ -81,11 +83,11 @@ def _counters(plan: Plan, before: Probes, after: Probes | None) -> list[CounterP
     ]
 
 
-def _runtime(before: Probes, after: Probes | None) -> Runtime:
+def _runtime(health: HealthProbe | None, before: Probes, after: Probes | None) -> Runtime:
     first = before.health.runtime
     readings = [before.health, *([after.health] if after else [])]
     return Runtime(
-        health_endpoint="/health",
+        health_endpoint=health.path if health else "",
         database_engine=derive.engine_of(first),
         database_engine_source=derive.engine_source_of(first),
         before=first,
@@ -152,13 +154,14 @@ def assemble(
         rounds=plan.rounds,
         request_timeout=derive.seconds(plan.timeout_us) or 0.0,
         preflight=preflight,
-        runtime=_runtime(before, after),
+        runtime=_runtime(plan.probes.health, before, after),
         subject=subject,
         target=Target(
             url=plan.url,
             before=before.health.target,
             after=after.health.target if after else None,
             counters=_counters(plan, before, after),
+            insecure=plan.connecting.insecure,
         ),
         workload=plan.record(),
         generator=_generator(plan, runs),

@@ -1,5 +1,6 @@
 """A capture from start to end: preflight, probe, rounds, probe, artifact."""
 
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from typing import Protocol
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, finish_run
-from stressproof.capture.credentials import Credential
+from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_counters, read_health, read_limits
 from stressproof.capture.subject import read_subject
@@ -19,6 +20,7 @@ from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
 from stressproof.load.client import Client
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
+from stressproof.objectives.objectives import Objectives
 
 _PAUSE_STEP_S = 0.05
 
@@ -34,6 +36,22 @@ class Observer(Protocol):
 
     def round_done(self, run: Run) -> None:
         """A round has its figures."""
+
+
+class Silent:
+    """An observer that tells nobody."""
+
+    def phase(self, text: str) -> None:
+        """Something began or ended."""
+        del text
+
+    def tick(self, run_index: int, tick: Tick) -> None:
+        """A second of a round has passed."""
+        del run_index, tick
+
+    def round_done(self, run: Run) -> None:
+        """A round has its figures."""
+        del run
 
 
 class Capture:
@@ -100,9 +118,9 @@ class Capture:
 
     def _probe(self) -> Probes:
         return Probes(
-            health=read_health(self._client),
-            counters=read_counters(self._client),
-            limits=read_limits(self._client),
+            health=read_health(self._client, self._plan.probes.health),
+            counters=read_counters(self._client, self._plan.probes.counters),
+            limits=read_limits(self._client, self._plan.probes.limits),
         )
 
     def _check_instance(self) -> None:
@@ -113,7 +131,7 @@ class Capture:
             raise TargetError(
                 f"the service at {self._plan.url} is instance {seen}, but the credentials in "
                 f"{self._credential.source if self._credential else ''} are for {wanted}",
-                hint="Restart `enforcement serve`, or set STRESSPROOF_TOKEN.",
+                hint="Restart the service, or set STRESSPROOF_TOKEN.",
             )
 
     def _rounds(self) -> Status:
@@ -183,3 +201,37 @@ class Capture:
             runs=self._runs,
             measured=self._measured,
         )
+
+
+def capture(
+    plan: Plan,
+    *,
+    credential: Credential | None = None,
+    objectives: Objectives | None = None,
+    observer: Observer | None = None,
+    stop: StopFlag | None = None,
+    folder: Path | None = None,
+) -> StressArtifact:
+    """Load a service as planned, and return the evidence of it, whatever became of it.
+
+    Args:
+        plan: What to do (`stressproof.plan_capture`).
+        credential: The bearer token to use; None looks for one as the command does, in
+            ``STRESSPROOF_TOKEN`` and where a service on this machine leaves one.
+        objectives: What is asked beside the plan's limits; its aborts end the capture.
+        observer: Told about progress.
+        stop: Set from outside to end early with what there is.
+        folder: The checkout whose commit the evidence is about, the working directory if None.
+
+    Raises:
+        TargetError: The target is not the service that the credential is for.
+        UsageError: A credential or certificates are there and cannot be used.
+    """
+    return Capture(
+        plan,
+        credential=credential or find(plan.url, os.environ, plan.local_service),
+        observer=observer or Silent(),
+        stop=stop or StopFlag(),
+        folder=folder or Path.cwd(),
+        watch=ThresholdWatch(objectives, plan) if objectives and objectives.thresholds else None,
+    ).run()

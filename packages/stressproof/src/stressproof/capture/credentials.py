@@ -1,4 +1,4 @@
-"""Where a capture's bearer token comes from: the environment, or a service of ours on loopback."""
+"""Where a capture's bearer token comes from: the environment, or a service on this machine."""
 
 import json
 import os
@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.suite import LocalService
 
 TOKEN_VARIABLE = "STRESSPROOF_TOKEN"  # noqa: S105  # the variable's name, not a token
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_JWT = re.compile(r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750, section 2.1."""
 _STATE_BYTES = 65_536
 
 
@@ -45,38 +47,38 @@ def from_environment(environment: Mapping[str, str]) -> Credential | None:
     Quotes and a ``Bearer`` prefix, as people paste them, are taken off.
 
     Raises:
-        UsageError: What remains does not look like a JSON web token.
+        UsageError: What remains is no bearer token.
     """
     raw = environment.get(TOKEN_VARIABLE, "").strip()
     if not raw:
         return None
     token = raw.strip("\"'").removeprefix("Bearer ").removeprefix("bearer ").strip()
-    if not _JWT.match(token):
+    if not _BEARER.fullmatch(token):
         raise UsageError(
-            f"{TOKEN_VARIABLE} does not hold a bearer token: expected three dot-separated parts, "
-            f"saw {len(token)} characters that are not",
-            hint="Paste the token alone, or run `enforcement token` for one.",
+            f"{TOKEN_VARIABLE} does not hold a bearer token: expected letters, digits and ._~+/-=, "
+            f"saw {len(token)} characters that are not all of these",
+            hint="Paste the token alone, without quotes inside or line breaks.",
         )
     return Credential(token=token, source=TOKEN_VARIABLE)
 
 
-def state_file(url: str, environment: Mapping[str, str]) -> Path | None:
+def state_file(url: str, environment: Mapping[str, str], local: LocalService | None) -> Path | None:
     """Return where a service on loopback leaves its credentials, None for any other host.
 
     The service names the file for the host it was told to listen on; localhost, 127.0.0.1 and ::1
     are one, so the first that exists is it.
     """
     parts = urlsplit(url)
-    if parts.hostname not in _LOOPBACK:
+    if local is None or parts.hostname not in _LOOPBACK:
         return None
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     names = [parts.hostname, "127.0.0.1", "localhost", "::1"]
-    paths = [Path(base) / "enforcement" / f"{name}_{port}.json" for name in names]
+    paths = [Path(base) / local.state_folder / f"{name}_{port}.json" for name in names]
     return next((path for path in paths if path.exists()), paths[0])
 
 
-def from_state_file(path: Path) -> Credential | None:
+def from_state_file(path: Path, local: LocalService) -> Credential | None:
     """Return the token that a service on this machine left for its own user.
 
     Only a regular file that is ours and that nobody else can read is believed.
@@ -89,36 +91,43 @@ def from_state_file(path: Path) -> Credential | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unbelievable(path, error.strerror or str(error)) from error
+        raise _unbelievable(path, local, error.strerror or str(error)) from error
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise _unbelievable(path, "it is not a regular file of this user")
+            raise _unbelievable(path, local, "it is not a regular file of this user")
         if stat.S_IMODE(status.st_mode) & 0o077:
-            raise _unbelievable(path, "others can read it (expected mode 0600)")
+            raise _unbelievable(path, local, "others can read it (expected mode 0600)")
         content = stream.read(_STATE_BYTES)
     try:
         state: Any = json.loads(content)
         token, instance_id = state["token"], state["instance_id"]
     except (ValueError, KeyError, TypeError) as error:
-        raise _unbelievable(path, "it does not hold a token and an instance id") from error
+        raise _unbelievable(path, local, "it does not hold a token and an instance id") from error
     if not isinstance(token, str) or not isinstance(instance_id, str):
-        raise _unbelievable(path, "its token or instance id is not a string")
+        raise _unbelievable(path, local, "its token or instance id is not a string")
     others = state.get("other_tokens", [])
     if not isinstance(others, list) or not all(isinstance(one, str) for one in others):
-        raise _unbelievable(path, "its other_tokens is not a list of strings")
+        raise _unbelievable(path, local, "its other_tokens is not a list of strings")
     return Credential(token=token, source=str(path), instance_id=instance_id, others=tuple(others))
 
 
-def _unbelievable(path: Path, why: str) -> UsageError:
+def _unbelievable(path: Path, local: LocalService, why: str) -> UsageError:
     return UsageError(
         f"{path} cannot be used for credentials: {why}",
-        hint=f"Restart `enforcement serve`, remove the file, or set {TOKEN_VARIABLE}.",
+        hint=f"Restart `{local.start}`, remove the file, or set {TOKEN_VARIABLE}.",
     )
 
 
-def find(url: str, environment: Mapping[str, str]) -> Credential | None:
+def find(
+    url: str, environment: Mapping[str, str], local: LocalService | None = None
+) -> Credential | None:
     """Return the token to use against a target, None where there is none to be had.
+
+    Args:
+        url: The target.
+        environment: The variables of the process.
+        local: How a service on this machine lends its token, None where none does.
 
     Raises:
         UsageError: A source is there and cannot be believed.
@@ -126,5 +135,5 @@ def find(url: str, environment: Mapping[str, str]) -> Credential | None:
     named = from_environment(environment)
     if named is not None:
         return named
-    path = state_file(url, environment)
-    return None if path is None else from_state_file(path)
+    path = state_file(url, environment, local)
+    return None if path is None or local is None else from_state_file(path, local)

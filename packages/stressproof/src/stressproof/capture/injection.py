@@ -1,4 +1,4 @@
-"""From a plan to a failure artifact: stages, scenarios, provenance, and a document in any case."""
+"""From a plan to a failure artifact: testbeds, scenarios, provenance; a document in any case."""
 
 import hashlib
 import os
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from disposable_postgres import PostgresError, find_binaries
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
@@ -30,17 +29,14 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.driver import Driver, load_class, load_driver
 from stressproof.faults.run import run_scenario
-from stressproof.faults.scenarios.settlement import prepare_early
 from stressproof.faults.testbed import HaltedError, Testbed
 from stressproof.load.client import Client
+from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
 from stressproof.workload.target import Target
-
-PROFILE = "enforcement_failure_injection"
-RUNNER = "staged_failure_injection"
-EXECUTION_CLASS = "staged"
 
 _PROBE_TIMEOUT_S = 10.0
 
@@ -81,8 +77,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
         executed_by: Who runs it.
         approved_by: Somebody else.
         scenarios: In order.
-        limits: What these faults are not, as sentences.
-        unsupported: Faults that cannot be injected here, with the reason.
+        suite: What they belong to: its testbed, names, probes, what its faults are not.
         seed: From which each scenario's own follows.
         workers: Processes of the service, two at least.
         quick: One fault a scenario; never release evidence.
@@ -95,8 +90,7 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
     executed_by: str
     approved_by: str
     scenarios: Sequence[ScenarioSpec]
-    limits: Sequence[str]
-    unsupported: Mapping[str, str]
+    suite: Suite
     seed: int
     workers: int
     quick: bool
@@ -134,7 +128,10 @@ class Injection:
         self._say = say
         self._active = ActiveFaults(default_path(plan.environment))
         self._halt = threading.Event()
+        self._drivers: dict[str, Driver] = {}
         self._done: dict[str, Scenario] = {}
+        self._proxy_path = ""
+        self._postgres_binary: Path | None = None
         self._before: Health | None = None
         self._after: Health | None = None
         self._started_at = datetime.now(UTC)
@@ -143,68 +140,77 @@ class Injection:
         """Inject everything, write the artifact, and return it.
 
         Raises:
-            UsageError: The identities are one.
+            UsageError: The identities are one, or what is to be driven cannot be loaded.
             OutputError: The artifact cannot be written.
             RunError: A fault could not be applied or removed; what was concluded is written.
         """
         check_identities(self._plan.executed_by, self._plan.approved_by)
         check_writable(self._plan.output)
+        testbed = load_testbed(self._plan.suite)
+        self._drivers = {spec.id: load_driver(spec) for spec in self._plan.scenarios}
         try:
-            self._inject()
+            self._inject(testbed)
         except BaseException as error:
             # A run that broke keeps what was concluded before, marked as what it is.
             self._keep("broken" if isinstance(error, Exception) else "interrupted")
             raise
         return self._keep("complete")
 
-    def _inject(self) -> None:
+    def _inject(self, testbed: type[Testbed]) -> None:
         specs = self._plan.scenarios
         here = [spec for spec in specs if not spec.parallel]
         if not here:
-            self._run_on_a_stage(specs, main=True)
+            self._run_on(testbed, specs, main=True)
             return
         others = [spec for spec in specs if spec.parallel]
-        parallel = _Beside(lambda: self._run_on_a_stage(others, main=False), self._halt)
+        parallel = _Parallel(lambda: self._run_on(testbed, others, main=False), self._halt)
         if others:
             parallel.start()
         try:
-            self._run_on_a_stage(here, main=True)
+            self._run_on(testbed, here, main=True)
         except HaltedError:
             parallel.finish()
             raise
         except BaseException:
-            # Ours is the reason that is told; the other stage only has to be gone.
+            # Ours is the reason that is told; the other testbed only has to be gone.
             self._halt.set()
             parallel.join()
             raise
         parallel.finish()
 
-    def _run_on_a_stage(self, specs: Sequence[ScenarioSpec], *, main: bool) -> None:
+    def _run_on(self, testbed: type[Testbed], specs: Sequence[ScenarioSpec], *, main: bool) -> None:
+        """Run scenarios one after the other on a testbed of their own."""
         plan = self._plan
-        say = self._say if main else (lambda text: self._say(f"[beside] {text}"))
-        with Testbed(
+        say = self._say if main else (lambda text: self._say(f"[parallel] {text}"))
+        with testbed(
             self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
-        ) as stage:
+        ) as entered:
             if main:
-                self._before = probe(stage.url)
-                if "FI-004" in [spec.id for spec in specs[1:]]:
-                    prepare_early(stage, f"{time.time_ns() // 1_000_000:x}e")
+                headers = entered.probe_headers()
+                self._before = probe(entered.url, plan.suite, headers)
+                self._proxy_path = entered.proxy_path
+                self._postgres_binary = entered.postgres_binary
+            for spec in specs[1:]:
+                early = f"{time.time_ns() // 1_000_000:x}e"
+                self._drivers[spec.id].prepare_early(entered, early)
             for spec in specs:
                 done = run_scenario(
-                    stage,
+                    entered,
                     spec.part([spec.faults[0].id]) if plan.quick else spec,
                     seed=plan.seed,
                     position=plan.scenarios.index(spec),
                     command=plan.command,
+                    page=plan.suite.failure_page,
+                    driver=self._drivers[spec.id],
                     say=say,
                 )
                 self._done[spec.id] = done
                 say(f"{spec.id}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
                 if done.status != "pass":
-                    kept = keep_log(stage.log_path, plan.output, spec.id)
+                    kept = keep_log(entered.service.log, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(stage.url)
+                self._after = probe(entered.url, plan.suite, headers)
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -217,13 +223,14 @@ class Injection:
 
     def _assemble(self, status: Status) -> FailureArtifact:
         plan, before, after = self._plan, self._before or _NOBODY, self._after
+        asked = plan.suite.failure_requirements()
         scenarios = [self._done[spec.id] for spec in plan.scenarios if spec.id in self._done]
         return FailureArtifact(
             schema_version=SCHEMA_VERSION,
             status=status,
-            profile=PROFILE,
-            runner=RUNNER,
-            execution_class=EXECUTION_CLASS,
+            profile=asked.profile,
+            runner=asked.runner,
+            execution_class=asked.execution_class,
             started_at=self._started_at.isoformat(),
             captured_at=datetime.now(UTC).isoformat(),
             executed_by=plan.executed_by,
@@ -235,14 +242,30 @@ class Injection:
             runtime_before=before.runtime,
             runtime_after=None if after is None else after.runtime,
             unsafe=before.unsafe,
-            stage=_record(plan),
+            stage=self._record(),
             scenarios=scenarios,
             summary=summarise(scenarios),
         )
 
+    def _record(self) -> TestbedRecord:
+        """Return where the faults were injected."""
+        plan = self._plan
+        return TestbedRecord(
+            tool="stressproof",
+            version=__version__,
+            python=platform.python_version(),
+            host=f"{platform.system()} {platform.release()} {platform.machine()}",
+            cpus=_cpus(),
+            workers=plan.workers,
+            proxy=self._proxy_path,
+            postgres_binary_sha256=_sha256(self._postgres_binary),
+            limits=list(plan.suite.fault_limits),
+            unsupported=[Unsupported(fault, why) for fault, why in plan.suite.unsupported.items()],
+        )
 
-class _Beside:
-    """A stage beside the others, in a thread that lives as long as what it starts.
+
+class _Parallel:
+    """A testbed beside the first, in a thread that lives as long as what it starts.
 
     Args:
         work: What it does.
@@ -253,7 +276,7 @@ class _Beside:
         self._work = work
         self._halt = halt
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="beside")
+        self._thread = threading.Thread(target=self._run, name="parallel")
 
     def start(self) -> None:
         """Begin."""
@@ -285,37 +308,41 @@ class _Beside:
 def keep_log(log: Path, output: Path, scenario: str) -> Path:
     """Copy the service's log beside the artifact, and return where it is.
 
-    The stage it lies on vanishes with the run, and what explains a failure would vanish with it.
+    The testbed it lies on vanishes with the run, and what explains a failure would vanish with it.
     """
     kept = output.with_name(f"{output.stem}.{scenario}.service.log")
     shutil.copyfile(log, kept)
     return kept
 
 
-def probe(url: str) -> Health:
-    """Return what a service says of itself."""
-    return read_health(Client(Target(url), timeout_s=_PROBE_TIMEOUT_S))
+def probe(url: str, suite: Suite, headers: dict[str, str]) -> Health:
+    """Return what a service says of itself to whoever asks with these headers."""
+    target = Target(url, headers=headers)
+    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
 
 
-def _record(plan: InjectionPlan) -> TestbedRecord:
-    """Return where the faults were injected."""
-    try:
-        binary = Path(str(find_binaries().program("postgres")))
-        digest = hashlib.sha256(binary.read_bytes()).hexdigest()
-    except (PostgresError, OSError):
-        digest = None
-    return TestbedRecord(
-        tool="stressproof",
-        version=__version__,
-        python=platform.python_version(),
-        host=f"{platform.system()} {platform.release()} {platform.machine()}",
-        cpus=_cpus(),
-        workers=plan.workers,
-        proxy="a process of its own between service and database, in the path of the baseline too",
-        postgres_binary_sha256=digest,
-        limits=list(plan.limits),
-        unsupported=[Unsupported(fault, why) for fault, why in plan.unsupported.items()],
+def load_testbed(suite: Suite) -> type[Testbed]:
+    """Import what starts the service that a suite's failures are injected into.
+
+    Raises:
+        UsageError: The suite names none, or it cannot be loaded.
+    """
+    if not suite.testbed:
+        raise UsageError(
+            f"the suite {suite.name} has no testbed, so there is nothing to inject into",
+            hint="Give the suite the dotted path of a stressproof.faults.testbed.Testbed.",
+        )
+    found: type[Testbed] = load_class(
+        suite.testbed, Testbed, of=f"the testbed of the suite {suite.name}"
     )
+    return found
+
+
+def _sha256(program: Path | None) -> str | None:
+    try:
+        return None if program is None else hashlib.sha256(program.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _cpus() -> int:

@@ -1,14 +1,24 @@
 """What a capture was asked to do, as one value."""
 
+import secrets
+from collections.abc import Sequence
+
 from msgspec import Struct
 
-from stressproof.config.profile import record_of
+from stressproof.config.profile import Profile, read, record_of
+from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.measurements import resolution_seconds
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadRecord
+from stressproof.suite import LocalService, Probes, Suite
 from stressproof.workload.endpoints import Endpoint
-from stressproof.workload.executors import Executor
+from stressproof.workload.executors import ConstantVus, Executor
+from stressproof.workload.target import origin_of
 
 US_PER_S = 1_000_000
+TIMEOUT_US = 15 * US_PER_S
+SEED_BITS = 32
+TEN_USERS = ConstantVus(users=10, duration_us=30 * US_PER_S, ramp_us=5 * US_PER_S)
+"""What is sent where nobody says how much."""
 
 
 class PreflightPlan(Struct, frozen=True):
@@ -25,6 +35,26 @@ class PreflightPlan(Struct, frozen=True):
     allow_failures: bool = False
     attempts: int = 2
     timeout_seconds: float = 5.0
+
+
+class Connecting(Struct, frozen=True):
+    """How the target is reached and verified (`stressproof.workload.target.Target` has the words).
+
+    Attributes:
+        ca_file: PEM certificates to trust beside the system's.
+        cert_file: PEM certificate to show to the target.
+        key_file: Its key.
+        insecure: Any certificate will do.
+        address: Numeric address to connect to.
+        http2: Whether to speak HTTP/2.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
+    address: str | None = None
+    http2: bool = False
 
 
 class Plan(Struct, frozen=True):
@@ -44,7 +74,9 @@ class Plan(Struct, frozen=True):
         seed: Of everything random, recorded so that a run can be repeated.
         thresholds: Limits that each round must meet.
         preflight: What happens before the load.
-        ca_file: PEM certificates to trust beside the system's.
+        probes: What the service is asked about itself.
+        local_service: How a service on this machine lends its token, None where none does.
+        connecting: How the target is reached and verified.
     """
 
     url: str
@@ -60,7 +92,9 @@ class Plan(Struct, frozen=True):
     seed: int
     thresholds: Thresholds
     preflight: PreflightPlan
-    ca_file: str | None = None
+    probes: Probes = Probes()
+    local_service: LocalService | None = None
+    connecting: Connecting = Connecting()
 
     @property
     def duration_seconds(self) -> float:
@@ -99,3 +133,73 @@ class Plan(Struct, frozen=True):
             seed=self.seed,
             endpoints=[record_of(one) for one in self.endpoints],
         )
+
+
+def plan_capture(
+    url: str,
+    suite: Suite,
+    profile: str = "",
+    *,
+    endpoints: Sequence[Endpoint | str] = (),
+    executor: Executor = TEN_USERS,
+    rounds: int = 1,
+    pause_seconds: float = 0.0,
+    timeout_us: int = TIMEOUT_US,
+    thresholds: Thresholds | None = None,
+    runner: str = RUNNER,
+    workers: int = 1,
+    seed: int | None = None,
+    preflight: PreflightPlan | None = None,
+    connecting: Connecting | None = None,
+) -> Plan:
+    """Return the plan of one capture.
+
+    Args:
+        url: Base URL of the service.
+        suite: What is asked of it: profiles, limits, probes.
+        profile: Which of the suite's, the first that it has requirements for if empty.
+        endpoints: Asked instead of the profile's; a path alone that the profile knows keeps the
+            profile's check of its answer.
+        executor: The shape of each round's load.
+        rounds: How often the window is measured.
+        pause_seconds: Between rounds.
+        timeout_us: After which a request counts as failed.
+        thresholds: Limits that each round must meet, those of the suite's requirements if None.
+        runner: What runs this, as evidence names it.
+        workers: Generator processes.
+        seed: Of everything random, drawn if None.
+        preflight: What happens before the load.
+        connecting: How the service is reached and verified.
+
+    Raises:
+        UsageError: The URL cannot be used, or the suite has no such profile.
+    """
+    origin_of(url.strip())
+    chosen = suite.profile(profile or suite.stress_requirements().profile)
+    return Plan(
+        url=url.strip().rstrip("/"),
+        profile=chosen.name,
+        endpoints=_endpoints(chosen, endpoints),
+        all_tenants=chosen.all_tenants,
+        runner=runner,
+        executor=executor,
+        pause_seconds=pause_seconds,
+        rounds=rounds,
+        timeout_us=timeout_us,
+        workers=workers,
+        seed=secrets.randbits(SEED_BITS) if seed is None else seed,
+        thresholds=thresholds or suite.stress_requirements(chosen.name).thresholds,
+        preflight=preflight or PreflightPlan(),
+        connecting=connecting or Connecting(),
+        probes=suite.probes,
+        local_service=suite.local_service,
+    )
+
+
+def _endpoints(profile: Profile, asked: Sequence[Endpoint | str]) -> tuple[Endpoint, ...]:
+    """Return what is asked: what was named, or else the profile's."""
+    known = {endpoint.path: endpoint for endpoint in profile.endpoints}
+    named = tuple(
+        one if isinstance(one, Endpoint) else known.get(one) or read(one) for one in asked
+    )
+    return named or profile.endpoints

@@ -70,9 +70,7 @@ def _attempt(
     status: int | None = None
     began_ns = time.perf_counter_ns()
     try:
-        answer = client.send(
-            next(endpoint.requests), bodyless=endpoint.bodyless, timeout_s=timeout_s
-        )
+        answer = client.ask(endpoint, timeout_s=timeout_s)
         status = answer.status
         error = _fault(endpoint, status, answer.body)
     except RequestError as problem:

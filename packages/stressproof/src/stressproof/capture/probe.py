@@ -5,7 +5,7 @@ the run shows in the evidence. None of this is timed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,15 +13,8 @@ from msgspec import Struct
 
 from stressproof.evidence.stress import RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
+from stressproof.suite import CounterProbe, HealthProbe
 
-HEALTH_PATH = "/health"
-METRICS_PATH = "/metrics"
-LIMITS_PATH = "/api/v1/enforcement/limits"
-COUNTER = "http_server_requests_total"
-
-_SAMPLE = re.compile(
-    rf"^{COUNTER}\{{(?P<labels>[^}}]*)\}}\s+(?P<value>[0-9.eE+]+)(?:\s|$)", re.MULTILINE
-)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _KEPT = 4096
 _OK = 200
@@ -61,76 +54,95 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def read_health(client: Client) -> Health:
-    """Ask the health endpoint; what it does not say is null, and why is in ``probe_error``."""
+_READ_AS: dict[str, Callable[[Any], Any]] = {
+    "git_dirty": _flag,
+    "uptime_seconds": _number,
+    "workers": _count,
+}
+"""How members are read that are no texts."""
+
+
+_MEMBERS = TargetProbe.__struct_fields__ + RuntimeProbe.__struct_fields__
+
+
+def _member(body: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at ``a.b`` of a JSON object, None where nothing does."""
+    value: Any = body
+    for key in path.split("."):
+        value = _mapping(value).get(key)
+    return value
+
+
+def read_health(client: Client, probe: HealthProbe | None) -> Health:
+    """Ask the health endpoint; what it does not say is null, and why is in ``probe_error``.
+
+    Args:
+        client: Whom to ask with.
+        probe: Where the endpoint is and how its answer is read; None for a service without one.
+    """
     asked_at = _now()
     status_code: int | None = None
     body: Mapping[str, Any] = {}
     problem: str | None = None
-    try:
-        answer = client.get(HEALTH_PATH)
-        status_code = answer.status
-        body = _mapping(answer.json())
-        if not body:
-            problem = "the health endpoint's answer is not a JSON object"
-    except RequestError as error:
-        problem = str(error)[:_KEPT]
-    except ValueError:
-        problem = "the health endpoint's answer is not JSON"
-    build, database = _mapping(body.get("build")), _mapping(body.get("database"))
-    unsafe = body.get("unsafe")
+    if probe is None:
+        probe, problem = HealthProbe("", {}), "no health endpoint is configured"
+    else:
+        try:
+            answer = client.get(probe.path)
+            status_code = answer.status
+            body = _mapping(answer.json())
+            if not body:
+                problem = "the health endpoint's answer is not a JSON object"
+        except RequestError as error:
+            problem = str(error)[:_KEPT]
+        except ValueError:
+            problem = "the health endpoint's answer is not JSON"
+    said: dict[str, Any] = dict.fromkeys(_MEMBERS)
+    for name, path in probe.members.items():
+        read: Callable[[Any], Any] = _READ_AS.get(name, _text)
+        said[name] = read(_member(body, path))
+    said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
+    unsafe = _member(body, probe.unsafe)
     return Health(
-        target=TargetProbe(
-            instance_id=_text(body.get("instance_id")),
-            version=_text(build.get("version")),
-            git_commit=_text(build.get("git_commit")),
-            git_dirty=_flag(build.get("git_dirty")),
-            started_at=_text(body.get("started_at")),
-            uptime_seconds=_number(body.get("uptime_seconds")),
-            workers=_count(body.get("workers")),
-        ),
-        runtime=RuntimeProbe(
-            probed_at=asked_at,
-            status_code=status_code,
-            status=_text(body.get("status")),
-            database_engine=_text(database.get("engine")),
-            database_engine_source=_text(database.get("source")),
-            server_version=_text(database.get("server_version")),
-            system_identifier=_text(database.get("system_identifier")),
-            fsync=_text(database.get("fsync")),
-            synchronous_commit=_text(database.get("synchronous_commit")),
-            migration_head=_text(database.get("migration_head")),
-            probe_error=problem,
-        ),
+        target=TargetProbe(**{name: said[name] for name in TargetProbe.__struct_fields__}),
+        runtime=RuntimeProbe(**{name: said[name] for name in RuntimeProbe.__struct_fields__}),
         unsafe=[str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [],
     )
 
 
-def parse_counters(exposition: str) -> dict[tuple[str, str], int]:
+def parse_counters(exposition: str, probe: CounterProbe) -> dict[tuple[str, str], int]:
     """Return requests by (method, route) from Prometheus text, summed over the other labels."""
+    samples = re.compile(
+        rf"^{re.escape(probe.metric)}\{{(?P<labels>[^}}]*)\}}\s+(?P<value>[0-9.eE+]+)(?:\s|$)",
+        re.MULTILINE,
+    )
     totals: dict[tuple[str, str], int] = {}
-    for sample in _SAMPLE.finditer(exposition):
+    for sample in samples.finditer(exposition):
         labels = dict(_LABEL.findall(sample["labels"]))
-        key = (labels.get("http_request_method", ""), labels.get("http_route", ""))
+        key = (labels.get(probe.method_label, ""), labels.get(probe.route_label, ""))
         totals[key] = totals.get(key, 0) + round(float(sample["value"]))
     return totals
 
 
-def read_counters(client: Client) -> dict[tuple[str, str], int] | None:
+def read_counters(client: Client, probe: CounterProbe | None) -> dict[tuple[str, str], int] | None:
     """Return the target's own request counters, None where it has none to show."""
+    if probe is None:
+        return None
     try:
-        answer = client.get(METRICS_PATH)
+        answer = client.get(probe.path)
     except RequestError:
         return None
     if answer.status != _OK:
         return None
-    return parse_counters(answer.text) or None
+    return parse_counters(answer.text, probe) or None
 
 
-def read_limits(client: Client) -> dict[str, int] | None:
+def read_limits(client: Client, path: str) -> dict[str, int] | None:
     """Return the rate limits that apply to this caller, None where the target does not say."""
+    if not path:
+        return None
     try:
-        answer = client.get(LIMITS_PATH)
+        answer = client.get(path)
         body = _mapping(answer.json()) if answer.status == _OK else {}
     except (RequestError, ValueError):
         return None

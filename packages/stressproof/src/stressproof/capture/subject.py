@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stressproof.evidence.stress import Subject
 from stressproof.gate.checkout import read_checkout
+from stressproof.gate.policy import read_policy
 
 
 def read_subject(folder: Path) -> Subject:
@@ -11,6 +12,6 @@ def read_subject(folder: Path) -> Subject:
 
     Both are null where git does not say.
     """
-    checkout = read_checkout(folder)
+    checkout = read_checkout(folder, read_policy(folder).project.evidence)
     dirty = None if checkout.head is None else not checkout.is_clean
     return Subject(git_commit=checkout.head, git_dirty=dirty)

@@ -19,7 +19,7 @@ def build_workload(plan: Plan, credential: Credential | None) -> Workload:
             rotation = tuple({"Authorization": f"Bearer {token}"} for token in tokens)
             endpoints = tuple(msgspec.structs.replace(one, rotate=rotation) for one in endpoints)
     return Workload(
-        target=Target(url=plan.url, headers=headers, ca_file=plan.ca_file),
+        target=Target(url=plan.url, headers=headers, **msgspec.structs.asdict(plan.connecting)),
         endpoints=endpoints,
         executor=plan.executor,
         timeout_us=plan.timeout_us,

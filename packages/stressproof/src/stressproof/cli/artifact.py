@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import EvidenceError, InconclusiveError
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.level import Level
@@ -73,9 +73,9 @@ def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
         ) from error
 
 
-def _integrity(document: Document) -> Requirements:
+def _integrity(document: Document) -> StressRequirements:
     """Return requirements that ask for nothing but consistency with itself."""
-    return Requirements(
+    return StressRequirements(
         profile=str(document.data.get("profile")),
         runner=str(document.data.get("runner")),
         min_rounds=1,

@@ -1,17 +1,16 @@
-"""``stressproof capture`` and ``scripts/load_test_api.py``: load a service, keep the evidence."""
+"""``stressproof capture``: load a service, keep the evidence."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from stressproof.cli.capture_plan import EXECUTORS, objectives_from, plan_from
 from stressproof.cli.capture_run import run_capture
 from stressproof.cli.run import run
-from stressproof.cli.suite_choice import chosen_suite
+from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.exits import Exit
 
 _SEED_BITS = 32
@@ -43,33 +42,12 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-def _base_url(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Require an http or https URL of a host, without credentials, query or fragment."""
-    del context
-    try:
-        parts = urlsplit(value.strip())
-        _ = parts.port
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r}: {error}", param=parameter) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise click.BadParameter(
-            f"{value!r} is not an http:// or https:// URL with a host", param=parameter
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise click.BadParameter(
-            "the base URL holds no credentials, query or fragment (a token comes from "
-            "STRESSPROOF_TOKEN)",
-            param=parameter,
-        )
-    return value.strip().rstrip("/")
-
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 _OPTIONS = (
     click.option(
         "--url",
-        default="http://127.0.0.1:8000",
-        show_default=True,
-        callback=_base_url,
+        show_default=f"[target] of stressproof.toml, else {DEFAULT_URL}",
         help="Base URL of the service.",
     ),
     click.option(
@@ -243,6 +221,31 @@ _OPTIONS = (
         type=click.Path(exists=True, dir_okay=False),
         help="PEM certificates to trust beside the system's.",
     ),
+    click.option(
+        "--cert",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM certificate to show to a service that asks for one.",
+    ),
+    click.option(
+        "--key",
+        type=click.Path(exists=True, dir_okay=False),
+        help="PEM key of --cert, where that file does not hold it.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept any certificate (not release evidence).",
+    ),
+    click.option(
+        "--resolve",
+        metavar="ADDRESS",
+        help="Connect to this address instead of those that the URL's host has.",
+    ),
+    click.option(
+        "--http2",
+        is_flag=True,
+        help="Speak HTTP/2: by ALPN over https, with prior knowledge over http.",
+    ),
 )
 
 
@@ -252,15 +255,16 @@ def build_command(runner: str) -> click.Command:
     def capture(**options: Any) -> Exit:
         """Load a service and keep the evidence.
 
-        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that was
-        started with `enforcement serve` by the same user.
+        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the
+        same user started, where the suite says that it leaves one.
 
         \b
         Examples:
           stressproof capture --profile health --duration 10
-          stressproof capture --profile enforcement --rounds 3 --enforce-thresholds --out e.json
+          stressproof capture --rounds 3 --enforce-thresholds --out stressproof-results/e.json
           stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
         """  # noqa: D301  # click's \b keeps lines as they are
+        options["url"] = options["url"] or chosen_project().target_url or DEFAULT_URL
         return run_capture(
             plan_from(runner, chosen_suite(), options),
             objectives=objectives_from(options["config"], options["threshold_texts"]),

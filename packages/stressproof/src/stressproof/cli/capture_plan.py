@@ -1,19 +1,17 @@
 """From the flags of a capture to its plan."""
 
 import os
-import secrets
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan
+from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan, plan_capture
 from stressproof.config.compile import load_config
-from stressproof.config.profile import Profile, read
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
 from stressproof.objectives.objectives import Objectives
 from stressproof.suite import Suite
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
@@ -24,6 +22,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.workload.target import origin_of
 
 EXECUTORS = (
     "constant-vus",
@@ -33,7 +32,6 @@ EXECUTORS = (
     "shared-iterations",
     "per-vu-iterations",
 )
-_SEED_BITS = 32
 
 
 def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
@@ -52,29 +50,56 @@ def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
     Raises:
         UsageError: Flags contradict each other.
     """
-    profile = suite.profile(options["profile"])
-    limits = suite.stress_requirements(profile.name).thresholds
-    return Plan(
-        url=options["url"],
-        profile=profile.name,
-        endpoints=_endpoints(profile, options["endpoints"]),
-        all_tenants=profile.all_tenants,
-        runner=runner,
+    limits = suite.stress_requirements(options["profile"]).thresholds
+    return plan_capture(
+        options["url"],
+        suite,
+        options["profile"],
+        endpoints=options["endpoints"],
         executor=_executor(options),
-        pause_seconds=options["pause"],
         rounds=options["rounds"],
+        pause_seconds=options["pause"],
         timeout_us=round(options["timeout"] * US_PER_S),
-        workers=_workers(options["workers"]),
-        seed=secrets.randbits(_SEED_BITS) if options["seed"] is None else options["seed"],
         thresholds=_thresholds(limits, options),
+        runner=runner,
+        workers=_workers(options["workers"]),
+        seed=options["seed"],
         preflight=PreflightPlan(
             enabled=not options["skip_preflight"],
             allow_failures=options["allow_preflight_failures"],
             attempts=options["preflight_attempts"],
             timeout_seconds=options["preflight_timeout"],
         ),
-        ca_file=options["ca_file"],
+        connecting=Connecting(
+            ca_file=options["ca_file"],
+            cert_file=options["cert"],
+            key_file=options["key"],
+            insecure=options["insecure"],
+            address=_address(options["url"], options["resolve"]),
+            http2=options["http2"],
+        ),
     )
+
+
+def _address(url: str, resolve: str | None) -> str | None:
+    """Return the numeric address that ``--resolve`` pins, as itself or in curl's words.
+
+    Raises:
+        UsageError: It is none, or one of another host or port.
+    """
+    if resolve is None:
+        return None
+    origin = origin_of(url)
+    text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
+    address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise UsageError(
+            f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
+            hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
+        ) from error
+    return address
 
 
 def _executor(options: dict[str, Any]) -> Executor:
@@ -132,13 +157,6 @@ def _check_flags(executor: str, options: dict[str, Any]) -> None:
             )
         if wanted and not given[flag]:
             raise UsageError(f"--executor {executor} needs {flag}", hint=f"Add {flag}.")
-
-
-def _endpoints(profile: Profile, paths: tuple[str, ...]) -> tuple[Endpoint, ...]:
-    """Return what is asked: the paths named, or else the profile's."""
-    # A path that the profile knows keeps the profile's check of its answer.
-    known = {endpoint.path: endpoint for endpoint in profile.endpoints}
-    return tuple(known.get(path) or read(path) for path in paths) or profile.endpoints
 
 
 def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:

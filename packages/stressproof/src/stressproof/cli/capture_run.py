@@ -10,20 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from stressproof.capture.capture import Capture
+from stressproof.capture.capture import capture
+from stressproof.capture.conclusion import conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
-from stressproof.capture.watch import ThresholdWatch
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import OutputError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
-from stressproof.exits import Exit, strongest
+from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
-from stressproof.objectives.evaluating import ask
 from stressproof.objectives.objectives import Objectives
-from stressproof.outcome import Outcome
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
 
@@ -102,18 +100,17 @@ def run_capture(
     """
     if out is not None:
         check_writable(out)
-    credential = find(plan.url, os.environ)
+    credential = find(plan.url, os.environ, plan.local_service)
     with Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
-        artifact = Capture(
+        artifact = capture(
             plan,
             credential=credential,
+            objectives=objectives,
             observer=CaptureProgress(progress, plan),
             stop=stop,
-            folder=Path.cwd(),
-            watch=ThresholdWatch(objectives, plan) if objectives.thresholds else None,
-        ).run()
+        )
     if out is None:
         to_stdout(encode(artifact).decode())
         to_stderr(summary(artifact))
@@ -124,7 +121,7 @@ def run_capture(
     if came:
         to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
         return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
-    return _judge(artifact, objectives, enforce=enforce)
+    return _judge(plan, artifact, objectives, enforce=enforce)
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -141,50 +138,12 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         to_stderr(f"the artifact that was there is now {kept}")
 
 
-def _judge(artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
+def _judge(plan: Plan, artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
     """Return the exit code, and say why it is not a pass."""
-    if artifact.status == "preflight_failed":
-        to_stderr("preflight failed; no load was sent:")
-        for failure in artifact.preflight.failures:
-            to_stderr(f"  {failure.endpoint}: {failure.error}")
-        to_stderr(f"  {_preflight_remedy(artifact)}")
-        return Exit.TARGET
-    if artifact.status == "broken":
-        to_stderr("the run broke; the artifact holds what was measured until then")
-        return Exit.RUN
-    codes = []
-    if not artifact.evaluation.overall_meets_targets:
-        missed = [one.run_index for one in artifact.evaluation.rounds if not one.meets_targets]
-        to_stderr(f"limits missed in round {', '.join(map(str, missed))}")
-        codes.append(Exit.OBJECTIVES)
-    answers = ask(objectives, artifact)
-    for line in answers.lines:
+    found = conclude(artifact, objectives, plan.local_service)
+    for line in found.lines:
         to_stderr(line)
-    codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
-    worst = artifact.generator.worst
-    if worst.saturated:
-        to_stderr("inconclusive: the generator was the limit, not the target")
-        for reason in worst.saturated_reasons:
-            to_stderr(f"  {reason}")
-        codes.append(Exit.INCONCLUSIVE)
-    if codes and not enforce:
+    if found.exit_code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
         to_stderr("exit 0 all the same: --enforce-thresholds was not given")
         return Exit.PASS
-    return strongest(codes or [Exit.PASS])
-
-
-def _preflight_remedy(artifact: StressArtifact) -> str:
-    """Return what to do about a failed preflight, from how its checks failed."""
-    statuses = {check.status_code for check in artifact.preflight.checks if not check.ok}
-    if statuses == {None}:
-        return f"Is the service running at {artifact.target_url}? Try `enforcement serve`."
-    if statuses & {401, 403}:
-        return (
-            "The service refuses the credentials: set STRESSPROOF_TOKEN to a valid token "
-            "(`enforcement token`), or restart `enforcement serve`."
-        )
-    if 429 in statuses:  # noqa: PLR2004  # Too Many Requests
-        return "The service limits this caller's rate: wait, or raise the tenant's limits."
-    if any(status is not None and status >= 500 for status in statuses):  # noqa: PLR2004  # server error
-        return "The service fails by itself: look at its log and at its /health."
-    return "Compare --profile and --endpoint with what this service offers."
+    return found.exit_code

@@ -22,7 +22,7 @@ from stressproof.errors import UsageError
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, Form, Setting, Value
-from stressproof.gate.gate import Judged, decide_on_evidence, run_gate
+from stressproof.gate.gate import Judged, gate
 from stressproof.gate.request import GateRequest, plain_request
 from stressproof.report.gate_json import undecided
 from stressproof.report.gate_text import summary
@@ -47,6 +47,17 @@ def showing_options(command: CommandT) -> CommandT:
         rehearsal="judge all evidence, print the steps without running them.",
     )
     return add(command)
+
+
+def policy_option(command: CommandT) -> CommandT:
+    """Add ``--policy-ref``."""
+    return click.option(
+        "--policy-ref",
+        default="",
+        metavar="REF",
+        help="Read stressproof.toml from this full ref or commit and not from HEAD, which the "
+        "author of the change owns.",
+    )(command)
 
 
 def setting_options(command: CommandT) -> CommandT:
@@ -81,18 +92,20 @@ def flags_given(values: dict[str, Any]) -> dict[str, Value]:
 
 
 def run_and_conclude(
-    gate: str,
+    name: str,
     showing: OutputOptions,
     ask: Callable[[], GateRequest],
     *,
+    policy_ref: str,
     evidence_only: bool = False,
 ) -> Exit:
     """Run a gate, show and write its decision, and return the exit code.
 
     Args:
-        gate: What it is called.
+        name: What it is called.
         showing: How the decision is wanted.
         ask: Returns what it asks; called once the decision file says that nothing is decided yet.
+        policy_ref: Where the project's policy is read; empty for HEAD.
         evidence_only: Whether the quality steps are left out.
 
     Raises:
@@ -102,18 +115,15 @@ def run_and_conclude(
     named = showing.decision_file()
     out = None if named is None else Path(named)
     if out is not None:
-        _reserve(out, gate)
-    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""))
-    if evidence_only:
-        decision = decide_on_evidence(gate, asked, Path())
-    else:
-        decision = run_gate(
-            gate,
-            asked,
-            Path(),
-            on_judged=lambda judged: _show_judged(judged, showing.mark),
-            on_line=to_stderr,
-        )
+        _reserve(out, name)
+    asked = msgspec.structs.replace(ask(), decision_path=str(out or ""), policy_ref=policy_ref)
+    decision = gate(
+        asked,
+        name=name,
+        evidence_only=evidence_only,
+        on_judged=lambda judged: _show_judged(judged, showing.mark),
+        on_line=to_stderr,
+    )
     if out is not None:
         write_atomic(out, render(decision, "json").encode())
         to_stderr(f"decision written to {out}")

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from stressproof.cli.gate_common import policy_option
 from stressproof.cli.output import to_stdout
 from stressproof.cli.param_types import LIMIT
+from stressproof.cli.suite_choice import suite_at_gate
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.confirmation import DECISION_MAX_AGE_HOURS, confirm
@@ -27,14 +29,22 @@ from stressproof.verify.verdict import overall
     show_default=True,
     help="Oldest decision; may be tightened.",
 )
-def command(decision: Path, max_age_hours: float) -> Exit:
+@policy_option
+def command(decision: Path, max_age_hours: float, policy_ref: str) -> Exit:
     """Confirm that DECISION accepts, and that it is about the build and the evidence here."""
     if max_age_hours > DECISION_MAX_AGE_HOURS:
         raise UsageError(
             f"--max-age-hours {max_age_hours:g} is above {DECISION_MAX_AGE_HOURS:g}",
             hint="The age of a decision may only be tightened.",
         )
-    results = confirm(decision, Path(), max_age_hours=max_age_hours, now_us=now_us())
+    results = confirm(
+        decision,
+        Path(),
+        suite_at_gate(policy_ref),
+        max_age_hours=max_age_hours,
+        now_us=now_us(),
+        policy_ref=policy_ref,
+    )
     outcome, code = overall(results)
     lines = [line for one in results if one.exit_code is not Exit.PASS for line in reasons(one)]
     held = sum(one.exit_code is Exit.PASS for one in results)

@@ -4,9 +4,9 @@ import os
 
 import click
 
-from stressproof.cli.gate_common import run_and_conclude, showing_options
+from stressproof.cli.gate_common import policy_option, run_and_conclude, showing_options
 from stressproof.cli.output_options import OutputOptions
-from stressproof.cli.suite_choice import chosen_suite
+from stressproof.cli.suite_choice import chosen_suite, suite_at_gate
 from stressproof.exits import Exit
 from stressproof.gate.environment import SETTINGS, read_settings
 from stressproof.gate.gate import ENTERPRISE
@@ -30,16 +30,20 @@ class _WithVariables(click.Command):
     cls=_WithVariables,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@policy_option
 @showing_options
 def command(
+    policy_ref: str,
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
 ) -> Exit:
     """Judge the evidence that the environment names, then run every quality step."""
-    suite = chosen_suite(at_gate=True)
+    suite = suite_at_gate(policy_ref)
 
     def ask() -> GateRequest:
         return read_settings(suite, os.environ, {}, dry_run=dry_run)
 
-    return run_and_conclude(ENTERPRISE, OutputOptions(form, decision_out, dry_run), ask)
+    return run_and_conclude(
+        ENTERPRISE, OutputOptions(form, decision_out, dry_run), ask, policy_ref=policy_ref
+    )

@@ -7,12 +7,13 @@ import click
 
 from stressproof.cli.gate_common import (
     flags_given,
+    policy_option,
     run_and_conclude,
     setting_options,
     showing_options,
 )
 from stressproof.cli.output_options import OutputOptions
-from stressproof.cli.suite_choice import chosen_suite
+from stressproof.cli.suite_choice import suite_at_gate
 from stressproof.exits import Exit
 from stressproof.gate.environment import read_settings
 from stressproof.gate.gate import RELEASE
@@ -37,10 +38,12 @@ from stressproof.verify.stress.verifier import STRESS
     is_flag=True,
     help="With --evidence-only: do not ask for failure evidence.",
 )
+@policy_option
 @showing_options
 def command(
     evidence_only: bool,  # noqa: FBT001  # a flag
     without_failure_evidence: bool,  # noqa: FBT001  # a flag
+    policy_ref: str,
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
@@ -54,7 +57,7 @@ def command(
     if without_failure_evidence and not evidence_only:
         raise click.UsageError("--without-failure-evidence needs --evidence-only")
 
-    suite = chosen_suite(at_gate=True)
+    suite = suite_at_gate(policy_ref)
     only_stress = without_failure_evidence or suite.failure is None
 
     def ask() -> GateRequest:
@@ -67,5 +70,9 @@ def command(
         )
 
     return run_and_conclude(
-        RELEASE, OutputOptions(form, decision_out, dry_run), ask, evidence_only=evidence_only
+        RELEASE,
+        OutputOptions(form, decision_out, dry_run),
+        ask,
+        policy_ref=policy_ref,
+        evidence_only=evidence_only,
     )

@@ -1,8 +1,5 @@
-"""``stressproof inject`` and ``scripts/inject_enforcement_failures.py``: break it, keep proof."""
+"""``stressproof inject``: break a service on purpose, keep proof."""
 
-import os
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +10,12 @@ from stressproof.cli.run import run
 from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 
-SCRIPT = "scripts/inject_enforcement_failures.py"
 _SEED_BITS = 32
 
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"Example: uv run python {SCRIPT} --output "
-    "docs/ops/evidence/enforcement_failure_injection_2026-02-27.json --executed-by ada "
+    epilog="Example: --output stressproof-results/failure.json --executed-by ada "
     "--approved-by grace. Exit codes: 0 all passed · 3 inconclusive · 5 a fault could not be "
     "applied or removed · 99 a scenario failed.",
 )
@@ -37,7 +32,7 @@ _SEED_BITS = 32
     "scenarios",
     multiple=True,
     metavar="ID",
-    help="Only this one (repeatable); release evidence needs all five.",
+    help="Only this one (repeatable); release evidence needs all.",
 )
 @click.option(
     "--seed",
@@ -66,34 +61,26 @@ def command(
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
-    Starts PostgreSQL, the fault proxy and the enforcement service here, on free ports: nothing
-    else is touched. Each scenario runs once without and once with its faults, under load. Takes
-    about three minutes; Ctrl-C undoes what holds and keeps what was concluded.
+    Starts the suite's service here, with a database of its own and the fault proxy between them,
+    on free ports: nothing else is touched. Each scenario runs once without and once with its
+    faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
-    from stressproof.capture.injection import (  # noqa: PLC0415  # --help needs none of it
-        Injection,
-        InjectionPlan,
-    )
-    from stressproof.faults.run import chosen  # noqa: PLC0415  # as above
+    from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
 
     suite = chosen_suite()
     demanded = suite.failure_requirements().scenarios
-    plan = InjectionPlan(
-        output=output,
+    artifact = inject(
+        output,
+        suite,
         executed_by=executed_by,
         approved_by=approved_by,
-        scenarios=chosen(demanded, scenarios),
-        limits=suite.fault_limits,
-        unsupported=suite.unsupported,
-        seed=int.from_bytes(os.urandom(_SEED_BITS // 8)) if seed is None else seed,
+        scenarios=scenarios,
+        seed=seed,
         workers=workers,
         quick=quick,
         force=force,
-        command=shlex.join(sys.argv),
-        environment=os.environ,
+        say=to_stderr,
     )
-    to_stderr(f"injecting {', '.join(spec.id for spec in plan.scenarios)} with seed {plan.seed}")
-    artifact = Injection(plan, to_stderr).run()
     lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
@@ -101,7 +88,7 @@ def command(
         f"{summary.passed_scenarios} of {summary.total_scenarios} passed, "
         f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}"
     )
-    whole = not quick and len(plan.scenarios) == len(demanded)
+    whole = not quick and len(artifact.scenarios) == len(demanded)
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
     to_stdout("\n".join(lines))
@@ -110,6 +97,6 @@ def command(
     return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE
 
 
-def script(suite: str) -> int:
+def script(name: str, suite: str) -> int:
     """Run as the protocol's script."""
-    return run(command, SCRIPT, suite=suite)
+    return run(command, name, suite=suite)

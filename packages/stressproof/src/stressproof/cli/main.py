@@ -11,7 +11,7 @@ from stressproof.cli.run import run
 from stressproof.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("stressproof.cli.demo", "Run the whole protocol on this machine."),
+    "demo": ("stressproof.cli.demo", "Run the suite's whole protocol on this machine."),
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
     "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),

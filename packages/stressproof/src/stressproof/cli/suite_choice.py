@@ -1,31 +1,62 @@
 """Which suite a command is about: the one that the script names, the project, or the only one."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stressproof.errors import StressproofError
 from stressproof.suite import Suite, find_suite, suite_of
 
+if TYPE_CHECKING:
+    from stressproof.config.compile import Project
 
-def chosen_suite(*, at_gate: bool = False) -> Suite:
+
+def chosen_suite() -> Suite:
     """Return the suite of the command that runs.
-
-    Args:
-        at_gate: Whether a gate asks (`stressproof.suite.suite_of`).
 
     Raises:
         UsageError: It cannot be found, or the project's file cannot be meant.
     """
-    context = click.get_current_context(silent=True)
-    named = context.obj if context is not None else ""
+    named = _named()
+    return find_suite(named) if named else suite_of(chosen_project())
+
+
+def chosen_project() -> "Project":
+    """Return the project that the working directory holds; one that says nothing for a script.
+
+    Raises:
+        UsageError: Its file cannot be meant.
+    """
+    # A script names its suite, and needs none of this.
+    from pathlib import Path  # noqa: PLC0415
+
+    from stressproof.config.compile import Project, load_project  # noqa: PLC0415
+
+    return Project() if _named() else load_project(Path())
+
+
+def suite_at_gate(policy_ref: str) -> Suite:
+    """Return the suite of a gate: the policy names it, and no file of the checkout is run for it.
+
+    Raises:
+        UsageError: It cannot be found, or the policy cannot be meant.
+        InconclusiveError: There is no policy at the ref.
+    """
+    named = _named()
     if named:
         return find_suite(named)
-    from stressproof.config.compile import load_project  # noqa: PLC0415  # not where a script names it
+    from pathlib import Path  # noqa: PLC0415  # likewise
 
-    return suite_of(load_project(Path()), at_gate=at_gate)
+    from stressproof.gate.policy import read_policy  # noqa: PLC0415  # likewise
+
+    return suite_of(read_policy(Path(), policy_ref).project, at_gate=True)
+
+
+def _named() -> str:
+    """Return the suite that the script which runs names, empty where it names none."""
+    context = click.get_current_context(silent=True)
+    return (context.obj or "") if context is not None else ""
 
 
 class SuiteOption(click.Option):

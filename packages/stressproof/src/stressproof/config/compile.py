@@ -17,6 +17,7 @@ from stressproof.config.reading import (
     read_bytes,
     read_config,
     read_source,
+    source_of,
 )
 from stressproof.config.schema import (
     EVIDENCE_FOLDER,
@@ -92,8 +93,26 @@ def load_config(path: Path) -> Project:
         from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
 
         return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))
-    source = read_source(path)
-    return resolve(read_config(source), source, path.parent)
+    return _project(read_source(path), path.parent)
+
+
+def project_of(content: bytes, name: str, folder: Path) -> Project:
+    """Return what the bytes of a ``stressproof.toml`` ask.
+
+    Args:
+        content: As a commit has them.
+        name: How to name them in messages.
+        folder: What the files that they name are relative to.
+
+    Raises:
+        ConfigError: Something in it cannot be meant; every such thing is named.
+        UsageError: It is too large, or not UTF-8.
+    """
+    return _project(source_of(content, name), folder)
+
+
+def _project(source: Source, folder: Path) -> Project:
+    return resolve(read_config(source), source, folder)
 
 
 def load_project(folder: Path) -> Project:

@@ -1,6 +1,8 @@
 """A configuration file into its types, with every fault at once and the line of each."""
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -147,7 +149,14 @@ def read_bytes(path: Path) -> bytes:
         UsageError: It cannot be read, or is too large.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe at this name must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(
+                    f"{path}: is no file",
+                    hint="Name a configuration file; docs/objectives.md shows one.",
+                )
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
@@ -165,11 +174,21 @@ def read_source(path: Path) -> Source:
     Raises:
         UsageError: It cannot be read, is too large, or is not UTF-8.
     """
-    data = read_bytes(path)
+    return source_of(read_bytes(path), str(path))
+
+
+def source_of(data: bytes, name: str) -> Source:
+    """Return the text of a configuration.
+
+    Raises:
+        UsageError: It is too large, or not UTF-8.
+    """
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{name}: a configuration has at most {MAX_BYTES} bytes")
     try:
-        return Source(str(path), data.decode("utf-8-sig"))
+        return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+        raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from error
 
 
 def read_config(source: Source) -> Config:

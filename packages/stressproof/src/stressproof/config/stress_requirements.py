@@ -10,15 +10,18 @@ from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 
 Finite = Annotated[float, Meta(ge=0)]
 
+RUNNER = "stressproof capture"
+"""What runs a capture that no script runs."""
 
-class Requirements(Struct, frozen=True, kw_only=True):
+
+class StressRequirements(Struct, frozen=True, kw_only=True):
     """Floors, limits and choices for stress evidence, of one profile; a suite has the values."""
 
     profile: Annotated[str, Meta(description="The profile that must have been run.")]
-    runner: Annotated[str, Meta(description="The script that must have run it.")]
-    min_rounds: Annotated[int, Meta(description="Fewest rounds.")] = 3
-    min_duration_seconds: Annotated[int, Meta(description="Shortest round.")] = 30
-    min_concurrent_users: Annotated[int, Meta(description="Fewest concurrent users.")] = 10
+    runner: Annotated[str, Meta(description="The script that must have run it.")] = RUNNER
+    min_rounds: Annotated[int, Meta(description="Fewest rounds.")] = 1
+    min_duration_seconds: Annotated[int, Meta(description="Shortest round.")] = 1
+    min_concurrent_users: Annotated[int, Meta(description="Fewest concurrent users.")] = 1
     users_of_any_executor: Annotated[
         bool,
         Meta(
@@ -91,6 +94,13 @@ class Requirements(Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Whether a plain artifact may carry fields that no rule reads."),
     ] = False
+    require_health: Annotated[
+        bool,
+        Meta(
+            description="Whether the target must say that it is healthy, also where the capture "
+            "asked for no health page."
+        ),
+    ] = False
     require_counters: Annotated[
         bool, Meta(description="Whether the target's own request counters must be there.")
     ] = False
@@ -126,7 +136,7 @@ class Requirements(Struct, frozen=True, kw_only=True):
             min_throughput_rps=self.min_throughput_rps,
         )
 
-    def for_gate(self) -> "Requirements":
+    def for_gate(self) -> "StressRequirements":
         """Return what a release gate asks beyond this."""
         age = self.max_artifact_age_hours
         return msgspec.structs.replace(
@@ -139,7 +149,7 @@ class Requirements(Struct, frozen=True, kw_only=True):
         )
 
 
-def loosened(asked: Requirements, floor: Requirements) -> list[str]:
+def loosened(asked: StressRequirements, floor: StressRequirements) -> list[str]:
     """Return what is asked less of than a suite asks of the same profile, one line each.
 
     Tightening is everybody's right; loosening makes evidence that proves less than it seems to.

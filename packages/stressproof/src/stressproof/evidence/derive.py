@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
+    UNKNOWN_ENGINE,
     Evaluation,
     GeneratorHealth,
     Results,
@@ -272,12 +273,9 @@ def evaluate(rounds: Sequence[Results], limits: Thresholds) -> Evaluation:
     )
 
 
-UNKNOWN = "unknown"
-
-
 def engine_of(probe: RuntimeProbe) -> str:
     """Return the database engine as an artifact names it at top: that of the first probe."""
-    return probe.database_engine or UNKNOWN
+    return probe.database_engine or UNKNOWN_ENGINE
 
 
 def engine_source_of(probe: RuntimeProbe) -> str:

@@ -222,7 +222,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     """One scenario of the matrix; the first seven fields are the protocol's.
 
     Attributes:
-        id: ``FI-001`` to ``FI-005``.
+        id: Such as ``FI-001``.
         status: What follows from both trials.
         duration_seconds: Of both trials together, 3 decimals.
         checks: Titles of the checks that passed with the faults injected.
@@ -304,7 +304,7 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         schema_version: 2.
         status: How the injection ended; only ``complete`` can be release evidence.
-        profile: ``enforcement_failure_injection``.
+        profile: As the suite calls it.
         runner: ``staged_failure_injection``, as the protocol has it.
         execution_class: ``staged``.
         started_at: RFC 3339 with offset.

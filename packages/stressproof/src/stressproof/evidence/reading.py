@@ -95,7 +95,19 @@ def read_document(path: "Path | str", *, max_bytes: int = MAX_BYTES) -> Document
     name = os.fspath(path)
     if not name or "\0" in name:
         raise UsageError(f"{name!r} cannot be a path", hint="Name the evidence file.")
-    raw = read_bytes(name, max_bytes=max_bytes)
+    return parse_document(read_bytes(name, max_bytes=max_bytes), name)
+
+
+def parse_document(raw: bytes, name: str) -> Document:
+    """Return one document of evidence from its bytes.
+
+    Args:
+        raw: All of them.
+        name: Where they came from, for people.
+
+    Raises:
+        UnreadableEvidenceError: They cannot be evidence (exit 6).
+    """
     digest = hashlib.sha256(raw).hexdigest()
     try:
         data = parse_object(raw)

@@ -15,6 +15,9 @@ from pathlib import Path, PurePosixPath
 DIGEST = "sha256:"
 POINTER = "#"
 
+REFERENCE_LENGTH_MAX = 4096
+"""Characters of a reference: what is longer names nothing that a person wrote."""
+
 REFERENCES_MAX = 1000
 """Looked up of one artifact: ours have a few dozen."""
 
@@ -31,7 +34,8 @@ SOURCE_BYTES_MAX = 4 * 1024 * 1024
 """Of a source that a test is looked up in."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
-_NODE = re.compile(r"[A-Za-z_]\w*(?:\[.*\])?", re.ASCII | re.DOTALL)
+_NODE = re.compile(r"([A-Za-z_]\w*)(?:\[.*\])?", re.ASCII | re.DOTALL)
+_DEFINITION = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -45,17 +49,20 @@ def look_up(references: Iterable[str], checkout: Path, artifact: Path) -> dict[s
     """
     found: dict[str, str] = {}
     digests: set[str] | None = None
+    defined: dict[str, frozenset[str]] = {}
     for reference in references:
         if reference.startswith(POINTER) or reference in found:
             continue
         if len(found) >= REFERENCES_MAX:
             found[reference] = f"not looked up: more than {REFERENCES_MAX} references"
+        elif len(reference) > REFERENCE_LENGTH_MAX:
+            found[reference] = f"longer than {REFERENCE_LENGTH_MAX} characters"
         elif reference.startswith(DIGEST):
             if digests is None:
                 digests = _digests_beside(artifact)
             found[reference] = _digest_problem(reference, digests)
         else:
-            found[reference] = _path_problem(reference, checkout)
+            found[reference] = _path_problem(reference, checkout, defined)
     return found
 
 
@@ -101,7 +108,7 @@ def _regular(path: Path, limit: int) -> bytes | None:
         os.close(descriptor)
 
 
-def _path_problem(reference: str, checkout: Path) -> str:
+def _path_problem(reference: str, checkout: Path, defined: dict[str, frozenset[str]]) -> str:
     name, *nodes = reference.split("::")
     relative = PurePosixPath(name)
     if not name or name != str(relative) or "\\" in name or "\0" in name:
@@ -115,20 +122,19 @@ def _path_problem(reference: str, checkout: Path) -> str:
         inside = False
     if not inside:
         return "no such file in the checkout"
-    content = _regular(path, SOURCE_BYTES_MAX if nodes else FILE_BYTES_MAX)
-    if not content:
-        return "no such regular file with content in the checkout"
-    if not nodes:
-        return ""
-    return _node_problem(name, nodes, content)
+    if name not in defined:
+        content = _regular(path, SOURCE_BYTES_MAX if nodes else FILE_BYTES_MAX)
+        if not content:
+            return "no such regular file with content in the checkout"
+        if nodes:
+            names = _DEFINITION.findall(content)
+            defined[name] = frozenset(one.decode(errors="replace") for one in names)
+    return _node_problem(name, nodes, defined[name]) if nodes else ""
 
 
-def _node_problem(name: str, nodes: list[str], content: bytes) -> str:
-    if not name.endswith(".py") or not all(_NODE.fullmatch(node) for node in nodes):
+def _node_problem(name: str, nodes: list[str], defined: frozenset[str]) -> str:
+    matched = [_NODE.fullmatch(node) for node in nodes]
+    if not name.endswith(".py") or not all(matched):
         return "not a test in a Python file"
-    for node in nodes:
-        bare = node.split("[", 1)[0]
-        definition = rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{bare}\b".encode()
-        if not re.search(definition, content, re.MULTILINE):
-            return f"the file defines no {bare}"
-    return ""
+    missing = [match[1] for match in matched if match and match[1] not in defined]
+    return f"the file defines no {missing[0]}" if missing else ""

@@ -84,6 +84,20 @@ class GeneratorHealth(Struct, frozen=True, forbid_unknown_fields=True):
     saturated_reasons: list[Text]
 
 
+class Connections(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the requests of one round travelled over.
+
+    Attributes:
+        protocol: ``http/1.1`` or ``h2``.
+        opened: Connections by numeric address, the ramp's among them.
+        tls_resumed: TLS handshakes that resumed an earlier session.
+    """
+
+    protocol: Text
+    opened: dict[Text, Count]
+    tls_resumed: Count
+
+
 class Run(Struct, frozen=True, forbid_unknown_fields=True):
     """One round.
 
@@ -96,6 +110,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
         results: Over all endpoints.
         endpoints: For each endpoint, in the workload's order.
         generator: What the instrument says of itself.
+        connections: What its requests travelled over.
     """
 
     run_index: Count
@@ -106,6 +121,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     results: Results
     endpoints: list[EndpointResults]
     generator: GeneratorHealth
+    connections: Connections | None = None
 
 
 class PreflightCheck(Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,6 +192,10 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     unsafe: list[Text]
 
 
+UNKNOWN_ENGINE = "unknown"
+"""What the protocol's field says of a database that the target did not name."""
+
+
 class TargetProbe(Struct, frozen=True, forbid_unknown_fields=True):
     """What the target said of itself at one moment; null where it did not say."""
 
@@ -197,12 +217,21 @@ class CounterPair(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):
-    """The service under load: who it was before and after, and what it counted."""
+    """The service under load: who it was before and after, and what it counted.
+
+    Attributes:
+        url: Its base URL.
+        before: After preflight, before any load.
+        after: After the last answer.
+        counters: One for each endpoint, in the workload's order.
+        insecure: Whether its certificate was not verified: it may be anybody.
+    """
 
     url: Text
     before: TargetProbe
     after: TargetProbe | None
     counters: list[CounterPair]
+    insecure: bool = False
 
 
 class Subject(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ Two kinds of statements, as in Antithesis's properties: *always* (a violation is
 nothing is inconclusive, whatever it is about.
 """
 
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -233,22 +234,14 @@ def _limit_kept(given: CheckInput) -> Found:
     seen: Sequence[Operation] = given.of_kind()
     if given.fault is not None:
         seen = began_in(seen, 0, given.fault.watched_us)
-    accepted = sorted((one for one in seen if one.code.ending == "ok"), key=lambda one: one.end_us)
-    ends = [one.end_us for one in accepted]
-    wrong = 0
-    starts = sorted(one.start_us for one in accepted)
-    for begin in starts:
-        inside = sum(begin <= one.start_us for one in accepted[: _up_to(ends, begin + window)])
-        wrong = max(wrong, inside - limit)
-    return len(accepted), max(0, wrong)
-
-
-def _up_to(ascending: Sequence[int], bound: int) -> int:
-    low, high = 0, len(ascending)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if ascending[middle] <= bound else (low, middle)
-    return low
+    accepted = [one for one in seen if one.code.ending == "ok"]
+    ends: list[int] = []
+    most = 0
+    # From the last start to the first, so that the ends at hand are those of what began in time.
+    for one in sorted(accepted, key=lambda one: one.start_us, reverse=True):
+        insort(ends, one.end_us)
+        most = max(most, bisect_right(ends, one.start_us + window))
+    return len(accepted), max(0, most - limit)
 
 
 @check("share_kept", "At least least_ppm of these are acknowledged")

@@ -27,6 +27,9 @@ from stressproof.failures.history import (
 )
 from stressproof.failures.spec import CheckSpec, Query
 
+_TAIL_LINES = 10
+_TAIL_CHARACTERS = 4000
+
 
 class Contradiction(Struct, frozen=True):
     """A statement in an artifact that does not follow from what the artifact carries.
@@ -256,6 +259,7 @@ def contradictions(scenarios: Sequence[Scenario], summary: Summary) -> list[Cont
         status, reasons = judge_scenario(scenario.baseline, scenario.trial)
         passed = passed_titles(scenario.trial)
         lasted = seconds(scenario.baseline, scenario.trial)
+        found += _unequal(f"{where}.result_tail", scenario.result_tail, tail(scenario.trial))
         found += _unequal(f"{where}.status", scenario.status, status)
         found += _unequal(f"{where}.reasons", scenario.reasons, reasons)
         found += _unequal(f"{where}.checks", scenario.checks, passed)
@@ -271,6 +275,11 @@ def passed_titles(trial: Trial) -> list[str]:
         if check.outcome == "pass"
     ]
     return list(dict.fromkeys(titles))
+
+
+def tail(trial: Trial) -> str:
+    """Return the last lines of a trial's log."""
+    return "\n".join(trial.log[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
 
 
 def seconds(baseline: Trial, trial: Trial) -> float:

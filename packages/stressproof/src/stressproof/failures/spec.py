@@ -42,6 +42,43 @@ _WATCH_AFTER_US: Final = 2_500 * MS
 """How long is watched beyond the objective: what comes then must be healthy, all of it."""
 
 
+class RequestSpec(Struct, frozen=True):
+    """One kind of request.
+
+    Attributes:
+        kind: As operations name it.
+        weight: Its share of the load; 0 for what only faults send.
+        keyed: Whether it asks for an effect, so that each has a key.
+        then: Asked in its place once there is nothing left to ask for; empty where that never ends.
+        stock: How many of it there are at least, before ``then``.
+        sent: How many effects it is asked for beside the load, without faults and with them;
+            operations where it asks for no effect.
+        stream: The fault that sends it beside the load, at `stream_per_s`; empty for none.
+        stream_per_s: How many a second.
+    """
+
+    kind: str
+    weight: int = 0
+    keyed: bool = False
+    then: str = ""
+    stock: int = 0
+    sent: tuple[int, int] = (0, 0)
+    stream: str = ""
+    stream_per_s: int = 0
+
+
+class WitnessSpec(Struct, frozen=True):
+    """What proves that a fault took effect.
+
+    Attributes:
+        name: What is counted.
+        needs: By how much it must grow, at least.
+    """
+
+    name: str
+    needs: int = 1
+
+
 class FaultSpec(Struct, frozen=True):
     """One fault of a scenario.
 
@@ -53,6 +90,10 @@ class FaultSpec(Struct, frozen=True):
         lasts_us: How long it holds.
         objectives: What recovery is held against.
         watched_longer_us: Watched beyond what the objective needs.
+        target: What it hits, as a pattern.
+        parameters: How, exactly.
+        witnesses: All of them, in order.
+        until_done: It ends once it did what it can, and lasts no longer.
     """
 
     id: str
@@ -62,6 +103,10 @@ class FaultSpec(Struct, frozen=True):
     lasts_us: int
     objectives: RecoveryObjectives = SOON
     watched_longer_us: int = 0
+    target: str = "*"
+    parameters: Mapping[str, Parameter] = {}
+    witnesses: tuple[WitnessSpec, ...] = ()
+    until_done: bool = False
 
     @property
     def watch_us(self) -> int:
@@ -94,12 +139,17 @@ class Query(Struct, frozen=True):
         sql: Returns ``(compared, violations)``: how many things it looked at, and how many of them
             are wrong.
         only_with_faults: It has nothing to look at in a baseline.
+        looks_at: It looks at one thing at least for each effect with an operation of these kinds
+            (patterns) that ended with one of `with_codes`; empty where that follows from nothing.
+        with_codes: Patterns; ``ok`` stands for every acknowledgement.
     """
 
     id: str
     title: str
     sql: str
     only_with_faults: bool = False
+    looks_at: str = ""
+    with_codes: str = "ok"
 
 
 class ScenarioSpec(Struct, frozen=True, kw_only=True):
@@ -111,6 +161,7 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True):
         question: What a reader wants to know, answered by a pass.
         steady_us: Load without a fault before the first one, and in the baseline.
         rate_per_s: Arrivals a second.
+        requests: What is asked, the load's first and in the order of its weights.
         faults: In order.
         checks: Over operations.
         effects_sql: Returns ``(key, effects)`` for each effect that was asked for.
@@ -126,6 +177,7 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True):
     question: str
     steady_us: int
     rate_per_s: int
+    requests: tuple[RequestSpec, ...]
     faults: tuple[FaultSpec, ...]
     checks: tuple[CheckSpec, ...]
     effects_sql: str
@@ -133,6 +185,11 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True):
     quiet: tuple[Query, ...] = ()
     driver: str
     parallel: bool = False
+
+    @property
+    def scheduled(self) -> list[RequestSpec]:
+        """What the load asks at its rate."""
+        return [request for request in self.requests if request.weight]
 
     def demanded_checks(self, *, with_faults: bool) -> list[CheckSpec]:
         """Return the checks over operations of a trial; without faults nothing may be wrong."""

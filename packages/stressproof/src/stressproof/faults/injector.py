@@ -71,10 +71,14 @@ class Injector(ABC):
     def observe(self) -> None:  # noqa: B027  # most need no looking while they last
         """Look while the fault lasts; called several times a second, and before the undo."""
 
+    def is_finished(self) -> bool:
+        """Return whether it has done all it can, so that its time need not be waited for."""
+        return False
+
     @abstractmethod
     def undo(self) -> None:
         """Unmake it; must be harmless where it never took effect."""
 
     @abstractmethod
     def witnesses(self) -> list[Witness]:
-        """Return what proves that it bit; asked after the undo, so it may be counted late."""
+        """Return what proves that it took effect; asked after the undo: it may count late."""

@@ -9,7 +9,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -74,6 +74,9 @@ class Done(Struct, frozen=True):
 
 Mix = Sequence[tuple[int, Callable[[], Request]]]
 """Weights and makers of requests."""
+
+Makers = Mapping[str, Callable[[], Request]]
+"""What makes the requests of each kind of the load."""
 
 
 class Load:

@@ -2,18 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from pkgutil import resolve_name
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
-from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds
+from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import ScenarioSpec
+from stressproof.faults.driver import Driver, load_driver
 from stressproof.faults.testbed import Testbed
-from stressproof.faults.trial import ScenarioDriver, TrialRun
-
-MATRIX_PATH = "docs/ops/enforcement_failure_injection_matrix.md"
-_TAIL_LINES = 10
-_TAIL_CHARACTERS = 4000
+from stressproof.faults.trial import TrialRun
 
 
 def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[ScenarioSpec]:
@@ -32,46 +28,47 @@ def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[Scen
 
 
 def run_scenario(
-    stage: Testbed,
+    testbed: Testbed,
     spec: ScenarioSpec,
     *,
     seed: int,
     position: int = 0,
     command: str = "",
-    script: Callable[[], ScenarioDriver] | None = None,
+    page: str = "",
+    driver: Driver | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Scenario:
-    """Run one scenario on a stage that is set.
+    """Run one scenario on a testbed.
 
     Args:
-        stage: Entered.
+        testbed: Entered.
         spec: The scenario, or a part of it.
         seed: Of its load and schedule.
         position: Among the artifact's scenarios; references point there.
         command: What was run, for evidence.
-        script: Makes the scenario's script, its own if None.
+        page: Where the scenario is explained, as a path in the checkout; empty for nowhere.
+        driver: The scenario's own if None.
         say: Told what happens.
 
     Raises:
+        UsageError: Its driver cannot be loaded.
         RunError: It broke; nothing can be concluded.
     """
-    make = resolve_name(spec.driver) if script is None else script
+    made = load_driver(spec) if driver is None else driver
     stamp = f"{time.time_ns() // 1_000_000:x}"
     say(f"{spec.id}: {spec.title}: baseline")
-    baseline_actions = TrialRun(stage, _on(spec, make), [], run=f"{stamp}b", seed=seed, say=say)
-    baseline = baseline_actions.run()
+    baseline = TrialRun(spec, made(testbed, f"{stamp}b"), [], seed=seed, say=say).run()
     say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
-    faulty = TrialRun(stage, _on(spec, make), spec.faults, run=f"{stamp}f", seed=seed, say=say)
-    trial = faulty.run()
+    trial = TrialRun(spec, made(testbed, f"{stamp}f"), spec.faults, seed=seed, say=say).run()
     status, reasons = judge_scenario(baseline, trial)
     return Scenario(
         id=spec.id,
         status=status,
         duration_seconds=seconds(baseline, trial),
         checks=passed_titles(trial),
-        evidence_refs=references(trial, position),
+        evidence_refs=references(trial, position, page),
         command=command or f"stressproof inject --scenario {spec.id} --seed {seed}",
-        result_tail=_tail(trial),
+        result_tail=tail(trial),
         title=spec.title,
         seed=seed,
         reasons=reasons,
@@ -80,14 +77,8 @@ def run_scenario(
     )
 
 
-def _on(spec: ScenarioSpec, make: Callable[[], ScenarioDriver]) -> ScenarioDriver:
-    script = make()
-    script.spec = spec
-    return script
-
-
-def references(trial: Trial, position: int) -> list[str]:
-    """Return where the proof is: witnesses, operations, effects, checks, baseline, the matrix."""
+def references(trial: Trial, position: int, page: str) -> list[str]:
+    """Return where the proof is: witnesses, operations, effects, checks, baseline, the page."""
     root = f"#/scenarios/{position}"
     return [
         *(f"{root}/trial/faults/{number}/witnesses" for number in range(len(trial.faults))),
@@ -95,9 +86,5 @@ def references(trial: Trial, position: int) -> list[str]:
         f"{root}/trial/effects/rows",
         f"{root}/trial/checks",
         f"{root}/baseline/checks",
-        MATRIX_PATH,
+        *([page] if page else []),
     ]
-
-
-def _tail(trial: Trial) -> str:
-    return "\n".join(trial.log[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]

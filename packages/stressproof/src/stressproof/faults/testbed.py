@@ -1,64 +1,49 @@
-"""Where faults are injected: a database, the proxy before it and the service, all our children.
+"""Where faults are injected: a service and what it depends on, all of it started to be broken.
 
-Everything is started here and stopped here, so everything is disposable. The service reaches its
-database through the proxy and in no other way, in the baseline too.
+A suite builds its own: it knows what its service needs. Everything in it is our child, so that
+everything is disposable and nothing of it outlives us.
 """
 
 import contextlib
-import os
-import re
-import secrets
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-import psycopg
-
-from disposable_postgres import PostgresError, PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.disposable import require_disposable
-from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 
-DATABASE = "enforcement_faults"
-READY = re.compile(r"serving on http://(?P<host>[^:/\s]+):(?P<port>\d+)")
 _HEAL_TIMEOUT_S = 60.0
-_SECRET_BYTES = 48
+_HEAL_POLL_S = 0.02
 
 
 class HaltedError(RunError):
     """A trial was stopped from outside; the reason is told elsewhere."""
 
 
-class Testbed:
+class Testbed(ABC):
     """Everything that a scenario needs, for as long as it is entered.
 
     Args:
         active: The list of active faults; what a dead injector left is undone first.
         workers: Processes of the service.
         seed: Of the proxy.
-        postgres_settings: Server settings; the tests of teeth switch protections off here.
-        environment: More of the service's environment; likewise.
         say: Told what happens, for people.
         halt: Set by whoever wants all trials to stop.
 
     Attributes:
-        postgres: The database server.
-        proxy: Between the service and it.
-        host: Of the service.
+        proxy_path: Where the proxy stands, for evidence; empty where there is none.
+        service: The service under test, once entered.
+        host: Where it listens.
         port: Likewise.
-        master: The service's process.
-        jwt_secret: With which the service verifies bearer tokens.
-        approval_secret: With which it signs approval tokens.
-        log_path: Everything the service said.
-        kept: What a scenario prepared long before its turn, by its name.
+        shared: What a scenario prepared long before its turn, by a name of its own.
     """
+
+    proxy_path: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -66,38 +51,18 @@ class Testbed:
         *,
         workers: int = 2,
         seed: int = 0,
-        postgres_settings: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _: None,
         halt: threading.Event | None = None,
     ) -> None:
         self.active = active
-        self.halt = threading.Event() if halt is None else halt
         self.workers = workers
+        self.seed = seed
         self.say = say
-        self._seed = seed
-        self._postgres_settings = dict(postgres_settings or {})
-        self._environment = dict(environment or {})
-        self._stack = contextlib.ExitStack()
-        self._process: ServiceProcess | None = None
+        self.halt = threading.Event() if halt is None else halt
+        self.shared: dict[str, Any] = {}
+        self.service: ServiceProcess
         self.host, self.port = "127.0.0.1", 0
-        self.jwt_secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self.approval_secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self.kept: dict[str, Any] = {}
-        self.postgres: PostgresServer
-        self.proxy: ProxyProcess
-        self.log_path: Path
-
-    @property
-    def master(self) -> int:
-        """The service's process number.
-
-        Raises:
-            RunError: It does not run.
-        """
-        if self._process is None:
-            raise RunError("the service was not started")
-        return self._process.pid
+        self._stack = contextlib.ExitStack()
 
     @property
     def url(self) -> str:
@@ -105,20 +70,37 @@ class Testbed:
         return f"http://{self.host}:{self.port}"
 
     @property
-    def dsn(self) -> str:
-        """The database, direct, as its superuser."""
-        return self.postgres.dsn(DATABASE)
+    def postgres_binary(self) -> Path | None:
+        """The program of its database server, None where it has none."""
+        return None
+
+    def probe_headers(self) -> dict[str, str]:
+        """Return what the service is asked with about itself; some say little to strangers."""
+        return {}
+
+    @abstractmethod
+    def start(self, stack: contextlib.ExitStack) -> None:
+        """Start everything, and leave on the stack how it is stopped.
+
+        Raises:
+            RunError: Something does not start.
+        """
+
+    @abstractmethod
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Ask the database directly, past the service and the proxy.
+
+        Raises:
+            RunError: It does not answer, or cannot be asked this.
+        """
 
     def __enter__(self) -> Self:
         for fault in self.active.undo_left_behind():
             self.say(f"undone: {fault.kind}, left behind by process {fault.injector.pid}")
         try:
-            folder = Path(
-                self._stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-faults-"))
-            )
-            self._start_database()
-            self._start_proxy()
-            self._start_service(folder)
+            self.start(self._stack)
         except BaseException:
             self._stack.close()
             raise
@@ -132,23 +114,6 @@ class Testbed:
     ) -> None:
         self._stack.close()
 
-    def connect(self, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return a direct connection in autocommit, past the service and the proxy.
-
-        Raises:
-            RunError: The database does not answer.
-        """
-        try:
-            return psycopg.connect(
-                self.dsn,
-                autocommit=True,
-                connect_timeout=5,
-                application_name="stressproof-check",
-                **options,
-            )
-        except psycopg.Error as error:
-            raise RunError(f"the database cannot be reached directly: {error}") from error
-
     def demand_service(self) -> None:
         """Make sure that going on proves something.
 
@@ -158,8 +123,7 @@ class Testbed:
         """
         if self.halt.is_set():
             raise HaltedError("stopped, because the run cannot be completed any more")
-        if self._process is not None:
-            self._process.demand_running()
+        self.service.demand_running()
 
     def wait_healed(self) -> int:
         """Wait until a fresh direct connection gets an answer; return when (monotonic ns).
@@ -170,56 +134,13 @@ class Testbed:
         deadline = time.monotonic() + _HEAL_TIMEOUT_S
         while True:
             try:
-                with self.connect() as connection:
-                    connection.execute("SELECT 1")
-                return time.monotonic_ns()
-            except (RunError, psycopg.Error) as error:
+                self.query("SELECT 1")
+            except RunError as error:
                 if time.monotonic() > deadline:
                     raise RunError(
                         "the database does not answer after healing",
-                        hint="The stage is stopped; nothing of it is left behind.",
+                        hint="The testbed is stopped; nothing of it is left behind.",
                     ) from error
-                time.sleep(0.02)
-
-    def _start_database(self) -> None:
-        try:
-            server = PostgresServer.start(settings=self._postgres_settings)
-            self._stack.callback(server.stop)
-            server.create_database(DATABASE)
-        except PostgresError as error:
-            raise RunError(
-                f"no database for the faults: {error.message}", hint=error.hint
-            ) from error
-        self.postgres = server
-        require_disposable(self.dsn)
-        self.say(f"database: PostgreSQL {server.version} on port {server.port}")
-
-    def _start_proxy(self) -> None:
-        self.proxy = self._stack.enter_context(
-            ProxyProcess((self.postgres.host, self.postgres.port), seed=self._seed, postgres=True)
-        )
-        self.say(f"proxy: port {self.proxy.port} to {self.postgres.port}")
-
-    def _start_service(self, folder: Path) -> None:
-        self.log_path = folder / "service.log"
-        command = [
-            *(sys.executable, "-m", "enforcement.cli", "serve", "--host", self.host, "--port", "0"),
-            *("--workers", str(self.workers), "--data-dir", str(folder / "data"), "--migrate"),
-        ]
-        environment = {
-            **{name: value for name, value in os.environ.items() if "ENFORCEMENT" not in name},
-            "ENFORCEMENT_DSN": self.postgres.dsn(
-                DATABASE, host=self.proxy.host, port=self.proxy.port
-            ),
-            "ENFORCEMENT_JWT_SECRET": self.jwt_secret,
-            "ENFORCEMENT_APPROVAL_SECRET": self.approval_secret,
-            "XDG_STATE_HOME": str(folder / "state"),
-            **self._environment,
-        }
-        process = ServiceProcess(
-            "the service under test", command, environment, READY, log=self.log_path
-        )
-        self._process = process
-        self._stack.callback(process.stop)
-        self.port = int(process.start()["port"])
-        self.say(f"service: port {self.port}, {self.workers} workers, process {process.pid}")
+                time.sleep(_HEAL_POLL_S)
+            else:
+                return time.monotonic_ns()

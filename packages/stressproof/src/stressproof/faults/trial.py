@@ -6,21 +6,19 @@ directly. A final read inside the fault would find what is not there yet.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-import psycopg
 from msgspec import Struct
 
-from stressproof.errors import RunError
 from stressproof.evidence.failure import CheckResult, Effects, InjectedFault, Recovery, Trial
 from stressproof.failures.conclusions import answered, completed, pending
 from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
-from stressproof.faults.enforcement import Enforcement, failsafe_id
+from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Load, Mix
+from stressproof.faults.load import Load
 from stressproof.faults.testbed import Testbed
 
 REQUEST_TIMEOUT_S = 8.0
@@ -28,32 +26,6 @@ _OBSERVE_S = 0.04
 _SETTLE_S = 30.0
 _QUIET_S = 20.0
 _LOG_LINES = 200
-
-
-class ScenarioDriver(Protocol):
-    """What a scenario brings beside its data: how to prepare, what to ask, how to inject."""
-
-    spec: ScenarioSpec
-
-    def prepare(self, service: Enforcement) -> None:
-        """Make tenants and what else is needed, before any load."""
-        ...
-
-    def mix(self) -> Mix:
-        """Return what the load asks for."""
-        ...
-
-    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
-        """Return the injector of one fault."""
-        ...
-
-    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
-        """Return whether a fault has done all it can before its time is up."""
-        ...
-
-    def baseline_actions(self, load: Load) -> None:
-        """Do in a baseline what faults do by force: spend a token once, settle once."""
-        ...
 
 
 class Timed(Struct, frozen=True):
@@ -67,31 +39,29 @@ class Timed(Struct, frozen=True):
 
 
 class TrialRun:
-    """Runs one trial on a stage.
+    """Runs one trial on a testbed.
 
     Args:
-        stage: Entered.
-        script: Of the scenario.
+        spec: The scenario, or a part of it.
+        driver: Of the scenario, on the testbed; made for this trial.
         faults: Those to inject, none for a baseline.
-        run: Names the trial's effects.
         seed: Of the load.
         say: Told what happens.
     """
 
     def __init__(
         self,
-        stage: Testbed,
-        script: ScenarioDriver,
+        spec: ScenarioSpec,
+        driver: ScenarioDriver[Any],
         faults: Sequence[FaultSpec],
         *,
-        run: str,
         seed: int,
         say: Callable[[str], None],
     ) -> None:
-        self._stage = stage
-        self._script = script
+        self._spec = spec
+        self._driver = driver
+        self._testbed: Testbed = driver.testbed
         self._faults = faults
-        self._service = Enforcement(stage, run)
         self._seed = seed
         self._say_on = say
         self._log: list[str] = []
@@ -103,12 +73,13 @@ class TrialRun:
         Raises:
             RunError: A fault could not be applied or removed, or load or service broke.
         """
-        spec = self._script.spec
-        self._script.prepare(self._service)
+        spec = self._spec
+        self._driver.prepare()
+        makers = self._driver.requests()
         load = Load(
-            self._stage.host,
-            self._stage.port,
-            self._script.mix(),
+            self._testbed.host,
+            self._testbed.port,
+            [(one.weight, makers[one.kind]) for one in spec.scheduled],
             rate_per_s=spec.rate_per_s,
             seed=self._seed,
             timeout_s=REQUEST_TIMEOUT_S,
@@ -121,12 +92,11 @@ class TrialRun:
             self._let_finish(load, time.monotonic_ns())
             timed = [self._inject(fault, load) for fault in self._faults]
             if not self._faults:
-                self._script.baseline_actions(load)
+                self._driver.baseline_actions(load)
             still_open = load.settle(_SETTLE_S)
             self._say(f"settled: {len(still_open)} effects stay unknown")
         finally:
             load.stop()
-            self._service.close()
         return self._conclude(load, timed, started_at)
 
     def _say(self, text: str) -> None:
@@ -144,24 +114,24 @@ class TrialRun:
 
     def _check_stop_conditions(self, load: Load) -> None:
         load.check()
-        self._stage.demand_service()
+        self._testbed.demand_service()
 
     def _inject(self, fault: FaultSpec, load: Load) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
-        injector = self._script.injector(fault, self._stage, load)
+        injector = self._driver.injectors[fault.id](self._driver, load)
         requested = time.monotonic_ns()
         try:
-            injector.inject(self._stage.active)
+            injector.inject(self._testbed.active)
             self._say(f"{fault.id}: {fault.how}")
             until = injector.effective_ns + fault.lasts_us * 1000
-            while time.monotonic_ns() < until and not self._script.is_finished(fault, injector):
+            while time.monotonic_ns() < until and not injector.is_finished():
                 injector.observe()
                 self._check_stop_conditions(load)
                 time.sleep(_OBSERVE_S)
             injector.observe()
         finally:
             injector.remove()
-        healed = self._stage.wait_healed()
+        healed = self._testbed.wait_healed()
         self._say(f"{fault.id}: removed and healed")
         self._wait(load, fault.watch_us / 1e6)
         watched = time.monotonic_ns()
@@ -179,28 +149,15 @@ class TrialRun:
 
     def _conclude(self, load: Load, timed: Sequence[Timed], started_at: str) -> Trial:
         """Read the database, and derive everything that follows."""
-        spec = self._script.spec
-        failsafes = sorted(
-            found
-            for done in load.history
-            if done.answer is not None and "/failsafe:" in done.code
-            for found in [failsafe_id(done.answer)]
-            if found is not None
-        )
+        spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
-        try:
-            with self._stage.connect() as connection:
-                self._wait_quiet(connection, failsafes)
-                effects = self._effects(connection, asked)
-                database = [
-                    self._query(connection, query, failsafes)
-                    for query in spec.demanded_queries(with_faults=bool(timed))
-                ]
-        except psycopg.Error as error:
-            raise RunError(
-                f"the database cannot be asked for the invariants: {error}",
-                hint="Is the service's schema another than these queries are for?",
-            ) from error
+        parameters = self._driver.query_parameters(load.history)
+        self._wait_quiet(parameters)
+        effects = self._effects(asked)
+        database = [
+            self._query(query, parameters)
+            for query in spec.demanded_queries(with_faults=bool(timed))
+        ]
         trial = Trial(
             started_at=started_at,
             ended_at=datetime.now(UTC).isoformat(),
@@ -237,26 +194,22 @@ class TrialRun:
             recovery=Recovery(None, None, None, None, 0),
         )
 
-    def _wait_quiet(
-        self, connection: psycopg.Connection[tuple[Any, ...]], failsafes: list[str]
-    ) -> None:
+    def _wait_quiet(self, parameters: Mapping[str, Any]) -> None:
         """Wait until journals are replayed and nobody is in the middle of something.
 
         What does not come is left for the checks to find.
         """
         deadline = time.monotonic() + _QUIET_S
-        for query in self._script.spec.quiet:
+        for query in self._spec.quiet:
             while time.monotonic() < deadline:
-                row = _ask(connection, query.sql, {"failsafes": failsafes})
-                if row[1] == 0:
+                _, violations = self._ask(query, parameters)
+                if violations == 0:
                     break
                 time.sleep(0.1)
 
-    def _effects(
-        self, connection: psycopg.Connection[tuple[Any, ...]], asked: list[int]
-    ) -> Effects:
-        sql = self._script.spec.effects_sql
-        rows = connection.execute(sql.encode(), {"prefix": self._service.effects_prefix}).fetchall()
+    def _effects(self, asked: list[int]) -> Effects:
+        sql = self._spec.effects_sql
+        rows = self._testbed.query(sql, self._driver.effects_parameters())
         found = {int(key): int(count) for key, count in rows}
         wanted = {key: found.get(key, 0) for key in asked}
         return Effects(
@@ -265,15 +218,11 @@ class TrialRun:
             rows=[[key, count] for key, count in sorted(wanted.items())],
         )
 
-    def _query(
-        self, connection: psycopg.Connection[tuple[Any, ...]], query: Query, failsafes: list[str]
-    ) -> CheckResult:
-        compared, violations = _ask(connection, query.sql, {"failsafes": failsafes})
-        return answered(query, compared, violations)
+    def _query(self, query: Query, parameters: Mapping[str, Any]) -> CheckResult:
+        return answered(query, *self._ask(query, parameters))
 
-
-def _ask(
-    connection: psycopg.Connection[tuple[Any, ...]], sql: str, parameters: dict[str, Any]
-) -> tuple[int, int]:
-    row = connection.execute(sql.encode(), parameters).fetchone()
-    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+    def _ask(self, query: Query, parameters: Mapping[str, Any]) -> tuple[int, int]:
+        """Return how many things a query compared, and how many of them are wrong."""
+        for compared, violations in self._testbed.query(query.sql, parameters):
+            return int(compared), int(violations)
+        return 0, 0

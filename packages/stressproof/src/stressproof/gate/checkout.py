@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from stressproof.config.compile import load_project
 from stressproof.gate.repository import (
     GitSilentError,
     Place,
@@ -51,23 +50,19 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return self.head is not None and not self.changes
 
 
-def read_checkout(folder: Path, named: Iterable[str] = ()) -> Checkout:
+def read_checkout(folder: Path, evidence: tuple[str, ...], named: Iterable[str] = ()) -> Checkout:
     """Return what is checked out at a folder; no repository is an answer, not an error.
 
     Args:
         folder: Anywhere in the working tree.
+        evidence: Folders in which a difference is none of the build, each ending in a slash.
         named: Files that are judged by themselves wherever they lie, or written by who asks;
             relative to the working directory.
-
-    Raises:
-        UsageError: The project's ``stressproof.toml``, which says where evidence is kept, cannot be
-            meant.
     """
     root = folder.resolve()
     try:
         place = locate(folder)
         root = place.root
-        evidence = load_project(root).evidence
         head = resolve(place, "HEAD")
         files = frozenset(os.fsencode(Path(name).absolute()) for name in named)
         changes, not_judged, shallow = _compare(place, head, evidence, files)

@@ -1,7 +1,9 @@
-"""A decision confirmed where it is acted on: it accepts, and it is about what is here now.
+"""A decision confirmed where it is acted on: everything that can be judged again is judged again.
 
-One digest travels from the evidence to the promotion: what was judged then is compared with what
-lies there now.
+A decision file is a pointer and no proof: anybody could have written it. So its evidence is read
+and verified again, against the suite's floors and what the decision says it was asked beyond them,
+its steps are compared with those of the policy, and its commit with what is checked out. That the
+steps ran is the one thing that only the file says.
 """
 
 from pathlib import Path
@@ -10,21 +12,24 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.evidence.reading import (
-    AbsentEvidenceError,
-    Document,
-    UnreadableEvidenceError,
-    read_document,
-)
-from stressproof.gate.checkout import Checkout, read_checkout, same_builds
+from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
+from stressproof.exits import Exit
+from stressproof.gate.checkout import same_builds
 from stressproof.gate.decision import DECISION_SCHEMA
+from stressproof.gate.environment import SETTINGS
+from stressproof.gate.gate import Judged, judge_evidence
+from stressproof.gate.request import GateRequest, plain_request
+from stressproof.outcome import Outcome
+from stressproof.suite import Suite
 from stressproof.verify.instants import HOUR_US, parse_instant
+from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Result, prose, rule
 from stressproof.verify.stress.verifier import STRESS
 
 DECISION_MAX_AGE_HOURS = 24.0
 _SKEW_US = 60 * 1_000_000
 _AGAIN = "Run the gate again, and promote what it accepts."
+_TOLD_BY_COMMIT = frozenset({"gate.checkout", "gate.clean"})
 
 
 class JudgedEvidence(Struct, frozen=True):
@@ -35,16 +40,41 @@ class JudgedEvidence(Struct, frozen=True):
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None
 
 
+class StepRead(Struct, frozen=True):
+    """One quality step, as a decision has it."""
+
+    name: str
+    command: tuple[str, ...]
+    outcome: str
+    exit_code: int
+
+
+class OutcomeRead(Struct, frozen=True):
+    """One verdict or rule, as a decision has it."""
+
+    outcome: str
+    exit_code: int
+
+
 class DecisionRead(Struct, frozen=True):
-    """What a promotion needs of a decision file."""
+    """What a promotion needs of a decision file; what is absent accepts nothing."""
 
     schema: str
     accepted: bool
     exit_code: int
     evidence: list[JudgedEvidence]
     summary: str
+    outcome: str = ""
+    evidence_only: bool = True
+    dry_run: bool = True
+    loosened: list[str] = []
+    would_pass: bool = False
     decided_at: str | None = None
     commit: str | None = None
+    asked: dict[str, dict[str, Any]] = {}
+    verdicts: list[OutcomeRead] = []
+    checks: list[OutcomeRead] = []
+    steps: list[StepRead] = []
 
 
 class Confirmation(Struct, frozen=True, kw_only=True):
@@ -52,15 +82,15 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         decision: As it was read.
-        digests: Of each artifact as it lies there now, null where it cannot be read.
-        checkout: What is checked out.
+        request: What it says it was asked, on top of the suite's floors.
+        judged: Its evidence, read and judged again.
         max_age_hours: Oldest decision.
         now_us: The time, in microseconds since 1970.
     """
 
     decision: DecisionRead
-    digests: list[str | None]
-    checkout: Checkout
+    request: GateRequest
+    judged: Judged
     max_age_hours: float
     now_us: int
 
@@ -68,17 +98,60 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 @rule(
     "confirm.accepted",
     clause="protocol, Release rule",
-    title="A gate's decision accepts the release",
+    title="A gate's decision accepts the release, in all of its parts",
     remedy="Do not promote; see the decision's summary for what blocks.",
 )
 def accepted(case: Confirmation, judgement: Judgement) -> None:
-    """The document is a gate's, it accepts, and stress evidence is among what it judged."""
+    """The document is a gate's, it accepts, and so does every part of it."""
     decision = case.decision
     judgement.check(decision.schema == DECISION_SCHEMA, "schema", decision.schema, DECISION_SCHEMA)
-    judgement.check(decision.accepted, "accepted", decision.accepted, True)  # noqa: FBT003
-    judgement.check(decision.exit_code == 0, "exit_code", decision.exit_code, 0)
+    for field, wanted in (
+        ("accepted", True),
+        ("exit_code", 0),
+        ("outcome", Outcome.PASS.value),
+        ("would_pass", True),
+        ("evidence_only", False),
+        ("dry_run", False),
+        ("loosened", []),
+    ):
+        seen = getattr(decision, field)
+        judgement.check(seen == wanted, field, seen, wanted)
     kinds = [each.kind for each in decision.evidence]
     judgement.check(STRESS.name in kinds, "evidence", kinds, prose("stress evidence among it"))
+    judgement.check(len(set(kinds)) == len(kinds), "evidence", kinds, prose("each kind once"))
+    judgement.check(
+        len(decision.verdicts) == len(kinds), "verdicts", len(decision.verdicts), len(kinds)
+    )
+    for name in ("verdicts", "checks", "steps"):
+        for number, part in enumerate(getattr(decision, name)):
+            # A rule that had nothing to compare did not pass, and did not block either.
+            well = part.exit_code == 0 and part.outcome != Outcome.FAIL
+            judgement.check(well, f"{name}[{number}]", part.outcome, prose("nothing that blocks"))
+
+
+@rule(
+    "confirm.steps",
+    clause="gate.md, Quality steps",
+    title="The steps that ran are those of the policy",
+    remedy=_AGAIN,
+)
+def steps(case: Confirmation, judgement: Judgement) -> None:
+    """Every step of the policy, in order, with its own command, passed."""
+    wanted = [(step.name, step.run) for step in case.judged.policy.project.steps]
+    seen = [(step.name, step.command) for step in case.decision.steps]
+    judgement.check(
+        bool(wanted) and seen == wanted,
+        "steps",
+        prose(", ".join(name for name, _ in seen) or "none"),
+        prose(f"{', '.join(name for name, _ in wanted) or 'some'}, as the policy has them"),
+    )
+    for number, step in enumerate(case.decision.steps):
+        judgement.check(
+            (step.outcome, step.exit_code) == (Outcome.PASS, 0),
+            f"steps[{number}]",
+            step.outcome,
+            Outcome.PASS.value,
+        )
 
 
 @rule(
@@ -111,7 +184,7 @@ def age(case: Confirmation, judgement: Judgement) -> None:
 )
 def commit(case: Confirmation, judgement: Judgement) -> None:
     """HEAD is the decision's commit, or only evidence came after it, and the tree is clean."""
-    checkout, wanted = case.checkout, case.decision.commit
+    checkout, wanted = case.judged.checkout, case.decision.commit
     if checkout.head is None:
         judgement.inconclusive("HEAD", prose(checkout.why_unknown or "unknown"), wanted)
         return
@@ -129,66 +202,145 @@ def commit(case: Confirmation, judgement: Judgement) -> None:
 )
 def evidence(case: Confirmation, judgement: Judgement) -> None:
     """Every artifact that the decision names has the digest that it names."""
-    for judged, digest in zip(case.decision.evidence, case.digests, strict=True):
+    found = {each.kind.name: each.sha256 for each in case.judged.evidence}
+    for named in case.decision.evidence:
+        digest = found.get(named.kind)
         judgement.check(
-            judged.sha256 is not None and digest == judged.sha256,
-            judged.path,
+            named.sha256 is not None and digest == named.sha256,
+            named.path,
             digest or prose("not readable"),
-            judged.sha256,
+            named.sha256,
         )
 
 
-RULES = (accepted, age, commit, evidence)
+@rule(
+    "confirm.asked",
+    clause="evidence.md, Floors",
+    title="The decision asked no less than the floors",
+    remedy=_AGAIN,
+)
+def asked(case: Confirmation, judgement: Judgement) -> None:
+    """What the decision says it was asked tightens the suite's floors or leaves them."""
+    judgement.passed()
+    for each in case.request.evidence:
+        for line in each.loosened if each.is_asked else []:
+            judgement.fail(f"asked.{each.kind.name}", prose(line), prose("no less than the floor"))
+
+
+@rule(
+    "confirm.judged-again",
+    clause="gate.md, Confirming",
+    title="The evidence holds when it is judged again",
+    remedy="Run the gate again: what it judged does not hold now.",
+)
+def judged_again(case: Confirmation, judgement: Judgement) -> None:
+    """Every rule of the verifiers and of the gate holds, now and here."""
+    judged = case.judged
+    judgement.passed()
+    results = [(verdict.path, each) for verdict in judged.verdicts for each in verdict.blocking]
+    results += [
+        ("the gate's rules", each)
+        for each in judged.checks
+        if each.exit_code is not Exit.PASS and each.rule not in _TOLD_BY_COMMIT
+    ]
+    for where, result in results:
+        note = judgement.fail if result.outcome is Outcome.FAIL else judgement.inconclusive
+        finding = result.findings[0] if result.findings else None
+        seen = f"{result.rule}: {finding.seen if finding else result.why_not}"
+        note(where, prose(seen), prose(result.title))
+
+
+RULES = (accepted, age, commit, evidence, steps, asked, judged_again)
 
 
 class NotADecisionError(UnreadableEvidenceError):
     """A document is there and is no decision of a gate."""
 
 
-def confirm(path: Path, folder: Path, *, max_age_hours: float, now_us: int) -> list[Result]:
+def confirm(
+    path: Path,
+    folder: Path,
+    suite: Suite,
+    *,
+    max_age_hours: float,
+    now_us: int,
+    policy_ref: str = "",
+) -> list[Result]:
     """Return how a decision holds against what is here now.
 
     Args:
         path: The decision file.
         folder: Where it is acted on; the paths in it are relative to the working directory.
+        suite: Whose floors hold.
         max_age_hours: Oldest decision.
         now_us: The time, in microseconds since 1970.
+        policy_ref: Where the project's policy is read; empty for HEAD.
 
     Raises:
         AbsentEvidenceError: There is no such file.
         UnreadableEvidenceError: It cannot be read, or is no decision.
+        InconclusiveError: There is no policy at the ref.
     """
     document = read_document(path)
     decision = _typed(document)
+    request = msgspec.structs.replace(
+        _request(document, decision, suite), decision_path=str(path), policy_ref=policy_ref
+    )
     case = Confirmation(
         decision=decision,
-        digests=[_digest(each.path) for each in decision.evidence],
-        checkout=read_checkout(
-            folder, named=[str(path), *(each.path for each in decision.evidence)]
-        ),
+        request=request,
+        judged=judge_evidence(request, folder),
         max_age_hours=max_age_hours,
         now_us=now_us,
     )
     return [each.apply(case) for each in RULES]
 
 
+def _request(document: Document, decision: DecisionRead, suite: Suite) -> GateRequest:
+    """Return what the decision says was asked: the suite's floors, and what it tightened."""
+    request = plain_request(suite)
+    kinds = {kind.name: kind for kind in KINDS}
+    for named in decision.evidence:
+        if named.kind not in kinds:
+            raise _no_decision(document, f"no evidence is called {named.kind!r}")
+        kind = kinds[named.kind]
+        requirements = request.of(kind).requirements
+        if requirements is None:
+            raise _no_decision(document, f"the suite {suite.name} asks for no {kind.name} evidence")
+        settable = {each.field for each in SETTINGS if each.kind is kind and each.field}
+        given = decision.asked.get(kind.name, {})
+        for name, value in given.items():
+            if name not in settable or not _is_like(value, getattr(requirements, name)):
+                raise _no_decision(document, f"{kind.name} evidence cannot be asked {name}={value}")
+        request = request.asking(
+            kind,
+            path=named.path,
+            required=True,
+            requirements=msgspec.structs.replace(requirements, **given),
+        )
+    return request
+
+
+def _is_like(value: object, plain: object) -> bool:
+    """Return whether a value could stand for another: a number for a number, a text for a text."""
+    if isinstance(plain, str):
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
 def _typed(document: Document) -> DecisionRead:
     try:
         return msgspec.convert(document.data, DecisionRead, strict=True)
     except msgspec.ValidationError as error:
-        raise NotADecisionError(
-            str(error),
-            "a decision of a gate",
-            hint="Name the file that --decision-out wrote.",
-            path=document.path,
-            sha256=document.sha256,
-            size=document.size,
-        ) from error
+        raise _no_decision(document, str(error)) from error
 
 
-def _digest(path: str) -> str | None:
-    try:
-        return read_document(path).sha256
-    except (AbsentEvidenceError, UnreadableEvidenceError) as unread:
-        digest: Any = getattr(unread, "sha256", None)
-        return digest if isinstance(digest, str) else None
+def _no_decision(document: Document, seen: str) -> NotADecisionError:
+    return NotADecisionError(
+        seen,
+        "a decision of a gate",
+        hint="Name the file that --decision-out wrote.",
+        path=document.path,
+        sha256=document.sha256,
+        size=document.size,
+    )

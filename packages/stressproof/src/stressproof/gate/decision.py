@@ -1,11 +1,13 @@
 """One decision: what was judged, by digest, how every part came out, and whether it releases."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from stressproof.exits import Exit, strongest
 from stressproof.gate.checkout import Checkout
+from stressproof.gate.policy import Policy
 from stressproof.gate.request import GateRequest
 from stressproof.gate.step_runner import StepReport
 from stressproof.outcome import Outcome
@@ -27,6 +29,10 @@ class Decision(Struct, frozen=True, kw_only=True):
         gate: ``release`` or ``enterprise``.
         decided_at: The gate's clock, RFC 3339.
         commit: The commit checked out; null where git does not say.
+        policy: Where the project's policy was read, and who owns it.
+        policy_commit: The commit it was read from; null where there is no repository.
+        not_judged: What lies in the tree and was not compared with the commit.
+        asked: What the caller tightened or named, by kind of evidence and requirement.
         outcome: All parts together.
         exit_code: What the process ends with.
         evidence_only: Whether the quality steps were left out.
@@ -44,6 +50,10 @@ class Decision(Struct, frozen=True, kw_only=True):
     gate: str
     decided_at: str
     commit: str | None
+    policy: str
+    policy_commit: str | None
+    not_judged: list[str]
+    asked: dict[str, dict[str, Any]]
     outcome: Outcome
     exit_code: Exit
     evidence_only: bool
@@ -85,6 +95,7 @@ def decide(
     gate: str,
     asked: GateRequest,
     checkout: Checkout,
+    policy: Policy,
     *,
     verdicts: Sequence[Verdict],
     checks: Sequence[Result],
@@ -100,6 +111,7 @@ def decide(
         gate: What the gate is called.
         asked: What it asked.
         checkout: What is checked out.
+        policy: The project's, and where it was read.
         verdicts: On each evidence that has a path.
         checks: Of the gate's own rules.
         steps: Of the quality steps, run or not.
@@ -129,6 +141,10 @@ def decide(
         gate=gate,
         decided_at=show_instant(now_us),
         commit=checkout.head,
+        policy=policy.owner,
+        policy_commit=policy.commit,
+        not_judged=checkout.not_judged,
+        asked={each.kind.name: each.settings for each in asked.evidence if each.is_asked},
         outcome=_OUTCOMES.get(code, Outcome.FAIL),
         exit_code=code,
         evidence_only=evidence_only,

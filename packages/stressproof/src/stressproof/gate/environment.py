@@ -276,8 +276,26 @@ def _unknown_variables(variables: Variables, environment: Mapping[str, str]) -> 
     known = {setting.variable(variables) for setting in SETTINGS}
     problems = []
     for name in sorted(environment):
-        if name.startswith((variables.stress, variables.failure)) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in known and _looks_like(name.upper(), variables, known):
+            near = difflib.get_close_matches(name.upper(), known, n=1)
             offer = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{show(name)}: there is no such setting{offer}")
     return problems
+
+
+def _looks_like(name: str, variables: Variables, known: Collection[str]) -> bool:
+    """Return whether somebody may have meant a setting by a name (in capitals).
+
+    It is nearly one, or it begins as all of them do and speaks of evidence.
+    """
+    prefixes = (variables.stress, variables.failure)
+    family, *words = {word: None for prefix in prefixes for word in prefix.rstrip("_").split("_")}
+    spoken = set(name.split("_"))
+    return (
+        name.startswith(prefixes)
+        or (family in spoken and not spoken.isdisjoint(words))
+        or bool(difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY))
+    )
+
+
+_NEARLY = 0.8

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from stressproof.config.compile import Project, load_project
 from stressproof.config.steps import Step
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import judge, read_evidence
+from stressproof.gate.policy import Policy, read_policy
 from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
 from stressproof.gate.rules import BEFORE_STEPS, GateCase, PostRunState, unchanged
@@ -37,14 +37,14 @@ class Judged(Struct, frozen=True, kw_only=True):
     """The evidence steps of a gate, done.
 
     Attributes:
-        project: What its file says.
+        policy: What its file says, and who owns that.
         checkout: What is checked out.
         evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
     """
 
-    project: Project
+    policy: Policy
     checkout: Checkout
     evidence: list[Evidence]
     verdicts: list[Verdict]
@@ -79,8 +79,9 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         asked: What the gate asks.
         folder: Where the gate runs; paths are relative to the working directory.
     """
-    checkout = read_checkout(folder, named=asked.named_files)
-    project = load_project(Path(checkout.root))
+    policy = read_policy(folder, asked.policy_ref)
+    project = policy.project
+    checkout = read_checkout(folder, project.evidence, asked.named_files)
     evidence = read_evidence(asked, Path(checkout.root))
     commits = same_builds(checkout, (each.claimed_commit for each in evidence))
     at_us = now_us()
@@ -92,7 +93,7 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         objectives=project.objectives,
     )
     return Judged(
-        project=project,
+        policy=policy,
         checkout=checkout,
         evidence=evidence,
         verdicts=verdicts,
@@ -108,6 +109,7 @@ def decide_on_evidence(gate: str, asked: GateRequest, folder: Path) -> Decision:
         gate,
         asked,
         judged.checkout,
+        judged.policy,
         verdicts=judged.verdicts,
         checks=judged.checks,
         steps=[],
@@ -138,7 +140,7 @@ def run_gate(
     """
     refuse_to_nest()
     judged = judge_evidence(asked, folder)
-    steps = steps_of(judged.project)
+    steps = steps_of(judged.policy.project)
     on_judged(judged)
     reports = _run_or_say_why_not(steps, asked, judged, on_line)
     checks = list(judged.checks)
@@ -148,6 +150,7 @@ def run_gate(
         gate,
         asked,
         judged.checkout,
+        judged.policy,
         verdicts=judged.verdicts,
         checks=checks,
         steps=reports,
@@ -176,8 +179,36 @@ def _run_or_say_why_not(
 
 def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     """Judge whether evidence and checkout are what they were before the quality steps."""
-    after = read_checkout(folder, named=asked.named_files)
+    after = read_checkout(folder, judged.policy.project.evidence, asked.named_files)
     now = read_evidence(asked, Path(judged.checkout.root))
     return unchanged.apply(
         PostRunState(before=judged.checkout, after=after, judged=judged.evidence, now=now)
     )
+
+
+def gate(
+    request: GateRequest,
+    folder: Path | None = None,
+    *,
+    name: str = RELEASE,
+    evidence_only: bool = False,
+    on_judged: Callable[[Judged], None] = lambda _: None,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> Decision:
+    """Decide whether a build may be released: judge the evidence, then run the quality steps.
+
+    Args:
+        request: What is asked (`stressproof.release_request`).
+        folder: The checkout of the build, the working directory if None.
+        name: What the gate is called.
+        evidence_only: Leave the quality steps out; what comes out releases nothing.
+        on_judged: Is given the evidence steps' outcome before any quality step runs.
+        on_line: Is given the lines of the quality steps.
+
+    Raises:
+        UsageError: The gate would nest, or the project names no steps.
+    """
+    where = folder or Path()
+    if evidence_only:
+        return decide_on_evidence(name, request, where)
+    return run_gate(name, request, where, on_judged=on_judged, on_line=on_line)

@@ -17,6 +17,6 @@ def steps_of(project: Project) -> tuple[Step, ...]:
     if not project.steps:
         raise UsageError(
             f"{project.folder / FILE_NAME} names no quality steps, so the gate would check nothing",
-            hint=f"Write for example: {EXAMPLE}",
+            hint=f"Write and commit for example: {EXAMPLE}",
         )
     return project.steps

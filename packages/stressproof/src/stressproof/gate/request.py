@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.suite import Suite
+from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.kinds import KINDS
+from stressproof.verify.stress.verifier import STRESS
 
 
 class EvidenceRequest(Struct, frozen=True, kw_only=True):
@@ -40,6 +42,19 @@ class EvidenceRequest(Struct, frozen=True, kw_only=True):
             return []
         return self.kind.loosened(asked, self.kind.requirements(self.suite, asked.profile))
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The requirements that differ from what the suite asks at a gate, by name."""
+        asked = self.requirements
+        if asked is None:
+            return {}
+        plain = self.kind.requirements(self.suite, asked.profile).for_gate()
+        return {
+            name: getattr(asked, name)
+            for name in asked.__struct_fields__
+            if getattr(asked, name) != getattr(plain, name)
+        }
+
     def bound_to(self, commits: tuple[str, ...]) -> Any:
         """Return the requirements for evidence about one of these commits."""
         asked = self.requirements or self.kind.requirements(self.suite, "")
@@ -53,11 +68,13 @@ class GateRequest(Struct, frozen=True, kw_only=True):
         evidence: What it asks of each kind of evidence, in the order of `KINDS`.
         dry_run: A rehearsal: floors may be loosened, and the result is no release evidence.
         decision_path: Where the decision is going to be written; empty for nowhere.
+        policy_ref: Where the project's policy is read (`stressproof.gate.policy.read_policy`).
     """
 
     evidence: tuple[EvidenceRequest, ...]
     dry_run: bool = False
     decision_path: str = ""
+    policy_ref: str = ""
 
     def of(self, kind: EvidenceKind[Any]) -> EvidenceRequest:
         """Return what is asked of one kind."""
@@ -103,3 +120,22 @@ def plain_request(suite: Suite) -> GateRequest:
             for kind in KINDS
         )
     )
+
+
+def release_request(
+    suite: Suite, stress: str, failure: str = "", *, dry_run: bool = False
+) -> GateRequest:
+    """Return what a release gate asks: all evidence that the suite asks for, none of it missing.
+
+    Args:
+        suite: Whose floors hold.
+        stress: The stress evidence, relative to the working directory.
+        failure: The failure evidence, likewise; empty where the suite has no failure scenarios.
+        dry_run: A rehearsal, whose result is no release evidence.
+
+    Raises:
+        UsageError: The suite's failure requirements cannot be loaded.
+    """
+    request = plain_request(suite).asking(STRESS, path=stress, required=True)
+    request = request.asking(FAILURE, path=failure, required=FAILURE.offered(suite))
+    return msgspec.structs.replace(request, dry_run=dry_run)

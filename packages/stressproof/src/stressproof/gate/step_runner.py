@@ -20,6 +20,7 @@ from msgspec import Struct
 from stressproof.config.steps import PYTHON, SECOND_US, Step
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
+from stressproof.gate.orphans import no_orphans
 from stressproof.gate.step_environment import step_environment
 from stressproof.outcome import Outcome
 from stressproof.verify.rule import Finding, Result, Severity, printable
@@ -120,7 +121,10 @@ def run_steps(steps: Sequence[Step], root: Path, on_line: Tell) -> Iterator[Step
     for number, step in enumerate(steps, 1):
         on_line(f"[{number}/{len(steps)}] {step.name}: {printable(' '.join(step.run))}")
         with tempfile.TemporaryDirectory(prefix="stressproof-gate-") as scratch:
-            yield run_step(step, root, step_environment(step, root, Path(scratch)), on_line)
+            environment = step_environment(step, root, Path(scratch))
+            with no_orphans():
+                report = run_step(step, root, environment, on_line)
+            yield report
 
 
 def run_step(step: Step, root: Path, environment: Mapping[str, str], on_line: Tell) -> StepReport:

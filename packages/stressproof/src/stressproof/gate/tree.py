@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stressproof.gate.repository import GitSilentError, Objects, object_hash
 
-_LINK = 0o120000
+LINK = 0o120000
 SUBMODULE = 0o160000
 _FOLDER = 0o040000
 _EXECUTABLE = 0o100755
@@ -119,7 +119,7 @@ def differences(
             seen: Seen | None = _LINKED_FOLDER if linked else _absent()
         elif entry.mode == SUBMODULE:
             seen = submodule(root / os.fsdecode(path), entry.name)
-        elif entry.mode == _LINK:
+        elif entry.mode == LINK:
             seen = _link(base, path, entry, tree, skipped)
         else:
             seen = _file(base + b"/" + path, entry, objects)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import ssl
 
 
+NO_HTTP2 = "the server does not offer HTTP/2 in the handshake (ALPN)"
+
+
 class Address(NamedTuple):
     """Where a target can be reached: address family, numeric host, port, and IPv6 scope."""
 
@@ -32,11 +35,13 @@ def resolve(target: Target) -> list[Address]:
         TargetError: Its name means nothing.
     """
     origin = origin_of(target.url)
+    host = target.address or origin.host
+    flags = socket.AI_NUMERICHOST if target.address else 0
     try:
-        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, origin.port, type=socket.SOCK_STREAM, flags=flags)
     except OSError as error:
         raise TargetError(
-            f"the host {origin.host!r} cannot be resolved: {error.strerror or error}",
+            f"the host {host!r} cannot be resolved: {error.strerror or error}",
             hint="check the URL's spelling and the network's name service",
         ) from error
     addresses: list[Address] = []
@@ -68,7 +73,7 @@ def tls_context(target: Target) -> "ssl.SSLContext | None":
 
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([target.protocol])
     if target.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

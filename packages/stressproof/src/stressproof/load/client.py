@@ -6,15 +6,17 @@ same bytes sent and the same reader of answers, so that what passes here behaves
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stressproof.errors import TargetError
-from stressproof.load.addresses import Address, resolve, server_name, tls_context
+from stressproof.load.addresses import NO_HTTP2, Address, resolve, server_name, tls_context
 from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
-from stressproof.load.requests import compose
+from stressproof.load.http2 import Session
+from stressproof.load.http2_frames import Http2Error
+from stressproof.load.requests import PreparedEndpoint, compose
 from stressproof.load.socket_errors import describe
 from stressproof.workload.target import Target
 
@@ -40,7 +42,8 @@ class Answer(NamedTuple):
 
     Attributes:
         status: Status code.
-        headers: By lower-case name; of a name that came twice both values, after a comma.
+        headers: By lower-case name; of a name that came twice both values, after a comma. Empty
+            over HTTP/2, of whose header blocks the status alone is read.
         body: As it was sent, whatever its coding.
     """
 
@@ -109,33 +112,45 @@ class Client:
             RequestError: There was no answer.
             UsageError: A header would break the request.
         """
-        request = compose(self.target, method, path, (headers or {},), body).whole()
-        return self.send(request, bodyless=method == "HEAD", timeout_s=timeout_s)
+        request = compose(self.target, method, path, (headers or {},), body)
+        bodyless = method == "HEAD"
+        if self.target.http2:
+            return self._send(
+                lambda sock, deadline: _ask_http2(sock, request.stream(), deadline), timeout_s
+            )
+        return self._send(
+            lambda sock, deadline: _ask_http1(sock, request.whole(), deadline, bodyless=bodyless),
+            timeout_s,
+        )
 
-    def send(
-        self, request: bytes, *, bodyless: bool = False, timeout_s: float | None = None
-    ) -> Answer:
-        """Send a request as it is and return its answer.
-
-        Args:
-            request: Head and body.
-            bodyless: Whether its answer has no body, as with HEAD.
-            timeout_s: Instead of the client's own.
+    def ask(self, endpoint: PreparedEndpoint, *, timeout_s: float | None = None) -> Answer:
+        """Send an endpoint's next request, as the load would, and return its answer.
 
         Raises:
             RequestError: There was no answer.
         """
+        if self.target.http2:
+            stream = next(endpoint.streams)
+            return self._send(lambda sock, deadline: _ask_http2(sock, stream, deadline), timeout_s)
+        request, bodyless = next(endpoint.requests), endpoint.bodyless
+        return self._send(
+            lambda sock, deadline: _ask_http1(sock, request, deadline, bodyless=bodyless),
+            timeout_s,
+        )
+
+    def _send(
+        self, ask: Callable[[socket.socket, float], Answer], timeout_s: float | None
+    ) -> Answer:
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        heads = HeadCache(bodyless=bodyless, keep=MAX_BODY_BYTES)
         sock = self._open(deadline)
         try:
-            return _exchange(sock, request, heads, deadline)
-        except MalformedAnswerError as error:
+            return ask(sock, deadline)
+        except (MalformedAnswerError, Http2Error) as error:
             raise RequestError("protocol", str(error)) from error
         except TimeoutError as error:
             raise RequestError("timeout", "no whole answer in time") from error
         except OSError as error:
-            raise RequestError("reset", describe(error)) from error
+            raise RequestError(_outcome(error), describe(error)) from error
         finally:
             sock.close()
 
@@ -145,7 +160,7 @@ class Client:
             return sock
         try:
             _wait(sock, deadline)
-            return self._context.wrap_socket(
+            secure = self._context.wrap_socket(
                 sock, server_hostname=server_name(self.target), suppress_ragged_eofs=False
             )
         except TimeoutError as error:
@@ -154,6 +169,10 @@ class Client:
         except (OSError, ValueError) as error:
             sock.close()
             raise RequestError("tls", describe(error)) from error
+        if self.target.http2 and secure.selected_alpn_protocol() != "h2":
+            secure.close()
+            raise RequestError("tls", NO_HTTP2)
+        return secure
 
     def _connect(self, deadline: float) -> socket.socket:
         if self._addresses is None:
@@ -180,7 +199,8 @@ class Client:
         raise RequestError("connect", why) from failure
 
 
-def _exchange(sock: socket.socket, request: bytes, heads: HeadCache, deadline: float) -> Answer:
+def _ask_http1(sock: socket.socket, request: bytes, deadline: float, *, bodyless: bool) -> Answer:
+    heads = HeadCache(bodyless=bodyless, keep=MAX_BODY_BYTES)
     reader = AnswerReader(heads)
     _wait(sock, deadline)
     sock.sendall(request)
@@ -195,6 +215,56 @@ def _exchange(sock: socket.socket, request: bytes, heads: HeadCache, deadline: f
     if reader.body_bytes > len(reader.body):
         raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
     return Answer(head.status, _fields(heads.block), reader.body)
+
+
+class _Requester:
+    """Who asks over HTTP/2 and waits."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.unread = 0
+        self.body = bytearray()
+        self.done = False
+
+    def piece(self, data: bytes) -> None:
+        self.body += data
+        if len(self.body) > MAX_BODY_BYTES:
+            raise Http2Error(f"{len(self.body)} bytes of body are too many")
+
+    def complete(self, data: bytes) -> None:
+        self.piece(data)
+        self.done = True
+
+    def failed(self, outcome: str, detail: str) -> None:
+        raise RequestError(outcome, detail)
+
+    def unanswered(self) -> None:
+        raise RequestError("reset", "the server did not look at the request")
+
+
+def _ask_http2(sock: socket.socket, stream: tuple[bytes, bytes], deadline: float) -> Answer:
+    requester = _Requester()
+    session = Session(sock.sendall)
+    _wait(sock, deadline)
+    session.start()
+    while not requester.done:
+        _wait(sock, deadline)
+        data = sock.recv(_READ_BYTES)
+        if not data:
+            raise RequestError("reset", "the connection was closed before the answer's end")
+        asked = session.usable
+        session.receive(data)
+        if session.usable and not asked:
+            session.request(requester, *stream)
+    return Answer(requester.status, {}, bytes(requester.body))
+
+
+def _outcome(error: OSError) -> str:
+    """Return whether TLS ended a connection, or whoever was at its other end."""
+    import ssl  # noqa: PLC0415  # four megabytes that plain HTTP does without
+
+    ended = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+    return "tls" if ended else "reset"
 
 
 def _wait(sock: socket.socket, deadline: float) -> None:

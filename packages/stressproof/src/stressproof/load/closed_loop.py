@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from time import monotonic_ns
 
-from stressproof.load.connection import Connection, Engine
 from stressproof.load.recorder import NEVER_NS, Recorder
 from stressproof.load.requests import PreparedEndpoint
+from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
 from stressproof.workload.pacers import share
 
@@ -24,6 +24,7 @@ class ClosedLoop:
     Args:
         executor: How many users, and for how long.
         engine: What their connections share.
+        make_user: Makes a user of the protocol that is spoken.
         recorder: Where requests are counted.
         order: The endless order of requests.
         worker: This worker's number; it holds the users whose number modulo ``workers`` it is.
@@ -34,6 +35,7 @@ class ClosedLoop:
         self,
         executor: ClosedExecutor,
         engine: Engine,
+        make_user: MakeUser,
         recorder: Recorder,
         order: Iterator[PreparedEndpoint],
         worker: int,
@@ -45,22 +47,22 @@ class ClosedLoop:
         self._recorder = recorder
         self._worker, self._workers = worker, workers
         self._sources = _sources(executor, order, worker, workers)
-        self.connections = [
-            Connection(number, engine, self._released)
+        self.users: list[VirtualUser] = [
+            make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
-        for user in self.connections:
+        for user in self.users:
             user.source = iter(())
         self._endless = executor.iterations is None
         self._active = 0
-        self._parked = len(self.connections)
+        self._idle = len(self.users)
         self._start_ns = self._end_ns = NEVER_NS
         self._over = False
 
     @property
     def done(self) -> bool:
         """Whether no request is under way and none will follow."""
-        return self._parked == len(self.connections) and (self._over or not self._endless)
+        return self._idle == len(self.users) and (self._over or not self._endless)
 
     def start(self, start_ns: int) -> None:
         """Begin at a moment of the monotonic clock, which must have come."""
@@ -78,15 +80,15 @@ class ClosedLoop:
             self._recorder.turn(now_ns)
         users = self._pacer.users((now_ns - self._start_ns) // 1000)
         wanted = share(users, self._worker, self._workers)
-        for user in self.connections[wanted : self._active]:
+        for user in self.users[wanted : self._active]:
             user.source = iter(())
-        newly = self.connections[self._active : wanted]
+        newly = self.users[self._active : wanted]
         self._active = wanted
         for user in newly:
             user.source = self._sources(user.number)
             if user.idle:
                 user.idle = False
-                self._parked -= 1
+                self._idle -= 1
                 self._released(user, now_ns)
 
     def finish(self) -> None:
@@ -94,15 +96,15 @@ class ClosedLoop:
         if self._over:
             return
         self._over = True
-        for user in self.connections:
+        for user in self.users:
             user.source = iter(())
 
     def close(self) -> None:
-        """Close all connections."""
-        for user in self.connections:
+        """Let go of all connections."""
+        for user in self.users:
             user.close()
 
-    def _released(self, user: Connection, now_ns: int) -> None:
+    def _released(self, user: VirtualUser, now_ns: int) -> None:
         """Send the user's next request at once; its intended start is the end of the last one."""
         recorder = self._recorder
         if user.refused:
@@ -114,16 +116,16 @@ class ClosedLoop:
             else:
                 recorder.turn(now_ns)
         try:
-            plan = next(user.source)
+            endpoint = next(user.source)
         except StopIteration:
             user.idle = True
-            self._parked += 1
+            self._idle += 1
             return
-        row = recorder.rows[plan.index] or recorder.open_row(plan.index, now_ns)
+        row = recorder.rows[endpoint.index] or recorder.open_row(endpoint.index, now_ns)
         row.started += 1
-        user.begin(plan, row, now_ns, now_ns)
+        user.begin(endpoint, row, now_ns, now_ns)
 
-    def _pause(self, user: Connection) -> None:
+    def _pause(self, user: VirtualUser) -> None:
         user.refused = False
         pause_s = min(_FIRST_PAUSE_S * 2 ** min(user.refusals - 1, 10), _LONGEST_PAUSE_S)
         self._engine.loop.call_later(pause_s, lambda: self._released(user, monotonic_ns()))

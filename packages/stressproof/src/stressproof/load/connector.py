@@ -4,15 +4,19 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic_ns
+from typing import Protocol
 
-from stressproof.load.addresses import Address, server_name, tls_context
+from stressproof.load.addresses import NO_HTTP2, Address, server_name, tls_context
 from stressproof.load.recorder import Phases
 from stressproof.load.socket_errors import describe
+from stressproof.load.tls import HandshakeError, TlsTransport
 from stressproof.workload.target import Target
 
 _PATIENCE_S = 1.0
+_AWAY_NS = 5_000_000_000  # an address that could not be reached is left alone that long
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -28,29 +32,49 @@ class OpeningError(Exception):
         self.outcome = outcome
 
 
+class Transport(Protocol):
+    """What a connection is written to: asyncio's own transports, and ours of TLS."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send bytes."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol, /) -> None:
+        """Tell somebody else from now on."""
+
+    def is_closing(self) -> bool:
+        """Return whether nothing can be sent any more."""
+
+
 class HandoffProtocol(asyncio.Protocol):
     """Stands in until a connection is handed over, and after it is given up."""
 
-    __slots__ = ("spoken",)
+    __slots__ = ("received",)
 
     def __init__(self) -> None:
-        self.spoken = False
+        self.received = b""
 
-    def data_received(self, data: bytes) -> None:  # noqa: ARG002  # asyncio's signature
-        """Note that the peer spoke without having been asked."""
-        self.spoken = True
+    def data_received(self, data: bytes) -> None:
+        """Keep what the peer says unasked."""
+        self.received += data
 
 
 class Connector:
-    """Opens connections to one target.
+    """Opens connections to one target, spread over its addresses.
 
     Args:
         loop: The event loop.
         target: Whom to reach.
-        addresses: Where it is, in order of preference; the one that worked last comes first.
+        addresses: Where it is, in order of preference. Those of the first one's family are taken
+            in turn; others only where none of them can be reached.
         phases: Where the times go.
+        turn: Which address to begin with, so that workers do not all begin with the same.
 
     Attributes:
+        opened: Connections by numeric address.
+        resumed: TLS handshakes that resumed an earlier session.
         file_limit_hits: Attempts that failed for want of file descriptors.
         port_limit_hits: Attempts that failed for want of local ports.
     """
@@ -61,64 +85,101 @@ class Connector:
         target: Target,
         addresses: Sequence[Address],
         phases: Phases,
+        turn: int = 0,
     ) -> None:
         self._loop = loop
         self._context = tls_context(target)
         self._server_name = server_name(target)
+        self._http2 = target.http2
+        self._session: ssl.SSLSession | None = None
+        self._latest: TlsTransport | None = None
         self._addresses = list(addresses)
+        self._away_until_ns = dict.fromkeys(self._addresses, 0)
+        self._turn = turn
         self._phases = phases
+        self.opened: Counter[str] = Counter()
+        self.resumed = 0
         self.file_limit_hits = 0
         self.port_limit_hits = 0
 
-    async def open(self) -> asyncio.Transport:
-        """Open a connection; its protocol is a `HandoffProtocol` until the caller sets another.
+    async def open(self) -> Transport:
+        """Open a connection to a peer that waits to be asked.
+
+        Its protocol is a `HandoffProtocol` until the caller sets another.
+
+        Raises:
+            OpeningError: No address can be reached, or the peer cannot be verified.
+        """
+        transport, early = await self.dial()
+        if early:
+            transport.abort()
+            raise OpeningError("protocol", "the peer spoke before it was asked")
+        return transport
+
+    async def dial(self) -> tuple[Transport, bytes]:
+        """Open a connection; return what the peer has said by now as well.
 
         Raises:
             OpeningError: No address can be reached, or the peer cannot be verified.
         """
         before_ns = monotonic_ns()
         sock = await self._connect()
-        connected_ns = monotonic_ns()
-        self._phases.connect.record((connected_ns - before_ns) // 1000)
-        doorstep = HandoffProtocol()
+        self._phases.connect.record((monotonic_ns() - before_ns) // 1000)
+        handoff = HandoffProtocol()
+        transport: Transport
         try:
             if self._context is None:
-                transport, _ = await self._loop.create_connection(lambda: doorstep, sock=sock)
+                transport, _ = await self._loop.create_connection(lambda: handoff, sock=sock)
             else:
-                transport, _ = await self._loop.create_connection(
-                    lambda: doorstep,
-                    sock=sock,
-                    ssl=self._context,
-                    server_hostname=self._server_name,
-                )
-                self._phases.tls.record((monotonic_ns() - connected_ns) // 1000)
-        except (OSError, ssl.SSLError) as error:
+                transport = await self._secure(sock, self._context, handoff)
+        except OSError as error:
             sock.close()
-            raise OpeningError("tls" if self._context else "connect", describe(error)) from error
+            raise OpeningError("connect", describe(error)) from error
         except BaseException:
             sock.close()
             raise
-        if doorstep.spoken or transport.is_closing():
+        if transport.is_closing() and not handoff.received:
             transport.abort()
-            raise OpeningError(
-                "protocol" if doorstep.spoken else "reset",
-                "the peer spoke before it was asked"
-                if doorstep.spoken
-                else "the peer closed the connection at once",
-            )
-        return transport
+            raise OpeningError("reset", "the peer closed the connection at once")
+        return transport, handoff.received
+
+    async def _secure(
+        self, sock: socket.socket, context: ssl.SSLContext, handoff: HandoffProtocol
+    ) -> TlsTransport:
+        """Return a connection whose peer has proved who it is."""
+        # Sessions come after the handshake (TLS 1.3), so the one before is asked for its now.
+        if self._latest is not None:
+            self._session = self._latest.session or self._session
+        began_ns = monotonic_ns()
+        tls = TlsTransport(context, self._server_name, self._session, handoff)
+        try:
+            await self._loop.create_connection(lambda: tls, sock=sock)
+            await tls.ready
+        except HandshakeError as error:
+            raise OpeningError("tls", str(error)) from error
+        except BaseException:
+            tls.abort()
+            raise
+        if self._http2 and tls.application_protocol != "h2":
+            tls.abort()
+            raise OpeningError("tls", NO_HTTP2)
+        self._phases.tls.record((monotonic_ns() - began_ns) // 1000)
+        self.resumed += tls.resumed
+        self._latest = tls
+        return tls
 
     async def _connect(self) -> socket.socket:
         failure: OSError | None = None
-        for place in list(self._addresses):
+        order = self._order()
+        for address in order:
             sock: socket.socket | None = None
             try:
-                sock = socket.socket(place.family, socket.SOCK_STREAM)
+                sock = socket.socket(address.family, socket.SOCK_STREAM)
                 sock.settimeout(0)  # never block the loop
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 # A network that swallows packets to one address must not hide the next.
-                async with asyncio.timeout(None if place == self._addresses[-1] else _PATIENCE_S):
-                    await self._loop.sock_connect(sock, place.place())
+                async with asyncio.timeout(None if address == order[-1] else _PATIENCE_S):
+                    await self._loop.sock_connect(sock, address.place())
             except OSError as error:
                 failure = error
                 if sock is not None:
@@ -129,13 +190,26 @@ class Connector:
                 if error.errno == errno.EADDRNOTAVAIL:
                     self.port_limit_hits += 1
                     break
+                self._away_until_ns[address] = monotonic_ns() + _AWAY_NS
             except BaseException:
                 if sock is not None:
                     sock.close()
                 raise
             else:
-                if place != self._addresses[0]:
-                    self._addresses.remove(place)
-                    self._addresses.insert(0, place)
+                self._away_until_ns[address] = 0
+                self.opened[address.host] += 1
                 return sock
         raise OpeningError("connect", describe(failure) if failure else "no address") from failure
+
+    def _order(self) -> list[Address]:
+        """Return all addresses, the one whose turn it is first."""
+        addresses = self._addresses
+        if len(addresses) == 1:
+            return addresses
+        preferred = [one for one in addresses if one.family == addresses[0].family]
+        at = self._turn % len(preferred)
+        self._turn += 1
+        turned = [*preferred[at:], *preferred[:at], *addresses[len(preferred) :]]
+        now_ns = monotonic_ns()
+        # Stable: those that could be reached keep their order, before those that could not.
+        return sorted(turned, key=lambda one: self._away_until_ns[one] > now_ns)

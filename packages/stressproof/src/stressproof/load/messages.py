@@ -62,6 +62,8 @@ class Done(Struct, frozen=True, tag=True):
         tls: Times of handshakes.
         first_byte: Times from the send to the first byte of an answer.
         last_second: The last second of the measured window that began, -1 for none.
+        opened: Connections by numeric address, the ramp's among them.
+        resumed: Handshakes that resumed an earlier session.
     """
 
     health: WorkerHealth
@@ -69,6 +71,8 @@ class Done(Struct, frozen=True, tag=True):
     tls: HistogramDelta
     first_byte: HistogramDelta
     last_second: int
+    opened: dict[str, int]
+    resumed: int
 
 
 ToWorker = Job | Go | Stop

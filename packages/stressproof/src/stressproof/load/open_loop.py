@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from time import monotonic_ns
 
-from stressproof.load.connection import Connection, Engine
 from stressproof.load.recorder import NEVER_NS, LiveHistogram, Recorder
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
+from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 from stressproof.workload.executors import OpenExecutor
 from stressproof.workload.pacers import share
 
@@ -27,6 +27,7 @@ class OpenLoop:
     Args:
         executor: When requests are due.
         engine: What their connections share.
+        make_user: Makes a user of the protocol that is spoken.
         recorder: Where requests are counted.
         order: The endless order of requests.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
@@ -39,6 +40,7 @@ class OpenLoop:
         self,
         executor: OpenExecutor,
         engine: Engine,
+        make_user: MakeUser,
         recorder: Recorder,
         order: Iterator[PreparedEndpoint],
         worker: int,
@@ -53,12 +55,12 @@ class OpenLoop:
         self._worker, self._workers = worker, workers
         self._lateness = lateness
         self._timer = Timer(engine.loop, self._send_due)
-        self.connections = [
-            Connection(number, engine, self._released)
+        self.users: list[VirtualUser] = [
+            make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
         # The connection released last is taken first: few are kept warm rather than all lukewarm.
-        self._free = self.connections[::-1]
+        self._free = self.users[::-1]
         self._phase = 0
         self._phase_ns = NEVER_NS
         self._number = worker
@@ -68,7 +70,7 @@ class OpenLoop:
     @property
     def done(self) -> bool:
         """Whether no request is under way and none will follow."""
-        return self._over and len(self._free) == len(self.connections)
+        return self._over and len(self._free) == len(self.users)
 
     def start(self, start_ns: int) -> None:
         """Begin at a moment of the monotonic clock, which must have come."""
@@ -90,8 +92,8 @@ class OpenLoop:
     def close(self) -> None:
         """Close all connections."""
         self.finish()
-        for connection in self.connections:
-            connection.close()
+        for user in self.users:
+            user.close()
 
     def _aim(self) -> None:
         """Find when the next arrival is due, over the ramp's end if need be."""
@@ -125,8 +127,8 @@ class OpenLoop:
         recorder = self._recorder
         if due_ns >= recorder.turn_ns:
             recorder.turn(due_ns)
-        plan = next(self._order)
-        row = recorder.rows[plan.index] or recorder.open_row(plan.index, 0)
+        endpoint = next(self._order)
+        row = recorder.rows[endpoint.index] or recorder.open_row(endpoint.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)
         if not self._free or late_ns > self._timeout_ns:
@@ -137,7 +139,7 @@ class OpenLoop:
             row.late += 1
         if not row.first_ns:
             row.first_ns = now_ns
-        self._free.pop().begin(plan, row, due_ns, now_ns)
+        self._free.pop().begin(endpoint, row, due_ns, now_ns)
 
-    def _released(self, connection: Connection, _now_ns: int) -> None:
-        self._free.append(connection)
+    def _released(self, user: VirtualUser, _now_ns: int) -> None:
+        self._free.append(user)

@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from stressproof.errors import UsageError
+from stressproof.load.hpack_stateless import encode_fields
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
 from stressproof.version import __version__
 from stressproof.workload.checks import Check
@@ -16,6 +17,7 @@ from stressproof.workload.target import Target, demand_headers, origin_of
 from stressproof.workload.workload import Workload
 
 _PLACEHOLDER = re.compile(rb"\{\{(\w*)\}\}")
+_HTTP1_ONLY = frozenset({"keep-alive", "proxy-connection", "te", "upgrade"})  # RFC 9113, 8.2.2
 _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 
 
@@ -53,7 +55,8 @@ class PreparedEndpoint:
     Attributes:
         index: Position in ``workload.endpoints``.
         name: The endpoint's name.
-        requests: The bytes of one request after another, without end.
+        requests: The bytes of one request after another, without end, for HTTP/1.1.
+        streams: Likewise header block and body, for HTTP/2.
         expected: Statuses that are no failure.
         check: What the body must hold, None for anything.
         bodyless: Whether its answers have no body, as those to HEAD.
@@ -62,12 +65,31 @@ class PreparedEndpoint:
             equals it is good too, and leaves the connection open. Empty before there is one.
     """
 
-    __slots__ = ("accepted", "bodyless", "check", "expected", "heads", "index", "name", "requests")
+    __slots__ = (
+        "accepted",
+        "bodyless",
+        "check",
+        "expected",
+        "heads",
+        "index",
+        "name",
+        "requests",
+        "streams",
+    )
 
-    def __init__(self, index: int, endpoint: Endpoint, requests: Iterator[bytes]) -> None:
+    requests: Iterator[bytes]
+    streams: Iterator[tuple[bytes, bytes]]
+
+    def __init__(self, index: int, endpoint: Endpoint, target: Target, fresh: UniqueValues) -> None:
         self.index = index
         self.name = endpoint.name
-        self.requests = requests
+        variants, fill = _variants(target, endpoint)
+        if fill:
+            self.requests = (one.filled(*fresh.values()) for one in cycle(variants))
+            self.streams = (one.filled_stream(*fresh.values()) for one in cycle(variants))
+        else:
+            self.requests = cycle([one.whole() for one in variants])
+            self.streams = cycle([one.stream() for one in variants])
         self.expected = frozenset(endpoint.expected_statuses)
         self.check = Check.of(endpoint.check)
         self.accepted = b""
@@ -85,7 +107,7 @@ def prepare(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
         UsageError: A placeholder is unknown.
     """
     return [
-        PreparedEndpoint(index, endpoint, _requests(workload.target, endpoint, fresh))
+        PreparedEndpoint(index, endpoint, workload.target, fresh)
         for index, endpoint in enumerate(workload.endpoints)
     ]
 
@@ -97,25 +119,41 @@ class Composed(NamedTuple):
         head: Request line and headers, without the blank line and what depends on the body.
         body: Empty for none.
         announced: Whether the length of the body is said although it may be empty.
+        fields: What ``head`` says, as HTTP/2 has it.
     """
 
     head: bytes
     body: bytes
     announced: bool
+    fields: tuple[tuple[bytes, bytes], ...]
 
     def filled(self, uuid: bytes, sequence: bytes) -> bytes:
         """Return the request with values for its placeholders."""
-        head, body = (
-            part.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence)
-            for part in (self.head, self.body)
-        )
-        return Composed(head, body, self.announced).whole()
+        head, body = (_fill(part, uuid, sequence) for part in (self.head, self.body))
+        return Composed(head, body, self.announced, ()).whole()
 
     def whole(self) -> bytes:
         """Return the request as it is."""
         if self.body or self.announced:
             return b"%bContent-Length: %d\r\n\r\n%b" % (self.head, len(self.body), self.body)
         return self.head + b"\r\n"
+
+    def stream(self) -> tuple[bytes, bytes]:
+        """Return header block and body of HTTP/2, as they are."""
+        fields = self.fields
+        if self.body or self.announced:
+            fields += ((b"content-length", b"%d" % len(self.body)),)
+        return encode_fields(fields), self.body
+
+    def filled_stream(self, uuid: bytes, sequence: bytes) -> tuple[bytes, bytes]:
+        """Return header block and body with values for the placeholders."""
+        fields = tuple((name, _fill(value, uuid, sequence)) for name, value in self.fields)
+        body = _fill(self.body, uuid, sequence)
+        return Composed(b"", body, self.announced, fields).stream()
+
+
+def _fill(text: bytes, uuid: bytes, sequence: bytes) -> bytes:
+    return text.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence)
 
 
 def compose(
@@ -146,6 +184,10 @@ def compose(
         merged["content-type"] = ("Content-Type", "application/json")
     for given in (target.headers, *headers):
         demand_headers(given)
+        if target.http2 and (unfit := _HTTP1_ONLY.intersection(map(str.lower, given))):
+            raise UsageError(
+                f"HTTP/2 has no header {', '.join(sorted(unfit))}", hint="leave it out"
+            )
         merged.update({name.lower(): (name, value) for name, value in given.items()})
     lines = [
         f"{method} {origin.base}{path} HTTP/1.1",
@@ -153,10 +195,27 @@ def compose(
         *(f"{name}: {value}" for name, value in merged.values()),
     ]
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
-    return Composed(head, body or b"", method not in _BODYLESS_METHODS)
+    pseudo = {
+        ":method": method,
+        ":scheme": "https" if origin.secure else "http",
+        ":path": origin.base + path,
+        ":authority": origin.authority,
+    }
+    fields = [*pseudo.items(), *((name, value.strip()) for name, (_, value) in merged.items())]
+    return Composed(
+        head,
+        body or b"",
+        method not in _BODYLESS_METHODS,
+        tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields),
+    )
 
 
-def _requests(target: Target, endpoint: Endpoint, fresh: UniqueValues) -> Iterator[bytes]:
+def _variants(target: Target, endpoint: Endpoint) -> tuple[list[Composed], bool]:
+    """Return an endpoint's requests, one for each set of rotated headers, and whether to fill them.
+
+    Raises:
+        UsageError: A placeholder is unknown.
+    """
     body = None if endpoint.body is None else endpoint.body.encode()
     variants = [
         compose(target, endpoint.method, endpoint.path, (endpoint.headers, rotated), body)
@@ -168,6 +227,4 @@ def _requests(target: Target, endpoint: Endpoint, fresh: UniqueValues) -> Iterat
             f"{endpoint.name}: {{{{{unknown.decode(errors='replace')}}}}} means nothing",
             hint="use {{uuid}} or {{seq}}",
         )
-    if found:
-        return (one.filled(*fresh.values()) for one in cycle(variants))
-    return cycle([one.whole() for one in variants])
+    return variants, bool(found)

@@ -1,6 +1,7 @@
 """What a round hands back, and what can be seen of it while it runs."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import GeneratorHealth
+from stressproof.evidence.stress import Connections, GeneratorHealth
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
 from stressproof.measure.histogram import P99_PPM, Histogram
@@ -77,6 +78,7 @@ class RoundResult(Struct, frozen=True):
         ramp: What each endpoint was asked before the window.
         health: What the instrument says of itself.
         errors_sample: The first few failures of each kind in words.
+        connections: What the requests travelled over.
         phases: Times of connections, handshakes and first bytes; the ramp's are among them.
         loop_delay_p50_us: Median lateness of due callbacks and requests.
         interrupted: Whether it was stopped early.
@@ -90,6 +92,7 @@ class RoundResult(Struct, frozen=True):
     ramp: list[RampRow]
     health: GeneratorHealth
     errors_sample: list[ErrorSample]
+    connections: Connections
     phases: PhaseTimes
     loop_delay_p50_us: int
     interrupted: bool
@@ -100,6 +103,18 @@ class RoundResult(Struct, frozen=True):
         return RunMeasurements(
             run_index=run_index, elapsed_us=self.elapsed_us, ramp=self.ramp, rows=self.rows
         )
+
+
+def connections_of(done: Sequence[Done], protocol: str) -> Connections:
+    """Return what all workers together opened."""
+    opened: Counter[str] = Counter()
+    for one in done:
+        opened.update(one.opened)
+    return Connections(
+        protocol=protocol,
+        opened=dict(sorted(opened.items())),
+        tls_resumed=sum(one.resumed for one in done),
+    )
 
 
 class WorkerLostError(RunError):

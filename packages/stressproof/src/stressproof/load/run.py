@@ -18,6 +18,7 @@ from stressproof.load.result import (
     StopFlag,
     Tick,
     WorkerLostError,
+    connections_of,
     round_health,
 )
 from stressproof.load.row_aggregator import RowAggregator, absorb
@@ -141,6 +142,7 @@ class _Round:
         self._ticked_at_s = 0.0
         self._ticked_requests = 0
         self._stopped_s: float | None = None
+        self._broke = False
 
     def run(self) -> RoundResult:
         """Run it from the first order to the last message."""
@@ -156,7 +158,8 @@ class _Round:
                 )
         self._start_ns = time.monotonic_ns() + _LEAD_NS
         self._crew.send(Go(self._start_ns))
-        while not self._crew.done:
+        # Nothing may be due for the rest of the window: the round lasts it out all the same.
+        while not self._crew.done or time.monotonic_ns() < self._window_end_ns:
             self._listen()
             elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
             if elapsed_s >= self._ticks + 1:
@@ -224,6 +227,7 @@ class _Round:
         return f"worker {member.number} {how}" + (f": {words}" if words else "")
 
     def _lost(self, what: str) -> WorkerLostError:
+        self._broke = True
         return WorkerLostError(
             f"the load generator broke: {what}",
             hint="what was measured until then is kept; look for a full memory, then run again",
@@ -251,10 +255,7 @@ class _Round:
         ledger = self._ledger
         executor = self._workload.executor
         first_ns = self._start_ns + executor.ramp_us * 1000
-        # A round is its window, longer only while answers are outstanding; one that was broken off
-        # and an executor of iterations end with their last request.
-        whole = executor.iterations is None and not self._cut_short
-        last_ns = max(ledger.last_ns, first_ns + (executor.duration_us * 1000 if whole else 0))
+        last_ns = max(ledger.last_ns, first_ns, self._window_end_ns)
         # Both clocks are read now, and the wall's is carried back by the other.
         now, now_ns = datetime.now(UTC), time.monotonic_ns()
         rows = ledger.rows(self._seconds())
@@ -274,6 +275,7 @@ class _Round:
             ramp=ledger.ramp(),
             health=round_health(done, delay, rows, ledger.all.quantile(P95_PPM)),
             errors_sample=self._samples[:_SAMPLES],
+            connections=connections_of(done, self._workload.target.protocol),
             phases=phases,
             loop_delay_p50_us=delay.quantile(P50_PPM) or 0,
             interrupted=self._stop.is_set(),
@@ -281,9 +283,20 @@ class _Round:
         )
 
     @property
+    def _window_end_ns(self) -> int:
+        """When the measured window ends, which a round outlasts only while answers are outstanding.
+
+        One that was broken off and an executor of iterations end with their last request: 0.
+        """
+        executor = self._workload.executor
+        if executor.iterations is not None or self._cut_short:
+            return 0
+        return self._start_ns + (executor.ramp_us + executor.duration_us) * 1000
+
+    @property
     def _cut_short(self) -> bool:
         """Whether the round was stopped or broke before its end."""
-        return not self._crew.done or self._stop.is_set()
+        return self._broke or self._stop.is_set()
 
     def _seconds(self) -> range:
         """Return the seconds of the window: all that were asked for, or all that began."""

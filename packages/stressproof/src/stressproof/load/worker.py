@@ -10,13 +10,14 @@ import resource
 import signal
 import traceback
 from collections import deque
+from functools import partial
 from time import monotonic_ns
 from typing import Any
 
 import uvloop
 
 from stressproof.load.closed_loop import ClosedLoop
-from stressproof.load.connection import Engine
+from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
 from stressproof.load.messages import (
     Done,
@@ -36,7 +37,9 @@ from stressproof.load.recorder import Recorder
 from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
 from stressproof.load.self_monitor import SelfMonitor
+from stressproof.load.stream_user import LinkPool, StreamUser
 from stressproof.load.timer import Timer
+from stressproof.load.virtual_user import Engine, MakeUser
 from stressproof.workload.executors import ConstantArrivalRate, RampingArrivalRate
 from stressproof.workload.order import WeightedOrder
 
@@ -125,16 +128,23 @@ class Worker:
             len(workload.endpoints), job.resolution_s, closed_loop=executor.closed_loop
         )
         self._samples = Samples(workload.redactor())
-        self._door = Connector(loop, workload.target, job.addresses, self._recorder.phases)
-        engine = Engine(loop, self._door, self._recorder.phases, self._samples)
+        self._connector = Connector(
+            loop, workload.target, job.addresses, self._recorder.phases, job.worker
+        )
+        engine = Engine(loop, self._connector, self._recorder.phases, self._samples)
         prepared = prepare(workload, UniqueValues(job.worker, job.workers))
         weights = [endpoint.weight for endpoint in workload.endpoints]
         order = map(prepared.__getitem__, WeightedOrder(weights, workload.seed + job.worker))
+        self._links = LinkPool(engine)
+        make_user: MakeUser = Connection
+        if workload.target.http2:
+            make_user = partial(StreamUser, pool=self._links)
         self._load: ClosedLoop | OpenLoop
         if isinstance(executor, ConstantArrivalRate | RampingArrivalRate):
             self._load = OpenLoop(
                 executor,
                 engine,
+                make_user,
                 self._recorder,
                 order,
                 job.worker,
@@ -144,7 +154,7 @@ class Worker:
             )
         else:
             self._load = ClosedLoop(
-                executor, engine, self._recorder, order, job.worker, job.workers
+                executor, engine, make_user, self._recorder, order, job.worker, job.workers
             )
         self._timer = Timer(loop, self._beat)
         self._ended = loop.create_future()
@@ -168,14 +178,16 @@ class Worker:
         gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
         self._timer.at(start_ns)
         await self._ended
-        phases = self._recorder.phases
+        phases, connector = self._recorder.phases, self._connector
         self._report(final=True)
         return Done(
-            health=self._watch.report(self._door.file_limit_hits, self._door.port_limit_hits),
+            health=self._watch.report(connector.file_limit_hits, connector.port_limit_hits),
             connect=phases.connect.drain(),
             tls=phases.tls.drain(),
             first_byte=phases.first_byte.drain(),
             last_second=self._recorder.second,
+            opened=dict(connector.opened),
+            resumed=connector.resumed,
         )
 
     def _beat(self) -> None:
@@ -201,6 +213,7 @@ class Worker:
         if self._load.done:
             self._timer.close()
             self._load.close()
+            self._links.close()
             self._ended.set_result(None)
             return
         # Beats that were missed are not made up for: the delay recorded says they were.
@@ -210,9 +223,9 @@ class Worker:
     def _sweep(self, now_ns: int) -> None:
         """Give up every request that its user would not wait for any longer."""
         oldest_ns = now_ns - self._timeout_ns
-        for connection in self._load.connections:
-            if connection.plan is not None and connection.started_ns <= oldest_ns:
-                connection.give_up(
+        for user in self._load.users:
+            if user.endpoint is not None and user.started_ns <= oldest_ns:
+                user.give_up(
                     "timeout", f"no answer within {self._workload.timeout_us / 1e6:g} s", now_ns
                 )
 
@@ -220,9 +233,9 @@ class Worker:
         self._load.finish()
         self._give_up_ns = self._give_up_ns or now_ns + _GRACE_NS
         if now_ns >= self._give_up_ns:
-            for connection in self._load.connections:
-                if connection.plan is not None:
-                    connection.give_up("interrupted", "the run was stopped", now_ns)
+            for user in self._load.users:
+                if user.endpoint is not None:
+                    user.give_up("interrupted", "the run was stopped", now_ns)
 
     def _report_some(self, now_ns: int) -> None:
         if now_ns >= self._next_report_ns:

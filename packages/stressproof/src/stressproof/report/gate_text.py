@@ -21,7 +21,10 @@ def render(decision: Decision) -> str:
     lines = [
         f"gate      {decision.gate}  ({decision.tool}, {decision.decided_at})",
         f"commit    {decision.commit or 'not known'}",
+        f"policy    {printable(decision.policy)}",
     ]
+    if decision.not_judged:
+        lines.append(f"not judged: {printable(', '.join(decision.not_judged))}")
     for verdict in decision.verdicts:
         lines += ["", *_unmarked(verdict_text.render(verdict))]
     blocking = [check for check in decision.checks if check in decision.blocking]

@@ -47,6 +47,8 @@ class Target(Struct, frozen=True):
         insecure: Whether any certificate will do; evidence says so, and gates refuse it.
         cert_file: PEM file of the certificate to show to a server that asks for one, and its chain.
         key_file: PEM file of its key; None where ``cert_file`` holds it too.
+        address: Numeric address to connect to, whatever the URL's host resolves to.
+        http2: Whether to speak HTTP/2: agreed on by ALPN over TLS, by prior knowledge without.
     """
 
     url: str
@@ -56,6 +58,8 @@ class Target(Struct, frozen=True):
     insecure: bool = False
     cert_file: str | None = None
     key_file: str | None = None
+    address: str | None = None
+    http2: bool = False
 
     def __post_init__(self) -> None:
         origin = origin_of(self.url)
@@ -68,11 +72,17 @@ class Target(Struct, frozen=True):
         if self.key_file and not self.cert_file:
             raise UsageError("a key was given without a certificate", hint="name both, or neither")
 
+    @property
+    def protocol(self) -> str:
+        """What is spoken, as ALPN names it."""
+        return "h2" if self.http2 else "http/1.1"
+
     def __repr__(self) -> str:
         return (
             f"Target(url={self.url!r}, headers={masked(self.headers)!r}, "
             f"ca_file={self.ca_file!r}, server_name={self.server_name!r}, "
-            f"insecure={self.insecure}, cert_file={self.cert_file!r})"
+            f"insecure={self.insecure}, cert_file={self.cert_file!r}, address={self.address!r}, "
+            f"http2={self.http2})"
         )
 
 

@@ -9,7 +9,22 @@ from enforcement_suite.queries import (
     RESERVATIONS_SETTLED_ONCE,
 )
 from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after
-from stressproof.failures.spec import LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.scenarios.faults import (
+    CUT,
+    ENDED_SESSIONS,
+    KILLED_POSTGRES,
+    THROUGH_PROXY,
+)
+from stressproof.failures.spec import (
+    LATER,
+    MS,
+    CheckSpec,
+    FaultSpec,
+    RequestSpec,
+    S,
+    ScenarioSpec,
+    WitnessSpec,
+)
 
 
 def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
@@ -47,6 +62,11 @@ FI_001 = ScenarioSpec(
     question="Does every gate answer in time and by its mode, and is the ledger right afterwards?",
     steady_us=3 * S,
     rate_per_s=24,
+    requests=(
+        *(RequestSpec(f"gate_{mode}", 3, keyed=True) for mode in ("hard", "soft", "shadow")),
+        RequestSpec("read", 2),
+        RequestSpec("live", 3),
+    ),
     faults=(
         FaultSpec(
             "slow_database",
@@ -54,6 +74,16 @@ FI_001 = ScenarioSpec(
             "1.5 s of latency in each direction between service and database",
             "chunks that the proxy delayed",
             4 * S,
+            target=THROUGH_PROXY,
+            parameters={
+                f"latency.{stream}.{name}_us": amount_us
+                for stream in ("upstream", "downstream")
+                for name, amount_us in (("latency", 1500 * MS), ("jitter", 100 * MS))
+            },
+            witnesses=(
+                WitnessSpec("chunks delayed upstream"),
+                WitnessSpec("chunks delayed downstream"),
+            ),
         ),
         FaultSpec(
             "black_hole",
@@ -61,6 +91,9 @@ FI_001 = ScenarioSpec(
             "nothing passes in either direction; nothing is lost",
             "bytes that the proxy held, with none let through",
             3 * S,
+            target=THROUGH_PROXY,
+            parameters={"timeout.upstream": True, "timeout.downstream": True},
+            witnesses=(WitnessSpec("bytes held, none let through"),),
         ),
         FaultSpec(
             "postgres_frozen",
@@ -68,6 +101,11 @@ FI_001 = ScenarioSpec(
             "SIGSTOP to the server and every child, which keep what they hold",
             "processes stopped, and a connection that got no answer",
             3 * S,
+            target="postgres * and every child, by SIGSTOP",
+            witnesses=(
+                WitnessSpec("processes in state T", 2),
+                WitnessSpec("connections unanswered"),
+            ),
         ),
         FaultSpec(
             "backends_terminated",
@@ -75,6 +113,7 @@ FI_001 = ScenarioSpec(
             "pg_terminate_backend on every session of the service, ten times a second",
             "backends that the server says it terminated",
             2 * S,
+            **ENDED_SESSIONS,
         ),
         FaultSpec(
             "postgres_killed",
@@ -83,6 +122,7 @@ FI_001 = ScenarioSpec(
             "processes gone, and the crash recovery in the server's log",
             2 * S,
             LATER,
+            **KILLED_POSTGRES,
         ),
         FaultSpec(
             "commit_answer_lost",
@@ -90,6 +130,14 @@ FI_001 = ScenarioSpec(
             "RST after the server committed a gate and before the service can learn of it",
             "pairs that the proxy cut, each at a CommandComplete",
             3 * S,
+            target=THROUGH_PROXY,
+            parameters={
+                "cut_after_commit.autocommit": True,
+                "cut_after_commit.count": 5,
+                "cut_after_commit.statement_contains": "gate_commit",
+            },
+            witnesses=CUT,
+            until_done=True,
         ),
     ),
     checks=(
@@ -112,5 +160,5 @@ FI_001 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.fail_safe:FailSafe",
+    driver="enforcement_suite.scenarios.fail_safe.driver:FailSafe",
 )

@@ -4,9 +4,25 @@ from typing import Final
 
 from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET
 from enforcement_suite.scenarios.checks import EFFECTS, after
-from stressproof.failures.spec import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.scenarios.faults import (
+    KILLED_POSTGRES,
+)
+from stressproof.failures.spec import (
+    AT_ONCE,
+    LATER,
+    CheckSpec,
+    FaultSpec,
+    RequestSpec,
+    S,
+    ScenarioSpec,
+    WitnessSpec,
+)
 
 FLOOD_LIMIT: Final = 120
+"""Gates a minute that a tenant may ask for."""
+
+FLOOD_PER_S: Final = 10 * FLOOD_LIMIT // 60 * 2
+"""Gates a second that the flooding tenant asks for."""
 
 FI_005 = ScenarioSpec(
     id="FI-005",
@@ -14,6 +30,13 @@ FI_005 = ScenarioSpec(
     question="Does the limit hold over all workers and through a crash, at nobody else's expense?",
     steady_us=3 * S,
     rate_per_s=12,
+    requests=(
+        RequestSpec("gate_flood", 1, keyed=True, stream="flood", stream_per_s=FLOOD_PER_S),
+        RequestSpec("gate_quiet_one", 1, keyed=True),
+        RequestSpec("gate_quiet_two", 1, keyed=True),
+        RequestSpec("read", 6),
+        RequestSpec("live", 3),
+    ),
     faults=(
         FaultSpec(
             "flood",
@@ -22,6 +45,9 @@ FI_005 = ScenarioSpec(
             "requests offered above the limit",
             8 * S,
             AT_ONCE,
+            target="one of three tenants",
+            parameters={"limit": FLOOD_LIMIT, "rate_per_s": FLOOD_PER_S},
+            witnesses=(WitnessSpec("requests offered by the tenant", FLOOD_LIMIT + 1),),
         ),
         FaultSpec(
             "postgres_killed",
@@ -31,6 +57,7 @@ FI_005 = ScenarioSpec(
             1 * S,
             LATER,
             watched_longer_us=56 * S,
+            **KILLED_POSTGRES,
         ),
     ),
     checks=(
@@ -55,6 +82,6 @@ FI_005 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=LEDGER,
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.limiter:Limiter",
+    driver="enforcement_suite.scenarios.limiter.driver:Limiter",
     parallel=True,
 )

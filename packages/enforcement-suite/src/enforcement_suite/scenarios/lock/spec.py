@@ -10,7 +10,23 @@ from enforcement_suite.queries import (
     QUIET,
 )
 from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after, numbered, won_once
-from stressproof.failures.spec import AT_ONCE, LATER, MS, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.scenarios.faults import (
+    HELD,
+    ONE_WORKER,
+    REPLACED,
+    race,
+)
+from stressproof.failures.spec import (
+    AT_ONCE,
+    LATER,
+    MS,
+    CheckSpec,
+    FaultSpec,
+    RequestSpec,
+    S,
+    ScenarioSpec,
+    WitnessSpec,
+)
 
 # Even without a lock the first of fifty may be done before the second begins: once proves little.
 BUDGET_RACES: Final = numbered("race", 5)
@@ -25,6 +41,14 @@ FI_002 = ScenarioSpec(
     question="Is a held lock bounded, kept from other tenants, and free when its holder dies?",
     steady_us=3 * S,
     rate_per_s=24,
+    requests=(
+        RequestSpec("gate_hot", 3, keyed=True),
+        RequestSpec("gate_other", 5, keyed=True),
+        RequestSpec("read", 2),
+        RequestSpec("live", 1),
+        RequestSpec("single", keyed=True, sent=(1, 0)),
+        *(RequestSpec(kind, keyed=True, sent=(0, BUDGET_RACERS)) for kind in BUDGET_RACES),
+    ),
     faults=(
         FaultSpec(
             "lock_held",
@@ -32,6 +56,8 @@ FI_002 = ScenarioSpec(
             "a second session holds one tenant's row lock",
             "sessions that the server sees blocked by the holder",
             4 * S,
+            target="the hot tenant's row",
+            **HELD,
         ),
         FaultSpec(
             "holder_killed",
@@ -39,6 +65,8 @@ FI_002 = ScenarioSpec(
             "the same, and the holder's session is ended by force",
             "sessions that the server sees blocked by the holder",
             2 * S,
+            target="the hot tenant's row, holder killed",
+            **HELD,
         ),
         FaultSpec(
             "worker_killed",
@@ -47,6 +75,14 @@ FI_002 = ScenarioSpec(
             "its session seen holding the lock and then gone; the worker gone and replaced",
             1 * S,
             LATER,
+            target=ONE_WORKER,
+            parameters={"workers": "*"},
+            witnesses=(
+                WitnessSpec("sessions of the worker that held a lock when it died"),
+                WitnessSpec("of them ended by the server"),
+                *REPLACED,
+            ),
+            until_done=True,
         ),
         FaultSpec(
             "budget_race",
@@ -55,6 +91,8 @@ FI_002 = ScenarioSpec(
             "requests that were under way at the same time",
             1 * S,
             AT_ONCE,
+            target="budgets that pay once",
+            **race(len(BUDGET_RACES), BUDGET_RACERS),
         ),
     ),
     checks=(
@@ -104,5 +142,5 @@ FI_002 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, BUDGETS_NOT_EXCEEDED, FAILSAFES_RECORDED),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.lock:LockContention",
+    driver="enforcement_suite.scenarios.lock.driver:LockContention",
 )

@@ -10,7 +10,20 @@ from enforcement_suite.queries import (
     RESERVATIONS_SETTLED_ONCE,
 )
 from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
-from stressproof.failures.spec import AT_ONCE, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.scenarios.faults import (
+    CUT,
+    ENDED_SESSIONS,
+    THROUGH_PROXY,
+    race,
+)
+from stressproof.failures.spec import (
+    AT_ONCE,
+    CheckSpec,
+    FaultSpec,
+    RequestSpec,
+    S,
+    ScenarioSpec,
+)
 
 SAME_KEY_RACES: Final = numbered("race_same", 3)
 """Kinds of the requests that settle one reservation under one key each in FI-004."""
@@ -27,6 +40,21 @@ FI_004 = ScenarioSpec(
     question="Is every reservation settled once and every credit accounted for?",
     steady_us=3 * S,
     rate_per_s=20,
+    requests=(
+        RequestSpec("gate_soft", 5, keyed=True),
+        # Of 60 reservations faults take 7, and 20 are left for a race.
+        RequestSpec("settle", 3, keyed=True, then="read", stock=33),
+        RequestSpec("read", 2),
+        RequestSpec("live", 1),
+        RequestSpec("settle_cut", keyed=True, sent=(3, 3)),
+        *(
+            RequestSpec(kind, keyed=True, sent=(0, 1))
+            for kind in (*SAME_KEY_RACES, DIFFERENT_KEYS_RACE)
+        ),
+        RequestSpec("sweep_settle", sent=(0, 12)),
+        RequestSpec("sweep_deny", sent=(0, 8)),
+        RequestSpec("sweep", sent=(0, 4)),
+    ),
     faults=(
         FaultSpec(
             "same_key_race",
@@ -35,6 +63,8 @@ FI_004 = ScenarioSpec(
             "requests that were under way at the same time",
             1 * S,
             AT_ONCE,
+            target="reservations, one key each",
+            **race(len(SAME_KEY_RACES), SETTLEMENT_RACERS),
         ),
         FaultSpec(
             "different_keys_race",
@@ -43,6 +73,8 @@ FI_004 = ScenarioSpec(
             "requests that were under way at the same time",
             1 * S,
             AT_ONCE,
+            target="a reservation",
+            **race(1, SETTLEMENT_RACERS),
         ),
         FaultSpec(
             "sweep_race",
@@ -51,6 +83,8 @@ FI_004 = ScenarioSpec(
             "requests that were under way at the same time",
             1 * S,
             AT_ONCE,
+            target="overdue reservations",
+            **race(1, SETTLEMENT_RACERS),
         ),
         FaultSpec(
             "settlement_answer_lost",
@@ -58,6 +92,14 @@ FI_004 = ScenarioSpec(
             "RST after the server committed a settlement and before the service can learn of it",
             "pairs that the proxy cut, each at a CommandComplete",
             3 * S,
+            target=THROUGH_PROXY,
+            parameters={
+                "cut_after_commit.autocommit": True,
+                "cut_after_commit.count": 3,
+                "cut_after_commit.statement_contains": "enforcement.reconciliations (",
+            },
+            witnesses=CUT,
+            until_done=True,
         ),
         FaultSpec(
             "backends_terminated",
@@ -65,6 +107,7 @@ FI_004 = ScenarioSpec(
             "pg_terminate_backend on every session of the service while settlements run",
             "backends that the server says it terminated",
             2 * S,
+            **ENDED_SESSIONS,
         ),
     ),
     checks=(
@@ -96,5 +139,5 @@ FI_004 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.settlement:Settlement",
+    driver="enforcement_suite.scenarios.settlement.driver:Settlement",
 )

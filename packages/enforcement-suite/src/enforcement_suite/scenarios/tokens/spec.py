@@ -4,7 +4,23 @@ from typing import Final
 
 from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET, TOKENS_SPENT_ONCE
 from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
-from stressproof.failures.spec import AT_ONCE, LATER, CheckSpec, FaultSpec, S, ScenarioSpec
+from enforcement_suite.scenarios.faults import (
+    CUT,
+    ONE_WORKER,
+    REPLACED,
+    THROUGH_PROXY,
+    race,
+)
+from stressproof.failures.spec import (
+    AT_ONCE,
+    LATER,
+    CheckSpec,
+    FaultSpec,
+    RequestSpec,
+    S,
+    ScenarioSpec,
+    WitnessSpec,
+)
 
 TOKEN_RACES: Final = numbered("replay", 5)
 """Kinds of the requests that spend one approval token each in FI-003."""
@@ -34,6 +50,16 @@ FI_003 = ScenarioSpec(
     question="Is a token spent once and only as issued, whoever races and whatever crashes?",
     steady_us=3 * S,
     rate_per_s=20,
+    requests=(
+        RequestSpec("gate_soft", 11, keyed=True),
+        # Of 90 tokens faults take 13 and may take 16.
+        RequestSpec("consume", 1, keyed=True, then="read", stock=61),
+        RequestSpec("read", 4),
+        RequestSpec("live", 2),
+        RequestSpec("consume_cut", keyed=True, sent=(3, 6)),
+        *(RequestSpec(kind, keyed=True, sent=(0, 1)) for kind in TOKEN_RACES),
+        *(RequestSpec(f"tamper_{forgery}", sent=(0, 1)) for forgery in FORGERIES),
+    ),
     faults=(
         FaultSpec(
             "replay_race",
@@ -42,6 +68,8 @@ FI_003 = ScenarioSpec(
             "requests that were under way at the same time",
             1 * S,
             AT_ONCE,
+            target="approval tokens",
+            **race(len(TOKEN_RACES), TOKEN_RACERS),
         ),
         FaultSpec(
             "tamper",
@@ -50,6 +78,10 @@ FI_003 = ScenarioSpec(
             "forged tokens that were sent, each different from what was issued",
             1 * S,
             AT_ONCE,
+            target="approval tokens",
+            parameters={"forgeries": len(FORGERIES)},
+            witnesses=(WitnessSpec("forged tokens sent and answered", len(FORGERIES)),),
+            until_done=True,
         ),
         FaultSpec(
             "consumption_not_committed",
@@ -57,6 +89,13 @@ FI_003 = ScenarioSpec(
             "RST between the consuming UPDATE and its COMMIT",
             "pairs that the proxy cut at a COMMIT",
             3 * S,
+            target=THROUGH_PROXY,
+            parameters={
+                "cut_before_commit.count": 3,
+                "cut_before_commit.statement_contains": "token_consumed_at = ",
+            },
+            witnesses=CUT,
+            until_done=True,
         ),
         FaultSpec(
             "consumption_answer_lost",
@@ -64,6 +103,14 @@ FI_003 = ScenarioSpec(
             "RST after the server committed a consumption and before the service can learn of it",
             "pairs that the proxy cut, each at a CommandComplete",
             3 * S,
+            target=THROUGH_PROXY,
+            parameters={
+                "cut_after_commit.autocommit": True,
+                "cut_after_commit.count": 3,
+                "cut_after_commit.statement_contains": "token_consumed_at = ",
+            },
+            witnesses=CUT,
+            until_done=True,
         ),
         FaultSpec(
             "worker_killed",
@@ -72,6 +119,10 @@ FI_003 = ScenarioSpec(
             "the worker gone, and another in its place",
             1 * S,
             LATER,
+            target=ONE_WORKER,
+            parameters={"workers": "*"},
+            witnesses=REPLACED,
+            until_done=True,
         ),
     ),
     checks=(
@@ -100,6 +151,6 @@ FI_003 = ScenarioSpec(
     effects_sql=EFFECTS_SQL,
     queries=(*LEDGER, TOKENS_SPENT_ONCE),
     quiet=QUIET,
-    driver="stressproof.faults.scenarios.tokens:Tokens",
+    driver="enforcement_suite.scenarios.tokens.driver:Tokens",
     parallel=True,
 )

@@ -18,16 +18,16 @@ from enforcement.domain.enums import Feature, Role
 from enforcement.domain.tokens import Expectations, token_sha256
 from enforcement.store import approvals
 from enforcement.store.database import Database
-from enforcement.store.limits import GATE
+from enforcement.store.limits import APPROVAL
 
 _MEMBER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION)
-_CONSUMER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=GATE)
+_REVIEW = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=APPROVAL)
 
 
 def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
     """Return the handlers, bound to a database and to the keys of approval tokens."""
 
-    @post(paths.APPROVAL_REQUESTS, opt=_MEMBER, operation_id="requestApproval", status_code=200)
+    @post(paths.APPROVAL_REQUESTS, opt=_REVIEW, operation_id="requestApproval", status_code=200)
     async def request_approval(request: Call, data: JSONBody[ApprovalBody]) -> ApprovalView:
         """Return a decision's approval request; it is made if there is none."""
         return ApprovalView.of(
@@ -44,7 +44,7 @@ def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
         waiting = await approvals.queue(db, request.user, limit=limit)
         return [ApprovalView.of(item) for item in waiting]
 
-    @post(paths.APPROVE, opt=_MEMBER, operation_id="approve", status_code=200)
+    @post(paths.APPROVE, opt=_REVIEW, operation_id="approve", status_code=200)
     async def approve(
         request: Call,
         approval_id: Annotated[UUID, PathParameter()],
@@ -56,7 +56,7 @@ def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
         )
         return ApprovalView.of(reviewed)
 
-    @post(paths.DENY, opt=_MEMBER, operation_id="deny", status_code=200)
+    @post(paths.DENY, opt=_REVIEW, operation_id="deny", status_code=200)
     async def deny(
         request: Call,
         approval_id: Annotated[UUID, PathParameter()],
@@ -68,7 +68,7 @@ def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
         )
         return ApprovalView.of(reviewed)
 
-    @post(paths.CONSUME, opt=_CONSUMER, operation_id="consumeApproval", status_code=200)
+    @post(paths.CONSUME, opt=_REVIEW, operation_id="consumeApproval", status_code=200)
     async def consume(request: Call, data: JSONBody[ConsumeBody]) -> ApprovalView:
         """Spend an approval token; of many that try, one succeeds."""
         reviewed = await approvals.consume(

@@ -1,15 +1,14 @@
 """The gate: may this change be made?"""
 
 import time
-from typing import Annotated
 
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter, JSONBody
+from litestar.params import JSONBody
 
 from enforcement.api import paths
 from enforcement.api.access import Call, access
-from enforcement.api.bodies import LINE_PATTERN, GateBody
+from enforcement.api.bodies import GateBody, OptionalKey, read_key
 from enforcement.api.gate import Gate
 from enforcement.api.views import GateView
 from enforcement.domain.enums import Feature, Role, Source
@@ -28,12 +27,7 @@ def handlers(gate: Gate) -> list[HTTPRouteHandler]:
     async def gate_terraform(
         request: Call,
         data: JSONBody[GateBody],
-        idempotency_key: Annotated[
-            str | None,
-            HeaderParameter(
-                name="Idempotency-Key", min_length=4, max_length=128, pattern=LINE_PATTERN
-            ),
-        ] = None,
+        idempotency_key: OptionalKey = None,
     ) -> GateView:
         """Decide a Terraform change; a refusal is an answer too, with status 200.
 
@@ -48,14 +42,18 @@ def handlers(gate: Gate) -> list[HTTPRouteHandler]:
             project_id=data.project_id,
             environment=data.environment,
             metadata=data.metadata,
-            idempotency_key=idempotency_key or data.idempotency_key,
+            idempotency_key=read_key(idempotency_key) or data.idempotency_key,
             dry_run=data.dry_run,
         )
         # The time a slow client took to send its body is not the gate's.
         state = request.scope["state"]
         began_ns = time.monotonic_ns() - state["spent_ns"]
         answer = await gate.decide(
-            request.user, asked, counted=state["ticket"].counted, began_ns=began_ns
+            request.user,
+            asked,
+            known=state["principal_known"],
+            counted=state["ticket"].counted,
+            began_ns=began_ns,
         )
         return GateView.of(answer.decision, replayed=answer.replayed)
 

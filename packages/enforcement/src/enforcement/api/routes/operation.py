@@ -1,23 +1,37 @@
-"""Health and metrics: what operators and evidence ask, without a token."""
+"""Health and metrics: what operators and evidence ask.
+
+Anybody learns whether the service is up, and which instance answers. What it is built of, and what
+its database says of itself, is for whoever shows a token.
+"""
 
 import time
 from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from enforcement.api import paths
+from enforcement.api.authentication import Visitors
+from enforcement.api.coalescing import Coalesced
 from enforcement.api.counters import CounterFile
-from enforcement.api.worker_config import Build, Wiring
+from enforcement.api.refusals import RefusalError
+from enforcement.api.worker_config import Build, WorkerConfig
 from enforcement.domain.timestamps import rfc3339
 from enforcement.logs import Log
 from enforcement.store import health
 from enforcement.store.database import Database
 from enforcement.store.errors import StoreError
 
-HEALTH_DEADLINE_S = 1.0
-_NS = 1_000_000_000
+HEALTH_DEADLINE_S: Final = 1.0
+METRICS_SPACING_S: Final = 0.05
+METRICS_MAX_AGE_S: Final = 1.0
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+_NS: Final = 1_000_000_000
+
+Visit = Request[Any, Any, State]
 
 
 class LiveView(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,28 +54,30 @@ class DatabaseView(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float | None = None
 
 
-class HealthView(msgspec.Struct, frozen=True, kw_only=True):
-    """The service as a whole.
+class HealthView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The service as a whole; all but the first two for whoever shows a token.
 
     Attributes:
         unsafe: Protections that a test switched off; empty in any service that is one.
     """
 
     status: str
-    timestamp: str
     instance_id: str
-    build: Build
-    started_at: str
-    uptime_seconds: float
-    workers: int
-    unsafe: list[str]
-    database: DatabaseView
+    timestamp: str | None = None
+    build: Build | None = None
+    started_at: str | None = None
+    uptime_seconds: float | None = None
+    workers: int | None = None
+    unsafe: list[str] | None = None
+    database: DatabaseView | None = None
 
 
 def handlers(
-    db: Database, counters: CounterFile, worker_config: Wiring, log: Log
+    db: Database, counters: CounterFile, worker_config: WorkerConfig, log: Log, visitors: Visitors
 ) -> list[HTTPRouteHandler]:
     """Return the handlers, bound to a database and to the counters of all workers."""
+    database = Coalesced(lambda: _ask(db, log))
+    exposition = Exposition(counters)
 
     @get(paths.LIVE, operation_id="readLiveness")
     async def read_liveness() -> LiveView:
@@ -69,30 +85,87 @@ def handlers(
         return LiveView()
 
     @get(paths.HEALTH, operation_id="readHealth")
-    async def read_health() -> Response[HealthView]:
-        """Say what the service is and whether its database answers; 503 where it does not."""
-        database = await _ask(db, log)
-        up = database.status == "up"
-        uptime_s = (time.monotonic_ns() - worker_config.started_monotonic_ns) / _NS
+    async def read_health(request: Visit) -> Response[HealthView]:
+        """Say whether the service and its database answer; 503 where the database does not.
+
+        With a token, also what the service is, and what its database says of itself.
+        """
+        known = await visitors.is_known(request.headers.get("authorization"))
+        said = await database.ask()
+        up = said.status == "up"
         view = HealthView(
-            status="healthy" if up else "unhealthy",
-            timestamp=rfc3339(datetime.now(UTC)),
-            instance_id=worker_config.instance_id,
-            build=worker_config.build,
-            started_at=worker_config.started_at,
-            uptime_seconds=round(uptime_s, 3),
-            workers=worker_config.settings.workers,
-            unsafe=list(worker_config.settings.unsafe),
-            database=database,
+            status="healthy" if up else "unhealthy", instance_id=worker_config.instance_id
         )
+        if known:
+            view = _in_full(view, worker_config, said)
         return Response(view, status_code=200 if up else 503)
 
     @get(paths.METRICS, operation_id="readMetrics", media_type="text/plain")
-    async def read_metrics() -> Response[str]:
-        """Return the counters of all workers together, in the Prometheus text format."""
-        return Response(counters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def read_metrics(request: Visit) -> Response[str]:
+        """Return the counters of all workers together, in the Prometheus text format.
+
+        With a token, as they are once the request has arrived; else a copy of at most a second.
+        """
+        if await visitors.is_known(request.headers.get("authorization")):
+            text = await exposition.exact()
+        elif worker_config.settings.public_metrics:
+            text = exposition.recent()
+        else:
+            raise RefusalError(
+                401,
+                "token_missing",
+                "this service shows its metrics to bearers of a token",
+                headers={"www-authenticate": "Bearer"},
+            )
+        return Response(text, media_type=_EXPOSITION)
 
     return [read_liveness, read_health, read_metrics]
+
+
+class Exposition:
+    """The metrics as text, made no more often than the event loop can bear.
+
+    Args:
+        counters: Of all workers.
+    """
+
+    def __init__(self, counters: CounterFile) -> None:
+        self._counters = counters
+        self._text = ""
+        self._made_at = -METRICS_MAX_AGE_S
+        self._together = Coalesced(self._make, spacing_s=METRICS_SPACING_S)
+
+    async def exact(self) -> str:
+        """Return them as they are after this call, made once for all who ask meanwhile."""
+        return await self._together.ask()
+
+    def recent(self) -> str:
+        """Return a copy of at most a second."""
+        if time.monotonic() - self._made_at >= METRICS_MAX_AGE_S:
+            self._render()
+        return self._text
+
+    async def _make(self) -> str:
+        return self._render()
+
+    def _render(self) -> str:
+        self._made_at = time.monotonic()
+        self._text = self._counters.render()
+        return self._text
+
+
+def _in_full(view: HealthView, worker_config: WorkerConfig, database: DatabaseView) -> HealthView:
+    uptime_s = (time.monotonic_ns() - worker_config.started_monotonic_ns) / _NS
+    return msgspec.structs.replace(
+        view,
+        timestamp=rfc3339(datetime.now(UTC)),
+        build=worker_config.build,
+        started_at=worker_config.started_at,
+        uptime_seconds=round(uptime_s, 3),
+        workers=worker_config.settings.workers,
+        unsafe=list(worker_config.settings.unsafe),
+        database=database,
+    )
 
 
 async def _ask(db: Database, log: Log) -> DatabaseView:

@@ -12,12 +12,11 @@ from enforcement.api import paths
 from enforcement.api.access import Call, access
 from enforcement.api.instants import read_instant
 from enforcement.api.refusals import RefusalError
-from enforcement.api.views import LedgerView
+from enforcement.api.views import LedgerView, LimitsView
 from enforcement.domain.enums import Feature, Role
 from enforcement.domain.errors import InvalidError
 from enforcement.store import ledger, limits, parity
 from enforcement.store.database import Database
-from enforcement.store.limits import Limits
 from enforcement.store.parity import Parity
 
 MAX_LIMIT: Final = 1000
@@ -79,9 +78,9 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         return await parity.window(db, request.user, start_at=start_at, end_at=end_at)
 
     @get(paths.LIMITS, opt=_MEMBER, operation_id="readLimits")
-    async def read_limits(request: Call) -> Limits:
+    async def read_limits(request: Call) -> LimitsView:
         """Return the rate limits of the caller's tenant, requests a minute."""
-        return await limits.read(db, request.user.tenant_id)
+        return LimitsView.of(await limits.read_all(db, request.user.tenant_id))
 
     return [read_ledger, check_parity, read_limits]
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from enforcement.api import paths
 from enforcement.api.access import Call, access
-from enforcement.api.bodies import LINE_PATTERN, OverdueBody, ReconcileBody
+from enforcement.api.bodies import OptionalKey, OverdueBody, ReconcileBody, read_key
 from enforcement.api.views import ReconciliationView, ReservationView, SweepView
 from enforcement.domain.approvals import check_notes
 from enforcement.domain.enums import Feature, Role
@@ -38,16 +38,11 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         request: Call,
         decision_id: Annotated[UUID, PathParameter()],
         data: JSONBody[ReconcileBody],
-        idempotency_key: Annotated[
-            str | None,
-            HeaderParameter(
-                name="Idempotency-Key", min_length=4, max_length=128, pattern=LINE_PATTERN
-            ),
-        ] = None,
+        idempotency_key: OptionalKey = None,
     ) -> ReconciliationView:
         """Settle a reservation, once; the header's key wins over the body's, both may be absent."""
         # A reservation is settled once, so its own id can serve as the key of that.
-        key = idempotency_key or data.idempotency_key or f"reconcile:{decision_id}"
+        key = read_key(idempotency_key) or data.idempotency_key or f"reconcile:{decision_id}"
         settled = await reservations.reconcile(
             db,
             request.user,

@@ -1,4 +1,7 @@
-"""Faults that callers commit: races, forged tokens, floods. Their witness is what was sent."""
+"""Faults that callers commit: races, forgeries, floods, and requests sent into a cut.
+
+Their witness is what was sent, or what the proxy counted of it.
+"""
 
 import time
 from collections import Counter
@@ -9,6 +12,9 @@ from stressproof.evidence.failure import Parameter, Witness
 from stressproof.faults.client import served_by
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Mix, Request
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 Batch = Callable[[], Sequence[Request]]
 
@@ -38,6 +44,10 @@ class Race(Injector):
         for batch in self._batches:
             self.done.append(self._load.burst(batch()))
         return effective
+
+    def is_finished(self) -> bool:
+        """Every request has ended."""
+        return True
 
     def undo(self) -> None:
         """Nothing holds: each request has ended."""
@@ -102,6 +112,10 @@ class Tamper(Injector):
         self._done = self._load.burst(self._forged)
         return effective
 
+    def is_finished(self) -> bool:
+        """Every request has ended."""
+        return True
+
     def undo(self) -> None:
         """Nothing holds."""
 
@@ -117,6 +131,35 @@ class Tamper(Injector):
                 detail=[f"{done.request.kind}: {done.code}" for done in answered][:50],
             )
         ]
+
+
+class CutRequests(ProxyFault):
+    """Requests sent one after the other, each into a cut at its commit.
+
+    Args:
+        proxy: That cuts.
+        cut: Before or after the commit.
+        load: That sends them.
+        requests: As many as are to be cut.
+    """
+
+    def __init__(
+        self,
+        proxy: ProxyProcess,
+        cut: CutAfterCommit | CutBeforeCommit,
+        load: Load,
+        requests: Sequence[Request],
+    ) -> None:
+        super().__init__(proxy, cut)
+        self._load = load
+        self._requests = requests
+
+    def apply(self) -> int:
+        """Arm the cut, then send."""
+        effective = super().apply()
+        for request in self._requests:
+            self._load.burst([request])
+        return effective
 
 
 class Flood(Injector):

@@ -4,17 +4,19 @@ import signal
 import time
 from typing import Any, ClassVar
 
-import psycopg
-from psycopg import sql
-
-from disposable_postgres import PostgresError, PostgresServer
-from disposable_postgres.processes import state_of
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
 from stressproof.faults.active import Undo
-from stressproof.faults.disposable import require_disposable
+from stressproof.faults.extras import extra
 from stressproof.faults.injector import Injector
-from stressproof.faults.processes import ProcessRef, lives, refer, send
+from stressproof.faults.injectors.disposable import require_disposable
+from stressproof.faults.processes import ProcessRef, lives, refer, send, state_of
+
+with extra("postgres", "breaking a PostgreSQL database"):
+    import psycopg
+    from psycopg import sql
+
+    from disposable_postgres import PostgresError, PostgresServer
 
 APPLICATION_NAME = "stressproof-fault"
 _CRASH_LINE = "database system was not properly shut down"

@@ -2,23 +2,26 @@
 
 import signal
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
-
-import psycopg
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
 from stressproof.faults.injector import Injector
 from stressproof.faults.processes import ProcessRef, lives, send, wait_for, workers_of
+from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.sockets import owner_of
 from stressproof.faults.proxy.toxics import Timeout
-from stressproof.faults.testbed import Testbed
 
 _RESPAWN_TIMEOUT_S = 30.0
 _CATCH_TRIES = 20
 _CATCH_S = 0.25
 _SESSION_END_S = 10.0
+
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Asks the service's database directly."""
 
 
 class KillWorker(Injector):
@@ -74,6 +77,10 @@ class KillWorker(Injector):
         self._killed = 1
         return effective
 
+    def is_finished(self) -> bool:
+        """It is dead; what is left is its replacement."""
+        return True
+
     def undo(self) -> None:
         """Wait until the master has replaced it.
 
@@ -114,15 +121,21 @@ class KillHoldingWorker(KillWorker):
     the lock and committing: the server waits for its client, and the client is about to die.
 
     Args:
-        stage: Whose proxy holds back.
+        master: The service's process that was started.
+        workers: How many it should have.
+        proxy: Between the service and its database; it holds back.
+        query: Asks the database past the proxy.
         sessions: `application_name` of the service's sessions, as a LIKE pattern.
     """
 
     kind: ClassVar[str] = "kill_worker"
 
-    def __init__(self, stage: Testbed, sessions: str) -> None:
-        super().__init__(stage.master, stage.workers)
-        self._stage = stage
+    def __init__(
+        self, master: int, workers: int, proxy: ProxyProcess, query: Query, sessions: str
+    ) -> None:
+        super().__init__(master, workers)
+        self._proxy = proxy
+        self._query = query
         self._sessions = sessions
         self._held: list[str] = []
         self._ended = 0
@@ -134,27 +147,26 @@ class KillHoldingWorker(KillWorker):
             RunError: No worker was caught in ten seconds.
         """
         self._look()
-        with self._stage.connect() as connection:
-            for _ in range(_CATCH_TRIES):
-                self._stage.proxy.switch(Timeout("downstream"))
-                try:
-                    time.sleep(_CATCH_S)
-                    caught = self._caught(connection)
-                    if caught is None:
-                        continue
-                    backend, worker = caught
-                    effective = self._kill(worker)
-                    self._held.append(f"backend {backend} of worker {worker.pid}")
-                    wait_for(
-                        "the session of the killed worker is still there",
-                        partial(self._has_ended, connection, backend),
-                        _SESSION_END_S,
-                    )
-                    self._ended = 1
-                    return effective
-                finally:
-                    self._stage.proxy.switch()
-                    time.sleep(_CATCH_S)
+        for _ in range(_CATCH_TRIES):
+            self._proxy.switch(Timeout("downstream"))
+            try:
+                time.sleep(_CATCH_S)
+                caught = self._caught()
+                if caught is None:
+                    continue
+                backend, worker = caught
+                effective = self._kill(worker)
+                self._held.append(f"backend {backend} of worker {worker.pid}")
+                wait_for(
+                    "the session of the killed worker is still there",
+                    partial(self._has_ended, backend),
+                    _SESSION_END_S,
+                )
+                self._ended = 1
+                return effective
+            finally:
+                self._proxy.switch()
+                time.sleep(_CATCH_S)
         raise RunError("no worker was caught in a transaction", hint="Is there any load?")
 
     def witnesses(self) -> list[Witness]:
@@ -171,26 +183,23 @@ class KillHoldingWorker(KillWorker):
             *super().witnesses(),
         ]
 
-    def _caught(
-        self, connection: psycopg.Connection[tuple[Any, ...]]
-    ) -> tuple[int, ProcessRef] | None:
+    def _caught(self) -> tuple[int, ProcessRef] | None:
         """Return a backend that holds a row lock in an open transaction, and whose worker it is."""
-        rows = connection.execute(
+        rows = self._query(
             "SELECT pid, client_port FROM pg_stat_activity"
             " WHERE application_name LIKE %s AND state = 'idle in transaction'"
             " AND backend_xid IS NOT NULL",
             (self._sessions,),
-        ).fetchall()
+        )
         for backend, port in rows:
-            client_port = self._stage.proxy.client_port_of(port)
+            client_port = self._proxy.client_port_of(port)
             pid = owner_of(client_port, [one.pid for one in self._before]) if client_port else None
             for worker in self._before:
                 if worker.pid == pid:
                     return backend, worker
         return None
 
-    def _has_ended(self, connection: psycopg.Connection[tuple[Any, ...]], backend: int) -> bool:
-        row = connection.execute(
+    def _has_ended(self, backend: int) -> bool:
+        return not self._query(
             "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_xid IS NOT NULL", (backend,)
-        ).fetchone()
-        return row is None
+        )

@@ -64,15 +64,17 @@ class ProxyFault(Injector):
         """Switch every toxic off."""
         self._after = self._proxy.switch().before
 
-    def spent(self) -> bool:
-        """Return whether a toxic that counts has done all it was to do."""
-        state = self._proxy.state()
+    def is_finished(self) -> bool:
+        """Return whether the last of the cuts was made, where it is cuts that were asked for."""
         wanted = sum(
             toxic.count
             for toxic in self._toxics
             if isinstance(toxic, CutAfterCommit | CutBeforeCommit)
         )
-        return bool(state["counters"]["cuts"] - self._before["counters"]["cuts"] >= wanted > 0)
+        if not wanted:
+            return False
+        made = self._proxy.state()["counters"]["cuts"] - self._before["counters"]["cuts"]
+        return bool(made >= wanted)
 
     def witnesses(self) -> list[Witness]:
         """Return a witness for each toxic, from the proxy's own counters; one for a black hole."""

@@ -26,6 +26,7 @@ class Side(asyncio.Protocol):
         self._link = link
         self.incoming = incoming
         self.transport: asyncio.Transport | None = None
+        self.has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport and tell the link."""
@@ -40,7 +41,8 @@ class Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass the half-close on, and keep the other half open."""
-        self._link.streams[self.incoming].end()
+        self.has_ended = True
+        self._link.finished(self)
         return True
 
     def pause_writing(self) -> None:
@@ -52,8 +54,20 @@ class Side(asyncio.Protocol):
         self._link.outgoing(self).sink_full(full=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the link; with an error it was a reset."""
-        self._link.lost(self, exc)
+        """Tell the link: this socket is no more."""
+        del exc
+        self.transport = None
+        self._link.lost(self)
+
+    def was_reset(self) -> bool:
+        """Return whether the peer reset a socket that nobody reads, so that nobody was told.
+
+        A transport that is paused, or has read the end, hears of a reset only when it writes.
+        """
+        if self.transport is None or (self.transport.is_reading() and not self.has_ended):
+            return False
+        connection = self.transport.get_extra_info("socket")
+        return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
 class Owner(Protocol):
@@ -106,6 +120,7 @@ class Link:
         self._half_closed: set[Direction] = set()
         self._dial: asyncio.Task[Any] | None = None
         self._opaque_counted = False
+        self._draining = False
         self.closed = False
 
     def connected(self, side: Side) -> None:
@@ -219,42 +234,71 @@ class Link:
         for direction, stream in self.streams.items():
             stream.switch(self._state.rules(direction))
 
+    def finished(self, side: Side) -> None:
+        """Pass on that a side sends no more; where the other is gone, nothing is left to do."""
+        dialled = self._dial is not None and self._dial.done()
+        if dialled and self._other(side).transport is None:
+            self.close(reset=True)
+        else:
+            self.streams[side.incoming].end()
+
     def _ended(self, direction: Direction, reset: bool) -> None:  # noqa: FBT001  # a callback
-        """Pass the end of one direction on; after both, the link is over."""
+        """Pass the end of one direction on; after both, what is written still leaves."""
         if reset:
             self.close(reset=True)
             return
-        sink = (self.server if direction == "upstream" else self.client).transport
         self._half_closed.add(direction)
         if len(self._half_closed) == len(self.streams):
             self.close(reset=False)
-        elif sink is not None and not sink.is_closing():
-            sink.write_eof()
-
-    def lost(self, side: Side, error: Exception | None) -> None:
-        """Pass a reset on; it is held like bytes are, should a toxic hold them."""
-        if self.closed:
             return
-        self.outgoing(side).discard()
-        if error is not None:
+        sink = (self.server if direction == "upstream" else self.client).transport
+        if sink is not None and not sink.is_closing():
+            try:
+                sink.write_eof()
+            except OSError:
+                _abort(sink)  # it was reset while nobody read it
+
+    def lost(self, side: Side) -> None:
+        """Pass on that a socket is no more, as a reset: a toxic may delay or hold it.
+
+        It is not held for a side that is gone, or that has ended too and may be: nobody would be
+        heard of again.
+        """
+        other = self._other(side)
+        if self.closed or (self._draining and other.transport is not None):
+            return
+        if other.transport is None or other.has_ended:
+            self.close(reset=not self._draining)
+        else:
+            self.outgoing(side).discard()
             self.streams[side.incoming].end(reset=True)
-        elif side.incoming not in self._half_closed:
-            self.streams[side.incoming].end()
+
+    def look(self) -> None:
+        """Notice a socket that was reset while nobody read it."""
+        for side in (self.client, self.server):
+            if side.was_reset():
+                _abort(side.transport)
+
+    def _other(self, side: Side) -> Side:
+        return self.server if side is self.client else self.client
 
     def close(self, *, reset: bool) -> None:
-        """End both connections: orderly, or by RST to both ends."""
+        """End both connections: by RST at once, or orderly, once what is written has left."""
         if self.closed:
             return
-        self.closed = True
         for stream in self.streams.values():
             stream.discard()
         if self._dial is not None and not self._dial.done():
             self._dial.cancel()
-        for side in (self.client, self.server):
-            if reset:
-                _abort(side.transport)
-            elif side.transport is not None:
-                side.transport.close()
+        transports = [one for side in (self.client, self.server) if (one := side.transport)]
+        if transports and not reset:
+            self._draining = True
+            for transport in transports:
+                transport.close()
+            return
+        self.closed = True
+        for transport in transports:
+            _abort(transport)
         self._owner.ended(self, reset=reset)
 
 

@@ -5,6 +5,7 @@ and retransmission never see its faults. It tests what applications do, not what
 """
 
 import asyncio
+import itertools
 import socket
 import time
 
@@ -22,6 +23,7 @@ from stressproof.faults.proxy.toxics import (
 )
 
 _BACKLOG = 512
+_LOOK_S = 0.25
 
 
 class Proxy:
@@ -40,6 +42,8 @@ class Proxy:
         self._upstream = upstream
         self.state = ProxyState(seed=seed, postgres=postgres)
         self._links: set[Link] = set()
+        self._numbers = itertools.count(1)
+        self._looking: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
         self._address: tuple[str, int] = ("127.0.0.1", 0)
@@ -54,7 +58,14 @@ class Proxy:
         self._reserved = self._bind()
         self._address = (host, self._reserved.getsockname()[1])
         await self._listen()
+        self._look()
         return self._address
+
+    def _look(self) -> None:
+        """Let every link look for sockets that died unheard, now and then."""
+        for link in list(self._links):
+            link.look()
+        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
 
     def _bind(self) -> socket.socket:
         """Return a bound socket: it keeps the port, and refuses connections until it listens."""
@@ -79,8 +90,7 @@ class Proxy:
         self._server = await loop.create_server(self._accept, sock=listener, backlog=_BACKLOG)
 
     def _accept(self) -> Side:
-        number = self.state.counters.links_opened + 1
-        return Link(self, self.state, self._upstream, number).client
+        return Link(self, self.state, self._upstream, next(self._numbers)).client
 
     async def switch(self, toxics: list[Toxic]) -> int:
         """Replace all toxics at once, for every connection, and return when (monotonic ns).
@@ -120,6 +130,9 @@ class Proxy:
 
     async def close(self) -> None:
         """Stop listening and end every link."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -16,6 +16,8 @@ Delay times rate is capped by it: 250 ms of latency lets 1 MiB/s through, as a w
 """
 
 _TICK_S = 0.005
+# So many writes, and everybody else has a turn: links, and whoever commands the proxy.
+_PIECES_A_TURN = 64
 _US = 1_000_000
 
 
@@ -102,7 +104,7 @@ class Stream:
         self._tokens = 0.0
         self._tokens_at = self._loop.time()
         self._latest_due = 0.0
-        self._ended = False
+        self._over = False
 
     def attach(
         self, *, source: asyncio.Transport | None = None, sink: asyncio.Transport | None = None
@@ -113,8 +115,8 @@ class Stream:
         self._release()
 
     def receive(self, data: bytes) -> None:
-        """Queue bytes from the source."""
-        if self._ended:
+        """Queue bytes from the source; those of a stream that is over are dropped."""
+        if self._over:
             return
         self._queued += len(data)
         self._tally.held += len(data)
@@ -126,8 +128,11 @@ class Stream:
             self._pause_source()
 
     def end(self, *, reset: bool = False) -> None:
-        """Queue the end of the stream: it is delayed and held like the bytes before it."""
-        if self._ended:
+        """Queue the end of the stream: it is delayed and held like the bytes before it.
+
+        A reset may follow an orderly end, as it may in TCP.
+        """
+        if self._over:
             return
         now = self._loop.time()
         self._queue.append(_Chunk(b"", now, self._due(now), reset=reset))
@@ -143,9 +148,7 @@ class Stream:
             self._tokens, self._tokens_at = 0.0, self._loop.time()
         self._rules = rules
         self._next_piece = 0.0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
         self._release()
 
     def sink_full(self, full: bool) -> None:  # noqa: FBT001  # the transport's own callback pair
@@ -155,14 +158,14 @@ class Stream:
             self._release()
 
     def discard(self) -> None:
-        """Forget what is queued; nothing more will leave."""
-        self._ended = True
+        """Forget what is queued; nothing more will leave. Its source is read on, to its end."""
+        self._over = True
         self._tally.held -= self._queued
         self._queued = 0
         self._queue.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
+        if self._source_paused:
+            self._resume_source()
 
     @property
     def queued(self) -> int:
@@ -180,22 +183,32 @@ class Stream:
         return self._latest_due
 
     def _release(self) -> None:
-        """Write what is due and allowed; come back by timer for the rest."""
+        """Write what is due and allowed; come back for the rest."""
+        pieces = 0
         while self._queue and not self._rules.hold and not self._sink_full and self._timer is None:
-            if self._sink is None or self._ended:
+            if self._sink is None or self._sink.is_closing():
                 return
             chunk, now = self._queue[0], self._loop.time()
+            if pieces == _PIECES_A_TURN:
+                self._timer = self._loop.call_later(0, self._timer_fired)
+                break
             wait_until, size = self._allowed(chunk, now)
             if wait_until > now:
                 self._timer = self._loop.call_at(wait_until, self._timer_fired)
                 break
-            if not chunk.data:
-                self.discard()
+            if chunk.data:
+                self._write(chunk, size, now)
+                pieces += 1
+            else:
+                self._queue.popleft()
                 self._on_end(chunk.reset)
-                return
-            self._write(chunk, size, now)
         if self._source_paused and self._queued < QUEUE_LIMIT // 2:
             self._resume_source()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _timer_fired(self) -> None:
         self._timer = None

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
+
 from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.evidence.failure import FailureArtifact, Scenario, Trial
+from stressproof.failures.history import Operation, read
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.failure.declared import (
@@ -13,6 +16,32 @@ from stressproof.verify.failure.declared import (
     PLAIN,
     DeclaredScenario,
 )
+
+
+class DemandedTrial(Struct, frozen=True, dict=True):
+    """One trial, and what is demanded of it.
+
+    Attributes:
+        where: JSON path of the trial.
+        scenario: That it belongs to.
+        spec: What is demanded of it.
+        trial: As the artifact has it.
+        with_faults: Whether it is the one with faults.
+    """
+
+    where: str
+    scenario: Scenario
+    spec: ScenarioSpec
+    trial: Trial
+    with_faults: bool
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        """Its operations, none where they have no meaning, which `failure.recomputed` says."""
+        try:
+            return read(self.trial.operations)
+        except ValueError:
+            return []
 
 
 class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
@@ -25,6 +54,23 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
     def specs(self) -> dict[str, ScenarioSpec]:
         """The scenarios that are demanded, by id."""
         return {spec.id: spec for spec in self.requirements.scenarios}
+
+    @cached_property
+    def trials(self) -> list[DemandedTrial]:
+        """Both trials of every scenario that is demanded (`failure.scenarios` names the others)."""
+        scenarios = self.artifact.scenarios if self.artifact else []
+        return [
+            DemandedTrial(
+                f"scenarios[{place}].{name}",
+                scenario,
+                self.specs[scenario.id],
+                trial,
+                with_faults=name == "trial",
+            )
+            for place, scenario in enumerate(scenarios)
+            if scenario.id in self.specs
+            for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial))
+        ]
 
     @property
     def scenarios(self) -> list[DeclaredScenario]:

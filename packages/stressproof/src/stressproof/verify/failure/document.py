@@ -7,7 +7,7 @@ from stressproof.verify.instants import parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
 RECAPTURE = (
-    "Inject again: uv run python scripts/inject_enforcement_failures.py --output FILE "
+    "Inject again with `stressproof inject`, or with the suite's own script: --output FILE "
     "--executed-by NAME --approved-by OTHER_NAME"
 )
 _CLAUSE = "evidence.md, Failure evidence"

@@ -1,9 +1,12 @@
 """The scenarios: all there, each checked, each with references that lead somewhere."""
 
 import re
+import shlex
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
+from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.declared import DeclaredScenario
@@ -11,6 +14,7 @@ from stressproof.verify.failure.document import RECAPTURE
 from stressproof.verify.rule import Judgement, prose, rule, show
 
 _CLAUSE = "evidence.md, Failure evidence"
+_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
 _LONGEST_S = 24 * 3600.0
@@ -272,6 +276,82 @@ def overall(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(seen, where, seen, True)  # noqa: FBT003  # the value expected
 
 
+@rule(
+    "failure.titles",
+    clause=_CLAUSE,
+    title="Every scenario is called what it is, and runs under the seed of the injection",
+    remedy=_EDITED,
+    level=Level.RECOMPUTED,
+)
+def titles(case: FailureCase, judgement: Judgement) -> None:
+    """``title`` is the suite's, and ``seed`` that of the whole artifact."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    for place, scenario in enumerate(case.artifact.scenarios):
+        where = f"scenarios[{place}]"
+        judgement.check(
+            scenario.seed == case.artifact.seed,
+            f"{where}.seed",
+            scenario.seed,
+            case.artifact.seed,
+        )
+        if scenario.id in case.specs:
+            wanted = case.specs[scenario.id].title
+            judgement.check(scenario.title == wanted, f"{where}.title", scenario.title, wanted)
+
+
+@rule(
+    "failure.command",
+    clause=_CLAUSE,
+    title="One command ran every scenario, and it asked for what the artifact says",
+    remedy=_EDITED,
+    level=Level.RECOMPUTED,
+)
+def command(case: FailureCase, judgement: Judgement) -> None:
+    """Seed and names in it are the artifact's, and it asked for no part of the scenarios."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    wanted = {
+        "--seed": str(artifact.seed),
+        "--workers": str(artifact.stage.workers),
+        "--executed-by": artifact.executed_by,
+        "--approved-by": artifact.approved_by,
+    }
+    for place, scenario in enumerate(artifact.scenarios):
+        where = f"scenarios[{place}].command"
+        first = artifact.scenarios[0].command
+        judgement.check(scenario.command == first, where, scenario.command, first)
+        words = _words(scenario.command)
+        judgement.check(
+            any(character.isalnum() for word in words for character in word),
+            where,
+            scenario.command,
+            prose("the command that ran"),
+        )
+        judgement.check("--quick" not in words, where, scenario.command, prose("no --quick"))
+        for option, value in wanted.items():
+            for seen in _values(words, option):
+                judgement.check(seen == value, where, f"{option} {seen}", f"{option} {value}")
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return [command]
+
+
+def _values(words: list[str], option: str) -> list[str]:
+    """Return what a command gives for an option, in both ways of writing it."""
+    apart = [value for name, value in pairwise(words) if name == option]
+    return apart + [
+        word.removeprefix(f"{option}=") for word in words if word.startswith(f"{option}=")
+    ]
+
+
 RULES = (
     scenarios,
     status_words,
@@ -283,4 +363,6 @@ RULES = (
     result_tails,
     summary,
     overall,
+    titles,
+    command,
 )

@@ -2,6 +2,7 @@
 
 from stressproof.evidence.level import Level
 from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.probes import (
     BUILD,
     DATABASE,
@@ -17,6 +18,7 @@ _CLAUSE = "evidence.md, Failure evidence"
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
+_SLACK_US = SECOND_US // 2
 
 
 @rule(
@@ -145,4 +147,54 @@ def target_build(case: FailureCase, judgement: Judgement) -> None:
     judge_build("target_before", build, expected, judgement)
 
 
-RULES = (engine, workers, same_build, same_database, healthy, unsafe, target_build)
+@rule(
+    "failure.probes-fresh",
+    clause=_CLAUSE,
+    title="The service was asked just before the first trial and just after the last",
+    remedy="Times are written by the injection; inject again instead of editing them.",
+    level=Level.RECOMPUTED,
+)
+def probes_fresh(case: FailureCase, judgement: Judgement) -> None:
+    """``probed_at`` lies between the start and the first trial, and the last one and the end."""
+    artifact = case.artifact
+    if artifact is None or not artifact.scenarios:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    # What runs beside the others has a testbed of its own, which is not asked.
+    beside = {spec.id for spec in case.specs.values() if spec.parallel}
+    asked = [one for one in artifact.scenarios if one.id not in beside] or artifact.scenarios
+    _between(
+        "runtime_before.probed_at",
+        artifact.runtime_before.probed_at,
+        (artifact.started_at, asked[0].baseline.started_at),
+        judgement,
+    )
+    if artifact.runtime_after is not None:  # failure.same-database says so
+        _between(
+            "runtime_after.probed_at",
+            artifact.runtime_after.probed_at,
+            (asked[-1].trial.ended_at, artifact.captured_at),
+            judgement,
+        )
+
+
+def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement) -> None:
+    at, begin, end = (parse_instant(text) for text in (seen, *span))
+    holds = (
+        at is not None
+        and (begin is None or at >= begin - _SLACK_US)
+        and (end is None or at <= end + _SLACK_US)
+    )
+    judgement.check(holds, where, seen, prose(f"from {span[0]} to {span[1]}"))
+
+
+RULES = (
+    engine,
+    workers,
+    same_build,
+    same_database,
+    healthy,
+    unsafe,
+    target_build,
+    probes_fresh,
+)

@@ -1,17 +1,18 @@
-"""The trials: the faults and checks of the matrix, and everything that follows from operations."""
+"""The trials: the checks of the matrix, and everything that follows from operations."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from stressproof.evidence.failure import CheckResult, InjectedFault, Scenario, Trial
+from stressproof.evidence.failure import CheckResult, Scenario, Trial
 from stressproof.evidence.level import Level
 from stressproof.failures.checks import CHECKS
-from stressproof.failures.conclusions import contradictions, took_effect
+from stressproof.failures.conclusions import contradictions
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.failure.operations import OPERATIONS_MAX
 from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
@@ -20,96 +21,7 @@ _NO_ARTIFACT = "no well-formed schema-2 artifact"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
 
-OPERATIONS_MAX = 10_000
-"""Of one trial: the matrix asks for a fifth of it, and some checks compare all with all."""
-
 _SLACK_US = SECOND_US // 2
-
-
-@rule(
-    "failure.matrix-faults",
-    clause=_CLAUSE,
-    title="Every fault of the matrix was injected, in order, and its recovery watched",
-    remedy=_OTHER_MATRIX,
-    level=Level.RECOMPUTED,
-)
-def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
-    """Ids and kinds are the matrix's; a fault that cannot be injected here is inconclusive."""
-    if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
-        return
-    unsupported = {each.fault for each in case.artifact.stage.unsupported}
-    for place, scenario in enumerate(case.artifact.scenarios):
-        spec = case.specs.get(scenario.id)
-        if spec is None:
-            continue  # failure.scenarios says so
-        where = f"scenarios[{place}]"
-        seen = [(fault.id, fault.kind) for fault in scenario.trial.faults]
-        wanted = [(fault.id, fault.kind) for fault in spec.faults if fault.id not in unsupported]
-        names = prose(", ".join(name for name, _ in seen) or "none")
-        judgement.check(
-            seen == wanted,
-            f"{where}.trial.faults",
-            names,
-            prose(", ".join(name for name, _ in wanted)),
-        )
-        for fault in spec.faults:
-            if fault.id in unsupported:
-                judgement.inconclusive(
-                    "stage.unsupported",
-                    fault.id,
-                    prose(f"a stage that can do it, for {scenario.id}"),
-                )
-        judgement.check(
-            not scenario.baseline.faults,
-            f"{where}.baseline.faults",
-            prose(f"{len(scenario.baseline.faults)} faults"),
-            prose("none: a baseline has no fault"),
-        )
-        _lengths(scenario, spec, where, judgement)
-
-
-def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judgement) -> None:
-    """Every fault began after steady load, was judged by our objectives and watched long enough."""
-    asked = {fault.id: fault for fault in spec.faults}
-    for number, fault in enumerate(scenario.trial.faults):
-        at = f"{where}.trial.faults[{number}]"
-        if fault.id in asked:
-            wanted = asked[fault.id].objectives
-            for path, seen, expected in differences(fault.objectives, wanted, f"{at}.objectives"):
-                judgement.fail(path, seen, expected)
-            watched, least = fault.watched_us - fault.healed_us, asked[fault.id].watch_us
-            judgement.check(
-                watched >= least - _SLACK_US,
-                f"{at}.watched_us",
-                prose(f"watched for {watched} µs"),
-                prose(f"at least {least} µs"),
-            )
-        judgement.check(
-            _ascending(fault),
-            at,
-            prose("times out of order"),
-            prose("requested, effective, removed, healed, watched"),
-        )
-    if scenario.trial.faults:
-        first = scenario.trial.faults[0].effective_us
-        judgement.check(
-            first >= spec.steady_us - _SLACK_US,
-            f"{where}.trial.faults[0].effective_us",
-            first,
-            prose(f"after {spec.steady_us} µs of steady load"),
-        )
-
-
-def _ascending(fault: InjectedFault) -> bool:
-    times = (
-        fault.requested_us,
-        fault.effective_us,
-        fault.removed_us,
-        fault.healed_us,
-        fault.watched_us,
-    )
-    return list(times) == sorted(times) and fault.effective_us < fault.healed_us
 
 
 def _key(check: CheckResult | CheckSpec) -> tuple[str, str, bytes]:
@@ -165,70 +77,6 @@ def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
             judgement.passed()
             for seen, expected in check_problems(trial, spec, with_faults=name == "trial"):
                 judgement.fail(where, prose(seen), prose(expected))
-
-
-@rule(
-    "failure.load",
-    clause=_CLAUSE,
-    title="Load ran throughout, at the rate of the matrix",
-    remedy="Give the injection a machine that can hold the rate, then inject again.",
-    level=Level.RECOMPUTED,
-)
-def load(case: FailureCase, judgement: Judgement) -> None:
-    """At least half of the arrivals that the rate asks for, and not more than can be judged."""
-    if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
-        return
-    for place, scenario in enumerate(case.artifact.scenarios):
-        spec = case.specs.get(scenario.id)
-        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
-            count = len(trial.operations.rows)
-            where = f"scenarios[{place}].{name}.operations"
-            judgement.check(
-                count <= OPERATIONS_MAX,
-                where,
-                prose(f"{count} operations"),
-                prose(f"at most {OPERATIONS_MAX}"),
-            )
-            if spec is None:
-                continue
-            # Arrivals end with the last fault's watch; what comes then only settles the open.
-            window = max((fault.watched_us for fault in trial.faults), default=spec.steady_us)
-            least = spec.rate_per_s * window // SECOND_US // 2
-            if count < least:
-                judgement.inconclusive(
-                    where, prose(f"{count} operations"), prose(f"at least {least}")
-                )
-
-
-@rule(
-    "failure.witnesses",
-    clause=_CLAUSE,
-    title="Every fault has a witness that it took effect",
-    remedy="Without a witness nothing was proven; inject again.",
-    level=Level.RECOMPUTED,
-)
-def witnesses(case: FailureCase, judgement: Judgement) -> None:
-    """At least one witness each, and each of them shows that the fault bit."""
-    if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
-        return
-    for place, scenario in enumerate(case.artifact.scenarios):
-        for number, fault in enumerate(scenario.trial.faults):
-            where = f"scenarios[{place}].trial.faults[{number}].witnesses"
-            if not fault.witnesses:
-                judgement.inconclusive(
-                    where, prose(f"no witness of {fault.id}"), prose("one or more")
-                )
-            for witness in fault.witnesses:
-                if took_effect(witness):
-                    judgement.passed()
-                else:
-                    judgement.inconclusive(
-                        where,
-                        prose(f"{witness.name}: {witness.before} to {witness.during}"),
-                        prose(f"{witness.needs} more at least"),
-                    )
 
 
 @rule(
@@ -330,10 +178,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
 
 
 RULES = (
-    matrix_faults,
     matrix_checks,
-    load,
-    witnesses,
     recomputed,
     trial_clock,
 )

@@ -6,7 +6,7 @@ import msgspec
 
 from stressproof.config.failure_requirements import FailureRequirements, loosened
 from stressproof.suite import Suite
-from stressproof.verify.failure import document, scenarios, testbed, trials
+from stressproof.verify.failure import document, faults, operations, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase, references_of
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
@@ -15,6 +15,8 @@ from stressproof.verify.verdict import Figure
 RULES: Sequence[Rule[FailureCase]] = (
     *document.RULES,
     *scenarios.RULES,
+    *faults.RULES,
+    *operations.RULES,
     *trials.RULES,
     *testbed.RULES,
 )

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from stressproof.config.stress_requirements import Requirements
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.measurements import Latency
@@ -12,7 +12,7 @@ from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
 
 
-class StressCase(EvidenceCase[Requirements, StressArtifact]):
+class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
     """Stress evidence, what is asked of it, and the time."""
 
     plain = PLAIN

@@ -74,7 +74,7 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
     "stress.endpoint-definitions",
     clause="protocol 9; evidence.md, Workload",
     title="Required endpoints were asked by GET, expected to succeed, and their answers checked",
-    remedy="Capture with --profile enforcement: it defines what counts as an answer.",
+    remedy="Capture with the suite's --profile: it defines what counts as an answer.",
     level=Level.RECOMPUTED,
 )
 def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:

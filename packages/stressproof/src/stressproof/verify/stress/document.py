@@ -7,8 +7,8 @@ from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 RECAPTURE = (
-    "Capture again: uv run python scripts/load_test_api.py --profile enforcement --rounds 3 "
-    "--enforce-thresholds --out FILE"
+    "Capture again with `stressproof capture`, or with the script that the suite's requirements "
+    "name as the runner, by its --profile, and with --out FILE."
 )
 # The base URL of Starlette's in-process client: with it no request ever left the process.
 _IN_PROCESS_HOSTS = frozenset({"testserver"})

@@ -65,7 +65,7 @@ def workload(case: StressCase, judgement: Judgement) -> None:
     "stress.endpoints",
     clause="protocol 9",
     title="The load included every required endpoint",
-    remedy="Capture with --profile enforcement and without --endpoint.",
+    remedy="Capture with the suite's --profile and without --endpoint.",
 )
 def endpoints(case: StressCase, judgement: Judgement) -> None:
     """The required endpoints are listed, each endpoint once, at least one."""

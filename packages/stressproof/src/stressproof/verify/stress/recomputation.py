@@ -146,7 +146,8 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     yield "target_url", artifact.target_url, artifact.target.url
     engine, source = derive.engine_of(runtime.before), derive.engine_source_of(runtime.before)
     yield "runtime.database_engine", runtime.database_engine, engine
-    yield "runtime.database_engine_source", runtime.database_engine_source, source
+    if runtime.before.database_engine is not None:
+        yield "runtime.database_engine_source", runtime.database_engine_source, source
 
 
 def _as_listed(artifact: StressArtifact) -> list[str]:

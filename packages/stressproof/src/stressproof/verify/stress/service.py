@@ -108,12 +108,12 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    runs = artifact.runs
+    runs, asked = artifact.runs, case.requirements
     first, last = artifact.runtime.before, artifact.runtime.after
     if says_nothing(first) and (last is None or says_nothing(last)):
-        if case.requirements.require_identity:
+        if asked.require_health or asked.require_identity:
             judgement.inconclusive("runtime.before.status", None, prose("what it says of itself"))
-        judgement.skip("the target says nothing of its health (require_identity)")
+        judgement.skip("the target says nothing of its health (require_health)")
         return
     judge_healthy("runtime.before", artifact.runtime.before, judgement)
     _asked_between(

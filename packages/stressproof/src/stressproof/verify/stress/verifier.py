@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stressproof.config.profile import record_of
-from stressproof.config.stress_requirements import Requirements, loosened
+from stressproof.config.stress_requirements import StressRequirements, loosened
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
@@ -83,7 +83,7 @@ def _figures(case: StressCase) -> list[Figure]:
     ]
 
 
-def _at_gate(suite: Suite, asked: Requirements) -> Requirements:
+def _at_gate(suite: Suite, asked: StressRequirements) -> StressRequirements:
     """Return what a gate asks: the profile of the suite, by value, where it has one."""
     profile = suite.profile_table().get(asked.profile)
     endpoints = () if profile is None else tuple(map(record_of, profile.endpoints))

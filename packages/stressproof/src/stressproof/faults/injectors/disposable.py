@@ -1,9 +1,11 @@
 """Which databases may be broken: those on loopback that somebody has given up."""
 
-import psycopg
-
 from stressproof.errors import RunError, UsageError
+from stressproof.faults.extras import extra
 from stressproof.faults.loopback import require_loopback
+
+with extra("postgres", "breaking a PostgreSQL database"):
+    import psycopg
 
 MARK = "stressproof.disposable"
 

@@ -4,21 +4,21 @@ import base64
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import jwt
 from msgspec import Struct
 
-from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES, TOKEN_RACERS, TOKEN_RACES
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.tokens.spec import FORGERIES, TOKEN_RACERS, TOKEN_RACES
+from enforcement_suite.service import Tenant
 from stressproof.errors import RunError
-from stressproof.failures.spec import FaultSpec
-from stressproof.faults.enforcement import Enforcement, Tenant
+from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Race, Tamper
+from stressproof.faults.injectors.client import CutRequests, Race, Tamper
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
-from stressproof.faults.testbed import Testbed
 
 _TOKENS = 90
 _RESERVE = 16
@@ -34,21 +34,12 @@ class Token(Struct, frozen=True):
     text: str
 
 
-class Tokens:
+class Tokens(EnforcementDriver):
     """A tenant with approved changes, and a second one whose tokens are not the first one's."""
 
-    spec = FI_003
-
-    def __init__(self) -> None:
-        self._service: Enforcement
-        self._tenant: Tenant
-        self._stranger: Tenant
-        self._tokens: list[Token] = []
-        self._foreign: Token
-
-    def prepare(self, service: Enforcement) -> None:
+    def prepare(self) -> None:
         """Have changes approved."""
-        self._service = service
+        service = self.service
         self._tenant = service.tenant("fi003-tokens")
         self._stranger = service.tenant("fi003-stranger")
         for tenant in (self._tenant, self._stranger):
@@ -58,68 +49,77 @@ class Tokens:
         service.warm_up((self._tenant, self._stranger))
 
     def _approved(self, tenant: Tenant) -> Token:
-        key = self._service.key()
-        request = self._service.gate(
+        key = self.service.key()
+        request = self.service.gate(
             "prepare", tenant, environment="prod", monthly_usd="100", key=key, what="token"
         )
-        made = self._service.call(
+        made = self.service.call(
             tenant, "POST", "/gate/terraform", json.loads(request.body), role="member"
         )
-        approved = self._service.call(
+        approved = self.service.call(
             tenant, "POST", f"/approvals/{made['approval_request_id']}/approve", {}
         )
         return Token(key, str(approved["approval_token"]))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates, reads, and tokens spent one after the other."""
-        service = self._service
-        return [
-            (11, lambda: service.gate("gate_soft", self._tenant)),
-            (1, self._spend_next),
-            (4, lambda: service.read_policy(self._tenant)),
-            (2, service.liveness),
-        ]
+        service = self.service
+        return {
+            "gate_soft": lambda: service.gate("gate_soft", self._tenant),
+            "consume": self._spend_next,
+            "read": lambda: service.read_policy(self._tenant),
+            "live": service.liveness,
+        }
 
     def _spend_next(self) -> Request:
         """Spend a token; those that faults need are left alone."""
         if len(self._tokens) <= _RESERVE:
-            return self._service.read_policy(self._tenant)
+            return self.service.read_policy(self._tenant)
         return self._spend("consume", self._tokens.pop())
 
     def _spend(self, kind: str, token: Token) -> Request:
-        return self._service.consume(kind, self._tenant, token.text, token.key)
+        return self.service.consume(kind, self._tenant, token.text, token.key)
 
     def _take(self) -> Token:
         if not self._tokens:
             raise RunError("no approval token is left")
         return self._tokens.pop(0)
 
-    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
-        """Return the injector of one fault."""
-        match fault.id:
-            case "replay_race":
-                batches = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
-                return Race(load, "approval tokens", batches, needs=TOKEN_RACERS // 2)
-            case "tamper":
-                return Tamper(load, self._forgeries(self._take(), self._take(), stage))
-            case "consumption_not_committed":
-                cut = CutBeforeCommit(count=_CUTS, statement_contains=_SPENDING)
-                return CutSpending(stage, load, cut, self._spendings("consume_cut", _CUTS))
-            case "consumption_answer_lost":
-                cut_after = CutAfterCommit(count=_CUTS, statement_contains=_SPENDING)
-                return CutSpending(stage, load, cut_after, self._spendings("consume_cut", _CUTS))
-            case "worker_killed":
-                return KillWorker(stage.master, stage.workers, index=1)
-            case other:
-                raise RunError(f"FI-003 has no fault {other!r}")
+    def baseline_actions(self, load: Load) -> None:
+        """Spend a few tokens once each."""
+        load.burst(self._spendings())
+
+    def race(self, load: Load) -> Injector:
+        """Spend each of a few tokens many times at once."""
+        batches = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
+        return Race(load, "approval tokens", batches, needs=TOKEN_RACERS // 2)
+
+    def tamper(self, load: Load) -> Injector:
+        """Send every kind of forged token once."""
+        return Tamper(load, self._forgeries(self._take(), self._take()))
+
+    def cut_before(self, load: Load) -> Injector:
+        """Lose commits of spendings on their way to the database."""
+        return self._cut(load, CutBeforeCommit(count=_CUTS, statement_contains=_SPENDING))
+
+    def cut_after(self, load: Load) -> Injector:
+        """Lose the answers to commits of spendings."""
+        return self._cut(load, CutAfterCommit(count=_CUTS, statement_contains=_SPENDING))
+
+    def _cut(self, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
+        return CutRequests(self.testbed.proxy, cut, load, self._spendings())
+
+    def kill_worker(self, _: Load) -> Injector:
+        """Kill a worker of the service."""
+        return KillWorker(self.testbed.service.pid, self.testbed.workers, index=1)
 
     def _replays(self, kind: str, token: Token) -> Callable[[], Sequence[Request]]:
         return lambda: [self._spend(kind, token) for _ in range(TOKEN_RACERS)]
 
-    def _spendings(self, kind: str, count: int) -> list[Request]:
-        return [self._spend(kind, self._take()) for _ in range(count)]
+    def _spendings(self) -> list[Request]:
+        return [self._spend("consume_cut", self._take()) for _ in range(_CUTS)]
 
-    def _forgeries(self, token: Token, other: Token, stage: Testbed) -> list[Request]:
+    def _forgeries(self, token: Token, other: Token) -> list[Request]:
         """Return requests with forged tokens, each a kind of its own.
 
         Raises:
@@ -127,7 +127,7 @@ class Tokens:
         """
         claims = jwt.decode(token.text, options={"verify_signature": False})
         now = int(time.time())
-        right, wrong = stage.approval_secret, _WRONG_KEY
+        right, wrong = self.testbed.approval_secret, _WRONG_KEY
         forged = {
             "unsigned": jwt.encode(claims, "", algorithm="none"),
             "wrong_key": jwt.encode(claims, wrong, algorithm="HS256"),
@@ -148,48 +148,17 @@ class Tokens:
             if text in {token.text, other.text}:
                 raise RunError(f"the forgery {name!r} is a genuine token")
         return [
-            self._service.consume(f"tamper_{name}", self._tenant, forged[name], 0)
+            self.service.consume(f"tamper_{name}", self._tenant, forged[name], 0)
             for name in FORGERIES
         ]
 
-    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
-        """Return whether a fault has done what it can."""
-        if isinstance(injector, CutSpending):
-            return injector.spent()
-        return fault.kind in {"race", "tamper", "kill_worker"}
-
-    def baseline_actions(self, load: Load) -> None:
-        """Spend a few tokens once each."""
-        load.burst(self._spendings("consume", _CUTS))
-
-
-class CutSpending(ProxyFault):
-    """Tokens spent over connections that are cut at the commit.
-
-    Args:
-        stage: Whose proxy cuts.
-        load: That sends them.
-        cut: Before or after the commit.
-        requests: The consumptions.
-    """
-
-    def __init__(
-        self,
-        stage: Testbed,
-        load: Load,
-        cut: CutAfterCommit | CutBeforeCommit,
-        requests: Sequence[Request],
-    ) -> None:
-        super().__init__(stage.proxy, cut)
-        self._load = load
-        self._requests = requests
-
-    def apply(self) -> int:
-        """Arm the cut, then spend."""
-        effective = super().apply()
-        for request in self._requests:
-            self._load.burst([request])
-        return effective
+    injectors: ClassVar[Injectors] = {
+        "replay_race": race,
+        "tamper": tamper,
+        "consumption_not_committed": cut_before,
+        "consumption_answer_lost": cut_after,
+        "worker_killed": kill_worker,
+    }
 
 
 def _signed(claims: dict[str, object], secret: str, **edits: object) -> str:

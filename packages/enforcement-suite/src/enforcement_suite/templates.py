@@ -1,8 +1,10 @@
 """Templates: the protocol's fields for orientation, marked so that no verifier takes them."""
 
-from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from enforcement_suite.suite import SUITE
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.stress import TEMPLATE_MARKER
 
@@ -10,17 +12,6 @@ FAILURE_TEMPLATE = "docs/ops/evidence/enforcement_failure_injection_TEMPLATE.jso
 
 STRESS_TEMPLATE = "docs/ops/evidence/enforcement_stress_artifact_TEMPLATE.json"
 
-_PREFIX = "/api/v1/enforcement"
-_ENDPOINTS = (
-    "/health/live",
-    f"{_PREFIX}/policies",
-    f"{_PREFIX}/budgets",
-    f"{_PREFIX}/credits",
-    f"{_PREFIX}/approvals/queue?limit=50",
-    f"{_PREFIX}/ledger?limit=50",
-    f"{_PREFIX}/exports/parity?limit=50",
-)
-_ROUNDS = 3
 _STAMP = "YYYY-MM-DDThh:mm:ss.ffffff+00:00"
 
 
@@ -42,28 +33,27 @@ def _results() -> dict[str, Any]:
 
 def stress_template() -> bytes:
     """Return the stress template: every field of the protocol, no figure that could pass."""
-    thresholds = {
-        "max_p95_seconds": 2.0,
-        "max_error_rate_percent": 1.0,
-        "min_throughput_rps": 0.5,
-    }
+    asked = SUITE.stress_requirements()
+    rounds = asked.min_rounds
+    thresholds = msgspec.to_builtins(asked.thresholds)
     return encode(
         {
             TEMPLATE_MARKER: (
                 "This shows the protocol's fields and is no evidence: every verifier rejects a "
-                "document with this field. Evidence is captured by scripts/load_test_api.py, which "
-                "adds the measurements behind each figure (docs/schemas/stress-artifact.json)."
+                "document with this field. Evidence is captured by "
+                f"{asked.runner}, which adds the measurements behind each figure "
+                "(docs/schemas/stress-artifact.json)."
             ),
-            "profile": "enforcement",
-            "runner": "scripts/load_test_api.py",
+            "profile": asked.profile,
+            "runner": asked.runner,
             "target_url": "http://127.0.0.1:8000",
             "captured_at": _STAMP,
-            "endpoints": list(_ENDPOINTS),
-            "duration_seconds": 30,
-            "concurrent_users": 10,
+            "endpoints": [one.name for one in SUITE.profile(asked.profile).endpoints],
+            "duration_seconds": asked.min_duration_seconds,
+            "concurrent_users": asked.min_concurrent_users,
             "ramp_up_seconds": 5,
             "request_timeout": 15.0,
-            "rounds": _ROUNDS,
+            "rounds": rounds,
             "preflight": {
                 "enabled": True,
                 "passed": None,
@@ -76,7 +66,7 @@ def stress_template() -> bytes:
             "results": _results(),
             "runs": [
                 {"run_index": index, "captured_at": _STAMP, "results": _results()}
-                for index in range(1, _ROUNDS + 1)
+                for index in range(1, rounds + 1)
             ],
             "min_throughput_rps": 0.0,
             "thresholds": thresholds,
@@ -95,7 +85,7 @@ def stress_template() -> bytes:
                         "meets_targets": False,
                         "thresholds": thresholds,
                     }
-                    for _ in range(_ROUNDS)
+                    for _ in range(rounds)
                 ],
                 "overall_meets_targets": False,
                 "worst_p95_seconds": None,
@@ -106,12 +96,10 @@ def stress_template() -> bytes:
     )
 
 
-def failure_template(scenarios: Sequence[str]) -> bytes:
-    """Return the failure template: every field of the protocol, no scenario that could pass.
-
-    Args:
-        scenarios: Their ids.
-    """
+def failure_template() -> bytes:
+    """Return the failure template: every field of the protocol, no scenario that could pass."""
+    asked = SUITE.failure_requirements()
+    scenarios = [spec.id for spec in asked.scenarios]
     return encode(
         {
             TEMPLATE_MARKER: (
@@ -120,9 +108,9 @@ def failure_template(scenarios: Sequence[str]) -> bytes:
                 "scripts/inject_enforcement_failures.py, which adds the operations, effects and "
                 "witnesses behind each scenario (docs/schemas/failure-artifact.json)."
             ),
-            "profile": "enforcement_failure_injection",
-            "runner": "staged_failure_injection",
-            "execution_class": "staged",
+            "profile": asked.profile,
+            "runner": asked.runner,
+            "execution_class": asked.execution_class,
             "captured_at": _STAMP,
             "executed_by": "NAME",
             "approved_by": "OTHER_NAME",

@@ -4,32 +4,31 @@ import json
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
 from enforcement_suite.scenarios.settlement.spec import (
     DIFFERENT_KEYS_RACE,
-    FI_004,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
 )
+from enforcement_suite.service import PREFIX, Enforcement, Tenant, read_status
+from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
-from stressproof.failures.spec import FaultSpec
-from stressproof.faults.enforcement import PREFIX, Enforcement, Tenant, read_status
+from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Batch, Race
+from stressproof.faults.injectors.client import Batch, CutRequests, Race
 from stressproof.faults.injectors.database import TerminateBackends
-from stressproof.faults.load import Load, Mix, Request
-from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit
-from stressproof.faults.scenarios.fail_safe import SERVICE_SESSIONS
-from stressproof.faults.testbed import Testbed
 
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
-KEPT = "overdue reservations"
+_CUTS = 3
+_AGING = "overdue reservations"
 
 
 class Aging(Struct, frozen=True):
@@ -54,15 +53,6 @@ def make_overdue(service: Enforcement) -> Aging:
         made = _reserve(service, tenant, service.key(), "prod")
         reservations.append((str(made["decision_id"]), str(made["approval_request_id"])))
     return Aging(tenant, reservations, time.monotonic())
-
-
-def prepare_early(stage: Testbed, run: str) -> None:
-    """Let reservations grow old while other scenarios run."""
-    service = Enforcement(stage, run)
-    try:
-        stage.kept[KEPT] = make_overdue(service)
-    finally:
-        service.close()
 
 
 def _paying_tenant(service: Enforcement, name: str) -> Tenant:
@@ -104,92 +94,95 @@ def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -
     return made
 
 
-class Settlement:
+class Settlement(EnforcementDriver):
     """One tenant whose changes are paid by credits, and settled while others settle them too."""
 
-    spec = FI_004
+    @classmethod
+    def prepare_early(cls, testbed: EnforcementTestbed, run: str) -> None:
+        """Let reservations grow old while other scenarios run."""
+        testbed.shared[_AGING] = make_overdue(Enforcement(testbed, run))
 
-    def __init__(self) -> None:
-        self._service: Enforcement
-        self._tenant: Tenant
+    def prepare(self) -> None:
+        """Make reservations to settle; those to sweep were made long before, or will be."""
+        self._tenant = _paying_tenant(self.service, "fi004-settle")
         self._aging: Aging
         self._ready: list[tuple[int, str]] = []
-
-    def prepare(self, service: Enforcement) -> None:
-        """Make reservations to settle; those to sweep were made long before, or will be."""
-        self._service = service
-        self._tenant = _paying_tenant(service, "fi004-settle")
         for _ in range(_RESERVED):
-            key = service.key()
-            made = _reserve(service, self._tenant, key, "nonprod")
+            key = self.service.key()
+            made = _reserve(self.service, self._tenant, key, "nonprod")
             self._ready.append((key, str(made["decision_id"])))
-        service.warm_up((self._tenant,))
+        self.service.warm_up((self._tenant,))
 
-    def mix(self) -> Mix:
+    def requests(self) -> Makers:
         """Gates, reads, and settlements of one reservation after the other."""
-        service = self._service
-        return [
-            (5, lambda: service.gate("gate_soft", self._tenant, project="free")),
-            (3, self._settle_next),
-            (2, lambda: service.read_policy(self._tenant)),
-            (1, service.liveness),
-        ]
+        service = self.service
+        return {
+            "gate_soft": lambda: service.gate("gate_soft", self._tenant, project="free"),
+            "settle": self._settle_next,
+            "read": lambda: service.read_policy(self._tenant),
+            "live": service.liveness,
+        }
 
     def _settle_next(self) -> Request:
         """Settle a reservation nobody races for; where none is left, a plain read."""
         if len(self._ready) <= SETTLEMENT_RACERS:
-            return self._service.read_policy(self._tenant)
+            return self.service.read_policy(self._tenant)
         key, decision = self._ready.pop()
-        return self._service.settle("settle", self._tenant, decision, key)
+        return self.service.settle("settle", self._tenant, decision, key)
 
-    def injector(self, fault: FaultSpec, stage: Testbed, load: Load) -> Injector:
-        """Return the injector of one fault."""
-        match fault.id:
-            case "same_key_race":
-                same: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
-                return Race(load, "reservations, one key each", same, needs=SETTLEMENT_RACERS // 2)
-            case "different_keys_race":
-                return Race(
-                    load, "a reservation", [self._different_keys], needs=SETTLEMENT_RACERS // 2
-                )
-            case "sweep_race":
-                self._aging = stage.kept.pop(KEPT, None) or make_overdue(self._service)
-                self._wait_overdue()
-                return Race(
-                    load, "overdue reservations", [self._sweep], needs=SETTLEMENT_RACERS // 2
-                )
-            case "settlement_answer_lost":
-                return CutSettlements(stage, load, self._next_settlements(3))
-            case "backends_terminated":
-                return TerminateBackends(stage.dsn, SERVICE_SESSIONS)
-            case other:
-                raise RunError(f"FI-004 has no fault {other!r}")
+    def baseline_actions(self, load: Load) -> None:
+        """Settle a few reservations once each."""
+        load.burst(self._next_settlements())
+
+    def race_same_key(self, load: Load) -> Injector:
+        """Settle reservations many times at once, each under one key."""
+        batches: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
+        return self._race(load, "reservations, one key each", batches)
+
+    def race_different_keys(self, load: Load) -> Injector:
+        """Settle a reservation many times at once, each time under another key."""
+        return self._race(load, "a reservation", [self._different_keys])
+
+    def race_sweep(self, load: Load) -> Injector:
+        """Settle, deny and sweep the same reservations at once."""
+        self._aging = self.testbed.shared.pop(_AGING, None) or make_overdue(self.service)
+        self._wait_overdue()
+        return self._race(load, "overdue reservations", [self._sweep])
+
+    def _race(self, load: Load, target: str, batches: Sequence[Batch]) -> Injector:
+        return Race(load, target, batches, needs=SETTLEMENT_RACERS // 2)
+
+    def cut(self, load: Load) -> Injector:
+        """Lose the answers to commits of settlements."""
+        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.reconciliations (")
+        return CutRequests(self.testbed.proxy, cut, load, self._next_settlements())
+
+    def terminate(self, _: Load) -> Injector:
+        """End the service's sessions, again and again."""
+        return TerminateBackends(self.testbed.dsn, SERVICE_SESSIONS)
 
     def _take(self) -> tuple[int, str]:
         if not self._ready:
             raise RunError("no reservation is left to race for")
         return self._ready.pop(0)
 
-    def _next_settlements(self, count: int) -> list[Request]:
-        taken = [self._take() for _ in range(count)]
+    def _next_settlements(self) -> list[Request]:
+        taken = [self._take() for _ in range(_CUTS)]
         return [
-            self._service.settle("settle_cut", self._tenant, decision, key)
+            self.service.settle("settle_cut", self._tenant, decision, key)
             for key, decision in taken
         ]
 
     def _same_key(self, kind: str) -> Sequence[Request]:
         key, decision = self._take()
         return [
-            self._service.settle(kind, self._tenant, decision, key)
-            for _ in range(SETTLEMENT_RACERS)
+            self.service.settle(kind, self._tenant, decision, key) for _ in range(SETTLEMENT_RACERS)
         ]
 
     def _different_keys(self) -> Sequence[Request]:
         key, decision = self._take()
         return [
-            self._service.settle(
-                DIFFERENT_KEYS_RACE, self._tenant, decision, key, name=f"n{number}"
-            )
+            self.service.settle(DIFFERENT_KEYS_RACE, self._tenant, decision, key, name=f"n{number}")
             for number in range(SETTLEMENT_RACERS)
         ]
 
@@ -205,7 +198,7 @@ class Settlement:
         headers = self._aging.tenant.headers("owner")
         for decision, approval in self._aging.reservations:
             requests += [
-                self._service.settle(
+                self.service.settle(
                     "sweep_settle", self._aging.tenant, decision, 0, name=f"s{number}"
                 )
                 for number in range(3)
@@ -219,40 +212,13 @@ class Settlement:
         ]
         return requests
 
-    def is_finished(self, fault: FaultSpec, injector: Injector) -> bool:
-        """Return whether a fault has done what it can; races are over once they are done."""
-        if isinstance(injector, CutSettlements):
-            return injector.spent()
-        return fault.kind == "race"
-
-    def baseline_actions(self, load: Load) -> None:
-        """Settle a few reservations once each."""
-        load.burst(self._next_settlements(3))
-
-
-class CutSettlements(ProxyFault):
-    """Settlements whose commits are made and never heard of.
-
-    Args:
-        stage: Whose proxy cuts.
-        load: That sends them.
-        requests: The settlements.
-    """
-
-    def __init__(self, stage: Testbed, load: Load, requests: Sequence[Request]) -> None:
-        super().__init__(
-            stage.proxy,
-            CutAfterCommit(count=len(requests), statement_contains="enforcement.reconciliations ("),
-        )
-        self._load = load
-        self._requests = requests
-
-    def apply(self) -> int:
-        """Arm the cut, then settle."""
-        effective = super().apply()
-        for request in self._requests:
-            self._load.burst([request])
-        return effective
+    injectors: ClassVar[Injectors] = {
+        "same_key_race": race_same_key,
+        "different_keys_race": race_different_keys,
+        "sweep_race": race_sweep,
+        "settlement_answer_lost": cut,
+        "backends_terminated": terminate,
+    }
 
 
 def _plain(kind: str, path: str, headers: dict[str, str], body: object) -> Request:

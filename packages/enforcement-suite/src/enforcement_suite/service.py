@@ -7,21 +7,23 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
 import jwt
 import psycopg
 from msgspec import Struct
 
+from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
 from stressproof.faults.client import Answer, served_by
 from stressproof.faults.load import Request
-from stressproof.faults.testbed import Testbed
+from stressproof.load.client import Client, RequestError
+from stressproof.workload.target import Target
 
 PREFIX = "/api/v1/enforcement"
 _LIFETIME_S = 4 * 3600
 _PLENTY = 1_000_000
 _OK = 200
 _LEARN_S = 20
+_TIMEOUT_S = 20.0
 
 
 class Tenant(Struct, frozen=True):
@@ -47,22 +49,18 @@ class Tenant(Struct, frozen=True):
 
 
 class Enforcement:
-    """The service on a stage.
+    """The service on a testbed.
 
     Args:
-        stage: Entered.
+        testbed: Entered.
         run: Names this trial's effects; another trial's are not found under it.
     """
 
-    def __init__(self, stage: Testbed, run: str) -> None:
-        self.stage = stage
-        self.run = run
+    def __init__(self, testbed: EnforcementTestbed, run: str) -> None:
+        self._testbed = testbed
+        self._run = run
         self._keys = itertools.count(1)
-        self._http = httpx.Client(base_url=stage.url, timeout=20, trust_env=False, verify=False)  # noqa: S501  # http:// on loopback
-
-    def close(self) -> None:
-        """Close connections used for preparing."""
-        self._http.close()
+        self._client = Client(Target(testbed.url), timeout_s=_TIMEOUT_S)
 
     def key(self) -> int:
         """Return the number of a new effect."""
@@ -70,12 +68,12 @@ class Enforcement:
 
     def resource(self, what: str, key: int) -> str:
         """Return how the effect is found again: by the resource it is about."""
-        return f"fi:{what}:{self.run}:{key}"
+        return f"fi:{what}:{self._run}:{key}"
 
     @property
     def effects_prefix(self) -> str:
         """The LIKE pattern of this trial's resources."""
-        return f"fi:%:{self.run}:%"
+        return f"fi:%:{self._run}:%"
 
     def tenant(self, name: str, *, per_minute: int = _PLENTY) -> Tenant:
         """Create a tenant with three principals and its limits, straight in the database.
@@ -85,7 +83,7 @@ class Enforcement:
         tenant_id = uuid.uuid4()
         roles = {role: uuid.uuid4() for role in ("owner", "admin", "member")}
         try:
-            self._insert(tenant_id, f"{name}-{self.run}", roles, per_minute)
+            self._insert(tenant_id, f"{name}-{self._run}", roles, per_minute)
         except psycopg.Error as error:
             raise RunError(
                 f"a tenant cannot be made: {error}",
@@ -97,7 +95,7 @@ class Enforcement:
     def _insert(
         self, tenant_id: uuid.UUID, name: str, roles: Mapping[str, uuid.UUID], per_minute: int
     ) -> None:
-        with self.stage.connect() as connection, connection.transaction():
+        with self._testbed.connect() as connection, connection.transaction():
             # Row-level security binds the trigger that founds the tenant's ledger.
             connection.execute(
                 "SELECT set_config('enforcement.tenant_id', %s, true)", (str(tenant_id),)
@@ -113,7 +111,8 @@ class Enforcement:
                     " VALUES (%s, %s, %s, %s)",
                     (tenant_id, principal_id, role, role),
                 )
-            for bucket, limit in (("gate", per_minute), ("consume", _PLENTY)):
+            others = {"read": _PLENTY, "write": _PLENTY, "approval": _PLENTY}
+            for bucket, limit in {"gate": per_minute, **others}.items():
                 connection.execute(
                     "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
                     " VALUES (%s, %s, %s)",
@@ -136,7 +135,7 @@ class Enforcement:
             "plan": "enterprise",
             "features": ["api_access", "policy_configuration"],
         }
-        return jwt.encode(claims, self.stage.jwt_secret, algorithm="HS256")
+        return jwt.encode(claims, self._testbed.jwt_secret, algorithm="HS256")
 
     def call(
         self, tenant: Tenant, method: str, path: str, body: object = None, role: str = "owner"
@@ -147,18 +146,18 @@ class Enforcement:
             RunError: It refuses.
         """
         try:
-            answer = self._http.request(
+            answer = self._client.request(
                 method,
                 PREFIX + path,
                 headers=tenant.headers(role),
-                content=None if body is None else json.dumps(body),
+                body=None if body is None else json.dumps(body).encode(),
             )
-        except httpx.HTTPError as error:
+        except RequestError as error:
             raise RunError(f"the service does not answer {method} {path}: {error}") from error
-        if answer.status_code != _OK:
+        if answer.status != _OK:
             raise RunError(
                 f"the service refuses to prepare a scenario: {method} {path} gave "
-                f"{answer.status_code}: {answer.text[:300]}"
+                f"{answer.status}: {answer.text[:300]}"
             )
         return answer.json()
 
@@ -172,18 +171,18 @@ class Enforcement:
             RunError: The service refuses, or a worker does not answer in time.
         """
         for tenant in tenants:
-            headers = {**tenant.headers("owner"), "connection": "close"}
+            headers = tenant.headers("owner")
             for path in ("/limits", "/policies"):
                 self._ask_every_worker(path, headers)
 
     def _ask_every_worker(self, path: str, headers: dict[str, str]) -> None:
         deadline = time.monotonic() + _LEARN_S
         seen: set[str] = set()
-        while len(seen) < self.stage.workers:
+        while len(seen) < self._testbed.workers:
             seen.add(self._read(path, headers))
             if time.monotonic() > deadline:
                 raise RunError(
-                    f"only {', '.join(sorted(seen))} of {self.stage.workers} workers answered"
+                    f"only {', '.join(sorted(seen))} of {self._testbed.workers} workers answered"
                     f" {path} within {_LEARN_S} s",
                     hint="Let the machine come to rest, then inject again.",
                 )
@@ -191,10 +190,10 @@ class Enforcement:
     def _read(self, path: str, headers: dict[str, str]) -> str:
         """Read something on a connection of its own; return which worker answered."""
         try:
-            answer = self._http.get(PREFIX + path, headers=headers)
-        except httpx.HTTPError as error:
+            answer = self._client.request("GET", PREFIX + path, headers=headers)
+        except RequestError as error:
             raise RunError(f"the service does not answer {path}: {error}") from error
-        if answer.status_code != _OK:
+        if answer.status != _OK:
             raise RunError(f"a worker cannot learn from {path}: {answer.text[:300]}")
         return served_by(answer.headers)
 
@@ -217,7 +216,7 @@ class Enforcement:
             "estimated_monthly_delta_usd": monthly_usd,
             "project_id": project,
             "environment": environment,
-            "idempotency_key": f"fi-{self.run}-{what}-{number}",
+            "idempotency_key": f"fi-{self._run}-{what}-{number}",
         }
         return Request(
             kind,
@@ -256,7 +255,7 @@ class Enforcement:
         """Return a settlement of a reservation, under an idempotency key."""
         body = {
             "actual_monthly_delta_usd": "7.5",
-            "idempotency_key": f"fi-{self.run}-settle-{key}-{name}",
+            "idempotency_key": f"fi-{self._run}-settle-{key}-{name}",
         }
         return Request(
             kind,

@@ -1,0 +1,39 @@
+"""What the drivers of all scenarios share: the service, and how their effects are found again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from enforcement_suite.service import Enforcement, failsafe_id
+from enforcement_suite.testbed import EnforcementTestbed
+from stressproof.faults.driver import ScenarioDriver
+from stressproof.faults.load import Done
+
+SERVICE_SESSIONS: Final = "enforcement%"
+"""The service's database sessions, by ``application_name`` as a LIKE pattern."""
+
+
+class EnforcementDriver(ScenarioDriver[EnforcementTestbed]):
+    """A scenario on the enforcement service.
+
+    Attributes:
+        service: Tenants and requests of this trial.
+    """
+
+    def __init__(self, testbed: EnforcementTestbed, run: str) -> None:
+        super().__init__(testbed, run)
+        self.service = Enforcement(testbed, run)
+
+    def effects_parameters(self) -> Mapping[str, Any]:
+        """Return how this trial's resources begin."""
+        return {"prefix": self.service.effects_prefix}
+
+    def query_parameters(self, history: Sequence[Done]) -> Mapping[str, Any]:
+        """Return the decisions that callers were given without the database."""
+        found = {
+            decision
+            for done in history
+            if done.answer is not None and "/failsafe:" in done.code
+            for decision in [failsafe_id(done.answer)]
+            if decision is not None
+        }
+        return {"failsafes": sorted(found)}

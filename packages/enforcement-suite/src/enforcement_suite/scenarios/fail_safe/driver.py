@@ -1,0 +1,88 @@
+"""FI-001: fail-safe while the database is slow, silent, gone or cut off."""
+
+from functools import partial
+from typing import ClassVar
+
+from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.service import Tenant
+from stressproof.faults.driver import Injectors
+from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.database import FreezePostgres, KillPostgres, TerminateBackends
+from stressproof.faults.load import Load, Makers
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
+
+_MODES = ("hard", "soft", "shadow")
+
+
+class FailSafe(EnforcementDriver):
+    """Three tenants, one for each mode, asked all the time."""
+
+    def prepare(self) -> None:
+        """Make the tenants, and let every worker learn their policies."""
+        service = self.service
+        self._tenants: dict[str, Tenant] = {}
+        for mode in _MODES:
+            tenant = service.tenant(f"fi001-{mode}")
+            service.call(
+                tenant,
+                "POST",
+                "/policies",
+                {"terraform_mode": mode, "auto_approve_below_monthly_usd": "5000"},
+            )
+            service.call(
+                tenant, "POST", "/credits", {"pool_type": "reserved", "total_amount_usd": "100000"}
+            )
+            self._tenants[mode] = tenant
+        service.warm_up(self._tenants.values())
+
+    def requests(self) -> Makers:
+        """Gates of each mode, plain reads, and a question that needs no database."""
+        service = self.service
+        return {
+            **{
+                f"gate_{mode}": partial(service.gate, f"gate_{mode}", self._tenants[mode])
+                for mode in _MODES
+            },
+            "read": lambda: service.read_policy(self._tenants["hard"]),
+            "live": service.liveness,
+        }
+
+    def slow_database(self, _: Load) -> Injector:
+        """Delay every answer by three seconds in all."""
+        return ProxyFault(
+            self.testbed.proxy,
+            Latency("upstream", latency_us=1_500_000, jitter_us=100_000),
+            Latency("downstream", latency_us=1_500_000, jitter_us=100_000),
+        )
+
+    def black_hole(self, _: Load) -> Injector:
+        """Hold everything, in both directions."""
+        return ProxyFault(self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+
+    def freeze(self, _: Load) -> Injector:
+        """Stop every process of the database."""
+        return FreezePostgres(self.testbed.postgres)
+
+    def terminate(self, _: Load) -> Injector:
+        """End the service's sessions, again and again."""
+        return TerminateBackends(self.testbed.dsn, SERVICE_SESSIONS)
+
+    def kill(self, _: Load) -> Injector:
+        """Kill every process of the database."""
+        return KillPostgres(self.testbed.postgres)
+
+    def cut(self, _: Load) -> Injector:
+        """Lose the answers to five commits of gates."""
+        return ProxyFault(
+            self.testbed.proxy, CutAfterCommit(count=5, statement_contains="gate_commit")
+        )
+
+    injectors: ClassVar[Injectors] = {
+        "slow_database": slow_database,
+        "black_hole": black_hole,
+        "postgres_frozen": freeze,
+        "backends_terminated": terminate,
+        "postgres_killed": kill,
+        "commit_answer_lost": cut,
+    }

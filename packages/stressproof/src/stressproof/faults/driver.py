@@ -1,0 +1,105 @@
+"""What a failure scenario has besides its data: how to prepare, load and inject it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from stressproof.errors import UsageError
+from stressproof.failures.spec import ScenarioSpec
+from stressproof.faults.injector import Injector
+from stressproof.faults.load import Done, Load, Makers
+from stressproof.faults.testbed import Testbed
+from stressproof.suite import resolve
+
+TestbedT = TypeVar("TestbedT", bound=Testbed)
+
+Injectors = Mapping[str, Callable[[Any, Load], Injector]]
+"""Methods of a driver by the id of the fault whose injector each makes."""
+
+
+class ScenarioDriver(ABC, Generic[TestbedT]):
+    """One scenario on a testbed; a fresh one for each trial.
+
+    Args:
+        testbed: Entered.
+        run: Names this trial's effects; another trial's are not found under it.
+
+    Attributes:
+        injectors: For each fault of the scenario, by its id, the method that makes its injector.
+    """
+
+    injectors: ClassVar[Injectors]
+
+    def __init__(self, testbed: TestbedT, run: str) -> None:
+        self.testbed = testbed
+        self.run = run
+
+    @classmethod
+    def prepare_early(cls, testbed: TestbedT, run: str) -> None:
+        """Prepare what needs time, while scenarios before this one run; nothing by default."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make what is needed, before any load.
+
+        Raises:
+            RunError: The service refuses.
+        """
+
+    @abstractmethod
+    def requests(self) -> Makers:
+        """Return what makes each kind of request of the load, by its name in the scenario."""
+
+    def baseline_actions(self, load: Load) -> None:  # most do nothing
+        """Do in a baseline what faults do by force: spend a token once, settle once."""
+
+    def effects_parameters(self) -> Mapping[str, Any]:
+        """Return the parameters of the scenario's query for effects."""
+        return {}
+
+    def query_parameters(self, history: Sequence[Done]) -> Mapping[str, Any]:
+        """Return the parameters of the scenario's other queries.
+
+        Args:
+            history: What the load asked, and how it ended.
+        """
+        del history
+        return {}
+
+
+Driver = type[ScenarioDriver[Any]]
+
+
+def load_driver(spec: ScenarioSpec) -> Driver:
+    """Import the driver that a scenario names.
+
+    Raises:
+        UsageError: It is not there, cannot be imported, is no driver, or does not inject a fault
+            of the scenario.
+    """
+    of = f"the driver of {spec.id}"
+    driver: Driver = load_class(spec.driver, ScenarioDriver, of=of)
+    declared = set(getattr(driver, "injectors", {}))
+    missing = [fault.id for fault in spec.faults if fault.id not in declared]
+    if missing:
+        raise UsageError(
+            f"{of} is {spec.driver}, which does not inject {', '.join(missing)}; "
+            f"it declares {', '.join(sorted(declared)) or 'nothing'}",
+            hint="Give its injectors a method for each fault of the scenario, by the fault's id.",
+        )
+    return driver
+
+
+def load_class(path: str, base: type, *, of: str) -> Any:
+    """Import a class that a dotted path names.
+
+    Raises:
+        UsageError: It is not there, cannot be imported, or is no subclass of the base.
+    """
+    found: type = resolve(path, type, of=of)
+    if not issubclass(found, base):
+        raise UsageError(
+            f"{of} is {path}, which is no {base.__name__}",
+            hint=f"Name a subclass of {base.__module__}.{base.__name__}.",
+        )
+    return found

@@ -1,0 +1,104 @@
+"""Where a gate's policy comes from: a commit, never the files that happen to lie there.
+
+``stressproof.toml`` says which steps run, where evidence is kept and which suite is asked. Read
+from the working tree anybody could replace it; read from HEAD the author of the change owns it;
+read from a protected branch (``--policy-ref``) somebody else does.
+"""
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from stressproof.config.compile import Project, load_project, project_of
+from stressproof.config.schema import FILE_NAME
+from stressproof.errors import InconclusiveError, UsageError
+from stressproof.gate.repository import GitSilentError, Place, locate, open_repository, resolve
+from stressproof.gate.tree import LINK, read_tree
+from stressproof.verify.subject import is_commit
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What a project says to its gate, and who could have changed it.
+
+    Attributes:
+        project: What its file says; what everybody's says where there is none.
+        source: Where the file was read, for people.
+        commit: The commit it was read from; null where there is no repository.
+        by_author: Whether the author of the change that is judged could have changed it.
+    """
+
+    project: Project
+    source: str
+    commit: str | None
+    by_author: bool
+
+    @property
+    def owner(self) -> str:
+        """Who owns the policy, for people."""
+        if self.commit is None:
+            return f"{self.source}: whoever may write here owns it"
+        if self.by_author:
+            return f"{self.source}: the author of the change owns it (--policy-ref names another)"
+        return self.source
+
+
+def read_policy(folder: Path, ref: str = "") -> Policy:
+    """Return the policy of a project.
+
+    Args:
+        folder: Anywhere in its working tree.
+        ref: A full ref or a commit to read it from; empty for HEAD.
+
+    Raises:
+        UsageError: The ref is no full ref, or the file cannot be meant.
+        InconclusiveError: The ref is absent, or holds no policy.
+    """
+    if ref and not (ref.startswith("refs/") or is_commit(ref)):
+        raise UsageError(
+            f"--policy-ref {ref!r} is neither a full ref nor a commit",
+            hint="Write it in full, such as refs/remotes/origin/main: a short name could be "
+            "another branch or tag.",
+        )
+    try:
+        place = locate(folder)
+        commit = resolve(place, ref or "HEAD")
+        content = _read(place, commit)
+    except GitSilentError as silent:
+        if ref:
+            raise _absent(ref, silent.seen) from silent
+        # Without a commit nothing is released; what the folder says is what its steps are.
+        return Policy(project=load_project(folder), source=FILE_NAME, commit=None, by_author=True)
+    if content is None and ref:
+        raise _absent(ref, f"{commit} has no {FILE_NAME}")
+    name = f"{FILE_NAME} of {ref or 'HEAD'} ({commit[:12]})"
+    project = (
+        Project(folder=place.root) if content is None else project_of(content, name, place.root)
+    )
+    return Policy(project=project, source=name, commit=commit, by_author=not ref)
+
+
+def _read(place: Place, commit: str) -> bytes | None:
+    """Return the policy's bytes in a commit, None where it has none.
+
+    Raises:
+        GitSilentError: The commit cannot be read.
+        UsageError: It is a link: what that leads to is no part of the commit.
+    """
+    with open_repository(place, commit) as repository, repository.objects() as objects:
+        entry = read_tree(objects, commit).get(os.fsencode(FILE_NAME))
+        if entry is None:
+            return None
+        if entry.mode == LINK:
+            raise UsageError(
+                f"{FILE_NAME} of {commit[:12]} is a link", hint="Commit the file in its place."
+            )
+        return objects.read(entry.name, "blob")
+
+
+def _absent(ref: str, seen: str) -> InconclusiveError:
+    branch = ref.removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
+    fetch = (
+        f"git fetch origin {branch}:{ref}" if ref.startswith("refs/") else f"git fetch origin {ref}"
+    )
+    return InconclusiveError(f"no policy at {ref}: {seen}", hint=f"Fetch it: {fetch}")

@@ -1,0 +1,201 @@
+"""The faults: those of the matrix, as they are there, and what proves that each took effect."""
+
+from fnmatch import fnmatchcase
+
+from stressproof.evidence.failure import InjectedFault, Scenario
+from stressproof.evidence.level import Level
+from stressproof.failures.conclusions import took_effect
+from stressproof.failures.spec import FaultSpec, ScenarioSpec
+from stressproof.verify.differences import differences
+from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.instants import SECOND_US
+from stressproof.verify.rule import Judgement, prose, rule
+
+_CLAUSE = "evidence.md, Failure evidence"
+_NO_ARTIFACT = "no well-formed schema-2 artifact"
+_OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
+_SLACK_US = SECOND_US // 2
+_CLOCK_US = 1000
+
+
+@rule(
+    "failure.matrix-faults",
+    clause=_CLAUSE,
+    title="Every fault of the matrix was injected, in order, and its recovery watched",
+    remedy=_OTHER_MATRIX,
+    level=Level.RECOMPUTED,
+)
+def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
+    """Ids and kinds are the matrix's; a fault that cannot be injected here is inconclusive."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    unsupported = {each.fault for each in case.artifact.stage.unsupported}
+    for place, scenario in enumerate(case.artifact.scenarios):
+        spec = case.specs.get(scenario.id)
+        if spec is None:
+            continue  # failure.scenarios says so
+        where = f"scenarios[{place}]"
+        seen = [(fault.id, fault.kind) for fault in scenario.trial.faults]
+        wanted = [(fault.id, fault.kind) for fault in spec.faults if fault.id not in unsupported]
+        names = prose(", ".join(name for name, _ in seen) or "none")
+        judgement.check(
+            seen == wanted,
+            f"{where}.trial.faults",
+            names,
+            prose(", ".join(name for name, _ in wanted)),
+        )
+        for fault in spec.faults:
+            if fault.id in unsupported:
+                judgement.inconclusive(
+                    "stage.unsupported",
+                    fault.id,
+                    prose(f"a stage that can do it, for {scenario.id}"),
+                )
+        judgement.check(
+            not scenario.baseline.faults,
+            f"{where}.baseline.faults",
+            prose(f"{len(scenario.baseline.faults)} faults"),
+            prose("none: a baseline has no fault"),
+        )
+        _lengths(scenario, spec, where, judgement)
+
+
+def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judgement) -> None:
+    """Every fault began after steady load, was judged by our objectives and watched long enough."""
+    asked = {fault.id: fault for fault in spec.faults}
+    for number, fault in enumerate(scenario.trial.faults):
+        at = f"{where}.trial.faults[{number}]"
+        if fault.id in asked:
+            wanted = asked[fault.id].objectives
+            for path, seen, expected in differences(fault.objectives, wanted, f"{at}.objectives"):
+                judgement.fail(path, seen, expected)
+            watched, least = fault.watched_us - fault.healed_us, asked[fault.id].watch_us
+            judgement.check(
+                watched >= least - _SLACK_US,
+                f"{at}.watched_us",
+                prose(f"watched for {watched} µs"),
+                prose(f"at least {least} µs"),
+            )
+        judgement.check(
+            _ascending(fault),
+            at,
+            prose("times out of order"),
+            prose("requested, effective, removed, healed, watched"),
+        )
+    if scenario.trial.faults:
+        first = scenario.trial.faults[0].effective_us
+        judgement.check(
+            first >= spec.steady_us - _SLACK_US,
+            f"{where}.trial.faults[0].effective_us",
+            first,
+            prose(f"after {spec.steady_us} µs of steady load"),
+        )
+
+
+def _ascending(fault: InjectedFault) -> bool:
+    times = (
+        fault.requested_us,
+        fault.effective_us,
+        fault.removed_us,
+        fault.healed_us,
+        fault.watched_us,
+    )
+    return list(times) == sorted(times) and fault.effective_us < fault.healed_us
+
+
+@rule(
+    "failure.fault-parameters",
+    clause=_CLAUSE,
+    title="Every fault was injected into what the matrix names, as hard and as long",
+    remedy=_OTHER_MATRIX,
+    level=Level.RECOMPUTED,
+)
+def fault_parameters(case: FailureCase, judgement: Judgement) -> None:
+    """Target and parameters are the matrix's; a fault lasts its time, or until it did its work."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    for one in case.trials:
+        asked = {fault.id: fault for fault in one.spec.faults}
+        for number, fault in enumerate(one.trial.faults):
+            if fault.id in asked:
+                _as_asked(fault, asked[fault.id], f"{one.where}.faults[{number}]", judgement)
+
+
+def _as_asked(fault: InjectedFault, spec: FaultSpec, where: str, judgement: Judgement) -> None:
+    judgement.check(
+        fnmatchcase(fault.target, spec.target), f"{where}.target", fault.target, spec.target
+    )
+    open_ones = {name for name, value in spec.parameters.items() if value == "*"}
+    seen = {name: "*" if name in open_ones else value for name, value in fault.parameters.items()}
+    same_types = [type(seen.get(name)) for name in spec.parameters] == [
+        type(value) for value in spec.parameters.values()
+    ]
+    judgement.check(
+        same_types and seen == spec.parameters,
+        f"{where}.parameters",
+        fault.parameters,
+        dict(spec.parameters),
+    )
+    lasted_us = fault.removed_us - fault.effective_us
+    least_us = 0 if spec.until_done else spec.lasts_us - _CLOCK_US
+    judgement.check(
+        lasted_us > 0 and lasted_us >= least_us,
+        f"{where}.removed_us",
+        prose(f"{lasted_us} µs after it took effect"),
+        prose(f"at least {max(1, least_us)} µs"),
+    )
+
+
+@rule(
+    "failure.witnesses",
+    clause=_CLAUSE,
+    title="Every fault has a witness that it took effect",
+    remedy="Without a witness nothing was proven; inject again.",
+    level=Level.RECOMPUTED,
+)
+def witnesses(case: FailureCase, judgement: Judgement) -> None:
+    """The witnesses of its kind, each needing as much, and each shows that it took effect."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    demanded = {
+        (spec.id, fault.id): fault.witnesses
+        for spec in case.specs.values()
+        for fault in spec.faults
+    }
+    for place, scenario in enumerate(case.artifact.scenarios):
+        for number, fault in enumerate(scenario.trial.faults):
+            where = f"scenarios[{place}].trial.faults[{number}].witnesses"
+            if not fault.witnesses:
+                judgement.inconclusive(
+                    where, prose(f"no witness of {fault.id}"), prose("one or more")
+                )
+            asked = demanded.get((scenario.id, fault.id), ())
+            names = [witness.name for witness in fault.witnesses]
+            judgement.check(
+                not names or names == [each.name for each in asked],
+                where,
+                names,
+                [each.name for each in asked],
+            )
+            for witness, each in zip(fault.witnesses, asked, strict=False):
+                judgement.check(
+                    witness.needs >= each.needs,
+                    f"{where}.needs",
+                    prose(f"{witness.name}: {witness.needs}"),
+                    prose(f"at least {each.needs}"),
+                )
+            for witness in fault.witnesses:
+                if took_effect(witness):
+                    judgement.passed()
+                else:
+                    judgement.inconclusive(
+                        where,
+                        prose(f"{witness.name}: {witness.before} to {witness.during}"),
+                        prose(f"{witness.needs} more at least"),
+                    )
+
+
+RULES = (matrix_faults, fault_parameters, witnesses)

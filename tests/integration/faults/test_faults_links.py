@@ -1,0 +1,217 @@
+"""Links of the proxy end with their sockets, whatever order of ends, resets and toxics."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stressproof.faults.proxy.proxy import Proxy
+from stressproof.faults.proxy.toxics import (
+    Bandwidth,
+    Latency,
+    Slicer,
+    Timeout,
+    Toxic,
+)
+
+HANG_S = 20.0
+RST = struct.pack("ii", 1, 0)
+
+WEATHER: dict[str, list[Toxic]] = {
+    "clear": [],
+    "slow": [Latency("upstream", latency_us=20_000), Latency("downstream", latency_us=5_000)],
+    "narrow": [Bandwidth("downstream", bytes_per_second=100_000)],
+    "sliced": [Slicer("upstream", average_bytes=1), Slicer("downstream", average_bytes=100)],
+    "hole up": [Timeout("upstream")],
+    "hole down": [Timeout("downstream")],
+    "hole": [Timeout("upstream"), Timeout("downstream")],
+}
+
+
+class Ends:
+    """A client and a server at the two ends of one link, as plain sockets."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self._open = {"client": client, "server": server}
+
+    def act(self, who: str, what: str) -> int:
+        """Do something to one end, where it is open and can; return how many bytes it read."""
+        end = self._open.get(who)
+        if end is None:
+            return 0
+        try:
+            match what:
+                case "send":
+                    end.send(bytes(300_000))
+                case "read":
+                    return len(end.recv(100_000))
+                case "finish":
+                    end.shutdown(socket.SHUT_WR)
+                case "close":
+                    self.close(who)
+                case _:
+                    self.reset(who)
+        except OSError:
+            pass  # nothing to read, no room to write, or the other end is gone: all the same
+        return 0
+
+    def close(self, who: str) -> None:
+        """Close one end."""
+        end = self._open.pop(who, None)
+        if end is not None:
+            end.close()
+
+    def reset(self, who: str) -> None:
+        """Reset one end."""
+        end = self._open.get(who)
+        if end is not None:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
+            self.close(who)
+
+
+@contextlib.asynccontextmanager
+async def linked(listener: socket.socket, address: tuple[str, int]) -> AsyncIterator[Ends]:
+    """Yield both ends of a fresh link through the proxy."""
+    loop = asyncio.get_running_loop()
+    client = socket.socket()
+    client.settimeout(0)
+    await loop.sock_connect(client, address)
+    server, _ = await loop.sock_accept(listener)
+    server.settimeout(0)
+    ends = Ends(client, server)
+    try:
+        yield ends
+    finally:
+        ends.close("client")
+        ends.close("server")
+
+
+def descriptors() -> int:
+    """Return how many descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until_over(proxy: Proxy, before: int) -> tuple[int, int]:
+    """Wait until nothing is left of any link; return what is left."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        left = (proxy.state.counters.links_live, descriptors() - before)
+        if left == (0, 0):
+            break
+        await asyncio.sleep(0.01)
+    return left
+
+
+acts = st.tuples(
+    st.sampled_from(["client", "server"]),
+    st.sampled_from(["send", "send", "read", "finish", "close", "reset", "turn"]),
+)
+weather = st.tuples(st.just("proxy"), st.sampled_from(sorted(WEATHER)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    steps=st.lists(acts | weather, max_size=12),
+    last=st.permutations(["client", "server"]),
+    resets=st.booleans(),
+)
+@pytest.mark.timeout(300)
+def test_no_link_and_no_descriptor_outlives_its_sockets(
+    steps: list[tuple[str, str]], last: list[str], *, resets: bool
+) -> None:
+    """After two resets at once, in any weather; after orderly ends once no toxic holds them.
+
+    Whoever has sent its end may still wait for what a toxic holds, so that must be kept for it.
+    """
+    resets = resets and not any(what in {"finish", "close"} for _, what in steps)
+
+    async def run() -> tuple[int, int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(0)
+        proxy = Proxy(listener.getsockname())
+        address = await proxy.start()
+        try:
+            before = descriptors()
+            async with linked(listener, address) as ends:
+                for who, what in steps:
+                    if who == "proxy":
+                        await proxy.switch(WEATHER[what])
+                    else:
+                        ends.act(who, what)
+                    await asyncio.sleep(0.003 if what == "turn" else 0)
+                for who in last if resets else []:
+                    ends.reset(who)
+                if not resets:
+                    await proxy.switch([])
+            return await until_over(proxy, before)
+        finally:
+            await proxy.close()
+            listener.close()
+
+    assert asyncio.run(run()) == (0, 0)
+
+
+@pytest.mark.timeout(60)
+def test_clients_that_leave_a_streaming_server_leave_nothing_behind() -> None:
+    """Each sends its request and closes; the server, which streams, is told by a reset."""
+
+    async def stream(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(bytes(65_536))
+                await writer.drain()
+        writer.close()
+
+    async def run() -> tuple[int, int]:
+        async with await asyncio.start_server(stream, "127.0.0.1", 0) as server:
+            proxy = Proxy(server.sockets[0].getsockname())
+            address = await proxy.start()
+            before = descriptors()
+            for _ in range(50):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(b"GET / HTTP/1.1\r\n\r\n")
+                await reader.readexactly(100)
+                writer.write_eof()
+                await asyncio.sleep(0.005)
+                writer.close()
+            left = await until_over(proxy, before)
+            await proxy.close()
+            return left
+
+    assert asyncio.run(run()) == (0, 0)
+
+
+@pytest.mark.timeout(60)
+def test_proxy_obeys_while_it_slices_finely() -> None:
+    """A megabyte in pieces of one byte: every command meanwhile gets its turn at once."""
+
+    async def run() -> tuple[float, int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(0)
+        proxy = Proxy(listener.getsockname())
+        address = await proxy.start()
+        await proxy.switch([Slicer("upstream", average_bytes=1)])
+        received = 0
+        longest = 0.0
+        async with linked(listener, address) as ends:
+            deadline = time.monotonic() + 1.5
+            while time.monotonic() < deadline:
+                began = time.monotonic()
+                ends.act("client", "send")
+                received += ends.act("server", "read")
+                await asyncio.sleep(0)
+                longest = max(longest, time.monotonic() - began)
+        await proxy.close()
+        listener.close()
+        return longest, received
+
+    longest, received = asyncio.run(run())
+    assert received > 1000
+    assert longest < 0.5

@@ -1,0 +1,107 @@
+"""Where a gate reads what its project asks."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from release_project import PASSING_STEPS, ReleaseProject
+from stressproof.config.compile import load_project
+from stressproof.errors import InconclusiveError, UsageError
+from stressproof.gate.policy import read_policy
+
+pytestmark = pytest.mark.gate
+
+EASY = '[gate]\nsteps = [{ name = "easy", run = ["true"] }]\n'
+
+
+def names(folder: Path, ref: str = "") -> list[str]:
+    """Return the names of the steps that a gate would run."""
+    return [step.name for step in read_policy(folder, ref).project.steps]
+
+
+def test_the_policy_is_heads(project: ReleaseProject) -> None:
+    """What lies in the working tree, changed or not, is not asked."""
+    assert names(project.root) == ["first", "second"]
+    project.write({"stressproof.toml": EASY})
+    assert names(project.root) == ["first", "second"]
+    (project.root / "stressproof.toml").unlink()
+    assert names(project.root) == ["first", "second"]
+
+
+def test_an_untracked_policy_is_no_policy(project: ReleaseProject) -> None:
+    """A file that nobody committed says nothing."""
+    project.git("rm", "--quiet", "stressproof.toml")
+    project.commit("without", {})
+    project.write({"stressproof.toml": EASY})
+    assert names(project.root) == []
+
+
+def test_the_author_of_a_change_does_not_own_a_protected_policy(project: ReleaseProject) -> None:
+    """With a ref the steps are those of the protected branch."""
+    project.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    project.commit("easier", {"stressproof.toml": EASY})
+    policy = read_policy(project.root)
+    assert policy.by_author
+    assert "the author of the change owns it" in policy.owner
+    assert names(project.root) == ["easy"]
+    protected = read_policy(project.root, "refs/remotes/origin/main")
+    assert not protected.by_author
+    assert "refs/remotes/origin/main" in protected.owner
+    assert [step.name for step in protected.project.steps] == ["first", "second"]
+    assert names(project.root, protected.commit or "") == ["first", "second"]
+
+
+@pytest.mark.parametrize("ref", ["main", "origin/main", "HEAD~1", "--help", "0" * 39, "v1"])
+def test_a_short_name_is_refused(project: ReleaseProject, ref: str) -> None:
+    """A tag or branch of the same name could stand in for it."""
+    with pytest.raises(UsageError, match="neither a full ref nor a commit"):
+        read_policy(project.root, ref)
+
+
+def test_a_ref_that_is_absent_or_empty_is_inconclusive(project: ReleaseProject) -> None:
+    """Nothing is taken from elsewhere, and the message has the command that fetches it."""
+    with pytest.raises(InconclusiveError, match="no policy at") as absent:
+        read_policy(project.root, "refs/remotes/origin/main")
+    assert absent.value.hint == "Fetch it: git fetch origin main:refs/remotes/origin/main"
+    first = project.head
+    project.git("rm", "--quiet", "stressproof.toml")
+    bare = project.commit("without", {})
+    with pytest.raises(InconclusiveError, match=r"has no stressproof\.toml"):
+        read_policy(project.root, bare)
+    assert names(project.root, first) == ["first", "second"]
+
+
+def test_a_linked_policy_is_refused(project: ReleaseProject) -> None:
+    """What a link leads to is no part of the commit."""
+    project.write({"other.toml": PASSING_STEPS})
+    (project.root / "stressproof.toml").unlink()
+    (project.root / "stressproof.toml").symlink_to("other.toml")
+    project.git("add", "--all")
+    project.commit("link", {})
+    with pytest.raises(UsageError, match="is a link"):
+        read_policy(project.root)
+
+
+def test_faults_name_the_commit_that_they_are_in(project: ReleaseProject) -> None:
+    """Who reads the message knows where to look."""
+    project.commit("broken", {"stressproof.toml": "[gate]\nstep = []\n"})
+    with pytest.raises(UsageError, match=r"stressproof.toml of HEAD \([0-9a-f]{12}\):2"):
+        read_policy(project.root)
+
+
+def test_without_a_repository_the_folder_says_what_its_steps_are(tmp_path: Path) -> None:
+    """Nothing can be released there, and its steps can be run."""
+    (tmp_path / "stressproof.toml").write_text(EASY)
+    policy = read_policy(tmp_path)
+    assert policy.commit is None
+    assert names(tmp_path) == ["easy"]
+    with pytest.raises(InconclusiveError, match="not a git repository"):
+        read_policy(tmp_path, "refs/heads/main")
+
+
+def test_a_pipe_at_the_files_name_is_not_waited_for(tmp_path: Path) -> None:
+    """A file that never ends is no configuration."""
+    os.mkfifo(tmp_path / "stressproof.toml")
+    with pytest.raises(UsageError, match="is no file"):
+        load_project(tmp_path)
