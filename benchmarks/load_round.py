@@ -30,7 +30,7 @@ def main() -> None:
     options.add_argument("--connections", type=int, default=10)
     options.add_argument("--duration", type=float, default=5.0)
     options.add_argument("--ramp", type=float, default=0.0)
-    options.add_argument("--rate", type=float)
+    options.add_argument("--rate", type=int)
     options.add_argument("--endpoints", type=int, default=3)
     options.add_argument("--resolution", type=int, default=1)
     asked = options.parse_args()

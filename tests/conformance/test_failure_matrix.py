@@ -10,11 +10,11 @@ import pytest
 from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.templates import FAILURE_TEMPLATE
+from stressproof.dotted_path import resolve
 from stressproof.evidence.stress import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import load_driver
-from stressproof.suite import resolve
 
 pytestmark = pytest.mark.gate
 

@@ -82,7 +82,7 @@ def test_missing_extra_is_named(tmp_path: Path, package: str) -> None:
 import sys
 sys.modules[{package!r}] = None
 from stressproof.errors import UsageError
-from stressproof.suite import resolve
+from stressproof.dotted_path import resolve
 import stressproof.capture.injection
 try:
     resolve("shop_driver:Driver", type, of="the driver of SHOP-001")

@@ -59,7 +59,41 @@ WHOLE = {
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
         Read(200, b"hi", KEEP),
     ),
-    "no content": (b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", Read(204, b"", KEEP)),
+    "no content": (b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Read(204, b"", KEEP)),
+    "no content that announces some": (
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n",
+        Read(204, b"", CLOSE),
+    ),
+    "no content in chunks": (
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Read(204, b"", CLOSE),
+    ),
+    "http/1.0 in chunks": (
+        (
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+            b"2\r\nhi\r\n0\r\n\r\n"
+        ),
+        Read(200, b"hi", CLOSE),
+    ),
+    "bare line feeds": (
+        b"HTTP/1.1 200 OK\nA: b\r\nContent-Length: 6\n\nhi\r\n\r\n",
+        Read(200, b"hi\r\n\r\n", KEEP),
+    ),
+    "one bare line feed": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nhi",
+        Read(200, b"hi", KEEP),
+    ),
+    "padded chunk sizes": (
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b'2  \r\nhi\r\n1 ; a = b ;c\t; d="e;f" \r\n!\r\n0 \t\r\n\r\n'
+        ),
+        Read(200, b"hi!", KEEP),
+    ),
+    "bare line feeds in a trailer": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\nC: d\r\n\n",
+        Read(200, b"", KEEP),
+    ),
     "not modified": (
         b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
         Read(304, b"", KEEP),
@@ -131,7 +165,7 @@ def test_one_connection_brings_one_answer_after_another() -> None:
     """Nothing of an answer is left for the next, whatever way they were framed."""
     reader = AnswerReader(HeadCache(bodyless=False))
     for data, expected in WHOLE.values():
-        head = reader.feed(data)
+        head = reader.feed(data)  # whether or not another should be sent
         assert head is not None
         assert (head.status, reader.body, reader.body_bytes) == (
             expected.status,
@@ -159,7 +193,13 @@ MALFORMED = {
     "space before colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi",
     "no name": b"HTTP/1.1 200 OK\r\n: 2\r\n\r\n",
     "nul in a value": b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n",
-    "bare line feed": b"HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nhi",
+    "bare carriage return": b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 2\r\n\r\nhi",
+    "bare line feed of a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nhi\r\n0\r\n\r\n"
+    ),
+    "blank before a chunk size": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 2\r\nhi\r\n0\r\n\r\n"
+    ),
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi",
     "a list of lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi",
     "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
@@ -170,7 +210,6 @@ MALFORMED = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     ),
     "chunks not last": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
-    "chunks in http/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunk size": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     "chunk size 0x": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n",
     "endless chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\n",
@@ -185,6 +224,9 @@ MALFORMED = {
     "endless interims": b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1),
     "upgrade": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "more than was asked": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there",
+    "more than was asked, at the end": (
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi there"
+    ),
     "two answers": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2,
 }
 
@@ -194,6 +236,12 @@ def test_what_is_not_http_is_refused(name: str) -> None:
     """An answer that breaks the grammar, or could be read in two ways, is an error."""
     with pytest.raises(MalformedAnswerError):
         read([MALFORMED[name]])
+
+
+def test_what_follows_the_last_answer_of_a_connection_is_nobodys() -> None:
+    """A body that a 204 announces is not read, and nothing is sent after it."""
+    data = b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello"
+    assert read([data]) == Read(204, b"", CLOSE)
 
 
 def test_garbage_is_refused_before_its_line_ends() -> None:

@@ -11,8 +11,9 @@ import pytest
 from enforcement_suite.suite import SUITE
 from stressproof.config.compile import Project, load_project
 from stressproof.config.stress_requirements import StressRequirements
+from stressproof.dotted_path import NotInstalledError
 from stressproof.errors import UsageError
-from stressproof.suite import PLAIN, Suite, SuiteAbsentError, find_suite, suite_of
+from stressproof.suite import PLAIN, Suite, find_suite, suite_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -190,7 +191,7 @@ def test_the_tool_names_no_service() -> None:
 
 def test_a_project_says_what_to_install() -> None:
     """The hint names the package that the file names."""
-    with pytest.raises(SuiteAbsentError) as raised:
+    with pytest.raises(NotInstalledError) as raised:
         suite_of(Project(suite="shop.suite:SUITE", suite_package="acme-shop"))
     assert raised.value.hint == "Install it, for example: pip install acme-shop"
 

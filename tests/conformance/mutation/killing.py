@@ -11,6 +11,7 @@ from forgeries import (
     boundaries,
     failure,
     failure_full,
+    failure_operations,
     honest,
     stress_fields,
     stress_full,
@@ -111,7 +112,10 @@ def corpus() -> list[Source]:
             "stress",
             (stress_fields.corpus, stress_plain.corpus, stress_full.corpus, boundaries.corpus),
         ),
-        ("failure", (failure.corpus, failure_full.corpus, boundaries.failures)),
+        (
+            "failure",
+            (failure.corpus, failure_full.corpus, failure_operations.corpus, boundaries.failures),
+        ),
     ):
         made += [
             Source(each.forged(), kind, each.asked, each.rule, each.code)

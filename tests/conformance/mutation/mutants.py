@@ -33,7 +33,7 @@ MODULES = (
     ),
     *(
         f"stressproof.verify.failure.{name}"
-        for name in ("document", "people", "scenarios", "testbed", "trials")
+        for name in ("document", "faults", "operations", "people", "scenarios", "testbed", "trials")
     ),
 )
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -14,8 +14,8 @@ import pytest
 
 from disposable_postgres import Binaries, PostgresError, PostgresServer, find_binaries
 from disposable_postgres.account import reachable_by, server_account
-from disposable_postgres.leftovers import sweep
 from disposable_postgres.processes import state_of, wait_until_gone
+from disposable_postgres.temporary import sweep
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def test_every_answer_is_kept_to_itself(service: Service, tenant: Tenant) -> Non
         answer = service.client.get(path, headers=headers)
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-type"].count("charset") <= 1
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health", "/metrics", "/openapi.json"])

@@ -239,7 +239,7 @@ def test_a_busy_tenant_holds_one_connection_of_a_worker(cluster: Cluster, staff:
 
 
 def test_waiting_together_has_each_ones_own_deadline(cluster: Cluster, staff: Staff) -> None:
-    """A flight fails with its earliest passenger's time; who has time left takes the next one."""
+    """A batch fails with its earliest item's time; who has time left goes into the next one."""
 
     async def work(db: Database) -> None:
         async with await psycopg.AsyncConnection.connect(cluster.owner_dsn) as holder:

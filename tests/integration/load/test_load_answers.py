@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -299,7 +301,7 @@ def test_large_request_bodies_arrive_whole(bench: Any) -> None:
 def test_idle_connections_may_be_closed_by_the_server(bench: Any) -> None:
     """A keep-alive that runs out between two arrivals is no failure."""
     service = bench.serve(idle_s=0.1)
-    result = bench.run(service, ConstantArrivalRate(4.0, 2 * S, max_users=5))
+    result = bench.run(service, ConstantArrivalRate(4, 2 * S, max_users=5))
     assert bench.outcomes(result) == {"ok": 8}
     assert service.connections >= 7
 
@@ -313,7 +315,7 @@ def test_unasked_bytes_on_an_idle_connection_close_it(bench: Any) -> None:
         writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
     service = bench.serve(twice)
-    result = bench.run(service, ConstantArrivalRate(5.0, S, max_users=1))
+    result = bench.run(service, ConstantArrivalRate(5, S, max_users=1))
     assert bench.outcomes(result) == {"ok": 5}
     assert service.connections == 5
 
@@ -347,3 +349,79 @@ def test_samples_are_few_and_short(bench: Any) -> None:
     assert bench.outcomes(result) == {"status_500": 400}
     assert len(result.errors_sample) <= 40
     assert all(len(str(sample)) < 400 for sample in result.errors_sample)
+
+
+@pytest.mark.parametrize("announced", [b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: x\r\n"])
+def test_what_follows_a_204_is_not_anothers_failure(bench: Any, announced: bytes) -> None:
+    """A server that sends a body after a 204 fails the endpoint that did it, once its ways show."""
+
+    async def respond(asked: Any, writer: Any) -> None:
+        if asked.path != "/empty":
+            writer.write(bench.OK)
+            return
+        writer.write(b"HTTP/1.1 204 No Content\r\n%b\r\n" % announced)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write(b"hello")
+
+    service = bench.serve(respond)
+    result = bench.run(
+        service,
+        SharedIterations(1, 40, 20 * S),
+        Endpoint("/good", "GET", "/good", check="json"),
+        Endpoint("/empty", "GET", "/empty"),
+    )
+    bench.demand_consistency(result)
+    if announced:
+        assert bench.outcomes(result) == {"ok": 40}
+    else:
+        # Whoever asks next pays for it once: the bytes may come after anything.
+        assert bench.outcomes(result) == {"ok": 39, "protocol": 1}
+        assert "after an answer to /empty" in result.errors_sample[0].detail
+
+
+def test_an_idle_connection_that_was_closed_is_told_apart(bench: Any) -> None:
+    """A server that closes as the next request comes did not fail it: nobody was told."""
+    seen: dict[int, int] = {}
+
+    async def respond(asked: Any, writer: Any) -> None:
+        seen[asked.connection] = seen.get(asked.connection, 0) + 1
+        if seen[asked.connection] == 3:
+            writer.close()
+            return
+        writer.write(bench.OK)
+
+    result = bench.run(bench.serve(respond), SharedIterations(1, 12, 20 * S))
+    bench.demand_consistency(result)
+    assert bench.outcomes(result) == {"ok": 8, "reset_reused": 4}
+
+    async def refuse(_: Any, writer: Any) -> None:
+        writer.close()
+
+    assert bench.outcomes(bench.once(bench.serve(refuse))) == {"reset": 20}
+
+
+def test_an_old_server_is_understood(bench: Any) -> None:
+    """HTTP/1.0 as Python's own server speaks it: no length, and the end is the end."""
+    handler = type(
+        "Old",
+        (BaseHTTPRequestHandler,),
+        {
+            "do_GET": lambda self: (
+                self.send_response(200),
+                self.end_headers(),
+                self.wfile.write(JSON),
+            ),
+            "log_message": lambda *_: None,
+        },
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}"
+            result = bench.once(url, Endpoint("/", "GET", "/", check="json"))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert bench.outcomes(result) == {"ok": 20}

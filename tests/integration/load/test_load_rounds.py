@@ -104,7 +104,7 @@ def test_users_follow_the_stages(bench: Any) -> None:
 def test_arrivals_come_at_their_times_and_not_before(bench: Any) -> None:
     """A constant rate sends exactly rate times duration, none ahead of its schedule."""
     service = bench.serve()
-    result = bench.run(service, ConstantArrivalRate(100.0, 2 * S, max_users=50))
+    result = bench.run(service, ConstantArrivalRate(100, 2 * S, max_users=50))
     bench.demand_consistency(result)
     assert sum(row.intended for row in result.rows) == 200
     assert [row.intended for row in result.rows] == [100, 100]
@@ -120,7 +120,7 @@ def test_arrivals_come_at_their_times_and_not_before(bench: Any) -> None:
 def test_an_arrival_rate_ramps_outside_of_the_window(bench: Any) -> None:
     """A ramp of half a second to 200 a second sends 50 that are not measured."""
     service = bench.serve()
-    result = bench.run(service, ConstantArrivalRate(200.0, S, max_users=100, ramp_us=S // 2))
+    result = bench.run(service, ConstantArrivalRate(200, S, max_users=100, ramp_us=S // 2))
     assert [count.started for count in result.ramp] == [50]
     assert sum(row.intended for row in result.rows) == 200
     assert len(service.asked) == 50 + sum(row.started for row in result.rows)
@@ -130,7 +130,7 @@ def test_arrivals_follow_the_stages(bench: Any) -> None:
     """From 0 to 200 a second over one second and back over another are 100 each."""
     service = bench.serve()
     stages = (Stage(S, 200), Stage(S, 0))
-    result = bench.run(service, RampingArrivalRate(0.0, stages, max_users=100))
+    result = bench.run(service, RampingArrivalRate(0, stages, max_users=100))
     assert [row.intended for row in result.rows] == [100, 100]
 
 
@@ -141,7 +141,7 @@ def test_an_arrival_without_a_free_connection_is_dropped(bench: Any) -> None:
         await asyncio.sleep(60)
 
     service = bench.serve(never)
-    result = bench.run(service, ConstantArrivalRate(50.0, S, max_users=3), timeout_s=1.5)
+    result = bench.run(service, ConstantArrivalRate(50, S, max_users=3), timeout_s=1.5)
     bench.demand_consistency(result)
     assert sum(row.intended for row in result.rows) == 50
     assert bench.outcomes(result) == {"timeout": 3}
@@ -164,7 +164,7 @@ def test_a_stall_of_the_server_is_felt_by_all_who_arrive_in_it(bench: Any) -> No
         writer.write(bench.OK)
 
     service = bench.serve(stalling)
-    open_rate = bench.run(service, ConstantArrivalRate(100.0, 2 * S, max_users=300))
+    open_rate = bench.run(service, ConstantArrivalRate(100, 2 * S, max_users=300))
     corrected = bench.latency(open_rate)
     assert corrected.n == 200
     assert corrected.quantile(800_000) > 300_000

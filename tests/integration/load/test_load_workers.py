@@ -45,7 +45,7 @@ def gone(pid: int) -> bool:
 def test_workers_add_up(bench: Any) -> None:
     """Two workers send together exactly what one would, on one schedule."""
     service = bench.serve()
-    result = bench.run(service, ConstantArrivalRate(100.0, S, max_users=40), workers=2)
+    result = bench.run(service, ConstantArrivalRate(100, S, max_users=40), workers=2)
     bench.demand_consistency(result)
     assert [row.intended for row in result.rows] == [100]
     assert bench.outcomes(result)["ok"] == len(service.asked)
@@ -135,7 +135,7 @@ def test_what_is_later_than_its_timeout_is_dropped(bench: Any) -> None:
     timer = threading.Timer(0.2, freeze)
     result = bench.run(
         service,
-        ConstantArrivalRate(100.0, 3 * S, max_users=300),
+        ConstantArrivalRate(100, 3 * S, max_users=300),
         timeout_s=0.4,
         on_tick=lambda _: timer.is_alive() or timer.ident or timer.start(),
     )
@@ -149,7 +149,7 @@ def test_what_is_later_than_its_timeout_is_dropped(bench: Any) -> None:
 def test_more_arrivals_than_a_worker_can_count_are_refused(bench: Any) -> None:
     """A rate that cannot be held is said before anything starts."""
     with pytest.raises(UsageError, match="too many"):
-        bench.run("http://127.0.0.1:1", ConstantArrivalRate(500_000.0, S, max_users=10))
+        bench.run("http://127.0.0.1:1", ConstantArrivalRate(500_000, S, max_users=10))
 
 
 def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
@@ -165,7 +165,7 @@ def test_a_stalled_generator_hides_nothing(bench: Any) -> None:
     timer = threading.Timer(0.2, freeze)
     result = bench.run(
         service,
-        ConstantArrivalRate(100.0, 3 * S, max_users=100),
+        ConstantArrivalRate(100, 3 * S, max_users=100),
         on_tick=lambda _: timer.is_alive() or timer.ident or timer.start(),
     )
     timer.join()

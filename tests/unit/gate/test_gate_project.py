@@ -11,7 +11,7 @@ from stressproof.errors import UsageError
 from stressproof.gate.project import EXAMPLE, steps_of
 
 SPINE = (
-    *("measure", "workload", "evidence", "objectives", "config", "suite"),
+    *("measure", "workload", "evidence", "failures", "objectives", "config", "suite"),
     *("verify", "trust", "gate"),
 )
 

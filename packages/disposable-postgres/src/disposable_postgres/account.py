@@ -23,11 +23,13 @@ class Account:
         uid: Its number.
         gid: The number of its group.
         drop: Whether a child has to change to it.
+        name: For people.
     """
 
     uid: int
     gid: int
     drop: bool
+    name: str = ""
 
     def popen_arguments(self) -> dict[str, object]:
         """Return the keyword arguments that make ``subprocess`` change to it."""
@@ -60,7 +62,7 @@ def server_account() -> Account:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(uid=entry.pw_uid, gid=entry.pw_gid, drop=True)
+        return Account(uid=entry.pw_uid, gid=entry.pw_gid, drop=True, name=name)
     raise PostgresError(
         f"PostgreSQL does not run as root, and there is no user {' or '.join(_CANDIDATES)}",
         hint="Run as an ordinary user.",
@@ -69,12 +71,16 @@ def server_account() -> Account:
 
 def reachable_by(account: Account, path: Path) -> bool:
     """Return whether an account could open a path: every folder above it lets others pass."""
+    return first_closed(account, path) is None
+
+
+def first_closed(account: Account, path: Path) -> Path | None:
+    """Return the first part of a path, from the root, that an account cannot pass, None if none."""
     if not account.drop:
-        return True
-    folders = [folder.stat() for folder in path.resolve().parents]
-    return all(_may_pass(account, status) for status in folders) and _may_pass(
-        account, path.resolve().stat()
-    )
+        return None
+    place = path.resolve()
+    parts = [*reversed(place.parents), place]
+    return next((part for part in parts if not _may_pass(account, part.stat())), None)
 
 
 def _may_pass(account: Account, status: os.stat_result) -> bool:
@@ -113,7 +119,10 @@ def usable_by(account: Account, binaries: Binaries) -> Binaries:
 
 def _copy(sources: list[Path], target: Path, binaries: Binaries) -> None:
     """Copy beside the target, then rename: two servers may start at once."""
-    work = Path(tempfile.mkdtemp(prefix="disposable-postgres-copy-"))
+    try:
+        work = Path(tempfile.mkdtemp(prefix="disposable-postgres-copy-"))
+    except OSError as error:
+        raise _cannot_keep(target, str(error.strerror)) from error
     try:
         for source in sources:
             inside = binaries.package is not None and source.is_relative_to(binaries.package)
@@ -128,9 +137,17 @@ def _copy(sources: list[Path], target: Path, binaries: Binaries) -> None:
             work.rename(target)
         except OSError as error:
             if not (target.is_dir() and target.stat().st_uid == os.geteuid()):
-                raise PostgresError(
-                    f"cannot keep a copy of PostgreSQL's programs at {target}: {error.strerror}",
-                    hint="Remove what lies there, or set TMPDIR to another folder.",
-                ) from error
+                raise _cannot_keep(target, str(error.strerror)) from error
+    except (OSError, shutil.Error) as error:
+        # An Error of shutil lists one fault a file; one is enough to see why.
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise _cannot_keep(target, str(first)) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _cannot_keep(target: Path, why: str) -> PostgresError:
+    return PostgresError(
+        f"cannot keep a copy of PostgreSQL's programs at {target}: {why}",
+        hint="Make room there, or set TMPDIR to another folder (the copy takes about 60 MB).",
+    )

@@ -10,6 +10,11 @@ class PostgresError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(printable(message))
+        self.message = printable(message)
+        self.hint = printable(hint)
+
+
+def printable(text: str) -> str:
+    """Return text that can be shown: bytes of a path that are no UTF-8 are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,41 +1,35 @@
 """A PostgreSQL server as a direct child process."""
 
 import contextlib
-import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import LiteralString, Self
 
 from disposable_postgres import processes
 from disposable_postgres.account import Account, server_account, usable_by
 from disposable_postgres.binaries import Binaries, find_binaries
-from disposable_postgres.cluster import USER, clean_environment, prepare
+from disposable_postgres.cluster import USER, Cluster, clean_environment, describe
+from disposable_postgres.connection import connect
 from disposable_postgres.errors import PostgresError
-from disposable_postgres.leftovers import make_temporary, sweep
+from disposable_postgres.locks import FolderLock
+from disposable_postgres.reasons import reason
+from disposable_postgres.temporary import TemporaryFolder, sweep
 
 MARKER = "stressproof.disposable"
-_PR_SET_PDEATHSIG = 1
 _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 _SIGNAL_TIMEOUT_S = 10.0
 _PORT_ATTEMPTS = 5
 _POLL_S = 0.01
-_STATUS_LINE = 7  # of postmaster.pid, from 0: "starting", "ready", "stopping"
 _LOG_TAIL = 15
 _SOCKET_LIMIT = 107  # bytes of a Unix socket's path, less the terminator
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for a fast shutdown of the server when the thread that started it ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _free_port() -> int:
@@ -66,10 +60,10 @@ class PostgresServer:
         binaries: Binaries,
         account: Account,
         folder: Path,
-        temporary: bool,
         port: int,
         settings: Mapping[str, str],
         password: str | None,
+        temporary: Sequence[TemporaryFolder],
     ) -> None:
         self.host = "127.0.0.1"
         self.user = USER
@@ -78,14 +72,14 @@ class PostgresServer:
         self._account = account
         self._temporary = temporary
         self._settings = dict(settings)
-        self._asked_port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self._data, self.password = prepare(folder, self._binaries, account, password)
-        self.socket_dir = make_temporary("sock")
+        self._cluster = Cluster(folder, self._binaries, account)
+        self.password = self._cluster.prepare(password)
+        self.socket_dir = temporary[0].path
         account.take(self.socket_dir)
         self.port = port
         self.version = ""
-        self.log_path = self._data / "server.log"
+        self.log_path = self._cluster.data / "server.log"
 
     @classmethod
     def start(
@@ -117,25 +111,27 @@ class PostgresServer:
             )
         account = server_account()
         sweep()
-        temporary = data_dir is None
-        folder = make_temporary("data") if data_dir is None else data_dir
-        if temporary:
-            folder.chmod(0o711)  # the server's user passes through, and sees its own part only
-        server = cls(
-            binaries=binaries or find_binaries(),
-            account=account,
-            folder=folder.resolve(),
-            temporary=temporary,
-            port=port,
-            settings=settings or {},
-            password=password,
-        )
-        try:
+        with contextlib.ExitStack() as undo:
+            temporary = [TemporaryFolder("sock")]
+            undo.callback(temporary[0].remove)
+            if data_dir is None:
+                temporary.append(TemporaryFolder("data"))
+                undo.callback(temporary[1].remove)
+                # The server's user passes through, and sees its own part only.
+                temporary[1].path.chmod(0o711)
+            server = cls(
+                binaries=binaries or find_binaries(),
+                account=account,
+                folder=(data_dir or temporary[1].path).resolve(),
+                port=port,
+                settings=settings or {},
+                password=password,
+                temporary=temporary,
+            )
+            undo.callback(server.stop)
             server._launch()
             server._mark_disposable("postgres")
-        except BaseException:
-            server.stop()
-            raise
+            undo.pop_all()
         return server
 
     def __enter__(self) -> Self:
@@ -176,12 +172,12 @@ class PostgresServer:
         return processes.tree_of(self._process.pid) if self._process else []
 
     def create_database(self, name: str) -> str:
-        """Create a database that may be destroyed at will, and return its connection string."""
-        import psycopg  # noqa: PLC0415  # a server can be run without a driver
-        from psycopg import sql  # noqa: PLC0415  # as above
+        """Create a database that may be destroyed at will, and return its connection string.
 
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        Raises:
+            PostgresError: It is there already, or the server cannot make it.
+        """
+        self._execute("CREATE DATABASE {}", name)
         self._mark_disposable(name)
         return self.dsn(name)
 
@@ -230,9 +226,8 @@ class PostgresServer:
         """Shut down fast, by force after a while; removes what was temporary. May be repeated."""
         if self._process is not None:
             self._shut_down()
-        shutil.rmtree(self.socket_dir, ignore_errors=True)
-        if self._temporary:
-            shutil.rmtree(self.data_dir, ignore_errors=True)
+        for folder in self._temporary:
+            folder.remove()
 
     def log_tail(self) -> str:
         """Return the last lines of the server's log."""
@@ -272,7 +267,6 @@ class PostgresServer:
                 return
 
     def _launch_on(self, port: int) -> None:
-        self._refuse_second_server()
         settings = {
             "listen_addresses": self.host,
             "unix_socket_directories": str(self.socket_dir),
@@ -285,9 +279,19 @@ class PostgresServer:
         }
         if len(f"{self.socket_dir}/.s.PGSQL.{port}") > _SOCKET_LIMIT:
             settings["unix_socket_directories"] = ""
-        command = [str(self._binaries.program("postgres")), "-D", str(self._data)]
+        command = [str(self._binaries.program("postgres")), "-D", str(self._cluster.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
+        lock = self._cluster.claim()
+        try:
+            self._run(command, lock)
+        finally:
+            # Its processes hold it from here on, and nobody else.
+            lock.release()
+        self._wait_ready()
+
+    def _run(self, command: list[str], lock: FolderLock) -> None:
+        inherited = [lock, *(folder.lock for folder in self._temporary)]
         with self._open_log() as log:
             try:
                 self._process = subprocess.Popen(  # type: ignore[call-overload]  # see Account
@@ -297,9 +301,10 @@ class PostgresServer:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    pass_fds=[one.descriptor for one in inherited],
                     # Ctrl-C on a terminal is for whoever started us.
                     start_new_session=True,
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509  # it only makes one system call
+                    preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # one system call
                     **self._account.popen_arguments(),
                 )
             except OSError as error:
@@ -307,7 +312,6 @@ class PostgresServer:
                     f"postgres could not be run: {error}",
                     hint=f"The programs were found at {self._binaries.bin}.",
                 ) from error
-        self._wait_ready()
 
     @contextlib.contextmanager
     def _open_log(self) -> Iterator[int]:
@@ -318,27 +322,6 @@ class PostgresServer:
         finally:
             os.close(descriptor)
 
-    def _status_file(self) -> list[str]:
-        try:
-            return (self._data / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return []
-
-    def _refuse_second_server(self) -> None:
-        lines = self._status_file()
-        if not lines or not lines[0].isdigit():
-            return
-        pid = int(lines[0])
-        try:
-            program = Path(f"/proc/{pid}/exe").readlink().name
-        except OSError:
-            return  # a server that was killed left it behind; postgres itself clears it up
-        if program.startswith("postgres"):
-            raise PostgresError(
-                f"{self.data_dir} is in use by the server with process number {pid}",
-                hint="Stop that one, or name another folder.",
-            )
-
     def _wait_ready(self) -> None:
         process = self._process
         if process is None:
@@ -347,18 +330,17 @@ class PostgresServer:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 break
-            lines = self._status_file()
-            ready = len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
-            if ready and lines[0] == str(process.pid):
+            if self._cluster.status.is_ready(process.pid):
                 self.version = self._read_version()
                 return
             time.sleep(_POLL_S)
         code = process.poll()
         said = self.log_tail()
         self._shut_down()
+        told, remedy = reason(said)
         raise PostgresError(
-            f"the server did not start ({'no answer' if code is None else f'exit {code}'})",
-            hint=f"Its log ends in:\n{said}",
+            f"the server did not start ({describe(code)}){f': {told}' if told else ''}",
+            hint=f"{remedy} Its log ends in:\n{said}".strip(),
         )
 
     def _read_version(self) -> str:
@@ -375,14 +357,21 @@ class PostgresServer:
 
     def _mark_disposable(self, database: str) -> None:
         """Write into the database that it may be destroyed; faults are injected nowhere else."""
-        import psycopg  # noqa: PLC0415  # a server can be run without a driver
+        self._execute("ALTER DATABASE {} SET {} = 'on'", database, MARKER)
+
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        import psycopg  # noqa: PLC0415  # it takes a moment, and nothing else here needs it
         from psycopg import sql  # noqa: PLC0415  # as above
 
-        statement = sql.SQL("ALTER DATABASE {} SET {} = 'on'").format(
-            sql.Identifier(database), sql.SQL(MARKER)
-        )
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(statement)
+        query = sql.SQL(statement).format(*map(sql.Identifier, names))
+        try:
+            with connect(self.dsn(), autocommit=True) as connection:
+                connection.execute(query)
+        except psycopg.Error as error:
+            raise PostgresError(
+                f"the server does not carry out {statement.format(*names)}: {error}",
+                hint=f"Its log ends in:\n{self.log_tail()}",
+            ) from error
 
     def _shut_down(self) -> None:
         process = self._process

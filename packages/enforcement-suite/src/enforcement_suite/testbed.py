@@ -15,7 +15,12 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from disposable_postgres import PostgresError, PostgresServer, find_binaries
+from disposable_postgres import (
+    PostgresError,
+    PostgresServer,
+    find_binaries,
+    without_libpq_variables,
+)
 from stressproof.errors import RunError
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.proxy.process import ProxyProcess
@@ -94,6 +99,8 @@ class EnforcementTestbed(Testbed):
         Raises:
             RunError: One of them does not start.
         """
+        # Neither our own connections nor the service's are to be led elsewhere by them.
+        stack.enter_context(without_libpq_variables())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         self._start_database(stack)
         upstream = (self.postgres.host, self.postgres.port)

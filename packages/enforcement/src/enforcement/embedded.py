@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from disposable_postgres import PostgresError, PostgresServer
+from disposable_postgres import PostgresError, PostgresServer, without_libpq_variables
 from disposable_postgres.account import reachable_by, server_account
 from enforcement.exits import CommandError, Exit
 from enforcement.logs import Log
@@ -88,19 +88,17 @@ def embedded(data_dir: Path) -> Iterator[Keeper]:
     folder = postgres_dir(data_dir)
     Log("parent").info("database_starting", folder=str(folder))
     try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         server = PostgresServer.start(folder)
     except PostgresError as error:
+        cannot_write = isinstance(error.__cause__, OSError)
         raise CommandError(
-            Exit.RUN, error.message, hint=error.hint or "Name another folder with --data-dir."
+            Exit.OUTPUT if cannot_write else Exit.RUN,
+            error.message,
+            hint=error.hint or "Name another folder with --data-dir.",
         ) from error
-    except OSError as error:
-        raise CommandError(
-            Exit.OUTPUT,
-            f"cannot keep a database in {folder}: {error.strerror}",
-            hint="Name another folder with --data-dir.",
-        ) from error
-    with server, Keeper(server) as keeper:
+    # It is ours alone: what libpq's variables say of another database is not meant, here or in
+    # the workers, which inherit our environment.
+    with without_libpq_variables(), server, Keeper(server) as keeper:
         yield keeper
 
 

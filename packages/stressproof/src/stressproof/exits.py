@@ -16,6 +16,7 @@ class Exit(IntEnum):
     EVIDENCE = 6
     OUTPUT = 7
     OBJECTIVES = 99
+    HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -40,6 +41,7 @@ _MEANINGS = {
     ),
     Exit.OUTPUT: "output could not be written",
     Exit.OBJECTIVES: "objectives not met, and everything else holds",
+    Exit.HANGUP: "the terminal went away (SIGHUP)",
     Exit.INTERRUPTED: "interrupted (SIGINT)",
     Exit.TERMINATED: "terminated (SIGTERM)",
 }
@@ -48,6 +50,7 @@ _MEANINGS = {
 _PRECEDENCE = (
     Exit.INTERRUPTED,
     Exit.TERMINATED,
+    Exit.HANGUP,
     Exit.INTERNAL,
     Exit.USAGE,
     Exit.OUTPUT,

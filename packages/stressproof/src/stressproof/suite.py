@@ -6,15 +6,15 @@ group ``stressproof.suites``, which ``[suite]`` in a project's ``stressproof.tom
 a script names itself. Where a script or file names it, no entry point is looked up.
 """
 
-import importlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from stressproof.config.stress_requirements import StressRequirements
-from stressproof.errors import StressproofError, UsageError
+from stressproof.dotted_path import NotInstalledError, broken, nearest, resolve
+from stressproof.errors import UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 GROUP = "stressproof.suites"
 """The entry point group under which packages offer suites."""
-
-KindT = TypeVar("KindT")
 
 
 class Variables(Struct, frozen=True):
@@ -200,7 +198,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         table = self.profile_table()
         if name in table:
             return table[name]
-        near = _nearest(name, table)
+        near = nearest(name, table)
         offer = f"; did you mean {near}?" if near else ""
         raise UsageError(
             f"there is no profile {name!r}{offer}",
@@ -238,70 +236,6 @@ PLAIN = Suite(
 """What is asked of a service that nobody wrote a suite for."""
 
 
-def resolve(path: str, kind: type[KindT], *, of: str) -> KindT:
-    """Import what a dotted path names.
-
-    Args:
-        path: ``package.module:NAME``.
-        kind: What it must be.
-        of: Who names it, for messages.
-
-    Raises:
-        SuiteAbsentError: Its module is not installed.
-        UsageError: It cannot be loaded, is not there, or is something else.
-    """
-    module, colon, name = path.partition(":")
-    if not (module and colon and name):
-        raise UsageError(
-            f"{of} names {path!r}, expected package.module:NAME",
-            hint="Write the module and the name in it, with a colon between them.",
-        )
-    try:
-        imported = importlib.import_module(module)
-    except StressproofError as error:
-        raise UsageError(f"{of} is {path}: {error.message}", hint=error.hint) from error
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            raise SuiteAbsentError(
-                f"{of} is {path}, and no module {error.name} is installed here",
-                hint=f"Install the package that holds {error.name} into this environment.",
-            ) from error
-        raise _broken(path, of, error) from error
-    except (Exception, SystemExit) as error:
-        raise _broken(path, of, error) from error
-    if not hasattr(imported, name):
-        near = _nearest(name, dir(imported))
-        raise UsageError(
-            f"{of} is {path}, and {module} has no {name}",
-            hint=f"Did you mean {near}?" if near else "Name what the module has.",
-        )
-    found = getattr(imported, name)
-    if not isinstance(found, kind):
-        raise UsageError(
-            f"{of} is {path}, which is a {type(found).__name__}, expected a {kind.__name__}",
-            hint=f"Name a {kind.__name__} there.",
-        )
-    return found
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    """Return the name that was meant, as far as spelling tells; empty where it does not."""
-    import difflib  # noqa: PLC0415  # only for a typing mistake
-
-    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
-
-
-def _broken(path: str, of: str, error: BaseException) -> UsageError:
-    return UsageError(
-        f"{of} is {path}, and loading that failed: {type(error).__name__}: {error}",
-        hint="Repair or reinstall it; STRESSPROOF_DEBUG=1 shows where it failed.",
-    )
-
-
-class SuiteAbsentError(UsageError):
-    """A suite is named and is not installed here."""
-
-
 def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
     """Return the suite that a project names, or the one that is installed, or `PLAIN` if none is.
 
@@ -310,7 +244,7 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
         at_gate: Whether a gate asks, which imports no Python of the checkout that it judges.
 
     Raises:
-        SuiteAbsentError: It is not installed; the hint says which package to install where the
+        NotInstalledError: It is not installed; the hint says which package to install where the
             project's file does.
         UsageError: As `find_suite` does, or a gate would have to run the project's own file.
     """
@@ -322,11 +256,11 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
         )
     try:
         return find_suite(project.suite, folder=project.folder)
-    except SuiteAbsentError as error:
+    except NotInstalledError as error:
         if not project.suite_package:
             raise
         hint = f"Install it, for example: pip install {project.suite_package}"
-        raise SuiteAbsentError(error.message, hint=hint) from error
+        raise NotInstalledError(error.message, hint=hint) from error
 
 
 def _is_file(named: str) -> bool:
@@ -343,7 +277,7 @@ def find_suite(named: str = "", *, folder: "Path | None" = None) -> Suite:
         folder: What a file is relative to; the working directory if None.
 
     Raises:
-        SuiteAbsentError: It is not installed.
+        NotInstalledError: It is not installed.
         UsageError: It cannot be loaded or is no suite; or several are installed and none is named.
     """
     if _is_file(named):
@@ -372,7 +306,7 @@ def _installed(named: str) -> Suite:
         named = names[0]
     if named not in names:
         offer = f"installed: {', '.join(names)}" if names else "none is installed"
-        raise SuiteAbsentError(
+        raise NotInstalledError(
             f"the suite {named!r} is not installed ({offer})",
             hint=f"Install the package that offers it under the entry point group {GROUP}.",
         )
@@ -390,7 +324,7 @@ def _from_file(path: "Path", name: str) -> Suite:
 
     of = f"the suite in {path}"
     if not path.is_file():
-        raise SuiteAbsentError(
+        raise NotInstalledError(
             f"{of} is not there", hint="Name a Python file, relative to the project."
         )
     module_name = f"stressproof_suite_{path.stem}"
@@ -402,7 +336,7 @@ def _from_file(path: "Path", name: str) -> Suite:
         spec.loader.exec_module(module)
         found = getattr(module, name)
     except (Exception, SystemExit) as error:
-        raise _broken(f"{path}:{name}", "the suite", error) from error
+        raise broken(f"{path}:{name}", "the suite", error) from error
     if not isinstance(found, Suite):
         raise UsageError(
             f"{of}: {name} is a {type(found).__name__}, expected a Suite",

@@ -45,6 +45,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pause: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Take connections from now on."""
@@ -53,6 +54,7 @@ class Acceptor:
 
     async def stop(self) -> None:
         """Take what came before this moment, then no more."""
+        self._stopped = True
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listener)
@@ -82,6 +84,8 @@ class Acceptor:
         try:
             connection, _ = self._listener.accept()
         except OSError as error:  # none is waiting any more, or it was withdrawn
+            if self._stopped:
+                return False
             if error.errno in _SHORTAGE and self._pause is None:
                 self._step_back(SHORTAGE_PAUSE_S)
             elif error.errno in {errno.EINVAL, errno.EBADF}:  # the parent has closed it: a drain

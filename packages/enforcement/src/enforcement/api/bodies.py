@@ -185,9 +185,8 @@ def _decode(body: bytes, wanted: Any) -> Any:
         if "Expected `int`, got `float`" not in str(error):
             raise
         # To JSON Schema 5.0 is an integer, and our document promises that schema.
-        plain = json.loads(body, object_pairs_hook=_demand_unique, parse_float=_whole)
-        return msgspec.convert(plain, wanted)
-    json.loads(body, object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
+        return msgspec.convert(_WHOLE_NUMBERS.decode(body.decode()), wanted)
+    _UNIQUE_NAMES.decode(body.decode())
     return decoded
 
 
@@ -204,6 +203,10 @@ def _demand_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     twice = next(name for name in names if names.count(name) > 1)
     raise RefusalError(400, "malformed_json", f"the name {twice[:100]!r} is given twice")
+
+
+_UNIQUE_NAMES = json.JSONDecoder(object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
+_WHOLE_NUMBERS = json.JSONDecoder(object_pairs_hook=_demand_unique, parse_float=_whole)
 
 
 class StrictRequest(Request[Any, Any, State]):

@@ -21,7 +21,7 @@ from enforcement.api.refusals import RefusalError
 from enforcement.logs import Log
 
 # Answers are one tenant's own, change from one moment to the next, and are what they say they are.
-ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
@@ -43,6 +43,9 @@ class Instrumentation:
         log: Of this worker.
         request_log: ``none``, ``errors`` or ``all``.
         worker: Number of this worker, from 0.
+
+    Attributes:
+        always: Headers of every answer.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Instrumentation:
         self._slot = slot
         self._log = log
         self._request_log = request_log
-        self._always = (*ALWAYS, (b"x-served-by", b"worker-%d" % worker))
+        self.always = (*_ALWAYS, (b"x-served-by", b"worker-%d" % worker))
         self._active = 0
         slot.set(metrics.IN_FLIGHT, 0)
 
@@ -78,7 +81,7 @@ class Instrumentation:
                 headers = list(message["headers"])
                 if scope["method"] == "OPTIONS" or status == 405:  # noqa: PLR2004  # the one with Allow
                     headers = _with_all_methods(headers, scope.get("path_template"))
-                message["headers"] = [*headers, *self._always, (b"x-request-id", request_id)]
+                message["headers"] = [*headers, *self.always, (b"x-request-id", request_id)]
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 # Before the last byte leaves: whoever has the answer finds it counted.
                 self._count(scope, method, status, began_ns)

@@ -13,7 +13,7 @@ What is refused here never reached the application, and is answered as every ref
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from secrets import token_hex
 from typing import Any, Final
@@ -29,7 +29,6 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from enforcement.api.connections import Connections
-from enforcement.api.instrumentation import ALWAYS
 from enforcement.api.problems import problem_bytes
 from enforcement.api.refusals import RefusalError
 
@@ -40,6 +39,9 @@ LINGER_S: Final = 1.0
 DRAIN_GRACE_S: Final = 0.25
 # Chunked bodies may be dressed up: sizes, extensions, trailers.
 _DRESS: Final = 4
+
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
         connections: Of this worker.
         bounds: What its client may take.
         count_refusal: Is told the status of each refusal made here.
+        always: Headers of every answer.
     """
 
     def __init__(
@@ -88,11 +91,13 @@ class BoundedProtocol(HttpToolsProtocol):
         connections: Connections,
         bounds: Bounds,
         count_refusal: Callable[[int], None],
+        always: Headers,
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._held = connections
         self._bounds = bounds
         self._count_refusal = count_refusal
+        self._always = always
         self._phase = Phase.WAITING
         self._deadline = math.inf
         self._message_bytes = 0
@@ -242,6 +247,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self._phase is Phase.ANSWERING:
             self._deadline = math.inf
+        elif self._phase is Phase.WAITING:
+            self._deadline = self.loop.time() + self._bounds.idle_s
 
     def shutdown(self) -> None:
         """Drain: what is being asked is answered, what is asked at this moment too."""
@@ -289,6 +296,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not in_body:
             # The one before is being answered: that is all that will be.
             self.cycle.keep_alive = False
+            self._deadline = math.inf
         elif self.cycle.response_started or self.pipeline:
             self.transport.abort()
         else:
@@ -312,7 +320,7 @@ class BoundedProtocol(HttpToolsProtocol):
             instance="",
             request_id=request_id,
         )
-        head = [*self.server_state.default_headers, *head, *ALWAYS]
+        head = [*self.server_state.default_headers, *head, *self._always]
         head.append((b"x-request-id", request_id.encode()))
         lines = [STATUS_LINE[refusal.status], *(b"%s: %s\r\n" % line for line in head)]
         self.transport.write(b"".join((*lines, b"\r\n", body)))

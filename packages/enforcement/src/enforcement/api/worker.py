@@ -126,6 +126,7 @@ def serve(worker_config: WorkerConfig) -> None:
             body_bytes=settings.max_body_bytes,
         ),
         count_refusal=app.count_refusal,
+        always=app.always,
     )
     listener = socket.socket(fileno=worker_config.listener_fd)
     WorkerServer(config, listener, connections, protocol).run()

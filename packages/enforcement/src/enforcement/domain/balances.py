@@ -1,4 +1,4 @@
-"""A tenant's books while its lock is held: what several decisions in a row leave for the next.
+"""A tenant's balances while its lock is held: what several decisions in a row leave for the next.
 
 Requests that wait for one tenant are decided together, under one lock. Each sees what those
 before it have committed, exactly as if every one had been a transaction of its own.
@@ -48,7 +48,7 @@ class Balances(msgspec.Struct, frozen=True, kw_only=True):
         return Standing(committed_usd=self.committed_usd, budget=budget, grants=self.grants)
 
     def after(self, project_id: str, judgement: Judgement) -> "Balances":
-        """Return the books once a judgement's reservation is entered."""
+        """Return the balances once a judgement's reservation is entered."""
         if not judgement.reservation_active:
             return self
         scope = self.scope(project_id)

@@ -19,6 +19,7 @@ from stressproof.errors import RunError, TargetError
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
 from stressproof.load.client import Client
+from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 from stressproof.objectives.objectives import Objectives
 
@@ -101,20 +102,37 @@ class Capture:
             TargetError: The target is not the service that the credential is for.
             UsageError: The certificates named cannot be read.
         """
+        self._stop.may_leave = True
+        try:
+            status = self._run()
+        except HurryError:
+            if self._before is None:  # nothing is known that could be kept
+                raise KeyboardInterrupt from None
+            status = "interrupted"
+        finally:
+            self._stop.may_leave = False
+        return self._artifact(status)
+
+    def _run(self) -> Status:
         self._before = self._probe()
         self._check_instance()
+        if self._stop.is_set():
+            return "interrupted"
         if self._plan.preflight.enabled:
             self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
             self._preflight = preflights.run_preflight(
-                self._client, self._workload, self._plan.preflight
+                self._client, self._workload, self._plan.preflight, self._stop.is_set
             )
+            if self._stop.is_set():
+                return "interrupted"
             if self._preflight.failures and not self._plan.preflight.allow_failures:
-                return self._artifact("preflight_failed")
+                return "preflight_failed"
         # Counted from here, so that the preflight's own requests are not in the difference.
         self._before = self._probe()
         status = self._rounds()
-        self._after = self._probe()
-        return self._artifact(status)
+        if not self._stop.at_once:
+            self._after = self._probe()
+        return status
 
     def _probe(self) -> Probes:
         return Probes(
@@ -139,7 +157,9 @@ class Capture:
             if run_index > 1 and not self._paused():
                 return "interrupted"
             self._observer.phase(f"round {run_index}/{self._plan.rounds}")
+            self._stop.may_leave = False
             status = self._round(run_index)
+            self._stop.may_leave = not self._stop.at_once
             if status != "complete":
                 return status
         return "complete"

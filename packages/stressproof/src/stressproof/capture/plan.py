@@ -119,6 +119,8 @@ class Plan(Struct, frozen=True):
             closed_loop=executor.closed_loop,
             users=executor.users,
             max_users=executor.max_users,
+            rate=executor.rate,
+            time_unit_us=executor.time_unit_us,
             rate_per_second=executor.rate_per_second,
             stages=[
                 Stage(target=stage.target, duration_seconds=stage.duration_us / US_PER_S)

@@ -1,6 +1,7 @@
 """Before any load: does every endpoint answer as the workload expects?"""
 
 import time
+from collections.abc import Callable
 
 from stressproof.capture.plan import PreflightPlan
 from stressproof.evidence.stress import (
@@ -31,8 +32,13 @@ def skipped(plan: PreflightPlan) -> Preflight:
     )
 
 
-def run_preflight(client: Client, workload: Workload, plan: PreflightPlan) -> Preflight:
-    """Try each endpoint until it passes or its attempts are used up.
+def run_preflight(
+    client: Client,
+    workload: Workload,
+    plan: PreflightPlan,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Preflight:
+    """Try each endpoint until it passes or its attempts are used up, or until somebody stops us.
 
     An endpoint is asked as it is under load, byte by byte, and passes as it does there: an expected
     status and a body that passes its check; a redirect is a failure.
@@ -42,6 +48,8 @@ def run_preflight(client: Client, workload: Workload, plan: PreflightPlan) -> Pr
     failures: list[PreflightFailure] = []
     for endpoint in prepare(workload, UniqueValues(0, 1)):
         for attempt in range(1, plan.attempts + 1):
+            if stopped():
+                break
             made = _attempt(client, endpoint, attempt, plan.timeout_seconds, redactor)
             checks.append(made)
             if made.ok:
@@ -52,7 +60,7 @@ def run_preflight(client: Client, workload: Workload, plan: PreflightPlan) -> Pr
             failures.append(PreflightFailure(endpoint=endpoint.name, error=checks[-1].error))
     return Preflight(
         enabled=True,
-        passed=not failures,
+        passed=not failures and not stopped(),
         attempts_per_endpoint=plan.attempts,
         request_timeout_seconds=plan.timeout_seconds,
         checks=checks,

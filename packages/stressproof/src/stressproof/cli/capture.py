@@ -11,7 +11,9 @@ from stressproof.cli.capture_plan import EXECUTORS, objectives_from, plan_from
 from stressproof.cli.capture_run import run_capture
 from stressproof.cli.run import run
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
+from stressproof.errors import UsageError
 from stressproof.exits import Exit
+from stressproof.workload.rates import parse_duration_us, parse_rate
 
 _SEED_BITS = 32
 
@@ -25,21 +27,27 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float | N
 
 
 def _stages(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> object:
-    """Parse ``TARGET:SECONDS`` pairs."""
+    """Parse ``TARGET:DURATION`` pairs."""
     del context
     parsed = []
     for value in values:
-        target, separator, seconds = value.partition(":")
+        target, _, duration = value.rpartition(":")
         try:
-            stage = (int(target), float(seconds.removesuffix("s")))
-        except ValueError:
-            stage = (-1, 0.0)
-        if not separator or stage[0] < 0 or not math.isfinite(stage[1]) or stage[1] <= 0:
+            parsed.append((parse_rate(target), parse_duration_us(duration)))
+        except UsageError as error:
             raise click.BadParameter(
-                f"{value!r} is not TARGET:SECONDS, such as 100:30s", param=parameter
-            )
-        parsed.append(stage)
+                f"{value!r} is not TARGET:DURATION, such as 100:30s or 1/60s:10m", param=parameter
+            ) from error
     return tuple(parsed)
+
+
+def _rate(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
+    """Parse a rate, exactly."""
+    del context
+    try:
+        return None if value is None else parse_rate(value)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}; {error.hint}", param=parameter) from error
 
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -117,17 +125,16 @@ _OPTIONS = (
     ),
     click.option(
         "--rate",
-        type=click.FloatRange(0.001, 1_000_000),
-        callback=_finite,
-        help="Arrivals a second (constant-arrival-rate; start of ramping-arrival-rate).",
+        callback=_rate,
+        help="Arrivals: 200 (a second), 0.5/s, 30/m, 1/60s (start of ramping-arrival-rate).",
     ),
     click.option(
         "--stage",
         "stages",
         multiple=True,
         callback=_stages,
-        metavar="TARGET:SECONDS",
-        help="Users or arrivals a second to reach over a time (ramping executors).",
+        metavar="TARGET:DURATION",
+        help="Users or arrivals (a second, or 1/60s) to reach over a time (ramping executors).",
     ),
     click.option(
         "--max-vus",

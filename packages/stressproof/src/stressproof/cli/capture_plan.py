@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.workload.rates import with_time_unit
 from stressproof.workload.target import origin_of
 
 EXECUTORS = (
@@ -109,10 +111,9 @@ def _executor(options: dict[str, Any]) -> Executor:
     duration_us = options["duration"] * US_PER_S
     ramp_us = options["ramp"] * US_PER_S
     users = options["users"]
-    stages = tuple(
-        Stage(target=target, duration_us=round(seconds * US_PER_S))
-        for target, seconds in options["stages"]
-    )
+    rates: list[Fraction] = [target for target, _ in options["stages"]]
+    if not name.endswith("arrival-rate"):
+        stages = _stages(_whole(rates), options)
     match name:
         case "constant-vus":
             return ConstantVus(users=users, duration_us=duration_us, ramp_us=ramp_us)
@@ -124,17 +125,29 @@ def _executor(options: dict[str, Any]) -> Executor:
         case "per-vu-iterations":
             iterations = options["iterations"]
             return PerVuIterations(users=users, iterations=iterations, duration_us=duration_us)
+    (rate, *targets), time_unit_us = with_time_unit([options["rate"], *rates])
     max_users = options["max_vus"] or users
     if name == "constant-arrival-rate":
-        return ConstantArrivalRate(
-            rate_per_second=options["rate"],
-            duration_us=duration_us,
-            max_users=max_users,
-            ramp_us=ramp_us,
-        )
-    return RampingArrivalRate(
-        rate_per_second=options["rate"], stages=stages, max_users=max_users, ramp_us=ramp_us
+        return ConstantArrivalRate(rate, duration_us, max_users, ramp_us, time_unit_us)
+    return RampingArrivalRate(rate, _stages(targets, options), max_users, ramp_us, time_unit_us)
+
+
+def _stages(targets: Sequence[int], options: dict[str, Any]) -> tuple[Stage, ...]:
+    """Return stages that reach some targets in the times that the flags name."""
+    times = [duration_us for _, duration_us in options["stages"]]
+    return tuple(
+        Stage(target=target, duration_us=round(duration_us))
+        for target, duration_us in zip(targets, times, strict=True)
     )
+
+
+def _whole(users: Sequence[Fraction]) -> list[int]:
+    for one in users:
+        if one.denominator != 1:
+            raise UsageError(
+                f"a stage's target is {float(one):g} users", hint="Name whole users, as 100:30s."
+            )
+    return [int(one) for one in users]
 
 
 def _check_flags(executor: str, options: dict[str, Any]) -> None:

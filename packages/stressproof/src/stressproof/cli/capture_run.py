@@ -25,6 +25,12 @@ from stressproof.objectives.objectives import Objectives
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.progress import Progress
 
+_EXITS = {
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+    signal.SIGHUP: Exit.HANGUP,
+}
+
 
 class CaptureProgress:
     """Shows a capture's progress.
@@ -57,23 +63,27 @@ class CaptureProgress:
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[tuple[StopFlag, list[int]]]:
-    """Turn the first SIGINT or SIGTERM into a stop that keeps the evidence; a second ends us.
+def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
+    """Let a first signal end a capture early, and a second at once; both keep the evidence.
 
     Yields:
         The flag, and the list to which a signal that came is added.
     """
     stop = StopFlag()
-    came: list[int] = []
+    came: list[signal.Signals] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         del frame
-        came.append(number)
-        stop.set()
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, before[one])
+        came.append(signal.Signals(number))
+        if len(came) == 1:
+            stop.set()
+        else:
+            stop.hurry()
 
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored (nohup) stays ignored.
+    before = {
+        one: handler for one in _EXITS if (handler := signal.getsignal(one)) != signal.SIG_IGN
+    }
     for one in before:
         signal.signal(one, on_signal)
     try:
@@ -111,17 +121,26 @@ def run_capture(
             observer=CaptureProgress(progress, plan),
             stop=stop,
         )
+        if out is not None:
+            _keep(artifact, out, force=force)
+    try:
+        _show(artifact, out)
+    except (OutputError, BrokenPipeError):
+        if not came:  # else the terminal may be what went away
+            raise
+    if came:
+        to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
+        return _EXITS[came[0]]
+    return _judge(plan, artifact, objectives, enforce=enforce)
+
+
+def _show(artifact: StressArtifact, out: Path | None) -> None:
     if out is None:
         to_stdout(encode(artifact).decode())
         to_stderr(summary(artifact))
     else:
-        _keep(artifact, out, force=force)
         to_stdout(summary(artifact))
         to_stdout(f"artifact: {out}")
-    if came:
-        to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
-        return Exit.TERMINATED if came[0] == signal.SIGTERM else Exit.INTERRUPTED
-    return _judge(plan, artifact, objectives, enforce=enforce)
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:

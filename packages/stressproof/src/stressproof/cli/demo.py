@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from stressproof.cli.suite_choice import chosen_suite
+from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
-from stressproof.suite import resolve
 
 
 class SuitesDemo(click.Command):

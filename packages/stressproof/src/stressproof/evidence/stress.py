@@ -255,14 +255,17 @@ class WorkloadEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Stage(Struct, frozen=True, forbid_unknown_fields=True):
-    """A ramping executor's stage: reach ``target`` users or arrivals a second over its time."""
+    """A ramping executor's stage: reach ``target`` users, or arrivals over the time unit."""
 
     target: Count
     duration_seconds: Amount
 
 
 class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """What was asked of the generator, in k6's terms."""
+    """What was asked of the generator, in k6's terms.
+
+    ``rate`` and the stages' targets are exact: whole arrivals over ``time_unit_us``.
+    """
 
     executor: Text
     closed_loop: bool
@@ -278,6 +281,8 @@ class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Count
     seed: Count
     endpoints: list[WorkloadEndpoint]
+    rate: Count | None = None
+    time_unit_us: Count | None = None
 
 
 class GeneratorRecord(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.testbed import Testbed
-from stressproof.suite import resolve
 
 TestbedT = TypeVar("TestbedT", bound=Testbed)
 

@@ -25,7 +25,7 @@ _NO_ANSWER = HeadCache(bodyless=False)  # until there is a request, whose own ta
 class Connection(VirtualUser, asyncio.Protocol):
     """A virtual user with a connection of its own, which opens itself anew when it must."""
 
-    __slots__ = ("_opening", "_reader", "_transport", "_write")
+    __slots__ = ("_opening", "_previous", "_reader", "_transport", "_write")
 
     def __init__(
         self, number: int, engine: Engine, released: Callable[[VirtualUser, int], None]
@@ -35,6 +35,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         self._transport: Transport | None = None
         self._write: Callable[[bytes], None] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._previous: PreparedEndpoint | None = None
 
     def begin(
         self, endpoint: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int
@@ -59,6 +60,7 @@ class Connection(VirtualUser, asyncio.Protocol):
             return
         if data == endpoint.accepted and reader.fresh:
             self._row.ok += 1
+            self._previous = endpoint
             self._count(now_ns)
             released = self._released
             released(self, now_ns)
@@ -68,7 +70,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         try:
             head = reader.feed(data)
         except MalformedAnswerError as error:
-            self._fail("protocol", str(error), now_ns)
+            self._fail("protocol", self._whose(data, whole=whole) or str(error), now_ns)
             return
         if head is not None:
             self._end(head, now_ns, data if whole else None)
@@ -77,7 +79,7 @@ class Connection(VirtualUser, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection for the end of the answer where it may be that."""
-        self._transport = self._write = None
+        self._transport = self._write = self._previous = None
         if self.endpoint is None:
             self._reader.reset()
             return
@@ -97,17 +99,32 @@ class Connection(VirtualUser, asyncio.Protocol):
         else:
             self._fail("reset_reused", f"an idle connection was {how} as it was used again", now_ns)
 
+    def _whose(self, data: bytes, *, whole: bool) -> str:
+        """Return who is to blame for bytes that begin no answer, empty where this answer is.
+
+        They may be the rest of the answer before: its endpoint gives up its connections from now
+        on, so that this is the last time that another pays for it.
+        """
+        before = self._previous
+        if before is None or not whole or data.startswith(b"HTTP/1."[: len(data)]):
+            return ""
+        before.trailed = True
+        before.accepted = b""
+        return f"{data[:40]!r} came after an answer to {before.name}, and belongs to none"
+
     def _end(self, head: Head, now_ns: int, data: bytes | None) -> None:
         """Judge and count a whole answer (``data`` where it came in one piece), and move on."""
         endpoint, reader = self.endpoint, self._reader
         if endpoint is None:  # cannot be: both callers looked
             return
         good = self._judge(endpoint, head.status, reader.body, reader.body_bytes)
-        if good and head.keep_alive and data is not None and len(data) <= _ACCEPTED_BYTES:
+        reusable = head.keep_alive and not endpoint.trailed
+        if good and reusable and data is not None and len(data) <= _ACCEPTED_BYTES:
             endpoint.accepted = data
+        self._previous = endpoint
         self._count(now_ns)
         reader.body = b""  # thousands of idle connections would hold as many answers
-        if not head.keep_alive:
+        if not reusable:
             self._drop()
         self._released(self, now_ns)
 
@@ -119,6 +136,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         if transport is not None:
             transport.set_protocol(_NOWHERE)
             transport.abort()
+        self._previous = None
         self._reader.reset()
 
     async def _open(self, endpoint: PreparedEndpoint) -> None:

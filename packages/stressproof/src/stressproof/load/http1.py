@@ -21,19 +21,25 @@ SAMPLED_BODY_BYTES = 256
 """What is kept of a body that is not checked, to show what a failure looked like."""
 
 _BLANK = b"\r\n\r\n"
+# A line of a header block may end in a line feed alone (RFC 9112 section 2.2).
+_END = re.compile(rb"\r?\n\r?\n")
+_LINE = re.compile(rb"\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_LINE = re.compile(
-    rb"""([0-9A-Fa-f]{1,15})(?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+"""
-    rb"""|"(?:[\t\x20-\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*"""
+    # Blanks may stand wherever RFC 9112 section 7.1.1 has BWS, and some servers pad the size.
+    rb"""([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t ]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[\t ]*"""
+    rb"""(?:=[\t ]*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+"""
+    rb"""|"(?:[\t\x20-\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*")[\t ]*)?)*"""
 )
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 _KNOWN_HEADS = 512
 
 _SWITCHING = 101
 _FINAL = 200
-_NO_CONTENT = frozenset({204, 304})
+_EMPTY = 204
+_NO_CONTENT = frozenset({_EMPTY, 304})
 
 
 class MalformedAnswerError(Exception):
@@ -123,7 +129,7 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
     Raises:
         MalformedAnswerError: It breaks the grammar, or says two things about its length.
     """
-    first, *lines = block[: -len(_BLANK)].split(b"\r\n")
+    first, *lines = _LINE.split(block)[:-2]
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise MalformedAnswerError(f"not a status line: {first[:80]!r}")
@@ -136,9 +142,19 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
         length = INTERIM
     elif bodyless or status in _NO_CONTENT:
         length = 0
+        # What announces a body that cannot be may send one, which is no part of the next answer.
+        keep_alive = keep_alive and (bodyless or status != _EMPTY or not _announces_body(fields))
     else:
-        length = _length(fields, old=old)
+        length = _length(fields)
+        # HTTP/1.0 knows no codings: what has one is read, and nothing after it (RFC 9112, 6.1).
+        keep_alive = keep_alive and not (old and length == CHUNKED)
     return Head(status, length, keep_alive=keep_alive and length != UNTIL_CLOSE)
+
+
+def _announces_body(fields: dict[bytes, list[bytes]]) -> bool:
+    return bool(fields[b"transfer-encoding"]) or any(
+        length.strip(b"0") for length in fields[b"content-length"]
+    )
 
 
 def _framing_fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
@@ -161,11 +177,11 @@ def _elements(values: list[bytes]) -> list[bytes]:
     return [part.strip(b" \t").lower() for value in values for part in value.split(b",")]
 
 
-def _length(fields: dict[bytes, list[bytes]], *, old: bool) -> int:
+def _length(fields: dict[bytes, list[bytes]]) -> int:
     lengths = set(fields[b"content-length"])
     codings = _elements(fields[b"transfer-encoding"])
-    if codings and (lengths or old):
-        raise MalformedAnswerError("Transfer-Encoding beside Content-Length or in HTTP/1.0")
+    if codings and lengths:
+        raise MalformedAnswerError("Transfer-Encoding beside Content-Length")
     if lengths:
         return _content_length(lengths)
     return _coded_length(codings)
@@ -279,9 +295,9 @@ class AnswerReader:
                 self._pending = data[at:]
                 return None
             at = moved
-        if at != len(data):
-            raise MalformedAnswerError(f"{len(data) - at} bytes more than the answer")
         head = self._head
+        if at != len(data) and (head is None or head.status != _EMPTY or head.keep_alive):
+            raise MalformedAnswerError(f"{len(data) - at} bytes more than the answer")
         self._complete()
         return head
 
@@ -296,13 +312,14 @@ class AnswerReader:
 
         Each step returns how far it read: where it began for need of more, below 0 at the end.
         """
-        end = data.find(_BLANK, at) + len(_BLANK)
-        if end < len(_BLANK):
+        blank = _END.search(data, at)
+        if blank is None:
             if len(data) - at > MAX_HEAD_BYTES:
                 raise MalformedAnswerError(f"a header block of more than {MAX_HEAD_BYTES} bytes")
             if not b"HTTP/1.".startswith(data[at : at + 7]):
                 raise MalformedAnswerError(f"not a status line: {data[at : at + 80]!r}")
             return at
+        end = blank.end()
         if end - at > MAX_HEAD_BYTES:
             raise MalformedAnswerError(f"a header block of more than {MAX_HEAD_BYTES} bytes")
         head = self.known.parse(data[at:end])
@@ -358,15 +375,16 @@ class AnswerReader:
         return at + 2
 
     def _read_trailer(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
-        self._left += (end + 2 if end >= 0 else len(data)) - at
+        feed = data.find(b"\n", at)
+        self._left += (feed + 1 if feed >= 0 else len(data)) - at
         if self._left > MAX_TRAILER_BYTES:
             raise MalformedAnswerError(f"a trailer of more than {MAX_TRAILER_BYTES} bytes")
-        if end < 0:
+        if feed < 0:
             self._left -= len(data) - at
             return at
+        end = feed - (data[at:feed].endswith(b"\r"))
         if end == at:
-            return -1 - (end + 2)
+            return -1 - (feed + 1)
         if not _FIELD.fullmatch(data, at, end):
             raise MalformedAnswerError(f"not a trailer field: {data[at : min(end, at + 80)]!r}")
-        return end + 2
+        return feed + 1

@@ -63,6 +63,8 @@ class PreparedEndpoint:
         heads: Known header blocks of its answers.
         accepted: The last answer that came in one piece and was found good, head and body: what
             equals it is good too, and leaves the connection open. Empty before there is one.
+        trailed: Whether bytes have followed one of its answers that belong to none: its connections
+            are not used again.
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class PreparedEndpoint:
         "name",
         "requests",
         "streams",
+        "trailed",
     )
 
     requests: Iterator[bytes]
@@ -93,6 +96,7 @@ class PreparedEndpoint:
         self.expected = frozenset(endpoint.expected_statuses)
         self.check = Check.of(endpoint.check)
         self.accepted = b""
+        self.trailed = False
         self.bodyless = endpoint.method == "HEAD"
         self.heads = HeadCache(
             bodyless=self.bodyless,

@@ -17,15 +17,38 @@ from stressproof.load.samples import ErrorSample
 from stressproof.measure.histogram import P99_PPM, Histogram
 
 
+class HurryError(BaseException):
+    """Somebody who has asked us to end asks again."""
+
+
 class StopFlag:
-    """Set from a signal handler or another thread to end a round early."""
+    """Set from a signal handler or another thread to end a round early.
+
+    Attributes:
+        at_once: Whether not even answers under way are to be waited for.
+        may_leave: Whether `hurry` may raise: something is waited for that need not come.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.at_once = False
+        self.may_leave = False
 
     def set(self) -> None:
         """Ask the round to end."""
         self._event.set()
+
+    def hurry(self) -> None:
+        """Ask for the end at once, as a signal handler does for who has asked before.
+
+        Raises:
+            HurryError: Nothing is being measured, so what is waited for may simply be left.
+        """
+        self.at_once = True
+        self._event.set()
+        if self.may_leave:
+            self.may_leave = False
+            raise HurryError
 
     def is_set(self) -> bool:
         """Return whether the round was asked to end."""

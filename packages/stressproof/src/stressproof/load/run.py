@@ -25,6 +25,7 @@ from stressproof.load.row_aggregator import RowAggregator, absorb
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 from stressproof.workload.executors import Executor
+from stressproof.workload.rates import US_PER_S
 from stressproof.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ def run_round(
 
 
 def _peak_rate(executor: Executor) -> float:
-    if executor.rate_per_second is None:
+    if executor.time_unit_us is None:
         return 0.0
-    return max(executor.rate_per_second, *(float(stage.target) for stage in executor.stages), 0.0)
+    highest = max(executor.rate, *(stage.target for stage in executor.stages), 0)
+    return highest * US_PER_S / executor.time_unit_us
 
 
 def _demand_files(connections: int) -> None:
@@ -158,8 +160,7 @@ class _Round:
                 )
         self._start_ns = time.monotonic_ns() + _LEAD_NS
         self._crew.send(Go(self._start_ns))
-        # Nothing may be due for the rest of the window: the round lasts it out all the same.
-        while not self._crew.done or time.monotonic_ns() < self._window_end_ns:
+        while not (self._over or self._stop.at_once):
             self._listen()
             elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
             if elapsed_s >= self._ticks + 1:
@@ -281,6 +282,11 @@ class _Round:
             interrupted=self._stop.is_set(),
             resolution_s=self._resolution_s,
         )
+
+    @property
+    def _over(self) -> bool:
+        """Whether all workers are done and the window is, in which nothing more may be due."""
+        return self._crew.done and time.monotonic_ns() >= self._window_end_ns
 
     @property
     def _window_end_ns(self) -> int:

@@ -1,5 +1,8 @@
 """A finished capture in words: what was measured, against which limits, and what to do next."""
 
+from collections import Counter
+
+from stressproof.evidence.derive import CPU_LIMIT_PPM
 from stressproof.evidence.stress import Evaluation, Results, StressArtifact
 
 
@@ -75,6 +78,46 @@ def _endpoint_lines(artifact: StressArtifact) -> list[str]:
     return lines
 
 
+def _connection_lines(artifact: StressArtifact) -> list[str]:
+    """Return over what requests travelled, where that is not one address and plain HTTP/1.1."""
+    lines = []
+    opened: Counter[str] = Counter()
+    protocols = set()
+    for run in artifact.runs:
+        if run.connections is not None:
+            opened.update(run.connections.opened)
+            protocols.add(run.connections.protocol)
+    if len(opened) > 1 or protocols - {"http/1.1"}:
+        spread = ", ".join(f"{address} x {count:,}" for address, count in sorted(opened.items()))
+        lines.append(f"  connections ({', '.join(sorted(protocols))}): {spread}")
+    if artifact.target.insecure:
+        lines.append("  INSECURE: the service's certificate was not verified; it may be anybody's")
+    return lines
+
+
+def remedies(artifact: StressArtifact) -> list[str]:
+    """Return what lets the generator do more, for each limit that it met."""
+    health = artifact.generator.worst
+    workload = artifact.workload
+    told = []
+    if health.cpu_busy_ppm >= CPU_LIMIT_PPM:
+        more = workload.workers < artifact.generator.cpus
+        told.append(
+            f"more processes (--workers {artifact.generator.cpus})"
+            if more
+            else "fewer and shorter headers and checks, or another machine beside this one"
+        )
+    if any(why.startswith("event loop") for why in health.saturated_reasons):
+        told.append("a machine, or a core, on which nothing else runs")
+    if any("for want of users" in why for why in health.saturated_reasons):
+        told.append(f"raise --max-vus (it was {workload.max_users:,})")
+    if health.file_limit_hits:
+        told.append("raise the limit of open files (ulimit -Hn)")
+    if health.port_limit_hits:
+        told.append("let the service keep connections open, or use another machine as well")
+    return told
+
+
 def summary(artifact: StressArtifact) -> str:
     """Return the whole capture in a screenful."""
     lines = [
@@ -99,7 +142,14 @@ def summary(artifact: StressArtifact) -> str:
             "  failures: " + ", ".join(f"{kind} x {count:,}" for kind, count in errors.items())
         )
         lines += [f"    e.g. {line}" for line in artifact.results.errors_sample[:3]]
+    if "reset_reused" in errors:
+        lines.append(
+            "    reset_reused: the service closes idle connections without saying so; raise its "
+            "keep-alive timeout, or let it answer with Connection: close"
+        )
+    lines += _connection_lines(artifact)
     if artifact.generator.worst.saturated:
         lines.append("  INCONCLUSIVE: the generator itself was the limit:")
         lines += [f"    {why}" for why in artifact.generator.worst.saturated_reasons]
+        lines += [f"    remedy: {what}" for what in remedies(artifact)]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Progress of long work, on stderr: redrawn on a terminal, plain lines every so often elsewhere."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -36,12 +37,14 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._settle()
+        with contextlib.suppress(OSError):
+            self._settle()
 
     def phase(self, text: str) -> None:
         """Say that something begins or is done; always a line of its own."""
-        self._settle()
-        self._console.print(Text(text))
+        with contextlib.suppress(OSError):  # a terminal that is gone must not end what it watched
+            self._settle()
+            self._console.print(Text(text))
         self._said_at = self._clock()
 
     def state(self, text: str) -> None:
@@ -52,12 +55,14 @@ class Progress:
                     console=self._console, refresh_per_second=_REDRAWS_PER_S, transient=True
                 )
                 self._live.start()
-            self._live.update(Text(text))
+            with contextlib.suppress(OSError):
+                self._live.update(Text(text))
         elif self._clock() - self._said_at >= PLAIN_INTERVAL_S:
-            self._console.print(Text(text))
+            with contextlib.suppress(OSError):
+                self._console.print(Text(text))
             self._said_at = self._clock()
 
     def _settle(self) -> None:
         if self._live is not None:
-            self._live.stop()
-            self._live = None
+            live, self._live = self._live, None
+            live.stop()

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stressproof.errors import UsageError
 from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
+from stressproof.workload.rates import MAX_TIME_UNIT_US
 
 _US_PER_S = 1_000_000
 MAX_USERS = 20_000
@@ -18,7 +19,7 @@ MAX_DURATION_US = 7 * 24 * 3600 * _US_PER_S
 
 
 class Stage(Struct, frozen=True):
-    """Reach ``target`` users (or arrivals a second) in a straight line over ``duration_us``."""
+    """Reach ``target`` users (or arrivals over the time unit) in a straight line."""
 
     duration_us: int
     target: int
@@ -40,6 +41,16 @@ def _demand_stages(stages: tuple[Stage, ...], highest: int) -> None:
     _demand("the highest target of the stages", max(s.target for s in stages), 1, highest)
 
 
+def _demand_rate(rate: int, time_unit_us: int, *, at_least: int) -> None:
+    _demand("the time unit in µs", time_unit_us, 1, MAX_TIME_UNIT_US)
+    _demand(
+        "the number of arrivals over the time unit",
+        rate,
+        at_least,
+        MAX_RATE * time_unit_us // _US_PER_S,
+    )
+
+
 class ConstantVus(Struct, frozen=True, tag="constant-vus"):
     """A fixed number of users for a fixed time."""
 
@@ -49,6 +60,8 @@ class ConstantVus(Struct, frozen=True, tag="constant-vus"):
 
     name: ClassVar[str] = "constant-vus"
     closed_loop: ClassVar[bool] = True
+    rate: ClassVar[None] = None
+    time_unit_us: ClassVar[None] = None
     rate_per_second: ClassVar[None] = None
     iterations: ClassVar[None] = None
     stages: ClassVar[tuple[Stage, ...]] = ()
@@ -77,6 +90,8 @@ class RampingVus(Struct, frozen=True, tag="ramping-vus"):
 
     name: ClassVar[str] = "ramping-vus"
     closed_loop: ClassVar[bool] = True
+    rate: ClassVar[None] = None
+    time_unit_us: ClassVar[None] = None
     rate_per_second: ClassVar[None] = None
     iterations: ClassVar[None] = None
 
@@ -110,6 +125,8 @@ class SharedIterations(Struct, frozen=True, tag="shared-iterations"):
 
     name: ClassVar[str] = "shared-iterations"
     closed_loop: ClassVar[bool] = True
+    rate: ClassVar[None] = None
+    time_unit_us: ClassVar[None] = None
     rate_per_second: ClassVar[None] = None
     stages: ClassVar[tuple[Stage, ...]] = ()
     ramp_us: ClassVar[int] = 0
@@ -138,6 +155,8 @@ class PerVuIterations(Struct, frozen=True, tag="per-vu-iterations"):
 
     name: ClassVar[str] = "per-vu-iterations"
     closed_loop: ClassVar[bool] = True
+    rate: ClassVar[None] = None
+    time_unit_us: ClassVar[None] = None
     rate_per_second: ClassVar[None] = None
     stages: ClassVar[tuple[Stage, ...]] = ()
     ramp_us: ClassVar[int] = 0
@@ -158,12 +177,13 @@ class PerVuIterations(Struct, frozen=True, tag="per-vu-iterations"):
 
 
 class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
-    """A fixed rate of requests, sent by at most ``max_users`` connections."""
+    """``rate`` requests over each time unit, sent by at most ``max_users`` connections."""
 
-    rate_per_second: float
+    rate: int
     duration_us: int
     max_users: int
     ramp_us: int = 0
+    time_unit_us: int = _US_PER_S
 
     name: ClassVar[str] = "constant-arrival-rate"
     closed_loop: ClassVar[bool] = False
@@ -171,10 +191,15 @@ class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
     stages: ClassVar[tuple[Stage, ...]] = ()
 
     def __post_init__(self) -> None:
-        _demand("the rate a second", self.rate_per_second, 0.001, MAX_RATE)
+        _demand_rate(self.rate, self.time_unit_us, at_least=1)
         _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
         _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def rate_per_second(self) -> float:
+        """The rate as people read it."""
+        return self.rate * _US_PER_S / self.time_unit_us
 
     @property
     def users(self) -> int:
@@ -183,27 +208,39 @@ class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
 
     def rate_pacers(self) -> tuple[RatePacer, RatePacer]:
         """Return the arrivals of the ramp and those of the measured window, each from its start."""
-        rate = round(self.rate_per_second * 1000)
-        return ramp_up(rate, self.ramp_us), constant(rate, self.duration_us)
+        unit_us = self.time_unit_us
+        return (
+            ramp_up(self.rate, self.ramp_us, unit_us),
+            constant(self.rate, self.duration_us, unit_us),
+        )
 
 
 class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
-    """A rate that follows stages; the stages are measured, the ramp to them is not."""
+    """A rate that follows stages; the stages are measured, the ramp to them is not.
 
-    rate_per_second: float
+    Rate and targets are over the time unit.
+    """
+
+    rate: int
     stages: tuple[Stage, ...]
     max_users: int
     ramp_us: int = 0
+    time_unit_us: int = _US_PER_S
 
     name: ClassVar[str] = "ramping-arrival-rate"
     closed_loop: ClassVar[bool] = False
     iterations: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        _demand("the rate to start with", self.rate_per_second, 0, MAX_RATE)
-        _demand_stages(self.stages, MAX_RATE)
+        _demand_rate(self.rate, self.time_unit_us, at_least=0)
+        _demand_stages(self.stages, MAX_RATE * self.time_unit_us // _US_PER_S)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
         _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+
+    @property
+    def rate_per_second(self) -> float:
+        """The rate to start with, as people read it."""
+        return self.rate * _US_PER_S / self.time_unit_us
 
     @property
     def users(self) -> int:
@@ -217,9 +254,11 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
 
     def rate_pacers(self) -> tuple[RatePacer, RatePacer]:
         """Return the arrivals of the ramp and those of the measured window, each from its start."""
-        rate = round(self.rate_per_second * 1000)
-        steps = [(stage.duration_us, stage.target * 1000) for stage in self.stages]
-        return ramp_up(rate, self.ramp_us), RatePacer(rate, steps)
+        steps = [(stage.duration_us, stage.target) for stage in self.stages]
+        return (
+            ramp_up(self.rate, self.ramp_us, self.time_unit_us),
+            RatePacer(self.rate, steps, self.time_unit_us),
+        )
 
 
 ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations

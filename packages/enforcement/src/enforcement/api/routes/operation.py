@@ -28,7 +28,8 @@ from enforcement.store.errors import StoreError
 HEALTH_DEADLINE_S: Final = 1.0
 METRICS_SPACING_S: Final = 0.05
 METRICS_MAX_AGE_S: Final = 1.0
-_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+# The framework names the character set.
+_EXPOSITION: Final = "text/plain; version=0.0.4"
 _NS: Final = 1_000_000_000
 
 Visit = Request[Any, Any, State]

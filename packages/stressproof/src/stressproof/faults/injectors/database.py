@@ -16,7 +16,7 @@ with extra("postgres", "breaking a PostgreSQL database"):
     import psycopg
     from psycopg import sql
 
-    from disposable_postgres import PostgresError, PostgresServer
+    from disposable_postgres import PostgresError, PostgresServer, connect
 
 APPLICATION_NAME = "stressproof-fault"
 _CRASH_LINE = "database system was not properly shut down"
@@ -120,7 +120,7 @@ class FreezePostgres(Injector):
         """Ask it something, once: a frozen server gives no answer."""
         if not self._unanswered:
             try:
-                psycopg.connect(self._server.dsn(), connect_timeout=2).close()
+                connect(self._server.dsn(), connect_timeout=2).close()
             except psycopg.OperationalError:
                 self._unanswered += 1
 

@@ -1,0 +1,129 @@
+"""What a trial must hold: arrivals of the seed, what faults send, and nothing else."""
+
+import pytest
+from msgspec.structs import replace
+
+from stressproof.failures.history import Operation, read_code
+from stressproof.failures.schedule import arrivals, deviations, key_deviations
+from stressproof.failures.spec import RequestSpec, ScenarioSpec
+
+pytestmark = pytest.mark.gate
+
+S = 1_000_000
+SEED = 3
+SPEC = ScenarioSpec(
+    id="X-001",
+    title="t",
+    question="q",
+    steady_us=10 * S,
+    rate_per_s=10,
+    requests=(
+        RequestSpec("order", 1, keyed=True, then="read", stock=3),
+        RequestSpec("read", 2),
+    ),
+    faults=(),
+    checks=(),
+    effects_sql="",
+    queries=(),
+    driver="nobody:Nothing",
+)
+
+
+def operation(
+    start_us: int, kind: str, key: int = 0, attempt: int = 1, code: str = "200"
+) -> Operation:
+    """Return one operation."""
+    meaning = read_code(code)
+    assert meaning is not None
+    return Operation(start_us, start_us + 5, kind, meaning, key, attempt)
+
+
+def history(orders: int, until_us: int = 10 * S) -> list[Operation]:
+    """Return what a driver makes that has so many orders to ask for, then reads in their place."""
+    made, left = [], orders
+    for number, one in enumerate(arrivals(SPEC, SEED, until_us), 1):
+        if one.request.keyed and left:
+            left -= 1
+            made.append(operation(one.due_us, "order", number))
+        else:
+            made.append(operation(one.due_us, "read"))
+    return made
+
+
+@pytest.mark.parametrize("orders", [3, 10, 100])
+def test_what_the_driver_makes_is_what_was_asked(orders: int) -> None:
+    """Also where nothing is left to ask for after a while."""
+    made = history(orders)
+    assert len(made) == 100
+    assert list(deviations(SPEC, SEED, made, [])) == []
+    assert list(key_deviations(SPEC, made)) == []
+
+
+def test_the_stock_is_asked_for_first() -> None:
+    """Fewer orders than there are, or one after the first read in their place, tell."""
+    assert list(deviations(SPEC, SEED, history(2), []))
+    made = history(5)
+    late = next(
+        one for one in arrivals(SPEC, SEED, 10 * S) if one.request.keyed and one.due_us > 5 * S
+    )
+    swapped = [
+        operation(late.due_us, "order", 999) if one.start_us == late.due_us else one for one in made
+    ]
+    assert list(deviations(SPEC, SEED, swapped, []))
+
+
+def test_another_seed_makes_another_order() -> None:
+    """The same figures under another seed are another history."""
+    assert list(deviations(SPEC, SEED + 1, history(100), []))
+
+
+def test_only_a_short_end_is_a_slow_machine() -> None:
+    """A gap in the middle cannot be one, and the last half second may be missing."""
+    made = history(100)
+    assert list(deviations(SPEC, SEED, made[:-4], [])) == []
+    (short,) = deviations(SPEC, SEED, made[:-8], [])
+    assert short.unsure
+    (gap,) = deviations(SPEC, SEED, [*made[:50], *made[51:]], [])
+    assert not gap.unsure
+
+
+def test_an_empty_history_is_no_load() -> None:
+    """Nothing is not everything that was asked."""
+    (nothing,) = deviations(SPEC, SEED, [], [])
+    assert nothing.unsure
+
+
+def test_what_is_only_for_faults_is_counted() -> None:
+    """As many as they send, no fewer and no more."""
+    spec = replace(SPEC, requests=(*SPEC.requests, RequestSpec("cut", keyed=True, sent=(1, 2))))
+    made = history(100)
+    assert list(deviations(spec, SEED, made, []))
+    one = sorted([*made, operation(777, "cut", 1000)], key=lambda each: each.start_us)
+    assert list(deviations(spec, SEED, one, [])) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "unsure"),
+    [
+        ([operation(1, "order")], False),
+        ([operation(1, "read", 7)], False),
+        ([operation(1, "order", 7), operation(2, "order", 7, 2)], False),
+        ([operation(1, "order", 7, 2)], False),
+        ([operation(1, "order", 7), operation(1, "order", 7)], False),
+        ([operation(1, "read", attempt=2)], False),
+        ([operation(1, "order", 7, code="timeout")], True),
+    ],
+    ids=["no key", "a key too many", "known and asked again", "no first", "first twice",
+         "again for nothing", "open in the end"],
+)  # fmt: skip
+def test_keys_and_attempts_must_fit(rows: list[Operation], unsure: bool) -> None:  # noqa: FBT001
+    """Each misfit is told, and only an open end may be nobody's lie."""
+    found = list(key_deviations(SPEC, rows))
+    assert [one.unsure for one in found] == [unsure]
+
+
+def test_asked_again_until_it_is_known_fits() -> None:
+    """An unknown ending explains the next attempt, and so on."""
+    codes = ["timeout", "503", "409"]
+    rows = [operation(at, "order", 7, at + 1, code) for at, code in enumerate(codes)]
+    assert list(key_deviations(SPEC, rows)) == []
