@@ -395,6 +395,8 @@ def _workload(plan: Plan) -> WorkloadRecord:
         closed_loop=plan.closed_loop,
         users=plan.users,
         max_users=plan.users,
+        rate=None if plan.closed_loop else round(plan.users * plan.rate_per_user * 10),
+        time_unit_us=None if plan.closed_loop else 10 * SECOND_US,
         rate_per_second=None if plan.closed_loop else plan.users * plan.rate_per_user,
         stages=[],
         iterations=None,

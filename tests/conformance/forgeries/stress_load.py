@@ -174,7 +174,7 @@ def _moved_arrival(data: dict[str, Any]) -> None:
 
 
 measured("arrivals a second later", "open", "stress.arrivals", _moved_arrival)
-corpus.set_("load: half the rate", "open", "stress.arrivals", "workload.rate_per_second", 7.0)
+corpus.set_("load: half the rate", "open", "stress.arrivals", "workload.rate", 70)
 
 # The ramp.
 

@@ -214,7 +214,7 @@ def test_nothing_listening_is_4_with_one_clear_line(tmp_path: Path) -> None:
         ("--endpoint", "health"),
         ("--profile", "finance"),
         ("--executor", "constant-arrival-rate"),
-        ("--rate", "5"),
+        ("--rate", "5", "--executor", "constant-vus"),
         ("--workers", "none"),
     ],
     ids=" ".join,

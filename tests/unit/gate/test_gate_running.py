@@ -217,6 +217,18 @@ def test_variables_that_change_a_tool_do_not_reach_it(
     assert "--collect-only" not in lines[2]
 
 
+@pytest.mark.parametrize("cache", [(), ("-p", "no:cacheprovider"), ("-pno:cacheprovider",)])
+def test_a_strict_pytest_runs_with_and_without_its_cache(
+    tmp_path: Path, cache: tuple[str, ...]
+) -> None:
+    """The folder that pytest is given is no option to one that keeps no cache."""
+    (tmp_path / "test_it.py").write_text("def test_it() -> None:\n    assert True\n")
+    run = ("python", "-m", "pytest", "--strict-config", "-q", *cache, "test_it.py")
+    (report,) = run_steps([Step(name="tests", run=run)], tmp_path, unheard)
+    assert report.exit_code is Exit.PASS, report.tail
+    assert not (tmp_path / ".pytest_cache").exists()
+
+
 def test_nothing_beside_the_source_stands_in_for_a_tool(tmp_path: Path) -> None:
     """The working directory is not imported from, unless the step says so."""
     (tmp_path / "timeit.py").write_text("print('planted')\n")

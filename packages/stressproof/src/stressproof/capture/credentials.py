@@ -16,8 +16,8 @@ from stressproof.suite import LocalService
 
 TOKEN_VARIABLE = "STRESSPROOF_TOKEN"  # noqa: S105  # the variable's name, not a token
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""RFC 6750, section 2.1."""
+_SENDABLE = re.compile(r"[\x20-\x7e\xa0-\xff]+")
+"""A token is what its service takes for one; RFC 6750's alphabet is only a custom."""
 _STATE_BYTES = 65_536
 
 
@@ -47,17 +47,16 @@ def from_environment(environment: Mapping[str, str]) -> Credential | None:
     Quotes and a ``Bearer`` prefix, as people paste them, are taken off.
 
     Raises:
-        UsageError: What remains is no bearer token.
+        UsageError: What remains cannot be sent.
     """
     raw = environment.get(TOKEN_VARIABLE, "").strip()
     if not raw:
         return None
     token = raw.strip("\"'").removeprefix("Bearer ").removeprefix("bearer ").strip()
-    if not _BEARER.fullmatch(token):
+    if not _SENDABLE.fullmatch(token):
         raise UsageError(
-            f"{TOKEN_VARIABLE} does not hold a bearer token: expected letters, digits and ._~+/-=, "
-            f"saw {len(token)} characters that are not all of these",
-            hint="Paste the token alone, without quotes inside or line breaks.",
+            f"{TOKEN_VARIABLE} holds characters that no header can carry ({len(token)} in all)",
+            hint="Paste the token alone, as one line.",
         )
     return Credential(token=token, source=TOKEN_VARIABLE)
 

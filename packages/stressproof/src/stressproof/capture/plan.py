@@ -1,7 +1,7 @@
 """What a capture was asked to do, as one value."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -77,6 +77,7 @@ class Plan(Struct, frozen=True):
         probes: What the service is asked about itself.
         local_service: How a service on this machine lends its token, None where none does.
         connecting: How the target is reached and verified.
+        headers: Sent with every request; no part of evidence.
     """
 
     url: str
@@ -95,6 +96,7 @@ class Plan(Struct, frozen=True):
     probes: Probes = Probes()
     local_service: LocalService | None = None
     connecting: Connecting = Connecting()
+    headers: dict[str, str] = {}
 
     @property
     def duration_seconds(self) -> float:
@@ -140,7 +142,7 @@ class Plan(Struct, frozen=True):
 def plan_capture(
     url: str,
     suite: Suite,
-    profile: str = "",
+    profile: str | Profile = "",
     *,
     endpoints: Sequence[Endpoint | str] = (),
     executor: Executor = TEN_USERS,
@@ -153,13 +155,15 @@ def plan_capture(
     seed: int | None = None,
     preflight: PreflightPlan | None = None,
     connecting: Connecting | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return the plan of one capture.
 
     Args:
         url: Base URL of the service.
         suite: What is asked of it: profiles, limits, probes.
-        profile: Which of the suite's, the first that it has requirements for if empty.
+        profile: Which of the suite's, the first that it has requirements for if empty; or one of
+            its own.
         endpoints: Asked instead of the profile's; a path alone that the profile knows keeps the
             profile's check of its answer.
         executor: The shape of each round's load.
@@ -172,12 +176,17 @@ def plan_capture(
         seed: Of everything random, drawn if None.
         preflight: What happens before the load.
         connecting: How the service is reached and verified.
+        headers: Sent with every request; they are no part of evidence.
 
     Raises:
         UsageError: The URL cannot be used, or the suite has no such profile.
     """
     origin_of(url.strip())
-    chosen = suite.profile(profile or suite.stress_requirements().profile)
+    chosen = (
+        profile
+        if isinstance(profile, Profile)
+        else suite.profile(profile or suite.stress_requirements().profile)
+    )
     return Plan(
         url=url.strip().rstrip("/"),
         profile=chosen.name,
@@ -193,6 +202,7 @@ def plan_capture(
         thresholds=thresholds or suite.stress_requirements(chosen.name).thresholds,
         preflight=preflight or PreflightPlan(),
         connecting=connecting or Connecting(),
+        headers=dict(headers or {}),
         probes=suite.probes,
         local_service=suite.local_service,
     )

@@ -10,9 +10,11 @@ from stressproof.workload.workload import Workload
 
 def build_workload(plan: Plan, credential: Credential | None) -> Workload:
     """Return what the generator is to send; tokens go into headers and nowhere else."""
-    headers = {"Accept": "application/json"}
+    given = {name.lower() for name in plan.headers}
+    headers = {"Accept": "application/json"} if "accept" not in given else {}
+    headers |= plan.headers
     endpoints = plan.endpoints
-    if credential is not None:
+    if credential is not None and "authorization" not in given:
         headers["Authorization"] = f"Bearer {credential.token}"
         if plan.all_tenants and credential.others:
             tokens = (credential.token, *credential.others)

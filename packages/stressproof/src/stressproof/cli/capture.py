@@ -1,29 +1,30 @@
 """``stressproof capture``: load a service, keep the evidence."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stressproof.cli.capture_plan import EXECUTORS, objectives_from, plan_from
+from stressproof.cli.capture_load import EXECUTORS
+from stressproof.cli.capture_plan import (
+    DEFAULT_PROFILE,
+    DEFAULT_URL,
+    objectives_from,
+    plan_from,
+)
+from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import run_capture
+from stressproof.cli.param_types import PERCENT, RATE, Duration
 from stressproof.cli.run import run
-from stressproof.cli.suite_choice import chosen_project, chosen_suite
+from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.rates import parse_duration_us, parse_rate
+from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
+from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
+from stressproof.workload.workload import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> object:
-    """Refuse NaN, infinity and negatives: a limit that nothing can miss is no limit."""
-    del context
-    if value is not None and (not math.isfinite(value) or value < 0):
-        raise click.BadParameter(f"{value} is not a finite number of 0 or more", param=parameter)
-    return value
 
 
 def _stages(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> object:
@@ -41,18 +42,17 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-def _rate(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
-    """Parse a rate, exactly."""
-    del context
-    try:
-        return None if value is None else parse_rate(value)
-    except UsageError as error:
-        raise click.BadParameter(f"{error.message}; {error.hint}", param=parameter) from error
+_HOUR_US = 3600 * US_PER_S
+_ROUND = Duration(US_PER_S, MAX_DURATION_US, US_PER_S)
+_RAMP = Duration(0, _HOUR_US, US_PER_S)
+_TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
+_PAUSE = Duration(0, _HOUR_US)
+_PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
+_LIMIT = Duration(0, MAX_DURATION_US)
+_USERS = click.IntRange(1, MAX_USERS)
 
-
-DEFAULT_URL = "http://127.0.0.1:8000"
-
-_OPTIONS = (
+_REQUEST_OPTIONS = (
+    click.argument("target", required=False, metavar="[URL]"),
     click.option(
         "--url",
         show_default=f"[target] of stressproof.toml, else {DEFAULT_URL}",
@@ -60,46 +60,71 @@ _OPTIONS = (
     ),
     click.option(
         "--profile",
-        default="health",
-        show_default=True,
         metavar="NAME",
-        help="Endpoints and limits to use, as the suite names them.",
+        help="Endpoints and limits to use, as the suite names them.  "
+        f"[default: {DEFAULT_PROFILE}, where no request is named]",
     ),
     click.option(
         "--endpoint",
         "endpoints",
         multiple=True,
         metavar="PATH",
-        help="Ask this instead of the profile's endpoints (repeatable).",
+        help="Ask this instead: /orders, 'POST /orders' or a whole URL (repeatable).",
     ),
+    click.option(
+        "-X",
+        "--request",
+        "method",
+        type=click.Choice(METHODS, case_sensitive=False),
+        help="Method of these requests; POST where there is a body, else GET.",
+    ),
+    click.option(
+        "-H",
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="Send this as well; a value @FILE is read from the file (repeatable).",
+    ),
+    click.option("-d", "--data", metavar="TEXT|@FILE", help="Body of these requests, a form."),
+    click.option("--json", metavar="TEXT|@FILE", help="Body of these requests, JSON."),
+    click.option(
+        "--expect",
+        multiple=True,
+        metavar="STATUS",
+        help="What is no failure: 201, or 200,404, or 2xx  [default: 2xx]",
+    ),
+    click.option(
+        "--check",
+        metavar="CHECK",
+        help='What the body must hold: json, json:id,state="open" or text:words.',
+    ),
+)
+"""What is asked, and of whom."""
+
+_LOAD_OPTIONS = (
     click.option(
         "--duration",
-        type=click.IntRange(1, 86_400),
-        default=30,
-        show_default=True,
-        help="Seconds measured in each round.",
+        "duration_us",
+        type=_ROUND,
+        show_default="30s",
+        help="How long each round is measured.",
     ),
-    click.option(
-        "--users",
-        type=click.IntRange(1, 100_000),
-        default=10,
-        show_default=True,
-        help="Concurrent virtual users.",
-    ),
+    click.option("--users", type=_USERS, show_default="10", help="Concurrent virtual users."),
     click.option(
         "--ramp",
-        type=click.IntRange(0, 3600),
-        default=5,
-        show_default=True,
-        help="Seconds over which users start, before the measured window.",
+        "ramp_us",
+        type=_RAMP,
+        show_default="5s",
+        help="Time over which users start, before the measured window.",
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(0.001, 3600),
-        default=15.0,
+        "timeout_us",
+        type=_TIMEOUT,
+        default="15s",
         show_default=True,
-        callback=_finite,
-        help="Seconds after which a request has failed.",
+        help="Time after which a request has failed.",
     ),
     click.option(
         "--rounds",
@@ -110,22 +135,21 @@ _OPTIONS = (
     ),
     click.option(
         "--pause",
-        type=click.FloatRange(0, 3600),
-        default=0.0,
+        "pause_us",
+        type=_PAUSE,
+        default="0s",
         show_default=True,
-        callback=_finite,
-        help="Seconds between rounds.",
+        help="Time between rounds.",
     ),
     click.option(
         "--executor",
         type=click.Choice(EXECUTORS),
-        default="constant-vus",
-        show_default=True,
+        show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),
     click.option(
         "--rate",
-        callback=_rate,
+        type=RATE,
         help="Arrivals: 200 (a second), 0.5/s, 30/m, 1/60s (start of ramping-arrival-rate).",
     ),
     click.option(
@@ -138,7 +162,7 @@ _OPTIONS = (
     ),
     click.option(
         "--max-vus",
-        type=click.IntRange(1, 100_000),
+        type=_USERS,
         help="Virtual users at the most (arrival rates); --users if not given.",
     ),
     click.option(
@@ -171,31 +195,31 @@ _OPTIONS = (
     click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
     click.option(
         "--preflight-timeout",
-        type=click.FloatRange(0.1, 600),
-        default=5.0,
+        "preflight_timeout_us",
+        type=_PREFLIGHT_TIMEOUT,
+        default="5s",
         show_default=True,
-        callback=_finite,
-        help="Seconds for one preflight request.",
+        help="Time for one preflight request.",
     ),
+)
+"""How much, in which shape, and what happens before."""
+
+_JUDGING_OPTIONS = (
     click.option(
         "--p95-target",
-        type=float,
-        callback=_finite,
-        metavar="SECONDS",
-        help="Limit of the 95th percentile instead of the profile's.",
+        "p95_target_us",
+        type=_LIMIT,
+        help="Limit of the 95th percentile instead of the profile's, such as 300ms.",
     ),
     click.option(
         "--max-error-rate",
-        type=float,
-        callback=_finite,
+        type=PERCENT,
         metavar="PERCENT",
         help="Limit of the share of failures instead of the profile's; 0 means none.",
     ),
     click.option(
         "--min-throughput",
-        type=float,
-        callback=_finite,
-        metavar="RPS",
+        type=RATE,
         help="Requests a second to reach instead of the profile's.",
     ),
     click.option(
@@ -223,6 +247,10 @@ _OPTIONS = (
     click.option(
         "--force", is_flag=True, help="Overwrite what is at --out instead of setting it aside."
     ),
+)
+"""What is judged, and where the artifact goes."""
+
+_CONNECTION_OPTIONS = (
     click.option(
         "--ca-file",
         type=click.Path(exists=True, dir_okay=False),
@@ -258,22 +286,24 @@ _OPTIONS = (
 
 def build_command(runner: str) -> click.Command:
     """Return the capture command under a name; evidence names that as its runner."""
+    scripted = runner != RUNNER
 
     def capture(**options: Any) -> Exit:
         """Load a service and keep the evidence.
 
-        The bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the
-        same user started, where the suite says that it leaves one.
+        URL with a path is one request; without, it is where --endpoint or --profile are asked. The
+        bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the same
+        user started, where the suite says that it leaves one.
 
         \b
         Examples:
-          stressproof capture --profile health --duration 10
-          stressproof capture --rounds 3 --enforce-thresholds --out stressproof-results/e.json
-          stressproof capture --executor constant-arrival-rate --rate 500 --max-vus 200
+          stressproof capture http://127.0.0.1:8080/orders --rate 200/s --duration 30s
+          stressproof capture http://127.0.0.1:8080/orders --json '{"sku": "a"}' --expect 201
+          stressproof capture --profile health --rounds 3 --out stressproof-results/e.json
+          stressproof capture --stage 50:1m --stage 50:5m --url http://127.0.0.1:8080 --endpoint /
         """  # noqa: D301  # click's \b keeps lines as they are
-        options["url"] = options["url"] or chosen_project().target_url or DEFAULT_URL
         return run_capture(
-            plan_from(runner, chosen_suite(), options),
+            plan_from(runner, options, scripted=scripted),
             objectives=objectives_from(options["config"], options["threshold_texts"]),
             out=options["out"],
             force=options["force"],
@@ -281,12 +311,13 @@ def build_command(runner: str) -> click.Command:
         )
 
     decorated: Any = capture
-    for option in reversed(_OPTIONS):
+    groups = (_REQUEST_OPTIONS, _LOAD_OPTIONS, _JUDGING_OPTIONS, _CONNECTION_OPTIONS)
+    for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)
     return click.command(context_settings={"help_option_names": ["-h", "--help"]})(decorated)
 
 
-command = build_command("stressproof capture")
+command = build_command(RUNNER)
 
 
 def script(runner: str, suite: str) -> int:

@@ -1,39 +1,25 @@
 """From the flags of a capture to its plan."""
 
 import os
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Container, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan, plan_capture
+from stressproof.cli.capture_load import executor_from
+from stressproof.cli.capture_request import Asked, asked_for
+from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import load_config
+from stressproof.config.profile import AD_HOC, AD_HOC_LIMITS, Profile
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
 from stressproof.objectives.objectives import Objectives
-from stressproof.suite import Suite
-from stressproof.workload.executors import (
-    ConstantArrivalRate,
-    ConstantVus,
-    Executor,
-    PerVuIterations,
-    RampingArrivalRate,
-    RampingVus,
-    SharedIterations,
-    Stage,
-)
-from stressproof.workload.rates import with_time_unit
+from stressproof.suite import PLAIN, Suite
 from stressproof.workload.target import origin_of
 
-EXECUTORS = (
-    "constant-vus",
-    "ramping-vus",
-    "constant-arrival-rate",
-    "ramping-arrival-rate",
-    "shared-iterations",
-    "per-vu-iterations",
-)
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_PROFILE = "health"
 
 
 def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
@@ -46,22 +32,32 @@ def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
     return objectives.with_thresholds(texts)
 
 
-def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
+def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
     """Return the plan that the flags describe.
+
+    Args:
+        runner: What runs this, as evidence names it.
+        options: The flags by their names.
+        scripted: Whether a script of the protocol runs this: then a path alone is asked as the
+            protocol asks it, for 200 and JSON, under the limits of its profile.
 
     Raises:
         UsageError: Flags contradict each other.
     """
-    limits = suite.stress_requirements(options["profile"]).thresholds
+    asked, suite, profile = _chosen(options, scripted=scripted)
+    limits = (
+        AD_HOC_LIMITS if profile is AD_HOC else suite.stress_requirements(profile.name).thresholds
+    )
     return plan_capture(
-        options["url"],
+        asked.url,
         suite,
-        options["profile"],
-        endpoints=options["endpoints"],
-        executor=_executor(options),
+        profile,
+        endpoints=asked.endpoints,
+        headers=asked.headers,
+        executor=executor_from(options),
         rounds=options["rounds"],
-        pause_seconds=options["pause"],
-        timeout_us=round(options["timeout"] * US_PER_S),
+        pause_seconds=options["pause_us"] / US_PER_S,
+        timeout_us=options["timeout_us"],
         thresholds=_thresholds(limits, options),
         runner=runner,
         workers=_workers(options["workers"]),
@@ -70,17 +66,43 @@ def plan_from(runner: str, suite: Suite, options: dict[str, Any]) -> Plan:
             enabled=not options["skip_preflight"],
             allow_failures=options["allow_preflight_failures"],
             attempts=options["preflight_attempts"],
-            timeout_seconds=options["preflight_timeout"],
+            timeout_seconds=options["preflight_timeout_us"] / US_PER_S,
         ),
         connecting=Connecting(
             ca_file=options["ca_file"],
             cert_file=options["cert"],
             key_file=options["key"],
             insecure=options["insecure"],
-            address=_address(options["url"], options["resolve"]),
+            address=_address(asked.url, options["resolve"]),
             http2=options["http2"],
         ),
     )
+
+
+def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, Profile]:
+    """Return what is asked, the suite that says how, and the profile that it is part of."""
+    project = chosen_project()
+    url = project.target_url or DEFAULT_URL
+    name = options["profile"] or (DEFAULT_PROFILE if scripted else None)
+    if name is None:
+        asked = asked_for(options, default_url=url, known=frozenset())
+        if asked.endpoints:
+            # A suite that merely is installed is about another service: it would be asked for
+            # pages that it does not have, and with a token that is none of its affair.
+            return asked, chosen_suite() if project.suite else PLAIN, AD_HOC
+        name = DEFAULT_PROFILE
+    suite = chosen_suite()
+    profile = suite.profile(name)
+    known = frozenset(one.path for one in profile.endpoints)
+    asked = asked_for(options, default_url=url, known=_Everything() if scripted else known)
+    return asked, suite, profile
+
+
+class _Everything(Container[str]):
+    """A set that holds every path."""
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, str)
 
 
 def _address(url: str, resolve: str | None) -> str | None:
@@ -104,74 +126,6 @@ def _address(url: str, resolve: str | None) -> str | None:
     return address
 
 
-def _executor(options: dict[str, Any]) -> Executor:
-    """Return the executor that the flags describe; flags that mean nothing to it are refused."""
-    name = options["executor"]
-    _check_flags(name, options)
-    duration_us = options["duration"] * US_PER_S
-    ramp_us = options["ramp"] * US_PER_S
-    users = options["users"]
-    rates: list[Fraction] = [target for target, _ in options["stages"]]
-    if not name.endswith("arrival-rate"):
-        stages = _stages(_whole(rates), options)
-    match name:
-        case "constant-vus":
-            return ConstantVus(users=users, duration_us=duration_us, ramp_us=ramp_us)
-        case "ramping-vus":
-            return RampingVus(users=users, stages=stages, ramp_us=ramp_us)
-        case "shared-iterations":
-            iterations = options["iterations"]
-            return SharedIterations(users=users, iterations=iterations, duration_us=duration_us)
-        case "per-vu-iterations":
-            iterations = options["iterations"]
-            return PerVuIterations(users=users, iterations=iterations, duration_us=duration_us)
-    (rate, *targets), time_unit_us = with_time_unit([options["rate"], *rates])
-    max_users = options["max_vus"] or users
-    if name == "constant-arrival-rate":
-        return ConstantArrivalRate(rate, duration_us, max_users, ramp_us, time_unit_us)
-    return RampingArrivalRate(rate, _stages(targets, options), max_users, ramp_us, time_unit_us)
-
-
-def _stages(targets: Sequence[int], options: dict[str, Any]) -> tuple[Stage, ...]:
-    """Return stages that reach some targets in the times that the flags name."""
-    times = [duration_us for _, duration_us in options["stages"]]
-    return tuple(
-        Stage(target=target, duration_us=round(duration_us))
-        for target, duration_us in zip(targets, times, strict=True)
-    )
-
-
-def _whole(users: Sequence[Fraction]) -> list[int]:
-    for one in users:
-        if one.denominator != 1:
-            raise UsageError(
-                f"a stage's target is {float(one):g} users", hint="Name whole users, as 100:30s."
-            )
-    return [int(one) for one in users]
-
-
-def _check_flags(executor: str, options: dict[str, Any]) -> None:
-    """Refuse flags that an executor needs and lacks, or has and cannot use."""
-    belongs = {
-        "--rate": executor.endswith("arrival-rate"),
-        "--stage": executor.startswith("ramping"),
-        "--iterations": executor.endswith("iterations"),
-    }
-    given = {
-        "--rate": options["rate"] is not None,
-        "--stage": bool(options["stages"]),
-        "--iterations": options["iterations"] is not None,
-    }
-    for flag, wanted in belongs.items():
-        if given[flag] and not wanted:
-            raise UsageError(
-                f"{flag} means nothing to --executor {executor}",
-                hint="Leave it out, or choose the executor that it belongs to.",
-            )
-        if wanted and not given[flag]:
-            raise UsageError(f"--executor {executor} needs {flag}", hint=f"Add {flag}.")
-
-
 def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
     """Return the limits: an explicit one replaces its own default and no other."""
 
@@ -180,8 +134,9 @@ def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
         explicit: float | None = options[name]
         return otherwise if explicit is None else float(explicit)
 
+    p95_us = options["p95_target_us"]
     return Thresholds(
-        max_p95_seconds=limit("p95_target", default.max_p95_seconds),
+        max_p95_seconds=default.max_p95_seconds if p95_us is None else p95_us / US_PER_S,
         max_error_rate_percent=limit("max_error_rate", default.max_error_rate_percent),
         min_throughput_rps=limit("min_throughput", default.min_throughput_rps),
     )

@@ -1,13 +1,18 @@
-"""Numbers on the command line: plain, finite, not negative."""
+"""Values on the command line: plain numbers, durations and rates with units."""
 
 import math
 import re
+from fractions import Fraction
 from typing import Any
 
 import click
 
+from stressproof.errors import UsageError
+from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
+
 _WHOLE = r"[0-9]{1,15}"
 _DECIMAL = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE]-?[0-9]{1,2})?"
+_ZERO = r"0+(?:\.0+)?(?:us|ms|s|m|h)?"
 
 
 class Whole(click.ParamType[int]):
@@ -25,9 +30,16 @@ class Whole(click.ParamType[int]):
 
 
 class Limit(click.ParamType[float]):
-    """A finite number of 0 or more; NaN and infinity would let everything through."""
+    """A finite number of 0 or more; NaN and infinity would let everything through.
+
+    Args:
+        unit: What may stand behind the number, such as ``%``.
+    """
 
     name = "number"
+
+    def __init__(self, unit: str = "") -> None:
+        self._unit = unit
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -35,10 +47,60 @@ class Limit(click.ParamType[float]):
         """Return the number; anything else is a usage error."""
         if isinstance(value, int | float):
             return float(value)
-        if not re.fullmatch(_DECIMAL, value) or not math.isfinite(float(value)):
+        number = value.removesuffix(self._unit).rstrip()
+        if not re.fullmatch(_DECIMAL, number) or not math.isfinite(float(number)):
             self.fail(f"{value!r} is not a finite number of 0 or more", param, ctx)
-        return float(value)
+        return float(number)
+
+
+class Duration(click.ParamType[int]):
+    """A time as plain seconds or with units (``30s``, ``1m30s``, ``500ms``), in microseconds.
+
+    Args:
+        lowest_us: The shortest that is taken.
+        highest_us: The longest.
+        step_us: What it must be a multiple of.
+    """
+
+    name = "duration"
+
+    def __init__(self, lowest_us: int, highest_us: int, step_us: int = 1) -> None:
+        self._lowest_us, self._highest_us, self._step_us = lowest_us, highest_us, step_us
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the microseconds; anything else is a usage error."""
+        if isinstance(value, int):
+            return value
+        try:
+            exact = Fraction(0) if re.fullmatch(_ZERO, value) else parse_duration_us(value)
+        except UsageError as error:
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
+        if not self._lowest_us <= exact <= self._highest_us:
+            bounds = f"{self._lowest_us / US_PER_S:g} s to {self._highest_us / US_PER_S:g} s"
+            self.fail(f"{value} is out of range, expected {bounds}", param, ctx)
+        if exact % self._step_us:
+            self.fail(f"{value} is not in whole seconds, as rounds are measured", param, ctx)
+        return round(exact)
+
+
+class Rate(click.ParamType[Fraction]):
+    """Arrivals, exactly, in those of a second: ``200``, ``200/s``, ``30/m``, ``1/60s``."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        """Return the rate; anything else is a usage error."""
+        if isinstance(value, Fraction):
+            return value
+        try:
+            return parse_rate(value)
+        except UsageError as error:
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
 WHOLE = Whole()
 LIMIT = Limit()
+PERCENT = Limit("%")
+RATE = Rate()

@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 from stressproof.workload.endpoints import Endpoint
 
 _OK = (200,)
@@ -53,3 +53,11 @@ HEALTH_DEEP: Final = Profile(
 
 PLAIN: Final = (HEALTH, HEALTH_DEEP)
 """What anybody's service may be asked without a suite."""
+
+AD_HOC: Final = Profile(name="ad-hoc", endpoints=())
+"""What was named on the command line alone."""
+
+AD_HOC_LIMITS: Final = Thresholds(
+    max_p95_seconds=None, max_error_rate_percent=1.0, min_throughput_rps=None
+)
+"""What it is held to where nobody says more: how fast it ought to be, nobody knows."""

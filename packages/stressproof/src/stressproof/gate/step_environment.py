@@ -38,11 +38,14 @@ def step_environment(
     passed = {name: environment[name] for name in names if name in environment}
     if step.path:
         passed["PYTHONPATH"] = os.pathsep.join(str((root / each).resolve()) for each in step.path)
+    # Where the step switches the cache off, --strict-config knows no such option.
+    cached = not any(word.endswith("no:cacheprovider") for word in step.run)
+    options = ("-o", f"cache_dir={scratch / 'pytest'}") if cached else ()
     return passed | {
         NESTING_MARKER: "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONPYCACHEPREFIX": str(scratch / "bytecode"),
-        "PYTEST_ADDOPTS": shlex.join(("-o", f"cache_dir={scratch / 'pytest'}")),
+        "PYTEST_ADDOPTS": shlex.join(options),
         "MYPY_CACHE_DIR": str(scratch / "mypy"),
         "RUFF_CACHE_DIR": str(scratch / "ruff"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),

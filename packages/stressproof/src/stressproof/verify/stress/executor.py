@@ -53,10 +53,10 @@ _MAKE: dict[str, Callable[[WorkloadRecord, _Stages, int, int], Executor]] = {
         r.users, r.iterations or 0, duration
     ),
     "constant-arrival-rate": lambda r, _, duration, ramp: ConstantArrivalRate(
-        r.rate_per_second or 0.0, duration, r.max_users, ramp
+        r.rate or 0, duration, r.max_users, ramp, r.time_unit_us or 0
     ),
     "ramping-arrival-rate": lambda r, stages, _, ramp: RampingArrivalRate(
-        r.rate_per_second or 0.0, stages, r.max_users, ramp
+        r.rate or 0, stages, r.max_users, ramp, r.time_unit_us or 0
     ),
 }
 

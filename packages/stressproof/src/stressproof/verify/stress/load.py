@@ -79,6 +79,8 @@ def executor(case: StressCase, judgement: Judgement) -> None:
         ("closed_loop", record.closed_loop, made.closed_loop),
         ("users", record.users, made.users),
         ("max_users", record.max_users, made.max_users),
+        ("rate", record.rate, made.rate),
+        ("time_unit_us", record.time_unit_us, made.time_unit_us),
         ("rate_per_second", record.rate_per_second, made.rate_per_second),
         ("iterations", record.iterations, made.iterations),
         ("stages", len(record.stages), len(made.stages)),

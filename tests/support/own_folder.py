@@ -1,0 +1,28 @@
+"""The command as somebody with a folder of their own runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Ran = subprocess.CompletedProcess[str]
+Stressproof = Callable[..., Ran]
+
+
+def stressproof_in(folder: Path) -> Stressproof:
+    """Return what runs ``stressproof`` in a folder; keyword arguments are variables."""
+
+    def run(*arguments: object, stdin: str = "", **environment: str) -> Ran:
+        return subprocess.run(
+            [sys.executable, "-m", "stressproof", *map(str, arguments)],
+            capture_output=True,
+            input=stdin,
+            text=True,
+            timeout=100,
+            check=False,
+            cwd=folder,
+            env={**os.environ, "XDG_STATE_HOME": "/nonexistent", "NO_COLOR": "1", **environment},
+        )
+
+    return run
