@@ -82,6 +82,7 @@ JUDGED = (
             "stress.probe",
             "stress.littles-law",
             "stress.unsafe",
+            "stress.insecure",
             "stress.target-build",
             "stress.arrivals",
             "stress.profile-by-value",

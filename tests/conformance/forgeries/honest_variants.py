@@ -342,6 +342,9 @@ for _name, _edit in {
     ],
     "endpoints named with their method throughout": named_with_method,
     "unsafe, where that is only recorded": lambda data: data["runtime"].update(unsafe=["x"]),
+    "any certificate, where that is only recorded": lambda data: data["target"].update(
+        insecure=True
+    ),
     "a restart of nothing": lambda data: data["target"]["after"].update(workers=3),
     "a counter that includes a request of unknown end": _unknown_end,
 }.items():

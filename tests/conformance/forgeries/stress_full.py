@@ -597,6 +597,7 @@ for path, value in (
 ):
     corpus.set_(f"full: {path} = {value!r}", "full", HEALTHY, path, value)
 
+corpus.set_("any certificate", "full", "stress.insecure", "target.insecure", True, asked=GATE)
 UNSAFE = "stress.unsafe"
 corpus.set_("a protection off", "full", UNSAFE, "runtime.unsafe", ["limits_off"], asked=GATE)
 

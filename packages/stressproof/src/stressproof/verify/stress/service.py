@@ -170,6 +170,25 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
 
 
 @rule(
+    "stress.insecure",
+    clause="evidence.md, Target and runtime (requirement refuse_unsafe)",
+    title="The service proved who it is",
+    remedy="Capture without --insecure; name the service's authority with --ca-file.",
+    level=Level.RECOMPUTED,
+)
+def insecure(case: StressCase, judgement: Judgement) -> None:
+    """The certificate of the target was verified, where there is one: ``insecure`` is false."""
+    if case.artifact is None:
+        judgement.skip(_NO_ARTIFACT)
+        return
+    if not case.requirements.refuse_unsafe:
+        judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
+        return
+    seen = case.artifact.target.insecure
+    judgement.check(not seen, "target.insecure", seen, False)  # noqa: FBT003  # a value of JSON
+
+
+@rule(
     "stress.target-build",
     clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
@@ -268,4 +287,4 @@ def _counted(artifact: StressArtifact) -> Iterator[tuple[int, int, int]]:
             yield row.endpoint, answered(row.outcomes), row.started
 
 
-RULES = (same_instance, same_database, healthy, unsafe, target_build, counters)
+RULES = (same_instance, same_database, healthy, unsafe, insecure, target_build, counters)
