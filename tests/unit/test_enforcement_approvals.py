@@ -222,9 +222,12 @@ def test_a_review_moves_a_pending_request_once(verdict: ApprovalState) -> None:
     "state", [state for state in ApprovalState if state is not ApprovalState.PENDING]
 )
 def test_every_other_state_is_final(state: ApprovalState) -> None:
-    """Nothing leaves approved, denied, expired or cancelled."""
-    final = _approval(state=state)
-    _refused("approval_not_pending", ConflictError, approvals.expire, final, NOW)
+    """Nothing leaves denied, expired, cancelled, or approved with its token spent."""
+    final = _approval(state=state, token_consumed_at=NOW)
+    assert not approvals.is_alive(final)
+    _refused(
+        "approval_not_pending", ConflictError, approvals.end, final, ApprovalState.EXPIRED, NOW
+    )
     _refused(
         "approval_not_pending",
         ConflictError,

@@ -401,7 +401,7 @@ def test_the_digest_covers_every_column_that_must_not_change() -> None:
         "created_at": NOW + timedelta(microseconds=1),
         "details_text": "{}",
     }
-    mutable = {"reservation_active", "approval_id"}
+    mutable = {"reservation_active", "approval_id", "key_given", "voided"}
     assert changed.keys() | mutable == set(decision.__struct_fields__)
     for field, value in changed.items():
         altered = msgspec.structs.replace(decision, **{field: value})

@@ -346,7 +346,7 @@ def test_no_read_shows_another_tenants_rows(service: Service, world: World, tena
         assert (path, service.get(path, stranger).json()) == (path, [])
         assert service.get(path, owner).json(), f"{path} of the full tenant is empty: no proof"
     events = {row["event"] for row in service.get("/ledger", stranger).json()}
-    assert events == {"limits.set"}
+    assert events == {"tenant.created", "principal.set", "limits.set"}
     assert service.get("/exports/parity", stranger).json()["decisions"] == 0
     assert service.get("/policies", stranger).json()["version"] == 0
     swept = service.post("/reservations/reconcile-overdue", stranger, {"older_than_seconds": 60})

@@ -88,7 +88,7 @@ def test_python_and_postgresql_hash_alike(cluster: Cluster, history: Staff) -> N
         )
     ]
     assert chain.verify_chain(entries) is None
-    assert [entry.sequence for entry in entries] == list(range(1, 17))
+    assert [entry.sequence for entry in entries] == list(range(1, 22))
 
 
 def test_an_untouched_history_is_in_parity(cluster: Cluster, history: Staff) -> None:
@@ -107,7 +107,7 @@ def test_the_newest_decisions_are_the_newest_by_sequence(cluster: Cluster, histo
     seen = _parity(cluster, history, limit=2)
     assert seen.parity_ok
     assert (seen.decisions, seen.ledger_rows) == (2, 2)
-    assert (seen.first_sequence, seen.last_sequence) == (14, 15)
+    assert (seen.first_sequence, seen.last_sequence) == (19, 20)
 
 
 def test_an_empty_tenant_has_nothing_to_disagree(cluster: Cluster, staff: Staff) -> None:
@@ -346,7 +346,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(cluster: Cluster, histor
                 break
             sequences += [row["sequence"] for row in page]
             before = sequences[-1]
-        assert sequences == list(range(16, 0, -1))
+        assert sequences == list(range(21, 0, -1))
 
     cluster.run(work)
 
@@ -369,7 +369,7 @@ def test_a_page_carries_everything_a_verifier_needs(cluster: Cluster, history: S
         )
         for row in reversed(json.loads(text))
     ]
-    assert len(entries) == 16
+    assert len(entries) == 21
     assert chain.verify_chain(entries) is None
 
 
@@ -400,7 +400,10 @@ def test_verification_needs_a_role_that_sees_everything(cluster: Cluster, histor
 QUERIES = (
     "SELECT enforcement.parity_newest(%s, 50)",
     "SELECT enforcement.ledger_page(%s, 50, NULL, NULL, NULL)",
-    "SELECT enforcement.gate_begin(%s, '{terraform}', '{none}', '{web}', 1, 1000, true, true)",
+    (
+        "SELECT enforcement.gate_begin(%s, '{terraform}', '{none}', '{true}', NULL, '{web}', 1,"
+        " 1000, true, true)"
+    ),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from control_plane import Cluster, Staff, ask, make_staff
 from enforcement.domain.enums import CreditPool
-from enforcement.store import budgets, gates, ledger, limits, policies, reservations, tenants
+from enforcement.store import budgets, gates, limits, policies, reservations, tenants
 from enforcement.store import credits as grants
 from enforcement.store.database import Database
 from enforcement.store.settings import APP_ROLE, OWNER_ROLE
@@ -138,74 +138,51 @@ def test_a_tenant_sees_its_own_rows_and_no_others(
     assert app.execute(f"SELECT count(*) FROM enforcement.{table}").fetchone() == (0,)  # noqa: S608  # a constant
 
 
-INSERTS = {
-    "principals": "(tenant_id, principal_id, name, role)"
-    " VALUES (%s, gen_random_uuid(), 'x', 'owner')",
-    "policies": "(tenant_id, version, document, sha256, created_by, created_at)"
-    " VALUES (%s, 99, '{{}}', encode(sha256('{{}}'), 'hex'), gen_random_uuid(), now())",
-    "budgets": "(tenant_id, scope_key, monthly_limit_usd, active, updated_at)"
-    " VALUES (%s, 'stolen', 1, true, now())",
-    "credit_grants": "(tenant_id, grant_id, pool, scope_key, total_usd, remaining_usd, reason,"
-    " created_by, created_at) VALUES (%s, gen_random_uuid(), 'reserved', 'x', 1, 1, '',"
-    " gen_random_uuid(), now())",
-    "cost_records": "(tenant_id, day, amount_usd) VALUES (%s, '2020-01-01', 1)",
-    "rate_settings": "(tenant_id, bucket, per_minute) VALUES (%s, 'stolen', 1)",
-}
-
-
-@pytest.mark.parametrize("table", sorted(INSERTS))
-def test_a_row_for_another_tenant_is_refused(
+@pytest.mark.parametrize("table", TENANT_TABLES)
+def test_the_application_role_writes_no_table(
     app: psycopg.Connection[tuple[Any, ...]], neighbours: tuple[Staff, Staff], table: str
 ) -> None:
-    """Inserting for a neighbour, or for anyone with no tenant set, violates the policy."""
-    mine, theirs = neighbours
-    statement = f"INSERT INTO enforcement.{table} {INSERTS[table]}".replace("{{}}", "{}")
-    _enter(app, mine)
-    _refused(app, "42501", statement, theirs.tenant_id)
-    _refused(app, "42501", statement, mine.tenant_id)
-    _enter(app, mine)
-    app.execute(statement, [mine.tenant_id])
+    """Not one column of one table, of its own tenant or another's: functions write, nobody else."""
+    _enter(app, neighbours[0])
+    held = app.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND (has_column_privilege(attrelid, attnum, 'INSERT')"
+        "   OR has_column_privilege(attrelid, attnum, 'UPDATE'))",
+        [f"enforcement.{table}"],
+    ).fetchall()
+    assert held == []
+    _refused(app, "42501", f"DELETE FROM enforcement.{table}")  # noqa: S608  # a constant
+    _enter(app, neighbours[0])
+    _refused(app, "42501", f"INSERT INTO enforcement.{table} DEFAULT VALUES")  # a constant
 
 
-def test_a_ledger_row_for_another_tenant_cannot_be_appended(
+def test_an_event_for_another_tenant_cannot_be_recorded(
     app: psycopg.Connection[tuple[Any, ...]], neighbours: tuple[Staff, Staff]
 ) -> None:
-    """The trigger, though it runs as the owner, finds no chain but the caller's."""
+    """What runs as the owner finds no chain but the caller's, and none without a tenant."""
     mine, theirs = neighbours
+    record = (
+        "SELECT enforcement.record(%s, 'limits.set', now(), gen_random_uuid(), NULL,"
+        """ '{"bucket":"gate","per_minute":1}')"""
+    )
     _enter(app, mine)
+    _refused(app, "EN001", record, theirs.tenant_id)
+    _refused(app, "EN001", record, mine.tenant_id)
+
+
+@pytest.mark.parametrize("event", ["decision", "decision.failsafe", "state.adopted"])
+def test_some_events_cannot_be_recorded_by_themselves(
+    app: psycopg.Connection[tuple[Any, ...]], neighbours: tuple[Staff, Staff], event: str
+) -> None:
+    """A decision comes with its row from the gate, and adoption from a migration."""
+    _enter(app, neighbours[0])
     _refused(
         app,
-        "EN001",
-        "INSERT INTO enforcement.ledger (tenant_id, event, occurred_at, actor, payload)"
-        " VALUES (%s, 'decision', now(), gen_random_uuid(), '{}')",
-        theirs.tenant_id,
+        "20000",
+        "SELECT enforcement.record(%s, %s, now(), gen_random_uuid(), NULL, '{}')",
+        neighbours[0].tenant_id,
+        event,
     )
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE enforcement.budgets SET monthly_limit_usd = 0",
-        "UPDATE enforcement.credit_grants SET remaining_usd = 0",
-        "UPDATE enforcement.decisions SET reservation_active = false",
-        "UPDATE enforcement.approvals SET state = 'denied'",
-        "UPDATE enforcement.principals SET role = 'owner'",
-        "UPDATE enforcement.tenants SET plan = 'free'",
-    ],
-)
-def test_an_update_touches_no_row_of_another_tenant(
-    app: psycopg.Connection[tuple[Any, ...]], neighbours: tuple[Staff, Staff], statement: str
-) -> None:
-    """Updates of everything are updates of one's own, and none at all without a tenant."""
-    mine, theirs = neighbours
-    _enter(app, mine)
-    cursor = app.execute(f"{statement} WHERE tenant_id = %s", [theirs.tenant_id])  # type: ignore[arg-type]  # a constant
-    assert cursor.rowcount == 0
-    app.rollback()
-    assert app.execute(statement).rowcount == 0  # type: ignore[arg-type]  # a constant
-    _enter(app, mine)
-    assert app.execute(statement).rowcount > 0  # type: ignore[arg-type]  # a constant
-    app.rollback()
 
 
 @pytest.mark.parametrize(
@@ -215,6 +192,15 @@ def test_an_update_touches_no_row_of_another_tenant(
         "DELETE FROM enforcement.ledger",
         "TRUNCATE enforcement.ledger",
         "UPDATE enforcement.ledger_heads SET sequence = 0",
+        "UPDATE enforcement.principals SET role = 'owner'",
+        "UPDATE enforcement.approvals SET state = 'approved'",
+        "UPDATE enforcement.project_usage SET active_allocation_usd = 0",
+        "UPDATE enforcement.decisions SET reservation_active = false",
+        "UPDATE enforcement.tenants SET plan = 'enterprise'",
+        "SELECT enforcement.write_setting('budget.set', '{}')",
+        "SELECT enforcement.write_approval('approval.approved', '{}')",
+        "SELECT enforcement.write_settlement('reservation.released', '{}')",
+        "SELECT enforcement.draw_credits(gen_random_uuid(), '[]')",
         "INSERT INTO enforcement.ledger (tenant_id, sequence) VALUES (gen_random_uuid(), 1)",
         "DELETE FROM enforcement.decisions",
         "UPDATE enforcement.decisions SET outcome = 'ALLOW'",
@@ -270,23 +256,6 @@ def _enter_as(connection: psycopg.Connection[tuple[Any, ...]], staff: Staff) -> 
     connection.execute(
         "SELECT set_config('enforcement.tenant_id', %s, true)", [str(staff.tenant_id)]
     )
-
-
-def test_an_inserted_row_is_numbered_and_hashed_by_the_database(
-    app: psycopg.Connection[tuple[Any, ...]], cluster: Cluster, neighbours: tuple[Staff, Staff]
-) -> None:
-    """An honest insert through plain SQL still gets the chain's next number and hash."""
-    mine, _ = neighbours
-    _enter(app, mine)
-    app.execute(
-        "INSERT INTO enforcement.ledger (tenant_id, event, occurred_at, actor, payload)"
-        " VALUES (%s, 'limits.set', now(), gen_random_uuid(), '{\"by\":\"hand\"}')",
-        [mine.tenant_id],
-    )
-    app.commit()
-    (outcome,) = ledger.verify(cluster.owner_dsn, mine.tenant_id)
-    assert outcome.fault is None
-    assert outcome.rows == outcome.head_sequence
 
 
 def test_a_tenant_set_in_one_transaction_is_gone_in_the_next(

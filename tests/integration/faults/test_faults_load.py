@@ -87,7 +87,7 @@ def batch(paths: list[str]) -> list[Request]:
     return [request(path) for path in paths]
 
 
-def load(port: int, path: str = "/", *, rate: float = 20, timeout_s: float = 1.0) -> Load:
+def load(port: int, path: str = "/", *, rate: int = 20, timeout_s: float = 1.0) -> Load:
     """Return a load of plain requests."""
     mix = [(1, lambda: request(path))]
     return Load("127.0.0.1", port, mix, rate_per_s=rate, seed=1, timeout_s=timeout_s)
@@ -188,7 +188,7 @@ def test_refusal_after_an_unknown_attempt_explains_it(server: Callable[..., Serv
         return conflict if path == "/conflict" or number > 2 else many
 
     running = server(answer)
-    one = load(running.port, "/conflict", rate=0.1)
+    one = load(running.port, "/conflict", rate=1)
     one.start()
     one.burst([request("/conflict", key=1), request("/limited", key=2)])
     assert one.settle(HANG_S) == []

@@ -11,7 +11,7 @@ from stressproof.failures.spec import Query
 
 EFFECTS_SQL: Final = """
 WITH asked AS (
-    SELECT d.tenant_id, d.decision_id, d.failsafe,
+    SELECT d.tenant_id, d.decision_id, d.failsafe, d.voided,
            split_part(d.resource_reference, ':', 2) AS kind,
            split_part(d.resource_reference, ':', 4)::bigint AS key
     FROM enforcement.decisions d WHERE d.resource_reference LIKE %(prefix)s
@@ -25,7 +25,7 @@ WITH asked AS (
 SELECT a.key, sum(CASE a.kind WHEN 'gate' THEN 1 WHEN 'token' THEN coalesce(r.spent, 0)
                               ELSE coalesce(r.settled, 0) END)::bigint AS effects
 FROM asked a LEFT JOIN recorded r USING (tenant_id, decision_id)
-WHERE NOT a.failsafe
+WHERE NOT a.failsafe AND NOT a.voided
 GROUP BY a.key
 """
 """How often each effect is there. ``prefix`` is ``fi:%%:<run>:%%``; a resource is named

@@ -96,28 +96,33 @@ class Enforcement:
         self, tenant_id: uuid.UUID, name: str, roles: Mapping[str, uuid.UUID], per_minute: int
     ) -> None:
         with self._testbed.connect() as connection, connection.transaction():
-            # Row-level security binds the trigger that founds the tenant's ledger.
-            connection.execute(
-                "SELECT set_config('enforcement.tenant_id', %s, true)", (str(tenant_id),)
-            )
-            connection.execute(
-                "INSERT INTO enforcement.tenants (tenant_id, name, plan)"
-                " VALUES (%s, %s, 'enterprise')",
+            row = connection.execute(
+                "SELECT enforcement.rfc3339(enforcement.found_tenant(%s, %s, 'enterprise'))",
                 (tenant_id, name),
-            )
-            for role, principal_id in roles.items():
+            ).fetchone()
+            created_at = None if row is None else row[0]
+
+            def record(event: str, **state: object) -> None:
+                """Change the tenant as the service does: by an event of its ledger."""
                 connection.execute(
-                    "INSERT INTO enforcement.principals (tenant_id, principal_id, name, role)"
-                    " VALUES (%s, %s, %s, %s)",
-                    (tenant_id, principal_id, role, role),
+                    "SELECT enforcement.record(%s, %s, clock_timestamp(), %s, NULL, %s)",
+                    (tenant_id, event, uuid.UUID(int=0), json.dumps(state, sort_keys=True)),
+                )
+
+            record("tenant.created", name=name, plan="enterprise", created_at=created_at)
+            for role, principal_id in roles.items():
+                record(
+                    "principal.set",
+                    principal_id=str(principal_id),
+                    name=role,
+                    role=role,
+                    permissions=[],
+                    active=True,
+                    created_at=created_at,
                 )
             others = {"read": _PLENTY, "write": _PLENTY, "approval": _PLENTY}
             for bucket, limit in {"gate": per_minute, **others}.items():
-                connection.execute(
-                    "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
-                    " VALUES (%s, %s, %s)",
-                    (tenant_id, bucket, limit),
-                )
+                record("limits.set", bucket=bucket, per_minute=limit)
                 connection.execute("SELECT enforcement.set_global_limit(%s, %s)", (bucket, _PLENTY))
 
     def _bearer(self, tenant_id: uuid.UUID, principal_id: uuid.UUID, role: str) -> str:

@@ -2,28 +2,30 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 import msgspec
 
 from enforcement.domain.canonical import canonical_text
-from enforcement.domain.enums import Role
 from enforcement.domain.errors import EnforcementError
-from enforcement.domain.identity import Caller
-from enforcement.domain.ledger import ChainFault, ChainVerifier, Entry
-from enforcement.domain.timestamps import instant
+from enforcement.domain.ledger import ChainFault, Entry
+from enforcement.domain.replay import HistoryVerifier, Row
+from enforcement.domain.timestamps import instant, rfc3339
 from enforcement.exits import CommandError, Exit
 from enforcement.service import demand_reachable, unreachable
 from enforcement.store import ledger, tenants
 from enforcement.store.database import Database
+from enforcement.store.history import History, histories
 from enforcement.store.settings import StoreSettings
 
-_PAGE: Final = 1000
+_SUMS_A_LINE: Final = 2
 _MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -49,8 +51,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ExportedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of a table, its columns in the words of the ledger."""
+
+    kind: str
+    id: str
+    state: msgspec.Raw
+
+    def row(self, sequence: int) -> Row:
+        """Return it as the replay sees it."""
+        return Row(sequence, self.kind, self.id, bytes(self.state).decode())
+
+
 class ExportedRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of an export: a ledger row as the API shows it, and whose it is."""
+    """A line of an export: a ledger row as the API shows it, whose it is, and state.
+
+    Attributes:
+        rows: Of the tables, those that this ledger row is the last to have written.
+        sums: Some of the rows that are sums over many events; each is on one line of the export.
+        last: Whether the ledger ended here: a file without such a line is cut off.
+    """
 
     tenant_id: UUID
     sequence: int
@@ -62,6 +82,9 @@ class ExportedRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     prev_hash: str
     entry_hash: str
     payload: dict[str, Any]
+    rows: list[ExportedState] = []
+    sums: list[ExportedState] = []
+    last: bool = False
 
     def entry(self) -> Entry:
         """Return the row as the chain sees it.
@@ -86,7 +109,7 @@ class ExportedRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def verify_database(dsn: str, tenant_id: UUID | None) -> list[Result]:
-    """Verify the ledgers of a database against themselves and against its decisions.
+    """Verify the ledgers of a database against themselves and against its tables.
 
     Raises:
         CommandError: It cannot be read with this role.
@@ -98,28 +121,52 @@ def verify_database(dsn: str, tenant_id: UUID | None) -> list[Result]:
     return [Result(tenant_id=item.tenant_id, rows=item.rows, fault=item.fault) for item in found]
 
 
+class _Exported:
+    """One tenant's lines of an export, verified as they come."""
+
+    def __init__(self) -> None:
+        self._verifier = HistoryVerifier()
+        self._sums: list[Row] = []
+        self._end: Entry | None = None
+
+    def feed(self, line: ExportedRow) -> None:
+        """Take the next line.
+
+        Raises:
+            ValueError: A hash, an instant or a row is none.
+        """
+        entry = line.entry()
+        self._sums.extend(item.row(0) for item in line.sums)
+        self._verifier.feed(entry, [item.row(entry.sequence) for item in line.rows])
+        self._end = entry if line.last else None
+
+    def result(self, tenant_id: UUID) -> Result:
+        """Return what became of it."""
+        rows, fault = self._verifier.rows, self._verifier.fault
+        if fault is None and self._end is None:
+            fault = ChainFault(
+                sequence=rows + 1, kind="cut_off", detail="the export ends before the ledger did"
+            )
+        if fault is None and self._end is not None:
+            fault = self._verifier.end(
+                self._end.sequence, self._end.entry_hash, [], iter(self._sums)
+            )
+        return Result(tenant_id=tenant_id, rows=rows, fault=fault)
+
+
 def verify_export(path: Path) -> list[Result]:
-    """Verify the ledgers of a file; what it does not hold (its end cut off) nobody can see in it.
+    """Verify the ledgers of a file, and the state of the tables that it holds.
 
     Raises:
         CommandError: The file cannot be read, or a line is not a ledger row.
     """
-    verifiers: dict[UUID, ChainVerifier] = {}
-    faults: dict[UUID, ChainFault] = {}
-    for number, row in _rows(path):
-        verifier = verifiers.setdefault(row.tenant_id, ChainVerifier())
-        if row.tenant_id in faults:
-            continue
+    tenants: dict[UUID, _Exported] = {}
+    for number, line in _rows(path):
         try:
-            fault = verifier.feed(row.entry())
+            tenants.setdefault(line.tenant_id, _Exported()).feed(line)
         except ValueError as error:
             raise _bad_line(path, number, str(error)) from error
-        if fault is not None:
-            faults[row.tenant_id] = fault
-    return [
-        Result(tenant_id=tenant_id, rows=verifier.sequence, fault=faults.get(tenant_id))
-        for tenant_id, verifier in verifiers.items()
-    ]
+    return [exported.result(tenant_id) for tenant_id, exported in tenants.items()]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, ExportedRow]]:
@@ -145,14 +192,19 @@ def _bad_line(path: Path, number: int, detail: str) -> CommandError:
 
 
 def export_ledger(dsn: str, tenant: str, out: Path) -> int:
-    """Write a tenant's ledger to a file, oldest row first; return how many rows.
+    """Write a tenant's ledger and state to a file, oldest row first; return how many rows.
+
+    What is there already is replaced as a whole where it is a regular file, and written to where
+    it is a pipe or a character device; nothing else is touched.
 
     Raises:
         CommandError: The database cannot be read, or the file not written.
     """
     demand_reachable(dsn)
     try:
-        return asyncio.run(_export(dsn, tenant, out))
+        tenant_id = asyncio.run(_find(dsn, tenant))
+        with histories(dsn, tenant_id) as found, _written(out) as stream:
+            return sum(_export(history, stream) for history in found)
     except EnforcementError as error:
         raise unreachable(error) from error
     except OSError as error:
@@ -161,38 +213,69 @@ def export_ledger(dsn: str, tenant: str, out: Path) -> int:
         ) from error
 
 
-async def _export(dsn: str, tenant: str, out: Path) -> int:
-    """Page through the ledger from its newest row, then write the pages in reverse.
-
-    Rows that are appended meanwhile are newer than the first page and stay out.
-    """
-    pages: list[bytes] = []
+async def _find(dsn: str, tenant: str) -> UUID:
     async with Database(StoreSettings(dsn=dsn, pool_size=1, pool_timeout_s=5.0)) as db:
-        found = await tenants.find(db, name=tenant)
-        caller = Caller(
-            tenant_id=found.tenant_id, principal_id=UUID(int=0), role=Role.ADMIN, plan=found.plan
+        return (await tenants.find(db, name=tenant)).tenant_id
+
+
+def _export(history: History, stream: BinaryIO) -> int:
+    sums = history.sums()
+    for entry in history.events():
+        line = _exported(
+            entry,
+            history.rows.upto(entry.sequence),
+            # As many sums as there are projects and grants, each of which began with an event.
+            itertools.islice(sums, _SUMS_A_LINE),
+            last=entry.sequence == history.sequence,
         )
-        rows = 0
-        before: int | None = None
-        while page := msgspec.json.decode(
-            await ledger.page_json(db, caller, limit=_PAGE, before_sequence=before)
-        ):
-            before = page[-1]["sequence"]
-            rows += len(page)
-            lines = ({"tenant_id": str(found.tenant_id), **row} for row in reversed(page))
-            pages.append(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    _write(out, reversed(pages))
-    return rows
+        stream.write(msgspec.json.encode(line) + b"\n")
+    return history.sequence
 
 
-def _write(out: Path, parts: Iterator[bytes]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+def _exported(entry: Entry, rows: Iterable[Row], sums: Iterable[Row], *, last: bool) -> ExportedRow:
+    digest = entry.decision_digest
+    return ExportedRow(
+        tenant_id=entry.tenant_id,
+        sequence=entry.sequence,
+        event=entry.event,
+        occurred_at=rfc3339(entry.occurred_at),
+        actor=entry.actor,
+        decision_id=entry.decision_id,
+        decision_digest=None if digest is None else digest.hex(),
+        prev_hash=entry.prev_hash.hex(),
+        entry_hash=entry.entry_hash.hex(),
+        payload=msgspec.json.decode(entry.payload),
+        rows=[_exported_state(row) for row in rows],
+        sums=[_exported_state(row) for row in sums],
+        last=last,
+    )
+
+
+def _exported_state(row: Row) -> ExportedState:
+    return ExportedState(row.kind, row.id, msgspec.Raw(row.state.encode()))
+
+
+@contextlib.contextmanager
+def _written(out: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears whole or not at all; a pipe or a terminal is written as it is."""
+    target = out.resolve()
+    mode = target.stat().st_mode if target.exists() else stat.S_IFREG
+    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
+        with target.open("wb") as stream:
+            yield stream
+        return
+    if not stat.S_ISREG(mode):
+        raise CommandError(
+            Exit.OUTPUT,
+            f"cannot write {out}: it is neither a regular file nor a pipe or character device",
+            hint="Name another --out.",
+        )
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(parts)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).replace(out)
+        Path(name).replace(target)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
+        Path(name).unlink(missing_ok=True)

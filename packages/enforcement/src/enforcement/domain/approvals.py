@@ -90,7 +90,7 @@ def review(
     demand_reviewer(approval.routing, caller, approval.requested_by)
     demand_pending(approval)
     if is_expired(approval, now):
-        return expire(approval, now)
+        return end(approval, ApprovalState.EXPIRED, now)
     return msgspec.structs.replace(
         approval,
         state=verdict,
@@ -110,11 +110,38 @@ def demand_pending(approval: Approval) -> None:
         raise ConflictError("approval_not_pending", f"the approval is {approval.state.value}")
 
 
-def expire(approval: Approval, now: datetime) -> Approval:
-    """Move a pending request that outlived its time to ``expired``.
+def is_alive(approval: Approval) -> bool:
+    """Say whether a request may still be reviewed, or its token still be spent."""
+    return approval.state is ApprovalState.PENDING or (
+        approval.state is ApprovalState.APPROVED and approval.token_consumed_at is None
+    )
+
+
+def is_over(approval: Approval, now: datetime) -> bool:
+    """Say whether what is alive has outlived its time: a pending request, or its token."""
+    if approval.state is ApprovalState.APPROVED:
+        return (
+            is_alive(approval)
+            and approval.token_expires_at is not None
+            and approval.token_expires_at <= now
+        )
+    return is_expired(approval, now)
+
+
+def end(approval: Approval, state: ApprovalState, now: datetime) -> Approval:
+    """End a request or an unspent token that nobody ended: ``expired`` or ``cancelled``.
+
+    Who reviewed it, if anybody did, stays; the token is worth nothing from here on.
 
     Raises:
         ConflictError: ``approval_not_pending``.
     """
-    demand_pending(approval)
-    return msgspec.structs.replace(approval, state=ApprovalState.EXPIRED, reviewed_at=now)
+    if not is_alive(approval):
+        demand_pending(approval)
+    return msgspec.structs.replace(
+        approval,
+        state=state,
+        reviewed_at=approval.reviewed_at or now,
+        token_sha256=None,
+        token_expires_at=None,
+    )

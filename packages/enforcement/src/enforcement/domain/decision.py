@@ -67,9 +67,14 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision as recorded. Nothing in it changes afterwards but ``reservation_active``.
+    """A decision as recorded.
+
+    Nothing in it changes afterwards but ``reservation_active`` and ``voided``.
 
     Attributes:
+        key_given: Whether the caller gave the idempotency key. Such a key keeps its decision for
+            ever; without one, a decision answers for its like as long as it is alive.
+        voided: Its caller was told something else, and it holds nothing any more.
         reservation_active: Whether the reservation was active when this was read.
         details_text: Canonical JSON of :class:`Details`.
         approval_id: Of the approval request created with it, if any.
@@ -103,6 +108,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     details_text: str
     approval_id: UUID | None = None
+    key_given: bool = True
+    voided: bool = False
 
     @property
     def details(self) -> Details:
@@ -257,6 +264,7 @@ def record(
         created_at=created_at,
         details_text=details_text(details),
         approval_id=approval_id,
+        key_given=request.key_given,
     )
 
 

@@ -114,6 +114,7 @@ class Event(StrEnum):
 
     DECISION = "decision"
     FAILSAFE = "decision.failsafe"
+    VOIDED = "decision.voided"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_APPROVED = "approval.approved"
     APPROVAL_DENIED = "approval.denied"
@@ -126,6 +127,11 @@ class Event(StrEnum):
     BUDGET_SET = "budget.set"
     CREDIT_GRANTED = "credit.granted"
     LIMITS_SET = "limits.set"
+    TENANT_CREATED = "tenant.created"
+    PLAN_SET = "tenant.plan_set"
+    PRINCIPAL_SET = "principal.set"
+    COSTS_RECORDED = "costs.recorded"
+    STATE_ADOPTED = "state.adopted"
 
 
 PLAN_FEATURES: dict[Plan, frozenset[Feature]] = {

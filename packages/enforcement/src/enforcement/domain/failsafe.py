@@ -96,6 +96,7 @@ def fail_safe(
             Details(fail_safe_trigger=trigger, fail_safe_details=details[:MAX_DETAILS_LENGTH])
         ),
         approval_id=uuid5(decision_id, "approval") if escalates else None,
+        key_given=request.key_given,
     )
     if not escalates:
         return FailsafeEntry(decision=decision, routing=None)

@@ -1,11 +1,15 @@
 """Who calls: a principal of one tenant, its role, its permissions, its tenant's plan."""
 
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from enforcement.domain.enums import PLAN_FEATURES, Feature, Permission, Plan, Role
 from enforcement.domain.errors import ForbiddenError
+
+OPERATOR: Final = UUID(int=0)
+"""The actor of what no principal did: an operator at the command line, or the service itself."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,6 +174,7 @@ def normalise_document(document: PolicyDocument) -> PolicyDocument:
     approval = msgspec.structs.replace(
         document.approval, routing_rules=tuple(_normalise_rule(rule) for rule in rules)
     )
+    _check_separation(approval)
     return msgspec.structs.replace(
         document, approval=approval, entitlements=_normalise_entitlements(document.entitlements)
     )
@@ -239,6 +240,22 @@ def _normalise_rule(rule: RoutingRule) -> RoutingRule:
         min_monthly_delta_usd=low,
         max_monthly_delta_usd=high,
     )
+
+
+def _check_separation(approval: ApprovalRules) -> None:
+    """Refuse a rule that says it drops what no rule can drop."""
+    for rule in approval.routing_rules:
+        if (
+            approval.separation_prod
+            and env.PROD in rule.environments
+            and not rule.require_separation
+        ):
+            raise InvalidError(
+                "invalid_routing_rule",
+                f"rule {rule.name!r} drops the separation of requester and reviewer for"
+                " production, which no rule can",
+                hint="Take prod out of the rule, or have an owner turn separation off there.",
+            )
 
 
 def document_text(document: PolicyDocument) -> str:

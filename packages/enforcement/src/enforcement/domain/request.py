@@ -27,6 +27,7 @@ class GateRequest(msgspec.Struct, frozen=True, kw_only=True):
         hourly_delta_usd: 6 places, not negative.
         metadata: JSON object; ``criticality`` is read for the risk score.
         idempotency_key: What the caller gave, else the fingerprint.
+        key_given: Whether the caller gave it.
         fingerprint: 64 hexadecimal digits over everything but the key; includes ``dry_run``.
     """
 
@@ -40,6 +41,7 @@ class GateRequest(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Json]
     dry_run: bool
     idempotency_key: str
+    key_given: bool
     fingerprint: str
 
 
@@ -95,6 +97,7 @@ def gate_request(
         metadata=data,
         dry_run=dry_run,
         idempotency_key=key,
+        key_given=idempotency_key is not None,
         fingerprint=digest,
     )
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from enforcement.domain.decision import Decision
 from enforcement.domain.enums import SettlementStatus
 from enforcement.domain.errors import ConflictError, InvalidError
 from enforcement.domain.money import ZERO
@@ -69,6 +70,20 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     status: SettlementStatus
     reconciled_by: UUID
     reconciled_at: datetime
+
+
+def demand_reserved(decision: Decision) -> None:
+    """Refuse to go on with a decision whose money was given back or settled meanwhile.
+
+    Raises:
+        ConflictError: ``reservation_ended``.
+    """
+    if decision.reserved_usd > 0 and not decision.reservation_active:
+        raise ConflictError(
+            "reservation_ended",
+            "what was reserved for this change has been released or settled",
+            hint="Ask the gate again.",
+        )
 
 
 def settle(

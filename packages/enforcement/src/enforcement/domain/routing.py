@@ -33,21 +33,25 @@ def route(
     monthly_delta_usd: Decimal,
     risk_class: RiskClass,
 ) -> Routing:
-    """Find who may review a change; the first enabled rule that matches decides."""
+    """Find who may review a change; the first enabled rule that matches decides.
+
+    A rule cannot drop the separation that the policy demands for production.
+    """
+    production = is_production(environment)
+    separation = policy.needs_separation(environment)
     for rule in policy.document.approval.routing_rules:
         if rule.enabled and _matches(rule, environment, action, monthly_delta_usd, risk_class):
             return Routing(
                 rule=rule.name,
                 required_permission=rule.required_permission,
                 allowed_roles=rule.allowed_roles,
-                require_separation=rule.require_separation,
+                require_separation=rule.require_separation or (production and separation),
             )
-    production = is_production(environment)
     return Routing(
         rule=None,
         required_permission=Permission.APPROVE_PROD if production else Permission.APPROVE_NONPROD,
         allowed_roles=(Role.OWNER, Role.ADMIN),
-        require_separation=policy.needs_separation(environment),
+        require_separation=separation,
     )
 
 

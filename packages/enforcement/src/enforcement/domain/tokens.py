@@ -145,6 +145,8 @@ def demand_consumable(
     """
     if claims.decision_id != decision.decision_id or approval.decision_id != claims.decision_id:
         raise ConflictError("token_decision_mismatch", "the token belongs to another decision")
+    if approval.state is ApprovalState.EXPIRED and approval.reviewed_by is not None:
+        raise ConflictError("token_expired", "the token's time is over")
     if approval.state is not ApprovalState.APPROVED:
         raise ConflictError("approval_not_approved", f"the approval is {approval.state.value}")
     if approval.token_sha256 is None or not hmac.compare_digest(approval.token_sha256, sha256):

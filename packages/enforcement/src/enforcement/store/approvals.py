@@ -10,13 +10,11 @@ import msgspec
 from enforcement.domain import approvals as domain
 from enforcement.domain import tokens
 from enforcement.domain.approvals import Approval, check_notes
-from enforcement.domain.canonical import canonical_text
 from enforcement.domain.decision import Decision
-from enforcement.domain.enums import ApprovalState, Event, RiskClass
+from enforcement.domain.enums import ApprovalState, Event
 from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
 from enforcement.domain.identity import Caller
-from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
-from enforcement.domain.routing import route
+from enforcement.domain.reservations import demand_reserved
 from enforcement.domain.tokens import Claims, Expectations
 from enforcement.store import records, reservations
 from enforcement.store.database import Database, Transaction
@@ -33,74 +31,37 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def request(db: Database, caller: Caller, decision_id: UUID, *, notes: str) -> Reviewed:
-    """Return the decision's approval request, made now if there was none.
+    """Return the decision's approval request, which was made with it.
+
+    Args:
+        db: The pool.
+        caller: Of the tenant.
+        decision_id: Of the decision.
+        notes: Checked and not kept: the request has those it was made with.
 
     Raises:
         NotFoundError: ``decision_unknown``.
         ConflictError: ``approval_not_needed`` when the decision does not ask for one.
     """
     check_notes(notes)
-
-    async def work(tx: Transaction) -> Reviewed:
-        found = await _by_decision(tx, decision_id)
-        if found is not None:
-            return found
-        decision = await _decision(tx, decision_id)
-        if not decision.approval_required or decision.dry_run:
-            raise ConflictError("approval_not_needed", "the decision does not ask for an approval")
-        approval = await _create(tx, caller, decision, notes)
-        named = msgspec.structs.replace(decision, approval_id=approval.approval_id)
-        return Reviewed(approval=approval, decision=named)
-
-    return await db.run(caller.tenant_id, work)
-
-
-async def _create(tx: Transaction, caller: Caller, decision: Decision, notes: str) -> Approval:
-    context = decision.details.computed_context
-    policy = await _policy_version(tx, decision.policy_version)
-    approval = Approval(
-        approval_id=uuid4(),
-        tenant_id=tx.tenant_id,
-        decision_id=decision.decision_id,
-        state=ApprovalState.PENDING,
-        routing=route(
-            policy,
-            environment=decision.environment,
-            action=decision.action,
-            monthly_delta_usd=decision.monthly_delta_usd,
-            risk_class=RiskClass.HIGH if context is None else context.risk_class,
-        ),
-        requested_by=caller.principal_id,
-        requested_at=tx.now,
-        expires_at=tx.now + timedelta(seconds=decision.ttl_seconds),
-        notes=notes,
+    rows = await db.read(
+        caller.tenant_id,
+        "SELECT enforcement.approval_json(a), enforcement.decision_json(d)"
+        " FROM enforcement.decisions d"
+        " LEFT JOIN enforcement.approvals a USING (tenant_id, decision_id)"
+        " WHERE d.tenant_id = %s AND d.decision_id = %s",
+        (caller.tenant_id, decision_id),
     )
-    await tx.execute(
-        "SELECT enforcement.add_approval(%s, %s::jsonb, %s)",
-        (
-            tx.tenant_id,
-            msgspec.json.encode(approval).decode(),
-            canonical_text(records.approval_payload(approval)),
-        ),
-    )
-    await tx.execute(
-        "UPDATE enforcement.decisions SET approval_id = %s"
-        " WHERE tenant_id = %s AND decision_id = %s",
-        (approval.approval_id, tx.tenant_id, decision.decision_id),
-    )
-    return approval
-
-
-async def _policy_version(tx: Transaction, version: int) -> Policy:
-    row = await tx.one(
-        "SELECT document FROM enforcement.policies WHERE tenant_id = %s AND version = %s",
-        (tx.tenant_id, version),
-    )
-    return DEFAULT_POLICY if row is None else read_policy(row[0], version)
+    if not rows:
+        raise NotFoundError("decision_unknown", "there is no such decision")
+    decision = records.decision(rows[0][1])
+    if decision.approval_id is None:
+        raise ConflictError("approval_not_needed", "the decision does not ask for an approval")
+    return Reviewed(approval=records.approval(rows[0][0]), decision=decision)
 
 
 async def queue(db: Database, caller: Caller, *, limit: int) -> list[Reviewed]:
-    """Return pending, unexpired approvals that the caller may review, oldest first.
+    """Return pending, unexpired approvals that the caller may review, the next to expire first.
 
     The conditions are those of ``enforcement.domain.routing.demand_reviewer``, in one query.
 
@@ -119,7 +80,7 @@ async def queue(db: Database, caller: Caller, *, limit: int) -> list[Reviewed]:
         " AND (%s = 'owner' OR %s = ANY (a.allowed_roles))"
         " AND a.required_permission = ANY (%s)"
         " AND NOT (a.require_separation AND a.requested_by = %s)"
-        " ORDER BY a.requested_at, a.approval_id LIMIT %s",
+        " ORDER BY a.expires_at, a.approval_id LIMIT %s",
         (
             caller.tenant_id,
             caller.role.value,
@@ -155,8 +116,8 @@ async def approve(
     Raises:
         NotFoundError: ``approval_unknown``.
         ForbiddenError: ``reviewer_role``, ``reviewer_permission``, ``reviewer_is_requester``.
-        ConflictError: ``approval_not_pending``, or ``approval_expired`` (which is then recorded,
-            and the reservation released).
+        ConflictError: ``approval_not_pending``, ``reservation_ended``, or ``approval_expired``
+            (which is then recorded, and the reservation released).
     """
 
     async def work(tx: Transaction) -> Reviewed:
@@ -166,6 +127,7 @@ async def approve(
         )
         token = None
         if moved.state is ApprovalState.APPROVED:
+            demand_reserved(found.decision)
             claims = tokens.issue(moved, found.decision, token_id=uuid4(), now=tx.now)
             token = sign(claims)
             moved = msgspec.structs.replace(
@@ -173,7 +135,7 @@ async def approve(
                 token_sha256=tokens.token_sha256(token),
                 token_expires_at=tx.now + timedelta(seconds=found.decision.ttl_seconds),
             )
-        decision = await _store(tx, found, moved, caller)
+        decision = await _store(tx, moved, found.decision, caller.principal_id)
         return Reviewed(approval=moved, decision=decision, token=token)
 
     return _demand_unexpired(await db.run(caller.tenant_id, work))
@@ -187,16 +149,17 @@ async def deny(db: Database, caller: Caller, approval_id: UUID, *, notes: str) -
         moved = domain.review(
             found.approval, caller, verdict=ApprovalState.DENIED, notes=notes, now=tx.now
         )
-        decision = await _store(tx, found, moved, caller)
+        decision = await _store(tx, moved, found.decision, caller.principal_id)
         return Reviewed(approval=moved, decision=decision)
 
     return _demand_unexpired(await db.run(caller.tenant_id, work))
 
 
 async def expire_overdue(db: Database, caller: Caller, *, limit: int = 500) -> int:
-    """Move pending requests that outlived their time to ``expired``; return how many.
+    """End requests and unspent tokens that outlived their time; return how many.
 
-    Nobody needs to look at a request for its reservation to come back.
+    Nobody needs to look at a request for its reservation to come back. The longest overdue go
+    first.
     """
 
     async def work(tx: Transaction) -> int:
@@ -204,13 +167,15 @@ async def expire_overdue(db: Database, caller: Caller, *, limit: int = 500) -> i
             "SELECT enforcement.approval_json(a), enforcement.decision_json(d)"
             " FROM enforcement.approvals a"
             " JOIN enforcement.decisions d USING (tenant_id, decision_id)"
-            " WHERE a.tenant_id = %s AND a.state = 'pending' AND a.expires_at <= %s"
-            " ORDER BY a.requested_at, a.approval_id LIMIT %s",
+            " WHERE a.tenant_id = %s"
+            " AND (a.state = 'pending' OR (a.state = 'approved' AND a.token_consumed_at IS NULL))"
+            " AND enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) <= %s"
+            " ORDER BY enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) LIMIT %s",
             (tx.tenant_id, tx.now, limit),
         )
         for left, right in rows:
-            found = Reviewed(approval=records.approval(left), decision=records.decision(right))
-            await _store(tx, found, domain.expire(found.approval, tx.now), caller)
+            moved = domain.end(records.approval(left), ApprovalState.EXPIRED, tx.now)
+            await _store(tx, moved, records.decision(right), caller.principal_id)
         return len(rows)
 
     return await db.run(caller.tenant_id, work)
@@ -244,61 +209,18 @@ async def _load(tx: Transaction, approval_id: UUID) -> Reviewed:
     return Reviewed(approval=records.approval(row[0]), decision=records.decision(row[1]))
 
 
-async def _by_decision(tx: Transaction, decision_id: UUID) -> Reviewed | None:
-    row = await tx.one(
-        "SELECT enforcement.approval_json(a), enforcement.decision_json(d)"
-        " FROM enforcement.approvals a"
-        " JOIN enforcement.decisions d USING (tenant_id, decision_id)"
-        " WHERE a.tenant_id = %s AND a.decision_id = %s",
-        (tx.tenant_id, decision_id),
-    )
-    if row is None:
-        return None
-    return Reviewed(approval=records.approval(row[0]), decision=records.decision(row[1]))
-
-
-async def _decision(tx: Transaction, decision_id: UUID) -> Decision:
-    row = await tx.one(
-        "SELECT enforcement.decision_json(d) FROM enforcement.decisions d"
-        " WHERE d.tenant_id = %s AND d.decision_id = %s",
-        (tx.tenant_id, decision_id),
-    )
-    if row is None:
-        raise NotFoundError("decision_unknown", "there is no such decision")
-    return records.decision(row[0])
-
-
-async def _store(tx: Transaction, found: Reviewed, moved: Approval, caller: Caller) -> Decision:
-    """Write a move out of ``pending``, its ledger row, and what it releases."""
-    changed = await tx.execute(
-        "UPDATE enforcement.approvals SET state = %s, reviewed_by = %s, reviewed_at = %s,"
-        " review_notes = %s, token_sha256 = %s, token_expires_at = %s"
-        " WHERE tenant_id = %s AND approval_id = %s AND state = 'pending'",
-        (
-            moved.state.value,
-            moved.reviewed_by,
-            moved.reviewed_at,
-            moved.review_notes,
-            moved.token_sha256,
-            moved.token_expires_at,
-            tx.tenant_id,
-            moved.approval_id,
-        ),
-    )
-    if changed != 1:
-        raise ConflictError("approval_not_pending", "somebody else reviewed it at this moment")
-    await tx.append(
+async def _store(tx: Transaction, moved: Approval, decision: Decision, actor: UUID) -> Decision:
+    """Record a move, and release what it ends; return the decision as it is then."""
+    await tx.record(
         domain.EVENTS[moved.state],
-        caller.principal_id,
+        actor,
         records.approval_payload(moved),
         decision_id=moved.decision_id,
     )
-    decision = found.decision
-    if moved.state in domain.RELEASING and await reservations.release(
-        tx, decision, actor=caller.principal_id, reason=f"approval_{moved.state.value}"
-    ):
-        decision = msgspec.structs.replace(decision, reservation_active=False)
-    return decision
+    if moved.state not in domain.RELEASING:
+        return decision
+    reason = f"approval_{moved.state.value}"
+    return await reservations.release(tx, moved.decision_id, actor=actor, reason=reason)
 
 
 async def consume(
@@ -321,7 +243,7 @@ async def consume(
     Raises:
         ForbiddenError: ``token_of_another_tenant``.
         NotFoundError: ``approval_unknown``.
-        ConflictError: As ``tokens.demand_consumable``; a second consumption ``token_replayed``.
+        ConflictError: As ``tokens.demand_consumable``, or ``reservation_ended``.
     """
     tokens.demand_own_tenant(claims, caller.tenant_id)
 
@@ -330,24 +252,15 @@ async def consume(
         tokens.demand_consumable(
             claims, token_sha256, found.approval, found.decision, expectations, tx.now
         )
-        # Conditional even under the lock: this row alone decides that a token is spent once.
-        changed = await tx.execute(
-            "UPDATE enforcement.approvals SET token_consumed_at = %s, token_consumed_by = %s"
-            " WHERE tenant_id = %s AND approval_id = %s AND token_consumed_at IS NULL",
-            (tx.now, caller.principal_id, tx.tenant_id, claims.approval_id),
-        )
-        if changed != 1:
-            raise ConflictError("token_replayed", "the token has been consumed before")
+        demand_reserved(found.decision)
         spent = msgspec.structs.replace(
             found.approval, token_consumed_at=tx.now, token_consumed_by=caller.principal_id
         )
-        payload = {
-            "approval_id": spent.approval_id,
-            "decision_id": spent.decision_id,
-            "token_sha256": token_sha256,
-        }
-        await tx.append(
-            Event.TOKEN_CONSUMED, caller.principal_id, payload, decision_id=spent.decision_id
+        await tx.record(
+            Event.TOKEN_CONSUMED,
+            caller.principal_id,
+            records.approval_payload(spent),
+            decision_id=spent.decision_id,
         )
         return Reviewed(approval=spent, decision=found.decision)
 

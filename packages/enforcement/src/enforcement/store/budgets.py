@@ -51,16 +51,13 @@ async def put(
     limit = monthly(monthly_limit_usd)
 
     async def work(tx: Transaction) -> Budget:
-        await tx.execute(
-            "INSERT INTO enforcement.budgets"
-            " (tenant_id, scope_key, monthly_limit_usd, active, updated_at)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id, scope_key) DO UPDATE SET"
-            " monthly_limit_usd = EXCLUDED.monthly_limit_usd, active = EXCLUDED.active,"
-            " updated_at = EXCLUDED.updated_at",
-            (tx.tenant_id, scope, limit, active, tx.now),
-        )
-        payload = {"scope_key": scope, "monthly_limit_usd": monthly_text(limit), "active": active}
-        await tx.append(Event.BUDGET_SET, caller.principal_id, payload)
+        payload = {
+            "scope_key": scope,
+            "monthly_limit_usd": monthly_text(limit),
+            "active": active,
+            "updated_at": tx.now,
+        }
+        await tx.record(Event.BUDGET_SET, caller.principal_id, payload)
         rows = await tx.all(_LISTING, (tx.tenant_id, scope, scope))
         return _budget(rows[0])
 

@@ -61,23 +61,6 @@ async def grant(
             reason=reason,
             created_by=caller.principal_id,
         )
-        await tx.execute(
-            "INSERT INTO enforcement.credit_grants (tenant_id, grant_id, pool, scope_key,"
-            " total_usd, remaining_usd, expires_at, reason, created_by, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                tx.tenant_id,
-                given.grant_id,
-                pool.value,
-                scope,
-                given.total_usd,
-                given.remaining_usd,
-                expires_at,
-                reason,
-                caller.principal_id,
-                tx.now,
-            ),
-        )
         payload = {
             "grant_id": given.grant_id,
             "pool": pool.value,
@@ -85,8 +68,10 @@ async def grant(
             "total_usd": monthly_text(given.total_usd),
             "expires_at": expires_at,
             "reason": reason,
+            "created_by": caller.principal_id,
+            "created_at": tx.now,
         }
-        await tx.append(Event.CREDIT_GRANTED, caller.principal_id, payload)
+        await tx.record(Event.CREDIT_GRANTED, caller.principal_id, payload)
         return given
 
     return await db.run(caller.tenant_id, work)

@@ -195,8 +195,16 @@ class Database:
         left = deadline - asyncio.get_running_loop().time()
         return max(1, round(1000 * min(self.settings.lock_timeout_s, 0.8 * left)))
 
-    async def retrying(self, once: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Try an operation again after deadlocks and lost connections, within its deadline."""
+    async def retrying(
+        self, once: Callable[[], Awaitable[T]], deadline: float, *, repeatable: bool = False
+    ) -> T:
+        """Try an operation again after deadlocks and lost connections, within its deadline.
+
+        Args:
+            once: The operation.
+            deadline: Of all attempts together.
+            repeatable: Whether it finds what an attempt has committed whose answer was lost.
+        """
         loop = asyncio.get_running_loop()
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
@@ -206,7 +214,8 @@ class Database:
                     self._replace_connections()
                 pause = _RETRY_PAUSE_S * attempt * (0.5 + random.random())  # noqa: S311  # spreads retries, guards nothing
                 late = loop.time() + pause >= deadline
-                if late or not error.retryable or attempt == self.settings.max_attempts:
+                again = error.retryable or (repeatable and isinstance(error, OutcomeUnknownError))
+                if late or not again or attempt == self.settings.max_attempts:
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -337,18 +346,15 @@ class Transaction:
         rows = await self.all(query, parameters)
         return rows[0] if rows else None
 
-    async def execute(self, query: str, parameters: Sequence[Any] = ()) -> int:
-        """Run a statement and return how many rows it touched."""
-        cursor = await self._lease.connection.execute(query, parameters)
-        return cursor.rowcount
-
-    async def append(
+    async def record(
         self, event: Event, actor: UUID, payload: object, *, decision_id: UUID | None = None
     ) -> None:
-        """Append a row to the tenant's ledger; the database numbers, links and hashes it."""
-        await self.execute(
-            "INSERT INTO enforcement.ledger"
-            " (tenant_id, event, occurred_at, actor, decision_id, payload)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
+        """Append an event to the tenant's ledger, and make the tables what it says.
+
+        Raises:
+            ConflictError: The event does not fit what is there.
+        """
+        await self.all(
+            "SELECT enforcement.record(%s, %s, %s, %s, %s, %s)",
             (self.tenant_id, event.value, self.now, actor, decision_id, canonical_text(payload)),
         )

@@ -22,7 +22,7 @@ from typing import Final
 import psycopg
 
 from enforcement.domain import reasons
-from enforcement.domain.errors import EnforcementError, NotFoundError
+from enforcement.domain.errors import ConflictError, EnforcementError, NotFoundError
 
 
 class StoreError(EnforcementError):
@@ -80,13 +80,22 @@ class SchemaError(StoreError):
 
 TENANT_UNKNOWN: Final = "EN001"
 IMMUTABLE: Final = "EN002"
+# An event came that does not fit what is there: only where nobody held the tenant's lock.
+_CHANGED: Final = {
+    "EN003": ("state_changed", "somebody else changed it at this moment"),
+    "EN005": ("token_replayed", "the token has been consumed before"),
+    "EN006": ("approval_not_pending", "somebody else reviewed it at this moment"),
+    "EN007": ("reservation_not_active", "the decision holds no active reservation"),
+}
 
 _LOST_CLASSES: Final = ("08",)
 # Shut down by an administrator, crashed, not yet up, idle too long in a transaction.
 _LOST: Final = frozenset({"57P01", "57P02", "57P05", "25P03", "25P04"})
 
 
-def classify(error: psycopg.Error, *, committing: bool, cut: bool) -> StoreError | NotFoundError:
+def classify(
+    error: psycopg.Error, *, committing: bool, cut: bool
+) -> StoreError | NotFoundError | ConflictError:
     """Say what a driver's error means for the operation it ended.
 
     Args:
@@ -126,9 +135,11 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str, str]]] = {
 }
 
 
-def _by_state(state: str, detail: str) -> StoreError | NotFoundError:
+def _by_state(state: str, detail: str) -> StoreError | NotFoundError | ConflictError:
     if state == TENANT_UNKNOWN:
         return NotFoundError("tenant_unknown", "there is no such tenant")
+    if state in _CHANGED:
+        return ConflictError(*_CHANGED[state])
     if state.startswith("28"):  # the password or the role is wrong
         return UnavailableError("database_unavailable", detail)
     kind, code, hint = _BY_STATE.get(state, (EvaluationError, "database_error", ""))

@@ -20,15 +20,21 @@ from enforcement.domain.decision import (
     digest,
     record,
 )
+from enforcement.domain.enums import Source
 from enforcement.domain.errors import ConflictError, EnforcementError, NotFoundError
 from enforcement.domain.failsafe import FailsafeEntry
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly
 from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
 from enforcement.domain.request import GateRequest
-from enforcement.store import records
+from enforcement.store import records, wire
 from enforcement.store.database import Database, Lease
-from enforcement.store.errors import EvaluationError, failsafe_reason
+from enforcement.store.errors import (
+    EvaluationError,
+    OutcomeUnknownError,
+    StoreError,
+    failsafe_reason,
+)
 from enforcement.store.tenant_batcher import TenantBatcher
 
 __all__ = [
@@ -50,10 +56,11 @@ class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A request and who sent it."""
+    """A request, who sent it, and the id of the decision that it will get if it gets one."""
 
     caller: Caller
     request: GateRequest
+    decision_id: UUID = msgspec.field(default_factory=uuid4)
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -83,7 +90,12 @@ _WRITER = msgspec.json.Encoder()
 
 
 async def evaluate(
-    db: Database, caller: Caller, request: GateRequest, *, deadline_s: float | None = None
+    db: Database,
+    caller: Caller,
+    request: GateRequest,
+    *,
+    deadline_s: float | None = None,
+    decision_id: UUID | None = None,
 ) -> GateAnswer:
     """Decide a request and return what was committed.
 
@@ -94,9 +106,11 @@ async def evaluate(
     Args:
         db: The pool.
         caller: Becomes actor of the ledger row and requester of an approval.
-        request: Normalised; its idempotency key is looked up first.
+        request: Normalised; looked up first, under its idempotency key where it was given one.
         deadline_s: Hard bound on everything, retries included. A caller that is cancelled gives
             up its answer; a decision under way is still made.
+        decision_id: Of the decision, if this makes one: by it the caller can name what it never
+            heard of.
 
     Raises:
         ConflictError: ``idempotency_conflict``: the key was used for another request.
@@ -105,7 +119,7 @@ async def evaluate(
             ``failsafe_reason`` gives the reason code for the fail-safe.
     """
     deadline = db.deadline(deadline_s)
-    ask = Ask(caller=caller, request=request)
+    ask = Ask(caller=caller, request=request, decision_id=decision_id or uuid4())
     if db.safety.lock:
         return await _flights(db).join(caller.tenant_id, ask, deadline)
     # Without the lock there is nothing to wait for together.
@@ -130,14 +144,32 @@ def _flights(db: Database) -> TenantBatcher[Ask, GateAnswer]:
 async def _fly(
     db: Database, asks: Sequence[Ask], deadline: float
 ) -> list[GateAnswer | EnforcementError]:
+    unheard = False
+
     async def once() -> list[GateAnswer | EnforcementError]:
-        async with db.lease(deadline) as lease:
-            return await decide_on(db, lease, asks, lock_timeout_ms=db.lock_timeout_ms(deadline))
+        nonlocal unheard
+        try:
+            async with db.lease(deadline) as lease:
+                return await decide_on(
+                    db,
+                    lease,
+                    asks,
+                    lock_timeout_ms=db.lock_timeout_ms(deadline),
+                    unheard=unheard,
+                )
+        except OutcomeUnknownError:
+            unheard = True
+            raise
 
     try:
-        return await db.retrying(once, deadline)
-    except EvaluationError:
-        if len(asks) == 1:
+        # Also after the answer to a commit was lost: what was committed is found by its id.
+        return await db.retrying(once, deadline, repeatable=True)
+    except StoreError as error:
+        if unheard:
+            raise OutcomeUnknownError(
+                "outcome_unknown", f"an answer was lost, and could not be had again: {error.detail}"
+            ) from error
+        if not isinstance(error, EvaluationError) or len(asks) == 1:
             raise
     # One of them is something the database will not have: the others shall not pay for it.
     return [answer for ask in asks for answer in await _alone(db, ask, deadline)]
@@ -159,6 +191,7 @@ async def decide_on(
     *,
     lock_timeout_ms: int,
     alone: bool = True,
+    unheard: bool = False,
 ) -> list[GateAnswer | EnforcementError]:
     """Decide requests of one tenant: one message that locks and reads, one that writes.
 
@@ -169,43 +202,38 @@ async def decide_on(
         lock_timeout_ms: How long to wait for the tenant's lock.
         alone: Whether this is a transaction of its own; else the caller has opened one, and
             commits it.
+        unheard: Whether these decisions may have been committed before, unheard.
 
     Returns:
         An answer for each; a ``ConflictError`` for one whose key belongs to another request.
     """
     tenant_id = asks[0].caller.tenant_id
-    reading = await _begin(db, lease, tenant_id, asks, lock_timeout_ms, alone=alone)
+    arguments = _reading_of(db, asks, lock_timeout_ms, unheard=unheard)
+    text = await lease.call("gate_begin", arguments, before="BEGIN; " if alone else "")
+    reading = _READER.decode(text)
     answers, entries = _decide(db, asks, reading, _policy(db, tenant_id, reading))
     if entries:
         await write(lease, tenant_id, entries, alone=alone)
     return answers
 
 
-async def _begin(
-    db: Database,
-    lease: Lease,
-    tenant_id: UUID,
-    asks: Sequence[Ask],
-    lock_timeout_ms: int,
-    *,
-    alone: bool,
-) -> _Reading:
+def _reading_of(
+    db: Database, asks: Sequence[Ask], lock_timeout_ms: int, *, unheard: bool
+) -> tuple[wire.Value, ...]:
+    tenant_id = asks[0].caller.tenant_id
     known = db.policies.get(tenant_id)
-    text = await lease.call(
-        "gate_begin",
-        (
-            tenant_id,
-            [ask.request.source.value for ask in asks],
-            [ask.request.idempotency_key for ask in asks],
-            [ask.request.project_id for ask in asks],
-            None if known is None else known.version,
-            lock_timeout_ms,
-            db.safety.lock,
-            db.safety.idempotency,
-        ),
-        before="BEGIN; " if alone else "",
+    return (
+        tenant_id,
+        [ask.request.source.value for ask in asks],
+        [ask.request.idempotency_key for ask in asks],
+        ["true" if ask.request.key_given else "false" for ask in asks],
+        [str(ask.decision_id) for ask in asks] if unheard else None,
+        [ask.request.project_id for ask in asks],
+        None if known is None else known.version,
+        lock_timeout_ms,
+        db.safety.lock,
+        db.safety.idempotency,
     )
-    return _READER.decode(text)
 
 
 def _policy(db: Database, tenant_id: UUID, reading: _Reading) -> Policy:
@@ -231,18 +259,14 @@ def _decide(
         budgets=reading.budgets,
         grants=reading.grants,
     )
-    made = {
-        (asks[place].request.source, asks[place].request.idempotency_key): decision
-        for place, decision in reading.existing
-    }
+    made = {_key(asks[place].request): decision for place, decision in reading.existing}
     answers: list[GateAnswer | EnforcementError] = []
     entries: list[Entry] = []
     for ask in asks:
         request = ask.request
-        key = (request.source, request.idempotency_key)
-        before = made.get(key)
+        before = made.get(_key(request))
         if before is not None:
-            answers.append(_again(before, request))
+            answers.append(_again(before, ask))
             continue
         standing = books.standing(request.project_id)
         situation = Situation(
@@ -253,15 +277,25 @@ def _decide(
         entries.append(entry)
         answers.append(GateAnswer(decision=entry.decision, replayed=False))
         books = books.after(request.project_id, judgement)
-        if db.safety.idempotency:
-            made[key] = entry.decision
+        if db.safety.idempotency and (request.key_given or _is_alive(entry.decision)):
+            made[_key(request)] = entry.decision
     return answers, entries
 
 
-def _again(before: Decision, request: GateRequest) -> GateAnswer | ConflictError:
+def _key(request: GateRequest) -> tuple[Source, bool, str]:
+    return (request.source, request.key_given, request.idempotency_key)
+
+
+def _is_alive(decision: Decision) -> bool:
+    """Say whether a decision just made answers for its like, as the database does later."""
+    return decision.reservation_active or decision.approval_id is not None
+
+
+def _again(before: Decision, ask: Ask) -> GateAnswer | ConflictError:
     """Return the decision made before, if it was for this very request."""
-    if before.fingerprint == request.fingerprint:
-        return GateAnswer(decision=before, replayed=True)
+    if before.fingerprint == ask.request.fingerprint:
+        # An attempt of this request may have made it, whose answer was lost.
+        return GateAnswer(decision=before, replayed=before.decision_id != ask.decision_id)
     return ConflictError(
         "idempotency_conflict",
         "the idempotency key was used for another request, whose fingerprint is "
@@ -275,12 +309,14 @@ def _record(db: Database, ask: Ask, policy: Policy, judgement: Judgement, now: d
     request = ask.request
     if not db.safety.idempotency:
         # Without its protection the key must not be refused by the unique index either.
-        request = msgspec.structs.replace(request, idempotency_key=f"unsafe:{uuid4()}")
+        request = msgspec.structs.replace(
+            request, idempotency_key=f"unsafe:{uuid4()}", key_given=True
+        )
     decision = record(
         request,
         judgement,
         policy,
-        decision_id=uuid4(),
+        decision_id=ask.decision_id,
         tenant_id=ask.caller.tenant_id,
         created_by=ask.caller.principal_id,
         created_at=now,
@@ -307,10 +343,7 @@ async def write(
         for position, draw in enumerate(entry.draws)
     ]
     approvals = [
-        {
-            "row": entry.approval,
-            "payload": canonical_text(records.approval_payload(entry.approval)),
-        }
+        canonical_text(records.approval_payload(entry.approval))
         for entry in entries
         if entry.approval is not None
     ]

@@ -135,14 +135,8 @@ async def set_tenant(
     _check(per_minute)
 
     async def work(tx: Transaction) -> None:
-        await tx.execute(
-            "INSERT INTO enforcement.rate_settings (tenant_id, bucket, per_minute)"
-            " VALUES (%s, %s, %s) ON CONFLICT (tenant_id, bucket)"
-            " DO UPDATE SET per_minute = EXCLUDED.per_minute",
-            (tx.tenant_id, bucket, per_minute),
-        )
         payload = {"bucket": bucket, "per_minute": per_minute}
-        await tx.append(Event.LIMITS_SET, caller.principal_id, payload)
+        await tx.record(Event.LIMITS_SET, caller.principal_id, payload)
 
     await db.run(caller.tenant_id, work)
     return await read(db, caller.tenant_id, bucket=bucket)

@@ -15,7 +15,7 @@ from enforcement.store.errors import EvaluationError, StoreError, UnavailableErr
 from enforcement.store.settings import APP_ROLE, OWNER_ROLE, SCHEMA
 
 ADVISORY_LOCK: Final = 0x656E666F  # "enfo"
-HEAD: Final = "0001"
+HEAD: Final = "0003"
 _CONNECT_TIMEOUT_S: Final = 5
 _ROLE_ATTEMPTS: Final = 20
 
@@ -51,17 +51,19 @@ def migrate(dsn: str, *, app_password: str, replace_password: bool = False) -> s
                 sql.Identifier(SCHEMA), sql.Identifier(OWNER_ROLE)
             )
         )
-        new = guard.execute("SELECT to_regclass('enforcement.alembic_version')").fetchone()
-        _demand_known(guard, new=new is None or new[0] is None)
+        before = _head(guard)
+        if before is not None:
+            _demand_known(before)
+            _demand_our_statements(guard, before)
         _upgrade(dsn)
-        _demand_our_statements(guard, new=new is None or new[0] is None)
+        if before != HEAD:
+            _sign_statements(guard)
         guard.execute(
             sql.SQL(
                 "GRANT USAGE ON SCHEMA {0} TO {1}; GRANT SELECT ON {0}.alembic_version TO {1}"
             ).format(sql.Identifier(SCHEMA), sql.Identifier(APP_ROLE))
         )
-        row = guard.execute("SELECT version_num FROM enforcement.alembic_version").fetchone()
-        return str(row[0]) if row else ""
+        return _head(guard) or ""
 
 
 def app_dsn(dsn: str, app_password: str) -> str:
@@ -76,46 +78,47 @@ def revisions() -> frozenset[str]:
     return frozenset(name for name in names if name.isdigit())
 
 
-def _demand_known(connection: psycopg.Connection, *, new: bool) -> None:
+def _demand_known(head: str) -> None:
     """Leave a schema alone that a newer version has made."""
-    if new:
-        return
-    row = connection.execute("SELECT version_num FROM enforcement.alembic_version").fetchone()
-    if row is not None and row[0] not in revisions():
+    if head not in revisions():
         raise EvaluationError(
             "schema_from_the_future",
-            f"the database's schema is at revision {row[0]}, this version knows up to {HEAD}",
+            f"the database's schema is at revision {head}, this version knows up to {HEAD}",
             hint="A newer version has migrated it: run that one.",
         )
 
 
-def _statements_digest() -> str:
-    """Return the SHA-256 of all SQL that the migrations run, in order."""
+def _statements_of(head: str) -> str:
+    """Name all SQL that the migrations up to a head run, in order, by its SHA-256."""
     digest = hashlib.sha256()
     folder = files("enforcement.store.migrations") / "sql"
     for revision in sorted(folder.iterdir(), key=lambda each: each.name):
-        for part in sorted(revision.iterdir(), key=lambda each: each.name):
-            digest.update(part.read_bytes())
-    return digest.hexdigest()
+        if revision.name <= head:
+            for part in sorted(revision.iterdir(), key=lambda each: each.name):
+                digest.update(part.read_bytes())
+    return f"statements sha256:{digest.hexdigest()}"
 
 
-def _demand_our_statements(connection: psycopg.Connection, *, new: bool) -> None:
-    """Write down which statements made a schema, or see that they were these.
+def _sign_statements(connection: psycopg.Connection) -> None:
+    """Write down which statements made the schema."""
+    connection.execute(
+        sql.SQL("COMMENT ON SCHEMA {} IS {}").format(
+            sql.Identifier(SCHEMA), sql.Literal(_statements_of(HEAD))
+        )
+    )
+
+
+def _demand_our_statements(connection: psycopg.Connection, head: str) -> None:
+    """See that the statements that made a schema were those that this build knows.
 
     A build between two releases may have other statements under the same revision; what it left
     behind would fail at some request instead of here.
     """
-    ours = f"statements sha256:{_statements_digest()}"
-    if new:
-        connection.execute(
-            sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(SCHEMA), sql.Literal(ours))
-        )
-        return
     row = connection.execute(
         "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s",
         [SCHEMA],
     ).fetchone()
-    if row is None or row[0] != ours:
+    if row is None or row[0] != _statements_of(head):
         raise EvaluationError(
             "schema_of_another_build",
             "the database was made by another build of this version, and is not changed",
@@ -233,7 +236,7 @@ def _upgrade(dsn: str) -> None:
         try:
             with engine.connect() as connection:
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, HEAD)
         except exc.DBAPIError as error:
             raise EvaluationError("migration_refused", str(error.orig).strip()) from error
 
@@ -246,15 +249,19 @@ def head_of(dsn: str) -> str | None:
     """
     try:
         with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-            row = connection.execute(
-                "SELECT version_num FROM enforcement.alembic_version"
-            ).fetchone()
-            return str(row[0]) if row else None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        return None
+            return _head(connection)
     except psycopg.Error as error:
         raise _unreachable(error) from error
 
 
 def _unreachable(error: psycopg.Error) -> StoreError:
     return UnavailableError("database_unavailable", str(error).strip())
+
+
+def _head(connection: psycopg.Connection) -> str | None:
+    """Return the migration head in place; None where there is no schema of ours."""
+    found = connection.execute("SELECT to_regclass('enforcement.alembic_version')").fetchone()
+    if found is None or found[0] is None:
+        return None
+    row = connection.execute("SELECT version_num FROM enforcement.alembic_version").fetchone()
+    return str(row[0]) if row else None

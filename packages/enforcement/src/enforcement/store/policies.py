@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from enforcement.domain.enums import Event
+from enforcement.domain.enums import Event, Role
 from enforcement.domain.identity import Caller
 from enforcement.domain.policy import (
     DEFAULT_POLICY,
@@ -12,6 +12,7 @@ from enforcement.domain.policy import (
     materialise,
     read_policy,
 )
+from enforcement.domain.separation import weakened_separation
 from enforcement.store.database import Database, Transaction
 
 
@@ -35,6 +36,8 @@ async def put(db: Database, caller: Caller, document: PolicyDocument) -> Policy:
     """Store a document as the next version, with a ledger row.
 
     Raises:
+        ForbiddenError: ``role_required``: it weakens the separation of duties, which only an
+            owner may.
         InvalidError: As ``enforcement.domain.policy.normalise_document``.
     """
     draft = materialise(document, version=0)
@@ -42,20 +45,26 @@ async def put(db: Database, caller: Caller, document: PolicyDocument) -> Policy:
 
     async def work(tx: Transaction) -> Policy:
         row = await tx.one(
-            "INSERT INTO enforcement.policies"
-            " (tenant_id, version, document, sha256, created_by, created_at)"
-            " SELECT %s, coalesce(max(version), 0) + 1, %s, %s, %s, %s"
-            " FROM enforcement.policies WHERE tenant_id = %s RETURNING version",
-            (tx.tenant_id, text, draft.sha256, caller.principal_id, tx.now, tx.tenant_id),
+            "SELECT version, document FROM enforcement.policies WHERE tenant_id = %s"
+            " ORDER BY version DESC LIMIT 1",
+            (tx.tenant_id,),
         )
-        version = row[0] if row else 0
-        await tx.append(
+        before = DEFAULT_POLICY if row is None else read_policy(row[1], row[0])
+        weakened = weakened_separation(before, draft)
+        if weakened is not None:
+            caller.demand_role(Role.OWNER)
+        version = before.version + 1
+        await tx.record(
             Event.POLICY_UPDATED,
             caller.principal_id,
             {
                 "schema_version": draft.document.schema_version,
                 "policy_version": version,
                 "policy_sha256": draft.sha256,
+                "document": text,
+                "created_by": caller.principal_id,
+                "created_at": tx.now,
+                "separation_weakened": weakened,
             },
         )
         return read_policy(text, version)

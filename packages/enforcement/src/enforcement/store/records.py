@@ -66,6 +66,7 @@ def decision_payload(about: Decision, draws: Iterable[Draw], sha256: str) -> dic
         "decision_id": about.decision_id,
         "source": about.source.value,
         "idempotency_key": about.idempotency_key,
+        "key_given": about.key_given,
         "request_sha256": about.fingerprint,
         "response_sha256": sha256,
         "outcome": about.outcome.value,
@@ -83,6 +84,7 @@ def decision_payload(about: Decision, draws: Iterable[Draw], sha256: str) -> dic
         "failsafe": about.failsafe,
         "reservation_active": about.reservation_active,
         "allocation_usd": monthly_text(about.allocation_usd),
+        "credits_usd": monthly_text(about.credits_usd),
         "credits": [
             {"grant_id": draw.grant_id, "amount_usd": monthly_text(draw.amount_usd)}
             for draw in draws
@@ -102,10 +104,14 @@ def approval_payload(about: Approval) -> dict[str, object]:
         "allowed_roles": [role.value for role in about.routing.allowed_roles],
         "require_separation": about.routing.require_separation,
         "requested_by": about.requested_by,
+        "requested_at": about.requested_at,
         "expires_at": about.expires_at,
         "notes": about.notes,
         "reviewed_by": about.reviewed_by,
+        "reviewed_at": about.reviewed_at,
         "review_notes": about.review_notes,
         "token_sha256": about.token_sha256,
         "token_expires_at": about.token_expires_at,
+        "token_consumed_at": about.token_consumed_at,
+        "token_consumed_by": about.token_consumed_by,
     }

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 
 from enforcement.domain import reservations as domain
-from enforcement.domain.approvals import check_notes
+from enforcement.domain.approvals import check_notes, end, is_alive
 from enforcement.domain.decision import Decision
-from enforcement.domain.enums import Event
+from enforcement.domain.enums import ApprovalState, Event
 from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import ZERO, monthly, monthly_text
 from enforcement.domain.request import line
-from enforcement.domain.reservations import CreditReservation, Reconciliation, Settlement
+from enforcement.domain.reservations import CreditReservation, Reconciliation
 from enforcement.store import records
 from enforcement.store.database import Database, Transaction
 
@@ -94,8 +94,9 @@ async def reconcile(
         if stored is not None:
             again = domain.replay(stored, idempotency_key=key, actual=actual, notes=notes)
             return Reconciled(reconciliation=again, replayed=True)
-        decision = await _claim(tx, decision_id)
-        settlement = domain.settle(decision.allocation_usd, await held(tx, decision_id), actual)
+        place = await _active(tx, decision_id)
+        decision = place.decision
+        settlement = domain.settle(decision.allocation_usd, await _held(tx, decision_id), actual)
         done = Reconciliation(
             decision_id=decision_id,
             idempotency_key=key,
@@ -110,7 +111,17 @@ async def reconcile(
             reconciled_by=caller.principal_id,
             reconciled_at=tx.now,
         )
-        await _write(tx, done, settlement)
+        await tx.record(
+            Event.RECONCILED,
+            caller.principal_id,
+            {
+                **place.payload(),
+                **msgspec.structs.asdict(done),
+                "credits": _credits(settlement.credits),
+            },
+            decision_id=decision_id,
+        )
+        await end_approval(tx, decision_id, actor=caller.principal_id)
         return Reconciled(reconciliation=done, replayed=False)
 
     return await db.run(caller.tenant_id, work)
@@ -125,31 +136,47 @@ async def _stored(tx: Transaction, decision_id: UUID) -> Reconciliation | None:
     return None if row is None else records.reconciliation(row[0])
 
 
-async def _claim(tx: Transaction, decision_id: UUID) -> Decision:
-    """Close a reservation if it is active; whoever closes it owns what follows.
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision and the number of its ledger row."""
+
+    decision: Decision
+    sequence: int
+
+    def payload(self) -> dict[str, object]:
+        """Return what an event that ends its reservation says of it."""
+        return {
+            "decision_id": self.decision.decision_id,
+            "decision_sequence": self.sequence,
+            "project_id": self.decision.project_id,
+            "allocation_usd": monthly_text(self.decision.allocation_usd),
+        }
+
+
+async def _find(tx: Transaction, decision_id: UUID) -> _Place:
+    row = await tx.one(
+        "SELECT enforcement.decision_json(d), d.ledger_sequence FROM enforcement.decisions d"
+        " WHERE d.tenant_id = %s AND d.decision_id = %s",
+        (tx.tenant_id, decision_id),
+    )
+    if row is None:
+        raise NotFoundError("decision_unknown", "there is no such decision")
+    return _Place(decision=records.decision(row[0]), sequence=row[1])
+
+
+async def _active(tx: Transaction, decision_id: UUID) -> _Place:
+    """Return a decision that holds an active reservation.
 
     Raises:
         NotFoundError: ``decision_unknown``.
         ConflictError: ``reservation_not_active``.
     """
-    row = await tx.one(
-        "UPDATE enforcement.decisions d SET reservation_active = false"
-        " WHERE d.tenant_id = %s AND d.decision_id = %s AND d.reservation_active"
-        " RETURNING enforcement.decision_json(d)",
-        (tx.tenant_id, decision_id),
-    )
-    if row is not None:
-        return records.decision(row[0])
-    known = await tx.one(
-        "SELECT 1 FROM enforcement.decisions WHERE tenant_id = %s AND decision_id = %s",
-        (tx.tenant_id, decision_id),
-    )
-    if known is None:
-        raise NotFoundError("decision_unknown", "there is no such decision")
-    raise ConflictError("reservation_not_active", "the decision holds no active reservation")
+    place = await _find(tx, decision_id)
+    if not place.decision.reservation_active:
+        raise ConflictError("reservation_not_active", "the decision holds no active reservation")
+    return place
 
 
-async def held(tx: Transaction, decision_id: UUID) -> tuple[CreditReservation, ...]:
+async def _held(tx: Transaction, decision_id: UUID) -> tuple[CreditReservation, ...]:
     """Return the credits a decision holds, in the order they were drawn."""
     rows = await tx.all(
         "SELECT grant_id, reserved_usd FROM enforcement.credit_reservations"
@@ -161,97 +188,58 @@ async def held(tx: Transaction, decision_id: UUID) -> tuple[CreditReservation, .
     )
 
 
-async def settle_credits(
-    tx: Transaction, decision_id: UUID, credits_settled: Sequence[CreditReservation]
-) -> None:
-    """Store how held credits were settled, and give what is released back to the grants."""
-    if not credits_settled:
-        return
-    grants = [item.grant_id for item in credits_settled]
-    consumed = [item.consumed_usd for item in credits_settled]
-    released = [item.released_usd for item in credits_settled]
-    await tx.execute(
-        "UPDATE enforcement.credit_reservations r"
-        " SET consumed_usd = x.consumed, released_usd = x.released"
-        " FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[])"
-        "   AS x (grant_id, consumed, released)"
-        " WHERE r.tenant_id = %s AND r.decision_id = %s AND r.grant_id = x.grant_id",
-        (grants, consumed, released, tx.tenant_id, decision_id),
-    )
-    await tx.execute(
-        "UPDATE enforcement.credit_grants g SET remaining_usd = g.remaining_usd + x.released"
-        " FROM unnest(%s::uuid[], %s::numeric[]) AS x (grant_id, released)"
-        " WHERE g.tenant_id = %s AND g.grant_id = x.grant_id AND x.released > 0",
-        (grants, released, tx.tenant_id),
-    )
-
-
-async def _write(tx: Transaction, done: Reconciliation, settlement: Settlement) -> None:
-    await settle_credits(tx, done.decision_id, settlement.credits)
-    values = msgspec.structs.asdict(done)
-    await tx.execute(
-        "INSERT INTO enforcement.reconciliations (tenant_id, decision_id, idempotency_key, notes,"
-        " actual_usd, reserved_usd, allocation_spent_usd, credits_consumed_usd,"
-        " credits_released_usd, drift_usd, status, reconciled_by, reconciled_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (tx.tenant_id, *values.values()),
-    )
-    await tx.append(
-        Event.RECONCILED,
-        done.reconciled_by,
+def _credits(settled: Sequence[CreditReservation]) -> list[dict[str, object]]:
+    return [
         {
-            "decision_id": done.decision_id,
-            "idempotency_key": done.idempotency_key,
-            "notes": done.notes,
-            "status": done.status.value,
-            "actual_usd": monthly_text(done.actual_usd),
-            "reserved_usd": monthly_text(done.reserved_usd),
-            "credits_consumed_usd": monthly_text(done.credits_consumed_usd),
-            "credits_released_usd": monthly_text(done.credits_released_usd),
-            "drift_usd": monthly_text(done.drift_usd),
-            "credits": [
-                {
-                    "grant_id": item.grant_id,
-                    "consumed_usd": monthly_text(item.consumed_usd),
-                    "released_usd": monthly_text(item.released_usd),
-                }
-                for item in settlement.credits
-            ],
-        },
-        decision_id=done.decision_id,
-    )
+            "grant_id": item.grant_id,
+            "consumed_usd": monthly_text(item.consumed_usd),
+            "released_usd": monthly_text(item.released_usd),
+        }
+        for item in settled
+    ]
 
 
-async def release(tx: Transaction, decision: Decision, *, actor: UUID, reason: str) -> bool:
-    """Close a decision's reservation, if active, and give all its credits back.
+async def release(tx: Transaction, decision_id: UUID, *, actor: UUID, reason: str) -> Decision:
+    """Give a decision's reservation back, if it is active, with all its credits.
+
+    Its approval is not touched: whoever ends that calls this.
 
     Returns:
-        Whether there was an active reservation; its ledger row is then written.
+        The decision as it is then.
     """
-    closed = await tx.execute(
-        "UPDATE enforcement.decisions SET reservation_active = false"
-        " WHERE tenant_id = %s AND decision_id = %s AND reservation_active",
-        (tx.tenant_id, decision.decision_id),
-    )
-    if not closed:
-        return False
-    await _give_back(tx, decision, actor=actor, reason=reason)
-    return True
-
-
-async def _give_back(tx: Transaction, decision: Decision, *, actor: UUID, reason: str) -> None:
-    settled = domain.release(await held(tx, decision.decision_id))
-    await settle_credits(tx, decision.decision_id, settled)
+    place = await _find(tx, decision_id)
+    decision = place.decision
+    if not decision.reservation_active:
+        return decision
+    settled = domain.release(await _held(tx, decision_id))
     payload = {
-        "decision_id": decision.decision_id,
+        **place.payload(),
         "reason": reason,
         "allocation_released_usd": monthly_text(decision.allocation_usd),
-        "credits": [
-            {"grant_id": item.grant_id, "released_usd": monthly_text(item.released_usd)}
-            for item in settled
-        ],
+        "credits": _credits(settled),
     }
-    await tx.append(Event.RELEASED, actor, payload, decision_id=decision.decision_id)
+    await tx.record(Event.RELEASED, actor, payload, decision_id=decision_id)
+    return msgspec.structs.replace(decision, reservation_active=False)
+
+
+async def end_approval(tx: Transaction, decision_id: UUID, *, actor: UUID) -> None:
+    """End what may still be approved or spent of a decision whose reservation has ended."""
+    row = await tx.one(
+        "SELECT enforcement.approval_json(a) FROM enforcement.approvals a"
+        " WHERE a.tenant_id = %s AND a.decision_id = %s",
+        (tx.tenant_id, decision_id),
+    )
+    if row is None:
+        return
+    approval = records.approval(row[0])
+    if is_alive(approval):
+        ended = end(approval, ApprovalState.CANCELLED, tx.now)
+        await tx.record(
+            Event.APPROVAL_CANCELLED,
+            actor,
+            records.approval_payload(ended),
+            decision_id=decision_id,
+        )
 
 
 async def release_overdue(
@@ -259,7 +247,8 @@ async def release_overdue(
 ) -> Sweep:
     """Release active reservations older than that, oldest first, each with a ledger row.
 
-    Reservations that another transaction holds are skipped, not waited for.
+    Their approvals end with them. Reservations that another transaction holds are skipped, not
+    waited for.
 
     Raises:
         InvalidError: ``overdue_out_of_range`` or ``limit_out_of_range``.
@@ -269,22 +258,12 @@ async def release_overdue(
     async def work(tx: Transaction) -> Sweep:
         bound = domain.overdue_before(tx.now, older_than_seconds)
         rows = await tx.all(
-            # Materialised: as a subquery of IN it may be run once a row, each time with LIMIT more.
-            "WITH due AS MATERIALIZED ("
-            "   SELECT decision_id FROM enforcement.decisions"
-            "   WHERE tenant_id = %s AND reservation_active AND created_at < %s"
-            "   ORDER BY created_at, decision_id LIMIT %s FOR UPDATE SKIP LOCKED)"
-            " UPDATE enforcement.decisions d SET reservation_active = false"
-            " FROM due WHERE d.tenant_id = %s AND d.decision_id = due.decision_id"
-            " RETURNING enforcement.decision_json(d)",
-            (tx.tenant_id, bound, limit, tx.tenant_id),
+            "SELECT enforcement.overdue_reservations(%s, %s, %s)", (tx.tenant_id, bound, limit)
         )
-        swept = sorted(
-            (records.decision(text) for (text,) in rows),
-            key=lambda decision: (decision.created_at, decision.decision_id),
-        )
+        swept = [records.decision(text) for (text,) in rows]
         for decision in swept:
-            await _give_back(tx, decision, actor=caller.principal_id, reason="overdue")
+            await release(tx, decision.decision_id, actor=caller.principal_id, reason="overdue")
+            await end_approval(tx, decision.decision_id, actor=caller.principal_id)
         return Sweep(
             decision_ids=tuple(decision.decision_id for decision in swept),
             released_usd=sum((decision.reserved_usd for decision in swept), start=ZERO),

@@ -1,16 +1,16 @@
 """Tenants and their principals."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
 
-from enforcement.domain.enums import Permission, Plan, Role
+from enforcement.domain.enums import Event, Permission, Plan, Role
 from enforcement.domain.errors import NotFoundError
-from enforcement.domain.identity import Caller
-from enforcement.domain.money import monthly
+from enforcement.domain.identity import OPERATOR, Caller
+from enforcement.domain.money import monthly, monthly_text
 from enforcement.domain.request import line
 from enforcement.store.database import Database, Transaction
 
@@ -39,12 +39,22 @@ async def create(db: Database, *, name: str, plan: Plan = Plan.PRO) -> Tenant:
         InvalidError: ``invalid_length`` or ``invalid_text``: a name is one line of 1 to 64.
     """
     tenant_id = tenant_id_of(line(name, "name", 1, 64))
-    await db.read(
-        tenant_id,
-        "INSERT INTO enforcement.tenants (tenant_id, name, plan) VALUES (%s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (tenant_id, name, plan.value),
-    )
+    deadline = db.deadline(None)
+
+    async def once() -> None:
+        async with db.lease(deadline) as lease:
+            rows = await lease.message(
+                "BEGIN; SELECT enforcement.found_tenant(%s, %s, %s)", (tenant_id, name, plan.value)
+            )
+            created_at = rows[0][0]
+            if created_at is None:
+                return
+            payload = {"name": name, "plan": plan.value, "created_at": created_at}
+            tx = Transaction(lease, tenant_id, created_at)
+            await tx.record(Event.TENANT_CREATED, OPERATOR, payload)
+            await lease.commit()
+
+    await db.retrying(once, deadline)
     return await find(db, name=name)
 
 
@@ -71,13 +81,17 @@ async def set_plan(db: Database, tenant_id: UUID, plan: Plan) -> None:
     Raises:
         NotFoundError: ``tenant_unknown``.
     """
-    rows = await db.read(
-        tenant_id,
-        "UPDATE enforcement.tenants SET plan = %s WHERE tenant_id = %s RETURNING tenant_id",
-        (plan.value, tenant_id),
-    )
-    if not rows:
-        raise NotFoundError("tenant_unknown", "there is no such tenant")
+
+    async def work(tx: Transaction) -> None:
+        row = await tx.one(
+            "SELECT name, created_at FROM enforcement.tenants WHERE tenant_id = %s", (tenant_id,)
+        )
+        if row is None:
+            raise NotFoundError("tenant_unknown", "there is no such tenant")
+        payload = {"name": row[0], "plan": plan.value, "created_at": row[1]}
+        await tx.record(Event.PLAN_SET, OPERATOR, payload)
+
+    await db.run(tenant_id, work)
 
 
 async def create_principal(
@@ -94,24 +108,48 @@ async def create_principal(
     Raises:
         NotFoundError: ``tenant_unknown``.
     """
-    given = principal_id or uuid4()
-    names = sorted(permission.value for permission in permissions)
+    named = line(name, "name", 1, 128)
 
     async def work(tx: Transaction) -> Caller:
         row = await tx.one(
-            "INSERT INTO enforcement.principals"
-            " (tenant_id, principal_id, name, role, permissions)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id, name) DO UPDATE SET"
-            " role = EXCLUDED.role, permissions = EXCLUDED.permissions, active = true"
-            " RETURNING principal_id, role, permissions,"
-            " (SELECT plan FROM enforcement.tenants t WHERE t.tenant_id = %s)",
-            (tenant_id, given, line(name, "name", 1, 128), role.value, names, tenant_id),
+            f"SELECT {_PRINCIPAL} WHERE p.tenant_id = %s AND p.name = %s", (tenant_id, named)
         )
-        if row is None:
+        before = None if row is None else _Principal(*row)
+        after = _Principal(
+            principal_id=(principal_id or uuid4()) if before is None else before.principal_id,
+            name=named,
+            role=role.value,
+            permissions=sorted(permission.value for permission in permissions),
+            active=True,
+            created_at=tx.now if before is None else before.created_at,
+        )
+        if after != before:
+            await tx.record(Event.PRINCIPAL_SET, OPERATOR, msgspec.structs.asdict(after))
+        plan = await tx.one(
+            "SELECT plan FROM enforcement.tenants WHERE tenant_id = %s", (tenant_id,)
+        )
+        if plan is None:
             raise NotFoundError("tenant_unknown", "there is no such tenant")
-        return _caller(tenant_id, row)
+        return _caller(tenant_id, (after.principal_id, after.role, after.permissions, *plan))
 
     return await db.run(tenant_id, work)
+
+
+class _Principal(msgspec.Struct, frozen=True):
+    """A principal's row."""
+
+    principal_id: UUID
+    name: str
+    role: str
+    permissions: list[str]
+    active: bool
+    created_at: datetime
+
+
+_PRINCIPAL: Final = (
+    "p.principal_id, p.name, p.role, p.permissions, p.active, p.created_at"
+    " FROM enforcement.principals p"
+)
 
 
 async def authenticate(db: Database, tenant_id: UUID, principal_id: UUID) -> Caller:
@@ -149,23 +187,27 @@ async def deactivate_principal(db: Database, tenant_id: UUID, principal_id: UUID
     Raises:
         NotFoundError: ``principal_unknown``.
     """
-    rows = await db.read(
-        tenant_id,
-        "UPDATE enforcement.principals SET active = false"
-        " WHERE tenant_id = %s AND principal_id = %s RETURNING principal_id",
-        (tenant_id, principal_id),
-    )
-    if not rows:
-        raise NotFoundError("principal_unknown", "there is no such principal in this tenant")
+
+    async def work(tx: Transaction) -> None:
+        row = await tx.one(
+            f"SELECT {_PRINCIPAL} WHERE p.tenant_id = %s AND p.principal_id = %s",
+            (tenant_id, principal_id),
+        )
+        if row is None:
+            raise NotFoundError("principal_unknown", "there is no such principal in this tenant")
+        after = msgspec.structs.replace(_Principal(*row), active=False)
+        await tx.record(Event.PRINCIPAL_SET, OPERATOR, msgspec.structs.asdict(after))
+
+    await db.run(tenant_id, work)
 
 
 async def record_costs(db: Database, tenant_id: UUID, costs: dict[date, Decimal]) -> None:
     """Set what whole UTC days cost the tenant; read by the computed context."""
-    days = sorted(costs)
-    await db.read(
-        tenant_id,
-        "INSERT INTO enforcement.cost_records (tenant_id, day, amount_usd)"
-        " SELECT %s, d, a FROM unnest(%s::date[], %s::numeric[]) AS x (d, a)"
-        " ON CONFLICT (tenant_id, day) DO UPDATE SET amount_usd = EXCLUDED.amount_usd",
-        (tenant_id, days, [monthly(costs[day]) for day in days]),
-    )
+    payload = {
+        "costs": {day.isoformat(): monthly_text(monthly(costs[day])) for day in sorted(costs)}
+    }
+
+    async def work(tx: Transaction) -> None:
+        await tx.record(Event.COSTS_RECORDED, OPERATOR, payload)
+
+    await db.run(tenant_id, work)

@@ -50,7 +50,8 @@ from stressproof.workload.target import origin_of
 
 ResultT = TypeVar("ResultT")
 
-_YAML = frozenset({".yaml", ".yml"})
+YAML = frozenset({".yaml", ".yml"})
+"""How the names of OpenSLO and Sloth files end."""
 
 _SHARE = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*(%|pp)\s*", re.ASCII)
 _PERIOD = re.compile(r"\s*([0-9]{1,4})\s*(m|h|d|w)\s*", re.ASCII)
@@ -102,7 +103,7 @@ def load_config(path: Path) -> Project:
         ConfigError: Something in it cannot be meant; every such thing is named.
         UsageError: It cannot be read.
     """
-    if path.suffix.lower() in _YAML:
+    if path.suffix.lower() in YAML:
         from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
 
         return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from stressproof.evidence import stress
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 from stressproof.workload.endpoints import Endpoint
 
 _OK = (200,)
@@ -28,6 +28,18 @@ class Profile(Struct, frozen=True):
 def read(path: str, check: str = "json") -> Endpoint:
     """Return a GET of a path, answered by 200 and JSON (`stressproof.workload.checks`)."""
     return Endpoint(name=path, method="GET", path=path, expected_statuses=_OK, check=check)
+
+
+def record_of(endpoint: Endpoint) -> WorkloadEndpoint:
+    """Return an endpoint as evidence records it."""
+    return WorkloadEndpoint(
+        name=endpoint.name,
+        method=endpoint.method,
+        path=endpoint.path,
+        weight=endpoint.weight,
+        expected_statuses=list(endpoint.expected_statuses),
+        check=endpoint.check,
+    )
 
 
 HEALTH_LIVE: Final = read("/health/live", "json:status")

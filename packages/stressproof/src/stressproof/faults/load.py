@@ -97,7 +97,7 @@ class Load:
         port: int,
         mix: Mix,
         *,
-        rate_per_s: float,
+        rate_per_s: int,
         seed: int,
         timeout_s: float,
     ) -> None:
@@ -159,7 +159,7 @@ class Load:
         """Return whether everything that was due before a time has ended."""
         return not any(due_ns < before_ns for due_ns in list(self._under_way.values()))
 
-    def stream(self, mix: Mix, rate_per_s: float) -> Callable[[], None]:
+    def stream(self, mix: Mix, rate_per_s: int) -> Callable[[], None]:
         """Send more, at a rate of its own, until the function that is returned is called."""
         loop = self._loop
         if loop is None:
@@ -239,22 +239,22 @@ class Load:
         await asyncio.gather(*self._pacers, *self._tasks, return_exceptions=True)
         await self._client.close()
 
-    def _start_stream(self, mix: Mix, rate_per_s: float, begin_ns: int) -> "asyncio.Task[None]":
+    def _start_stream(self, mix: Mix, rate_per_s: int, begin_ns: int) -> "asyncio.Task[None]":
         pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns))
         self._pacers.append(pacer)
         pacer.add_done_callback(self._note_failure)
         return pacer
 
-    async def _open_stream(self, mix: Mix, rate_per_s: float) -> "asyncio.Task[None]":
+    async def _open_stream(self, mix: Mix, rate_per_s: int) -> "asyncio.Task[None]":
         return self._start_stream(mix, rate_per_s, time.monotonic_ns())
 
-    async def _pace(self, mix: Mix, rate_per_s: float, begin_ns: int) -> None:
+    async def _pace(self, mix: Mix, rate_per_s: int, begin_ns: int) -> None:
         """Start a request whenever one is due, in the order of the weights.
 
         Every run through the weights holds exactly what they say: drawn one by one, a short fault
         could by chance miss a kind.
         """
-        pacer = constant(round(rate_per_s * 1000), _LONGEST_US)
+        pacer = constant(rate_per_s, _LONGEST_US)
         order = WeightedOrder([weight for weight, _ in mix], self._seed)
         for number, place in enumerate(order):
             due_us = pacer.due_us(number)

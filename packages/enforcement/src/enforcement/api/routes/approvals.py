@@ -29,11 +29,9 @@ def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
 
     @post(paths.APPROVAL_REQUESTS, opt=_REVIEW, operation_id="requestApproval", status_code=200)
     async def request_approval(request: Call, data: JSONBody[ApprovalBody]) -> ApprovalView:
-        """Return a decision's approval request; it is made if there is none."""
+        """Return a decision's approval request, which was made with it."""
         return ApprovalView.of(
-            await approvals.request(
-                db, request.user, data.decision_id, notes=check_notes(data.notes)
-            )
+            await approvals.request(db, request.user, data.decision_id, notes=data.notes)
         )
 
     @get(paths.APPROVAL_QUEUE, opt=_MEMBER, operation_id="readApprovalQueue")

@@ -1,4 +1,4 @@
-"""Faults that callers commit: races, forgeries, floods, and requests sent into a cut.
+"""Client faults: races, forgeries, floods, and requests sent into a cut.
 
 Their witness is what was sent, or what the proxy counted of it.
 """
