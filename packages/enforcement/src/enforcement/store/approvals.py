@@ -76,7 +76,7 @@ async def queue(db: Database, caller: Caller, *, limit: int) -> list[Reviewed]:
         "SELECT enforcement.approval_json(a), enforcement.decision_json(d)"
         " FROM enforcement.approvals a"
         " JOIN enforcement.decisions d USING (tenant_id, decision_id)"
-        " WHERE a.tenant_id = %s AND a.state = 'pending' AND a.expires_at > clock_timestamp()"
+        " WHERE a.tenant_id = %s AND a.state = 'pending' AND a.expires_at > statement_timestamp()"
         " AND (%s = 'owner' OR %s = ANY (a.allowed_roles))"
         " AND a.required_permission = ANY (%s)"
         " AND NOT (a.require_separation AND a.requested_by = %s)"

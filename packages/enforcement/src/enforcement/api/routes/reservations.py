@@ -7,9 +7,10 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from enforcement.api import paths
+from enforcement.api import metrics, paths
 from enforcement.api.access import Call, access
 from enforcement.api.bodies import OptionalKey, OverdueBody, ReconcileBody, read_key
+from enforcement.api.counters import Slot
 from enforcement.api.views import ReconciliationView, ReservationView, SweepView
 from enforcement.domain.approvals import check_notes
 from enforcement.domain.enums import Feature, Role
@@ -24,8 +25,8 @@ _MAX_LIMIT = 1000
 PageLimit = Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)]
 
 
-def handlers(db: Database) -> list[HTTPRouteHandler]:
-    """Return the handlers, bound to a database."""
+def handlers(db: Database, slot: Slot) -> list[HTTPRouteHandler]:
+    """Return the handlers, bound to a database and to the counters of this worker."""
 
     @get(paths.RESERVATIONS, opt=_ADMIN, operation_id="listActiveReservations")
     async def list_active(request: Call, limit: PageLimit = 200) -> list[ReservationView]:
@@ -53,6 +54,14 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
             notes=None if data.notes is None else check_notes(data.notes),
             idempotency_key=line(key, "idempotency_key", 4, 128),
         )
+        if not settled.replayed:
+            done = settled.reconciliation
+            slot.add(metrics.RECONCILED, (done.status.value,))
+            slot.add(
+                metrics.DRIFT,
+                (done.status.value,),
+                int(abs(done.drift_usd) * metrics.DRIFT_PER_USD),
+            )
         return ReconciliationView.settled(settled)
 
     @post(paths.RECONCILE_OVERDUE, opt=_ADMIN, operation_id="reconcileOverdue", status_code=200)
