@@ -181,7 +181,7 @@ def test_a_failed_preflight_sends_no_load_and_says_what_to_do(
     out = tmp_path / "a.json"
     ran = capture("--profile", "health", "--url", target.url, *QUICK, "--out", str(out))
     assert ran.returncode == 4, ran.stderr
-    assert kind in ran.stderr
+    assert kind in ran.stdout
     assert target.served["/health/live"] == 2
     kept = artifact_at(out)
     assert (kept.status, kept.meets_targets, kept.runs) == ("preflight_failed", False, [])
@@ -196,7 +196,7 @@ def test_nothing_listening_is_4_with_one_clear_line(tmp_path: Path) -> None:
         out = tmp_path / "a.json"
         ran = capture("--profile", "health", "--url", url, *QUICK, "--out", str(out))
     assert ran.returncode == 4
-    assert f"Is the service running at {url}?" in ran.stderr
+    assert f"Is the service running at {url}?" in ran.stdout
     assert "Traceback" not in ran.stderr
     assert artifact_at(out).status == "preflight_failed"
 

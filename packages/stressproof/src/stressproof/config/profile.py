@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from stressproof.evidence import stress
 from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 from stressproof.workload.endpoints import Endpoint
 
@@ -54,7 +55,7 @@ HEALTH_DEEP: Final = Profile(
 PLAIN: Final = (HEALTH, HEALTH_DEEP)
 """What anybody's service may be asked without a suite."""
 
-AD_HOC: Final = Profile(name="ad-hoc", endpoints=())
+AD_HOC: Final = Profile(name=stress.AD_HOC, endpoints=())
 """What was named on the command line alone."""
 
 AD_HOC_LIMITS: Final = Thresholds(

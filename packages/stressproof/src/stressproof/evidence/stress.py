@@ -192,6 +192,8 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     unsafe: list[Text]
 
 
+AD_HOC = "ad-hoc"
+"""The profile of what was named on a command line alone."""
 UNKNOWN_ENGINE = "unknown"
 """What the protocol's field says of a database that the target did not name."""
 
