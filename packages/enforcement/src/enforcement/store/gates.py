@@ -11,7 +11,7 @@ from enforcement.domain.approvals import Approval
 from enforcement.domain.balances import Balances
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.context import DailyCost
-from enforcement.domain.credits import Draw, Grant
+from enforcement.domain.credits import MAX_PAYERS, Draw, Grant, may_hide_others
 from enforcement.domain.decision import (
     Decision,
     Judgement,
@@ -195,6 +195,8 @@ async def decide_on(
 ) -> list[GateAnswer | EnforcementError]:
     """Decide requests of one tenant: one message that locks and reads, one that writes.
 
+    Where the tenant has more grants than a decision draws on, one such pair for each of them.
+
     Args:
         db: The pool, for what it knows of policies and safety.
         lease: The connection.
@@ -208,12 +210,22 @@ async def decide_on(
         An answer for each; a ``ConflictError`` for one whose key belongs to another request.
     """
     tenant_id = asks[0].caller.tenant_id
-    arguments = _reading_of(db, asks, lock_timeout_ms, unheard=unheard)
-    text = await lease.call("gate_begin", arguments, before="BEGIN; " if alone else "")
-    reading = _READER.decode(text)
-    answers, entries = _decide(db, asks, reading, _policy(db, tenant_id, reading))
-    if entries:
-        await write(lease, tenant_id, entries, alone=alone)
+    answers: list[GateAnswer | EnforcementError] = []
+    width = len(asks)
+    while len(answers) < len(asks):
+        turn = asks[len(answers) :][:width]
+        arguments = _reading_of(db, turn, lock_timeout_ms, unheard=unheard)
+        begin = "BEGIN; " if alone and not answers else ""
+        reading = _READER.decode(await lease.call("gate_begin", arguments, before=begin))
+        if len(turn) > 1 and may_hide_others(reading.grants):
+            width, turn = 1, turn[:1]
+        made, entries = _decide(db, turn, reading, _policy(db, tenant_id, reading))
+        answers += made
+        if entries:
+            await write(lease, tenant_id, entries, alone=alone and len(answers) == len(asks))
+    if alone and not lease.committing:
+        # The last was a replay: that it was heard is kept, and what those before it wrote.
+        await lease.commit()
     return answers
 
 
@@ -233,6 +245,7 @@ def _reading_of(
         lock_timeout_ms,
         db.safety.lock,
         db.safety.idempotency,
+        MAX_PAYERS,
     )
 
 
@@ -259,7 +272,11 @@ def _decide(
         budgets=reading.budgets,
         grants=reading.grants,
     )
-    made = {_key(asks[place].request): decision for place, decision in reading.existing}
+    made = {
+        _key(asks[place].request): decision
+        for place, decision in reading.existing
+        if place < len(asks)
+    }
     answers: list[GateAnswer | EnforcementError] = []
     entries: list[Entry] = []
     for ask in asks:

@@ -6,7 +6,8 @@ import click
 from msgspec.structs import replace
 
 from stressproof.cli.output import to_stdout
-from stressproof.config.compile import load_config
+from stressproof.config.compile import YAML, load_config
+from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.objectives import Objectives
@@ -35,10 +36,17 @@ def _load(path: Path) -> Objectives:
 @command.command(epilog="Example: stressproof slo rules stressproof.toml > rules.yml")
 @click.argument("file", type=click.Path(path_type=Path))
 def rules(file: Path) -> Exit:
-    """Write Prometheus recording and alerting rules for the objectives of FILE."""
+    """Write Prometheus recording and alerting rules for the objectives of FILE.
+
+    FILE may also hold queries of production: OpenSLO's ratios of PromQL, Sloth's prometheus/v1.
+    """
+    from stressproof.objectives.production import read_production  # noqa: PLC0415  # on use
     from stressproof.objectives.prometheus import rules as rule_file  # noqa: PLC0415  # on use
 
-    to_stdout(rule_file(_load(file).slos))
+    if file.suffix.lower() in YAML and b"type: stressproof" not in (data := read_bytes(file)):
+        to_stdout(rule_file(read_production(data, str(file))))
+    else:
+        to_stdout(rule_file(_load(file).slos))
     return Exit.PASS
 
 

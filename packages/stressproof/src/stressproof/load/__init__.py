@@ -1,1 +1,1 @@
-"""Workload, pacers, connections, recorder, worker processes: the generator."""
+"""Connections, recorder, worker processes: the generator, and its client for one request."""

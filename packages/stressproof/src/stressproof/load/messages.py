@@ -6,8 +6,9 @@ A frame is four bytes of length and that many bytes of MessagePack.
 import msgspec
 from msgspec import Struct
 
+from stressproof.evidence.measurements import Latency
 from stressproof.load.addresses import Address
-from stressproof.load.recorder import HistogramDelta, RowDelta
+from stressproof.load.recorder import RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.self_monitor import WorkerHealth
 from stressproof.workload.workload import Workload
@@ -67,9 +68,9 @@ class Done(Struct, frozen=True, tag=True):
     """
 
     health: WorkerHealth
-    connect: HistogramDelta
-    tls: HistogramDelta
-    first_byte: HistogramDelta
+    connect: Latency
+    tls: Latency
+    first_byte: Latency
     last_second: int
     opened: dict[str, int]
     resumed: int

@@ -9,6 +9,7 @@ from itertools import chain
 
 from msgspec import Struct
 
+from stressproof.evidence.measurements import Latency
 from stressproof.measure import buckets
 
 RAMP = -1
@@ -22,16 +23,6 @@ NEVER_NS = 2**63
 _NS_PER_S = 1_000_000_000
 
 
-class HistogramDelta(Struct, frozen=True, array_like=True):
-    """What a histogram gained: number, sum, extremes, and ``[bucket, count, …]``."""
-
-    n: int
-    sum_us: int
-    min_us: int | None
-    max_us: int | None
-    pairs: list[int]
-
-
 class RowDelta(Struct, frozen=True, array_like=True):
     """What one endpoint's second gained since it was drained last."""
 
@@ -41,8 +32,8 @@ class RowDelta(Struct, frozen=True, array_like=True):
     late: int
     dropped: int
     outcomes: dict[str, int]
-    corrected: HistogramDelta
-    uncorrected: HistogramDelta | None
+    corrected: Latency
+    uncorrected: Latency | None
     first_ns: int
     last_ns: int
 
@@ -79,18 +70,18 @@ class LiveHistogram:
         self._min_us = min(self._min_us, us)
         self._max_us = max(self._max_us, us)
 
-    def drain(self) -> HistogramDelta:
+    def drain(self) -> Latency:
         """Return what was counted, and forget it."""
         ordered = sorted(self.counts.items())
         if not ordered:
-            return HistogramDelta(0, 0, None, None, [])
+            return Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
         first, last = ordered[0][0], ordered[-1][0]
-        delta = HistogramDelta(
+        delta = Latency(
             n=sum(count for _, count in ordered),
             sum_us=self._rest_us + sum(buckets.lowest(at) * count for at, count in ordered),
             min_us=first if first < FINE_US else self._min_us,
             max_us=last if last < FINE_US else self._max_us,
-            pairs=[number for pair in ordered for number in pair],
+            buckets=[number for pair in ordered for number in pair],
         )
         self.clear()
         return delta

@@ -2,17 +2,12 @@
 
 from collections.abc import Iterable
 
-from stressproof.evidence.measurements import Latency, RampCount, Row, is_answered
+from stressproof.evidence.measurements import Latency, RampRow, Row
 from stressproof.load.packed import PackedRows, pack
-from stressproof.load.recorder import RAMP, HistogramDelta, RowDelta
+from stressproof.load.recorder import RAMP, RowDelta
 from stressproof.measure.histogram import Histogram
 
 _NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
-
-
-def absorb(histogram: Histogram, delta: HistogramDelta) -> None:
-    """Add what a worker's histogram gained."""
-    histogram.merge(delta.pairs, delta.sum_us, delta.min_us, delta.max_us)
 
 
 class _Sum:
@@ -32,9 +27,9 @@ class _Sum:
         self.dropped += delta.dropped
         for outcome, count in delta.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
-        absorb(self.corrected, delta.corrected)
+        delta.corrected.add_to(self.corrected)
         if delta.uncorrected is not None:
-            absorb(self.uncorrected, delta.uncorrected)
+            delta.uncorrected.add_to(self.uncorrected)
 
     def row(self, second: int, endpoint: int, *, closed_loop: bool) -> Row:
         return Row(
@@ -92,8 +87,8 @@ class RowAggregator:
             ended = sum(delta.outcomes.values())
             self.completed += ended
             self.failed += ended - delta.outcomes.get("ok", 0)
-            absorb(self.all, delta.corrected)
-            absorb(self.recent, delta.corrected)
+            delta.corrected.add_to(self.all)
+            delta.corrected.add_to(self.recent)
             if delta.first_ns:
                 self.first_ns = min(self.first_ns or delta.first_ns, delta.first_ns)
             self.last_second = max(self.last_second, delta.second)
@@ -122,13 +117,15 @@ class RowAggregator:
             for endpoint in range(self._endpoints)
         )
 
-    def ramp(self) -> list[RampCount]:
+    def ramp(self) -> list[RampRow]:
         """Return what each endpoint was asked during the ramp."""
         return [
-            RampCount(
+            RampRow(
                 endpoint=endpoint,
                 started=count.started,
-                answered=sum(n for kind, n in count.outcomes.items() if is_answered(kind)),
+                dropped=count.dropped,
+                outcomes=dict(sorted(count.outcomes.items())),
+                corrected=Latency.of(count.corrected),
             )
             for endpoint, count in enumerate(self._ramp)
         ]

@@ -21,7 +21,7 @@ from stressproof.load.result import (
     connections_of,
     round_health,
 )
-from stressproof.load.row_aggregator import RowAggregator, absorb
+from stressproof.load.row_aggregator import RowAggregator
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 from stressproof.workload.executors import Executor
@@ -127,13 +127,13 @@ class _Round:
     ) -> None:
         executor = workload.executor
         self._workload = workload
-        self._crew = worker_pool
+        self._pool = worker_pool
         self._on_tick = on_tick
         self._on_settled = on_settled
         self._settled_s = 0
         self._stop = stop
         self._resolution_s = resolution_s
-        self._ledger = RowAggregator(len(workload.endpoints), closed_loop=executor.closed_loop)
+        self._aggregator = RowAggregator(len(workload.endpoints), closed_loop=executor.closed_loop)
         self._samples: list[ErrorSample] = []
         self._start_ns = 0
         self._ramp_s = executor.ramp_us / 1e6
@@ -144,11 +144,12 @@ class _Round:
         self._ticked_at_s = 0.0
         self._ticked_requests = 0
         self._stopped_s: float | None = None
+        self._broke = False
 
     def run(self) -> RoundResult:
         """Run it from the first order to the last message."""
         deadline_s = time.monotonic() + _READY_S
-        while not all(member.ready for member in self._crew.members):
+        while not all(handle.ready for handle in self._pool.handles):
             self._listen()
             if self._stop.is_set():
                 return self._result()
@@ -158,8 +159,8 @@ class _Round:
                     hint="the machine may be overloaded; try again with fewer --workers",
                 )
         self._start_ns = time.monotonic_ns() + _LEAD_NS
-        self._crew.send(Go(self._start_ns))
-        while not self._crew.done and not self._stop.at_once:
+        self._pool.send(Go(self._start_ns))
+        while not (self._over or self._stop.at_once):
             self._listen()
             elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
             if elapsed_s >= self._ticks + 1:
@@ -171,62 +172,63 @@ class _Round:
     def _watch_the_clock(self, elapsed_s: float) -> None:
         if self._stop.is_set() and self._stopped_s is None:
             self._stopped_s = elapsed_s
-            self._crew.send(Stop())
+            self._pool.send(Stop())
         if elapsed_s > self._longest_s or (
             self._stopped_s is not None and elapsed_s > self._stopped_s + _STOP_S
         ):
-            hung = next(m.number for m in self._crew.members if m.done is None)
+            hung = next(one.number for one in self._pool.handles if one.done is None)
             raise self._lost(f"worker {hung} does not end")
 
     def _listen(self) -> None:
         """Take in what workers have to say, for a moment at most."""
-        for key, _ in self._crew.selector.select(_POLL_S):
-            member: WorkerHandle = key.data
-            stream = member.process.stdout
+        for key, _ in self._pool.selector.select(_POLL_S):
+            handle: WorkerHandle = key.data
+            stream = handle.process.stdout
             data = b"" if stream is None else stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
             if data:
-                for body in member.frames.feed(data):
-                    self._take(member, body)
+                for body in handle.frames.feed(data):
+                    self._take(handle, body)
             else:
-                self._crew.selector.unregister(key.fileobj)
-                if member.done is None:
-                    raise self._lost(self._describe_exit(member))
+                self._pool.selector.unregister(key.fileobj)
+                if handle.done is None:
+                    raise self._lost(self._describe_exit(handle))
 
-    def _take(self, member: WorkerHandle, body: bytes) -> None:
+    def _take(self, handle: WorkerHandle, body: bytes) -> None:
         message = decode_from_worker(body)
         if isinstance(message, Ready):
-            member.ready = True
+            handle.ready = True
         elif isinstance(message, Progress):
-            self._ledger.add(message.rows)
+            self._aggregator.add(message.rows)
             self._samples += message.samples
-            member.open_from = message.open_from
-            self._settle(min(m.open_from for m in self._crew.members))
+            handle.open_from = message.open_from
+            self._settle(min(one.open_from for one in self._pool.handles))
         else:
-            member.done = message
+            handle.done = message
 
     def _settle(self, open_from: int) -> None:
         """Close the seconds that nothing can be added to, and hand their rows on."""
-        self._ledger.close_before(open_from)
+        self._aggregator.close_before(open_from)
         step_s = self._resolution_s
-        whole = min(open_from, self._ledger.last_second + step_s) // step_s * step_s
+        whole = min(open_from, self._aggregator.last_second + step_s) // step_s * step_s
         if self._on_settled is None or whole <= self._settled_s:
             return
-        rows = self._ledger.closed_rows(range(self._settled_s, whole, step_s))
+        rows = self._aggregator.closed_rows(range(self._settled_s, whole, step_s))
         self._settled_s = whole
         self._on_settled(whole, rows)
 
-    def _describe_exit(self, member: WorkerHandle) -> str:
+    def _describe_exit(self, handle: WorkerHandle) -> str:
         try:
-            code = member.process.wait(_STOP_S)
+            code = handle.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             code = None
         how = "fell silent" if code is None else f"ended with {code}"
         if code is not None and code < 0:
             how = f"was killed by signal {-code}"
-        words = member.stderr_tail()
-        return f"worker {member.number} {how}" + (f": {words}" if words else "")
+        tail = handle.stderr_tail()
+        return f"worker {handle.number} {how}" + (f": {tail}" if tail else "")
 
     def _lost(self, what: str) -> WorkerLostError:
+        self._broke = True
         return WorkerLostError(
             f"the load generator broke: {what}",
             hint="what was measured until then is kept; look for a full memory, then run again",
@@ -234,16 +236,16 @@ class _Round:
         )
 
     def _tick(self, elapsed_s: float) -> None:
-        recent = self._ledger.take_recent()
+        recent = self._aggregator.take_recent()
         if self._on_tick is None:
             return
-        requests = self._ledger.completed
+        requests = self._aggregator.completed
         self._on_tick(
             Tick(
                 elapsed_s=elapsed_s,
                 ramping=elapsed_s < self._ramp_s,
                 requests=requests,
-                failures=self._ledger.failed,
+                failures=self._aggregator.failed,
                 rps=(requests - self._ticked_requests) / (elapsed_s - self._ticked_at_s),
                 p95_us=recent.quantile(P95_PPM),
             )
@@ -251,27 +253,28 @@ class _Round:
         self._ticked_at_s, self._ticked_requests = elapsed_s, requests
 
     def _result(self) -> RoundResult:
-        ledger = self._ledger
-        first_ns = ledger.first_ns or self._start_ns + self._workload.executor.ramp_us * 1000
-        last_ns = max(ledger.last_ns, first_ns)
+        aggregator = self._aggregator
+        executor = self._workload.executor
+        first_ns = self._start_ns + executor.ramp_us * 1000
+        last_ns = max(aggregator.last_ns, first_ns, self._window_end_ns)
         # Both clocks are read now, and the wall's is carried back by the other.
         now, now_ns = datetime.now(UTC), time.monotonic_ns()
-        rows = ledger.rows(self._seconds())
-        done = [member.done for member in self._crew.members if member.done is not None]
+        rows = aggregator.rows(self._seconds())
+        done = [handle.done for handle in self._pool.handles if handle.done is not None]
         delay = Histogram()
         phases = PhaseTimes(Histogram(), Histogram(), Histogram())
         for one in done:
-            absorb(delay, one.health.delay)
-            absorb(phases.connect, one.connect)
-            absorb(phases.tls, one.tls)
-            absorb(phases.first_byte, one.first_byte)
+            one.health.delay.add_to(delay)
+            one.connect.add_to(phases.connect)
+            one.tls.add_to(phases.tls)
+            one.first_byte.add_to(phases.first_byte)
         return RoundResult(
             started_at=now - timedelta(microseconds=(now_ns - first_ns) // 1000),
             ended_at=now - timedelta(microseconds=(now_ns - last_ns) // 1000),
             elapsed_us=(last_ns - first_ns) // 1000,
             rows=rows,
-            ramp=ledger.ramp(),
-            health=round_health(done, delay, rows, ledger.all.quantile(P95_PPM)),
+            ramp=aggregator.ramp(),
+            health=round_health(done, delay, rows, aggregator.all.quantile(P95_PPM)),
             errors_sample=self._samples[:_SAMPLES],
             connections=connections_of(done, self._workload.target.protocol),
             phases=phases,
@@ -280,13 +283,33 @@ class _Round:
             resolution_s=self._resolution_s,
         )
 
+    @property
+    def _over(self) -> bool:
+        """Whether all workers are done and the window is, in which nothing more may be due."""
+        return self._pool.done and time.monotonic_ns() >= self._window_end_ns
+
+    @property
+    def _window_end_ns(self) -> int:
+        """When the measured window ends, which a round outlasts only while answers are outstanding.
+
+        One that was broken off and an executor of iterations end with their last request: 0.
+        """
+        executor = self._workload.executor
+        if executor.iterations is not None or self._cut_short:
+            return 0
+        return self._start_ns + (executor.ramp_us + executor.duration_us) * 1000
+
+    @property
+    def _cut_short(self) -> bool:
+        """Whether the round was stopped or broke before its end."""
+        return self._broke or self._stop.is_set()
+
     def _seconds(self) -> range:
         """Return the seconds of the window: all that were asked for, or all that began."""
         executor = self._workload.executor
         whole = -(-executor.duration_us // 1_000_000)
-        broken = not self._crew.done or self._stop.is_set()
-        if broken or executor.iterations is not None:
-            begun = [member.done.last_second for member in self._crew.members if member.done]
-            last = max([*begun, self._ledger.last_second], default=-1)
+        if self._cut_short or executor.iterations is not None:
+            begun = [handle.done.last_second for handle in self._pool.handles if handle.done]
+            last = max([*begun, self._aggregator.last_second], default=-1)
             whole = min(whole, last + self._resolution_s)
         return range(0, whole, self._resolution_s)

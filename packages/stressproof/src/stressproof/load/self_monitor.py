@@ -10,7 +10,8 @@ from time import monotonic_ns, process_time_ns
 
 from msgspec import Struct
 
-from stressproof.load.recorder import HistogramDelta, LiveHistogram
+from stressproof.evidence.measurements import Latency
+from stressproof.load.recorder import LiveHistogram
 
 _HIGH_WATER = re.compile(r"VmHWM:\s+(\d+) kB")
 
@@ -28,7 +29,7 @@ class WorkerHealth(Struct, frozen=True):
     """
 
     cpu_busy_ppm: int
-    delay: HistogramDelta
+    delay: Latency
     gc_pause_max_us: int
     rss_bytes: int
     file_limit_hits: int

@@ -123,7 +123,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         self._channel = channel
         self._workload = workload
-        self._watch = SelfMonitor()
+        self._monitor = SelfMonitor()
         self._recorder = Recorder(
             len(workload.endpoints), job.resolution_s, closed_loop=executor.closed_loop
         )
@@ -150,7 +150,7 @@ class Worker:
                 job.worker,
                 job.workers,
                 workload.timeout_us * 1000,
-                self._watch.delay,
+                self._monitor.delay,
             )
         else:
             self._load = ClosedLoop(
@@ -162,7 +162,7 @@ class Worker:
         self._sweep_ns = min(self._timeout_ns // _SWEEPS_PER_TIMEOUT, _LONGEST_SWEEP_NS)
         self._next_sweep_ns = self._next_report_ns = self._next_beat_ns = 0
         self._give_up_ns = 0
-        self._started = self._watching = False
+        self._started = self._monitoring = False
 
     async def run(self, start_ns: int) -> Done:
         """Run from a moment of the monotonic clock until the last request has ended."""
@@ -181,7 +181,7 @@ class Worker:
         phases, connector = self._recorder.phases, self._connector
         self._report(final=True)
         return Done(
-            health=self._watch.report(connector.file_limit_hits, connector.port_limit_hits),
+            health=self._monitor.report(connector.file_limit_hits, connector.port_limit_hits),
             connect=phases.connect.drain(),
             tls=phases.tls.drain(),
             first_byte=phases.first_byte.drain(),
@@ -196,10 +196,10 @@ class Worker:
         if now_ns < self._next_beat_ns:
             self._timer.at(self._next_beat_ns)
             return
-        if not self._watching and now_ns >= self._measured_ns:
-            self._watching = True
-            self._watch.begin()
-        self._watch.delay.record((now_ns - self._next_beat_ns) // 1000)
+        if not self._monitoring and now_ns >= self._measured_ns:
+            self._monitoring = True
+            self._monitor.begin()
+        self._monitor.delay.record((now_ns - self._next_beat_ns) // 1000)
         if not self._started:
             self._started = True
             self._load.start(self._start_ns)

@@ -70,14 +70,14 @@ class WorkerPool:
     """All worker processes of a round; none outlives it."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.members: list[WorkerHandle] = []
+        self.handles: list[WorkerHandle] = []
         self.selector = selectors.DefaultSelector()
         try:
             for job in jobs:
-                member = WorkerHandle(job)
-                self.members.append(member)
-                if member.process.stdout is not None:
-                    self.selector.register(member.process.stdout, selectors.EVENT_READ, member)
+                handle = WorkerHandle(job)
+                self.handles.append(handle)
+                if handle.process.stdout is not None:
+                    self.selector.register(handle.process.stdout, selectors.EVENT_READ, handle)
         except OSError as error:
             self.close()
             raise RunError(
@@ -94,15 +94,15 @@ class WorkerPool:
     def close(self) -> None:
         """End every process that still runs."""
         self.selector.close()
-        for member in self.members:
-            member.end()
+        for handle in self.handles:
+            handle.end()
 
     def send(self, message: ToWorker) -> None:
         """Send an order to all."""
-        for member in self.members:
-            member.send(message)
+        for handle in self.handles:
+            handle.send(message)
 
     @property
     def done(self) -> bool:
         """Whether all have sent their last message."""
-        return all(member.done is not None for member in self.members)
+        return all(handle.done is not None for handle in self.handles)

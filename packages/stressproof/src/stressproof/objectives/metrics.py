@@ -65,8 +65,14 @@ _RECORDED = (
 _UNRECORDED: tuple[tuple[Kind, str], ...] = (
     ("trend", "http_req_blocked http_req_connecting http_req_tls_handshaking"),
     ("trend", "http_req_sending http_req_waiting http_req_receiving group_duration"),
-    ("trend", "ws_connecting ws_session_duration grpc_req_duration browser_web_vital_lcp"),
+    ("trend", "ws_connecting ws_ping ws_session_duration grpc_req_duration"),
+    ("trend", "browser_http_req_duration browser_web_vital_cls browser_web_vital_fcp"),
+    ("trend", "browser_web_vital_fid browser_web_vital_inp browser_web_vital_lcp"),
+    ("trend", "browser_web_vital_ttfb"),
+    ("rate", "browser_http_req_failed"),
     ("counter", "data_received data_sent ws_sessions ws_msgs_sent ws_msgs_received"),
+    ("counter", "browser_data_received browser_data_sent"),
+    ("counter", "grpc_streams grpc_streams_msgs_sent grpc_streams_msgs_received"),
     ("gauge", "vus"),
 )
 

@@ -19,8 +19,8 @@ from stressproof.objectives.expression import Selector
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, Slo
 from stressproof.objectives.syntax import did_you_mean
+from stressproof.objectives.yaml_documents import read_documents
 
-MAX_BYTES = 256 * 1024
 _VERSION = "openslo/v1"
 _US_PER_S = 1_000_000
 _PERIODS = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
@@ -57,7 +57,7 @@ def read_openslo(data: bytes) -> list[Slo]:
         OpenSloError: It holds anything that is not evaluated, or is no OpenSLO.
         UsageError: It is not YAML, or too large.
     """
-    documents = _documents(data)
+    documents = read_documents(data)
     if not documents:
         raise OpenSloError("file", "holds no document")
     found = [_slo(document, f"document {at}") for at, document in enumerate(documents, 1)]
@@ -66,37 +66,6 @@ def read_openslo(data: bytes) -> list[Slo]:
         if names.count(name) > 1:
             raise OpenSloError("metadata.name", f"{name!r} is given twice")
     return found
-
-
-def _documents(data: bytes) -> list[Any]:
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"an OpenSLO file has at most {MAX_BYTES} bytes, this one {len(data)}")
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  # 20 ms for OpenSLO files alone
-
-    class Strict(yaml.SafeLoader):  # type: ignore[misc]  # untyped
-        """YAML without aliases, which can grow without bound, and without duplicate keys."""
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.events.AliasEvent):
-                event = self.peek_event()
-                raise yaml.constructor.ConstructorError(
-                    None, None, "aliases are not read", event.start_mark
-                )
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # yaml's
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for key in keys:
-                if not isinstance(key, str) or keys.count(key) > 1:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key!r} is no text or given twice", node.start_mark
-                    )
-            return super().construct_mapping(node, deep=deep)
-
-    try:
-        return list(yaml.load_all(data, Loader=Strict))  # Strict is a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise UsageError(f"the file is not YAML as it is read here: {error}") from error
 
 
 def _slo(document: Any, at: str) -> Slo:
@@ -175,7 +144,8 @@ def _source(metric: Mapping[str, Any], where: str, metrics: tuple[str, ...]) -> 
         raise OpenSloError(
             f"{at}.type",
             f"queries of type {source.get('type')!r} are not evaluated on a run",
-            hint="Use type: stressproof with spec.selector, such as http_req_failed{name:/path}.",
+            hint="Use type: stressproof with spec.selector, such as http_req_failed{name:/path}; "
+            "`stressproof slo rules` turns PromQL into rules.",
         )
     _only(source, "metricSource", at)
     spec = _mapping(source.get("spec"), f"{at}.spec")

@@ -140,7 +140,9 @@ class _Parser:
         comparisons = []
         if self.next.text != "vs":
             operator = self.operator()
+            at = self.next
             comparisons.append(Comparison(operator, self.limit(measure)))
+            self.check_limit(measure, comparisons[0], at)
         over_us = least_n = None
         while True:
             comma = self.accept(",")
@@ -231,6 +233,20 @@ class _Parser:
         value = Decimal(first.text)
         unit = self.unit(measure, self.dimension(measure))
         return Number(-value if sign and sign.text == "-" and value else value.normalize(), unit)
+
+    def check_limit(self, measure: Measure, comparison: Comparison, at: Token) -> None:
+        """Refuse a limit that nothing can miss: it judges nothing."""
+        dimension = self.dimension(measure)
+        if dimension is None or not isinstance(comparison.limit, Number):
+            return
+        value = comparison.limit.value
+        share = value / _MAX_PERCENT if comparison.limit.unit in {"%", "pp"} else value
+        most = Decimal(1) if dimension == "share" else None
+        if _is_met_by_all(comparison.operator, share, most):
+            why = "a share lies within 0 and 1" if dimension == "share" else "it is never below 0"
+            meant = dimension == "share" and not comparison.limit.unit and 1 < value < _MAX_PERCENT
+            hint = f"Did you mean {value}%?" if meant else ""
+            self.fail(f"nothing can miss '{measure} {comparison}': {why}", at, hint)
 
     def versus(self, measure: Measure) -> Comparison:
         """Parse ``"vs" "baseline" ( "+" | "-" ) number [ unit ]``."""
@@ -367,6 +383,18 @@ class _Parser:
         for broken, reason in rules:
             if broken:
                 self.fail(reason, Token("", "", first.start, len(self.source.rstrip())))
+
+
+def _is_met_by_all(operator: Operator, value: Decimal, most: Decimal | None) -> bool:
+    """Return whether every figure from 0 to ``most`` meets a limit."""
+    below, above = value < 0, most is not None and value > most
+    return {
+        "<": above,
+        "<=": above or value == most,
+        ">": below,
+        ">=": below or value == 0,
+        "!=": below or above,
+    }.get(operator, False)
 
 
 def _is_relative(comparison: Comparison) -> bool:

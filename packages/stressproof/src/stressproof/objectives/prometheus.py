@@ -17,6 +17,7 @@ from stressproof.objectives.slo import (
     HOUR_S,
     MINUTE_S,
     PAIRS,
+    WINDOW,
     Pair,
     PrometheusSource,
     Slo,
@@ -57,12 +58,12 @@ def rules(slos: Sequence[Slo]) -> str:
         ]
         for window_s in windows_s():
             window = window_text(window_s)
-            total = f"sum(increase({_ranged(source.total, window)}))"
             lines += _record(f"{RATIO}{window}", _ratio(source, window), slo)
-            lines += _record(f"{EVENTS}{window}", total, slo)
+            if source.total:
+                lines += _record(f"{EVENTS}{window}", _events(source.total, window_s), slo)
         lines += [f"  - name: {_quoted(f'slo-{slo.name}-alerts')}", "    rules:"]
         for severity in _SEVERITIES:
-            lines += _alert(severity, slo)
+            lines += _alert(severity, slo, counted=bool(source.total))
     return "\n".join(lines) + "\n"
 
 
@@ -111,15 +112,29 @@ def _selector(metric: str, labels: Sequence[str]) -> str:
     return f"{metric}{{{','.join(labels)}}}" if labels else metric
 
 
-def _ranged(selector: str, window: str) -> str:
-    return f"{selector}[{window}]"
-
-
 def _ratio(source: PrometheusSource, window: str) -> str:
-    total = f"sum(rate({_ranged(source.total, window)}))"
+    if source.ratio:
+        return source.ratio.replace(WINDOW, window)
+    total = _rate(source.total, window)
     if source.bad:
-        return f"sum(rate({_ranged(source.bad, window)})) / {total}"
-    return f"1 - sum(rate({_ranged(source.good, window)})) / {total}"
+        return f"{_rate(source.bad, window)} / {total}"
+    return f"1 - {_rate(source.good, window)} / {total}"
+
+
+def _rate(query: str, window: str) -> str:
+    """Return events a second, or a whole query over the window."""
+    if WINDOW in query:
+        return f"({query.replace(WINDOW, window)})"
+    return f"sum(rate({query}[{window}]))"
+
+
+def _events(query: str, window_s: int) -> str:
+    """Return how many events there were in a window."""
+    window = window_text(window_s)
+    if WINDOW not in query:
+        return f"sum(increase({query}[{window}]))"
+    whole = query.replace(WINDOW, window)
+    return whole if "increase(" in query else f"({whole}) * {window_s}"
 
 
 def _record(name: str, expression: str, slo: Slo) -> list[str]:
@@ -131,20 +146,22 @@ def _record(name: str, expression: str, slo: Slo) -> list[str]:
     ]
 
 
-def _alert(severity: str, slo: Slo) -> list[str]:
+def _alert(severity: str, slo: Slo, *, counted: bool) -> list[str]:
     pairs = [pair for pair in PAIRS if pair.severity == severity]
-    condition = " or ".join(f"({condition_of(pair, slo)})" for pair in pairs)
+    condition = " or ".join(f"({condition_of(pair, slo, counted=counted)})" for pair in pairs)
     burns = ", ".join(
         f"{_number(pair.factor(slo.period_s))} over {window_text(pair.long_s)}" for pair in pairs
     )
-    summary = f"{slo.name} spends its error budget too fast (burn rate above {burns})"
+    summary = f"{_literal(slo.name)} spends its error budget too fast (burn rate above {burns})"
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", slo.name))
+    # The name of an alert is that of a metric: it begins with no digit.
+    name = name if name[:1].isalpha() else f"Slo{name}"
     lines = [
         f"      - alert: {name}BudgetBurn{severity.capitalize()}",
         f"        expr: {_quoted(condition)}",
         "        labels:",
         f"          severity: {severity}",
-        f"          slo: {_quoted(slo.name)}",
+        f"          slo: {_quoted(_literal(slo.name))}",
         "        annotations:",
         f"          summary: {_quoted(summary)}",
     ]
@@ -153,16 +170,22 @@ def _alert(severity: str, slo: Slo) -> list[str]:
     return lines
 
 
-def condition_of(pair: Pair, slo: Slo) -> str:
-    """Return the condition of one row of the workbook's table."""
+def condition_of(pair: Pair, slo: Slo, *, counted: bool = True) -> str:
+    """Return the condition of one row of the workbook's table.
+
+    Args:
+        pair: The row.
+        slo: The objective.
+        counted: Whether production counts events; where it does not, one error may be an alert.
+    """
     label = f"{{slo={json.dumps(slo.name)}}}"
     factor = pair.factor(slo.period_s)
     limit = f"({_number(factor)} * {_number(slo.budget)})"
     long, short = window_text(pair.long_s), window_text(pair.short_s)
-    return (
-        f"{RATIO}{long}{label} > {limit} and {RATIO}{short}{label} > {limit} "
-        f"and {EVENTS}{long}{label} >= {one_error_trips_below(factor, slo.budget)}"
-    )
+    burns = f"{RATIO}{long}{label} > {limit} and {RATIO}{short}{label} > {limit}"
+    if not counted:
+        return burns
+    return f"{burns} and {EVENTS}{long}{label} >= {one_error_trips_below(factor, slo.budget)}"
 
 
 def _number(value: Fraction) -> str:

@@ -49,18 +49,26 @@ PAIRS = (
 LONGEST_S = max(pair.long_s for pair in PAIRS)
 
 
+WINDOW = "{{.window}}"
+"""Stands in a query for the window of each rule, as Sloth has it."""
+
+
 class PrometheusSource(Struct, frozen=True):
-    """Where production counts the same events, as instant selectors without a range.
+    """Where production counts the same events.
+
+    Each is an instant selector without a range, or a whole query with `WINDOW` as its range.
 
     Attributes:
         total: All events, such as ``http_requests_total{job="api"}``.
         bad: Events that spend the budget; exclusive with `good`.
         good: Events that do not.
+        ratio: The share of bad events where nothing counts them; the others are empty then.
     """
 
     total: str
     bad: str = ""
     good: str = ""
+    ratio: str = ""
 
 
 class Slo(Struct, frozen=True):
