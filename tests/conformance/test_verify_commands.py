@@ -154,9 +154,9 @@ def test_every_requirement_can_be_asked(write: Callable[..., Path], flags: str, 
 
 def test_a_capture_with_tighter_limits_passes_the_same_ones(write: Callable[..., Path]) -> None:
     """Tightening on both sides works: thresholds are compared, not replaced."""
-    limits = honest.LIMITS.__class__(1.5, 0.0, 10.0)
+    limits = honest.LIMITS.__class__(1.8, 0.0, 10.0)
     path = write(honest.full(Plan(limits=limits)))
-    flags = "--max-p95-seconds 1.5 --max-error-rate-percent 0 --min-throughput-rps 10"
+    flags = "--max-p95-seconds 1.8 --max-error-rate-percent 0 --min-throughput-rps 10"
     assert stress(path, *flags.split()) == Exit.PASS
     assert stress(path) == Exit.EVIDENCE
 

@@ -26,6 +26,7 @@ class FakeTarget:
         self.engine: str | None = "postgresql"
         self.token: str | None = None
         self.counting = True
+        self.silent = False  # knows no page about itself
         self.answers: dict[str, Callable[[int], Answer]] = {}
         self.served: Counter[str] = Counter()
         self.lock = threading.Lock()
@@ -35,6 +36,8 @@ class FakeTarget:
     def answer(self, path: str, authorization: str | None) -> Answer:
         """Return what a path answers."""
         route = path.partition("?")[0]
+        if self.silent and route in {"/metrics", "/health"}:
+            return as_json(404, {"code": "not_found"})
         if route == "/metrics":
             return self.metrics()
         with self.lock:

@@ -1,6 +1,7 @@
 """A shop over real sockets, as somebody else would have written it: nothing of it is ours."""
 
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -95,14 +96,17 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def running_shop() -> Iterator[Shop]:
-    """A shop that serves until the end of the block."""
+def running_shop(tls: ssl.SSLContext | None = None) -> Iterator[Shop]:
+    """A shop that serves until the end of the block, over TLS where it has a context."""
     shop = Shop()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(shop))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
+    scheme = "http"
+    if tls is not None:
+        scheme, server.socket = "https", tls.wrap_socket(server.socket, server_side=True)
+    shop.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     thread.start()
-    shop.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield shop
     finally:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from forgeries import boundaries, failure_full
 from forgeries.honest_variants import BOUND, GATE
+from forgeries.stress_load import PROFILE
 
 from stressproof.evidence.level import Level
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
@@ -83,14 +84,27 @@ JUDGED = (
             "stress.unsafe",
             "stress.insecure",
             "stress.target-build",
+            "stress.arrivals",
+            "stress.profile-by-value",
         },
     ),
-    Judged("full", "stress", GATE, _OF_PLAIN | {"stress.probe", "stress.littles-law"}),
+    Judged(
+        "full",
+        "stress",
+        {**GATE, **PROFILE},
+        _OF_PLAIN | {"stress.probe", "stress.littles-law", "stress.arrivals"},
+    ),
     Judged(
         "open",
         "stress",
         {**GATE, **BOUND},
-        _OF_PLAIN | {"stress.probe", "stress.littles-law"},
+        _OF_PLAIN
+        | {
+            "stress.probe",
+            "stress.littles-law",
+            "stress.users-busy",
+            "stress.profile-by-value",
+        },
     ),
     Judged(
         "failure",

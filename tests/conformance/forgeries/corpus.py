@@ -36,7 +36,7 @@ BASES: dict[str, Callable[[], dict[str, Any]]] = {
     "minimal": honest.minimal,
     "full": honest.full,
     "open": lambda: honest.full(honest.Plan(closed_loop=False, seed=3)),
-    "sparse": lambda: honest.full(honest.Plan(rate_per_user=0.55, seed=7)),
+    "sparse": lambda: honest.full(honest.Plan(rate_per_user=0.95, seed=7)),
     "failing": lambda: honest.full(honest.Plan(failures=0.005, seed=5)),
     "failure": honest_failure.plain,
     "injection": honest_injection.full,
@@ -168,3 +168,11 @@ def remove(data: Any, path: str) -> None:
     *way, last = path.split(".")
     holder = at(data, ".".join(way)) if way else data
     del holder[int(last) if isinstance(holder, list) else last]
+
+
+def drop(row: dict[str, Any]) -> None:
+    """Take back that anything of a row was sent."""
+    nothing = {"n": 0, "sum_us": 0, "min_us": None, "max_us": None, "buckets": []}
+    row.update(started=0, outcomes={}, corrected=nothing)
+    if row["uncorrected"] is not None:
+        row["uncorrected"] = dict(nothing)

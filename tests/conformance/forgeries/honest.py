@@ -5,6 +5,7 @@ same functions that the verifier uses, and a forged one differs from it in exact
 """
 
 import random
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,10 +16,10 @@ from stressproof.evidence import derive
 from stressproof.evidence.measurements import (
     Latency,
     Measurements,
-    RampCount,
+    RampRow,
     Row,
     RunMeasurements,
-    is_answered,
+    answered,
 )
 from stressproof.evidence.stress import (
     CounterPair,
@@ -40,6 +41,7 @@ from stressproof.evidence.stress import (
     WorkloadRecord,
 )
 from stressproof.measure.histogram import Histogram
+from stressproof.workload.order import WeightedOrder
 
 PREFIX = "/api/v1/enforcement"
 ENDPOINTS = (
@@ -51,6 +53,10 @@ ENDPOINTS = (
     f"{PREFIX}/ledger?limit=50",
     f"{PREFIX}/exports/parity?limit=50",
 )
+CHECKS = {
+    "/health/live": "json:status",
+    f"{PREFIX}/exports/parity?limit=50": "json:parity_ok=true",
+}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NOW = datetime(2026, 2, 25, 12, 0, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
@@ -70,17 +76,19 @@ class Plan:
         ramp_s: Of each round.
         pause_s: Between rounds.
         timeout_s: Of a request.
-        rate_per_user: Requests a second of one user.
-        typical_us: The median answer.
-        slow_round: A round (from 0) that is ten times slower, None for none.
+        rate_per_user: Requests a second of one user, who waits for each answer: its inverse is the
+            mean answer.
+        slow_round: A round (from 0) that is a third slower, None for none.
         failures: Share of requests that fail with 503.
         closed_loop: Users who wait; otherwise arrivals at a rate.
         resolution_s: Seconds that a row covers.
         endpoints: What was asked for.
+        weights: How often each in turn, once each if empty.
         commit: The build.
         limits: The capture's thresholds.
         captured: When it ended.
         counters: Whether the target counts requests.
+        busy: Share of their time that users are under way; the generator's own leave no more.
         timeouts: Requests of each round that nobody answered in time.
     """
 
@@ -92,74 +100,95 @@ class Plan:
     pause_s: int = 0
     timeout_s: float = 15.0
     rate_per_user: float = 1.4
-    typical_us: int = 30_000
     slow_round: int | None = None
     failures: float = 0.0
     closed_loop: bool = True
     resolution_s: int = 1
     endpoints: tuple[str, ...] = ENDPOINTS
+    weights: tuple[int, ...] = ()
     commit: str | None = COMMIT
     limits: Thresholds = LIMITS
     captured: datetime = NOW - timedelta(hours=1)
     counters: bool = True
+    busy: float = 0.9985
     timeouts: int = 0
 
 
-def _latency_us(dice: random.Random, typical_us: int, *, slow: bool) -> int:
-    base = int(typical_us * dice.lognormvariate(0, 0.6))  # p99 about four times the median
-    return min(base * (10 if slow else 1), 1_900_000)
+def _latencies_us(plan: Plan, dice: random.Random, count: int, busy_s: float) -> list[int]:
+    """Answers of users who are busy for so many seconds in sum; p99 about 2.5 times the median."""
+    timeouts = [int(plan.timeout_s * SECOND_US) + 400_000] * min(plan.timeouts, count)
+    drawn = [min(dice.lognormvariate(0, 0.4), 2.5) for _ in range(count - len(timeouts))]
+    # Between two requests of a user lies a little of the generator's own time.
+    scale = (busy_s * SECOND_US * plan.busy - sum(timeouts)) / sum(drawn) if drawn else 0
+    return [*(int(one * scale) for one in drawn), *timeouts]
+
+
+class _Cell:
+    """One endpoint in one second, or in the ramp."""
+
+    def __init__(self) -> None:
+        self.corrected, self.uncorrected = Histogram(), Histogram()
+        self.outcomes: dict[str, int] = {}
+
+    def add(self, took_us: int, waited_us: int, outcome: str) -> None:
+        self.corrected.record(took_us)
+        self.uncorrected.record(took_us - waited_us)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 
 def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasurements:
-    """One round: every user asks the endpoints in turn, at an even pace."""
-    slow = plan.slow_round == place
-    cells: dict[tuple[int, int], tuple[Histogram, Histogram, dict[str, int]]] = {}
+    """One round: requests at an even pace, in the order that the seed decides."""
+    rate = plan.users * plan.rate_per_user * (0.75 if plan.slow_round == place else 1)
+    total = int(plan.duration_s * rate)
+    order = iter(WeightedOrder(plan.weights or (1,) * len(plan.endpoints), plan.seed))
+    ramp = [_Cell() for _ in plan.endpoints]
+    for took_us in _latencies_us(
+        replace(plan, timeouts=0), dice, int(plan.ramp_s * rate / 2), plan.ramp_s * plan.users / 2
+    ):
+        ramp[next(order)].add(took_us, 0, "ok")
+    cells: defaultdict[tuple[int, int], _Cell] = defaultdict(_Cell)
     last_us = 0
-    total = int(plan.duration_s * plan.users * plan.rate_per_user)
-    for number in range(total):
+    latencies = _latencies_us(plan, dice, total, plan.duration_s * plan.users)
+    # Those that time out come first, in each round to another endpoint.
+    first = total - plan.timeouts
+    latencies[place:place], latencies[first:] = latencies[first:], []
+    for number, took_us in enumerate(latencies):
         start_us = number * plan.duration_s * SECOND_US // total
-        endpoint = number % len(plan.endpoints)
-        took_us = _latency_us(dice, plan.typical_us, slow=slow)
-        timed_out = number < plan.timeouts
-        if timed_out:
-            took_us = int(plan.timeout_s * SECOND_US) + 400_000
         second = start_us // SECOND_US // plan.resolution_s * plan.resolution_s
-        corrected, uncorrected, outcomes = cells.setdefault(
-            (second, endpoint), (Histogram(), Histogram(), {})
-        )
-        corrected.record(took_us)
-        uncorrected.record(max(took_us - dice.randrange(50), 1))
         outcome = "status_503" if dice.random() < plan.failures else "ok"
-        outcome = "timeout" if timed_out else outcome
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        outcome = "timeout" if place <= number < place + plan.timeouts else outcome
+        cells[second, next(order)].add(took_us, dice.randrange(50), outcome)
         last_us = max(last_us, start_us + took_us)
     rows = []
     for second in range(0, plan.duration_s, plan.resolution_s):
         for endpoint in range(len(plan.endpoints)):
-            corrected, uncorrected, outcomes = cells.get(
-                (second, endpoint), (Histogram(), Histogram(), {})
-            )
+            cell = cells[second, endpoint]
             rows.append(
                 Row(
                     endpoint=endpoint,
                     second=second,
-                    intended=corrected.n,
-                    started=corrected.n,
+                    intended=cell.corrected.n,
+                    started=cell.corrected.n,
                     late=0,
                     dropped=0,
-                    outcomes=dict(sorted(outcomes.items())),
-                    corrected=Latency.of(corrected),
-                    uncorrected=None if plan.closed_loop else Latency.of(uncorrected),
+                    outcomes=dict(sorted(cell.outcomes.items())),
+                    corrected=Latency.of(cell.corrected),
+                    uncorrected=None if plan.closed_loop else Latency.of(cell.uncorrected),
                 )
             )
-    ramp = [
-        RampCount(endpoint=endpoint, started=20 + endpoint, answered=20 + endpoint)
-        for endpoint in range(len(plan.endpoints))
-    ]
     return RunMeasurements(
         run_index=place + 1,
         elapsed_us=max(last_us, plan.duration_s * SECOND_US),
-        ramp=ramp,
+        ramp=[
+            RampRow(
+                endpoint=endpoint,
+                started=cell.corrected.n,
+                dropped=0,
+                outcomes=cell.outcomes,
+                corrected=Latency.of(cell.corrected),
+            )
+            for endpoint, cell in enumerate(ramp)
+        ],
         rows=rows,
     )
 
@@ -213,18 +242,18 @@ def _probe(at: datetime) -> RuntimeProbe:
 def _counters(plan: Plan, runs: list[RunMeasurements]) -> list[CounterPair]:
     pairs = []
     for endpoint, path in enumerate(plan.endpoints):
-        answered = sum(
-            sum(n for outcome, n in row.outcomes.items() if is_answered(outcome))
+        counted = sum(
+            answered(row.outcomes)
             for run in runs
-            for row in run.rows
-            if row.endpoint == endpoint
-        ) + sum(run.ramp[endpoint].answered for run in runs)
+            for row in (*run.rows, *run.ramp)
+            if plan.endpoints[row.endpoint].split("?")[0] == path.split("?")[0]
+        )
         before = 100 + endpoint if plan.counters else None
         pairs.append(
             CounterPair(
                 endpoint=path,
                 before=before,
-                after=None if before is None else before + answered,
+                after=None if before is None else before + counted,
             )
         )
     return pairs
@@ -366,6 +395,8 @@ def _workload(plan: Plan) -> WorkloadRecord:
         closed_loop=plan.closed_loop,
         users=plan.users,
         max_users=plan.users,
+        rate=None if plan.closed_loop else round(plan.users * plan.rate_per_user * 10),
+        time_unit_us=None if plan.closed_loop else 10 * SECOND_US,
         rate_per_second=None if plan.closed_loop else plan.users * plan.rate_per_user,
         stages=[],
         iterations=None,
@@ -380,11 +411,13 @@ def _workload(plan: Plan) -> WorkloadRecord:
                 name=path,
                 method="GET",
                 path=path,
-                weight=1,
+                weight=weight,
                 expected_statuses=[200],
-                check="json",
+                check=CHECKS.get(path, "json"),
             )
-            for path in plan.endpoints
+            for path, weight in zip(
+                plan.endpoints, plan.weights or (1,) * len(plan.endpoints), strict=True
+            )
         ],
     )
 
@@ -444,6 +477,8 @@ def plain(plan: Plan = Plan()) -> dict[str, Any]:
         for run in source["runs"]
     ]
     made["results"] = _plain_results(source["results"], 4)
+    rates = [run["results"]["throughput_rps"] for run in made["runs"]]
+    made["results"]["throughput_rps"] = round(sum(rates) / len(rates), 4)
     made["min_throughput_rps"] = round(source["min_throughput_rps"], 4)
     for one in made["evaluation"]["rounds"]:
         del one["run_index"]

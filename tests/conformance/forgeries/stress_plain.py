@@ -414,7 +414,7 @@ for path, value in (
     ("runs.0.results.p99_response_time", 0.02),
     ("runs.0.results.max_response_time", 0.03),
     ("runs.0.results.min_response_time", 0.0),
-    ("runs.0.results.min_response_time", 0.05),
+    ("runs.0.results.min_response_time", 0.9),
     ("runs.0.results.avg_response_time", 0.0001),
     ("runs.0.results.avg_response_time", 5.0),
 ):
@@ -591,7 +591,7 @@ def _slow(place: int, p95: float) -> Any:
             p95_response_time=p95,
             p99_response_time=p95 + 0.5,
             max_response_time=p95 + 1,
-            avg_response_time=(p95 + 1) / 9,
+            avg_response_time=(p95 + 1) / 5,
         )
 
     return edit

@@ -27,6 +27,7 @@ _ENFORCEMENT: Final = StressRequirements(
     min_rounds=3,
     min_duration_seconds=30,
     min_concurrent_users=10,
+    users_of_any_executor=True,
     gate_max_age_hours=24.0,
     gate_asks_service=True,
     require_health=True,

@@ -15,7 +15,6 @@ from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
 from stressproof.evidence.stress import (
     SCHEMA_VERSION,
-    UNKNOWN_ENGINE,
     CounterPair,
     EndpointResults,
     GeneratorRecord,
@@ -89,10 +88,8 @@ def _runtime(health: HealthProbe | None, before: Probes, after: Probes | None) -
     readings = [before.health, *([after.health] if after else [])]
     return Runtime(
         health_endpoint=health.path if health else "",
-        database_engine=first.database_engine or UNKNOWN_ENGINE,
-        database_engine_source=(
-            "db-query" if first.database_engine_source == "db-query" else "target-endpoint"
-        ),
+        database_engine=derive.engine_of(first),
+        database_engine_source=derive.engine_source_of(first),
         before=first,
         after=after.health.runtime if after else None,
         limits=before.limits,

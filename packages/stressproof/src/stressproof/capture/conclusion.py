@@ -1,7 +1,9 @@
 """What a capture shows: whether limits and objectives were met, as an exit code with reasons."""
 
+import msgspec
 from msgspec import Struct
 
+from stressproof.capture.preflight_remedy import preflight_remedy
 from stressproof.evidence.stress import StressArtifact
 from stressproof.exits import Exit, strongest
 from stressproof.objectives.evaluating import ask
@@ -16,10 +18,14 @@ class Conclusion(Struct, frozen=True):
     Attributes:
         exit_code: What a command ends with that lets objectives decide.
         lines: Why, for people; every objective has its line.
+        why: The same in one clause.
+        remedy: What to do next, as sentences; empty where that is not known here.
     """
 
     exit_code: Exit
     lines: tuple[str, ...]
+    why: str = ""
+    remedy: str = ""
 
 
 def conclude(
@@ -35,45 +41,44 @@ def conclude(
         local_service: How such a service is started on this machine, for remedies.
     """
     if artifact.status == "preflight_failed":
-        return Conclusion(Exit.TARGET, tuple(_failed_preflight(artifact, local_service)))
+        lines = (
+            "preflight failed; no load was sent:",
+            *(f"  {failure.endpoint}: {failure.error}" for failure in artifact.preflight.failures),
+        )
+        remedy = preflight_remedy(artifact, local_service)
+        return Conclusion(Exit.TARGET, lines, "preflight failed, no load was sent", remedy)
     if artifact.status == "broken":
         broke = "the run broke; the artifact holds what was measured until then"
-        return Conclusion(Exit.RUN, (broke,))
-    codes, lines = [], []
+        return Conclusion(Exit.RUN, (broke,), "the run broke", "Look at the messages above.")
+    codes: list[Exit] = []
+    lines_of: list[str] = []
+    why: list[str] = []
     if not artifact.evaluation.overall_meets_targets:
         missed = [one.run_index for one in artifact.evaluation.rounds if not one.meets_targets]
-        lines.append(f"limits missed in round {', '.join(map(str, missed))}")
+        where = f"round {', '.join(map(str, missed))}" if missed else "every round: there is none"
+        why.append(f"limits missed in {where}")
+        lines_of.append(why[-1])
         codes.append(Exit.OBJECTIVES)
     answers = ask(objectives or Objectives(), artifact)
-    lines += answers.lines
+    lines_of += answers.lines
     codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
+    asked = len(answers.outcomes)
+    for outcome, word in ((Outcome.FAIL, "missed"), (Outcome.INCONCLUSIVE, "inconclusive")):
+        if count := answers.outcomes.count(outcome):
+            why.append(f"{count} of {asked} objectives {word}")
+    if artifact.status == "interrupted":
+        # What ended it may hold again in what had not settled then; the run proves nothing.
+        why.append("the capture ended before its time")
+        codes.append(Exit.INCONCLUSIVE)
     worst = artifact.generator.worst
     if worst.saturated:
-        lines.append("inconclusive: the generator was the limit, not the target")
-        lines += [f"  {reason}" for reason in worst.saturated_reasons]
+        lines_of.append("inconclusive: the generator was the limit, not the target")
+        lines_of += [f"  {reason}" for reason in worst.saturated_reasons]
+        why.append("the generator was the limit")
         codes.append(Exit.INCONCLUSIVE)
-    return Conclusion(strongest(codes or [Exit.PASS]), tuple(lines))
-
-
-def _failed_preflight(artifact: StressArtifact, local: LocalService | None) -> list[str]:
-    return [
-        "preflight failed; no load was sent:",
-        *(f"  {failure.endpoint}: {failure.error}" for failure in artifact.preflight.failures),
-        f"  {_preflight_remedy(artifact, local)}",
-    ]
-
-
-def _preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> str:
-    """Return what to do about a failed preflight, from how its checks failed."""
-    statuses = {check.status_code for check in artifact.preflight.checks if not check.ok}
-    if statuses == {None}:
-        start = f" Try `{local.start}`." if local else ""
-        return f"Is the service running at {artifact.target_url}?{start}"
-    if statuses & {401, 403}:
-        how = f" (`{local.issue}`), or restart `{local.start}`" if local else ""
-        return f"The service refuses the credentials: set STRESSPROOF_TOKEN to a valid token{how}."
-    if 429 in statuses:  # noqa: PLR2004  # Too Many Requests
-        return "The service limits this caller's rate: wait, or raise the tenant's limits."
-    if any(status is not None and status >= 500 for status in statuses):  # noqa: PLR2004  # server error
-        return "The service fails by itself: look at its log and at its /health."
-    return "Compare --profile and --endpoint with what this service offers."
+    limits = [limit for limit in msgspec.structs.astuple(artifact.thresholds) if limit is not None]
+    return Conclusion(
+        strongest(codes or [Exit.PASS]),
+        tuple(lines_of),
+        "; ".join(why) or f"{len(limits) + asked} of {len(limits) + asked} limits hold",
+    )

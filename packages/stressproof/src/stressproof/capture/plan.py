@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from stressproof.config.profile import Profile, read
+from stressproof.config.profile import Profile, read, record_of
 from stressproof.config.stress_requirements import RUNNER
-from stressproof.evidence.stress import Stage, Thresholds, WorkloadEndpoint, WorkloadRecord
+from stressproof.evidence.measurements import resolution_seconds
+from stressproof.evidence.stress import Stage, Thresholds, WorkloadRecord
 from stressproof.suite import LocalService, Probes, Suite
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus, Executor
 from stressproof.workload.target import origin_of
 
 US_PER_S = 1_000_000
-MAX_FINE_ROWS = 20_000
 TIMEOUT_US = 15 * US_PER_S
 SEED_BITS = 32
 TEN_USERS = ConstantVus(users=10, duration_us=30 * US_PER_S, ramp_us=5 * US_PER_S)
@@ -111,8 +111,7 @@ class Plan(Struct, frozen=True):
     @property
     def resolution_seconds(self) -> int:
         """Seconds that a row of measurements covers: 10 where rows of 1 would be too many."""
-        rows = self.duration_seconds * self.rounds * len(self.endpoints)
-        return 1 if rows <= MAX_FINE_ROWS else 10
+        return resolution_seconds(self.duration_seconds, self.rounds, len(self.endpoints))
 
     def record(self) -> WorkloadRecord:
         """Return the part of it that goes into evidence as the workload."""
@@ -136,17 +135,7 @@ class Plan(Struct, frozen=True):
             timeout_us=self.timeout_us,
             workers=self.workers,
             seed=self.seed,
-            endpoints=[
-                WorkloadEndpoint(
-                    name=one.name,
-                    method=one.method,
-                    path=one.path,
-                    weight=one.weight,
-                    expected_statuses=list(one.expected_statuses),
-                    check=one.check,
-                )
-                for one in self.endpoints
-            ],
+            endpoints=[record_of(one) for one in self.endpoints],
         )
 
 

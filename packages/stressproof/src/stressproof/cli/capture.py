@@ -14,7 +14,7 @@ from stressproof.cli.capture_plan import (
     plan_from,
 )
 from stressproof.cli.capture_request import METHODS
-from stressproof.cli.capture_run import run_capture
+from stressproof.cli.capture_run import default_out, run_capture
 from stressproof.cli.param_types import PERCENT, RATE, Duration
 from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
@@ -225,7 +225,8 @@ _JUDGING_OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path),
-        help="A stressproof.toml whose objectives are judged as well, its aborts live.",
+        help="A stressproof.toml whose limits and objectives are judged, its aborts live.  "
+        "[default: that of the working directory, where a profile is captured]",
     ),
     click.option(
         "--threshold",
@@ -235,9 +236,11 @@ _JUDGING_OPTIONS = (
         help="One more threshold, such as 'http_req_failed: rate < 1%' (repeatable).",
     ),
     click.option(
-        "--enforce-thresholds",
-        is_flag=True,
-        help="Exit 99 where a round misses a limit, 3 where the run proves nothing.",
+        "--enforce-thresholds/--no-enforce",
+        "enforce_thresholds",
+        default=None,
+        help="Exit 99 where a round misses a limit, 3 where the run proves nothing; or 0 all the "
+        "same.",
     ),
     click.option(
         "--out",
@@ -289,7 +292,7 @@ def build_command(runner: str) -> click.Command:
     scripted = runner != RUNNER
 
     def capture(**options: Any) -> Exit:
-        """Load a service and keep the evidence.
+        """Load a service, keep the evidence, and say whether limits hold.
 
         URL with a path is one request; without, it is where --endpoint or --profile are asked. The
         bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the same
@@ -302,12 +305,15 @@ def build_command(runner: str) -> click.Command:
           stressproof capture --profile health --rounds 3 --out stressproof-results/e.json
           stressproof capture --stage 50:1m --stage 50:5m --url http://127.0.0.1:8080 --endpoint /
         """  # noqa: D301  # click's \b keeps lines as they are
+        out, enforce = options["out"], options["enforce_thresholds"]
+        if out is None and not scripted:
+            out = default_out()
         return run_capture(
             plan_from(runner, options, scripted=scripted),
-            objectives=objectives_from(options["config"], options["threshold_texts"]),
-            out=options["out"],
+            objectives=objectives_from(options),
+            out=out,
             force=options["force"],
-            enforce=options["enforce_thresholds"],
+            enforce=not scripted if enforce is None else enforce,
         )
 
     decorated: Any = capture

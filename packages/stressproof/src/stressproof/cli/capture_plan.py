@@ -1,16 +1,17 @@
 """From the flags of a capture to its plan."""
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan, plan_capture
 from stressproof.cli.capture_load import executor_from
 from stressproof.cli.capture_request import Asked, asked_for
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
-from stressproof.config.compile import load_config
+from stressproof.config.compile import Project, load_config
 from stressproof.config.profile import AD_HOC, AD_HOC_LIMITS, Profile
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
@@ -22,14 +23,21 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_PROFILE = "health"
 
 
-def objectives_from(config: Path | None, texts: Sequence[str]) -> Objectives:
+def objectives_from(options: Mapping[str, Any]) -> Objectives:
     """Return what is asked beyond the three limits: a file's objectives, then the flags'.
 
     Raises:
         UsageError: Something in them cannot be meant.
     """
-    objectives = Objectives() if config is None else load_config(config).objectives
-    return objectives.with_thresholds(texts)
+    named = options["target"] is not None or options["endpoints"]
+    asks_all = options["config"] is not None or options["profile"] is not None or not named
+    found = _file(options).beyond_limits if asks_all else Objectives()
+    return found.with_thresholds(options["threshold_texts"])
+
+
+def _file(options: Mapping[str, Any]) -> Project:
+    """Return the file that is named, or that of the working directory."""
+    return chosen_project() if options["config"] is None else load_config(options["config"])
 
 
 def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
@@ -58,7 +66,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         rounds=options["rounds"],
         pause_seconds=options["pause_us"] / US_PER_S,
         timeout_us=options["timeout_us"],
-        thresholds=_thresholds(limits, options),
+        thresholds=_thresholds(_stated(limits, _file(options).limits), options),
         runner=runner,
         workers=_workers(options["workers"]),
         seed=options["seed"],
@@ -124,6 +132,14 @@ def _address(url: str, resolve: str | None) -> str | None:
             hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
         ) from error
     return address
+
+
+def _stated(default: Thresholds, stated: Thresholds) -> Thresholds:
+    """Return limits of which those that a file states replace their own default and no other."""
+    given = {
+        name: value for name, value in msgspec.structs.asdict(stated).items() if value is not None
+    }
+    return msgspec.structs.replace(default, **given)
 
 
 def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from stressproof.capture.conclusion import conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.errors import OutputError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
@@ -29,6 +30,15 @@ _EXITS = {
     signal.SIGINT: Exit.INTERRUPTED,
     signal.SIGTERM: Exit.TERMINATED,
     signal.SIGHUP: Exit.HANGUP,
+}
+
+
+_WORDS = {
+    Exit.PASS: "PASS",
+    Exit.OBJECTIVES: "FAIL",
+    Exit.INCONCLUSIVE: "INCONCLUSIVE",
+    Exit.TARGET: "NOT RUN",
+    Exit.RUN: "BROKEN",
 }
 
 
@@ -93,6 +103,9 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
             signal.signal(one, handler)
 
 
+RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
+
+
 def run_capture(
     plan: Plan, *, objectives: Objectives, out: Path | None, force: bool, enforce: bool
 ) -> Exit:
@@ -123,24 +136,30 @@ def run_capture(
         )
         if out is not None:
             _keep(artifact, out, force=force)
+    # Without a file stdout is the artifact's alone.
+    tell = to_stderr if out is None else to_stdout
     try:
-        _show(artifact, out)
+        if out is None:
+            to_stdout(encode(artifact).decode())
+        tell(summary(artifact))
+        if out is not None:
+            to_stdout(f"artifact: {out}")
+        if came:
+            tell(
+                f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "
+                "is marked as interrupted"
+            )
+        else:
+            return _judge(plan, artifact, objectives, out, tell, enforce=enforce)
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
-    if came:
-        to_stderr("interrupted: the artifact holds what was measured and is marked as interrupted")
-        return _EXITS[came[0]]
-    return _judge(plan, artifact, objectives, enforce=enforce)
+    return _EXITS[came[0]]
 
 
-def _show(artifact: StressArtifact, out: Path | None) -> None:
-    if out is None:
-        to_stdout(encode(artifact).decode())
-        to_stderr(summary(artifact))
-    else:
-        to_stdout(summary(artifact))
-        to_stdout(f"artifact: {out}")
+def default_out() -> Path:
+    """Return where an artifact goes that nobody named a place for: a file of its time."""
+    return RESULTS_FOLDER / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}.json"
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -157,12 +176,22 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         to_stderr(f"the artifact that was there is now {kept}")
 
 
-def _judge(plan: Plan, artifact: StressArtifact, objectives: Objectives, *, enforce: bool) -> Exit:
-    """Return the exit code, and say why it is not a pass."""
+def _judge(
+    plan: Plan,
+    artifact: StressArtifact,
+    objectives: Objectives,
+    out: Path | None,
+    tell: Callable[[str], None],
+    *,
+    enforce: bool,
+) -> Exit:
+    """Return the exit code; the last line is the verdict: why, and what to do next."""
     found = conclude(artifact, objectives, plan.local_service)
     for line in found.lines:
         to_stderr(line)
-    if found.exit_code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
-        to_stderr("exit 0 all the same: --enforce-thresholds was not given")
-        return Exit.PASS
-    return found.exit_code
+    code, why = found.exit_code, found.why
+    if code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
+        code, why = Exit.PASS, f"{why}; not enforced"
+    following = found.remedy or ("" if out is None else f"Next: stressproof verify {out}")
+    tell(f"{_WORDS[found.exit_code]} (exit {code}): {why}. {following}".rstrip())
+    return code

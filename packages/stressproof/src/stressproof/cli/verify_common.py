@@ -147,6 +147,7 @@ def judge(
     suite = chosen_suite()
     floor = kind.requirements(suite, flags["profile"] or "")
     asked = _asked(floor, flags)
+    asked = kind.at_gate(suite, asked) if flags["as_gate"] else asked
     loosened = kind.loosened(asked, floor)
     if loosened and not showing.dry_run:
         raise UsageError(
@@ -171,8 +172,7 @@ def _asked(floor: Any, flags: dict[str, Any]) -> Any:
         given["allow_loopback"] = False
     if "minimum_level" in given:
         given["minimum_level"] = Level(given["minimum_level"])
-    asked = msgspec.structs.replace(floor, **given)
-    return asked.for_gate() if flags["as_gate"] else asked
+    return msgspec.structs.replace(floor, **given)
 
 
 def _conclude(verdict: "Verdict", showing: OutputOptions) -> Exit:

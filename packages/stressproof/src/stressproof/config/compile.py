@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from stressproof.config.reading import (
@@ -61,11 +62,15 @@ _PPM_PER_PERCENT = 10_000
 _REQUEST_METRICS = ("http_reqs", "http_req_failed", "http_req_duration", "checks")
 
 
+NO_LIMITS = Thresholds(None, None, None)
+
+
 class Project(Struct, frozen=True):
     """What a project says of itself and asks, as its ``stressproof.toml`` has it.
 
     Attributes:
         objectives: What is asked of a run beyond a suite's floors.
+        limits: The three limits of ``[limits]``, null where it states none; part of the objectives.
         suite: The suite that it names (`stressproof.suite.find_suite`), empty for none.
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
@@ -75,12 +80,20 @@ class Project(Struct, frozen=True):
     """
 
     objectives: Objectives = Objectives()
+    limits: Thresholds = NO_LIMITS
     suite: str = ""
     suite_package: str = ""
     folder: Path = Path()
     target_url: str = ""
     steps: tuple[Step, ...] = ()
     evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
+
+    @property
+    def beyond_limits(self) -> Objectives:
+        """The objectives without what ``[limits]`` states."""
+        stated = len(protocol_thresholds(self.limits))
+        kept = self.objectives.thresholds[stated:]
+        return msgspec.structs.replace(self.objectives, thresholds=kept)
 
 
 def load_config(path: Path) -> Project:
@@ -140,17 +153,19 @@ def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
         ConfigError: A text in it cannot be meant; every such text is named.
     """
     reader = _Reader(source)
+    limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     project = Project(
         objectives=Objectives(
             thresholds=(
-                *reader.limits(config.limits or LimitsTable()),
+                *protocol_thresholds(limits),
                 *reader.thresholds(config.thresholds),
             ),
             slos=reader.slos(config.slo),
             question=reader.question(config.compare or CompareTable()),
             tags=reader.tags(config.tags),
         ),
+        limits=limits,
         suite=suite.use,
         suite_package=suite.package,
         folder=folder,
@@ -182,16 +197,14 @@ class _Reader:
             self.fault(path, error.message, error.hint, text)
             return None
 
-    def limits(self, table: LimitsTable) -> list[Threshold]:
+    def limits(self, table: LimitsTable) -> Thresholds:
         for name in LimitsTable.__struct_fields__:
             value = getattr(table, name)
             if value is not None and not 0 <= value < float("inf"):
                 self.fault(("limits", name), f"a limit is a number of at least 0, not {value}")
-                return []
-        return protocol_thresholds(
-            Thresholds(
-                table.max_p95_seconds, table.max_error_rate_percent, table.min_throughput_rps
-            )
+                return NO_LIMITS
+        return Thresholds(
+            table.max_p95_seconds, table.max_error_rate_percent, table.min_throughput_rps
         )
 
     def thresholds(

@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence import stress
+from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 from stressproof.workload.endpoints import Endpoint
 
 _OK = (200,)
@@ -29,6 +30,18 @@ def read(path: str, check: str = "json") -> Endpoint:
     return Endpoint(name=path, method="GET", path=path, expected_statuses=_OK, check=check)
 
 
+def record_of(endpoint: Endpoint) -> WorkloadEndpoint:
+    """Return an endpoint as evidence records it."""
+    return WorkloadEndpoint(
+        name=endpoint.name,
+        method=endpoint.method,
+        path=endpoint.path,
+        weight=endpoint.weight,
+        expected_statuses=list(endpoint.expected_statuses),
+        check=endpoint.check,
+    )
+
+
 HEALTH_LIVE: Final = read("/health/live", "json:status")
 
 HEALTH: Final = Profile(name="health", endpoints=(HEALTH_LIVE,))
@@ -42,7 +55,7 @@ HEALTH_DEEP: Final = Profile(
 PLAIN: Final = (HEALTH, HEALTH_DEEP)
 """What anybody's service may be asked without a suite."""
 
-AD_HOC: Final = Profile(name="ad-hoc", endpoints=())
+AD_HOC: Final = Profile(name=stress.AD_HOC, endpoints=())
 """What was named on the command line alone."""
 
 AD_HOC_LIMITS: Final = Thresholds(

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 
 Finite = Annotated[float, Meta(ge=0)]
 
@@ -22,6 +22,13 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     min_rounds: Annotated[int, Meta(description="Fewest rounds.")] = 1
     min_duration_seconds: Annotated[int, Meta(description="Shortest round.")] = 1
     min_concurrent_users: Annotated[int, Meta(description="Fewest concurrent users.")] = 1
+    users_of_any_executor: Annotated[
+        bool,
+        Meta(
+            description="Whether open executors, too, are held to the floor of users; otherwise "
+            "they are held to their rate."
+        ),
+    ] = False
     database_engine: Annotated[
         str | None,
         Meta(description="The engine the load must have reached, exactly; null asks for none."),
@@ -57,6 +64,10 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     ] = 60
     required_endpoints: Annotated[
         tuple[str, ...], Meta(description="Endpoints that the load must have included.")
+    ] = ()
+    profile_endpoints: Annotated[
+        tuple[WorkloadEndpoint, ...],
+        Meta(description="Endpoints of the profile by value; a suite's gates demand its own."),
     ] = ()
     min_endpoint_successes: Annotated[
         int,

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
+    UNKNOWN_ENGINE,
     Evaluation,
     GeneratorHealth,
     Results,
     RoundEvaluation,
+    RuntimeProbe,
     Thresholds,
 )
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
@@ -269,6 +271,17 @@ def evaluate(rounds: Sequence[Results], limits: Thresholds) -> Evaluation:
         worst_p95_seconds=_worst(r.p95_response_time for r in rounds),
         min_throughput_rps=min_rps(rounds),
     )
+
+
+def engine_of(probe: RuntimeProbe) -> str:
+    """Return the database engine as an artifact names it at top: that of the first probe."""
+    return probe.database_engine or UNKNOWN_ENGINE
+
+
+def engine_source_of(probe: RuntimeProbe) -> str:
+    """Return how the engine's name is known: the database was asked, or only the target."""
+    known = probe.database_engine_source == "db-query"
+    return "db-query" if known else "target-endpoint"
 
 
 CPU_LIMIT_PPM = 800_000

@@ -1,6 +1,6 @@
 """What was counted, second by second, in integers; every other figure follows from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,6 +17,11 @@ ANSWERED_WITHOUT_STATUS = frozenset({"ok", "redirect", "body_check"})
 def is_answered(outcome: str) -> bool:
     """Return whether an outcome means that the target's whole answer was received."""
     return outcome in ANSWERED_WITHOUT_STATUS or outcome.startswith("status_")
+
+
+def answered(outcomes: Mapping[str, int]) -> int:
+    """Return how many of the requests that ended so got a whole answer."""
+    return sum(count for outcome, count in outcomes.items() if is_answered(outcome))
 
 
 class Latency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,18 +91,30 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
     uncorrected: Latency | None = None
 
 
-class RampCount(Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests to one endpoint during a round's ramp: counted for the target's sake, not measured.
+class RampRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One endpoint during a round's ramp: no figure follows from it, and nothing hides in it.
 
     Attributes:
         endpoint: Position in ``workload.endpoints``.
         started: Requests sent before the measured window began.
-        answered: Of those, how many got a whole answer.
+        dropped: Intended ones for which no virtual user was free.
+        outcomes: How they ended, with their counts.
+        corrected: From the intended start to the end of the answer.
     """
 
     endpoint: Count
     started: Count
-    answered: Count
+    dropped: Count
+    outcomes: dict[str, Count]
+    corrected: Latency
+
+
+MAX_FINE_ROWS = 20_000
+
+
+def resolution_seconds(duration_seconds: float, rounds: int, endpoints: int) -> int:
+    """Return how many seconds a row covers: 10 where rows of 1 would be too many."""
+    return 1 if duration_seconds * rounds * endpoints <= MAX_FINE_ROWS else 10
 
 
 class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,14 +122,14 @@ class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         run_index: From 1.
-        elapsed_us: From the first measured start to the last completion.
-        ramp: One count for each endpoint, in their order.
+        elapsed_us: The measured window, or up to the last completion where that was later.
+        ramp: One row for each endpoint, in their order.
         rows: Every endpoint in every second, the empty ones too, by second and then endpoint.
     """
 
     run_index: Count
     elapsed_us: Count
-    ramp: list[RampCount]
+    ramp: list[RampRow]
     rows: Sequence[Row]
 
 

@@ -103,10 +103,10 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         run_index: From 1.
-        started_at: RFC 3339 with offset; the first measured start.
-        ended_at: The last completion.
+        started_at: RFC 3339 with offset; when the measured window began.
+        ended_at: When it ended, or the last completion where that was later.
         captured_at: When the round's figures were taken; never before ``ended_at``.
-        elapsed_seconds: From the first measured start to the last completion.
+        elapsed_seconds: From the one to the other; a round never shrinks to the span of its events.
         results: Over all endpoints.
         endpoints: For each endpoint, in the workload's order.
         generator: What the instrument says of itself.
@@ -192,6 +192,8 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     unsafe: list[Text]
 
 
+AD_HOC = "ad-hoc"
+"""The profile of what was named on a command line alone."""
 UNKNOWN_ENGINE = "unknown"
 """What the protocol's field says of a database that the target did not name."""
 

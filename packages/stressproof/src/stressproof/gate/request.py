@@ -111,7 +111,9 @@ def plain_request(suite: Suite) -> GateRequest:
             EvidenceRequest(
                 kind=kind,
                 requirements=(
-                    kind.requirements(suite, "").for_gate() if kind.offered(suite) else None
+                    kind.at_gate(suite, kind.requirements(suite, ""))
+                    if kind.offered(suite)
+                    else None
                 ),
                 suite=suite,
             )

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
-from stressproof.evidence.measurements import RampCount, Row, RunMeasurements
+from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.stress import Connections, GeneratorHealth
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
@@ -93,8 +93,8 @@ class RoundResult(Struct, frozen=True):
     """What one round measured.
 
     Attributes:
-        started_at: The first measured start (or when the window began, where nothing was started).
-        ended_at: The last completion of a measured request.
+        started_at: When the measured window began.
+        ended_at: When it ended, or the last completion where that was later.
         elapsed_us: From the one to the other.
         rows: Every endpoint in every second of the window, by second and then endpoint; packed,
             so that they take little room until someone looks at them.
@@ -112,7 +112,7 @@ class RoundResult(Struct, frozen=True):
     ended_at: datetime
     elapsed_us: int
     rows: Sequence[Row]
-    ramp: list[RampCount]
+    ramp: list[RampRow]
     health: GeneratorHealth
     errors_sample: list[ErrorSample]
     connections: Connections

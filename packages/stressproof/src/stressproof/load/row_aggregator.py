@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from stressproof.evidence.measurements import Latency, RampCount, Row, is_answered
+from stressproof.evidence.measurements import Latency, RampRow, Row
 from stressproof.load.packed import PackedRows, pack
 from stressproof.load.recorder import RAMP, RowDelta
 from stressproof.measure.histogram import Histogram
@@ -117,13 +117,15 @@ class RowAggregator:
             for endpoint in range(self._endpoints)
         )
 
-    def ramp(self) -> list[RampCount]:
+    def ramp(self) -> list[RampRow]:
         """Return what each endpoint was asked during the ramp."""
         return [
-            RampCount(
+            RampRow(
                 endpoint=endpoint,
                 started=count.started,
-                answered=sum(n for kind, n in count.outcomes.items() if is_answered(kind)),
+                dropped=count.dropped,
+                outcomes=dict(sorted(count.outcomes.items())),
+                corrected=Latency.of(count.corrected),
             )
             for endpoint, count in enumerate(self._ramp)
         ]

@@ -144,6 +144,7 @@ class _Round:
         self._ticked_at_s = 0.0
         self._ticked_requests = 0
         self._stopped_s: float | None = None
+        self._broke = False
 
     def run(self) -> RoundResult:
         """Run it from the first order to the last message."""
@@ -159,7 +160,7 @@ class _Round:
                 )
         self._start_ns = time.monotonic_ns() + _LEAD_NS
         self._pool.send(Go(self._start_ns))
-        while not self._pool.done and not self._stop.at_once:
+        while not (self._over or self._stop.at_once):
             self._listen()
             elapsed_s = (time.monotonic_ns() - self._start_ns) / 1e9
             if elapsed_s >= self._ticks + 1:
@@ -227,6 +228,7 @@ class _Round:
         return f"worker {handle.number} {how}" + (f": {tail}" if tail else "")
 
     def _lost(self, what: str) -> WorkerLostError:
+        self._broke = True
         return WorkerLostError(
             f"the load generator broke: {what}",
             hint="what was measured until then is kept; look for a full memory, then run again",
@@ -252,8 +254,9 @@ class _Round:
 
     def _result(self) -> RoundResult:
         aggregator = self._aggregator
-        first_ns = aggregator.first_ns or self._start_ns + self._workload.executor.ramp_us * 1000
-        last_ns = max(aggregator.last_ns, first_ns)
+        executor = self._workload.executor
+        first_ns = self._start_ns + executor.ramp_us * 1000
+        last_ns = max(aggregator.last_ns, first_ns, self._window_end_ns)
         # Both clocks are read now, and the wall's is carried back by the other.
         now, now_ns = datetime.now(UTC), time.monotonic_ns()
         rows = aggregator.rows(self._seconds())
@@ -280,12 +283,32 @@ class _Round:
             resolution_s=self._resolution_s,
         )
 
+    @property
+    def _over(self) -> bool:
+        """Whether all workers are done and the window is, in which nothing more may be due."""
+        return self._pool.done and time.monotonic_ns() >= self._window_end_ns
+
+    @property
+    def _window_end_ns(self) -> int:
+        """When the measured window ends, which a round outlasts only while answers are outstanding.
+
+        One that was broken off and an executor of iterations end with their last request: 0.
+        """
+        executor = self._workload.executor
+        if executor.iterations is not None or self._cut_short:
+            return 0
+        return self._start_ns + (executor.ramp_us + executor.duration_us) * 1000
+
+    @property
+    def _cut_short(self) -> bool:
+        """Whether the round was stopped or broke before its end."""
+        return self._broke or self._stop.is_set()
+
     def _seconds(self) -> range:
         """Return the seconds of the window: all that were asked for, or all that began."""
         executor = self._workload.executor
         whole = -(-executor.duration_us // 1_000_000)
-        broken = not self._pool.done or self._stop.is_set()
-        if broken or executor.iterations is not None:
+        if self._cut_short or executor.iterations is not None:
             begun = [handle.done.last_second for handle in self._pool.handles if handle.done]
             last = max([*begun, self._aggregator.last_second], default=-1)
             whole = min(whole, last + self._resolution_s)

@@ -130,7 +130,7 @@ class Histogram:
         """Return `quantile` for several ascending shares in one pass."""
         if any(not 0 <= ppm <= WHOLE_PPM for ppm in ppms) or list(ppms) != sorted(ppms):
             raise ValueError(f"quantiles must ascend within 0 to 1_000_000 ppm: {list(ppms)}")
-        if self.max_us is None:
+        if self.max_us is None or not self.counts:
             return [None] * len(ppms)
         ascending = sorted(self.counts)
         at_or_below = list(accumulate(map(self.counts.__getitem__, ascending)))

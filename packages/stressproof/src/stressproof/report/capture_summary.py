@@ -3,7 +3,15 @@
 from collections import Counter
 
 from stressproof.evidence.derive import CPU_LIMIT_PPM
-from stressproof.evidence.stress import Evaluation, Results, StressArtifact
+from stressproof.evidence.stress import (
+    AD_HOC,
+    UNKNOWN_ENGINE,
+    Evaluation,
+    Results,
+    StressArtifact,
+)
+
+_NAMED = 2
 
 
 def _seconds(value: float | None) -> str:
@@ -118,14 +126,31 @@ def remedies(artifact: StressArtifact) -> list[str]:
     return told
 
 
+def _headline(artifact: StressArtifact) -> str:
+    """Return what was asked, in one line: of whom, how much, for how long."""
+    workload = artifact.workload
+    asked = artifact.profile
+    if asked == AD_HOC:
+        more = len(artifact.endpoints) - _NAMED
+        asked = ", ".join(artifact.endpoints[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    load = f"{artifact.concurrent_users} users"
+    if workload.rate_per_second is not None:
+        start = "from " if workload.stages else ""
+        load = f"{start}{workload.rate_per_second:g}/s by at most {load}"
+    database = ""
+    if artifact.runtime.database_engine != UNKNOWN_ENGINE:
+        version = artifact.runtime.before.server_version or ""
+        database = f", {artifact.runtime.database_engine} {version}".rstrip()
+    return (
+        f"{asked} on {artifact.target_url}: {workload.executor}, {load}, "
+        f"{len(artifact.runs)} of {artifact.rounds} rounds of {artifact.duration_seconds} s"
+        f"{database}"
+    )
+
+
 def summary(artifact: StressArtifact) -> str:
     """Return the whole capture in a screenful."""
-    lines = [
-        f"{artifact.profile} on {artifact.target_url}: {artifact.workload.executor}, "
-        f"{artifact.concurrent_users} users, {len(artifact.runs)} of {artifact.rounds} rounds of "
-        f"{artifact.duration_seconds} s, {artifact.runtime.database_engine} "
-        f"{artifact.runtime.before.server_version or ''}".rstrip()
-    ]
+    lines = [_headline(artifact)]
     if artifact.status != "complete":
         lines.append(f"status: {artifact.status.upper()}: this is not release evidence")
     if artifact.runs:

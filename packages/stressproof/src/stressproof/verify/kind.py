@@ -90,6 +90,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
         figures: Returns what a reader wants to know first.
         requirements: Returns what a suite asks of it, of a profile where one is named.
         offered: Returns whether a suite asks for such evidence at all.
+        at_gate: Returns what a gate of a suite asks beyond requirements.
         loosened: Returns what is asked less of than a floor, one line each.
         references: Returns the references of a document that lead out of it.
     """
@@ -100,6 +101,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
     figures: Callable[[CaseT], list[Figure]]
     requirements: Callable[[Suite, str], Any]
     offered: Callable[[Suite], bool]
+    at_gate: Callable[[Suite, Any], Any]
     loosened: Callable[[Any, Any], list[str]]
     references: Callable[[Mapping[str, Any]], list[str]] = no_references
 

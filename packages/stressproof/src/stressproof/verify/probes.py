@@ -4,6 +4,7 @@ from stressproof.evidence.stress import RuntimeProbe, TargetProbe
 from stressproof.verify.rule import Judgement, prose
 
 _HEALTHY = 200
+_NO_SUCH_PAGE = frozenset({401, 403, 404, 405, 410, 501})
 
 BUILD = ("version", "git_commit", "git_dirty")
 """What stays the same as long as the same build answers."""
@@ -40,6 +41,11 @@ def judge_unchanged(
             judgement.check(one == other, f"{after_at or f'{where}.after'}.{name}", other, one)
 
 
+def says_nothing(probe: RuntimeProbe) -> bool:
+    """Return whether a service has no such page, or was not asked: it owes nobody one."""
+    return probe.status is None and probe.status_code in {None, *_NO_SUCH_PAGE}
+
+
 def judge_healthy(where: str, probe: RuntimeProbe, judgement: Judgement) -> None:
     """The probe was answered with 200 and ``healthy``, without an error."""
     code = probe.status_code
@@ -61,20 +67,30 @@ def judge_durable(where: str, probe: RuntimeProbe | None, judgement: Judgement) 
         if value is None:
             judgement.inconclusive(f"{where}.{setting}", None, "on")
         else:
-            judgement.check(value != "off", f"{where}.{setting}", value, "on")
+            judgement.check(value == "on", f"{where}.{setting}", value, "on")
 
 
 def judge_build(
-    where: str, build: TargetProbe, expected: tuple[str, ...], judgement: Judgement
+    where: str,
+    build: TargetProbe,
+    expected: tuple[str, ...],
+    judgement: Judgement,
+    *,
+    required: bool = False,
 ) -> None:
     """Where the service states its commit, it is an expected one, without local changes."""
     if not expected:
         judgement.skip("no commit was expected")
         return
+    if build.git_commit is None and required:
+        judgement.inconclusive(f"{where}.git_commit", None, expected[0])
     if build.git_commit is None:
         judgement.skip("the target does not state its commit")
         return
     seen = build.git_commit
     judgement.check(seen in expected, f"{where}.git_commit", seen, expected[0])
     dirty = build.git_dirty
+    if dirty is None and required:
+        judgement.inconclusive(f"{where}.git_dirty", None, False)  # noqa: FBT003
+        return
     judgement.check(dirty is not True, f"{where}.git_dirty", dirty, False)  # noqa: FBT003

@@ -48,6 +48,7 @@ FAILURE = EvidenceKind(
     figures=_figures,
     requirements=_requirements,
     offered=lambda suite: suite.failure is not None,
+    at_gate=lambda _, asked: asked.for_gate(),
     loosened=loosened,
     references=references_of,
 )

@@ -3,12 +3,15 @@
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
+_CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
+_OUTSIDE_S = 60  # the ramp, and the last answers
+_LEAST_RSS_BYTES = 4_000_000  # no Python process is smaller
 _SUCCESS = range(200, 300)
 
 
@@ -137,10 +140,27 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
             health.saturated_reasons,
             reasons,
         )
+    for place, said in enumerate(artifact.runs):
+        _possible(said.generator, said.elapsed_seconds, f"runs[{place}].generator", judgement)
     worst = derive.worst_health([run.generator for run in artifact.runs])
     judgement.passed()
     for path, seen, expected in differences(artifact.generator.worst, worst, "generator.worst"):
         judgement.fail(path, seen, expected)
+
+
+def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: Judgement) -> None:
+    """What a generator says of itself is physically possible."""
+    for name, most in (
+        ("cpu_busy_ppm", _CPU_MOST_PPM),
+        ("loop_delay_p99_us", health.loop_delay_max_us),
+        ("gc_pause_max_us", round((elapsed_s + _OUTSIDE_S) * 1_000_000)),
+        ("loop_delay_max_us", round((elapsed_s + _OUTSIDE_S) * 1_000_000)),
+    ):
+        seen = getattr(health, name)
+        judgement.check(seen <= most, f"{where}.{name}", seen, prose(f"at most {most}"))
+    least = _LEAST_RSS_BYTES
+    rss = health.rss_bytes
+    judgement.check(rss >= least, f"{where}.rss_bytes", rss, prose(f"at least {least}"))
 
 
 @rule(

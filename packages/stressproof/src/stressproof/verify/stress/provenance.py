@@ -5,6 +5,7 @@ from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.document import RECAPTURE
 
 _HEALTHY = 200
+_SAYS_WELL = frozenset({"healthy", "ok", "up", "pass", "unknown"})
 
 
 @rule(
@@ -83,6 +84,10 @@ def probe(case: StressCase, judgement: Judgement) -> None:
     if runtime.health_status_code is not None:
         code = runtime.health_status_code
         judgement.check(code == _HEALTHY, "runtime.health_status_code", code, _HEALTHY)
+    if runtime.status is not None:
+        judgement.check(
+            runtime.status in _SAYS_WELL, "runtime.status", runtime.status, prose("healthy")
+        )
     if runtime.probe_error is not None:
         judgement.check(
             runtime.probe_error == "", "runtime.probe_error", runtime.probe_error, prose("none")

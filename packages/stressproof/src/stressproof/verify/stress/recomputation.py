@@ -8,7 +8,7 @@ import msgspec
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import UNKNOWN_ENGINE, Results, StressArtifact
+from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
@@ -144,9 +144,9 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     yield "request_timeout", timeout_us, workload.timeout_us
     yield "endpoints", artifact.endpoints, _as_listed(artifact)
     yield "target_url", artifact.target_url, artifact.target.url
-    engine, source = runtime.before.database_engine, runtime.before.database_engine_source
-    yield "runtime.database_engine", runtime.database_engine, engine or UNKNOWN_ENGINE
-    if engine is not None:
+    engine, source = derive.engine_of(runtime.before), derive.engine_source_of(runtime.before)
+    yield "runtime.database_engine", runtime.database_engine, engine
+    if runtime.before.database_engine is not None:
         yield "runtime.database_engine_source", runtime.database_engine_source, source
 
 

@@ -2,20 +2,23 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import lt
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import Latency, Row
+from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_seconds
 from stressproof.measure import buckets
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."
+_LATE_US = 999  # later than a millisecond, and either time is cut to whole microseconds
 _NO_ARTIFACT = "no well-formed schema-2 artifact"
-_RESOLUTIONS = (1, 10)
 
-_OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+_OUTCOME = re.compile(
+    r"ok|redirect|body_check|timeout|reset|connect|tls|protocol|status_[1-5][0-9]{2}", re.ASCII
+)
+"""How a request of a capture that ran to its end can have ended (`stressproof.load`)."""
 
 
 @rule(
@@ -31,16 +34,16 @@ def rows(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    closed = artifact.workload.closed_loop
+    closed, timeout_us = artifact.workload.closed_loop, artifact.workload.timeout_us
     for place, run in enumerate(artifact.measurements.runs):
         for number, row in enumerate(run.rows):
             judgement.passed()
-            for name, seen, expected in _row_problems(row, closed=closed):
+            for name, seen, expected in _row_problems(row, closed=closed, timeout_us=timeout_us):
                 where = f"measurements.runs[{place}].rows[{number}].{name}"
                 judgement.fail(where, seen, prose(expected))
 
 
-def _row_problems(row: Row, *, closed: bool) -> Iterator[tuple[str, object, str]]:
+def _row_problems(row: Row, *, closed: bool, timeout_us: int) -> Iterator[tuple[str, object, str]]:
     """Yield (field, seen, expected) for everything wrong with one row."""
     if row.intended != row.started + row.dropped:
         yield "intended", row.intended, f"{row.started} started + {row.dropped} dropped"
@@ -57,16 +60,17 @@ def _row_problems(row: Row, *, closed: bool) -> Iterator[tuple[str, object, str]
         yield "uncorrected", None, "the time from the send, in an open loop"
     else:
         yield from _latency_problems("uncorrected", row.uncorrected)
-        yield from _uncorrected_problems(row.corrected, row.uncorrected)
+        yield from _uncorrected_problems(row, row.uncorrected)
+    yield from _timeout_problems(row.outcomes, row.uncorrected or row.corrected, timeout_us)
 
 
-def _outcome_problems(row: Row) -> Iterator[tuple[str, object, str]]:
+def _outcome_problems(row: Row | RampRow) -> Iterator[tuple[str, object, str]]:
     ended = sum(row.outcomes.values())
     if ended != row.started:
         yield "outcomes", prose(f"{ended} ended"), f"{row.started}, as many as started"
     for outcome, count in row.outcomes.items():
         if not _OUTCOME.fullmatch(outcome):
-            yield "outcomes", outcome, "a kind of outcome: lower case, digits, underscores"
+            yield "outcomes", outcome, "a kind of outcome that the generator knows"
         if count == 0:
             yield f"outcomes.{outcome}", 0, "only outcomes that occurred"
 
@@ -120,10 +124,26 @@ def _extreme_problems(
         yield f"{name}.sum_us", latency.sum_us, f"{least} to {most}, as the buckets allow"
 
 
-def _uncorrected_problems(
-    corrected: Latency, uncorrected: Latency
+def _timeout_problems(
+    outcomes: Mapping[str, int], latency: Latency, timeout_us: int
 ) -> Iterator[tuple[str, object, str]]:
+    """Yield where a request that was given up did not wait as long as that takes."""
+    given_up = outcomes.get("timeout", 0)
+    if not given_up:
+        return
+    first = buckets.index(min(timeout_us, buckets.MAX_US))
+    pairs = zip(latency.buckets[::2], latency.buckets[1::2], strict=False)
+    waited = sum(count for bucket, count in pairs if bucket >= first)
+    if waited < given_up:
+        yield "outcomes.timeout", given_up, f"at most {waited}, as many as took {timeout_us} µs"
+
+
+def _uncorrected_problems(row: Row, uncorrected: Latency) -> Iterator[tuple[str, object, str]]:
     """Yield where the time from the send is longer than that from the intended start."""
+    corrected = row.corrected
+    late_us = row.late * _LATE_US
+    if corrected.sum_us - uncorrected.sum_us < late_us:
+        yield "late", row.late, f"fewer: {late_us} µs late at least, that no request waited"
     if uncorrected.n != corrected.n:
         yield "uncorrected.n", uncorrected.n, f"{corrected.n}, as corrected"
     for name in ("sum_us", "min_us", "max_us"):
@@ -146,11 +166,12 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     step = artifact.measurements.resolution_seconds
-    path = "measurements.resolution_seconds"
-    if not judgement.check(step in _RESOLUTIONS, path, step, prose("1 or 10")):
-        return
     workload = artifact.workload
     endpoints = len(workload.endpoints)
+    wanted = resolution_seconds(workload.duration_seconds, artifact.rounds, endpoints)
+    path = "measurements.resolution_seconds"
+    if not judgement.check(step == wanted, path, step, wanted):
+        return
     seconds = math.ceil(workload.duration_seconds / step)
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
@@ -158,7 +179,8 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
         whole = len(run.rows) == seconds * endpoints
         if workload.iterations is not None and endpoints:
             # It ends with its last iteration; the seconds until then are all there.
-            whole = len(run.rows) % endpoints == 0 and len(run.rows) <= seconds * endpoints
+            whole = len(run.rows) % endpoints == 0
+            whole = whole and endpoints <= len(run.rows) <= seconds * endpoints
         judgement.check(
             whole,
             f"{where}.rows",
@@ -166,23 +188,32 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
             prose(f"{seconds * endpoints}: {endpoints} endpoints in each of {seconds} steps"),
         )
         for number, row in enumerate(run.rows):
-            wanted = (number // endpoints * step, number % endpoints) if endpoints else (-1, -1)
-            if (row.second, row.endpoint) != wanted:
+            place_of = (number // endpoints * step, number % endpoints) if endpoints else (-1, -1)
+            if (row.second, row.endpoint) != place_of:
                 judgement.fail(
                     f"{where}.rows[{number}]",
                     prose(f"second {row.second}, endpoint {row.endpoint}"),
-                    prose(f"second {wanted[0]}, endpoint {wanted[1]}"),
+                    prose(f"second {place_of[0]}, endpoint {place_of[1]}"),
                 )
                 break
-        ramp = [count.endpoint for count in run.ramp]
-        judgement.check(
-            ramp == list(range(endpoints)), f"{where}.ramp", ramp, prose("every endpoint once")
-        )
-        for count in run.ramp:
-            if count.answered > count.started:
-                judgement.fail(
-                    f"{where}.ramp", count.answered, prose(f"<= {count.started} started")
-                )
+        _ramp_rows(run.ramp, endpoints, workload.timeout_us, f"{where}.ramp", judgement)
+
+
+def _ramp_rows(
+    ramp: list[RampRow], endpoints: int, timeout_us: int, where: str, judgement: Judgement
+) -> None:
+    """The ramp has a row for each endpoint, consistent in itself."""
+    listed = [row.endpoint for row in ramp]
+    judgement.check(listed == list(range(endpoints)), where, listed, prose("every endpoint once"))
+    for number, row in enumerate(ramp):
+        for name, seen, expected in (
+            *_outcome_problems(row),
+            *_latency_problems("corrected", row.corrected),
+            *_timeout_problems(row.outcomes, row.corrected, timeout_us),
+        ):
+            judgement.fail(f"{where}[{number}].{name}", seen, prose(expected))
+        if row.corrected.n != row.started:
+            judgement.fail(f"{where}[{number}].corrected.n", row.corrected.n, row.started)
 
 
 RULES = (rows, continuity)

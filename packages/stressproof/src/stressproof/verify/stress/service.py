@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import is_answered
+from stressproof.evidence.measurements import answered
 from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US
@@ -16,6 +16,7 @@ from stressproof.verify.probes import (
     judge_healthy,
     judge_unchanged,
     judge_unsafe,
+    says_nothing,
 )
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
@@ -89,6 +90,9 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
         judgement.inconclusive("runtime.after", None, prose("what the target says after the load"))
         return
     judge_unchanged("runtime", before, after, DATABASE, judgement)
+    asked = case.requirements
+    if asked.require_identity and asked.database_engine and before.server_version is None:
+        judgement.inconclusive("runtime.before.server_version", None, prose("a server version"))
 
 
 @rule(
@@ -104,10 +108,13 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(_NO_ARTIFACT)
         return
-    if not (artifact.runtime.health_endpoint or case.requirements.require_health):
-        judgement.skip("the capture asked for no health page, and none is required")
+    runs, asked = artifact.runs, case.requirements
+    first, last = artifact.runtime.before, artifact.runtime.after
+    if says_nothing(first) and (last is None or says_nothing(last)):
+        if asked.require_health or asked.require_identity:
+            judgement.inconclusive("runtime.before.status", None, prose("what it says of itself"))
+        judgement.skip("the target says nothing of its health (require_health)")
         return
-    runs = artifact.runs
     judge_healthy("runtime.before", artifact.runtime.before, judgement)
     _asked_between(
         "runtime.before.probed_at",
@@ -194,7 +201,8 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(_NO_ARTIFACT)
         return
     build, expected = case.artifact.target.before, case.requirements.expected_commits
-    judge_build("target.before", build, expected, judgement)
+    required = case.requirements.require_identity
+    judge_build("target.before", build, expected, judgement, required=required)
 
 
 @rule(
@@ -263,9 +271,9 @@ def _routes(artifact: StressArtifact) -> dict[str, _Sent]:
     # A bare path may be two methods' short name: it is the one that carries it as its name.
     for endpoint, sent in zip(artifact.workload.endpoints, in_order, strict=True):
         by_name[endpoint.name] = sent
-    for number, answered, started in _counted(artifact):
+    for number, whole, started in _counted(artifact):
         if number < len(in_order):
-            in_order[number].answered += answered
+            in_order[number].answered += whole
             in_order[number].started += started
     return by_name
 
@@ -274,10 +282,9 @@ def _counted(artifact: StressArtifact) -> Iterator[tuple[int, int, int]]:
     """Yield (endpoint, answered, started) of every row and ramp."""
     for run in artifact.measurements.runs:
         for ramp in run.ramp:
-            yield ramp.endpoint, ramp.answered, ramp.started
+            yield ramp.endpoint, answered(ramp.outcomes), ramp.started
         for row in run.rows:
-            answered = sum(n for outcome, n in row.outcomes.items() if is_answered(outcome))
-            yield row.endpoint, answered, row.started
+            yield row.endpoint, answered(row.outcomes), row.started
 
 
 RULES = (same_instance, same_database, healthy, unsafe, insecure, target_build, counters)

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from stressproof.config.stress_requirements import loosened
+import msgspec
+
+from stressproof.config.profile import record_of
+from stressproof.config.stress_requirements import StressRequirements, loosened
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
@@ -11,8 +14,10 @@ from stressproof.verify.stress import (
     clocks,
     coverage,
     document,
+    endpoints,
     evaluation,
     figures,
+    load,
     objectives,
     physics,
     preflight,
@@ -37,6 +42,8 @@ RULES: Sequence[Rule[StressCase]] = (
     *rows.RULES,
     *recomputation.RULES,
     *clocks.RULES,
+    *load.RULES,
+    *endpoints.RULES,
     *coverage.RULES,
     *service.RULES,
 )
@@ -76,6 +83,13 @@ def _figures(case: StressCase) -> list[Figure]:
     ]
 
 
+def _at_gate(suite: Suite, asked: StressRequirements) -> StressRequirements:
+    """Return what a gate asks: the profile of the suite, by value, where it has one."""
+    profile = suite.profile_table().get(asked.profile)
+    endpoints = () if profile is None else tuple(map(record_of, profile.endpoints))
+    return msgspec.structs.replace(asked.for_gate(), profile_endpoints=endpoints)
+
+
 STRESS = EvidenceKind(
     name="stress",
     case=StressCase,
@@ -83,6 +97,7 @@ STRESS = EvidenceKind(
     figures=_figures,
     requirements=Suite.stress_requirements,
     offered=lambda suite: bool(suite.stress),
+    at_gate=_at_gate,
     loosened=loosened,
 )
 verify = STRESS.verify

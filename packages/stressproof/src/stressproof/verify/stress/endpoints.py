@@ -1,0 +1,221 @@
+"""Endpoints by themselves: the profile's own, each within the limits, the ramp no dustbin."""
+
+from collections.abc import Sequence
+
+from stressproof.evidence import derive
+from stressproof.evidence.derive import Totals
+from stressproof.evidence.level import Level
+from stressproof.evidence.limits import error_rate_percent, limits_met
+from stressproof.evidence.measurements import RampRow, Row
+from stressproof.evidence.stress import Results
+from stressproof.exits import Exit
+from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
+from stressproof.verify.rule import Judgement, prose, rule
+from stressproof.verify.stress.case import UNSOUND, StressCase
+
+_SLOW = "Make the service meet its limits on every endpoint, then capture again."
+_LEAST = SAMPLES_FOR[P95_PPM]
+_US_PER_S = 1_000_000
+
+
+@rule(
+    "stress.profile-by-value",
+    clause="evidence.md, The profile by value (requirement profile_endpoints)",
+    title="The load holds the profile's endpoints as the suite defines them",
+    remedy="Capture with the profile of the suite at the commit that is judged.",
+    level=Level.RECOMPUTED,
+)
+def profile_by_value(case: StressCase, judgement: Judgement) -> None:
+    """Method, path, weight, expected statuses and check of each; more endpoints are more work."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    wanted = case.requirements.profile_endpoints
+    if not wanted:
+        judgement.skip("no profile was asked for by value; the gates of a suite ask for its own")
+        return
+    loaded = {(each.method, each.path): each for each in artifact.workload.endpoints}
+    for endpoint in wanted:
+        seen = loaded.get((endpoint.method, endpoint.path))
+        if seen is None:
+            judgement.fail("workload.endpoints", prose("not there"), endpoint.name)
+            continue
+        for name in ("weight", "expected_statuses", "check"):
+            one, other = getattr(seen, name), getattr(endpoint, name)
+            judgement.check(
+                one == other, f"workload.endpoints ({endpoint.name}).{name}", one, other
+            )
+
+
+@rule(
+    "stress.endpoint-targets",
+    clause="protocol 9; protocol 12; evidence.md, The profile by value",
+    title="Every required endpoint meets p95 and error rate by itself, in every round",
+    remedy=_SLOW,
+    exit_code=Exit.OBJECTIVES,
+    level=Level.RECOMPUTED,
+)
+def endpoint_targets(case: StressCase, judgement: Judgement) -> None:
+    """Other endpoints dilute nothing; too few answers of a round are judged with the others'."""
+    artifact = case.computable
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    required = case.requirements.required_endpoints
+    allowed = case.requirements.max_error_rate_percent
+    # One failure of sixty is no share of one in sixty: fewer than can tell are judged together.
+    least = max(_LEAST, 100 / allowed if allowed else 0)
+    for number, endpoint in enumerate(artifact.workload.endpoints):
+        if endpoint.path not in required:
+            continue
+        parts = [totals[number] for totals in case.endpoint_totals]
+        if any(one.corrected.n < least for one in parts):
+            parts = [derive.combined(parts)]
+        for place, totals in enumerate(parts):
+            where = (
+                f"measurements.runs[{place}] ({endpoint.name})"
+                if len(parts) > 1
+                else (f"measurements ({endpoint.name})")
+            )
+            _judge(where, totals, case, judgement)
+
+
+def _judge(where: str, totals: Totals, case: StressCase, judgement: Judgement) -> None:
+    n = totals.corrected.n
+    if n < _LEAST:
+        judgement.inconclusive(
+            where,
+            prose(f"{n} samples"),
+            prose(f"at least {_LEAST} for a p95"),
+            "Capture longer, or with more users.",
+        )
+        return
+    _within(where, derive.results(totals, 0.0), case, judgement)
+
+
+def _within(where: str, figures: Results, case: StressCase, judgement: Judgement) -> None:
+    """Latency and errors are within the limits; how many requests came is the round's affair."""
+    asked, met = case.requirements, limits_met(figures, case.requirements)
+    total, failed = figures.total_requests, figures.failed_requests
+    if met.p95 is not None:
+        judgement.check(
+            met.p95,
+            f"{where}.p95_response_time",
+            figures.p95_response_time,
+            prose(f"at most {asked.max_p95_seconds:g} s"),
+        )
+    if met.error_rate is not None:
+        judgement.check(
+            met.error_rate,
+            f"{where}.failed_requests",
+            prose(f"{failed} of {total}, {error_rate_percent(failed, max(total, 1)):.4f} %"),
+            prose(f"at most {asked.max_error_rate_percent:g} %"),
+        )
+
+
+@rule(
+    "stress.ramp-targets",
+    clause="protocol 12; evidence.md, Time",
+    title="No round meets its limits only by what its ramp left out",
+    remedy=_SLOW,
+    exit_code=Exit.OBJECTIVES,
+    level=Level.RECOMPUTED,
+)
+def ramp_targets(case: StressCase, judgement: Judgement) -> None:
+    """Ramp and window together are within the limits of latency and errors, too."""
+    artifact = case.computable
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    for place, (run, window) in enumerate(
+        zip(artifact.measurements.runs, case.round_totals, strict=True)
+    ):
+        whole = derive.combined([window, _of_ramp(run.ramp)])
+        if whole.corrected.n >= _LEAST:
+            _within(f"measurements.runs[{place}]", derive.results(whole, 0.0), case, judgement)
+
+
+def _of_ramp(ramp: Sequence[RampRow]) -> Totals:
+    """Return a ramp's rows added up, as if it had been measured."""
+    return Totals().add(
+        Row(
+            endpoint=one.endpoint,
+            second=0,
+            intended=one.started,
+            started=one.started,
+            late=0,
+            dropped=0,
+            outcomes=one.outcomes,
+            corrected=one.corrected,
+        )
+        for one in ramp
+    )
+
+
+@rule(
+    "stress.repeated-rows",
+    clause="protocol 6; evidence.md, Measurements",
+    title="No second of a round repeats the answers of another",
+    remedy="Run every round; a copied second proves nothing.",
+    level=Level.RECOMPUTED,
+)
+def repeated_rows(case: StressCase, judgement: Judgement) -> None:
+    """Chance repeats no histogram of many different answers to the microsecond."""
+    artifact = case.computable
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    seen: dict[tuple[object, ...], str] = {}
+    for place, run in enumerate(artifact.measurements.runs):
+        for number, row in enumerate(run.rows):
+            latency = row.corrected
+            if len(latency.buckets) < 2 * _DIFFERENT:
+                continue
+            where = f"measurements.runs[{place}].rows[{number}]"
+            key = (latency.sum_us, latency.min_us, latency.max_us, *latency.buckets)
+            before = seen.setdefault(key, where)
+            judgement.check(
+                before == where, where, prose(f"the answers of {before}"), prose("its own")
+            )
+    _copied_rounds(case, judgement)
+
+
+_DIFFERENT = 12
+"""Buckets that a row must fill before chance cannot repeat it with its exact sum."""
+
+
+def _copied_rounds(case: StressCase, judgement: Judgement) -> None:
+    """Rows of few answers are told by their number: half of a round's cannot be another's."""
+    artifact = case.computable
+    if artifact is None:
+        return
+    kept: dict[tuple[object, ...], int] = {}
+    for place, run in enumerate(artifact.measurements.runs):
+        told = repeated = 0
+        own: list[tuple[object, ...]] = []
+        for row in run.rows:
+            latency = row.corrected
+            # Of answers below a few milliseconds, one or two may well be the same by chance.
+            if not latency.n or (latency.max_us or 0) < _TELLING_US:
+                continue
+            figures = latency.n, latency.sum_us, latency.min_us, latency.max_us
+            told_by: tuple[object, ...] = (row.endpoint, *figures)
+            told += 1
+            repeated += kept.get(told_by, place) != place
+            own.append(told_by)
+        for key in own:
+            kept.setdefault(key, place)
+        judgement.check(
+            repeated * 2 <= told or told < _ROWS_TOLD,
+            f"measurements.runs[{place}].rows",
+            prose(f"{repeated} of {told} rows as in a round before"),
+            prose("rows of its own"),
+        )
+
+
+_TELLING_US = 5_000
+_ROWS_TOLD = 10
+
+
+RULES = (profile_by_value, endpoint_targets, ramp_targets, repeated_rows)
