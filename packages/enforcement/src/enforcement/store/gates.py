@@ -22,7 +22,6 @@ from enforcement.domain.decision import (
 )
 from enforcement.domain.enums import Source
 from enforcement.domain.errors import ConflictError, EnforcementError, NotFoundError
-from enforcement.domain.failsafe import FailsafeEntry
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly
 from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
@@ -44,7 +43,6 @@ __all__ = [
     "failsafe_reason",
     "find_decision",
     "known_policy",
-    "record_failsafe",
 ]
 
 
@@ -388,44 +386,6 @@ def _json(value: object) -> str:
 def known_policy(db: Database, tenant_id: UUID) -> Policy | None:
     """Return the tenant's policy as this process last read it, without I/O; None if never."""
     return db.policies.get(tenant_id)
-
-
-async def record_failsafe(db: Database, entry: FailsafeEntry) -> bool:
-    """Write a journalled fail-safe, its approval and its ledger row, exactly once.
-
-    Returns:
-        Whether this call wrote it; False when an earlier one had.
-
-    Raises:
-        StoreError: It is not written, or not known to be; try again later.
-        NotFoundError: ``tenant_unknown``; it can never be written.
-    """
-    decision = entry.decision
-    deadline = db.deadline(None)
-
-    async def once() -> bool:
-        async with db.lease(deadline) as lease:
-            rows = await lease.message(
-                "BEGIN; SELECT enforcement.enter_locked(%s, %s); "
-                "SELECT EXISTS (SELECT 1 FROM enforcement.decisions "
-                "WHERE tenant_id = %s AND decision_id = %s), clock_timestamp()",
-                (
-                    decision.tenant_id,
-                    db.lock_timeout_ms(deadline),
-                    decision.tenant_id,
-                    decision.decision_id,
-                ),
-            )
-            exists, now = rows[0]
-            if exists:
-                return False
-            approval = None
-            if entry.routing is not None:
-                approval = records.pending_approval(decision, entry.routing, now)
-            await write(lease, decision.tenant_id, [Entry(decision=decision, approval=approval)])
-            return True
-
-    return await db.retrying(once, deadline)
 
 
 async def find_decision(db: Database, caller: Caller, decision_id: UUID) -> Decision:

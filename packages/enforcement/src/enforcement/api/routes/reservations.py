@@ -8,9 +8,10 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter
 
-from enforcement.api import paths
+from enforcement.api import metrics, paths
 from enforcement.api.access import Call, access
 from enforcement.api.bodies import OptionalKey, OverdueBody, ReconcileBody, read_key
+from enforcement.api.counters import Slot
 from enforcement.api.paging import (
     DEFAULT_PAGE,
     NEXT_HEADER,
@@ -32,8 +33,8 @@ from enforcement.store.pages import NEWEST, OLDEST
 _ADMIN = access(Role.ADMIN, Feature.POLICY_CONFIGURATION)
 
 
-def handlers(db: Database) -> list[HTTPRouteHandler]:
-    """Return the handlers, bound to a database."""
+def handlers(db: Database, slot: Slot) -> list[HTTPRouteHandler]:
+    """Return the handlers, bound to a database and to the counters of this worker."""
 
     @get(
         paths.RESERVATIONS,
@@ -76,6 +77,14 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
             notes=None if data.notes is None else check_notes(data.notes),
             idempotency_key=line(key, "idempotency_key", 4, 128),
         )
+        if not settled.replayed:
+            done = settled.reconciliation
+            slot.add(metrics.RECONCILED, (done.status.value,))
+            slot.add(
+                metrics.DRIFT,
+                (done.status.value,),
+                int(abs(done.drift_usd) * metrics.DRIFT_PER_USD),
+            )
         return ReconciliationView.settled(settled)
 
     @post(paths.RECONCILE_OVERDUE, opt=_ADMIN, operation_id="reconcileOverdue", status_code=200)
