@@ -393,10 +393,10 @@ def test_given_up_requests_leave_nothing_behind() -> None:
     sent.clear()
     session.cancel(stream)
     assert bytes(sent) == frames.frame(frames.RST_STREAM, 0, stream, frames.number(8))
+    assert not session._uploads
     session.receive(answer(stream) + frames.frame(frames.RST_STREAM, 0, stream, b"\0\0\0\0"))
     session.receive(frames.frame(frames.WINDOW_UPDATE, 0, stream, frames.number(9)))
     assert asker.told == ""
-    assert not session._uploads
 
 
 def test_the_numbers_of_streams_end() -> None:

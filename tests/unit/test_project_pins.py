@@ -50,3 +50,23 @@ def test_no_lock_file_is_tracked() -> None:
     assert [
         name for name in tracked if re.search(r"(\.lock|lock\.json|pylock.*\.toml)$", name)
     ] == []
+
+
+FOREIGN = re.compile(r"\b(?:design|rulings?) \d|\.\./shared|\bsection \d+ of the design")
+
+
+def test_references_can_be_followed() -> None:
+    """No page cites a document that is not in the repository."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    cited = [
+        name
+        for name in tracked
+        if name.endswith((".py", ".md", ".toml", ".json", ".yml", ".sql"))
+        and name != "tests/conformance/test_clauses.py"
+        and (ROOT / name).is_file()
+        and name != "tests/unit/test_project_pins.py"
+        and FOREIGN.search((ROOT / name).read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert cited == []

@@ -24,7 +24,7 @@ from enforcement.domain.policy import (
     document_text,
     materialise,
 )
-from enforcement.store import budgets, gates, ledger, policies, reservations
+from enforcement.store import budgets, failsafes, gates, ledger, policies, reservations
 from enforcement.store import credits as grants
 from enforcement.store.database import Database
 from enforcement.store.errors import LockTimeoutError, failsafe_reason
@@ -385,7 +385,9 @@ def test_a_fail_safe_is_written_once_and_never_answers_for_its_key(
             created_by=staff.member.principal_id,
             now=datetime.now(UTC),
         )
-        written = await asyncio.gather(*(gates.record_failsafe(db, entry) for _ in range(times)))
+        written = await asyncio.gather(
+            *(failsafes.record_failsafe(db, entry) for _ in range(times))
+        )
         assert sorted(written) == [False] * (times - 1) + [True]
         stored = await gates.find_decision(db, staff.member, entry.decision.decision_id)
         assert stored == entry.decision

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from control_plane import PASSWORD, Cluster, Staff, ask
+from control_plane import Cluster, Staff, ask
 from enforcement.domain import ledger as chain
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.decision import digest
@@ -17,10 +17,7 @@ from enforcement.domain.errors import InvalidError
 from enforcement.store import gates, ledger, parity, records
 from enforcement.store.database import Database
 from enforcement.store.errors import StoreError
-from enforcement.store.migrate import app_dsn, migrate
 from enforcement.store.parity import Parity
-from enforcement.store.pool import session_options
-from enforcement.store.seed import seed_into
 
 DECISIONS = 12
 
@@ -312,15 +309,24 @@ def test_parity_holds_while_decisions_are_made(cluster: Cluster, history: Staff)
     cluster.run(work)
 
 
-def test_a_window_too_large_is_refused_with_a_remedy(
-    cluster: Cluster, history: Staff, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rows", [1, 5, 15, 16])
+def test_a_window_is_compared_in_parts_as_if_it_were_one(
+    cluster: Cluster, history: Staff, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    """Beyond the bound the answer is what to do, not a half comparison."""
-    monkeypatch.setattr(parity, "MAX_WINDOW_ROWS", 5)
-    with pytest.raises(InvalidError) as refusal:
-        _window(cluster, history)
-    assert refusal.value.code == "too_many_rows"
-    assert "limit" in refusal.value.hint
+    """However it is cut: the same counts and digests, and a hole between two parts is found."""
+    whole = _window(cluster, history)
+    monkeypatch.setattr(parity, "PART_ROWS", rows)
+    assert _window(cluster, history) == whole
+    at = _sequence_of_decision(cluster, history, 4)
+    _tamper(
+        cluster,
+        "DELETE FROM enforcement.ledger WHERE tenant_id = %s AND sequence = %s",
+        history.tenant_id,
+        at,
+    )
+    seen = _window(cluster, history)
+    assert (seen.first_mismatch, seen.mismatch_reason) == (at, "missing_ledger_row")
+    assert not seen.chain_ok
 
 
 def test_an_impossible_window_or_limit_is_refused(cluster: Cluster, staff: Staff) -> None:
@@ -395,45 +401,3 @@ def test_verification_needs_a_role_that_sees_everything(cluster: Cluster, histor
         ledger.verify(cluster.app_dsn, history.tenant_id)
     assert refusal.value.code == "not_privileged"
     assert len(ledger.verify(cluster.owner_dsn)) > 1
-
-
-QUERIES = (
-    "SELECT enforcement.parity_newest(%s, 50)",
-    "SELECT enforcement.ledger_page(%s, 50, NULL, NULL, NULL)",
-    (
-        "SELECT enforcement.gate_begin(%s, '{terraform}', '{none}', '{true}', NULL, '{web}', 1,"
-        " 1000, true, true)"
-    ),
-)
-
-
-def _blocks(session: psycopg.Connection[Any], tenant_id: UUID) -> list[int]:
-    """Return how many blocks each query reads, by the plans that the session has kept."""
-    counted: list[int] = []
-    for query in QUERIES:
-        for _ in range(3):
-            row = session.execute(
-                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}",  # type: ignore[arg-type]  # constants
-                (tenant_id,),
-            ).fetchone()
-        assert row is not None
-        plan = row[0][0]["Plan"]
-        counted.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-    return counted
-
-
-def test_cost_does_not_grow_with_the_tenants_history(fresh_database: str) -> None:
-    """Plans made over an empty schema read as little after two thousand decisions as before."""
-    migrate(fresh_database, app_password=PASSWORD)
-    grown = Cluster(owner_dsn=fresh_database, app_dsn=app_dsn(fresh_database, PASSWORD))
-    settings = grown.settings()
-    with psycopg.connect(
-        grown.app_dsn, autocommit=True, options=session_options(settings)
-    ) as session:
-        few = grown.run(lambda db: seed_into(db, name="grown", decisions=60))
-        before = _blocks(session, few.tenant_id)
-        grown.run(lambda db: seed_into(db, name="grown", decisions=2000))
-        after = _blocks(session, few.tenant_id)
-    for query, small, large in zip(QUERIES, before, after, strict=True):
-        # An index one level deeper costs a few blocks; reading the history, hundreds.
-        assert large < small + 60, (query, small, large)

@@ -23,6 +23,7 @@ TENANT_TABLES = (
     "policies",
     "budgets",
     "project_usage",
+    "tenant_usage",
     "credit_grants",
     "decisions",
     "credit_reservations",

@@ -157,7 +157,7 @@ def test_a_timeout_costs_its_own_stream_only(bench: Any, peers: Callable[..., Pe
         SharedIterations(4, 40, 20_000_000),
         ENDPOINT,
         Endpoint("/never", "GET", "/never"),
-        timeout_s=0.2,
+        timeout_s=0.8,
     )
     bench.demand_consistency(result)
     assert bench.outcomes(result, 0) == {"ok": 20}

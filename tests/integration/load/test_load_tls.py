@@ -9,7 +9,7 @@ import pytest
 from stressproof.errors import UsageError
 from stressproof.load.client import Client, RequestError
 from stressproof.workload.endpoints import Endpoint
-from stressproof.workload.executors import SharedIterations
+from stressproof.workload.executors import PerVuIterations, SharedIterations
 from stressproof.workload.target import Target
 from tls_authorities import Authority
 
@@ -206,3 +206,16 @@ def test_answers_cut_anywhere_are_put_together(
     endpoint = Endpoint("/", "GET", "/", check="json")
     result = bench.run(target, SharedIterations(2, 20, 20_000_000), endpoint)
     assert bench.outcomes(result) == {"ok": 20}
+
+
+def test_users_who_are_new_to_the_target_resume_nobodys_session(
+    bench: Any, authority: Authority, server_context: ssl.SSLContext
+) -> None:
+    """Every user's first handshake is a whole one, as everybody's is in production."""
+    service = bench.serve(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", tls=server_context
+    )
+    target = Target(service.url, ca_file=str(authority.file))
+    result = bench.run(target, PerVuIterations(5, 4, 20_000_000))
+    assert bench.outcomes(result) == {"ok": 20}
+    assert result.connections.tls_resumed == 15

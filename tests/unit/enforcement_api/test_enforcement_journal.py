@@ -238,7 +238,7 @@ class Court:
         self.policy: Policy | None = DEFAULT_POLICY
 
     async def evaluate(
-        self, caller: Caller, request: GateRequest, *, deadline_s: float
+        self, caller: Caller, request: GateRequest, *, deadline_s: float, decision_id: UUID
     ) -> GateAnswer:
         """Hang, or raise."""
         if self.hangs:

@@ -4,7 +4,6 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 """
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from enforcement.cli_administration import principal, tenant
+from enforcement.cli_settings import load_settings, say, with_dsn
 from enforcement.exits import CommandError, Exit
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,10 @@ def cli() -> None:
     """A multi-tenant spend-enforcement control plane on PostgreSQL."""
 
 
+cli.add_command(tenant)
+cli.add_command(principal)
+
+
 def _serve_options(command: F) -> F:
     for flag, metavar, text in reversed(_SERVE_FLAGS):
         command = click.option(flag, metavar=metavar, help=text)(command)
@@ -56,10 +61,10 @@ def serve(*, migrate: bool, seed: bool, **flags: str | None) -> None:
         flags["migrate"] = "true"
     if seed:
         flags["seed"] = "true"
-    settings = _settings(flags)
+    settings = load_settings(flags)
     from enforcement.service import run  # noqa: PLC0415  # heavy
 
-    run(settings, _say)
+    run(settings, say)
 
 
 @cli.command()
@@ -72,42 +77,57 @@ def serve(*, migrate: bool, seed: bool, **flags: str | None) -> None:
 )
 def migrate(*, replace_app_password: bool, **flags: str | None) -> None:
     """Bring a database to this version's schema and print the service's own DSN."""
-    settings = _with_dsn(_settings(flags))
+    settings = with_dsn(load_settings(flags))
     from enforcement.state import with_secrets  # noqa: PLC0415  # not for --help
 
     settings = with_secrets(settings, Path(settings.data_dir))
     from enforcement.service import prepare  # noqa: PLC0415  # heavy
 
-    _say(prepare(settings.dsn, settings.app_password, replace_password=replace_app_password))
+    say(prepare(settings.dsn, settings.app_password, replace_password=replace_app_password))
 
 
 @cli.command()
 @click.option("--dsn", metavar="DSN", help="Of the application role (default: a running service).")
 @click.option("--data-dir", metavar="DIR", help="Of the service.")
 @click.option("--tenant", default="stress", show_default=True, help="Name of the tenant.")
-@click.option("--decisions", metavar="N", help="How many it shall have at least (5000).")
+@click.option(
+    "--tenants",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many: NAME, NAME-2, NAME-3, ...",
+)
+@click.option("--decisions", metavar="N", help="How many each shall have at least (5000).")
 @click.option("--tenant-per-minute", type=click.IntRange(1), help="Its limit; else left alone.")
 @click.option("--global-per-minute", type=click.IntRange(1), help="The limit of all tenants.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at work."
+)
 def seed(
     *,
     tenant: str,
+    tenants: int,
     decisions: str | None,
     tenant_per_minute: int | None,
     global_per_minute: int | None,
+    jobs: int,
     **flags: str | None,
 ) -> None:
-    """Create or complete a tenant with a past."""
-    settings = _with_dsn(_settings({**flags, "seed_decisions": decisions}))
-    from enforcement.service import fill  # noqa: PLC0415  # heavy
+    """Create or complete tenants with a past, for trying load on."""
+    settings = with_dsn(load_settings({**flags, "seed_decisions": decisions}))
+    from enforcement.service import fill, numbered  # noqa: PLC0415  # heavy
 
+    names = numbered(tenant, tenants)
     seeded = fill(
         settings.dsn,
-        name=tenant,
+        names,
         decisions=settings.seed_decisions,
         tenant_per_minute=tenant_per_minute,
         global_per_minute=global_per_minute,
+        jobs=jobs,
     )
-    _say(f"enforcement: tenant {tenant} ({seeded.tenant_id}) has {seeded.decisions} decisions")
+    for name, each in zip(names, seeded, strict=True):
+        say(f"enforcement: tenant {name} ({each.tenant_id}) has {each.decisions} decisions")
 
 
 @cli.command()
@@ -138,13 +158,13 @@ def token(
     **flags: str | None,
 ) -> None:
     """Print a bearer token for a principal of a tenant; the principal is made if needed."""
-    settings = _settings(flags)
+    settings = load_settings(flags)
     from enforcement.state import with_signing_secret  # noqa: PLC0415  # not for --help
 
-    settings = _with_dsn(with_signing_secret(settings, Path(settings.data_dir)))
+    settings = with_dsn(with_signing_secret(settings, Path(settings.data_dir)))
     from enforcement.credentials import make_token  # noqa: PLC0415  # heavy
 
-    _say(
+    say(
         make_token(
             settings,
             tenant=tenant,
@@ -180,10 +200,10 @@ def ledger_verify(*, tenant: Any, export: Path | None, form: str, **flags: str |
     if export is not None:
         results = verify_export(export)
     else:
-        settings = _with_dsn(_settings(flags), privileged=True)
+        settings = with_dsn(load_settings(flags), privileged=True)
         results = verify_database(settings.dsn, tenant)
     for result in results:
-        _say(json.dumps(result.plain()) if form == "json" else result.line())
+        say(json.dumps(result.plain()) if form == "json" else result.line())
     if not results:
         raise CommandError(
             Exit.INCONCLUSIVE, "there is no ledger to judge", hint="Make a decision first."
@@ -201,54 +221,11 @@ def ledger_verify(*, tenant: Any, export: Path | None, form: str, **flags: str |
 )
 def ledger_export(*, tenant: str, out: Path, **flags: str | None) -> None:
     """Write a tenant's ledger, oldest row first, one JSON object a line."""
-    settings = _with_dsn(_settings(flags))
+    settings = with_dsn(load_settings(flags))
     from enforcement.verification import export_ledger  # noqa: PLC0415  # heavy
 
     rows = export_ledger(settings.dsn, tenant, out)
-    _say(f"enforcement: {rows} ledger rows of tenant {tenant} in {out}")
-
-
-def _settings(flags: dict[str, str | None]) -> Any:
-    from enforcement.logs import Bridge, Log  # noqa: PLC0415  # not for --help
-    from enforcement.settings import SettingsError, load  # noqa: PLC0415  # not for --help
-
-    # What libraries log while a command fails says less than the one line it ends with.
-    Bridge(Log("parent"), least=logging.CRITICAL).install()
-    try:
-        return load(flags)
-    except SettingsError as error:
-        raise CommandError(
-            Exit.USAGE,
-            "\n  - ".join(["these settings cannot be meant:", *error.faults]),
-            hint="See `enforcement serve --help`, and the ENFORCEMENT_* variables set here.",
-        ) from error
-
-
-def _with_dsn(settings: Any, *, privileged: bool = False) -> Any:
-    """Fill in the DSN of the running service where none was given."""
-    import msgspec  # noqa: PLC0415  # not for --help
-
-    from enforcement.state import find_running  # noqa: PLC0415  # not for --help
-
-    if settings.dsn:
-        return settings
-    data_dir = Path(settings.data_dir)
-    running = find_running(data_dir)
-    dsn = "" if running is None else running.dsn
-    if running is not None and privileged:
-        dsn = running.admin_dsn or running.dsn
-    if not dsn:
-        raise CommandError(
-            Exit.USAGE,
-            f"no database: neither --dsn nor a service running with {data_dir}",
-            hint="Give --dsn (or ENFORCEMENT_DSN), or start `enforcement serve` first.",
-        )
-    return msgspec.structs.replace(settings, dsn=dsn)
-
-
-def _say(text: str) -> None:
-    click.echo(text)
-    sys.stdout.flush()
+    say(f"enforcement: {rows} ledger rows of tenant {tenant} in {out}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from enforcement.bearer import issue_now
 from enforcement.domain.enums import Role
 from enforcement.domain.errors import EnforcementError
 from enforcement.domain.identity import Caller
-from enforcement.service import demand_reachable, unreachable
+from enforcement.reach import demand_reachable, unreachable
 from enforcement.settings import Settings
 from enforcement.store import tenants
 from enforcement.store.database import Database

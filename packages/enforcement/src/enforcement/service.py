@@ -11,8 +11,6 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from enforcement.api.worker_config import WorkerConfig
 from enforcement.bearer import issue_now
@@ -22,6 +20,7 @@ from enforcement.domain.timestamps import rfc3339
 from enforcement.embedded import Keeper, embedded
 from enforcement.exits import CommandError, Exit
 from enforcement.provenance import read_build
+from enforcement.reach import demand_reachable, demand_readable, unreachable
 from enforcement.server import StopRequest, Supervisor, bind
 from enforcement.settings import Settings
 from enforcement.state import (
@@ -32,15 +31,13 @@ from enforcement.state import (
     own_data_dir,
     with_secrets,
 )
-from enforcement.store.errors import classify
 from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate, revisions
-from enforcement.store.seed import Seeded, seed
+from enforcement.store.seed import Seeded, seed_all
 
 SEED_TENANT: Final = "stress"
 SEED_PER_MINUTE: Final = 1_000_000
 NEIGHBOURS: Final = 3
 NEIGHBOUR_DECISIONS: Final = 100
-CONNECT_TIMEOUT_S: Final = 5
 
 
 class Prepared(NamedTuple):
@@ -163,12 +160,10 @@ def _database(settings: Settings, data_dir: Path, stop: StopRequest) -> Iterator
 
 def _seeded_owners(dsn: str, decisions: int) -> list[Caller]:
     """Seed the tenant that load is tried on, and neighbours among whom writes are spread."""
-    names = [SEED_TENANT, *(f"{SEED_TENANT}-{number}" for number in range(2, 2 + NEIGHBOURS))]
-    wanted = [decisions] + [min(decisions, NEIGHBOUR_DECISIONS)] * NEIGHBOURS
-    return [
-        fill(dsn, name=name, decisions=count).owner
-        for name, count in zip(names, wanted, strict=True)
-    ]
+    name, *neighbours = numbered(SEED_TENANT, 1 + NEIGHBOURS)
+    few = min(decisions, NEIGHBOUR_DECISIONS)
+    seeded = [*fill(dsn, [name], decisions=decisions), *fill(dsn, neighbours, decisions=few)]
+    return [each.owner for each in seeded]
 
 
 def prepare(admin_dsn: str, app_password: str, *, replace_password: bool = False) -> str:
@@ -187,44 +182,35 @@ def prepare(admin_dsn: str, app_password: str, *, replace_password: bool = False
 
 def fill(
     dsn: str,
+    names: Sequence[str],
     *,
     decisions: int,
-    name: str = SEED_TENANT,
     tenant_per_minute: int | None = SEED_PER_MINUTE,
     global_per_minute: int | None = SEED_PER_MINUTE,
-) -> Seeded:
-    """Seed a tenant; by default the one that load is tried on, with limits out of its way.
+    jobs: int = 1,
+) -> Iterator[Seeded]:
+    """Seed tenants; by default such as load is tried on, with limits out of its way.
 
     Raises:
         CommandError: The database cannot be reached, or refuses.
     """
     demand_reachable(dsn)
     try:
-        return seed(
+        yield from seed_all(
             dsn,
-            name=name,
+            names,
             decisions=decisions,
             tenant_per_minute=tenant_per_minute,
             global_per_minute=global_per_minute,
+            jobs=jobs,
         )
     except EnforcementError as error:
         raise unreachable(error) from error
 
 
-def demand_readable(dsn: str) -> None:
-    """Parse a connection string, and never quote it.
-
-    Raises:
-        CommandError: It is none.
-    """
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise CommandError(
-            Exit.USAGE,
-            "the DSN cannot be parsed (it is not shown: it may hold a password)",
-            hint="Expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or key=value pairs.",
-        ) from None
+def numbered(name: str, count: int) -> list[str]:
+    """Return names of so many tenants: the name itself, then with numbers from 2 on."""
+    return [name, *(f"{name}-{number}" for number in range(2, count + 1))]
 
 
 def demand_schema(dsn: str) -> None:
@@ -250,26 +236,4 @@ def demand_schema(dsn: str) -> None:
         hint="Run `enforcement migrate` on it first, or give --migrate."
         if known
         else "A newer version has migrated it: run that one.",
-    )
-
-
-def demand_reachable(dsn: str) -> None:
-    """Connect once, for the cause: a pool would only say that no connection came.
-
-    Raises:
-        CommandError: The database cannot be reached.
-    """
-    demand_readable(dsn)
-    try:
-        psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_S).close()
-    except psycopg.Error as error:
-        raise unreachable(classify(error, committing=False, cut=False)) from error
-
-
-def unreachable(error: EnforcementError) -> CommandError:
-    """Say what the database refused, without its connection string."""
-    return CommandError(
-        Exit.TARGET,
-        f"the database refuses: {error.detail.splitlines()[0]}",
-        hint=error.hint or "Check --dsn and whether that server runs; a role may need more rights.",
     )

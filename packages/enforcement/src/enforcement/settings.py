@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         principal_ttl_seconds: How long a principal is believed without asking the database.
         principal_max_age_seconds: How long one is believed while the database does not answer;
             then writes are refused, and gates are answered by the fail-safe.
+        sweep_seconds: How often approvals and tokens whose time is over are expired.
         pool_size: Connections of each worker to the database.
         max_connections: Clients' connections that each worker holds; fewer where the process may
             not open so many files.
@@ -92,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_timeout_seconds: float = 5.0
     principal_ttl_seconds: float = 5.0
     principal_max_age_seconds: float = 60.0
+    sweep_seconds: float = 5.0
     pool_size: int = 8
     max_connections: int = 1024
     request_timeout_seconds: float = 10.0
@@ -154,6 +156,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         worker_timeout_seconds=reader.seconds("worker_timeout_seconds", 5.0, 1.0, 300.0),
         principal_ttl_seconds=reader.seconds("principal_ttl_seconds", 5.0, 0.0, 3600.0),
         principal_max_age_seconds=reader.seconds("principal_max_age_seconds", 60.0, 0.0, 3600.0),
+        sweep_seconds=reader.seconds("sweep_seconds", 5.0, 0.1, 3600.0),
         pool_size=reader.integer("pool_size", 8, 1, 256),
         max_connections=reader.integer("max_connections", 1024, 8, 65_536),
         request_timeout_seconds=reader.seconds("request_timeout_seconds", 10.0, 0.5, 300.0),

@@ -19,7 +19,7 @@ from enforcement.domain.ledger import ChainFault, Entry
 from enforcement.domain.replay import HistoryVerifier, Row
 from enforcement.domain.timestamps import instant, rfc3339
 from enforcement.exits import CommandError, Exit
-from enforcement.service import demand_reachable, unreachable
+from enforcement.reach import demand_reachable, unreachable
 from enforcement.store import ledger, tenants
 from enforcement.store.database import Database
 from enforcement.store.history import History, histories

@@ -149,11 +149,14 @@ class Admissions:
         self._slot = slot
         self._shares = LocalLimiter(workers, enforced=enforced)
         self._wait_s = wait_s
-        # All requests count in one row: more connections would wait for it, not be faster.
-        self._abreast = asyncio.Semaphore(ABREAST)
+        # All requests of a bucket count in one row: more connections would wait for it, not be
+        # faster. No gate waits until something else is counted.
+        self._abreast = {
+            bucket: asyncio.Semaphore(ABREAST if bucket == GATE else 1) for bucket in DEFAULTS
+        }
         self._quotas: dict[Key, PrefetchedQuota] = {}
         self._asking: dict[Key, asyncio.Task[None]] = {}
-        self._suspect_until = 0.0
+        self._suspect_until = dict.fromkeys(DEFAULTS, 0.0)
 
     async def admit(self, tenant_id: UUID, bucket: str) -> Ticket:
         """Count one request; the database is waited for a bounded time.
@@ -194,7 +197,7 @@ class Admissions:
 
     async def _ask(self, key: Key) -> Admission | None:
         now = time.monotonic()
-        if now < self._suspect_until:
+        if now < self._suspect_until[key[0]]:
             return None
         quota = self._quota(key)
         granted = quota.take(now)
@@ -209,7 +212,7 @@ class Admissions:
             # The asking goes on without this request; it ends by the store's deadline.
             return await asyncio.wait_for(request, self._wait_s)
         except TimeoutError:
-            self._suspect_until = time.monotonic() + SUSPICION_S
+            self._suspect_until[key[0]] = time.monotonic() + SUSPICION_S
         except StoreError:
             pass
         return None
@@ -227,14 +230,14 @@ class Admissions:
         asked: list[asyncio.Future[Admission]] = []
         try:
             while quota.waiting:
-                async with self._abreast:
+                async with self._abreast[key[0]]:
                     asked = [request for request in quota.waiting if not request.done()]
                     quota.waiting.clear()
                     if asked:
                         quota.share_out(await self._count(key, len(asked) + quota.ahead()), asked)
         except Exception as error:  # noqa: BLE001  # given to those who wait, bugs included
             if isinstance(error, StoreError):
-                self._suspect_until = time.monotonic() + SUSPICION_S
+                self._suspect_until[key[0]] = time.monotonic() + SUSPICION_S
             for request in (*asked, *quota.waiting):
                 if not request.done():
                     request.set_exception(error)

@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import License
 from litestar.routes import HTTPRoute
 
-from enforcement.api import bodies, openapi, paths, sampling
+from enforcement.api import bodies, openapi, paths, sampling, sweeping
 from enforcement.api.access import Access, AccessMiddleware
 from enforcement.api.admission import Admissions
 from enforcement.api.approval_tokens import ApprovalTokens
@@ -33,10 +33,10 @@ from enforcement.domain.identity import Caller
 from enforcement.domain.policy import Policy
 from enforcement.domain.request import GateRequest
 from enforcement.logs import Log
+from enforcement.store import failsafes, tenants
 from enforcement.store import gates as gate_store
 from enforcement.store import limits as limit_store
 from enforcement.store import policies as policy_store
-from enforcement.store import tenants
 from enforcement.store.database import Database
 from enforcement.store.errors import StoreError
 from enforcement.store.gates import GateAnswer
@@ -93,10 +93,12 @@ class Backend:
         return self.limits.get(tenant_id)
 
     async def evaluate(
-        self, caller: Caller, request: GateRequest, *, deadline_s: float
+        self, caller: Caller, request: GateRequest, *, deadline_s: float, decision_id: UUID
     ) -> GateAnswer:
         """Decide a gate request; the store lets those of one tenant travel together."""
-        return await gate_store.evaluate(self._db, caller, request, deadline_s=deadline_s)
+        return await gate_store.evaluate(
+            self._db, caller, request, deadline_s=deadline_s, decision_id=decision_id
+        )
 
     def known_policy(self, tenant_id: UUID) -> Policy | None:
         """Return a tenant's policy as last read."""
@@ -104,7 +106,7 @@ class Backend:
 
     async def record(self, entry: FailsafeEntry) -> bool:
         """Write a fail-safe to the ledger."""
-        return await gate_store.record_failsafe(self._db, entry)
+        return await failsafes.record_failsafe(self._db, entry)
 
 
 class Parts(msgspec.Struct, kw_only=True):
@@ -167,7 +169,7 @@ def build(parts: Parts) -> Litestar:
         *approvals.handlers(
             parts.db, ApprovalTokens(settings.approval_secret, settings.approval_fallback_secrets)
         ),
-        *reservations.handlers(parts.db),
+        *reservations.handlers(parts.db, parts.slot),
         *records.handlers(parts.db),
     ]
 
@@ -277,6 +279,14 @@ async def _living(parts: Parts, backend: Backend) -> AsyncIterator[None]:
         asyncio.create_task(parts.journal.replay(backend.record)),
         asyncio.create_task(sampling.sample_pool(parts.db, parts.slot, parts.log)),
         asyncio.create_task(sampling.sample_process(parts.slot)),
+        asyncio.create_task(
+            sweeping.keep(
+                parts.db,
+                parts.slot,
+                parts.log,
+                every_s=parts.worker_config.settings.sweep_seconds,
+            )
+        ),
     ]
     with contextlib.suppress(StoreError):
         await parts.db.fetch("SELECT 1", deadline_s=FIRST_CONNECTION_S)

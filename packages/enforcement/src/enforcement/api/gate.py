@@ -44,7 +44,7 @@ class Judge(Protocol):
     """Decides with the database."""
 
     async def evaluate(
-        self, caller: Caller, request: GateRequest, *, deadline_s: float
+        self, caller: Caller, request: GateRequest, *, deadline_s: float, decision_id: UUID
     ) -> GateAnswer:
         """Return what was committed; raises as ``enforcement.store.gates.evaluate``."""
         ...
@@ -112,15 +112,18 @@ class Gate:
                 reasons.GATE_EVALUATION_ERROR,
                 "the principal cannot be looked up now",
                 began_ns,
+                None,
             )
+        # Known before it is asked for: what is answered instead can then name it.
+        decision_id = uuid4()
         left_s = EVALUATION_SHARE * self._timeout_s - (time.monotonic_ns() - began_ns) / _NS
         judging = self._evaluate if counted else self._confirm_and_evaluate
-        task = asyncio.ensure_future(judging(caller, request, max(LEAST_S, left_s)))
+        task = asyncio.ensure_future(judging(caller, request, max(LEAST_S, left_s), decision_id))
         await asyncio.wait({task}, timeout=max(LEAST_S, left_s) + GUARD_S)
         if not task.done():
             self._leave_behind(task)
             return await self._fail_safe(
-                caller, request, reasons.GATE_TIMEOUT, "no answer in time", began_ns
+                caller, request, reasons.GATE_TIMEOUT, "no answer in time", began_ns, decision_id
             )
         error = task.exception()
         if error is None:
@@ -134,19 +137,23 @@ class Gate:
         if isinstance(error, EnforcementError) and not isinstance(error, StoreError):
             raise error
         trigger, details = self._trigger(error)
-        return await self._fail_safe(caller, request, trigger, details, began_ns)
+        return await self._fail_safe(caller, request, trigger, details, began_ns, decision_id)
 
-    async def _evaluate(self, caller: Caller, request: GateRequest, left_s: float) -> GateAnswer:
-        return await self._judge.evaluate(caller, request, deadline_s=left_s)
+    async def _evaluate(
+        self, caller: Caller, request: GateRequest, left_s: float, decision_id: UUID
+    ) -> GateAnswer:
+        return await self._judge.evaluate(
+            caller, request, deadline_s=left_s, decision_id=decision_id
+        )
 
     async def _confirm_and_evaluate(
-        self, caller: Caller, request: GateRequest, left_s: float
+        self, caller: Caller, request: GateRequest, left_s: float, decision_id: UUID
     ) -> GateAnswer:
         """Decide in the database only what its limits have room for."""
         began_ns = time.monotonic_ns()
         await self._confirm(caller.tenant_id, left_s)
         left_s -= (time.monotonic_ns() - began_ns) / _NS
-        return await self._evaluate(caller, request, max(LEAST_S, left_s))
+        return await self._evaluate(caller, request, max(LEAST_S, left_s), decision_id)
 
     def _trigger(self, error: BaseException) -> tuple[str, str]:
         """Return the reason code of a failure and one line for operators."""
@@ -159,7 +166,13 @@ class Gate:
         return reasons.GATE_EVALUATION_ERROR, f"internal error: {type(error).__name__}"
 
     async def _fail_safe(
-        self, caller: Caller, request: GateRequest, trigger: str, details: str, began_ns: int
+        self,
+        caller: Caller,
+        request: GateRequest,
+        trigger: str,
+        details: str,
+        began_ns: int,
+        instead_of: UUID | None,
     ) -> GateAnswer:
         entry = fail_safe(
             request,
@@ -170,6 +183,7 @@ class Gate:
             tenant_id=caller.tenant_id,
             created_by=caller.principal_id,
             now=self._clock(),
+            instead_of=instead_of,
         )
         self._slot.add(metrics.GATE_FAILURES, (trigger,))
         try:

@@ -4,6 +4,7 @@ Every answer names its request (``x-request-id``) and the worker it came from (`
 that whoever asks knows which of several processes has seen the question.
 """
 
+import functools
 import re
 import time
 from collections.abc import Mapping
@@ -149,22 +150,26 @@ def _judge_headers(scope: Scope) -> tuple[bytes, RefusalError | None]:
     fault = None
     seen: set[bytes] = set()
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            if not request_id and _REQUEST_ID.fullmatch(value):
-                request_id = value
-        elif name in _ONCE:
+        if name in _ONCE:
             if name in seen:
                 code = "host_invalid" if name == b"host" else "malformed_request"
                 fault = RefusalError(400, code, f"more than one {name.decode()} header")
             seen.add(name)
             if name == b"host":
                 host = value
+        elif name == b"x-request-id" and not request_id and _REQUEST_ID.fullmatch(value):
+            request_id = value
     if host is None:
         if scope["http_version"] != "1.0":
             fault = RefusalError(400, "host_invalid", "a request needs a Host header")
-    elif not _HOST.fullmatch(host):
+    elif not _is_host(host):
         fault = fault or RefusalError(400, "host_invalid", "the Host header names no host")
     return request_id or token_hex(8).encode(), fault or _judge_path(scope["raw_path"])
+
+
+@functools.lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _judge_path(raw: bytes) -> RefusalError | None:

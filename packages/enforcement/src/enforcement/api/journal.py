@@ -19,13 +19,14 @@ from enforcement.api import metrics
 from enforcement.api.counters import Slot
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.failsafe import FailsafeEntry
-from enforcement.logs import Log
-from enforcement.store.errors import StoreError
+from enforcement.logs import Log, place_of
+from enforcement.store.errors import EvaluationError, RefusedError, StoreError
 
 MAX_PENDING: Final = 50_000
 FSYNC_WAIT_S: Final = 0.15
 REPLAY_PAUSE_S: Final = 0.25
 REPLAY_MAX_PAUSE_S: Final = 2.0
+SET_ASIDE: Final = "set-aside.jsonl"
 _PATTERN: Final = "worker-*.jsonl"
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(FailsafeEntry)
@@ -171,17 +172,33 @@ class Journal:
                 pause_s = REPLAY_PAUSE_S
             except StoreError:
                 pause_s = min(REPLAY_MAX_PAUSE_S, pause_s * 2)
+            except OSError as error:
+                self._log.error("journal_unusable", error=error.strerror)
+                pause_s = REPLAY_MAX_PAUSE_S
 
     async def _replay_once(self, record: Recorder) -> None:
+        """Write what is pending; what cannot be written now does not keep back what follows."""
+        postponed: StoreError | None = None
         for decision_id, entry in list(self._pending.items()):
             try:
                 await record(entry)
-            except NotFoundError as error:
-                # Its tenant is gone, so the database will never take it.
-                self._set_aside(_ENCODER.encode(entry) + b"\n", error.code)
+            except (RefusedError, NotFoundError) as error:
+                # The database will never take it: what it holds is wrong, or its tenant is gone.
+                self._set_aside(_ENCODER.encode(entry) + b"\n", error.code, error.detail)
+            except EvaluationError as error:
+                postponed = error
+                self._log.error("journal_entry_postponed", detail=error.detail)
+                continue
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001  # a bug of ours with one must not stop all
+                self._set_aside(_ENCODER.encode(entry) + b"\n", "bug", place_of(error))
+            else:
+                self._slot.add(metrics.JOURNAL_REPLAYED)
             del self._pending[decision_id]
-            self._slot.add(metrics.JOURNAL_REPLAYED)
             self._slot.set(metrics.JOURNAL_PENDING, self.pending)
+        if postponed is not None:
+            raise postponed
         if not self._pending and self._syncing is None:
             os.ftruncate(self._descriptor, 0)
             self._log.info("journal_replayed")
@@ -192,7 +209,7 @@ class Journal:
                 entry = _DECODER.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 # A line cut by a crash was never answered; anything else is for people to see.
-                self._set_aside(line + b"\n", "unreadable")
+                self._set_aside(line + b"\n", "unreadable", "the line is no entry")
                 continue
             self._pending[entry.decision.decision_id] = entry
 
@@ -205,15 +222,22 @@ class Journal:
             os.fsync(self._descriptor)
         orphan.unlink()
 
-    def _set_aside(self, line: bytes, reason: str) -> None:
+    def _set_aside(self, line: bytes, reason: str, detail: str) -> None:
+        """Keep an entry that nobody will write for people to see; count it and say so."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self._directory / "set-aside.jsonl", flags, 0o600)
+        descriptor = os.open(self._directory / SET_ASIDE, flags, 0o600)
         try:
             os.write(descriptor, line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self._log.error("journal_entry_set_aside", reason=reason)
+        self._slot.add(metrics.JOURNAL_SET_ASIDE)
+        self._log.error(
+            "journal_entry_set_aside",
+            reason=reason,
+            detail=detail,
+            file=str(self._directory / SET_ASIDE),
+        )
 
 
 def _number(path: Path) -> int | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from enforcement.api.counters import Family, Layout, Slot
 from enforcement.domain import reasons
-from enforcement.domain.enums import Mode, Outcome
+from enforcement.domain.enums import Mode, Outcome, SettlementStatus
 from enforcement.store.limits import APPROVAL, GATE, READ, WRITE
 
 UNMATCHED: Final = "unmatched"
@@ -96,6 +96,11 @@ PRINCIPALS: Final = "enforcement_principal_lookups_total"
 JOURNAL_WRITTEN: Final = "enforcement_failsafe_journalled_total"
 JOURNAL_REPLAYED: Final = "enforcement_failsafe_replayed_total"
 JOURNAL_PENDING: Final = "enforcement_failsafe_pending"
+JOURNAL_SET_ASIDE: Final = "enforcement_failsafe_set_aside_total"
+SWEPT: Final = "enforcement_approvals_expired_total"
+BACKLOG: Final = "enforcement_backlog"
+RECONCILED: Final = "enforcement_reconciliations_total"
+DRIFT: Final = "enforcement_reconciliation_drift_usd_total"
 POOL: Final = "enforcement_db_pool"
 POOL_EVENTS: Final = "enforcement_db_pool_events_total"
 WORKER_RESTARTS: Final = "enforcement_worker_restarts_total"
@@ -106,6 +111,8 @@ OPEN_FILES: Final = "process_open_fds"
 MAX_FILES: Final = "process_max_fds"
 DB_ERRORS: Final = "enforcement_db_errors_total"
 
+BACKLOGS: Final = ("approvals_pending", "approvals_overdue", "reservations_overdue")
+DRIFT_PER_USD: Final = 10_000
 ADMISSION_RESULTS: Final = ("admitted", "refused_tenant", "refused_global")
 ADMISSION_PATHS: Final = ("shared", "local", "confirmed")
 TOKEN_FAULTS: Final = ("missing", "malformed", "signature", "expired", "claims", "unknown")
@@ -218,6 +225,12 @@ def _service_families() -> tuple[Family, ...]:
         Family(name=JOURNAL_REPLAYED, help="Fail-safes written to the ledger.", kind="counter"),
         Family(name=JOURNAL_PENDING, help="Fail-safes on disk only.", kind="gauge"),
         Family(
+            name=JOURNAL_SET_ASIDE,
+            help="Fail-safes that the database refuses, kept for people to see.",
+            kind="counter",
+        ),
+        *_settlement_families(),
+        Family(
             name=POOL,
             help="Connections to the database, and callers waiting for one.",
             kind="gauge",
@@ -232,6 +245,35 @@ def _service_families() -> tuple[Family, ...]:
             series=tuple((event,) for event in POOL_COUNTERS),
         ),
         Family(name=DB_ERRORS, help="Operations the database failed.", kind="counter"),
+    )
+
+
+def _settlement_families() -> tuple[Family, ...]:
+    statuses = tuple((status.value,) for status in SettlementStatus)
+    return (
+        Family(name=SWEPT, help="Approvals and tokens expired by the sweep.", kind="counter"),
+        Family(
+            name=BACKLOG,
+            help="What waits in the database, of all tenants, as of the last sweep.",
+            kind="gauge",
+            labels=("what",),
+            series=tuple((what,) for what in BACKLOGS),
+        ),
+        Family(
+            name=RECONCILED,
+            help="Reservations settled against their real cost, by how that compared.",
+            kind="counter",
+            labels=("status",),
+            series=statuses,
+        ),
+        Family(
+            name=DRIFT,
+            help="By how much real costs missed what was reserved, in US dollars.",
+            kind="counter",
+            labels=("status",),
+            series=statuses,
+            divisor=DRIFT_PER_USD,
+        ),
     )
 
 

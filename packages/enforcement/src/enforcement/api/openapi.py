@@ -27,17 +27,18 @@ _DESCRIPTIONS: Final = {
     "401": "There is no bearer token, or not one of ours.",
     "403": "The caller may not do this.",
     "404": "There is no such thing in the caller's tenant.",
-    "408": "The body came too slowly.",
+    "408": "The request came too slowly.",
     "409": "Not in the state things are in.",
     "413": "The body is too large.",
-    "415": "The body is not declared as JSON.",
+    "415": "The body is not declared as JSON, or is encoded.",
     "422": "The request says something impossible.",
     "429": "Too many requests; Retry-After says when to come back.",
     "503": "The database does not answer; Retry-After says when to come back.",
 }
-_TENANT: Final = ("400", "401", "403", "422", "503")
+_TENANT: Final = ("400", "401", "403", "422", "429", "503")
+# Without a token they say less, or nothing; one that is not good is refused.
+_MORE_FOR_BEARERS: Final = ("/health", "/metrics")
 _BODY: Final = ("408", "413", "415")
-_LIMITED: Final = ("/gate/terraform", "/approvals/consume")
 # What the domain checks by hand, said where clients can read it.
 _MONEY: Final = {"pattern": MONTHLY_PATTERN}
 _BOUNDS: Final[dict[tuple[str, str], dict[str, Any]]] = {
@@ -95,13 +96,13 @@ def _complete(path: str, operation: dict[str, Any], *, prefix_has_token: bool) -
     if not prefix_has_token:
         if path == "/health":
             responses["503"] = {**responses["200"], "description": "The database is down."}
+        if path in _MORE_FOR_BEARERS:
+            responses["401"] = _problem("401")
         return
     operation["security"] = [{"bearer": []}]
     codes = list(_TENANT)
     if "requestBody" in operation:
         codes += [*_BODY, "404", "409"]
-    if path.endswith(_LIMITED):
-        codes.append("429")
     for code in codes:
         responses[code] = _problem(code)
     _drop_null_parameters(operation)

@@ -1,5 +1,6 @@
 """Credit grants, and which of them pay first."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,9 @@ from enforcement.domain.money import ZERO
 from enforcement.domain.request import line
 
 DEFAULT_SCOPE: Final = "default"
+# A decision draws on so many grants of a pool at most, the first payers: what it costs to make
+# does not depend on how many there are.
+MAX_PAYERS: Final = 32
 _FAR: Final = {DEFAULT_SCOPE: 1}
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -71,7 +75,7 @@ def check_grant(
 def eligible(
     grants: Iterable[Grant], *, pool: CreditPool, scope_key: str, now: datetime
 ) -> list[Grant]:
-    """Return the grants of a pool that may pay for a scope, first payer first.
+    """Return the grants of a pool that may pay for a scope, first payer first, 32 at most.
 
     Reserved credit serves its own scope and, from scope ``default``, every scope. Emergency
     credit serves any scope. Order: exact scope, ``default``, others; earliest expiry; oldest.
@@ -79,7 +83,19 @@ def eligible(
     usable = (grant for grant in grants if grant.pool is pool and grant.is_usable(now))
     if pool is CreditPool.RESERVED:
         usable = (grant for grant in usable if grant.scope_key in {scope_key, DEFAULT_SCOPE})
-    return sorted(usable, key=lambda grant: _precedence(grant, scope_key))
+    return sorted(usable, key=lambda grant: _precedence(grant, scope_key))[:MAX_PAYERS]
+
+
+def may_hide_others(grants: Iterable[Grant]) -> bool:
+    """Say whether grants read up to ``MAX_PAYERS`` a pool and scope may not be all there are.
+
+    Then they are those of the next decision alone: once it has emptied some, others move up.
+    """
+    scopes = Counter((grant.pool, grant.scope_key) for grant in grants)
+    pools = Counter(grant.pool for grant in grants)
+    return (
+        max(scopes.values(), default=0) >= MAX_PAYERS or pools[CreditPool.EMERGENCY] >= MAX_PAYERS
+    )
 
 
 def _precedence(grant: Grant, scope_key: str) -> tuple[int, datetime, datetime, UUID]:

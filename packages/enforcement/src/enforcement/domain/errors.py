@@ -12,6 +12,8 @@
 The store adds its own branch (``enforcement.store.errors``) for what a database can do to us.
 """
 
+from typing import Self
+
 
 class EnforcementError(Exception):
     """Base of everything the control plane refuses.
@@ -27,6 +29,10 @@ class EnforcementError(Exception):
         self.code = code
         self.detail = detail
         self.hint = hint
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str], dict[str, str]]:
+        """Let it cross to another process whole: its arguments, then what else it holds."""
+        return type(self), (self.code, self.detail), {"hint": self.hint}
 
 
 class InvalidError(EnforcementError):

@@ -33,10 +33,13 @@ class FailsafeEntry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         decision: Its ``decision_id`` is the journal's id; replaying it twice writes it once.
         routing: Only where the answer was an escalation that is not a dry run.
+        instead_of: The decision that the database may have made all the same, unheard; where it
+            contradicts what was answered, it is voided.
     """
 
     decision: Decision
     routing: Routing | None
+    instead_of: UUID | None = None
 
 
 def fail_safe(
@@ -49,6 +52,7 @@ def fail_safe(
     tenant_id: UUID,
     created_by: UUID,
     now: datetime,
+    instead_of: UUID | None = None,
 ) -> FailsafeEntry:
     """Answer without the database.
 
@@ -61,6 +65,7 @@ def fail_safe(
         tenant_id: Of the caller.
         created_by: Principal.
         now: The worker's clock, since the database's cannot be asked.
+        instead_of: The id of the decision that the database was asked for.
     """
     mode = Mode.HARD if policy is None else policy.mode(request.source, request.environment)
     known = policy or DEFAULT_POLICY
@@ -99,7 +104,20 @@ def fail_safe(
         key_given=request.key_given,
     )
     if not escalates:
-        return FailsafeEntry(decision=decision, routing=None)
+        return FailsafeEntry(decision=decision, routing=None, instead_of=instead_of)
     # No cost data is at hand, so none is used.
     context = compute(request, (), now.date(), None)
-    return FailsafeEntry(decision=decision, routing=route_request(known, request, context))
+    return FailsafeEntry(
+        decision=decision,
+        routing=route_request(known, request, context),
+        instead_of=instead_of,
+    )
+
+
+def contradicts(entry: FailsafeEntry, made: Decision) -> bool:
+    """Say whether a decision that was made unheard is not what was answered instead of it."""
+    return (
+        made.outcome is not entry.decision.outcome
+        or made.reservation_active
+        or made.approval_id is not None
+    )

@@ -20,6 +20,7 @@ Key = tuple[str, str]
 State = dict[str, Any]
 
 DECISIONS: Final = "decisions"
+HELD: Final = "credit_reservations"
 _DECISION: Final = msgspec.json.Decoder(Decision)
 _STATE: Final = msgspec.json.Decoder(State)
 _PAYLOAD: Final = msgspec.json.Decoder(State)
@@ -45,11 +46,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class _Alive(msgspec.Struct):
-    """What an event last said of a row that a later one may change; whether it was so found."""
+    """What an event last said of a row that a later one may change; whether it was so found.
+
+    Attributes:
+        state: Of a credit reservation alone: the event that ends it says only how it ends.
+    """
 
     sequence: int
     found: bool
-    state: State
+    state: State | None
 
 
 class Replay:
@@ -138,6 +143,8 @@ class Replay:
             return {}
         if event is Event.CREDIT_GRANTED:
             self._usage.grant(payload)
+        if event is Event.BUDGET_SET:
+            self._usage.budget(payload)
         return _written(entry, payload)
 
     def _compare(
@@ -194,7 +201,8 @@ class Replay:
         if _is_final(key[0], state):
             self._alive.pop(key, None)
             return False
-        self._alive[key] = _Alive(sequence, found, state)
+        held = state if key[0] == HELD else None
+        self._alive[key] = _Alive(sequence, found, held)
         return True
 
     def _flags(self) -> ChainFault | None:
@@ -224,7 +232,7 @@ class Replay:
         self._open[entry.sequence] = 1
         self._usage.reserve(payload)
         return {
-            ("credit_reservations", f"{payload['decision_id']}:{item['grant_id']}"): {
+            (HELD, f"{payload['decision_id']}:{item['grant_id']}"): {
                 "decision_id": payload["decision_id"],
                 "grant_id": item["grant_id"],
                 "position": position,
@@ -240,9 +248,9 @@ class Replay:
         self._usage.settle(payload)
         written: dict[Key, State] = {}
         for item in payload["credits"]:
-            key = ("credit_reservations", f"{payload['decision_id']}:{item['grant_id']}")
+            key = (HELD, f"{payload['decision_id']}:{item['grant_id']}")
             held = self._alive.get(key)
-            if held is None:
+            if held is None or held.state is None:
                 raise _MismatchError(f"{key[0]} {key[1]} was not held")
             written[key] = {**held.state, **item}
         if entry.event == Event.RECONCILED:
@@ -356,7 +364,7 @@ def _is_final(kind: str, state: State) -> bool:
         return True
     if kind == "approvals":
         return state["state"] in _FINAL_STATES or state["token_consumed_at"] is not None
-    if kind == "credit_reservations":
+    if kind == HELD:
         return bool(_settled(state))
     return False
 

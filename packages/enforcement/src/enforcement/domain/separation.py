@@ -30,6 +30,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     monthly_delta_usd: Decimal
     risk_class: RiskClass
 
+    def plain(self) -> dict[str, object]:
+        """Return it as plain values; null stands for any name that no rule has."""
+        return {
+            name: None if value == _ANY_OTHER else value
+            for name, value in msgspec.structs.asdict(self).items()
+        }
+
 
 def weakened_separation(before: Policy, after: Policy) -> Change | None:
     """Return a change whose requester could review it after, and could not before.

@@ -12,12 +12,13 @@ from enforcement.domain import tokens
 from enforcement.domain.approvals import Approval, check_notes
 from enforcement.domain.decision import Decision
 from enforcement.domain.enums import ApprovalState, Event
-from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
+from enforcement.domain.errors import ConflictError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.reservations import demand_reserved
 from enforcement.domain.tokens import Claims, Expectations
 from enforcement.store import records, reservations
 from enforcement.store.database import Database, Transaction
+from enforcement.store.pages import OLDEST, Place, demand_limit
 
 MAX_QUEUE: Final = 200
 
@@ -60,29 +61,39 @@ async def request(db: Database, caller: Caller, decision_id: UUID, *, notes: str
     return Reviewed(approval=records.approval(rows[0][0]), decision=decision)
 
 
-async def queue(db: Database, caller: Caller, *, limit: int) -> list[Reviewed]:
-    """Return pending, unexpired approvals that the caller may review, the next to expire first.
+async def queue(
+    db: Database, caller: Caller, *, limit: int, after: Place = OLDEST
+) -> list[Reviewed]:
+    """Return a page of pending approvals that the caller may review, the next to expire first.
 
     The conditions are those of ``enforcement.domain.routing.demand_reviewer``, in one query.
 
+    Args:
+        db: The pool.
+        caller: The reviewer.
+        limit: 1 to 200.
+        after: Continue after the last approval of the page before, by its expiry.
+
     Raises:
-        InvalidError: ``limit_out_of_range`` outside 1 to 200.
+        InvalidError: ``limit_out_of_range``.
     """
-    if not 1 <= limit <= MAX_QUEUE:
-        raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_QUEUE}")
+    demand_limit(limit, MAX_QUEUE)
     permissions = [permission.value for permission in caller.all_permissions()]
     rows = await db.read(
         caller.tenant_id,
         "SELECT enforcement.approval_json(a), enforcement.decision_json(d)"
         " FROM enforcement.approvals a"
         " JOIN enforcement.decisions d USING (tenant_id, decision_id)"
-        " WHERE a.tenant_id = %s AND a.state = 'pending' AND a.expires_at > clock_timestamp()"
+        " WHERE a.tenant_id = %s AND a.state = 'pending'"
+        " AND a.expires_at > statement_timestamp() AND (a.expires_at, a.approval_id) > (%s, %s)"
         " AND (%s = 'owner' OR %s = ANY (a.allowed_roles))"
         " AND a.required_permission = ANY (%s)"
         " AND NOT (a.require_separation AND a.requested_by = %s)"
         " ORDER BY a.expires_at, a.approval_id LIMIT %s",
         (
             caller.tenant_id,
+            after.at,
+            after.row_id,
             caller.role.value,
             caller.role.value,
             permissions,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import uuid4
 
 import msgspec
@@ -11,21 +12,38 @@ from enforcement.domain.enums import CreditPool, Event
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly, monthly_text
 from enforcement.store.database import Database, Transaction
+from enforcement.store.pages import MAX_PAGE, NEWEST, Place, demand_limit
 
-_LISTING = """
+LISTING: Final = """
     SELECT row_to_json(r)::text FROM (
         SELECT grant_id, pool, scope_key, total_usd::text, remaining_usd::text, created_at,
                expires_at, reason, created_by
         FROM enforcement.credit_grants
-        WHERE tenant_id = %s ORDER BY created_at DESC, grant_id LIMIT %s
+        WHERE tenant_id = %s AND (created_at, grant_id) < (%s, %s)
+        ORDER BY created_at DESC, grant_id DESC LIMIT %s
     ) r
 """
 _READER = msgspec.json.Decoder(Grant)
 
 
-async def listing(db: Database, caller: Caller, *, limit: int = 1000) -> list[Grant]:
-    """Return the tenant's grants, newest first."""
-    rows = await db.read(caller.tenant_id, _LISTING, (caller.tenant_id, limit))
+async def listing(
+    db: Database, caller: Caller, *, limit: int = MAX_PAGE, before: Place = NEWEST
+) -> list[Grant]:
+    """Return a page of the tenant's grants, newest first.
+
+    Args:
+        db: The pool.
+        caller: Of the tenant.
+        limit: 1 to 1000.
+        before: Continue after the last grant of the page before.
+
+    Raises:
+        InvalidError: ``limit_out_of_range``.
+    """
+    demand_limit(limit)
+    rows = await db.read(
+        caller.tenant_id, LISTING, (caller.tenant_id, before.at, before.row_id, limit)
+    )
     return [_READER.decode(row[0]) for row in rows]
 
 

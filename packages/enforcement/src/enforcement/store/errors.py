@@ -11,6 +11,7 @@
        ├─ OutcomeUnknownError     the connection was lost while committing: it may be written
        ├─ ReadOnlyError           the server accepts no writes (standby, disk full)
        ├─ EvaluationError         any other database error: nothing was written
+       │  └─ RefusedError         it refuses the data themselves: trying again is no use
        └─ SchemaError             the schema is missing, or not at this version
 
 ``classify`` sorts what the driver raises into it: by SQLSTATE and by what was going on, never by
@@ -74,6 +75,10 @@ class EvaluationError(StoreError):
     """The database refused a statement for another reason; nothing was written."""
 
 
+class RefusedError(EvaluationError):
+    """The database refuses these very data: nothing was written, and nothing ever will be."""
+
+
 class SchemaError(StoreError):
     """The schema is missing, or not at the version this code was built for."""
 
@@ -88,6 +93,8 @@ _CHANGED: Final = {
     "EN007": ("reservation_not_active", "the decision holds no active reservation"),
 }
 
+# Data that no type takes, and data that break a constraint or an invariant of ours.
+_DATA_CLASSES: Final = ("22", "23", "EN")
 _LOST_CLASSES: Final = ("08",)
 # Shut down by an administrator, crashed, not yet up, idle too long in a transaction.
 _LOST: Final = frozenset({"57P01", "57P02", "57P05", "25P03", "25P04"})
@@ -114,6 +121,8 @@ def classify(
             )
         if cut:
             return DeadlineError("deadline_exceeded", "the database did not answer in time")
+        if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+            return RefusedError("database_error", detail)
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return ConnectionLostError("connection_lost", detail)
         return EvaluationError("database_error", detail)
@@ -142,7 +151,8 @@ def _by_state(state: str, detail: str) -> StoreError | NotFoundError | ConflictE
         return ConflictError(*_CHANGED[state])
     if state.startswith("28"):  # the password or the role is wrong
         return UnavailableError("database_unavailable", detail)
-    kind, code, hint = _BY_STATE.get(state, (EvaluationError, "database_error", ""))
+    other = RefusedError if state.startswith(_DATA_CLASSES) else EvaluationError
+    kind, code, hint = _BY_STATE.get(state, (other, "database_error", ""))
     return kind(code, f"SQLSTATE {state}: {detail}", hint=hint)
 
 

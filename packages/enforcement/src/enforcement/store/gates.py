@@ -11,7 +11,7 @@ from enforcement.domain.approvals import Approval
 from enforcement.domain.balances import Balances
 from enforcement.domain.canonical import canonical_text
 from enforcement.domain.context import DailyCost
-from enforcement.domain.credits import Draw, Grant
+from enforcement.domain.credits import MAX_PAYERS, Draw, Grant, may_hide_others
 from enforcement.domain.decision import (
     Decision,
     Judgement,
@@ -22,7 +22,6 @@ from enforcement.domain.decision import (
 )
 from enforcement.domain.enums import Source
 from enforcement.domain.errors import ConflictError, EnforcementError, NotFoundError
-from enforcement.domain.failsafe import FailsafeEntry
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly
 from enforcement.domain.policy import DEFAULT_POLICY, Policy, read_policy
@@ -44,7 +43,6 @@ __all__ = [
     "failsafe_reason",
     "find_decision",
     "known_policy",
-    "record_failsafe",
 ]
 
 
@@ -195,6 +193,8 @@ async def decide_on(
 ) -> list[GateAnswer | EnforcementError]:
     """Decide requests of one tenant: one message that locks and reads, one that writes.
 
+    Where the tenant has more grants than a decision draws on, one such pair for each of them.
+
     Args:
         db: The pool, for what it knows of policies and safety.
         lease: The connection.
@@ -208,12 +208,22 @@ async def decide_on(
         An answer for each; a ``ConflictError`` for one whose key belongs to another request.
     """
     tenant_id = asks[0].caller.tenant_id
-    arguments = _reading_of(db, asks, lock_timeout_ms, unheard=unheard)
-    text = await lease.call("gate_begin", arguments, before="BEGIN; " if alone else "")
-    reading = _READER.decode(text)
-    answers, entries = _decide(db, asks, reading, _policy(db, tenant_id, reading))
-    if entries:
-        await write(lease, tenant_id, entries, alone=alone)
+    answers: list[GateAnswer | EnforcementError] = []
+    width = len(asks)
+    while len(answers) < len(asks):
+        turn = asks[len(answers) :][:width]
+        arguments = _reading_of(db, turn, lock_timeout_ms, unheard=unheard)
+        begin = "BEGIN; " if alone and not answers else ""
+        reading = _READER.decode(await lease.call("gate_begin", arguments, before=begin))
+        if len(turn) > 1 and may_hide_others(reading.grants):
+            width, turn = 1, turn[:1]
+        made, entries = _decide(db, turn, reading, _policy(db, tenant_id, reading))
+        answers += made
+        if entries:
+            await write(lease, tenant_id, entries, alone=alone and len(answers) == len(asks))
+    if alone and not lease.committing:
+        # The last was a replay: that it was heard is kept, and what those before it wrote.
+        await lease.commit()
     return answers
 
 
@@ -233,6 +243,7 @@ def _reading_of(
         lock_timeout_ms,
         db.safety.lock,
         db.safety.idempotency,
+        MAX_PAYERS,
     )
 
 
@@ -259,7 +270,11 @@ def _decide(
         budgets=reading.budgets,
         grants=reading.grants,
     )
-    made = {_key(asks[place].request): decision for place, decision in reading.existing}
+    made = {
+        _key(asks[place].request): decision
+        for place, decision in reading.existing
+        if place < len(asks)
+    }
     answers: list[GateAnswer | EnforcementError] = []
     entries: list[Entry] = []
     for ask in asks:
@@ -371,44 +386,6 @@ def _json(value: object) -> str:
 def known_policy(db: Database, tenant_id: UUID) -> Policy | None:
     """Return the tenant's policy as this process last read it, without I/O; None if never."""
     return db.policies.get(tenant_id)
-
-
-async def record_failsafe(db: Database, entry: FailsafeEntry) -> bool:
-    """Write a journalled fail-safe, its approval and its ledger row, exactly once.
-
-    Returns:
-        Whether this call wrote it; False when an earlier one had.
-
-    Raises:
-        StoreError: It is not written, or not known to be; try again later.
-        NotFoundError: ``tenant_unknown``; it can never be written.
-    """
-    decision = entry.decision
-    deadline = db.deadline(None)
-
-    async def once() -> bool:
-        async with db.lease(deadline) as lease:
-            rows = await lease.message(
-                "BEGIN; SELECT enforcement.enter_locked(%s, %s); "
-                "SELECT EXISTS (SELECT 1 FROM enforcement.decisions "
-                "WHERE tenant_id = %s AND decision_id = %s), clock_timestamp()",
-                (
-                    decision.tenant_id,
-                    db.lock_timeout_ms(deadline),
-                    decision.tenant_id,
-                    decision.decision_id,
-                ),
-            )
-            exists, now = rows[0]
-            if exists:
-                return False
-            approval = None
-            if entry.routing is not None:
-                approval = records.pending_approval(decision, entry.routing, now)
-            await write(lease, decision.tenant_id, [Entry(decision=decision, approval=approval)])
-            return True
-
-    return await db.retrying(once, deadline)
 
 
 async def find_decision(db: Database, caller: Caller, decision_id: UUID) -> Decision:

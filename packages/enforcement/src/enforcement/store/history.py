@@ -8,19 +8,23 @@ import contextlib
 import heapq
 import math
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import TupleRow
 
 from enforcement.domain.ledger import Entry
 from enforcement.domain.replay import DECISIONS, Row
-from enforcement.store.errors import classify
+from enforcement.store.errors import UnavailableError, classify
 
 _CONNECT_TIMEOUT_S: Final = 5
-_FETCHED_AT_ONCE: Final = 2000
+# Rows that the driver hands over together, where it can. The server sends ahead meanwhile, as far
+# as the socket takes it, so that it reads while this process hashes.
+_CHUNK_ROWS: Final = 200 if psycopg.capabilities.has_stream_chunked() else 1
+_STREAMS: Final = ("events", "decisions", "state", "sums")
 
 _EVENTS: Final = """
     SELECT tenant_id, sequence, event, occurred_at, actor, decision_id, decision_digest, payload,
@@ -36,8 +40,7 @@ _STATE: Final = """
     WHERE tenant_id = %s AND ledger_sequence IS NOT NULL ORDER BY ledger_sequence
 """
 _SUMS: Final = """
-    SELECT ledger_sequence, kind, id, state FROM enforcement.state
-    WHERE tenant_id = %s AND ledger_sequence IS NULL
+    SELECT 0, kind, id, state FROM enforcement.sums WHERE tenant_id = %s
 """
 
 
@@ -63,7 +66,7 @@ class History:
     """One tenant's events and rows, in one snapshot.
 
     Args:
-        connection: In a transaction that sees one snapshot.
+        connections: One for each stream, in transactions that see one snapshot.
         tenant_id: Whose.
         sequence: Where the chain's head stands.
         entry_hash: The hash there.
@@ -71,7 +74,7 @@ class History:
 
     def __init__(
         self,
-        connection: psycopg.Connection[TupleRow],
+        connections: Mapping[str, psycopg.Connection[TupleRow]],
         tenant_id: UUID,
         sequence: int,
         entry_hash: bytes,
@@ -79,8 +82,8 @@ class History:
         self.tenant_id = tenant_id
         self.sequence = sequence
         self.entry_hash = entry_hash
-        self._connection = connection
-        self._cursors: list[psycopg.ServerCursor[TupleRow]] = []
+        self._connections = connections
+        self._streams: list[Generator[TupleRow]] = []
         decisions = (
             Row(number, DECISIONS, key, text)
             for number, key, text in self._open("decisions", _DECISIONS)
@@ -96,19 +99,22 @@ class History:
 
     def sums(self) -> Iterator[Row]:
         """Return the rows that are sums over many events."""
-        return (Row(0, *row[1:]) for row in self._open("sums", _SUMS))
+        return (Row(*row) for row in self._open("sums", _SUMS))
 
     def close(self) -> None:
         """Let go of what was not read to its end."""
-        for cursor in self._cursors:
-            cursor.close()
+        for stream in self._streams:
+            stream.close()
 
-    def _open(self, name: str, query: str) -> psycopg.ServerCursor[TupleRow]:
+    def _open(self, name: str, query: str) -> Iterator[TupleRow]:
         # Closed by us, never by the garbage collector, which may come in the middle of a fetch.
-        cursor = self._connection.cursor(f"{name}_{self.tenant_id.hex}")
-        cursor.itersize = _FETCHED_AT_ONCE
-        self._cursors.append(cursor)
-        return cursor.execute(query, (self.tenant_id,))
+        stream = self._rows_of(name, query)
+        self._streams.append(stream)
+        return stream
+
+    def _rows_of(self, name: str, query: str) -> Generator[TupleRow]:
+        with self._connections[name].cursor() as cursor:
+            yield from cursor.stream(query, (self.tenant_id,), size=_CHUNK_ROWS)
 
 
 _FIELDS: Final = Entry.__struct_fields__
@@ -126,40 +132,73 @@ def histories(dsn: str, tenant_id: UUID | None) -> Iterator[Iterator[History]]:
     Raises:
         StoreError: The database cannot be read.
     """
-    try:
-        with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+    with contextlib.ExitStack() as stack:
+        connections = {name: stack.enter_context(_connected(dsn)) for name in _STREAMS}
+        snapshot = None
+        for connection in connections.values():
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
+            if snapshot is None:
+                row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+                snapshot = "" if row is None else str(row[0])
+            else:
+                connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
             connection.execute(
                 "SELECT set_config('enforcement.tenant_id', %s, true)", (str(tenant_id or ""),)
             )
-            yield _histories(connection, tenant_id)
-    except psycopg.Error as error:
-        raise classify(error, committing=False, cut=False) from error
+        yield _histories(connections, tenant_id)
 
 
 def _histories(
-    connection: psycopg.Connection[TupleRow], tenant_id: UUID | None
+    connections: Mapping[str, psycopg.Connection[TupleRow]], tenant_id: UUID | None
 ) -> Iterator[History]:
-    heads = connection.execute(
-        "SELECT tenant_id, sequence, entry_hash FROM enforcement.ledger_heads"
-        " WHERE %s::uuid IS NULL OR tenant_id = %s ORDER BY tenant_id",
-        (tenant_id, tenant_id),
-    ).fetchall()
+    heads = (
+        connections["events"]
+        .execute(
+            "SELECT tenant_id, sequence, entry_hash FROM enforcement.ledger_heads"
+            " WHERE %s::uuid IS NULL OR tenant_id = %s ORDER BY tenant_id",
+            (tenant_id, tenant_id),
+        )
+        .fetchall()
+    )
     for head in heads:
-        with contextlib.closing(History(connection, *head)) as history:
+        with contextlib.closing(History(connections, *head)) as history:
             yield history
 
 
-def sees_everything(dsn: str) -> bool:
-    """Say whether a role sees the rows of all tenants.
+def all_tenants(dsn: str) -> list[tuple[UUID, str, str]]:
+    """Return id, name and plan of every tenant, by name.
 
     Raises:
-        StoreError: The database cannot be read.
+        StoreError: The database cannot be read, or its role sees through row-level security.
     """
+    demand_sight(dsn)
+    with _connected(dsn) as connection:
+        return connection.execute(
+            "SELECT tenant_id, name, plan FROM enforcement.tenants ORDER BY name"
+        ).fetchall()
+
+
+def demand_sight(dsn: str) -> None:
+    """Refuse a role that row-level security shows nothing, before nothing looks like all is well.
+
+    Raises:
+        StoreError: The database cannot be read, or its role sees through row-level security.
+    """
+    with _connected(dsn) as connection:
+        row = connection.execute("SELECT row_security_active('enforcement.ledger')").fetchone()
+    if row is None or row[0]:
+        raise UnavailableError(
+            "not_privileged",
+            "row-level security hides the other tenants from this role",
+            hint="Give the DSN that migrates the database, not the application's.",
+        )
+
+
+@contextlib.contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection[TupleRow]]:
     try:
         with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-            row = connection.execute("SELECT row_security_active('enforcement.ledger')").fetchone()
-            return row is not None and not row[0]
+            yield connection
     except psycopg.Error as error:
         raise classify(error, committing=False, cut=False) from error

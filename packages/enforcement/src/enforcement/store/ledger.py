@@ -1,20 +1,16 @@
 """The ledger: pages of it, and the proof that nobody edited it."""
 
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from enforcement.domain.errors import InvalidError
 from enforcement.domain.identity import Caller
 from enforcement.domain.ledger import ChainFault
 from enforcement.domain.replay import HistoryVerifier
 from enforcement.store.database import Database
-from enforcement.store.errors import UnavailableError
-from enforcement.store.history import History, histories, sees_everything
-
-MAX_PAGE: Final = 1000
+from enforcement.store.history import History, demand_sight, histories
+from enforcement.store.pages import demand_limit
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +38,9 @@ async def page_json(
 ) -> str:
     """Return rows newest first as the text of a JSON array, built by the database.
 
+    By sequence; cut by time, by the instant they record and then by sequence. The two differ for
+    late rows alone: a fail-safe's, written when the database was back.
+
     Each element: ``{"sequence", "event", "occurred_at", "actor", "decision_id", "decision_digest",
     "prev_hash", "entry_hash", "payload": {...}}``; hashes in hexadecimal.
 
@@ -56,8 +55,7 @@ async def page_json(
     Raises:
         InvalidError: ``limit_out_of_range``.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_PAGE}")
+    demand_limit(limit)
     return await db.call(
         "ledger_page", (caller.tenant_id, limit, before_sequence, start_at, end_at)
     )
@@ -77,12 +75,7 @@ def verify(dsn: str, tenant_id: UUID | None = None) -> list[Verification]:
     Raises:
         StoreError: The database cannot be read, or its role sees through row-level security.
     """
-    if not sees_everything(dsn):
-        raise UnavailableError(
-            "not_privileged",
-            "row-level security hides the ledgers from this role",
-            hint="Verify with the DSN that migrates the database, not the application's.",
-        )
+    demand_sight(dsn)
     with histories(dsn, tenant_id) as found:
         return [_verify(history) for history in found]
 

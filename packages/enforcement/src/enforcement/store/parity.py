@@ -1,16 +1,22 @@
 """Parity: decisions and ledger say the same, proven by digests in one snapshot."""
 
+import asyncio
+import base64
+import contextlib
+import hashlib
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.identity import Caller
 from enforcement.store.database import Database
+from enforcement.store.pages import demand_limit
 
-MAX_WINDOW_ROWS: Final = 100_000
-MAX_NEWEST: Final = 1000
+WINDOW_DEADLINE_S: Final = 300.0
+PART_ROWS: Final = 4000
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +50,61 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     mismatch_reason: str | None
 
 
-_READER: Final = msgspec.json.Decoder(Parity)
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``enforcement.parity_part`` says of a stretch; digests in base64, in order."""
+
+    decisions: int
+    ledger_rows: int
+    decision_rows: int
+    decision_digests: str
+    ledger_digests: str
+    chain_ok: bool
+    first_mismatch: int | None
+    mismatch_reason: str | None
+
+
+_NEWEST: Final = msgspec.json.Decoder(tuple[int | None, int | None, _Part])
+_BOUNDS: Final = msgspec.json.Decoder(tuple[int | None, int | None])
+_PART: Final = msgspec.json.Decoder(_Part)
+
+
+class _Comparison:
+    """Stretches of one snapshot, each behind the one before, as one comparison."""
+
+    def __init__(self) -> None:
+        self._decisions = hashlib.sha256()
+        self._ledger = hashlib.sha256()
+        self._counts = [0, 0, 0]
+        self._chain_ok = True
+        self._fault: tuple[int | None, str | None] = (None, None)
+
+    def add(self, part: _Part) -> None:
+        """Take the next stretch in."""
+        self._decisions.update(base64.b64decode(part.decision_digests))
+        self._ledger.update(base64.b64decode(part.ledger_digests))
+        counts = (part.decisions, part.ledger_rows, part.decision_rows)
+        self._counts = [before + more for before, more in zip(self._counts, counts, strict=True)]
+        self._chain_ok = self._chain_ok and part.chain_ok
+        if self._fault == (None, None):
+            self._fault = (part.first_mismatch, part.mismatch_reason)
+
+    def result(self, low: int | None, high: int | None) -> Parity:
+        """Return what was seen from the first sequence to the last."""
+        decisions, ledger_rows, decision_rows = self._counts
+        first_mismatch, reason = self._fault
+        return Parity(
+            parity_ok=reason is None,
+            decisions=decisions,
+            ledger_rows=ledger_rows,
+            decision_rows=decision_rows,
+            decisions_sha256=self._decisions.hexdigest(),
+            ledger_sha256=self._ledger.hexdigest(),
+            first_sequence=low,
+            last_sequence=high,
+            chain_ok=self._chain_ok,
+            first_mismatch=first_mismatch,
+            mismatch_reason=reason,
+        )
 
 
 async def newest(db: Database, caller: Caller, *, limit: int) -> Parity:
@@ -53,27 +113,67 @@ async def newest(db: Database, caller: Caller, *, limit: int) -> Parity:
     Raises:
         InvalidError: ``limit_out_of_range``.
     """
-    if not 1 <= limit <= MAX_NEWEST:
-        raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_NEWEST}")
-    return _READER.decode(await db.call("parity_newest", (caller.tenant_id, limit)))
+    demand_limit(limit)
+    text = await db.call("parity_newest", (caller.tenant_id, limit))
+    low, high, part = _NEWEST.decode(text)
+    seen = _Comparison()
+    seen.add(part)
+    return seen.result(low, high)
 
 
 async def window(db: Database, caller: Caller, *, start_at: datetime, end_at: datetime) -> Parity:
     """Compare every decision made from ``start_at`` (inclusive) to ``end_at`` (exclusive).
 
     The range is widened to whole stretches of the ledger: from the first such decision's row to
-    the last one's.
+    the last one's. However many they are, one snapshot is read, some thousand rows at a time.
 
     Raises:
-        InvalidError: ``empty_window``, or ``too_many_rows`` beyond 100,000 ledger rows.
+        InvalidError: ``empty_window``.
     """
     if end_at <= start_at:
         raise InvalidError("empty_window", "the window's end is not after its start")
-    text = await db.call("parity_window", (caller.tenant_id, start_at, end_at, MAX_WINDOW_ROWS))
-    if not text:
-        raise InvalidError(
-            "too_many_rows",
-            f"the window holds more than {MAX_WINDOW_ROWS} ledger rows",
-            hint="Narrow the window, or ask with limit=1..1000 for the newest decisions.",
+    deadline = db.deadline(WINDOW_DEADLINE_S)
+    return await db.retrying(
+        lambda: _compare(db, deadline, caller.tenant_id, start_at, end_at), deadline
+    )
+
+
+async def _compare(
+    db: Database, deadline: float, tenant_id: UUID, start_at: datetime, end_at: datetime
+) -> Parity:
+    async with contextlib.AsyncExitStack() as stack:
+        leases = [await stack.enter_async_context(db.lease(deadline))]
+        bounds = await leases[0].call(
+            "parity_bounds", (tenant_id, start_at, end_at), before=_begin(tenant_id)
         )
-    return _READER.decode(text)
+        low, high = _BOUNDS.decode(bounds)
+        seen = _Comparison()
+        if low is None or high is None:
+            return seen.result(low, high)
+        parts = [
+            (tenant_id, first, min(first + PART_ROWS - 1, high))
+            for first in range(low, high + 1, PART_ROWS)
+        ]
+        available = db.statistics().get("pool_available", 0)
+        if len(parts) > 1 and 2 * available > db.settings.pool_size:
+            # It is hashing that takes the time: another backend shares it, and the snapshot.
+            rows = await leases[0].message("SELECT pg_export_snapshot()")
+            leases.append(await stack.enter_async_context(db.lease(deadline)))
+            await leases[1].message(_begin(tenant_id, snapshot=rows[0][0]))
+        while parts:
+            turn, parts = parts[: len(leases)], parts[len(leases) :]
+            calls = (
+                lease.call("parity_part", part) for lease, part in zip(leases, turn, strict=False)
+            )
+            for text in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(text, BaseException):
+                    raise text
+                seen.add(_PART.decode(text))
+        return seen.result(low, high)
+
+
+def _begin(tenant_id: UUID, *, snapshot: str = "") -> str:
+    """Return what begins a reading transaction of a tenant, maybe in the snapshot of another."""
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+    share = f"SET TRANSACTION SNAPSHOT '{snapshot}'; " if snapshot else ""
+    return f"{begin}{share}SELECT enforcement.enter('{tenant_id}'); "

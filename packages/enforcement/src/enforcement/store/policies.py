@@ -64,7 +64,7 @@ async def put(db: Database, caller: Caller, document: PolicyDocument) -> Policy:
                 "document": text,
                 "created_by": caller.principal_id,
                 "created_at": tx.now,
-                "separation_weakened": weakened,
+                "separation_weakened": None if weakened is None else weakened.plain(),
             },
         )
         return read_policy(text, version)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -12,15 +11,14 @@ from enforcement.domain import reservations as domain
 from enforcement.domain.approvals import check_notes, end, is_alive
 from enforcement.domain.decision import Decision
 from enforcement.domain.enums import ApprovalState, Event
-from enforcement.domain.errors import ConflictError, InvalidError, NotFoundError
+from enforcement.domain.errors import ConflictError, NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import ZERO, monthly, monthly_text
 from enforcement.domain.request import line
 from enforcement.domain.reservations import CreditReservation, Reconciliation
 from enforcement.store import records
 from enforcement.store.database import Database, Transaction
-
-MAX_LISTED: Final = 1000
+from enforcement.store.pages import NEWEST, OLDEST, Place, demand_limit
 
 
 class ActiveReservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,29 +43,33 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     swept_at: datetime
 
 
-async def active(db: Database, caller: Caller, *, limit: int) -> list[ActiveReservation]:
-    """Return active reservations, oldest first.
+async def active(
+    db: Database, caller: Caller, *, limit: int, after: Place = OLDEST
+) -> list[ActiveReservation]:
+    """Return a page of active reservations, oldest first.
+
+    Args:
+        db: The pool.
+        caller: Of the tenant.
+        limit: 1 to 1000.
+        after: Continue after the last decision of the page before.
 
     Raises:
-        InvalidError: ``limit_out_of_range`` outside 1 to 1000.
+        InvalidError: ``limit_out_of_range``.
     """
-    _check_limit(limit)
+    demand_limit(limit)
     rows = await db.read(
         caller.tenant_id,
         "SELECT enforcement.decision_json(d),"
         " greatest(0, floor(extract(epoch FROM clock_timestamp() - d.created_at)))::bigint"
         " FROM enforcement.decisions d WHERE d.tenant_id = %s AND d.reservation_active"
+        " AND (d.created_at, d.decision_id) > (%s, %s)"
         " ORDER BY d.created_at, d.decision_id LIMIT %s",
-        (caller.tenant_id, limit),
+        (caller.tenant_id, after.at, after.row_id, limit),
     )
     return [
         ActiveReservation(decision=records.decision(text), age_seconds=age) for text, age in rows
     ]
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_LISTED:
-        raise InvalidError("limit_out_of_range", f"limit is {limit}, expected 1 to {MAX_LISTED}")
 
 
 async def reconcile(
@@ -253,7 +255,7 @@ async def release_overdue(
     Raises:
         InvalidError: ``overdue_out_of_range`` or ``limit_out_of_range``.
     """
-    _check_limit(limit)
+    demand_limit(limit)
 
     async def work(tx: Transaction) -> Sweep:
         bound = domain.overdue_before(tx.now, older_than_seconds)
@@ -273,18 +275,27 @@ async def release_overdue(
     return await db.run(caller.tenant_id, work)
 
 
-async def exceptions(db: Database, caller: Caller, *, limit: int) -> list[Reconciliation]:
-    """Return settlements whose drift is not zero, newest first.
+async def exceptions(
+    db: Database, caller: Caller, *, limit: int, before: Place = NEWEST
+) -> list[Reconciliation]:
+    """Return a page of settlements whose drift is not zero, newest first.
+
+    Args:
+        db: The pool.
+        caller: Of the tenant.
+        limit: 1 to 1000.
+        before: Continue after the last settlement of the page before.
 
     Raises:
-        InvalidError: ``limit_out_of_range`` outside 1 to 1000.
+        InvalidError: ``limit_out_of_range``.
     """
-    _check_limit(limit)
+    demand_limit(limit)
     rows = await db.read(
         caller.tenant_id,
         "SELECT enforcement.reconciliation_json(r) FROM enforcement.reconciliations r"
         " WHERE r.tenant_id = %s AND r.drift_usd <> 0"
-        " ORDER BY r.reconciled_at DESC, r.decision_id LIMIT %s",
-        (caller.tenant_id, limit),
+        " AND (r.reconciled_at, r.decision_id) < (%s, %s)"
+        " ORDER BY r.reconciled_at DESC, r.decision_id DESC LIMIT %s",
+        (caller.tenant_id, before.at, before.row_id, limit),
     )
     return [records.reconciliation(row[0]) for row in rows]

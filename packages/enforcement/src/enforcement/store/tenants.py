@@ -13,6 +13,7 @@ from enforcement.domain.identity import OPERATOR, Caller
 from enforcement.domain.money import monthly, monthly_text
 from enforcement.domain.request import line
 from enforcement.store.database import Database, Transaction
+from enforcement.store.history import all_tenants
 
 # Names map to ids by arithmetic: finding a tenant needs no query across tenants, which
 # row-level security would not answer.
@@ -73,6 +74,21 @@ async def find(db: Database, *, name: str) -> Tenant:
     if not rows:
         raise NotFoundError("tenant_unknown", f"there is no tenant named {name[:64]!r}")
     return Tenant(tenant_id=rows[0][0], name=rows[0][1], plan=Plan(rows[0][2]))
+
+
+def listing(dsn: str) -> list[Tenant]:
+    """Return all tenants by name, synchronously.
+
+    Args:
+        dsn: Of a role that may read all tenants (the migrating role), not the application's.
+
+    Raises:
+        StoreError: The database cannot be read, or its role sees through row-level security.
+    """
+    return [
+        Tenant(tenant_id=tenant_id, name=name, plan=Plan(plan))
+        for tenant_id, name, plan in all_tenants(dsn)
+    ]
 
 
 async def set_plan(db: Database, tenant_id: UUID, plan: Plan) -> None:
@@ -150,6 +166,40 @@ _PRINCIPAL: Final = (
     "p.principal_id, p.name, p.role, p.permissions, p.active, p.created_at"
     " FROM enforcement.principals p"
 )
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A principal as an operator sees it."""
+
+    principal_id: UUID
+    name: str
+    role: Role
+    permissions: frozenset[Permission]
+    active: bool
+    created_at: datetime
+
+
+async def people(db: Database, tenant_id: UUID) -> list[Person]:
+    """Return a tenant's principals by name, deactivated ones too."""
+    rows = await db.read(
+        tenant_id, f"SELECT {_PRINCIPAL} WHERE p.tenant_id = %s ORDER BY p.name", (tenant_id,)
+    )
+    return [
+        msgspec.convert(dict(zip(_Principal.__struct_fields__, row, strict=True)), Person)
+        for row in rows
+    ]
+
+
+async def person(db: Database, tenant_id: UUID, name: str) -> Person:
+    """Return a tenant's principal by name.
+
+    Raises:
+        NotFoundError: ``principal_unknown``.
+    """
+    for each in await people(db, tenant_id):
+        if each.name == name:
+            return each
+    raise NotFoundError("principal_unknown", f"the tenant has no principal named {name[:128]!r}")
 
 
 async def authenticate(db: Database, tenant_id: UUID, principal_id: UUID) -> Caller:

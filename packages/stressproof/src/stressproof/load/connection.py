@@ -8,9 +8,10 @@ load is done before it.
 
 import asyncio
 from collections.abc import Callable
+from ssl import SSLSession
 from time import monotonic_ns
 
-from stressproof.load.connector import HandoffProtocol, OpeningError, Transport
+from stressproof.load.connector import HandoffProtocol, OpeningError, Transport, session_of
 from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
 from stressproof.load.recorder import LiveRow
 from stressproof.load.requests import PreparedEndpoint
@@ -25,7 +26,7 @@ _NO_ANSWER = HeadCache(bodyless=False)  # until there is a request, whose own ta
 class Connection(VirtualUser, asyncio.Protocol):
     """A virtual user with a connection of its own, which opens itself anew when it must."""
 
-    __slots__ = ("_opening", "_previous", "_reader", "_transport", "_write")
+    __slots__ = ("_opening", "_previous", "_reader", "_session", "_transport", "_write")
 
     def __init__(
         self, number: int, engine: Engine, released: Callable[[VirtualUser, int], None]
@@ -33,6 +34,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         super().__init__(number, engine, released)
         self._reader = AnswerReader(_NO_ANSWER)
         self._transport: Transport | None = None
+        self._session: SSLSession | None = None
         self._write: Callable[[bytes], None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._previous: PreparedEndpoint | None = None
@@ -79,6 +81,7 @@ class Connection(VirtualUser, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection for the end of the answer where it may be that."""
+        self._session = session_of(self._transport) or self._session
         self._transport = self._write = self._previous = None
         if self.endpoint is None:
             self._reader.reset()
@@ -134,6 +137,7 @@ class Connection(VirtualUser, asyncio.Protocol):
             self._opening = None
         transport, self._transport, self._write = self._transport, None, None
         if transport is not None:
+            self._session = session_of(transport) or self._session
             transport.set_protocol(_NOWHERE)
             transport.abort()
         self._previous = None
@@ -141,7 +145,7 @@ class Connection(VirtualUser, asyncio.Protocol):
 
     async def _open(self, endpoint: PreparedEndpoint) -> None:
         try:
-            transport = await self._engine.connector.open()
+            transport = await self._engine.connector.open(self._session)
         except OpeningError as error:
             self._opening = None
             self._refuse(error.outcome, str(error))

@@ -61,6 +61,14 @@ class HandoffProtocol(asyncio.Protocol):
         self.received += data
 
 
+def session_of(transport: Transport | None) -> ssl.SSLSession | None:
+    """Return what the next connection may resume of this one, None for plain TCP.
+
+    Only who had a connection resumes it: users who are new to the target verify for themselves.
+    """
+    return transport.session if isinstance(transport, TlsTransport) else None
+
+
 class Connector:
     """Opens connections to one target, spread over its addresses.
 
@@ -91,8 +99,6 @@ class Connector:
         self._context = tls_context(target)
         self._server_name = server_name(target)
         self._http2 = target.http2
-        self._session: ssl.SSLSession | None = None
-        self._latest: TlsTransport | None = None
         self._addresses = list(addresses)
         self._away_until_ns = dict.fromkeys(self._addresses, 0)
         self._turn = turn
@@ -102,22 +108,28 @@ class Connector:
         self.file_limit_hits = 0
         self.port_limit_hits = 0
 
-    async def open(self) -> Transport:
+    async def open(self, session: ssl.SSLSession | None = None) -> Transport:
         """Open a connection to a peer that waits to be asked.
 
         Its protocol is a `HandoffProtocol` until the caller sets another.
 
+        Args:
+            session: Of TLS, what the caller's connection before left (`session_of`).
+
         Raises:
             OpeningError: No address can be reached, or the peer cannot be verified.
         """
-        transport, early = await self.dial()
+        transport, early = await self.dial(session)
         if early:
             transport.abort()
             raise OpeningError("protocol", "the peer spoke before it was asked")
         return transport
 
-    async def dial(self) -> tuple[Transport, bytes]:
+    async def dial(self, session: ssl.SSLSession | None = None) -> tuple[Transport, bytes]:
         """Open a connection; return what the peer has said by now as well.
+
+        Args:
+            session: Of TLS, what the caller's connection before left (`session_of`).
 
         Raises:
             OpeningError: No address can be reached, or the peer cannot be verified.
@@ -131,7 +143,7 @@ class Connector:
             if self._context is None:
                 transport, _ = await self._loop.create_connection(lambda: handoff, sock=sock)
             else:
-                transport = await self._secure(sock, self._context, handoff)
+                transport = await self._secure(sock, self._context, session, handoff)
         except OSError as error:
             sock.close()
             raise OpeningError("connect", describe(error)) from error
@@ -144,14 +156,15 @@ class Connector:
         return transport, handoff.received
 
     async def _secure(
-        self, sock: socket.socket, context: ssl.SSLContext, handoff: HandoffProtocol
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        session: ssl.SSLSession | None,
+        handoff: HandoffProtocol,
     ) -> TlsTransport:
         """Return a connection whose peer has proved who it is."""
-        # Sessions come after the handshake (TLS 1.3), so the one before is asked for its now.
-        if self._latest is not None:
-            self._session = self._latest.session or self._session
         began_ns = monotonic_ns()
-        tls = TlsTransport(context, self._server_name, self._session, handoff)
+        tls = TlsTransport(context, self._server_name, session, handoff)
         try:
             await self._loop.create_connection(lambda: tls, sock=sock)
             await tls.ready
@@ -165,7 +178,6 @@ class Connector:
             raise OpeningError("tls", NO_HTTP2)
         self._phases.tls.record((monotonic_ns() - began_ns) // 1000)
         self.resumed += tls.resumed
-        self._latest = tls
         return tls
 
     async def _connect(self) -> socket.socket:

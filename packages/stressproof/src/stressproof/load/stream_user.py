@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from ssl import SSLSession
 from time import monotonic_ns
 from typing import Protocol
 
-from stressproof.load.connector import HandoffProtocol, OpeningError, Transport
+from stressproof.load.connector import HandoffProtocol, OpeningError, Transport, session_of
 from stressproof.load.http2 import DEFAULT_STREAMS, Session
 from stressproof.load.http2_frames import Http2Error
 from stressproof.load.recorder import LiveRow
@@ -33,14 +34,15 @@ class Link(asyncio.Protocol):
 
     Attributes:
         session: What is spoken on it.
+        transport: What carries it.
         users: How many have made it theirs.
     """
 
-    __slots__ = ("_pool", "_transport", "session", "users")
+    __slots__ = ("_pool", "session", "transport", "users")
 
     def __init__(self, pool: "LinkPool", transport: Transport) -> None:
         self._pool = pool
-        self._transport = transport
+        self.transport = transport
         self.session = Session(transport.write, lambda: pool.serve(self))
         self.users = 0
 
@@ -69,8 +71,8 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._transport.set_protocol(_NOWHERE)
-        self._transport.abort()
+        self.transport.set_protocol(_NOWHERE)
+        self.transport.abort()
 
     def _end(self, outcome: str, detail: str) -> None:
         greeted = self.session.greeted
@@ -94,6 +96,7 @@ class LinkPool:
         self._links: list[Link] = []
         self._waiting: deque[Waiting] = deque()
         self._opening: asyncio.Task[None] | None = None
+        self._session: SSLSession | None = None
 
     def connect(self, user: Waiting) -> None:
         """Give a user a connection, now or when there is one."""
@@ -120,6 +123,7 @@ class LinkPool:
 
     def forget(self, link: Link) -> None:
         """Take a connection out of use."""
+        self._session = session_of(link.transport) or self._session
         if link in self._links:
             self._links.remove(link)
 
@@ -146,7 +150,7 @@ class LinkPool:
 
     async def _open_one(self) -> None:
         try:
-            transport, early = await self._engine.connector.dial()
+            transport, early = await self._engine.connector.dial(self._session)
         except OpeningError as error:
             self._opening = None
             self.fail(error.outcome, str(error))

@@ -1,9 +1,10 @@
 """Approvals: asked for, reviewed, and their tokens spent."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
@@ -11,6 +12,7 @@ from enforcement.api import paths
 from enforcement.api.access import Call, access
 from enforcement.api.approval_tokens import ApprovalTokens
 from enforcement.api.bodies import ApprovalBody, ConsumeBody, ReviewBody
+from enforcement.api.paging import NEXT_HEADER, PlaceCursor, page, place_cursor, read_place
 from enforcement.api.views import ApprovalView
 from enforcement.domain import environment
 from enforcement.domain.approvals import check_notes
@@ -19,6 +21,7 @@ from enforcement.domain.tokens import Expectations, token_sha256
 from enforcement.store import approvals
 from enforcement.store.database import Database
 from enforcement.store.limits import APPROVAL
+from enforcement.store.pages import OLDEST
 
 _MEMBER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION)
 _REVIEW = access(Role.MEMBER, Feature.POLICY_CONFIGURATION, bucket=APPROVAL)
@@ -34,13 +37,28 @@ def handlers(db: Database, tokens: ApprovalTokens) -> list[HTTPRouteHandler]:
             await approvals.request(db, request.user, data.decision_id, notes=data.notes)
         )
 
-    @get(paths.APPROVAL_QUEUE, opt=_MEMBER, operation_id="readApprovalQueue")
+    @get(
+        paths.APPROVAL_QUEUE,
+        opt=_MEMBER,
+        operation_id="readApprovalQueue",
+        response_headers=[NEXT_HEADER],
+    )
     async def read_queue(
-        request: Call, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50
-    ) -> list[ApprovalView]:
-        """Return what waits for a review that the caller may give, oldest first."""
-        waiting = await approvals.queue(db, request.user, limit=limit)
-        return [ApprovalView.of(item) for item in waiting]
+        request: Call,
+        limit: Annotated[int, QueryParameter(ge=1, le=approvals.MAX_QUEUE)] = 50,
+        cursor: PlaceCursor = None,
+    ) -> Response[Sequence[ApprovalView]]:
+        """Return a page of what the caller may review, the next to expire first."""
+        waiting = await approvals.queue(
+            db, request.user, limit=limit, after=read_place(cursor, OLDEST)
+        )
+        return page(
+            request,
+            waiting,
+            limit,
+            view=ApprovalView.of,
+            cursor=lambda item: place_cursor(item.approval.expires_at, item.approval.approval_id),
+        )
 
     @post(paths.APPROVE, opt=_REVIEW, operation_id="approve", status_code=200)
     async def approve(

@@ -1,6 +1,8 @@
 """Policies, budgets and credits: what a tenant sets up before anything is gated."""
 
-from litestar import get, post
+from collections.abc import Sequence
+
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
@@ -8,6 +10,18 @@ from enforcement.api import paths
 from enforcement.api.access import Call, access
 from enforcement.api.bodies import BudgetBody, CreditBody, PolicyBody
 from enforcement.api.instants import in_utc
+from enforcement.api.paging import (
+    DEFAULT_PAGE,
+    NEXT_HEADER,
+    PageLimit,
+    PlaceCursor,
+    ScopeCursor,
+    page,
+    place_cursor,
+    read_place,
+    read_scope,
+    scope_cursor,
+)
 from enforcement.api.views import BudgetView, CreditView, PolicyView
 from enforcement.domain.enums import Feature, Role
 from enforcement.domain.money import parse_monthly
@@ -23,6 +37,7 @@ from enforcement.domain.request import line
 from enforcement.store import budgets, policies
 from enforcement.store import credits as grants
 from enforcement.store.database import Database
+from enforcement.store.pages import NEWEST
 
 _MEMBER = access(Role.MEMBER, Feature.POLICY_CONFIGURATION)
 _ADMIN = access(Role.ADMIN, Feature.POLICY_CONFIGURATION)
@@ -41,10 +56,19 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         """Make a policy the next version."""
         return PolicyView.of(await policies.put(db, request.user, document_of(data)))
 
-    @get(paths.BUDGETS, opt=_MEMBER, operation_id="listBudgets")
-    async def list_budgets(request: Call) -> list[BudgetView]:
-        """Return all budgets by scope key."""
-        return [BudgetView.of(budget) for budget in await budgets.listing(db, request.user)]
+    @get(paths.BUDGETS, opt=_MEMBER, operation_id="listBudgets", response_headers=[NEXT_HEADER])
+    async def list_budgets(
+        request: Call, limit: PageLimit = DEFAULT_PAGE, cursor: ScopeCursor = None
+    ) -> Response[Sequence[BudgetView]]:
+        """Return a page of budgets by scope key."""
+        found = await budgets.listing(db, request.user, limit=limit, after_scope=read_scope(cursor))
+        return page(
+            request,
+            found,
+            limit,
+            view=BudgetView.of,
+            cursor=lambda budget: scope_cursor(budget.scope_key),
+        )
 
     @post(paths.BUDGETS, opt=_ADMIN, operation_id="setBudget", status_code=200)
     async def set_budget(request: Call, data: JSONBody[BudgetBody]) -> BudgetView:
@@ -59,10 +83,21 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         )
         return BudgetView.of(budget)
 
-    @get(paths.CREDITS, opt=_MEMBER, operation_id="listCredits")
-    async def list_credits(request: Call) -> list[CreditView]:
-        """Return all credit grants, newest first."""
-        return [CreditView.of(grant) for grant in await grants.listing(db, request.user)]
+    @get(paths.CREDITS, opt=_MEMBER, operation_id="listCredits", response_headers=[NEXT_HEADER])
+    async def list_credits(
+        request: Call, limit: PageLimit = DEFAULT_PAGE, cursor: PlaceCursor = None
+    ) -> Response[Sequence[CreditView]]:
+        """Return a page of credit grants, newest first."""
+        found = await grants.listing(
+            db, request.user, limit=limit, before=read_place(cursor, NEWEST)
+        )
+        return page(
+            request,
+            found,
+            limit,
+            view=CreditView.of,
+            cursor=lambda grant: place_cursor(grant.created_at, grant.grant_id),
+        )
 
     @post(paths.CREDITS, opt=_ADMIN, operation_id="grantCredit", status_code=200)
     async def grant_credit(request: Call, data: JSONBody[CreditBody]) -> CreditView:

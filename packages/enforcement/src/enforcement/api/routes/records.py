@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
+import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
@@ -11,15 +12,16 @@ from litestar.params import QueryParameter
 from enforcement.api import paths
 from enforcement.api.access import Call, access
 from enforcement.api.instants import read_instant
+from enforcement.api.paging import DEFAULT_PAGE, NEXT_HEADER, PageLimit, next_link
 from enforcement.api.refusals import RefusalError
 from enforcement.api.views import LedgerView, LimitsView
 from enforcement.domain.enums import Feature, Role
 from enforcement.domain.errors import InvalidError
 from enforcement.store import ledger, limits, parity
 from enforcement.store.database import Database
+from enforcement.store.pages import MAX_PAGE
 from enforcement.store.parity import Parity
 
-MAX_LIMIT: Final = 1000
 MAX_WINDOW_DAYS: Final = 366
 DEFAULT_WINDOW_DAYS: Final = 30
 _MAX_SEQUENCE: Final = 2**63 - 1
@@ -29,7 +31,15 @@ _MEMBER = access(Role.MEMBER)
 OptionalInstant = Annotated[
     str | None, QueryParameter(max_length=40, schema_extra={"format": "date-time"})
 ]
-PageLimit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
+
+
+class _Numbered(msgspec.Struct):
+    """What a page's link needs to know of a row."""
+
+    sequence: int
+
+
+_NUMBERS: Final = msgspec.json.Decoder(list[_Numbered])
 
 
 def handlers(db: Database) -> list[HTTPRouteHandler]:
@@ -41,10 +51,11 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         operation_id="readLedger",
         media_type="application/json",
         responses={200: ResponseSpec(list[LedgerView], description="Rows, newest first")},
+        response_headers=[NEXT_HEADER],
     )
     async def read_ledger(
         request: Call,
-        limit: PageLimit = 200,
+        limit: PageLimit = DEFAULT_PAGE,
         before_sequence: Annotated[int | None, QueryParameter(ge=1, le=_MAX_SEQUENCE)] = None,
         start_at: OptionalInstant = None,
         end_at: OptionalInstant = None,
@@ -58,12 +69,18 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
             start_at=read_instant(start_at, "start_at"),
             end_at=read_instant(end_at, "end_at"),
         )
-        return Response(text.encode(), media_type="application/json")
+        rows = _NUMBERS.decode(text)
+        following = {"before_sequence": str(rows[-1].sequence)} if len(rows) == limit else None
+        return Response(
+            text.encode(),
+            media_type="application/json",
+            headers=next_link(request, limit, following),
+        )
 
     @get(paths.PARITY, opt=_ADMIN, operation_id="checkParity")
     async def check_parity(
         request: Call,
-        limit: Annotated[int | None, QueryParameter(ge=1, le=MAX_LIMIT)] = None,
+        limit: Annotated[int | None, QueryParameter(ge=1, le=MAX_PAGE)] = None,
         start_date: Annotated[date | None, QueryParameter()] = None,
         end_date: Annotated[date | None, QueryParameter()] = None,
     ) -> Parity:

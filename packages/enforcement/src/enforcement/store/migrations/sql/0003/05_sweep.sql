@@ -14,7 +14,7 @@ BEGIN
     RETURN QUERY
     SELECT a.tenant_id FROM enforcement.approvals a
     WHERE (a.state = 'pending' OR (a.state = 'approved' AND a.token_consumed_at IS NULL))
-      AND enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) <= clock_timestamp()
+      AND enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) <= statement_timestamp()
     GROUP BY a.tenant_id
     ORDER BY min(enforcement.ends_at(a.state, a.expires_at, a.token_expires_at)) LIMIT p_limit;
     PERFORM set_config('enforcement.sweeping', 'off', true);
@@ -31,9 +31,9 @@ BEGIN
     SELECT count(*) INTO pending FROM enforcement.approvals a WHERE a.state = 'pending';
     SELECT count(*) INTO overdue_approvals FROM enforcement.approvals a
     WHERE (a.state = 'pending' OR (a.state = 'approved' AND a.token_consumed_at IS NULL))
-      AND enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) <= clock_timestamp();
+      AND enforcement.ends_at(a.state, a.expires_at, a.token_expires_at) <= statement_timestamp();
     SELECT count(*) INTO overdue_reservations FROM enforcement.decisions d
     WHERE d.reservation_active
-      AND d.created_at < clock_timestamp() - make_interval(secs => p_overdue_s);
+      AND d.created_at < statement_timestamp() - make_interval(secs => p_overdue_s);
     PERFORM set_config('enforcement.sweeping', 'off', true);
 END $$;
