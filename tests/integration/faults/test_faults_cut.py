@@ -169,12 +169,12 @@ def test_cut_counts_only_what_it_cut(
     """A fault that found no commit has no witness; with one it names the connection."""
     fault = ProxyFault(proxy, CutAfterCommit(count=1), Latency("upstream", latency_us=1000))
     fault.inject(active)
-    assert not fault.spent()
+    assert not fault.is_finished()
     with through(proxy, postgres) as connection:
         connection.execute("INSERT INTO effect VALUES (1, '')")
         with pytest.raises(psycopg.OperationalError):
             connection.commit()
-    assert fault.spent()
+    assert fault.is_finished()
     fault.remove()
     cut, late = fault.witnesses()
     assert (cut.before, cut.during, late.during > late.before) == (0, 1, True)

@@ -101,7 +101,7 @@ def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
         from pathlib import Path
         from stressproof.faults.active import ActiveFaults
         from stressproof.faults.processes import refer
-        hit = [refer(pid) for pid in {postgres.processes()!r}]
+        hit = [one for one in map(refer, {postgres.processes()!r}) if one]
         ActiveFaults(Path({str(active._path)!r})).add(
             "freeze/1", "freeze_postgres", undo="continue", processes=hit)
         for one in hit:
@@ -109,8 +109,15 @@ def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
         os.kill(os.getpid(), signal.SIGKILL)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
-    assert state_of(postgres.pid) == "T"
-    [left] = active.undo_left_behind()
+    try:
+        # A signal to a process that is waiting for a processor is still on its way.
+        wait_for("stop", lambda: state_of(postgres.pid) == "T", HANG_S)
+        [left] = active.undo_left_behind()
+        wait_for(
+            "thaw", lambda: not {state_of(one) for one in postgres.processes()} & {"T"}, HANG_S
+        )
+    finally:
+        postgres.thaw()  # whatever comes out, the tests after this one have a server
     assert left.kind == "freeze_postgres"
     assert active.read() == []
     with psycopg.connect(postgres.dsn(), connect_timeout=10) as connection:
