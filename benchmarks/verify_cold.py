@@ -28,8 +28,8 @@ from stressproof.evidence.encoding import encode  # noqa: E402  # likewise after
 
 BUDGET = 9.0
 PLANS = {
-    "standard": honest.Plan(rate_per_user=40.0, typical_us=18_000),
-    "busy": honest.Plan(rate_per_user=120.0, typical_us=6_000),
+    "standard": honest.Plan(rate_per_user=40.0),
+    "busy": honest.Plan(rate_per_user=120.0),
 }
 
 

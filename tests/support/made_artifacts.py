@@ -30,5 +30,5 @@ Plan = honest.Plan
 
 def write(path: Path, plan: object | None = None) -> Path:
     """Write the artifact of a made-up capture, and return where."""
-    path.write_bytes(encode(honest.artifact(plan or Plan())))
+    path.write_bytes(encode(honest.artifact(plan or Plan(rate_per_user=5.0))))
     return path

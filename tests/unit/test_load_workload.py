@@ -247,6 +247,12 @@ def test_secrets_are_not_shown() -> None:
     assert "text/html" in shown
 
 
+def test_the_value_of_any_header_may_be_a_secret() -> None:
+    """A key under a name that says nothing is masked; what says how to talk is not."""
+    redactor = Redactor([{"X-Shop": "hush-4711", "Content-Type": "text/html"}])
+    assert redactor.clean("no hush-4711 in text/html") == "no *** in text/html"
+
+
 def test_what_looks_like_a_secret_is_cleaned_too() -> None:
     """Known values, bearer tokens and JWTs disappear from kept text; control characters too."""
     redactor = Redactor([{"Authorization": "Token mine-1234", "Accept": "text/html"}])

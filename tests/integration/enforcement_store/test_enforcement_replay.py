@@ -135,6 +135,9 @@ EDITS = (
     ("credit_reservations", "consumed_usd = 0, released_usd = 0", "consumed_usd > 0"),
     ("credit_reservations", "reserved_usd = reserved_usd + 1", "consumed_usd + released_usd = 0"),
     ("project_usage", "active_allocation_usd = 0", "active_allocation_usd > 0"),
+    ("project_usage", "own_budget = NOT own_budget", "true"),
+    ("tenant_usage", "total_usd = 0", "total_usd > 0"),
+    ("tenant_usage", "default_usd = default_usd + 1", "month > '-infinity'"),
     ("project_usage", "settled_allocation_usd = 0", "settled_allocation_usd > 0"),
     ("project_usage", "settled_month = '2020-01-01'", "settled_allocation_usd > 0"),
     ("decisions", "reservation_active = false", "reservation_active"),
@@ -249,7 +252,7 @@ WRITTEN = (
 )
 
 
-@pytest.mark.parametrize("table", [*WRITTEN, "project_usage", "decisions"])
+@pytest.mark.parametrize("table", [*WRITTEN, "project_usage", "tenant_usage", "decisions"])
 def test_a_removed_row_is_missed(cluster: Cluster, living: Staff, table: str) -> None:
     """Rows deleted past every trigger are named."""
     statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ def test_a_threshold_is_judged_against_a_baseline(
     """A limit relative to a baseline needs one, and knows how far its rounds lie apart."""
     text = "http_req_duration: p(95) vs baseline + 200%"
     assert stressproof("check", "--evidence", artifact, "--threshold", text)[0] == 3
-    later = write(tmp_path / "later.json", honest.later(Plan(), 600))
+    later = write(tmp_path / "later.json", honest.later(Plan(rate_per_user=5.0), 600))
     code, out, _ = stressproof(
         "check", "--evidence", later, "--baseline", artifact, "--threshold", text
     )
@@ -175,9 +174,8 @@ def captures(tmp_path: Path, slowdown: float, rounds: int = 5) -> list[Path]:
                 seed=100 + at,
                 rounds=1,
                 endpoints=ONE,
-                rate_per_user=4.0,
                 limits=Thresholds(2.0, 1.0, 0.5),
-                typical_us=int(30_000 * slowdown) if side == "B" else 30_000,
+                rate_per_user=4.0 / slowdown if side == "B" else 4.0,
             )
             number = len(paths)
             plan = honest.later(plan, 60 * number)
@@ -221,7 +219,7 @@ def test_compare_refuses_what_differs_in_more_than_the_build(
     code, _, err = stressproof("compare", a, b)
     assert code == 3
     assert "workload.users: 10 and 12" in err
-    made = honest.artifact(honest.later(Plan(), 600))
+    made = honest.artifact(honest.later(Plan(rate_per_user=5.0), 600))
     generator = msgspec.structs.replace(made.generator, host="elsewhere", version="9.9.9")
     b.write_bytes(encode(msgspec.structs.replace(made, generator=generator)))
     code, _, err = stressproof("compare", a, b)
@@ -242,7 +240,7 @@ def test_compare_takes_no_baseline_that_did_not_pass(
 ) -> None:
     """A run that failed, or was asked nothing, cannot be what later runs are measured by."""
     a = write(tmp_path / "a.json", plan)
-    b = write(tmp_path / "b.json", honest.later(Plan(), 600))
+    b = write(tmp_path / "b.json", honest.later(Plan(rate_per_user=5.0), 600))
     code, _, err = stressproof("compare", a, b)
     assert code == 3
     assert why in err
@@ -257,13 +255,7 @@ def test_compare_of_runs_one_after_the_other_is_inconclusive(
     stressproof: Command, artifact: Path, tmp_path: Path
 ) -> None:
     """Yesterday's capture and today's differ by the day as well."""
-    later = write(
-        tmp_path / "later.json",
-        honest.replace(Plan(), seed=2, captured=Plan().captured + timedelta(minutes=30)),
-    )
-    document = json.loads(later.read_bytes())
-    document["workload"]["seed"] = 1
-    later.write_bytes(encode(document))
+    later = write(tmp_path / "later.json", honest.later(Plan(rate_per_user=5.0), 1800))
     code, out, _ = stressproof("compare", artifact, later)
     assert code == 3, out
     assert "not interleaved" in out

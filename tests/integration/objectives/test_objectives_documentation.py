@@ -45,8 +45,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 seed=number,
                 rounds=1,
                 endpoints=endpoints,
-                rate_per_user=4.0,
-                typical_us=45_000 if side == "b" else 30_000,
+                rate_per_user=3.0 if side == "b" else 4.0,
             )
             write(Path(f"{side}{number}.json"), honest.later(plan, 120 * number + 60 * place))
     return tmp_path

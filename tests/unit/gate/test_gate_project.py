@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_project_without_the_file_has_no_steps(tmp_path: Path) -> None:
     """Nobody's steps are somebody else's, and nobody gets none."""
-    with pytest.raises(UsageError, match="names no quality steps"):
+    with pytest.raises(UsageError, match="is not there"):
         steps_of(load_project(tmp_path))
 
 

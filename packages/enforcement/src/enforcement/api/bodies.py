@@ -244,5 +244,5 @@ class StrictRequest(Request[Any, Any, State]):
             raise RefusalError(
                 422, "invalid_request", "the body does not fit", faults=(fault,)
             ) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise RefusalError(400, "malformed_json", f"the body is not JSON: {error}") from error

@@ -143,6 +143,8 @@ class Replay:
             return {}
         if event is Event.CREDIT_GRANTED:
             self._usage.grant(payload)
+        if event is Event.BUDGET_SET:
+            self._usage.budget(payload)
         return _written(entry, payload)
 
     def _compare(

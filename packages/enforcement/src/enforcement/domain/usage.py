@@ -1,4 +1,4 @@
-"""Sums over many events: what each project has committed, and what is left of each grant.
+"""Sums over many events: what projects and tenants have committed, what is left of each grant.
 
 Amounts are whole numbers of 0.0001 US dollars here, which add up exactly and fast.
 """
@@ -9,6 +9,7 @@ import msgspec
 
 PROJECTS: Final = "project_usage"
 BALANCES: Final = "credit_balances"
+TENANT: Final = "tenant_usage"
 _PLACES: Final = 4
 _NO_MONTH: Final = "-infinity"
 
@@ -21,6 +22,14 @@ class _Project(msgspec.Struct):
     settled_month: str = _NO_MONTH
     settled_allocation_usd: int = 0
     settled_credits_usd: int = 0
+    own_budget: bool = False
+
+
+class _Month(msgspec.Struct):
+    """What a tenant has committed: active in the month ``-infinity``, settled in the others."""
+
+    total_usd: int = 0
+    default_usd: int = 0
 
 
 class Usage:
@@ -29,6 +38,15 @@ class Usage:
     def __init__(self) -> None:
         self._projects: dict[str, _Project] = {}
         self._balances: dict[str, int] = {}
+        self._own_budgets: set[str] = set()
+        self._months: dict[str, _Month] | None = None
+
+    def budget(self, payload: dict[str, Any]) -> None:
+        """Take a ``budget.set``: a project with an active one does not share in ``default``."""
+        if payload["active"] and payload["scope_key"] != "default":
+            self._own_budgets.add(payload["scope_key"])
+        else:
+            self._own_budgets.discard(payload["scope_key"])
 
     def grant(self, payload: dict[str, Any]) -> None:
         """Take a ``credit.granted``."""
@@ -68,14 +86,21 @@ class Usage:
             )
         elif kind == BALANCES:
             self._balances[key] = _units(state["remaining_usd"])
+        elif kind == "budgets":
+            self.budget(state)
+            return False
         else:
             return False
         return True
 
     def compare(self, kind: str, key: str, state: dict[str, Any]) -> str | None:
         """Compare a row with its sum, which is then done with; return what differs."""
+        if self._months is None:
+            self._months = self._close()
         said: dict[str, Any]
-        if kind == PROJECTS:
+        if kind == TENANT:
+            said = msgspec.structs.asdict(self._months.pop(key, _Month()))
+        elif kind == PROJECTS:
             said = msgspec.structs.asdict(self._projects.pop(key, _Project()))
         else:
             said = {"remaining_usd": self._balances.pop(key, 0)}
@@ -86,18 +111,38 @@ class Usage:
 
     def missing(self) -> str | None:
         """Name a sum that no row came for."""
-        for kind, left in ((PROJECTS, self._projects), (BALANCES, self._balances)):
+        months = self._close() if self._months is None else self._months
+        spent = {month: sums for month, sums in months.items() if sums.total_usd}
+        for kind, left in ((PROJECTS, self._projects), (BALANCES, self._balances), (TENANT, spent)):
             for key in left:
                 return f"{kind} {key} is not there"
         return None
+
+    def _close(self) -> dict[str, _Month]:
+        """Return the sums over projects, once the events are over."""
+        months: dict[str, _Month] = {}
+        for key, project in self._projects.items():
+            project.own_budget = key in self._own_budgets
+            for month, allocation, credit in (
+                (_NO_MONTH, project.active_allocation_usd, project.active_credits_usd),
+                (
+                    project.settled_month,
+                    project.settled_allocation_usd,
+                    project.settled_credits_usd,
+                ),
+            ):
+                sums = months.setdefault(month, _Month())
+                sums.total_usd += allocation + credit
+                sums.default_usd += 0 if project.own_budget else allocation
+        return months
 
 
 def _units(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def _plain(text: str) -> int | str:
-    return _units(text) if "." in text else text
+def _plain(value: str | bool) -> int | str:  # noqa: FBT001  # a column's value
+    return _units(value) if isinstance(value, str) and "." in value else value
 
 
 def _text(value: int | str) -> str:

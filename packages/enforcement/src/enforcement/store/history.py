@@ -40,8 +40,7 @@ _STATE: Final = """
     WHERE tenant_id = %s AND ledger_sequence IS NOT NULL ORDER BY ledger_sequence
 """
 _SUMS: Final = """
-    SELECT ledger_sequence, kind, id, state FROM enforcement.state
-    WHERE tenant_id = %s AND ledger_sequence IS NULL
+    SELECT 0, kind, id, state FROM enforcement.sums WHERE tenant_id = %s
 """
 
 
@@ -100,7 +99,7 @@ class History:
 
     def sums(self) -> Iterator[Row]:
         """Return the rows that are sums over many events."""
-        return (Row(0, *row[1:]) for row in self._open("sums", _SUMS))
+        return (Row(*row) for row in self._open("sums", _SUMS))
 
     def close(self) -> None:
         """Let go of what was not read to its end."""

@@ -35,7 +35,7 @@ def read_artifact(path: Path) -> StressArtifact:
             f"{path}: carries no measurements, so nothing new can be asked of it",
             hint="Capture it with `stressproof capture`, which keeps every second.",
         )
-    verdict = verify(document, _integrity(document), now_us())
+    verdict = verify(document, integrity(document), now_us())
     rejections = [
         one
         for one in verdict.results
@@ -73,7 +73,7 @@ def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
         ) from error
 
 
-def _integrity(document: Document) -> StressRequirements:
+def integrity(document: Document) -> StressRequirements:
     """Return requirements that ask for nothing but consistency with itself."""
     return StressRequirements(
         profile=str(document.data.get("profile")),

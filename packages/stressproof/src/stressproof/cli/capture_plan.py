@@ -12,7 +12,7 @@ from stressproof.cli.capture_load import executor_from
 from stressproof.cli.capture_request import Asked, asked_for
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import Project, load_config
-from stressproof.config.profile import AD_HOC, AD_HOC_LIMITS, Profile
+from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
 from stressproof.objectives.objectives import Objectives
@@ -53,9 +53,10 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         UsageError: Flags contradict each other.
     """
     asked, suite, profile = _chosen(options, scripted=scripted)
-    limits = (
-        AD_HOC_LIMITS if profile is AD_HOC else suite.stress_requirements(profile.name).thresholds
-    )
+    if profile is AD_HOC:
+        limits = Thresholds(options["timeout_us"] / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
+    else:
+        limits = suite.stress_requirements(profile.name).thresholds
     return plan_capture(
         asked.url,
         suite,

@@ -1,15 +1,22 @@
 """``stressproof verify FILE``: either kind of evidence, told apart by what it holds."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
+import msgspec
 
 from stressproof.cli import verify_failure, verify_stress
 from stressproof.cli.output_options import OutputOptions
+from stressproof.cli.suite_choice import chosen_project
 from stressproof.cli.verify_common import CHECKOUT, explain_option, judge, showing_options
+from stressproof.config.stress_requirements import RUNNER
+from stressproof.evidence.reading import Document
+from stressproof.evidence.stress import AD_HOC, Thresholds
 from stressproof.exits import Exit
-from stressproof.verify.kind import EvidenceKind, read_or_reason
+from stressproof.verify.kind import EvidenceKind, Unread, read_or_reason
 from stressproof.verify.kinds import KINDS, kind_of
+from stressproof.verify.stress.verifier import STRESS
 
 _COMMANDS = {"stress": verify_stress.command, "failure": verify_failure.command}
 
@@ -57,4 +64,27 @@ def command(
     document = read_or_reason(file)
     kind = next((each for each in KINDS if each.name == named), None) or kind_of(document)
     _refuse_flags_beyond(context, kind)
-    return judge(kind, file, flags, OutputOptions(form, decision_out, dry_run), document)
+    showing = OutputOptions(form, decision_out, dry_run)
+    return judge(kind, file, flags, showing, document, floor=_own_floor(kind, document, flags))
+
+
+def _own_floor(
+    kind: EvidenceKind[Any], document: Document | Unread, flags: Mapping[str, Any]
+) -> Any:
+    """Return the floor of a capture that no suite knows: consistency, and its own limits.
+
+    None where a suite has the floor.
+    """
+    if kind is not STRESS or isinstance(document, Unread) or flags["as_gate"]:
+        return None
+    if document.data.get("profile") != AD_HOC or flags["profile"] or chosen_project().suite:
+        return None
+    from stressproof.cli.artifact import integrity  # noqa: PLC0415  # only for such captures
+
+    stated = document.data.get("thresholds")
+    limits = {
+        name: float(value)
+        for name, value in (stated.items() if isinstance(stated, dict) else ())
+        if name in Thresholds.__struct_fields__ and type(value) in {int, float}
+    }
+    return msgspec.structs.replace(integrity(document), runner=RUNNER, **limits)

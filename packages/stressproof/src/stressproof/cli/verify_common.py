@@ -130,6 +130,8 @@ def judge(
     flags: dict[str, Any],
     showing: OutputOptions,
     document: "Document | Unread | None" = None,
+    *,
+    floor: Any = None,
 ) -> Exit:
     """Judge one artifact as the flags ask, show the verdict, and return the exit code.
 
@@ -139,13 +141,15 @@ def judge(
         flags: The options of the command that are not about output.
         showing: How the verdict is wanted.
         document: What was read of the path, where it was read before; None reads it.
+        floor: What may only be tightened, the suite's if None.
 
     Raises:
         UsageError: A floor was loosened outside of a rehearsal.
         OutputError: The decision or the verdict could not be written.
     """
     suite = chosen_suite()
-    floor = kind.requirements(suite, flags["profile"] or "")
+    if floor is None:
+        floor = kind.requirements(suite, flags["profile"] or "")
     asked = _asked(floor, flags)
     asked = kind.at_gate(suite, asked) if flags["as_gate"] else asked
     loosened = kind.loosened(asked, floor)

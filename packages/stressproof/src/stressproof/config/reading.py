@@ -297,6 +297,11 @@ def _list_item(kind: Any) -> Any:
 
 def _plain(message: str) -> str:
     """Return msgspec's message in the words of a configuration file."""
+    message = re.sub(
+        r"`(\w+(?: \| \w+)+)`",
+        lambda several: " or ".join(f"`{one}`" for one in several[1].split(" | ")),
+        message,
+    )
     words = {"`str`": "a text", "`int`": "a whole number", "`float`": "a number"}
     words |= {"`bool`": "true or false", "`object`": "a table", "`array`": "a list"}
     words |= {"`datetime`": "a time", "`null`": "nothing", "`date`": "a date"}

@@ -53,7 +53,7 @@ class Deviation(Struct, frozen=True):
 def arrivals(spec: ScenarioSpec, seed: int, until_us: int) -> Iterator[Arrival]:
     """Yield every request that was due before a time, in order."""
     requests = spec.scheduled
-    pacer = constant(spec.rate_per_s * 1000, LONGEST_US)
+    pacer = constant(spec.rate_per_s, LONGEST_US)
     for number, place in enumerate(WeightedOrder([one.weight for one in requests], seed)):
         due_us = pacer.due_us(number)
         if due_us is None or due_us >= until_us:
@@ -132,7 +132,7 @@ def _of_a_stream(
         if starts_us:
             yield Deviation(f"a {request.kind} at {starts_us[0]} µs", "none without its fault")
         return
-    pacer = constant(request.stream_per_s * 1000, LONGEST_US)
+    pacer = constant(request.stream_per_s, LONGEST_US)
     due_us = [pacer.due_us(number) or 0 for number in range(len(starts_us))]
     offsets = {start_us - due for start_us, due in zip(starts_us, due_us, strict=True)}
     if len(offsets) > 1:

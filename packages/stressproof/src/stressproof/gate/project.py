@@ -15,8 +15,11 @@ def steps_of(project: Project) -> tuple[Step, ...]:
         UsageError: It names none: a gate that checks nothing would pass everything.
     """
     if not project.steps:
+        path = project.folder / FILE_NAME
+        # The policy is a commit's: a file that lies there may not be in it.
+        seen = ", as committed, names no quality steps" if path.exists() else " is not there"
         raise UsageError(
-            f"{project.folder / FILE_NAME} names no quality steps, so the gate would check nothing",
+            f"{path}{seen}, so the gate would check nothing",
             hint=f"Write and commit for example: {EXAMPLE}",
         )
     return project.steps

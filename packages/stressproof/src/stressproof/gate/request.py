@@ -48,7 +48,8 @@ class EvidenceRequest(Struct, frozen=True, kw_only=True):
         asked = self.requirements
         if asked is None:
             return {}
-        plain = self.kind.requirements(self.suite, asked.profile).for_gate()
+        floor = self.kind.requirements(self.suite, asked.profile)
+        plain = self.kind.at_gate(self.suite, floor)
         return {
             name: getattr(asked, name)
             for name in asked.__struct_fields__

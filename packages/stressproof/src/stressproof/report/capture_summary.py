@@ -59,7 +59,7 @@ def _objectives(evaluation: Evaluation, artifact: StressArtifact) -> list[str]:
                 met=bool(judged) and all(one.meets_error_rate for one in judged),
             )
         )
-    if limits.min_throughput_rps is not None:
+    if limits.min_throughput_rps:
         lines.append(
             _objective(
                 "throughput",

@@ -13,6 +13,9 @@ _SECRET_SHAPES = re.compile(
     r"(?i:\b(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}"
     r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
 )
+_PUBLIC_NAMES = frozenset(
+    {"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"}
+)
 _SHORTEST_SECRET = 4  # anything shorter would mask ordinary words
 
 
@@ -27,13 +30,17 @@ def masked(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class Redactor:
-    """Replaces known secret values, and what looks like one, in text that will be kept."""
+    """Replaces what headers carried, and what looks like a credential, in text that will be kept.
+
+    Which header a service takes its key from only the service knows, so that the value of any may
+    be one; those that say how to talk are none.
+    """
 
     def __init__(self, headers: Iterable[Mapping[str, str]]) -> None:
         values: set[str] = set()
         for one in headers:
             for name, value in one.items():
-                if is_secret(name):
+                if name.lower() not in _PUBLIC_NAMES:
                     values.update((value, *value.split()))
         # Longest first, so that no remainder of a longer secret survives.
         self._values = sorted(
