@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -256,17 +255,7 @@ def test_compare_of_runs_one_after_the_other_is_inconclusive(
     stressproof: Command, artifact: Path, tmp_path: Path
 ) -> None:
     """Yesterday's capture and today's differ by the day as well."""
-    later = write(
-        tmp_path / "later.json",
-        honest.replace(
-            Plan(rate_per_user=5.0),
-            seed=2,
-            captured=Plan(rate_per_user=5.0).captured + timedelta(minutes=30),
-        ),
-    )
-    document = json.loads(later.read_bytes())
-    document["workload"]["seed"] = 1
-    later.write_bytes(encode(document))
+    later = write(tmp_path / "later.json", honest.later(Plan(rate_per_user=5.0), 1800))
     code, out, _ = stressproof("compare", artifact, later)
     assert code == 3, out
     assert "not interleaved" in out
