@@ -166,15 +166,17 @@ def repeated_rows(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    seen: dict[tuple[object, ...], str] = {}
+    seen: dict[tuple[object, ...], tuple[str, list[int]]] = {}
     for place, run in enumerate(artifact.measurements.runs):
         for number, row in enumerate(run.rows):
             latency = row.corrected
             if len(latency.buckets) < 2 * _DIFFERENT:
                 continue
             where = f"measurements.runs[{place}].rows[{number}]"
-            key = (latency.sum_us, latency.min_us, latency.max_us, *latency.buckets)
-            before = seen.setdefault(key, where)
+            key = latency.n, latency.sum_us, latency.min_us, latency.max_us
+            before, buckets = seen.setdefault(key, (where, latency.buckets))
+            if buckets != latency.buckets:
+                continue
             judgement.check(
                 before == where, where, prose(f"the answers of {before}"), prose("its own")
             )

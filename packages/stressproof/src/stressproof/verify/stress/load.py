@@ -184,9 +184,10 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
     if not weights or min(weights) < 1:
         judgement.skip("stress.endpoint-definitions judges the weights")
         return
+    order = WeightedOrder(weights, artifact.workload.seed)
     for place, run in enumerate(artifact.measurements.runs):
         asked = _asked(run, len(weights))
-        for number, (seen, least, most) in enumerate(_shares(artifact, weights, asked)):
+        for number, (seen, least, most) in enumerate(_shares(artifact, order, weights, asked)):
             judgement.check(
                 least <= seen <= most,
                 f"measurements.runs[{place}]",
@@ -208,14 +209,12 @@ def _asked(run: RunMeasurements, endpoints: int) -> list[int]:
 
 
 def _shares(
-    artifact: StressArtifact, weights: list[int], asked: list[int]
+    artifact: StressArtifact, order: WeightedOrder, weights: list[int], asked: list[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Yield (asked, least, most) of each endpoint."""
     total, workers = sum(asked), artifact.workload.workers
     if workers == 1:
-        for seen, wanted in zip(
-            asked, WeightedOrder(weights, artifact.workload.seed).counts(total), strict=True
-        ):
+        for seen, wanted in zip(asked, order.counts(total), strict=True):
             yield seen, wanted, wanted
         return
     divisor, whole = gcd(*weights), sum(weights)

@@ -56,16 +56,29 @@ END $$;
 -- Once for all decisions that are written together.
 DROP TRIGGER reservation_opened ON enforcement.decisions;
 CREATE OR REPLACE FUNCTION enforcement.reservation_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_sum record;
 BEGIN
-    INSERT INTO enforcement.project_usage AS u
-        (tenant_id, project_id, own_budget, active_allocation_usd, active_credits_usd)
-    SELECT m.tenant_id, m.project_id, enforcement.has_own_budget(m.tenant_id, m.project_id),
-           sum(m.allocation_usd), sum(m.credits_usd)
-    FROM made m WHERE m.reservation_active
-    GROUP BY m.tenant_id, m.project_id
-    ON CONFLICT (tenant_id, project_id) DO UPDATE SET
-        active_allocation_usd = u.active_allocation_usd + EXCLUDED.active_allocation_usd,
-        active_credits_usd = u.active_credits_usd + EXCLUDED.active_credits_usd;
+    FOR v_sum IN
+        SELECT m.tenant_id, m.project_id, sum(m.allocation_usd) AS allocation_usd,
+               sum(m.credits_usd) AS credits_usd
+        FROM made m WHERE m.reservation_active
+        GROUP BY m.tenant_id, m.project_id
+    LOOP
+        UPDATE enforcement.project_usage u SET
+            active_allocation_usd = u.active_allocation_usd + v_sum.allocation_usd,
+            active_credits_usd = u.active_credits_usd + v_sum.credits_usd
+        WHERE u.tenant_id = v_sum.tenant_id AND u.project_id = v_sum.project_id;
+        CONTINUE WHEN FOUND;
+        INSERT INTO enforcement.project_usage AS u
+            (tenant_id, project_id, own_budget, active_allocation_usd, active_credits_usd)
+        VALUES (v_sum.tenant_id, v_sum.project_id,
+                enforcement.has_own_budget(v_sum.tenant_id, v_sum.project_id),
+                v_sum.allocation_usd, v_sum.credits_usd)
+        ON CONFLICT (tenant_id, project_id) DO UPDATE SET
+            active_allocation_usd = u.active_allocation_usd + EXCLUDED.active_allocation_usd,
+            active_credits_usd = u.active_credits_usd + EXCLUDED.active_credits_usd;
+    END LOOP;
     RETURN NULL;
 END $$;
 CREATE TRIGGER reservation_opened AFTER INSERT ON enforcement.decisions
@@ -106,15 +119,11 @@ END $$;
 -- Carries what a project's row gained or lost over to its tenant's rows: exact whatever was
 -- changed, its amounts, its month, or which budget it answers to.
 CREATE FUNCTION enforcement.usage_changed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     o enforcement.project_usage;
     n enforcement.project_usage := NEW;
-    v_entered constant text := current_setting('enforcement.tenant_id', true);
 BEGIN
-    IF v_entered IS DISTINCT FROM n.tenant_id::text THEN  -- somebody above row-level security
-        PERFORM set_config('enforcement.tenant_id', n.tenant_id::text, true);
-    END IF;
     IF TG_OP = 'UPDATE' THEN
         o := OLD;
     ELSE
@@ -134,9 +143,6 @@ BEGIN
         PERFORM enforcement.add_usage(n.tenant_id, n.settled_month,
             n.settled_allocation_usd + n.settled_credits_usd,
             CASE WHEN n.own_budget THEN 0 ELSE n.settled_allocation_usd END);
-    END IF;
-    IF v_entered IS DISTINCT FROM n.tenant_id::text THEN
-        PERFORM set_config('enforcement.tenant_id', coalesce(v_entered, ''), true);
     END IF;
     RETURN NULL;
 END $$;

@@ -35,8 +35,16 @@ BEGIN
         END IF;
     END IF;
     IF v_existing IS NULL AND p_lookup THEN
-        v_existing := enforcement.decisions_remembered(
-            p_tenant, p_sources, p_keys, p_given, p_own);
+        IF cardinality(p_keys) = 1 THEN  -- most often; a query over one costs more than this
+            v_text := enforcement.decision_remembered(
+                p_tenant, p_sources[1], p_keys[1], p_given[1], p_own[1]);
+            IF v_text IS NOT NULL THEN
+                v_existing := json_build_array(json_build_array(0, v_text::json));
+            END IF;
+        ELSE
+            v_existing := enforcement.decisions_remembered(
+                p_tenant, p_sources, p_keys, p_given, p_own);
+        END IF;
     END IF;
     v_now := clock_timestamp();
     v_today := (v_now AT TIME ZONE 'UTC')::date;
