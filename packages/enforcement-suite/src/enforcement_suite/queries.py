@@ -168,8 +168,9 @@ NOTHING_LEAKED: Final = Query(
     "nothing_leaked",
     "No session of the service sits in a forgotten transaction or waits for a lock",
     """
-SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%%'
-                                     OR wait_event_type = 'Lock')
+SELECT count(*), count(*) FILTER (WHERE (state LIKE 'idle in transaction%%'
+                                      OR wait_event_type = 'Lock')
+    AND clock_timestamp() - state_change > interval '1 second')
 FROM pg_stat_activity
 WHERE application_name LIKE 'enforcement%%' AND backend_type = 'client backend'
 """,

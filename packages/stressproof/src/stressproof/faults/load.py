@@ -114,7 +114,8 @@ class Load:
         self._pacers: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._run, name="fault-load", daemon=True)
         self._attempts: dict[int, int] = {}
-        self._under_way: dict[int, int] = {}
+        self._under_way: dict[object, int] = {}
+        self._next_due_ns: dict[int, int] = {}
         self._sendings = itertools.count()
         self._open: dict[int, Request] = {}
         self._failure: BaseException | None = None
@@ -157,7 +158,9 @@ class Load:
 
     def is_done_with(self, before_ns: int) -> bool:
         """Return whether everything that was due before a time has ended."""
-        return not any(due_ns < before_ns for due_ns in list(self._under_way.values()))
+        # An arrival that is due and that a busy machine has not started yet is not done with.
+        waiting = [*list(self._under_way.values()), *list(self._next_due_ns.values())]
+        return not any(due_ns < before_ns for due_ns in waiting)
 
     def stream(self, mix: Mix, rate_per_s: int) -> Callable[[], None]:
         """Send more, at a rate of its own, until the function that is returned is called."""
@@ -254,6 +257,14 @@ class Load:
         Every run through the weights holds exactly what they say: drawn one by one, a short fault
         could by chance miss a kind.
         """
+        stream = next(self._sendings)
+        try:
+            await self._arrive(mix, rate_per_s, begin_ns, stream)
+        finally:
+            self._next_due_ns.pop(stream, None)
+
+    async def _arrive(self, mix: Mix, rate_per_s: int, begin_ns: int, stream: int) -> None:
+        """Start each request when it is due; the next one's time stands in `_next_due_ns`."""
         pacer = constant(rate_per_s, _LONGEST_US)
         order = WeightedOrder([weight for weight, _ in mix], self._seed)
         for number, place in enumerate(order):
@@ -262,6 +273,7 @@ class Load:
                 self._failure = RunError(f"a load is not made for more than {_LONGEST_US} us")
                 return
             due_ns = begin_ns + due_us * 1000
+            self._next_due_ns[stream] = due_ns
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -275,10 +287,13 @@ class Load:
     def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
         task = asyncio.ensure_future(self._send_later(request, due_ns, delay_s))
         self._tasks.add(task)
+        if not delay_s:
+            self._under_way[task] = due_ns
         task.add_done_callback(self._finish)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._under_way.pop(task, None)
         self._note_failure(task)
 
     def _note_failure(self, task: asyncio.Task[None]) -> None:

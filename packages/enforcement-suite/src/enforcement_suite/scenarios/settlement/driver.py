@@ -154,7 +154,7 @@ class Settlement(EnforcementDriver):
 
     def cut(self, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.reconciliations (")
+        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.credit_reservations")
         return CutRequests(self.testbed.proxy, cut, load, self._next_settlements())
 
     def terminate(self, _: Load) -> Injector:

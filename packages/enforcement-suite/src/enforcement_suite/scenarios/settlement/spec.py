@@ -96,7 +96,7 @@ FI_004 = ScenarioSpec(
             parameters={
                 "cut_after_commit.autocommit": True,
                 "cut_after_commit.count": 3,
-                "cut_after_commit.statement_contains": "enforcement.reconciliations (",
+                "cut_after_commit.statement_contains": "enforcement.credit_reservations",
             },
             witnesses=CUT,
             until_done=True,

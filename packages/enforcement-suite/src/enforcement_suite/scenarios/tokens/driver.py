@@ -24,7 +24,7 @@ _TOKENS = 90
 _RESERVE = 16
 _CUTS = 3
 _WRONG_KEY = "a key of the right length that signs nothing here at all"
-_SPENDING = "token_consumed_at = "
+_SPENDING = "a.approval_id = "
 
 
 class Token(Struct, frozen=True):

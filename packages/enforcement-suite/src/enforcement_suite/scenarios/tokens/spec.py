@@ -92,7 +92,7 @@ FI_003 = ScenarioSpec(
             target=THROUGH_PROXY,
             parameters={
                 "cut_before_commit.count": 3,
-                "cut_before_commit.statement_contains": "token_consumed_at = ",
+                "cut_before_commit.statement_contains": "a.approval_id = ",
             },
             witnesses=CUT,
             until_done=True,
@@ -107,7 +107,7 @@ FI_003 = ScenarioSpec(
             parameters={
                 "cut_after_commit.autocommit": True,
                 "cut_after_commit.count": 3,
-                "cut_after_commit.statement_contains": "token_consumed_at = ",
+                "cut_after_commit.statement_contains": "a.approval_id = ",
             },
             witnesses=CUT,
             until_done=True,
