@@ -321,9 +321,10 @@ def _again(before: Decision, ask: Ask) -> GateAnswer | ConflictError:
 
 def _record(db: Database, ask: Ask, policy: Policy, judgement: Judgement, now: datetime) -> Entry:
     """Number and date a judgement, with the approval request it needs."""
-    request = ask.request
+    request, decision_id = ask.request, ask.decision_id
     if not db.safety.idempotency:
-        # Without its protection the key must not be refused by the unique index either.
+        # Without its protection nothing else may tell that it was decided before.
+        decision_id = uuid4()
         request = msgspec.structs.replace(
             request, idempotency_key=f"unsafe:{uuid4()}", key_given=True
         )
@@ -331,7 +332,7 @@ def _record(db: Database, ask: Ask, policy: Policy, judgement: Judgement, now: d
         request,
         judgement,
         policy,
-        decision_id=ask.decision_id,
+        decision_id=decision_id,
         tenant_id=ask.caller.tenant_id,
         created_by=ask.caller.principal_id,
         created_at=now,

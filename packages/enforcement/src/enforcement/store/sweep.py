@@ -21,7 +21,7 @@ _LOCK: Final = 0x73776570  # "swep"
 _TENANTS: Final = 100
 # A tenant's gates wait for its lock meanwhile: few at a time.
 _AT_ONCE: Final = 25
-# Less than a session of ours may sit in a transaction.
+# Then others may have their turn.
 _ROUND_S: Final = 5.0
 
 
@@ -53,30 +53,37 @@ async def sweep(db: Database) -> Swept:
     Raises:
         StoreError: The database cannot be asked at all.
     """
-    end = db.deadline(_ROUND_S)
     async with db.lease(db.deadline(2 * _ROUND_S)) as guard:
-        rows = await guard.message("BEGIN; SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,))
+        # Of the session: nothing waits in a transaction meanwhile.
+        rows = await guard.message("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
         if not rows[0][0]:
             return Swept()
-        expired = 0
-        failed: list[tuple[UUID, str]] = []
-        due = await db.fetch("SELECT enforcement.tenants_to_sweep(%s)", (_TENANTS,))
-        waiting = [tenant_id for (tenant_id,) in due]
-        while waiting and asyncio.get_running_loop().time() < end:
-            still: list[UUID] = []
-            # In turns: a tenant with very many does not keep the others back.
-            for tenant_id in waiting:
-                try:
-                    count = await approvals.expire_overdue(db, _sweeper(tenant_id), limit=_AT_ONCE)
-                except StoreError as error:
-                    failed.append((tenant_id, error.detail))
-                    continue
-                expired += count
-                if count == _AT_ONCE:
-                    still.append(tenant_id)
-            waiting = still
-        left = await db.fetch("SELECT * FROM enforcement.backlog(%s)", (DEFAULT_OVERDUE_S,))
-        return Swept(expired=expired, backlog=Backlog(*left[0]), failed=tuple(failed))
+        try:
+            return await _sweep(db, db.deadline(_ROUND_S))
+        finally:
+            await guard.message("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+async def _sweep(db: Database, end: float) -> Swept:
+    expired = 0
+    failed: list[tuple[UUID, str]] = []
+    due = await db.fetch("SELECT enforcement.tenants_to_sweep(%s)", (_TENANTS,))
+    waiting = [tenant_id for (tenant_id,) in due]
+    while waiting and asyncio.get_running_loop().time() < end:
+        still: list[UUID] = []
+        # In turns: a tenant with very many does not keep the others back.
+        for tenant_id in waiting:
+            try:
+                count = await approvals.expire_overdue(db, _sweeper(tenant_id), limit=_AT_ONCE)
+            except StoreError as error:
+                failed.append((tenant_id, error.detail))
+                continue
+            expired += count
+            if count == _AT_ONCE:
+                still.append(tenant_id)
+        waiting = still
+    left = await db.fetch("SELECT * FROM enforcement.backlog(%s)", (DEFAULT_OVERDUE_S,))
+    return Swept(expired=expired, backlog=Backlog(*left[0]), failed=tuple(failed))
 
 
 def _sweeper(tenant_id: UUID) -> Caller:

@@ -11,7 +11,6 @@
 ``json``, ``json:parity_ok=true``, ``json:status,database.engine="postgresql"``.
 """
 
-import json
 import re
 import zlib
 from typing import Any
@@ -116,7 +115,7 @@ def _fault(document: Any, path: list[str], expected: Any) -> str | None:
     # Types count: true is not 1, and "1" is not 1.
     same = found == expected and isinstance(found, bool) is isinstance(expected, bool)
     if expected is not _ABSENT and not same:
-        return f"{'.'.join(path)} is not {json.dumps(expected)}"
+        return f"{'.'.join(path)} is not {msgspec.json.encode(expected).decode()}"
     return None
 
 

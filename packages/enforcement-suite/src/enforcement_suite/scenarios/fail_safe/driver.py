@@ -13,6 +13,7 @@ from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
+_CUTS = 15
 
 
 class FailSafe(EnforcementDriver):
@@ -73,9 +74,13 @@ class FailSafe(EnforcementDriver):
         return KillPostgres(self.testbed.postgres)
 
     def cut(self, _: Load) -> Injector:
-        """Lose the answers to five commits of gates."""
+        """Lose the answers to commits of gates, and those to asking again what became of them.
+
+        The service asks again by itself: a caller whose commit was lost once hears nothing of it,
+        and what is tested is that callers who ask again get no second decision.
+        """
         return ProxyFault(
-            self.testbed.proxy, CutAfterCommit(count=5, statement_contains="gate_commit")
+            self.testbed.proxy, CutAfterCommit(count=_CUTS, statement_contains="gate_")
         )
 
     injectors: ClassVar[Injectors] = {

@@ -133,8 +133,8 @@ FI_001 = ScenarioSpec(
             target=THROUGH_PROXY,
             parameters={
                 "cut_after_commit.autocommit": True,
-                "cut_after_commit.count": 5,
-                "cut_after_commit.statement_contains": "gate_commit",
+                "cut_after_commit.count": 15,
+                "cut_after_commit.statement_contains": "gate_",
             },
             witnesses=CUT,
             until_done=True,
