@@ -28,8 +28,8 @@ def main() -> None:
         for _ in range(asked.repetitions):
             for rate in asked.rates:
                 line = [
-                    *command(target.url, asked.connections, asked.seconds),
-                    f"--rate={rate}",
+                    *command(target, asked.connections, asked.seconds),
+                    f"--rate={rate:g}",
                     "--ramp=1",
                 ]
                 runs.append((rate, measure("stressproof", line, read, target)))

@@ -33,8 +33,8 @@ def main() -> None:
     with server(kind) as target:
         for endpoints, seconds in cases:
             line = [
-                *command(target.url, 200, seconds),
-                f"--rate={asked.rate}",
+                *command(target, 200, seconds),
+                f"--rate={asked.rate:g}",
                 f"--endpoints={endpoints}",
             ]
             runs.append((endpoints, seconds, measure("stressproof", line, read, target)))

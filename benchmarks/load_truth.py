@@ -57,7 +57,7 @@ def main() -> None:
         begin()
         room = round(asked.rate * 1.5) + 50
         command, read = TOOLS["stressproof"]
-        arrivals = [*command(target.url, room, asked.seconds), f"--rate={asked.rate}"]
+        arrivals = [*command(target, room, asked.seconds), f"--rate={asked.rate:g}"]
         runs.append(("stressproof, arrivals", measure("stressproof", arrivals, read, target)))
         for tool in asked.tools or present():
             begin()
@@ -74,7 +74,7 @@ def main() -> None:
             error = 100 * (value - truth[share]) / truth[share]
             errors.append(abs(error))
             cells.append(f"{value / 1000:.1f} ({error:+.1f} %)")
-        cells += [str(one.requests), f"{max(errors):.1f} %"]
+        cells += [str(one.requests), f"{max(errors):.1f} %" if errors else "not reported"]
         rows.append(cells)
     text = table(["", "p50 ms", "p95 ms", "p99 ms", "p99.9 ms", "requests", "worst error"], rows)
     data = {

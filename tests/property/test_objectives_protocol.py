@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from stressproof.evidence.derive import evaluate_round, run_results
@@ -62,6 +62,7 @@ def test_the_threshold_machinery_agrees_with_the_protocols_own_evaluation(
 @given(limits, limits, limits)
 def test_the_three_limits_have_a_spelling(p95: float, errors: float, rps: float) -> None:
     """The protocol's limits can be written down as thresholds and read back unchanged."""
+    assume(errors < 100 and rps > 0)  # nothing can miss the others, and nobody may write them
     wanted = protocol_thresholds(Thresholds(p95, errors, rps))
     assert [parse_threshold(str(threshold)) for threshold in wanted] == wanted
 

@@ -550,7 +550,7 @@ variant("iterations that ended early", "no ramp", _iterations(420, 90, 30))
 corpus.add(
     "iterations that ended before the floor",
     "no ramp",
-    "stress.elapsed",
+    "stress.workload",
     lambda data: (
         [run.update(elapsed_us=20_000_000) for run in data["measurements"]["runs"]]
         and _iterations(420, 90, 19)(data)

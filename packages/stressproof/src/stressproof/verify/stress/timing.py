@@ -126,13 +126,13 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
 def shortest_round(case: StressCase) -> int | None:
     """Return how many seconds a round must have taken, None where its duration is not known.
 
-    A number of iterations may end before its time, but not before the floor.
+    An executor of iterations ends with its last one, as long as its rounds say that they took.
     """
     duration: int | None = case.declared.duration_seconds
-    bounded = case.artifact is not None and case.artifact.workload.iterations is not None
-    if duration is None or not bounded:
+    artifact = case.artifact
+    if duration is None or artifact is None or artifact.workload.iterations is None:
         return duration
-    return min(duration, case.requirements.min_duration_seconds)
+    return min([duration, *(int(run.elapsed_seconds) for run in artifact.runs)])
 
 
 def _longest_round_us(case: StressCase) -> int:
