@@ -55,7 +55,9 @@ def test_every_clause_leads_somewhere(rule: Rule[Any]) -> None:
     assert [each for each in citations if not leads_somewhere(each)] == []
 
 
-@pytest.mark.parametrize("citation", ["design 5", "protocol 13", "evidence.md, Nothing", ""])
+@pytest.mark.parametrize(
+    "citation", ["nowhere", "protocol 13", "evidence.md, Nothing", "absent.md, Time", ""]
+)
 def test_a_citation_that_leads_nowhere_is_found(citation: str) -> None:
     """The check can fail."""
     assert not leads_somewhere(citation)

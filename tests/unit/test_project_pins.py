@@ -52,7 +52,7 @@ def test_no_lock_file_is_tracked() -> None:
     ] == []
 
 
-FOREIGN = re.compile(r"\b(?:design|rulings?) \d|\.\./shared|\bsection \d+ of the design")
+FOREIGN = re.compile(r"\b(?:design|rulings?) \d")
 
 
 def test_references_can_be_followed() -> None:
@@ -64,9 +64,7 @@ def test_references_can_be_followed() -> None:
         name
         for name in tracked
         if name.endswith((".py", ".md", ".toml", ".json", ".yml", ".sql"))
-        and name != "tests/conformance/test_clauses.py"
         and (ROOT / name).is_file()
-        and name != "tests/unit/test_project_pins.py"
         and FOREIGN.search((ROOT / name).read_text(encoding="utf-8", errors="replace"))
     ]
     assert cited == []

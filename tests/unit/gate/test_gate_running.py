@@ -222,10 +222,12 @@ def test_a_strict_pytest_runs_with_and_without_its_cache(
     tmp_path: Path, cache: tuple[str, ...]
 ) -> None:
     """The folder that pytest is given is no option to one that keeps no cache."""
-    (tmp_path / "test_it.py").write_text("def test_it() -> None:\n    assert True\n")
-    run = ("python", "-m", "pytest", "--strict-config", "-q", *cache, "test_it.py")
-    (report,) = run_steps([Step(name="tests", run=run)], tmp_path, unheard)
-    assert report.exit_code is Exit.PASS, report.tail
+    suite = tmp_path / "test_sum.py"
+    step = Step(name="tests", run=("python", "-m", "pytest", "--strict-config", *cache, suite.name))
+    for total, code in ((4, Exit.PASS), (5, Exit.OBJECTIVES)):
+        suite.write_text(f"def test_sum():\n    assert 2 + 2 == {total}\n")
+        (report,) = run_steps([step], tmp_path, unheard)
+        assert report.exit_code is code, report.tail
     assert not (tmp_path / ".pytest_cache").exists()
 
 
