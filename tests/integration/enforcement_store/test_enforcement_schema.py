@@ -10,6 +10,7 @@ import pytest
 from control_plane import PASSWORD, Cluster
 from enforcement.domain.enums import Role
 from enforcement.store import gates, ledger, limits, parity, tenants
+from enforcement.store import migrate as migrate_module
 from enforcement.store.database import Database
 from enforcement.store.errors import EvaluationError, StoreError, UnavailableError
 from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate
@@ -60,6 +61,16 @@ def test_a_migration_without_a_server_or_a_right_is_refused_by_name(cluster: Clu
     with pytest.raises(StoreError) as unprivileged:
         migrate(cluster.app_dsn, app_password=PASSWORD)
     assert unprivileged.value.code == "migration_refused"
+
+
+LANDED = {"0001": "3a4d3d1c837133b4b1eeaec9e906b26dc534d84f563601dbc655362dc09b1dec"}
+"""What databases out there were made with, by revision; a change goes into a new one."""
+
+
+@pytest.mark.parametrize("revision", LANDED)
+def test_what_made_a_database_is_not_edited(revision: str) -> None:
+    """A revision that has landed keeps its statements: who was made by them is still upgraded."""
+    assert migrate_module._statements_of(revision) == f"statements sha256:{LANDED[revision]}"
 
 
 def test_every_sql_file_is_part_of_the_package() -> None:

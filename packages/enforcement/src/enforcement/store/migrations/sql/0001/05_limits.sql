@@ -79,10 +79,9 @@ CREATE FUNCTION enforcement.rate_limits(
 ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     tenant_per_minute := coalesce((SELECT per_minute FROM enforcement.rate_settings
-        WHERE tenant_id = p_tenant AND bucket = p_bucket),
-        CASE p_bucket WHEN 'read' THEN 1200 ELSE 120 END);
+        WHERE tenant_id = p_tenant AND bucket = p_bucket), 120);
     global_per_minute := coalesce((SELECT per_minute FROM enforcement.rate_global
-        WHERE bucket = p_bucket), CASE p_bucket WHEN 'read' THEN 12000 ELSE 1200 END);
+        WHERE bucket = p_bucket), 1200);
 END $$;
 
 -- Count up to p_count requests; ``granted`` says how many pass. Its commit does not wait for the
