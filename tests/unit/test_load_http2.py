@@ -13,8 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stressproof.load import http2_frames as frames
-from stressproof.load.hpack_stateless import HeaderBlockError, encode_fields, status_of
-from stressproof.load.http2 import Session
+from stressproof.load.hpack_stateless import (
+    HeaderBlockError,
+    encode_fields,
+    fields_of,
+    read_head,
+)
+from stressproof.load.http2 import NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
 
 pytestmark = pytest.mark.gate
@@ -22,14 +27,17 @@ pytestmark = pytest.mark.gate
 FIELDS = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/x"), (b":authority", b"h"))
 BLOCK = encode_fields(FIELDS)
 END = frames.END_STREAM | frames.END_HEADERS
+LENGTH_2, LENGTH_3 = b"\x0f\x0d\x012", b"\x0f\x0d\x013"
+"""``content-length: 2``, and 3."""
 
 
 class Asker:
     """A requester that keeps what it is told."""
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.unread = 0
+    def __init__(self, *, bodyless: bool = False) -> None:
+        self.head = NO_HEAD
+        self.body_bytes = self.unread = 0
+        self.bodyless = bodyless
         self.body = b""
         self.told = ""
 
@@ -117,32 +125,74 @@ def test_requests_arrive_as_they_were_meant() -> None:
         pair.server.send_data(stream, b"body %d" % stream, end_stream=True)
     pair.exchange()
     for asker, stream in asked:
-        assert (asker.status, asker.told) == (200, "complete")
+        assert (asker.head.status, asker.told) == (200, "complete")
         assert asker.body == b"body %d" % stream
     assert not pair.session.requesters
 
 
 @pytest.mark.parametrize("huffman", [True, False])
 def test_every_status_is_read_from_any_encoding(huffman: Any) -> None:
-    """Whatever an encoder without a table makes of a status, it is read right, and more is not."""
+    """Whatever an encoder without a table makes of a status, it is read right."""
     encoder = hpack.Encoder()
     encoder.header_table_size = 0
     for status in range(100, 1000):
         fields = [(":status", str(status)), ("date", f"{status}"), ("x-request-id", "a" * 50)]
-        block = encoder.encode(fields, huffman=huffman)
-        assert status_of(block) == status
-    assert status_of(b"\x20\x00\x07:status\x03418") == 418
-    assert status_of(b"\x00\x85\xb8\x84\x8d\x36\xa3\x03201") == 201
+        assert read_head(encoder.encode(fields, huffman=huffman)).status == status
+    assert read_head(b"\x20\x00\x07:status\x03418").status == 418
+    assert read_head(b"\x00\x85\xb8\x84\x8d\x36\xa3\x03201").status == 201
 
 
-@given(st.binary(max_size=40))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"date", b"x-a", b"set-cookie", b"vary"]) | st.binary(max_size=9),
+            st.binary(max_size=80) | st.sampled_from([b"GET", b"gzip, deflate"]),
+        )
+    ),
+    st.booleans(),
+)
+def test_every_field_is_read_from_any_encoding(
+    fields: list[tuple[bytes, bytes]],
+    huffman: bool,  # noqa: FBT001  # hypothesis gives it
+) -> None:
+    """Names and values of any bytes come out as an independent encoder was given them."""
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 0
+    assert fields_of(encoder.encode(fields, huffman=huffman)) == fields
+
+
+@pytest.mark.parametrize("huffman", [True, False])
+@pytest.mark.parametrize(
+    ("status", "lengths", "announced"),
+    [
+        ("200", ["0"], 0),
+        ("200", ["123456789"], 123_456_789),
+        ("503", ["7", "007"], 7),
+        ("200", [], None),
+        ("103", ["7"], None),
+        ("204", ["7"], None),
+        ("304", ["7"], None),
+    ],
+)
+def test_the_length_of_a_body_is_read(
+    status: str, lengths: list[str], announced: int | None, huffman: Any
+) -> None:
+    """An answer announces what its content-length says, where it can have a body at all."""
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 0
+    fields = [(":status", status), *(("content-length", one) for one in lengths), ("x", "y")]
+    assert read_head(encoder.encode(fields, huffman=huffman)).length == announced
+
+
+@given(st.binary(max_size=40) | st.binary(max_size=40).map(lambda rest: b"\x88" + rest))
 def test_no_block_breaks_the_reader(block: bytes) -> None:
     """Of any bytes either a status of three digits is read, or what is wrong with them is told."""
     try:
-        status = status_of(block)
+        head = read_head(block)
     except HeaderBlockError:
         return
-    assert 100 <= status <= 999
+    assert 100 <= head.status <= 999
+    assert head.length is None or head.length >= 0
 
 
 @given(
@@ -175,7 +225,7 @@ def test_answers_cut_anywhere_are_the_same(cuts: list[int]) -> None:
         session.receive(data[at : at + cut])
         at += cut
     session.receive(data[at:])
-    assert [(one.status, one.body, one.told) for one in askers] == [
+    assert [(one.head.status, one.body, one.told) for one in askers] == [
         (200, b"%d" % stream, "complete") for stream in streams
     ]
 
@@ -196,7 +246,7 @@ def test_bodies_wait_for_the_servers_windows() -> None:
         if asker.told:
             break
     assert received == 200_000
-    assert (asker.status, asker.body, asker.told) == (201, b"", "complete")
+    assert (asker.head.status, asker.body, asker.told) == (201, b"", "complete")
 
 
 def test_a_change_of_the_windows_applies_to_bodies_under_way() -> None:
@@ -243,7 +293,7 @@ def test_long_header_blocks_go_and_come_in_pieces() -> None:
     pair.server.send_headers(stream, [(b":status", b"200"), (b"x-long", b"w" * 50_000)])
     pair.server.end_stream(stream)
     pair.exchange()
-    assert (asker.status, asker.told) == (200, "complete")
+    assert (asker.head.status, asker.told) == (200, "complete")
 
 
 def test_padding_priorities_and_unknown_frames_mean_nothing() -> None:
@@ -260,7 +310,7 @@ def test_padding_priorities_and_unknown_frames_mean_nothing() -> None:
     session.receive(
         frames.frame(frames.DATA, frames.PADDED | frames.END_STREAM, stream, b"\x01[]\0")
     )
-    assert (asker.status, asker.body, asker.told) == (200, b"{}[]", "complete")
+    assert (asker.head.status, asker.body, asker.told) == (200, b"{}[]", "complete")
 
 
 def test_interim_answers_and_trailers_frame_the_answer_proper() -> None:
@@ -275,7 +325,7 @@ def test_interim_answers_and_trailers_frame_the_answer_proper() -> None:
     pair.server.send_data(stream, b"no")
     pair.server.send_headers(stream, [(b"x-sum", b"1")], end_stream=True)
     pair.exchange()
-    assert (asker.status, asker.body, asker.told) == (503, b"no", "complete")
+    assert (asker.head.status, asker.body, asker.told) == (503, b"no", "complete")
 
 
 @pytest.mark.parametrize("headers", [b"\x88", b"\x08\x03204"])
@@ -285,6 +335,38 @@ def test_an_answer_may_be_headers_alone(headers: bytes) -> None:
     asker = Asker()
     session.receive(frames.frame(frames.HEADERS, END, session.request(asker, BLOCK, b""), headers))
     assert (asker.body, asker.told) == (b"", "complete")
+
+
+def test_a_body_that_is_as_long_as_announced_is_whole() -> None:
+    """In one piece or several, padded or not; an answer to HEAD has none whatever it announces."""
+    session, _ = greeted()
+    one, pieces, head = Asker(), Asker(), Asker(bodyless=True)
+    session.receive(answer(session.request(one, BLOCK, b""), b"{}", b"\x88" + LENGTH_2))
+    stream = session.request(pieces, BLOCK, b"")
+    block = b"\x88" + LENGTH_3
+    session.receive(
+        frames.frame(frames.HEADERS, frames.END_HEADERS, stream, block)
+        + frames.frame(frames.DATA, frames.PADDED, stream, b"\x02ab\0\0")
+        + frames.frame(frames.DATA, frames.END_STREAM, stream, b"c")
+    )
+    session.receive(frames.frame(frames.HEADERS, END, session.request(head, BLOCK, b""), block))
+    assert [(a.told, a.body) for a in (one, pieces, head)] == [
+        ("complete", b"{}"),
+        ("complete", b"abc"),
+        ("complete", b""),
+    ]
+
+
+@pytest.mark.parametrize("cut", [9, 10_000])
+def test_a_frame_of_data_that_is_too_long_is_refused_however_it_comes(cut: int) -> None:
+    """What ends an answer is bounded as anything else is, in one piece or in two."""
+    session, _ = greeted()
+    stream = session.request(Asker(), BLOCK, b"")
+    data = answer(stream, b"x" * (frames.FRAME_BYTES + 1))
+    head = len(data) - frames.FRAME_BYTES - 1
+    session.receive(data[: head - 9])
+    with pytest.raises(Http2Error, match="more than 16384"):
+        session.receive(data[head - 9 :][: cut if cut < 100 else len(data)])
 
 
 def test_a_ping_is_answered_and_settings_are_acknowledged() -> None:
@@ -338,6 +420,19 @@ def test_a_reset_concerns_one_stream(code: int, told: str) -> None:
         lambda stream: frames.frame(frames.HEADERS, END, stream, b"\xbe"),
         lambda stream: frames.frame(frames.HEADERS, END, stream, b"\x3f\xe1\x1f\x88"),
         lambda stream: frames.frame(frames.HEADERS, frames.END_HEADERS, stream, b"\x88") * 2,
+        lambda stream: frames.frame(frames.DATA, frames.END_STREAM, stream),
+        lambda stream: frames.frame(frames.HEADERS, END, stream, b"\x88\xbe"),
+        lambda stream: frames.frame(frames.HEADERS, END, stream, b"\x88\x0f\x0d\x02-1"),
+        lambda stream: frames.frame(frames.HEADERS, END, stream, b"\x88" + 2 * LENGTH_2 + LENGTH_3),
+        lambda stream: frames.frame(frames.HEADERS, END, stream, b"\x88" + LENGTH_2),
+        lambda stream: answer(stream, b"[1]", b"\x88" + LENGTH_2),
+        lambda stream: answer(stream, b"1", b"\x88" + LENGTH_2),
+        lambda stream: answer(stream, b"", b"\x88" + LENGTH_2),
+        lambda stream: (
+            frames.frame(frames.HEADERS, frames.END_HEADERS, stream, b"\x88" + LENGTH_2)
+            + frames.frame(frames.DATA, 0, stream, b"ab")
+            + frames.frame(frames.DATA, frames.END_STREAM, stream, b"c")
+        ),
     ],
 )
 def test_an_answer_that_breaks_the_rules_fails_alone(wrong: Callable[[int], bytes]) -> None:

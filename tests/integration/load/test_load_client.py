@@ -60,6 +60,13 @@ def test_an_answer_is_returned_whole(bench: Any) -> None:
     assert (asked.headers["x-b"], asked.headers["authorization"]) == ("c", "Bearer t")
 
 
+def test_fields_are_read_as_the_load_reads_them(bench: Any) -> None:
+    """Lines may end in a line feed alone, and a continuation is no field of its own."""
+    service = bench.serve(b"HTTP/1.1 200 OK\nX-A: 1\n b: 2\nContent-Length: 0\n\n")
+    headers = Client(Target(service.url)).get("/").headers
+    assert headers == {"x-a": "1", "content-length": "0"}
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [

@@ -218,3 +218,49 @@ def test_a_run_that_ends_leaves_no_connection(bench: Any, peers: Callable[..., P
     result = bench.run(Target(peer.url, http2=True), ConstantVus(3, 1_000_000), ENDPOINT)
     bench.demand_consistency(result)
     assert set(bench.outcomes(result)) == {"ok"}
+
+
+def test_fields_of_an_answer_are_read(peers: Callable[..., Peer]) -> None:
+    """Over HTTP/2 the client returns the same headers as over HTTP/1.1, whatever their coding."""
+
+    def respond(served: Served, stream: int, _fields: dict[bytes, bytes], _body: bytes) -> None:
+        served.h2.send_headers(stream, [(b":status", b"103"), (b"link", b"</early>")])
+        fields = [(b"x-a", b"1"), (b"x-a", b"\xe4"), (b"retry-after", b"7")]
+        served.h2.send_headers(stream, [(b":status", b"429"), *fields])
+        served.h2.send_data(stream, b"{}", end_stream=True)
+
+    client = Client(Target(peers(respond=respond).url, http2=True))
+    answer = client.get("/")
+    assert (answer.status, answer.json()) == (429, {})
+    assert answer.headers == {"x-a": "1, ä", "retry-after": "7"}
+
+
+@pytest.mark.parametrize("announced", [len(BODY) - 1, len(BODY) + 1])
+def test_a_body_that_is_not_as_long_as_announced_is_no_answer(
+    bench: Any, peers: Callable[..., Peer], announced: int
+) -> None:
+    """Preflight and load both see the fault, and it costs its own stream only; HEAD has no body."""
+
+    def respond(served: Served, stream: int, fields: dict[bytes, bytes], _body: bytes) -> None:
+        length = len(BODY) if fields[b":path"] == b"/x" else announced
+        head = [(b":status", b"200"), (b"content-length", b"%d" % length)]
+        bodyless = fields[b":method"] == b"HEAD"
+        served.h2.send_headers(stream, head, end_stream=bodyless)
+        if not bodyless:
+            served.h2.send_data(stream, BODY, end_stream=True)
+
+    peer = peers(respond=respond)
+    target = Target(peer.url, http2=True)
+    with pytest.raises(RequestError) as caught:
+        Client(target).get("/short")
+    assert caught.value.outcome == "protocol"
+    assert Client(target).request("HEAD", "/short").status == 200
+    others = Endpoint("/s", "GET", "/short"), Endpoint("/h", "HEAD", "/short")
+    result = bench.run(target, SharedIterations(3, 30, 20_000_000), ENDPOINT, *others)
+    bench.demand_consistency(result)
+    assert [bench.outcomes(result, at) for at in range(3)] == [
+        {"ok": 10},
+        {"protocol": 10},
+        {"ok": 10},
+    ]
+    assert peer.connections == 3

@@ -6,15 +6,17 @@ same bytes sent and the same reader of answers, so that what passes here behaves
 
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stressproof.errors import TargetError
+from stressproof.load import hpack_stateless, http1
 from stressproof.load.addresses import NO_HTTP2, Address, resolve, server_name, tls_context
+from stressproof.load.hpack_stateless import HeaderBlockError
 from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
-from stressproof.load.http2 import Session
+from stressproof.load.http2 import NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
 from stressproof.load.requests import PreparedEndpoint, compose
 from stressproof.load.socket_errors import describe
@@ -42,8 +44,7 @@ class Answer(NamedTuple):
 
     Attributes:
         status: Status code.
-        headers: By lower-case name; of a name that came twice both values, after a comma. Empty
-            over HTTP/2, of whose header blocks the status alone is read.
+        headers: By lower-case name; of a name that came twice both values, after a comma.
         body: As it was sent, whatever its coding.
     """
 
@@ -113,15 +114,8 @@ class Client:
             UsageError: A header would break the request.
         """
         request = compose(self.target, method, path, (headers or {},), body)
-        bodyless = method == "HEAD"
-        if self.target.http2:
-            return self._send(
-                lambda sock, deadline: _ask_http2(sock, request.stream(), deadline), timeout_s
-            )
-        return self._send(
-            lambda sock, deadline: _ask_http1(sock, request.whole(), deadline, bodyless=bodyless),
-            timeout_s,
-        )
+        sent = request.stream() if self.target.http2 else request.whole()
+        return self._send(sent, timeout_s, bodyless=method == "HEAD")
 
     def ask(self, endpoint: PreparedEndpoint, *, timeout_s: float | None = None) -> Answer:
         """Send an endpoint's next request, as the load would, and return its answer.
@@ -129,23 +123,20 @@ class Client:
         Raises:
             RequestError: There was no answer.
         """
-        if self.target.http2:
-            stream = next(endpoint.streams)
-            return self._send(lambda sock, deadline: _ask_http2(sock, stream, deadline), timeout_s)
-        request, bodyless = next(endpoint.requests), endpoint.bodyless
-        return self._send(
-            lambda sock, deadline: _ask_http1(sock, request, deadline, bodyless=bodyless),
-            timeout_s,
-        )
+        sent = next(endpoint.streams) if self.target.http2 else next(endpoint.requests)
+        return self._send(sent, timeout_s, bodyless=endpoint.bodyless)
 
     def _send(
-        self, ask: Callable[[socket.socket, float], Answer], timeout_s: float | None
+        self, request: bytes | tuple[bytes, bytes], timeout_s: float | None, *, bodyless: bool
     ) -> Answer:
+        """Send a request, header block and body of which are apart for HTTP/2."""
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         sock = self._open(deadline)
         try:
-            return ask(sock, deadline)
-        except (MalformedAnswerError, Http2Error) as error:
+            if isinstance(request, bytes):
+                return _ask_http1(sock, request, deadline, bodyless=bodyless)
+            return _ask_http2(sock, request, deadline, bodyless=bodyless)
+        except (MalformedAnswerError, Http2Error, HeaderBlockError) as error:
             raise RequestError("protocol", str(error)) from error
         except TimeoutError as error:
             raise RequestError("timeout", "no whole answer in time") from error
@@ -214,15 +205,16 @@ def _ask_http1(sock: socket.socket, request: bytes, deadline: float, *, bodyless
             raise RequestError("reset", f"the connection was closed {when}")
     if reader.body_bytes > len(reader.body):
         raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
-    return Answer(head.status, _fields(heads.block), reader.body)
+    return Answer(head.status, _headers(http1.fields_of(heads.block)), reader.body)
 
 
 class _Requester:
     """Who asks over HTTP/2 and waits."""
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.unread = 0
+    def __init__(self, *, bodyless: bool) -> None:
+        self.bodyless = bodyless
+        self.head = NO_HEAD
+        self.body_bytes = self.unread = 0
         self.body = bytearray()
         self.done = False
 
@@ -242,8 +234,10 @@ class _Requester:
         raise RequestError("reset", "the server did not look at the request")
 
 
-def _ask_http2(sock: socket.socket, stream: tuple[bytes, bytes], deadline: float) -> Answer:
-    requester = _Requester()
+def _ask_http2(
+    sock: socket.socket, stream: tuple[bytes, bytes], deadline: float, *, bodyless: bool
+) -> Answer:
+    requester = _Requester(bodyless=bodyless)
     session = Session(sock.sendall)
     _wait(sock, deadline)
     session.start()
@@ -256,7 +250,8 @@ def _ask_http2(sock: socket.socket, stream: tuple[bytes, bytes], deadline: float
         session.receive(data)
         if session.usable and not asked:
             session.request(requester, *stream)
-    return Answer(requester.status, {}, bytes(requester.body))
+    fields = hpack_stateless.fields_of(requester.head.block)[1:]  # the first is the status
+    return Answer(requester.head.status, _headers(fields), bytes(requester.body))
 
 
 def _outcome(error: OSError) -> str:
@@ -275,11 +270,9 @@ def _wait(sock: socket.socket, deadline: float) -> None:
     sock.settimeout(left_s)
 
 
-def _fields(block: bytes) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for line in block.decode("latin-1").split("\r\n")[1:]:
-        name, colon, value = line.partition(":")
-        if colon:
-            name, value = name.lower(), value.strip()
-            fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return fields
+def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

@@ -1,42 +1,57 @@
 """Header blocks of HTTP/2 without state (RFC 7541), for a peer that was told to keep no table.
 
 We announce ``SETTINGS_HEADER_TABLE_SIZE = 0``: the peer can refer to nothing but the static table,
-and a block says the same whenever it comes. Of an answer's block the load needs the status alone,
-which is always its first field (RFC 9113 section 8.3).
+and a block says the same whenever it comes. So a block of an answer is read once and then found by
+its bytes, as servers repeat themselves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-STATIC_STATUSES = (200, 204, 206, 304, 400, 404, 500)
-"""What the static table has from index 8."""
-_FIRST_STATUS, _LAST_STATUS = 8, 14
-_STATIC_ENTRIES = 61
+from stressproof.load import huffman
+
+_APPENDIX_A = """\
+:authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https|\
+:status 200|:status 204|:status 206|:status 304|:status 400|:status 404|:status 500|\
+accept-charset|accept-encoding gzip, deflate|accept-language|accept-ranges|accept|\
+access-control-allow-origin|age|allow|authorization|cache-control|content-disposition|\
+content-encoding|content-language|content-length|content-location|content-range|content-type|\
+cookie|date|etag|expect|expires|from|host|if-match|if-modified-since|if-none-match|if-range|\
+if-unmodified-since|last-modified|link|location|max-forwards|proxy-authenticate|\
+proxy-authorization|range|referer|refresh|retry-after|server|set-cookie|\
+strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate"""
+_STATIC = [
+    (name, value)
+    for name, _, value in (line.partition(b" ") for line in _APPENDIX_A.encode().split(b"|"))
+]
+"""The static table, whose numbers begin at 1."""
+_STATIC_FIELDS = {field: at for at, field in enumerate(_STATIC, 1) if field[1]}
+_STATIC_NAMES = {name: at for at, (name, _) in reversed([*enumerate(_STATIC, 1)])}
 _TABLE_SIZE = 0x20  # the first bits of a change of the table's size
-_STATIC_NAMES = {
-    b":authority": 1,
-    b":method": 2,
-    b":path": 4,
-    b":scheme": 6,
-    b"accept": 19,
-    b"authorization": 23,
-    b"content-length": 28,
-    b"content-type": 31,
-    b"user-agent": 58,
-}
-_STATIC_FIELDS = {
-    (b":method", b"GET"): 2,
-    (b":method", b"POST"): 3,
-    (b":scheme", b"http"): 6,
-    (b":scheme", b"https"): 7,
-}
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
-_HUFFMAN_DIGITS = {"00000": 0, "00001": 1, "00010": 2} | {
-    f"{0x19 + digit - 3:06b}": digit for digit in range(3, 10)
-}
+_FINAL = 200
+_WITHOUT_BODY = frozenset({204, 304})
+_LENGTH_DIGITS = 18
+_KNOWN_HEADS = 512
 
 
 class HeaderBlockError(Exception):
     """A block is broken, or refers to a table that we do not keep."""
+
+
+class AnswerHead(NamedTuple):
+    """What the header block of an answer says.
+
+    Attributes:
+        status: Status code.
+        length: Bytes of body that it announces, None where it announces none or can have none.
+        block: The block itself, for `fields_of`.
+    """
+
+    status: int
+    length: int | None
+    block: bytes
 
 
 def encode_field(name: bytes, value: bytes) -> bytes:
@@ -61,42 +76,84 @@ def encode_fields(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(encode_field(name, value) for name, value in fields)
 
 
-def status_of(block: bytes) -> int:
-    """Return the status of an answer, from the first field of its header block.
+@lru_cache(_KNOWN_HEADS)
+def read_head(block: bytes) -> AnswerHead:
+    """Return what an answer's header block says that the load needs.
 
     Raises:
-        HeaderBlockError: The first field is no status, or is one of a table that we do not keep.
+        HeaderBlockError: It is broken, its first field is no status (RFC 9113, section 8.3), or it
+            says two things about the body's length.
     """
-    at = 0
-    while at < len(block) and block[at] & 0xE0 == _TABLE_SIZE:
-        size, at = _read_integer(block, at, 5)
-        if size:
-            raise HeaderBlockError(f"a header table of {size} bytes where 0 are allowed")
-    if at == len(block):
-        raise HeaderBlockError("an answer without a status")
-    first = block[at]
-    if first & 0x80:
-        index, _ = _read_integer(block, at, 7)
-        if _FIRST_STATUS <= index <= _LAST_STATUS:
-            return STATIC_STATUSES[index - _FIRST_STATUS]
-        raise _wrong(index)
-    index, at = _read_integer(block, at, 6 if first & 0x40 else 4)
-    if index == 0:
-        name, at = _read_string(block, at)
-        if name != b":status":
-            raise HeaderBlockError("an answer whose first field is not its status")
-    elif not _FIRST_STATUS <= index <= _LAST_STATUS:
-        raise _wrong(index)
-    digits, _ = _read_string(block, at, digits=True)
-    if len(digits) != 3 or not digits.isdigit() or digits[0] == ord("0"):  # noqa: PLR2004
-        raise HeaderBlockError(f"not a status: {digits[:20]!r}")
+    fields = _fields(block)
+    name, digits, coded = next(fields, (b"", b"", False))
+    if name != b":status":
+        raise HeaderBlockError("an answer whose first field is not its status")
+    status = _number(digits, 3, coded=coded)
+    if status < 100:  # noqa: PLR2004  # three digits, the first no 0
+        raise HeaderBlockError(f"not a status: {status:03}")
+    lengths = {
+        _number(value, _LENGTH_DIGITS, coded=coded)
+        for name, value, coded in fields
+        if name == b"content-length"
+    }
+    if len(lengths) > 1:
+        raise HeaderBlockError(f"not one content-length: {sorted(lengths)}")
+    bodyless = status < _FINAL or status in _WITHOUT_BODY
+    return AnswerHead(status, None if bodyless or not lengths else lengths.pop(), block)
+
+
+def fields_of(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Return all fields of a header block.
+
+    Raises:
+        HeaderBlockError: It is broken.
+    """
+    return [(name, _plain(value) if coded else value) for name, value, coded in _fields(block)]
+
+
+def _fields(block: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Yield name, value, and whether the value is in Huffman's code: few are worth decoding."""
+    at, size = 0, len(block)
+    while at < size:
+        first = block[at]
+        if first & 0x80:
+            index, at = _read_integer(block, at, 7)
+            yield *_static(index), False
+            continue
+        if first & 0xE0 == _TABLE_SIZE:
+            table_bytes, at = _read_integer(block, at, 5)
+            if table_bytes:
+                raise HeaderBlockError(f"a header table of {table_bytes} bytes where 0 are allowed")
+            continue
+        index, at = _read_integer(block, at, 6 if first & 0x40 else 4)
+        if index:
+            name = _static(index)[0]
+        else:
+            name, coded, at = _read_string(block, at)
+            name = _plain(name) if coded else name
+        value, coded, at = _read_string(block, at)
+        yield name, value, coded
+
+
+def _static(index: int) -> tuple[bytes, bytes]:
+    if not 1 <= index <= len(_STATIC):
+        raise HeaderBlockError("the server refers to a header table that it was told not to keep")
+    return _STATIC[index - 1]
+
+
+def _number(text: bytes, most_digits: int, *, coded: bool) -> int:
+    digits = _plain(text) if coded else text
+    if not digits.isdigit() or len(digits) > most_digits:
+        raise HeaderBlockError(f"not a number of at most {most_digits} digits: {digits[:20]!r}")
     return int(digits)
 
 
-def _wrong(index: int) -> HeaderBlockError:
-    if index > _STATIC_ENTRIES:
-        return HeaderBlockError("the server refers to a header table that it was told not to keep")
-    return HeaderBlockError("an answer whose first field is not its status")
+@lru_cache(_KNOWN_HEADS)
+def _plain(text: bytes) -> bytes:
+    try:
+        return huffman.decode(text)
+    except ValueError as error:
+        raise HeaderBlockError(str(error)) from error
 
 
 def _integer(value: int, bits: int, flags: int) -> bytes:
@@ -133,37 +190,13 @@ def _read_integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     raise HeaderBlockError("a number in a header block is cut off or too large")
 
 
-def _read_string(block: bytes, at: int, *, digits: bool = False) -> tuple[bytes, int]:
+def _read_string(block: bytes, at: int) -> tuple[bytes, bool, int]:
+    """Return a string as it stands there, whether it is in Huffman's code, and where it ends."""
     if at >= len(block):
         raise HeaderBlockError("a header block is cut off")
-    huffman = block[at] & 0x80
+    coded = block[at] & 0x80 != 0
     length, at = _read_integer(block, at, 7)
-    if at + length > len(block):
+    end = at + length
+    if end > len(block):
         raise HeaderBlockError("a header block is cut off")
-    text = block[at : at + length]
-    if huffman:
-        if not digits:
-            # Only a name can be here, and no name but ``:status`` may be first.
-            return _HUFFMAN_STATUS if text == _STATUS_IN_HUFFMAN else b"", at + length
-        text = _huffman_digits(text)
-    return text, at + length
-
-
-def _huffman_digits(text: bytes) -> bytes:
-    """Return digits of which a Huffman code (RFC 7541, appendix B) consists, else nothing."""
-    bits = "".join(f"{byte:08b}" for byte in text)
-    digits = ""
-    while len(bits) >= 5:  # noqa: PLR2004  # the shortest code
-        for length in (5, 6):
-            digit = _HUFFMAN_DIGITS.get(bits[:length])
-            if digit is not None:
-                digits += str(digit)
-                bits = bits[length:]
-                break
-        else:
-            return digits.encode() if bits == "1" * len(bits) else b""
-    return digits.encode() if bits == "1" * len(bits) else b""
-
-
-_HUFFMAN_STATUS = b":status"
-_STATUS_IN_HUFFMAN = b"\xb8\x84\x8d\x36\xa3"
+    return block[at:end], coded, end

@@ -151,6 +151,12 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
     return Head(status, length, keep_alive=keep_alive and length != UNTIL_CLOSE)
 
 
+def fields_of(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Return name and value of each field of a header block; of a continued one its first line."""
+    fields = map(_FIELD.fullmatch, _LINE.split(block)[1:-2])
+    return [(field[1], field[2].strip(b" \t")) for field in fields if field]
+
+
 def _announces_body(fields: dict[bytes, list[bytes]]) -> bool:
     return bool(fields[b"transfer-encoding"]) or any(
         length.strip(b"0") for length in fields[b"content-length"]

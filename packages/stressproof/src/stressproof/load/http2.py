@@ -1,14 +1,14 @@
 """HTTP/2 without I/O (RFC 9113): bytes in, answers out; many requests share a connection.
 
 The peer is told to keep no header table, so header blocks have no state: a request's is made once,
-of an answer's the status is read and the rest is left alone (`stressproof.load.hpack_stateless`).
+an answer's is read once and then known by its bytes (`stressproof.load.hpack_stateless`).
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from stressproof.load import http2_frames as frames
-from stressproof.load.hpack_stateless import STATIC_STATUSES, HeaderBlockError, status_of
+from stressproof.load.hpack_stateless import AnswerHead, HeaderBlockError, read_head
 from stressproof.load.http2_frames import (
     DATA,
     END_HEADERS,
@@ -30,19 +30,27 @@ _LARGEST_FRAME = 2**24 - 1
 _CREDIT = 2**28  # bytes received after which the peer is granted as many more
 _HEADER_BYTES = 262_144
 _FINAL = 200
-_STATUS_BY_BYTE = {0x88 + at: status for at, status in enumerate(STATIC_STATUSES)}
+
+NO_HEAD = AnswerHead(0, None, b"")
+"""What is known of an answer that has not begun."""
 
 
 class Requester(Protocol):
     """Who sent a request and is told what became of it.
 
     Attributes:
-        status: Of its answer; below 200 until the answer proper has begun.
-        unread: Bytes of its body since the peer was last granted more.
+        head: Of its answer; with a status below 200 until the answer proper has begun.
+        body_bytes: How much of its body came in pieces.
+        unread: How much came since the peer was last granted more, padding included.
     """
 
-    status: int
+    head: AnswerHead
+    body_bytes: int
     unread: int
+
+    @property
+    def bodyless(self) -> bool:
+        """Whether its answer has no body whatever it announces, as those to HEAD."""
 
     def piece(self, data: bytes) -> None:
         """Take a part of the body that is not the last."""
@@ -105,7 +113,7 @@ class Session:
         self._frame_bytes = FRAME_BYTES
         self.greeted = False
         self._takers: dict[int, Callable[[int, int, bytes], None]] = {
-            DATA: self._take_padded_data,
+            DATA: self._take_data,
             HEADERS: self._take_headers,
             frames.RST_STREAM: self._take_reset,
             frames.SETTINGS: self._take_settings,
@@ -168,13 +176,13 @@ class Session:
         """
         if self._pending:
             data = self._pending + data
+        if not self.greeted and (data[:1] > b"\0" or data[3:4] not in {b"", b"\4"}):
+            raise Http2Error(f"not HTTP/2: the server began with {data[:40]!r}")
         self._receiving = True
         try:
             self._pending = data[self._read(data) :]
         finally:
             self._receiving = False
-        if len(self._pending) >= HEAD_BYTES or not self.greeted:
-            self._demand_sense(self._pending)
         if self._credit >= _CREDIT:
             self._send(frames.WINDOW_UPDATE, 0, 0, frames.number(self._credit))
             self._credit = 0
@@ -186,24 +194,23 @@ class Session:
         requesters = self.requesters
         while size - at >= HEAD_BYTES:
             high, low, kind, flags, stream = unpack_head(data, at)
+            length = high << 8 | low
+            if length > FRAME_BYTES:
+                raise Http2Error(f"a frame of more than {FRAME_BYTES} bytes")
             begin = at + HEAD_BYTES
-            end = begin + (high << 8 | low)
+            end = begin + length
             if end > size:
                 break
             at = end
-            # The hot path: the last piece of data, and headers that begin with a usual status.
+            # The hot path: the last piece of data, and a header block in one piece.
             if not self._block_stream and stream in requesters:
-                requester = requesters[stream]
-                if kind == DATA and flags == END_STREAM and requester.status >= _FINAL:
-                    self._credit += end - begin
-                    self._end(stream)
-                    requester.complete(data[begin:end])
+                if kind == DATA and flags == END_STREAM:
+                    self._credit += length
+                    self._complete(stream, requesters[stream], data[begin:end])
                     continue
-                if kind == HEADERS and flags == END_HEADERS and requester.status < _FINAL:
-                    status = _STATUS_BY_BYTE.get(data[begin]) if end > begin else None
-                    if status is not None:
-                        requester.status = status
-                        continue
+                if kind == HEADERS and flags == END_HEADERS:
+                    self._take_block(stream, flags, data[begin:end])
+                    continue
             self._take(kind, flags, stream & LARGEST, data[begin:end])
         return at
 
@@ -215,31 +222,30 @@ class Session:
         self._uploads.clear()
         return left
 
-    def _demand_sense(self, data: bytes) -> None:
-        """Refuse what can be no frame before waiting for the rest of it.
-
-        Raises:
-            Http2Error: It is too long, or the first is not a server's settings.
-        """
-        if not self.greeted and data and (data[0] or data[3:4] not in {b"", b"\4"}):
-            raise Http2Error(f"not HTTP/2: the server began with {data[:40]!r}")
-        if len(data) >= HEAD_BYTES and int.from_bytes(data[:3], "big") > FRAME_BYTES:
-            raise Http2Error(f"a frame of more than {FRAME_BYTES} bytes")
-
     def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if len(payload) > FRAME_BYTES:
-            raise Http2Error(f"a frame of more than {FRAME_BYTES} bytes")
-        if not self.greeted and kind != frames.SETTINGS:
-            raise Http2Error(f"not HTTP/2: the server began with a frame of type {kind}")
         if self._block_stream and (kind != frames.CONTINUATION or stream != self._block_stream):
             raise Http2Error("a header block is interrupted by another frame")
         take = self._takers.get(kind)
         if take is not None:  # None are priorities, and what later versions add
             take(stream, flags, payload)
 
-    def _take_padded_data(self, stream: int, flags: int, payload: bytes) -> None:
+    def _take_data(self, stream: int, flags: int, payload: bytes) -> None:
         self._credit += len(payload)
-        self._take_data(stream, flags, frames.unpadded(payload, flags), len(payload))
+        data = frames.unpadded(payload, flags)
+        requester = self.requesters.get(stream)
+        if requester is None:
+            return
+        if flags & END_STREAM:
+            self._complete(stream, requester, data)
+        elif requester.head.status < _FINAL:
+            self._break(stream, "data before the answer's headers")
+        else:
+            requester.body_bytes += len(data)
+            requester.piece(data)
+            requester.unread += len(payload)
+            if requester.unread >= _CREDIT:
+                self._send(frames.WINDOW_UPDATE, 0, stream, frames.number(requester.unread))
+                requester.unread = 0
 
     def _take_headers(self, stream: int, flags: int, payload: bytes) -> None:
         block = frames.unpadded(payload, flags)
@@ -254,22 +260,6 @@ class Session:
         if not flags & frames.ACK:
             self._send(frames.PING, frames.ACK, 0, payload)
 
-    def _take_data(self, stream: int, flags: int, data: bytes, length: int) -> None:
-        requester = self.requesters.get(stream)
-        if requester is None:
-            return
-        if requester.status < _FINAL:
-            self._break(stream, "data before the answer's headers")
-        elif flags & END_STREAM:
-            self._end(stream)
-            requester.complete(data)
-        else:
-            requester.piece(data)
-            requester.unread += length
-            if requester.unread >= _CREDIT:
-                self._send(frames.WINDOW_UPDATE, 0, stream, frames.number(requester.unread))
-                requester.unread = 0
-
     def _take_block(self, stream: int, flags: int, block: bytes) -> None:
         if not flags & END_HEADERS:
             self._block_stream, self._block_flags, self._block = stream, flags, block
@@ -278,22 +268,17 @@ class Session:
         if requester is None:
             return
         ended = flags & END_STREAM
-        if requester.status >= _FINAL:  # a trailer
-            if not ended:
-                self._break(stream, "a second answer")
-                return
-        else:
+        if requester.head.status < _FINAL:
             try:
-                requester.status = status_of(block)
+                requester.head = read_head(block)
             except HeaderBlockError as error:
                 self._break(stream, str(error))
                 return
-            if ended and requester.status < _FINAL:
-                self._break(stream, f"nothing after interim answer {requester.status}")
-                return
+        elif not ended:  # else it is a trailer
+            self._break(stream, "a second answer")
+            return
         if ended:
-            self._end(stream)
-            requester.complete(b"")
+            self._complete(stream, requester, b"")
 
     def _take_continuation(self, stream: int, flags: int, payload: bytes) -> None:
         if not self._block_stream:
@@ -365,11 +350,21 @@ class Session:
             self._uploads[stream].window += grant
             self._send_body(stream)
 
-    def _end(self, stream: int) -> None:
+    def _complete(self, stream: int, requester: Requester, data: bytes) -> None:
+        """End an answer with the last piece of its body."""
+        status, length, _ = requester.head
+        if status < _FINAL:
+            self._break(stream, "the stream ended before the answer's headers")
+            return
+        body_bytes = requester.body_bytes + len(data)
+        if length not in {None, body_bytes} and not requester.bodyless:
+            self._break(stream, f"{body_bytes} bytes of body where {length} were announced")
+            return
         del self.requesters[stream]
         if self._uploads and self._uploads.pop(stream, None) is not None:
             # Answered before it was all said: the rest interests nobody.
             self._send(frames.RST_STREAM, 0, stream, frames.number(frames.CANCEL))
+        requester.complete(data)
 
     def _break(self, stream: int, why: str) -> None:
         """End one request whose answer breaks the rules; others are not concerned."""

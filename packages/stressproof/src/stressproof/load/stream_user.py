@@ -8,7 +8,7 @@ from time import monotonic_ns
 from typing import Protocol
 
 from stressproof.load.connector import HandoffProtocol, OpeningError, Transport, session_of
-from stressproof.load.http2 import DEFAULT_STREAMS, Session
+from stressproof.load.http2 import DEFAULT_STREAMS, NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
 from stressproof.load.recorder import LiveRow
 from stressproof.load.requests import PreparedEndpoint
@@ -167,20 +167,18 @@ class LinkPool:
 class StreamUser(VirtualUser):
     """A virtual user whose requests are streams of a connection that others use too.
 
-    Attributes:
-        status: Of the answer under way.
-        unread: Bytes of its body since the server was last granted more.
+    It is the `Requester` of its answers.
     """
 
     __slots__ = (
         "_kept",
-        "_length",
         "_link",
         "_pool",
         "_request",
         "_sendings",
         "_stream",
-        "status",
+        "body_bytes",
+        "head",
         "unread",
     )
 
@@ -198,9 +196,13 @@ class StreamUser(VirtualUser):
         self._sendings = 0
         self._request = (b"", b"")  # sent once more where a server did not look at it
         self._kept = b""
-        self._length = 0
-        self.status = 0
-        self.unread = 0
+        self.head = NO_HEAD
+        self.body_bytes = self.unread = 0
+
+    @property
+    def bodyless(self) -> bool:
+        """Whether the answer under way has no body whatever it announces."""
+        return self.endpoint is not None and self.endpoint.bodyless
 
     def begin(
         self, endpoint: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int
@@ -237,7 +239,6 @@ class StreamUser(VirtualUser):
     def piece(self, data: bytes) -> None:
         """Take a part of the body that is not the last."""
         self._first_ns = self._first_ns or monotonic_ns()
-        self._length += len(data)
         endpoint = self.endpoint
         if endpoint is not None and len(self._kept) < endpoint.heads.keep:
             self._kept += data[: endpoint.heads.keep - len(self._kept)]
@@ -249,24 +250,22 @@ class StreamUser(VirtualUser):
         if endpoint is None:
             return
         self._stream = 0
-        if self._length:
+        length = self.body_bytes + len(data)
+        if self.body_bytes:
             self.piece(data)
-            data, length = self._kept, self._length
-            self._kept, self._length = b"", 0
-        else:
-            length = len(data)
-        check = endpoint.check
-        if self.status in endpoint.expected and (check is None or data == check.good):
+            data, self._kept = self._kept, b""
+        status, check = self.head.status, endpoint.check
+        if status in endpoint.expected and (check is None or data == check.good):
             self._row.ok += 1
         else:
-            self._judge(endpoint, self.status, data, length)
+            self._judge(endpoint, status, data, length)
         self._count(now_ns)
         self._released(self, now_ns)
 
     def failed(self, outcome: str, detail: str) -> None:
         """Count a request without a whole answer."""
         self._stream = 0
-        if outcome == "reset" and not self.status and self._sent_ns == self.started_ns:
+        if outcome == "reset" and self.head is NO_HEAD and self._sent_ns == self.started_ns:
             link = self._link
             if link is None or not link.session.usable:
                 outcome = "reset_reused"
@@ -286,12 +285,13 @@ class StreamUser(VirtualUser):
             self._pool.connect(self)
 
     def _send(self, session: Session) -> None:
-        self.status = self.unread = 0
+        self.head = NO_HEAD
+        self.body_bytes = self.unread = 0
         self._sendings += 1
         self._stream = session.request(self, *self._request)
 
     def _drop(self) -> None:
-        self._kept, self._length = b"", 0
+        self._kept = b""
         self._pool.leave(self)
         link, stream = self._link, self._stream
         self._stream = 0
