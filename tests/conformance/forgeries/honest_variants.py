@@ -315,6 +315,22 @@ def named_with_method(data: dict[str, Any]) -> None:
 variant("endpoints named with their method", "plain", named_with_method)
 variant("endpoints named with their method, at a gate", "full", named_with_method, GATE)
 variant("everything that a gate asks", "full", as_it_is, GATE)
+
+
+def _written(data: dict[str, Any]) -> None:
+    """The second endpoint is asked by POST, and called by its path alone."""
+    data["workload"]["endpoints"][1]["method"] = "POST"
+
+
+for _form in ("plain", "full"):
+    _names = tuple(f"GET {path}" for path in ENDPOINTS)
+    variant("required by method and path", _form, as_it_is, {"required_endpoints": _names})
+variant(
+    "a required write",
+    "full",
+    _written,
+    {"required_endpoints": (f"POST {ENDPOINTS[1]}", ENDPOINTS[0])},
+)
 variant("bound to an ancestor", "full", as_it_is, BOUND)
 for _name, _edit in {
     "a service that states no commit": lambda data: [

@@ -348,6 +348,38 @@ corpus.add(
 )
 
 
+BY_NAME = {
+    method: {"required_endpoints": (f"{method} {ENDPOINTS[1]}",)} for method in ("GET", "POST")
+}
+for _method, _asked in BY_NAME.items():
+    corpus.add(
+        f"a required endpoint slow behind many, required as {_method}",
+        "many",
+        "stress.endpoint-targets",
+        lambda data, method=_method: (
+            data["workload"]["endpoints"][1].update(method=method) or _slow_endpoint(data)
+        ),
+        asked=_asked,
+    )
+    corpus.add(
+        f"a required endpoint unchecked, required as {_method}",
+        "full",
+        "stress.endpoint-definitions",
+        lambda data, method=_method: data["workload"]["endpoints"][1].update(
+            method=method, check=None
+        ),
+        asked=_asked,
+    )
+corpus.set_(
+    "an endpoint that was read, listed as written",
+    "full",
+    "stress.endpoint-successes",
+    "endpoints.1",
+    f"POST {ENDPOINTS[1]}",
+    asked=BY_NAME["POST"],
+)
+
+
 def _failing_endpoint(data: dict[str, Any]) -> dict[str, Any]:
     for run in runs(data):
         failed = 0

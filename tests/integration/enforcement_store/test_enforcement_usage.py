@@ -104,8 +104,8 @@ def test_an_upgrade_sums_what_is_there(
 ) -> None:
     """Projects with and without a budget of their own, active and settled: as if always kept."""
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "HEAD", "0003")
-        assert migrate(fresh_database, app_password=PASSWORD) == "0003"
+        patched.setattr(migrations, "HEAD", "0001")
+        assert migrate(fresh_database, app_password=PASSWORD) == "0001"
     with psycopg.connect(fresh_database, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         tenant = "00000000-0000-4000-8000-000000000001"

@@ -27,10 +27,10 @@ from stressproof.faults.injectors.database import (
 )
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
 from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.toxics import Down, Latency, Timeout
+from stressproof.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
 
 HANG_S = 20.0
 
@@ -100,7 +100,7 @@ def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
         import os, signal
         from pathlib import Path
         from stressproof.faults.active import ActiveFaults
-        from stressproof.faults.processes import refer
+        from stressproof.processes import refer
         hit = [one for one in map(refer, {postgres.processes()!r}) if one]
         ActiveFaults(Path({str(active._path)!r})).add(
             "freeze/1", "freeze_postgres", undo="continue", processes=hit)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stressproof.faults.processes import ProcessRef, below, lives, wait_for
 from stressproof.faults.proxy.sockets import owner_of
+from stressproof.processes import ProcessRef, below, lives, wait_for
 
 ROOT = Path(__file__).parents[3]
 HANG_S = 60.0

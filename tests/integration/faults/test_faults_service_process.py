@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stressproof.errors import RunError, UsageError
-from stressproof.faults.processes import ProcessRef, lives, refer, wait_for
 from stressproof.faults.service_process import ServiceProcess
+from stressproof.processes import ProcessRef, lives, refer, wait_for
 
 HANG_S = 20.0
 

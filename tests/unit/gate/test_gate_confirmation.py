@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from release_project import STRESS, ReleaseProject, asking
 from stressproof.cli.gate_confirm import command
 from stressproof.cli.run import run
-from stressproof.gate.gate import ENTERPRISE, run_gate
+from stressproof.gate.gate import ENTERPRISE, gate
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.report.gate_json import undecided
 from stressproof.report.gates import render
@@ -29,8 +28,7 @@ def decided(project: ReleaseProject, monkeypatch: pytest.MonkeyPatch) -> Release
     monkeypatch.delenv(NESTING_MARKER, raising=False)
     project.stress()
     asked = asking(stress_path=STRESS, stress_required=True)
-    told: list[object] = []
-    decision = run_gate(ENTERPRISE, asked, Path(), on_judged=told.append, on_line=told.append)
+    decision = gate(asked, name=ENTERPRISE)
     (project.root / DECISION).write_text(render(decision, "json"))
     return project
 

@@ -17,7 +17,7 @@ from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate import gate as gates
 from stressproof.gate.decision import Decision
-from stressproof.gate.gate import ENTERPRISE, RELEASE, decide_on_evidence, judge_evidence, run_gate
+from stressproof.gate.gate import ENTERPRISE, RELEASE, judge_evidence
 from stressproof.gate.request import GateRequest, plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.outcome import Outcome
@@ -54,8 +54,7 @@ def both_asked(**fields: Any) -> GateRequest:
 
 def decided(asked: GateRequest, gate: str = ENTERPRISE) -> Decision:
     """The decision of a whole gate."""
-    told: list[object] = []
-    return run_gate(gate, asked, Path(), on_judged=told.append, on_line=told.append)
+    return gates.gate(asked, name=gate)
 
 
 def blocking(decision: Decision) -> set[str]:
@@ -311,7 +310,7 @@ def test_bytes_are_read_once_and_their_digest_is_what_is_decided(
         return judge(*arguments)
 
     monkeypatch.setattr(gates, "judge", swap_then_judge)
-    decision = decide_on_evidence(RELEASE, stress_asked(), Path())
+    decision = gates.gate(stress_asked(), evidence_only=True)
     assert decision.exit_code is Exit.PASS
     assert decision.verdicts[0].sha256 == judged
 
@@ -439,7 +438,7 @@ def test_a_rehearsal_of_bad_evidence_is_as_bad_as_the_gate(project: ReleaseProje
 def test_the_evidence_steps_alone_release_nothing(project: ReleaseProject) -> None:
     """A demonstration may stop before the quality steps, and says so."""
     project.stress()
-    decision = decide_on_evidence(RELEASE, stress_asked(), Path())
+    decision = gates.gate(stress_asked(), evidence_only=True)
     assert decision.exit_code is Exit.PASS
     assert not decision.accepted
     assert summary(decision).startswith(f"{NOT_A_DECISION} (evidence only)")
@@ -453,7 +452,7 @@ def test_a_gate_refuses_to_run_inside_one(
     monkeypatch.setenv(NESTING_MARKER, "1")
     for run in (
         lambda: decided(stress_asked()),
-        lambda: decide_on_evidence(RELEASE, stress_asked(), Path()),
+        lambda: gates.gate(stress_asked(), evidence_only=True),
     ):
         with pytest.raises(UsageError, match="already running"):
             run()
@@ -471,10 +470,8 @@ def test_the_outcome_is_told_before_the_steps_run(project: ReleaseProject) -> No
     """Steps take minutes; whoever watches knows by then what the evidence is worth."""
     project.stress()
     told: list[str] = []
-    run_gate(
-        ENTERPRISE,
+    gates.gate(
         stress_asked(),
-        Path(),
         on_judged=lambda judged: told.append(f"judged {judged.blocks}"),
         on_line=told.append,
     )

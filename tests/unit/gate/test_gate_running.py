@@ -219,11 +219,15 @@ def test_variables_that_change_a_tool_do_not_reach_it(
 
 @pytest.mark.parametrize("cache", [(), ("-p", "no:cacheprovider"), ("-pno:cacheprovider",)])
 def test_a_strict_pytest_runs_with_and_without_its_cache(
-    tmp_path: Path, cache: tuple[str, ...]
+    tmp_path: Path, cache: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder that pytest is given is no option to one that keeps no cache."""
+    # Plugins without their bytecode take ten seconds to load, and are not what this is about.
+    bare = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+    monkeypatch.setenv(bare, "1")
     suite = tmp_path / "test_sum.py"
-    step = Step(name="tests", run=("python", "-m", "pytest", "--strict-config", *cache, suite.name))
+    run = ("python", "-m", "pytest", "--strict-config", *cache, suite.name)
+    step = Step(name="tests", run=run, pass_env=(bare,))
     for total, code in ((4, Exit.PASS), (5, Exit.OBJECTIVES)):
         suite.write_text(f"def test_sum():\n    assert 2 + 2 == {total}\n")
         (report,) = run_steps([step], tmp_path, unheard)

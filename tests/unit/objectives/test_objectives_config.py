@@ -11,10 +11,11 @@ from stressproof.config.compile import Project, load_config, resolve
 from stressproof.config.reading import ConfigError, Source, read_config, read_source
 from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
+from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.parser import parse_threshold
-from stressproof.objectives.selection import Endpoint
+from stressproof.objectives.selection import Endpoint, Selection
 
 pytestmark = pytest.mark.gate
 
@@ -106,11 +107,16 @@ def test_a_whole_file_means_what_it_says() -> None:
 
 
 def test_tags_of_the_file_reach_the_endpoints() -> None:
-    """A tag that the file gives an endpoint can be used in a threshold."""
-    from stressproof.evidence.stress import WorkloadEndpoint  # noqa: PLC0415  # beside its use
-
-    [endpoint] = read(GOOD).endpoints([WorkloadEndpoint("/a", "GET", "/a", 1, [200], "json")])
-    assert endpoint == Endpoint("/a", "GET", "/a", (200,), checked=True, tags=(("type", "API"),))
+    """The file may name an endpoint by its path or by its method and path, as evidence does."""
+    for name, called in (("/a", "/a"), ("/a", "GET /a"), ("GET /a", "/a")):
+        recorded = WorkloadEndpoint(name, "GET", "/a", 1, [200], "json")
+        text = GOOD.replace('[tags."/a"]', f'[tags."{called}"]')
+        [endpoint] = read(text).endpoints([recorded])
+        assert endpoint == Endpoint(
+            name, "GET", "/a", (200,), checked=True, tags=(("type", "API"),)
+        )
+        selector = parse_threshold(f"http_reqs{{name:{called}}}: count > 1").selector
+        assert Selection.of(selector, [endpoint]).endpoints == {0}
 
 
 def test_every_fault_is_told_at_once_with_its_line() -> None:

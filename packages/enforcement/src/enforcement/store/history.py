@@ -37,7 +37,7 @@ _DECISIONS: Final = """
 """
 _STATE: Final = """
     SELECT ledger_sequence, kind, id, state FROM enforcement.state
-    WHERE tenant_id = %s AND ledger_sequence IS NOT NULL ORDER BY ledger_sequence
+    WHERE tenant_id = %s ORDER BY ledger_sequence
 """
 _SUMS: Final = """
     SELECT 0, kind, id, state FROM enforcement.sums WHERE tenant_id = %s

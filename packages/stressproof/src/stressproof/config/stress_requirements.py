@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.evidence.endpoint_names import short
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 
@@ -63,7 +64,11 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
         int, Meta(description="How far ahead of ours the capture's clock may be.")
     ] = 60
     required_endpoints: Annotated[
-        tuple[str, ...], Meta(description="Endpoints that the load must have included.")
+        tuple[str, ...],
+        Meta(
+            description="Endpoints that the load must have included, by path (a bare one is GET's) "
+            "or by method and path."
+        ),
     ] = ()
     profile_endpoints: Annotated[
         tuple[WorkloadEndpoint, ...],
@@ -174,8 +179,8 @@ def loosened(asked: StressRequirements, floor: StressRequirements) -> list[str]:
     if floor.database_engine is not None and asked.database_engine != floor.database_engine:
         lines.append(f"database_engine {asked.database_engine} is not {floor.database_engine}")
     lines += [
-        f"required endpoint {path} is not asked for"
-        for path in floor.required_endpoints
-        if path not in asked.required_endpoints
+        f"required endpoint {name} is not asked for"
+        for name in floor.required_endpoints
+        if short(name) not in map(short, asked.required_endpoints)
     ]
     return lines

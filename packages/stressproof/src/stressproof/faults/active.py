@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.writing import write_atomic
-from stressproof.faults.processes import ProcessRef, lives, refer, send
+from stressproof.processes import ProcessRef, lives, refer, send
 
 Undo = Literal["continue", "ends_with_injector"]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from stressproof.evidence.failure import Parameter, Witness
 from stressproof.faults.active import ActiveFaults, Undo
-from stressproof.faults.processes import ProcessRef
+from stressproof.processes import ProcessRef
 
 _NUMBERS = itertools.count(1)
 

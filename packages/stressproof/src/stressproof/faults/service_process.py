@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from stressproof.errors import RunError, UsageError
-from stressproof.faults.processes import below, lives, send, wait_for
+from stressproof.processes import below, lives, send, wait_for
 
 _POLL_S = 0.02
 _KILL_TIMEOUT_S = 10.0

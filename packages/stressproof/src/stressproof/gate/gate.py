@@ -101,60 +101,49 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
     )
 
 
-def decide_on_evidence(gate: str, asked: GateRequest, folder: Path) -> Decision:
-    """Run the evidence steps of a gate alone; what comes out releases nothing."""
-    refuse_to_nest()
-    judged = judge_evidence(asked, folder)
-    return decide(
-        gate,
-        asked,
-        judged.checkout,
-        judged.policy,
-        verdicts=judged.verdicts,
-        checks=judged.checks,
-        steps=[],
-        evidence_only=True,
-        now_us=now_us(),
-    )
-
-
-def run_gate(
-    gate: str,
-    asked: GateRequest,
-    folder: Path,
+def gate(
+    request: GateRequest,
+    folder: Path | None = None,
     *,
-    on_judged: Callable[[Judged], None],
-    on_line: Callable[[str], None],
+    name: str = RELEASE,
+    evidence_only: bool = False,
+    on_judged: Callable[[Judged], None] = lambda _: None,
+    on_line: Callable[[str], None] = lambda _: None,
 ) -> Decision:
-    """Run a whole gate: the evidence first, the quality steps only where it holds.
+    """Decide whether a build may be released: judge the evidence, then run the quality steps.
+
+    The steps run only where the evidence holds.
 
     Args:
-        gate: What the gate is called.
-        asked: What it asks.
-        folder: Where it runs.
+        request: What is asked (`stressproof.release_request`).
+        folder: The checkout of the build, the working directory if None.
+        name: What the gate is called.
+        evidence_only: Leave the quality steps out; what comes out releases nothing.
         on_judged: Is given the evidence steps' outcome before any quality step runs.
         on_line: Is given the lines of the quality steps.
 
     Raises:
         UsageError: The gate would nest, or the project names no steps.
+        InconclusiveError: There is no policy where it should be read.
     """
     refuse_to_nest()
-    judged = judge_evidence(asked, folder)
-    steps = steps_of(judged.policy.project)
+    where = folder or Path()
+    judged = judge_evidence(request, where)
+    steps = () if evidence_only else steps_of(judged.policy.project)
     on_judged(judged)
-    reports = _run_or_say_why_not(steps, asked, judged, on_line)
+    reports = _run_or_say_why_not(steps, request, judged, on_line)
     checks = list(judged.checks)
     if any(report.returncode is not None for report in reports):
-        checks.append(_look_again(asked, folder, judged))
+        checks.append(_look_again(request, where, judged))
     return decide(
-        gate,
-        asked,
+        name,
+        request,
         judged.checkout,
         judged.policy,
         verdicts=judged.verdicts,
         checks=checks,
         steps=reports,
-        evidence_only=False,
+        evidence_only=evidence_only,
         now_us=now_us(),
     )
 
@@ -184,31 +173,3 @@ def _look_again(asked: GateRequest, folder: Path, judged: Judged) -> Result:
     return unchanged.apply(
         PostRunState(before=judged.checkout, after=after, judged=judged.evidence, now=now)
     )
-
-
-def gate(
-    request: GateRequest,
-    folder: Path | None = None,
-    *,
-    name: str = RELEASE,
-    evidence_only: bool = False,
-    on_judged: Callable[[Judged], None] = lambda _: None,
-    on_line: Callable[[str], None] = lambda _: None,
-) -> Decision:
-    """Decide whether a build may be released: judge the evidence, then run the quality steps.
-
-    Args:
-        request: What is asked (`stressproof.release_request`).
-        folder: The checkout of the build, the working directory if None.
-        name: What the gate is called.
-        evidence_only: Leave the quality steps out; what comes out releases nothing.
-        on_judged: Is given the evidence steps' outcome before any quality step runs.
-        on_line: Is given the lines of the quality steps.
-
-    Raises:
-        UsageError: The gate would nest, or the project names no steps.
-    """
-    where = folder or Path()
-    if evidence_only:
-        return decide_on_evidence(name, request, where)
-    return run_gate(name, request, where, on_judged=on_judged, on_line=on_line)

@@ -11,13 +11,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+
+from stressproof.processes import ProcessRef, below, send, state_of
 
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _PATIENCE_S = 5.0
 _POLL_S = 0.01
-_PARENT = 1
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def no_orphans() -> Iterator[None]:
     was = ctypes.c_int(0)
     _LIBC.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(was), 0, 0, 0)
     _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = set(_children())
+    before = set(below(os.getpid()))
     try:
         yield
     finally:
@@ -37,31 +37,23 @@ def no_orphans() -> Iterator[None]:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, was.value, 0, 0, 0)
 
 
-def _end(before: set[int]) -> None:
-    """Kill and reap all children that were not there before; theirs become ours, so again."""
+def _end(before: set[ProcessRef]) -> None:
+    """Kill and reap what was not there before; what it had started becomes ours, so again."""
     deadline = time.monotonic() + _PATIENCE_S
+    killed: set[int] = set()
     while time.monotonic() < deadline:
-        left = [pid for pid in _children() if pid not in before]
-        if not left:
+        left = [one for one in below(os.getpid()) if one not in before]
+        killed |= {one.pid for one in left}
+        send(left, signal.SIGKILL)
+        killed -= {pid for pid in killed if _is_reaped(pid)}
+        if not left and not killed:
             return
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
         time.sleep(_POLL_S)
 
 
-def _children() -> Iterator[int]:
-    """Yield the numbers of this process's children."""
-    me = str(os.getpid())
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            text = (entry / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # The command may hold spaces and brackets; the fields begin after its last bracket.
-        if text[text.rindex(")") + 2 :].split()[_PARENT] == me:
-            yield int(entry.name)
+def _is_reaped(pid: int) -> bool:
+    """Return whether a killed process is gone for good: reaped here, or never ours to reap."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return state_of(pid) is None

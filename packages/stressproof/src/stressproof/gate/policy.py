@@ -14,7 +14,7 @@ from stressproof.config.compile import Project, load_project, project_of
 from stressproof.config.schema import FILE_NAME
 from stressproof.errors import InconclusiveError, UsageError
 from stressproof.gate.repository import GitSilentError, Place, locate, open_repository, resolve
-from stressproof.gate.tree import LINK, read_tree
+from stressproof.gate.tree import FOLDER, LINK, SUBMODULE, read_entry
 from stressproof.verify.subject import is_commit
 
 
@@ -83,15 +83,15 @@ def _read(place: Place, commit: str) -> bytes | None:
 
     Raises:
         GitSilentError: The commit cannot be read.
-        UsageError: It is a link: what that leads to is no part of the commit.
+        UsageError: It is no file; what a link leads to is no part of the commit.
     """
     with open_repository(place, commit) as repository, repository.objects() as objects:
-        entry = read_tree(objects, commit).get(os.fsencode(FILE_NAME))
+        entry = read_entry(objects, commit, os.fsencode(FILE_NAME))
         if entry is None:
             return None
-        if entry.mode == LINK:
+        if entry.mode in {LINK, FOLDER, SUBMODULE}:
             raise UsageError(
-                f"{FILE_NAME} of {commit[:12]} is a link", hint="Commit the file in its place."
+                f"{FILE_NAME} of {commit[:12]} is no file", hint="Commit the file in its place."
             )
         return objects.read(entry.name, "blob")
 

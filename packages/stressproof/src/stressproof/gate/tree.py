@@ -17,7 +17,7 @@ from stressproof.gate.repository import GitSilentError, Objects, object_hash
 
 LINK = 0o120000
 SUBMODULE = 0o160000
-_FOLDER = 0o040000
+FOLDER = 0o040000
 _EXECUTABLE = 0o100755
 _CHUNK = 1 << 20
 _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
@@ -64,21 +64,35 @@ def read_tree(objects: Objects, commit: str) -> Tree:
     Raises:
         GitSilentError: Some are absent or replaced.
     """
-    first = objects.read(commit, "commit").split(b"\n", 1)[0]
-    if not first.startswith(b"tree "):
-        raise GitSilentError(f"the commit {commit} names no tree")
     found: dict[bytes, Entry] = {}
-    waiting = [(b"", first.removeprefix(b"tree ").decode("ascii", "replace"), 0)]
+    waiting = [(b"", _root_of(objects, commit), 0)]
     while waiting:
         prefix, name, depth = waiting.pop()
         if depth > _DEPTH_MAX:
             raise GitSilentError(f"the tree of {commit} is nested more than {_DEPTH_MAX} deep")
         for part, entry in _entries(objects.read(name, "tree"), len(name) // 2):
-            if entry.mode == _FOLDER:
+            if entry.mode == FOLDER:
                 waiting.append((prefix + part + b"/", entry.name, depth + 1))
             else:
                 found[prefix + part] = entry
     return found
+
+
+def read_entry(objects: Objects, commit: str, name: bytes) -> Entry | None:
+    """Return one name at the top of a commit, None where there is none.
+
+    Raises:
+        GitSilentError: The commit or its tree is absent or replaced.
+    """
+    root = _root_of(objects, commit)
+    return dict(_entries(objects.read(root, "tree"), len(root) // 2)).get(name)
+
+
+def _root_of(objects: Objects, commit: str) -> str:
+    first = objects.read(commit, "commit").split(b"\n", 1)[0]
+    if not first.startswith(b"tree "):
+        raise GitSilentError(f"the commit {commit} names no tree")
+    return first.removeprefix(b"tree ").decode("ascii", "replace")
 
 
 def _entries(content: bytes, width: int) -> Iterator[tuple[bytes, Entry]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.objectives.comparison import Question
 from stressproof.objectives.expression import Threshold
@@ -20,7 +21,7 @@ class Objectives(Struct, frozen=True):
         thresholds: The three limits first, then what a file says, in its order.
         slos: Service level objectives.
         question: What a comparison is asked.
-        tags: Tags of endpoints by their name.
+        tags: Tags of endpoints by either of their names.
     """
 
     thresholds: tuple[Threshold, ...] = ()
@@ -39,4 +40,8 @@ class Objectives(Struct, frozen=True):
 
     def endpoints(self, workload: Sequence[WorkloadEndpoint]) -> tuple[Endpoint, ...]:
         """Return the endpoints of a workload with the tags that this gives them."""
-        return tuple(Endpoint.of(one, self.tags.get(one.name, ())) for one in workload)
+        return tuple(Endpoint.of(one, self._tags_of(one)) for one in workload)
+
+    def _tags_of(self, endpoint: WorkloadEndpoint) -> tuple[tuple[str, str], ...]:
+        names = (endpoint.name, *names_of(endpoint.method, endpoint.path))
+        return next((self.tags[name] for name in names if name in self.tags), ())

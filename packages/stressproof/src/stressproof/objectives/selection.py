@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.objectives.expression import Selector
@@ -56,10 +57,11 @@ class Endpoint(Struct, frozen=True):
     def values(self, tag: str) -> tuple[str, ...]:
         """Return the values that a tag has for this endpoint; none where it lacks the tag."""
         own = tuple(value for name, value in self.tags if name == tag)
+        names = (self.name, *names_of(self.method, self.path))
         built_in: dict[str, tuple[str, ...]] = {
-            "name": (self.name, self.path),
-            "endpoint": (self.name, self.path),
-            "url": (self.name, self.path),
+            "name": names,
+            "endpoint": names,
+            "url": names,
             "method": (self.method,),
             "scenario": (_DEFAULT_SCENARIO,),
             "group": ("",),

@@ -10,7 +10,7 @@ from stressproof.faults.active import Undo
 from stressproof.faults.extras import extra
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.disposable import require_disposable
-from stressproof.faults.processes import ProcessRef, lives, refer, send, state_of
+from stressproof.processes import ProcessRef, lives, refer, send, state_of
 
 with extra("postgres", "breaking a PostgreSQL database"):
     import psycopg

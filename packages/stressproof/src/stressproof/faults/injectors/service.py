@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
 from stressproof.faults.injector import Injector
-from stressproof.faults.processes import ProcessRef, lives, send, wait_for, workers_of
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.sockets import owner_of
 from stressproof.faults.proxy.toxics import Timeout
+from stressproof.processes import ProcessRef, lives, send, wait_for, workers_of
 
 _RESPAWN_TIMEOUT_S = 30.0
 _CATCH_TRIES = 20

@@ -5,6 +5,7 @@ from functools import cached_property
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
+from stressproof.evidence.endpoint_names import named
 from stressproof.evidence.measurements import Latency
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.measure.buckets import MAX_INDEX
@@ -27,6 +28,12 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
     def run_captured_us(self) -> list[int | None]:
         """When each round was captured."""
         return [instant(run.captured_at) for run in self.runs]
+
+    @cached_property
+    def required_places(self) -> dict[str, list[int]]:
+        """Where the workload has each required endpoint; nowhere without an artifact."""
+        endpoints = self.artifact.workload.endpoints if self.artifact else []
+        return {name: named(name, endpoints) for name in self.requirements.required_endpoints}
 
     @cached_property
     def computable(self) -> StressArtifact | None:

@@ -62,13 +62,14 @@ def endpoint_targets(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    required = case.requirements.required_endpoints
+    required = {number for places in case.required_places.values() for number in places}
+    if not required:
+        judgement.skip("no endpoint of the load is a required one")
     allowed = case.requirements.max_error_rate_percent
     # One failure of sixty is no share of one in sixty: fewer than can tell are judged together.
     least = max(_LEAST, 100 / allowed if allowed else 0)
-    for number, endpoint in enumerate(artifact.workload.endpoints):
-        if endpoint.path not in required:
-            continue
+    for number in sorted(required):
+        endpoint = artifact.workload.endpoints[number]
         parts = [totals[number] for totals in case.endpoint_totals]
         if any(one.corrected.n < least for one in parts):
             parts = [derive.combined(parts)]

@@ -47,3 +47,31 @@ BEGIN
              LIMIT p_most)
         ) g), '[]');
 END $$;
+
+-- Only functions of the owner draw.
+DROP FUNCTION enforcement.draw_credits(uuid, json);
+CREATE FUNCTION enforcement.draw_credits(p_tenant uuid, p_draws json) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_missing integer;
+BEGIN
+    INSERT INTO enforcement.credit_reservations
+        (tenant_id, decision_id, grant_id, position, reserved_usd, ledger_sequence)
+    SELECT p_tenant, x.decision_id, x.grant_id, x.position, x.reserved_usd, d.ledger_sequence
+    FROM json_to_recordset(p_draws)
+        AS x (decision_id uuid, grant_id uuid, position integer, reserved_usd numeric)
+    JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.decision_id = x.decision_id;
+    WITH wanted AS (
+        SELECT x.grant_id, sum(x.reserved_usd) AS amount
+        FROM json_to_recordset(p_draws) AS x (grant_id uuid, reserved_usd numeric)
+        GROUP BY x.grant_id
+    ), paid AS (
+        UPDATE enforcement.credit_grants g SET remaining_usd = g.remaining_usd - w.amount
+        FROM wanted w WHERE g.tenant_id = p_tenant AND g.grant_id = w.grant_id
+        RETURNING g.grant_id
+    )
+    SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM paid) INTO v_missing;
+    IF v_missing <> 0 THEN
+        RAISE EXCEPTION 'a grant drawn from is not there' USING ERRCODE = 'EN004';
+    END IF;
+END $$;

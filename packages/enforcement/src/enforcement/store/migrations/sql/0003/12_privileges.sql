@@ -19,7 +19,8 @@ BEGIN
     END LOOP;
 END $$;
 
-GRANT SELECT ON enforcement.state TO enforcement_app;
+GRANT SELECT ON enforcement.state, enforcement.sums TO enforcement_app;
+-- New functions are everybody's until this is said.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA enforcement FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     enforcement.rfc3339(timestamptz),
@@ -30,9 +31,13 @@ GRANT EXECUTE ON FUNCTION
     enforcement.mark_replayed(uuid, uuid),
     enforcement.decision_remembered(uuid, enforcement.source, text, boolean, uuid),
     enforcement.decisions_remembered(uuid, enforcement.source[], text[], boolean[], uuid[]),
+    enforcement.payers(uuid, text[], timestamptz, integer),
     enforcement.gate_begin(uuid, enforcement.source[], text[], boolean[], uuid[], text[], integer,
-        integer, boolean, boolean),
-    enforcement.gate_commit(uuid, json, json, json),
+        integer, boolean, boolean, integer),
     enforcement.tenants_to_sweep(integer),
-    enforcement.backlog(integer)
+    enforcement.backlog(integer),
+    enforcement.parity_part(uuid, bigint, bigint),
+    enforcement.parity_of_newest(uuid, integer),
+    enforcement.parity_newest(uuid, integer),
+    enforcement.parity_bounds(uuid, timestamptz, timestamptz)
     TO enforcement_app;

@@ -1,5 +1,5 @@
--- The state of the tables beside decisions, a JSON object a row, in the words of the events.
--- ledger_sequence is NULL for what is a sum over many events.
+-- The state of the tables beside decisions, a JSON object a row, in the words of the events: each
+-- row with the event that last wrote it, and apart from those the sums over many events.
 
 CREATE FUNCTION enforcement.rfc3339(p_at timestamptz) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -69,15 +69,20 @@ SELECT tenant_id, ledger_sequence, 'reconciliations', decision_id::text, json_bu
         'credits_released_usd', credits_released_usd::text, 'drift_usd', drift_usd::text,
         'status', status, 'reconciled_by', reconciled_by,
         'reconciled_at', enforcement.rfc3339(reconciled_at))::text
-    FROM enforcement.reconciliations
-UNION ALL
-SELECT tenant_id, NULL, 'project_usage', project_id, json_build_object(
-        'active_allocation_usd', active_allocation_usd::text,
+    FROM enforcement.reconciliations;
+
+CREATE VIEW enforcement.sums WITH (security_invoker = true) AS
+SELECT tenant_id, 'project_usage' AS kind, project_id AS id, json_build_object(
+        'own_budget', own_budget, 'active_allocation_usd', active_allocation_usd::text,
         'active_credits_usd', active_credits_usd::text, 'settled_month', settled_month::text,
         'settled_allocation_usd', settled_allocation_usd::text,
-        'settled_credits_usd', settled_credits_usd::text)::text
+        'settled_credits_usd', settled_credits_usd::text)::text AS state
     FROM enforcement.project_usage
 UNION ALL
-SELECT tenant_id, NULL, 'credit_balances', grant_id::text, json_build_object(
+SELECT tenant_id, 'tenant_usage', month::text, json_build_object(
+        'total_usd', total_usd::text, 'default_usd', default_usd::text)::text
+    FROM enforcement.tenant_usage
+UNION ALL
+SELECT tenant_id, 'credit_balances', grant_id::text, json_build_object(
         'remaining_usd', remaining_usd::text)::text
     FROM enforcement.credit_grants;

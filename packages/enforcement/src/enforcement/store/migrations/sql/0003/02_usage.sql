@@ -15,9 +15,7 @@ CREATE TABLE enforcement.tenant_usage (
     PRIMARY KEY (tenant_id, month)
 ) WITH (fillfactor = 40);
 
--- What is there already, as the owner, whom row-level security would otherwise show nothing.
-ALTER TABLE enforcement.project_usage NO FORCE ROW LEVEL SECURITY;
-ALTER TABLE enforcement.budgets NO FORCE ROW LEVEL SECURITY;
+-- What is there already, as the owner, whom this migration shows all tenants.
 UPDATE enforcement.project_usage u SET own_budget = true
     FROM enforcement.budgets b
     WHERE b.tenant_id = u.tenant_id AND b.scope_key = u.project_id AND b.active
@@ -34,8 +32,6 @@ FROM (
     FROM enforcement.project_usage
 ) x
 GROUP BY x.tenant_id, x.month HAVING sum(x.allocation + x.credits) > 0;
-ALTER TABLE enforcement.project_usage FORCE ROW LEVEL SECURITY;
-ALTER TABLE enforcement.budgets FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE enforcement.tenant_usage ENABLE ROW LEVEL SECURITY;
 ALTER TABLE enforcement.tenant_usage FORCE ROW LEVEL SECURITY;

@@ -1,4 +1,4 @@
-"""Every change of state is an event, and only functions change anything.
+"""Every change of state is an event; what reads and gates cost does not grow with history.
 
 Ledgers begun before that take the present state in, as events ``state.adopted``, and are replayed
 from there: ``{"as_of": N, "rows": [{"kind", "id", "state"}, ...]}``, where N is the number of the
@@ -39,12 +39,12 @@ _READ_TOO: Final = ("ledger_heads", "ledger", "decisions", "project_usage")
 
 def upgrade() -> None:
     """Run the parts, then adopt what is there; in a new database nothing is."""
-    run_parts(revision)
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)  # noqa: S101  # Alembic's types do not say
     # The owner sees all tenants for as long as this transaction lasts, and no longer.
     for table in (*_TABLES, *_READ_TOO):
         connection.execute(f"ALTER TABLE enforcement.{table} NO FORCE ROW LEVEL SECURITY")
+    run_parts(revision)
     heads = connection.execute("SELECT tenant_id, sequence FROM enforcement.ledger_heads")
     for tenant_id, sequence in heads.fetchall():
         _adopt(connection, tenant_id, sequence)
@@ -65,7 +65,11 @@ def _adopt(connection: psycopg.Connection[TupleRow], tenant_id: object, sequence
     rows = [
         {"kind": kind, "id": key, "state": json.loads(state)}
         for kind, key, state in connection.execute(
-            "SELECT kind, id, state FROM enforcement.state WHERE tenant_id = %s", (tenant_id,)
+            # What a tenant has committed follows from its projects.
+            "SELECT kind, id, state FROM enforcement.state WHERE tenant_id = %(tenant)s UNION ALL"
+            " SELECT kind, id, state FROM enforcement.sums WHERE tenant_id = %(tenant)s"
+            " AND kind <> 'tenant_usage'",
+            {"tenant": tenant_id},
         )
     ]
     active = connection.execute(

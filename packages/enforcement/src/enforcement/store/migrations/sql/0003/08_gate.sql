@@ -1,23 +1,12 @@
 -- The gate, again: decisions are remembered under a key that was given, or while they are alive;
--- what they write, only the owner's functions write.
+-- what it reads does not grow with projects and grants; what is decided together is written
+-- together, by the owner's functions alone.
 
--- Only functions that run as the owner append: this need not become the owner by itself.
-CREATE OR REPLACE FUNCTION enforcement.ledger_append() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE enforcement.ledger_heads h SET
-        sequence = h.sequence + 1,
-        prev_hash = h.entry_hash,
-        entry_hash = enforcement.chain_hash(NEW.tenant_id, h.sequence + 1, h.entry_hash,
-            NEW.event, NEW.occurred_at, NEW.actor, NEW.decision_id, NEW.decision_digest,
-            NEW.payload)
-    WHERE h.tenant_id = NEW.tenant_id
-    RETURNING h.sequence, h.prev_hash, h.entry_hash
-    INTO NEW.sequence, NEW.prev_hash, NEW.entry_hash;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'no such tenant' USING ERRCODE = 'EN001';
-    END IF;
-    RETURN NEW;
-END $$;
+DROP FUNCTION enforcement.gate_begin(
+    uuid, enforcement.source[], text[], text[], integer, integer, boolean, boolean);
+DROP FUNCTION enforcement.decision_by_key(uuid, enforcement.source, text);
+
+DROP FUNCTION enforcement.add_approval(uuid, jsonb, text);
 
 CREATE OR REPLACE FUNCTION enforcement.decision_json(d enforcement.decisions) RETURNS text
     LANGUAGE plpgsql STABLE AS $$
@@ -85,19 +74,30 @@ BEGIN
     RETURN enforcement.decision_json(v_row);
 END $$;
 
-DROP FUNCTION enforcement.gate_begin(
-    uuid, enforcement.source[], text[], text[], integer, integer, boolean, boolean);
-DROP FUNCTION enforcement.decision_by_key(uuid, enforcement.source, text);
+CREATE FUNCTION enforcement.decisions_remembered(
+    p_tenant uuid, p_sources enforcement.source[], p_keys text[], p_given boolean[], p_own uuid[]
+) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(json_agg(json_build_array(k.place, k.found::json)), '[]')
+        FROM (
+            SELECT x.place - 1 AS place, enforcement.decision_remembered(
+                p_tenant, x.source, x.key, x.given, p_own[x.place::integer]) AS found
+            FROM unnest(p_sources, p_keys, p_given)
+                WITH ORDINALITY AS x (source, key, given, place)
+            OFFSET 0
+        ) k WHERE k.found IS NOT NULL);
+END $$;
 
 -- Locks, and reads what requests of one tenant depend on; the arrays run in parallel, one place
 -- a request. p_given: whether the caller gave the key. p_own: NULL, or the decisions' ids where an
 -- attempt before this one may have committed them. "existing" holds [place, decision] for each
 -- request that is answered from memory. p_known_version: the policy version the caller holds; its
--- text is then left out.
+-- text is then left out. p_payers: of how many grants a decision draws at most.
 CREATE FUNCTION enforcement.gate_begin(
     p_tenant uuid, p_sources enforcement.source[], p_keys text[], p_given boolean[],
     p_own uuid[], p_projects text[], p_known_version integer, p_lock_timeout_ms integer,
-    p_lock boolean, p_lookup boolean
+    p_lock boolean, p_lookup boolean, p_payers integer
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_now timestamptz;
@@ -120,8 +120,16 @@ BEGIN
         END IF;
     END IF;
     IF v_existing IS NULL AND p_lookup THEN
-        v_existing := enforcement.decisions_remembered(
-            p_tenant, p_sources, p_keys, p_given, p_own);
+        IF cardinality(p_keys) = 1 THEN  -- most often; a query over one costs more than this
+            v_text := enforcement.decision_remembered(
+                p_tenant, p_sources[1], p_keys[1], p_given[1], p_own[1]);
+            IF v_text IS NOT NULL THEN
+                v_existing := json_build_array(json_build_array(0, v_text::json));
+            END IF;
+        ELSE
+            v_existing := enforcement.decisions_remembered(
+                p_tenant, p_sources, p_keys, p_given, p_own);
+        END IF;
     END IF;
     v_now := clock_timestamp();
     v_today := (v_now AT TIME ZONE 'UTC')::date;
@@ -138,16 +146,7 @@ BEGIN
             FROM enforcement.budgets y
             WHERE y.tenant_id = p_tenant AND y.active
               AND (y.scope_key = 'default' OR y.scope_key = ANY (p_projects))), '{}'),
-        'grants', coalesce((
-            SELECT json_agg(json_build_object(
-                'grant_id', g.grant_id, 'pool', g.pool, 'scope_key', g.scope_key,
-                'total_usd', g.total_usd::text, 'remaining_usd', g.remaining_usd::text,
-                'created_at', g.created_at, 'expires_at', g.expires_at))
-            FROM enforcement.credit_grants g
-            WHERE g.tenant_id = p_tenant AND g.remaining_usd > 0
-              AND (g.expires_at IS NULL OR g.expires_at > v_now)
-              AND (g.pool = 'emergency' OR g.scope_key = 'default'
-                   OR g.scope_key = ANY (p_projects))), '[]'),
+        'grants', enforcement.payers(p_tenant, p_projects, v_now, p_payers),
         'costs', coalesce((
             SELECT json_agg(json_build_array(r.day, r.amount_usd::text))
             FROM enforcement.cost_records r
@@ -156,26 +155,18 @@ BEGIN
     )
     INTO v_text
     FROM (
-        -- The budget "default" answers for every project without an active one of its own.
-        SELECT coalesce(sum(x.allocation + x.credits), 0.0000) AS tenant_usd,
-               json_build_object('default',
-                   coalesce(sum(x.allocation) FILTER (WHERE x.own IS NULL), 0.0000)::text)::jsonb
-               || coalesce(jsonb_object_agg(x.own, x.allocation::text)
-                           FILTER (WHERE x.own = ANY (p_projects)), '{}') AS scopes
-        FROM (
-            SELECT b.scope_key AS own,
-                   CASE WHEN a.settled_month = v_month
-                        THEN a.active_allocation_usd + a.settled_allocation_usd
-                        ELSE a.active_allocation_usd END AS allocation,
-                   CASE WHEN a.settled_month = v_month
-                        THEN a.active_credits_usd + a.settled_credits_usd
-                        ELSE a.active_credits_usd END AS credits
-            FROM enforcement.project_usage a
-            LEFT JOIN enforcement.budgets b
-                ON b.tenant_id = p_tenant AND b.scope_key = a.project_id AND b.active
-                   AND b.scope_key <> 'default'
-            WHERE a.tenant_id = p_tenant
-        ) x
+        SELECT coalesce(sum(t.total_usd), 0.0000) AS tenant_usd,
+               jsonb_build_object('default', coalesce(sum(t.default_usd), 0.0000)::text)
+               || coalesce((
+                   SELECT jsonb_object_agg(a.project_id, (
+                       CASE WHEN a.settled_month = v_month
+                            THEN a.active_allocation_usd + a.settled_allocation_usd
+                            ELSE a.active_allocation_usd END)::text)
+                   FROM enforcement.project_usage a
+                   WHERE a.tenant_id = p_tenant AND a.project_id = ANY (p_projects)
+                     AND a.own_budget), '{}') AS scopes
+        FROM enforcement.tenant_usage t
+        WHERE t.tenant_id = p_tenant AND t.month IN ('-infinity', v_month)
     ) u
     LEFT JOIN LATERAL (
         SELECT z.version, z.document FROM enforcement.policies z
@@ -183,49 +174,55 @@ BEGIN
     RETURN v_text;
 END $$;
 
-CREATE FUNCTION enforcement.decisions_remembered(
-    p_tenant uuid, p_sources enforcement.source[], p_keys text[], p_given boolean[], p_own uuid[]
-) RETURNS json LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN (
-        SELECT coalesce(json_agg(json_build_array(k.place, k.found::json)), '[]')
-        FROM (
-            SELECT x.place - 1 AS place, enforcement.decision_remembered(
-                p_tenant, x.source, x.key, x.given, p_own[x.place::integer]) AS found
-            FROM unnest(p_sources, p_keys, p_given)
-                WITH ORDINALITY AS x (source, key, given, place)
-            OFFSET 0
-        ) k WHERE k.found IS NOT NULL);
-END $$;
-
-DROP FUNCTION enforcement.gate_commit(uuid, json, json, json);
-DROP FUNCTION enforcement.draw_credits(uuid, json);
-DROP FUNCTION enforcement.add_approval(uuid, jsonb, text);
-
 -- Writes decisions, each after its ledger row, in the order given; then their draws and their
 -- approval requests. p_items: [{"decision", "digest", "payload"}, ...]; p_draws:
 -- [{"decision_id", "grant_id", "position", "reserved_usd"}, ...]; p_approvals: payloads of
 -- approval.requested; both NULL when empty.
-CREATE FUNCTION enforcement.gate_commit(
+CREATE OR REPLACE FUNCTION enforcement.gate_commit(
     p_tenant uuid, p_items json, p_draws json, p_approvals json
 ) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_item json;
+    v_item record;
+    v_head enforcement.ledger_heads;
+    v_entry enforcement.ledger;
+    v_entries enforcement.ledger[];
     v_row enforcement.decisions;
+    v_rows enforcement.decisions[];
 BEGIN
-    FOR v_item IN SELECT json_array_elements(p_items) LOOP
-        v_row := json_populate_record(NULL::enforcement.decisions, v_item -> 'decision');
-        INSERT INTO enforcement.ledger
-            (tenant_id, event, occurred_at, actor, decision_id, decision_digest, payload)
-        VALUES (p_tenant,
-                CASE WHEN v_row.failsafe THEN 'decision.failsafe'::enforcement.event
-                     ELSE 'decision'::enforcement.event END,
-                v_row.created_at, v_row.created_by, v_row.decision_id,
-                decode(v_item ->> 'digest', 'hex'), v_item ->> 'payload')
-        RETURNING sequence INTO v_row.ledger_sequence;
+    SELECT * INTO v_head FROM enforcement.ledger_heads WHERE tenant_id = p_tenant FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such tenant' USING ERRCODE = 'EN001';
+    END IF;
+    v_entry.tenant_id := p_tenant;
+    FOR v_item IN
+        SELECT * FROM json_to_recordset(p_items) AS x (decision json, digest text, payload text)
+    LOOP
+        v_row := json_populate_record(NULL::enforcement.decisions, v_item.decision);
+        v_head.sequence := v_head.sequence + 1;
+        v_head.prev_hash := v_head.entry_hash;
+        v_entry.sequence := v_head.sequence;
+        v_entry.event := CASE WHEN v_row.failsafe THEN 'decision.failsafe' ELSE 'decision' END;
+        v_entry.occurred_at := v_row.created_at;
+        v_entry.actor := v_row.created_by;
+        v_entry.decision_id := v_row.decision_id;
+        v_entry.decision_digest := decode(v_item.digest, 'hex');
+        v_entry.payload := v_item.payload;
+        v_entry.prev_hash := v_head.prev_hash;
+        v_entry.entry_hash := enforcement.chain_hash(p_tenant, v_entry.sequence,
+            v_entry.prev_hash, v_entry.event, v_entry.occurred_at, v_entry.actor,
+            v_entry.decision_id, v_entry.decision_digest, v_entry.payload);
+        v_head.entry_hash := v_entry.entry_hash;
+        v_entries := v_entries || v_entry;
+        v_row.ledger_sequence := v_head.sequence;
+        v_row.voided := false;
         v_row.replayed := false;
-        INSERT INTO enforcement.decisions VALUES (v_row.*);
+        v_rows := v_rows || v_row;
     END LOOP;
+    INSERT INTO enforcement.ledger SELECT * FROM unnest(v_entries);
+    INSERT INTO enforcement.decisions SELECT * FROM unnest(v_rows);
+    UPDATE enforcement.ledger_heads SET sequence = v_head.sequence,
+        prev_hash = v_head.prev_hash, entry_hash = v_head.entry_hash
+        WHERE tenant_id = p_tenant;
     IF p_draws IS NOT NULL THEN
         PERFORM enforcement.draw_credits(p_tenant, p_draws);
     END IF;
@@ -235,31 +232,5 @@ BEGIN
             (a.payload::json ->> 'requested_by')::uuid,
             (a.payload::json ->> 'decision_id')::uuid, a.payload)
         FROM json_array_elements_text(p_approvals) AS a (payload);
-    END IF;
-END $$;
-
-CREATE FUNCTION enforcement.draw_credits(p_tenant uuid, p_draws json) RETURNS void
-    LANGUAGE plpgsql AS $$
-DECLARE
-    v_missing integer;
-BEGIN
-    INSERT INTO enforcement.credit_reservations
-        (tenant_id, decision_id, grant_id, position, reserved_usd, ledger_sequence)
-    SELECT p_tenant, x.decision_id, x.grant_id, x.position, x.reserved_usd, d.ledger_sequence
-    FROM json_to_recordset(p_draws)
-        AS x (decision_id uuid, grant_id uuid, position integer, reserved_usd numeric)
-    JOIN enforcement.decisions d ON d.tenant_id = p_tenant AND d.decision_id = x.decision_id;
-    WITH wanted AS (
-        SELECT x.grant_id, sum(x.reserved_usd) AS amount
-        FROM json_to_recordset(p_draws) AS x (grant_id uuid, reserved_usd numeric)
-        GROUP BY x.grant_id
-    ), paid AS (
-        UPDATE enforcement.credit_grants g SET remaining_usd = g.remaining_usd - w.amount
-        FROM wanted w WHERE g.tenant_id = p_tenant AND g.grant_id = w.grant_id
-        RETURNING g.grant_id
-    )
-    SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM paid) INTO v_missing;
-    IF v_missing <> 0 THEN
-        RAISE EXCEPTION 'a grant drawn from is not there' USING ERRCODE = 'EN004';
     END IF;
 END $$;
