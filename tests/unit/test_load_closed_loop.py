@@ -29,7 +29,8 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     """Return a loop whose users write to a list."""
     executor = ConstantVus(users, duration_us, ramp_us)
     workload = Workload.of(Target("http://h"), (Request("/", "GET", "/"),), executor)
-    recorder = Recorder(1, 1, closed_loop=True)
+    recorder = Recorder(1, 1)
+    cursor = recorder.cursor(closed_loop=True)
     loop = asyncio.new_event_loop()
     try:
         connector = Connector(loop, workload.target, [], recorder.phases)
@@ -37,11 +38,11 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     finally:
         loop.close()
     order = cycle(prepare(workload, UniqueValues(0, 1)))
-    closed = ClosedLoop(executor, engine, Connection, recorder, order, 0, 1)
+    closed = ClosedLoop(executor, engine, Connection, cursor, order, 0, 1)
     sent: list[Any] = []
     for user in closed.users:
         user._write = sent.append
-    recorder.begin(ramp_us * 1000)
+    recorder.begin(ramp_us * 1000, (ramp_us + duration_us) * 1000)
     return closed, recorder, sent
 
 
