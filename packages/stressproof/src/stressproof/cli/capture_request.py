@@ -139,9 +139,9 @@ def demand_absolute(url: str) -> None:
         UsageError: It has none, or another than HTTP's.
     """
     if not _is_url(url):
+        bare = url.partition("://")[2] or url.lstrip("/") or "127.0.0.1:8080"
         raise UsageError(
-            f"{url!r} is no URL of a service",
-            hint=f"Write it with its scheme, as http://{url.lstrip('/') or '127.0.0.1:8080'}.",
+            f"{url!r} is no URL of a service", hint=f"Write it with its scheme, as http://{bare}."
         )
 
 

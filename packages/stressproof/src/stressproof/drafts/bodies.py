@@ -19,7 +19,7 @@ _FIELDS = re.compile(r"[\w.\[\]%+-]+=[^&]*(?:&[\w.\[\]%+-]+=[^&]*)*")
 def secret_query(path: str, secrets: Secrets) -> tuple[str, dict[str, str]]:
     """Return a path without secrets in its query, and the query apart where it held some."""
     plain, mark, text = path.partition("?")
-    plain = "/".join(secrets.text("PATH_TOKEN", part, "in the path") for part in plain.split("/"))
+    plain = "/".join(secrets.text("", part, "a token in the path") for part in plain.split("/"))
     known = dict(parse_qsl(text, keep_blank_values=True))
     hidden = secrets.query(known)
     if not mark or all(hidden[name] == literal(value) for name, value in known.items()):

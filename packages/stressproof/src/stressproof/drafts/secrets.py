@@ -38,7 +38,7 @@ class Secrets:
             value: The secret, which is not kept in the file; None where it is not known.
         """
         base = re.sub(r"[^A-Za-z0-9]+", "_", _OURS.get(wanted.lower(), wanted)).strip("_").upper()
-        base = f"API_{base}".rstrip("_") if not base or base[0].isdigit() else base
+        base = f"API_{base or 'TOKEN'}" if not base or base[0].isdigit() else base
         if value is not None and value in self._names:
             return f"${{{self._names[value]}}}"
         name, number = base, 1
