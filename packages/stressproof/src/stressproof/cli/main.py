@@ -12,6 +12,7 @@ from stressproof.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stressproof.cli.demo", "Run the suite's whole protocol on this machine."),
+    "init": ("stressproof.cli.init", "Write a stressproof.toml to begin with."),
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
     "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
