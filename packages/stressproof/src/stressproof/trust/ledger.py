@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -118,6 +118,12 @@ class Ledger(Struct, frozen=True):
     def point_of(self, entry: Entry) -> LedgerPoint:
         """Return the place of an entry as a statement names it."""
         return LedgerPoint(entry.sequence, self.digests[entry.sequence - 1])
+
+
+def ledger_path(folder: "Path", environment: Mapping[str, str] = os.environ) -> "Path":
+    """Return where runs are written: in a folder of evidence, unless the environment says where."""
+    named = environment.get(VARIABLE)
+    return type(folder)(named) if named else folder / LEDGER_NAME
 
 
 def read_ledger(path: "Path | str") -> Ledger:
