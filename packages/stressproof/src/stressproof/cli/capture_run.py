@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from stressproof.capture.capture import capture
-from stressproof.capture.conclusion import conclude
+from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
 from stressproof.cli.output import to_stderr, to_stdout
@@ -24,6 +24,7 @@ from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
 from stressproof.report.capture_summary import round_line, summary
+from stressproof.report.lines import shown, width_of
 from stressproof.report.progress import Progress
 
 _EXITS = {
@@ -143,7 +144,9 @@ def run_capture(
     try:
         if out is None:
             to_stdout(encode(artifact).decode())
-        tell(summary(artifact))
+        found = conclude(artifact, objectives, plan.local_service)
+        stream = sys.stderr if out is None else sys.stdout
+        tell(shown(summary(artifact, found.answers, width_of(stream)), stream))
         if out is not None:
             to_stdout(f"artifact: {out}")
             to_stdout(f"report: {write_beside(out)}")
@@ -153,7 +156,7 @@ def run_capture(
                 "is marked as interrupted"
             )
         else:
-            return _judge(plan, artifact, objectives, out, tell, enforce=enforce)
+            return _judge(found, out, tell, enforce=enforce)
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
@@ -180,18 +183,17 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
 
 
 def _judge(
-    plan: Plan,
-    artifact: StressArtifact,
-    objectives: Objectives,
+    found: Conclusion,
     out: Path | None,
     tell: Callable[[str], None],
     *,
     enforce: bool,
 ) -> Exit:
     """Return the exit code; the last line is the verdict: why, and what to do next."""
-    found = conclude(artifact, objectives, plan.local_service)
-    for line in found.lines:
-        to_stderr(line)
+    if found.exit_code in {Exit.TARGET, Exit.RUN}:
+        # What else there is to say, the summary has said.
+        for line in found.reasons:
+            to_stderr(line)
     code, why = found.exit_code, found.why
     if code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
         code, why = Exit.PASS, f"{why}; not enforced"
