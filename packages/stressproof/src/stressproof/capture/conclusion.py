@@ -83,6 +83,8 @@ def conclude(
         why.append("the generator was the limit")
         codes.append(Exit.INCONCLUSIVE)
     limits = [limit for limit in msgspec.structs.astuple(artifact.thresholds) if limit is not None]
+    if artifact.thresholds.min_throughput_rps == 0:
+        limits.remove(0)  # which nothing can miss
     return Conclusion(
         strongest(codes or [Exit.PASS]),
         tuple(lines_of),

@@ -26,6 +26,7 @@ from stressproof.objectives.objectives import Objectives
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.lines import shown, width_of
 from stressproof.report.progress import Progress
+from stressproof.report.quantities import latency, rate
 
 _EXITS = {
     signal.SIGINT: Exit.INTERRUPTED,
@@ -41,6 +42,22 @@ _WORDS = {
     Exit.TARGET: "NOT RUN",
     Exit.RUN: "BROKEN",
 }
+
+
+def tick_line(tick: Tick, plan: Plan) -> str:
+    """Return how a round goes: what is left of it, what was asked and reached, what it takes."""
+    ramp_s = plan.ramp_seconds
+    if tick.ramping:
+        return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
+    left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
+    asked = ""
+    if plan.executor.rate_per_second is not None and not plan.executor.stages:
+        asked = f" of {rate(plan.executor.rate_per_second)} asked"
+    return (
+        f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
+        f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "
+        f"{tick.failures:,} failed of {tick.requests:,}"
+    )
 
 
 class CaptureProgress:
@@ -61,11 +78,8 @@ class CaptureProgress:
 
     def tick(self, run_index: int, tick: Tick) -> None:
         """Show the last second of a round."""
-        p95 = "-" if tick.p95_us is None else f"{tick.p95_us / 1000:.1f} ms"
-        whole = self._plan.ramp_seconds + self._plan.duration_seconds
         self._progress.state(
-            f"  round {run_index}/{self._plan.rounds}  {tick.elapsed_s:4.0f} of {whole:.0f} s  "
-            f"{tick.rps:,.0f}/s  p95 {p95}  {tick.failures:,} failed of {tick.requests:,}"
+            f"  round {run_index}/{self._plan.rounds}  {tick_line(tick, self._plan)}"
         )
 
     def round_done(self, run: Run) -> None:
