@@ -89,6 +89,11 @@ class Decision(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def waived(self) -> list[Result]:
+        """The gate's own rules that did not hold, and that an approver signed need not."""
+        return [check for check in self.checks if check.outcome is Outcome.WAIVED]
+
+    @property
     def blocking(self) -> list[Result]:
         """Every result that keeps the gate shut, in the order in which they were judged."""
         results = [result for verdict in self.verdicts for result in verdict.results]

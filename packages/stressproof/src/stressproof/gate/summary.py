@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from stressproof.errors import UsageError
 from stressproof.gate.decision import Decision
@@ -21,6 +22,7 @@ from stressproof.trust.promotion import (
 )
 from stressproof.trust.signing import SigningKey
 from stressproof.trust.statement import (
+    GATE_ID,
     GIT,
     SUMMARY,
     TEST_RESULT,
@@ -71,7 +73,7 @@ def sign_decision(
     subjects = tuple(_subjects(decision.commit, judged))
     decided = Resource("urn:stressproof:decision", _sha256(hashlib.sha256(written).hexdigest()))
     summary = SummaryPredicate(
-        verifier=Verifier(f"urn:stressproof:gate:{principal}"),
+        verifier=Verifier(f"{GATE_ID}{principal}"),
         time_verified=decision.decided_at,
         resource_uri=resource_uri(policy, decision.commit),
         policy=Resource(f"{policy.file.resource}#{FOLDER}", _sha256(policy.digest)),
@@ -133,12 +135,10 @@ def _test_result(decision: Decision, policy: TrustPolicy) -> TestResultPredicate
     failed = [each for each in results if each in decision.blocking]
     warned = [each for each in results if _warns(each)]
     passed = [each for each in results if each.outcome is Outcome.PASS]
-    word = "PASSED" if decision.accepted else "FAILED"
+    passes: Literal["PASSED", "WARNED"] = "WARNED" if warned else "PASSED"
     return TestResultPredicate(
-        result="WARNED" if word == "PASSED" and warned else word,
-        configuration=(
-            Resource(f"{policy.file.resource}#{FOLDER}", _sha256(policy.digest)),
-        ),
+        result=passes if decision.accepted else "FAILED",
+        configuration=(Resource(f"{policy.file.resource}#{FOLDER}", _sha256(policy.digest)),),
         passed_tests=_names(passed),
         warned_tests=_names(warned),
         failed_tests=_names(failed),

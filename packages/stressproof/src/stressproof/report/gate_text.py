@@ -33,6 +33,8 @@ def render(decision: Decision) -> str:
         lines.append("")
     for check in blocking:
         lines += reasons(check)
+    for check in decision.waived:
+        lines += [*reasons(check), f"      {printable(check.why_not)}"]
     if decision.steps:
         lines.append("")
     for step in decision.steps:

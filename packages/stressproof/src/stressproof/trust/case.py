@@ -1,6 +1,5 @@
 """One piece of evidence with who signed it, and which of the known runs it is."""
 
-
 from msgspec import Struct
 
 from stressproof.trust.bundle import (

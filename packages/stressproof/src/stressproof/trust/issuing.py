@@ -163,8 +163,6 @@ def sign_evidence(
         subjects.append(Subject(IMAGE, Digests(sha256=image)))
     payload = encode_statement(
         EVIDENCE,
-    GIT,
-    IMAGE,
         tuple(subjects),
         EvidencePredicate(
             executor=executor,

@@ -1,7 +1,5 @@
 """Rules about people: who signed, whether they may, what exactly, and for how long."""
 
-
-
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.trust.bundle import (
@@ -182,7 +180,7 @@ def approval(case: AttestationCase, judgement: Judgement) -> None:
 
 @rule(
     "trust.names",
-    clause="protocol, The failure-injection verifier; signing.md, Who may say what",
+    clause="protocol, Release rule; signing.md, Who may say what",
     title="The people whom the artifact names are those who signed",
     remedy="Inject again with --executed-by and --approved-by as the roster spells both.",
     level=Level.ATTESTED,

@@ -25,6 +25,9 @@ GIT = "git"
 IMAGE = "image"
 """Name of the subject that is shipped, where there is one beside the commit."""
 
+GATE_ID = "urn:stressproof:gate:"
+"""What a summary's verifier is called: this and the principal who owns the key."""
+
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")]
 Text = Annotated[str, Meta(max_length=1024)]
