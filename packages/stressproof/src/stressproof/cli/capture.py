@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from stressproof.cli.capture_load import EXECUTORS
 from stressproof.cli.capture_plan import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
@@ -20,7 +19,7 @@ from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
+from stressproof.workload.executors import EXECUTORS, MAX_DURATION_US, MAX_USERS
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
 from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
@@ -96,8 +95,10 @@ _REQUEST_OPTIONS = (
     ),
     click.option(
         "--check",
+        "checks",
+        multiple=True,
         metavar="CHECK",
-        help='What the body must hold: json, json:id,state="open" or text:words.',
+        help='What the answer must hold: json, json:id,state="open" or text:words (repeatable).',
     ),
 )
 """What is asked, and of whom."""
@@ -143,7 +144,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(EXECUTORS),
+        type=click.Choice(tuple(EXECUTORS)),
         show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),

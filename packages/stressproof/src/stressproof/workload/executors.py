@@ -4,7 +4,9 @@ A *closed* executor holds a number of users, each of whom sends a request as soo
 has ended; a slow target is asked less. An *open* one holds a rate, whatever the target does.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
@@ -264,3 +266,32 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
 ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations
 OpenExecutor = ConstantArrivalRate | RampingArrivalRate
 Executor = ClosedExecutor | OpenExecutor
+
+EXECUTORS: Final[Mapping[str, type[Executor]]] = MappingProxyType(
+    {
+        made.name: made
+        for made in (
+            ConstantVus,
+            RampingVus,
+            ConstantArrivalRate,
+            RampingArrivalRate,
+            SharedIterations,
+            PerVuIterations,
+        )
+    }
+)
+"""Every executor by its name, which is k6's."""
+
+
+def make_executor(name: str, facts: Mapping[str, Any]) -> Executor:
+    """Return an executor of the facts that it takes; it does not ask for others.
+
+    Args:
+        name: One of `EXECUTORS`.
+        facts: By the fields of all executors: ``users``, ``rate``, ``stages`` and so on.
+
+    Raises:
+        UsageError: A fact is out of bounds.
+    """
+    made = EXECUTORS[name]
+    return made(**{field: facts[field] for field in made.__struct_fields__})
