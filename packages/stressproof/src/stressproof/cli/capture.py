@@ -14,7 +14,7 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
-from stressproof.cli.param_types import PERCENT, RATE, Duration
+from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
@@ -48,7 +48,7 @@ _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
 _PAUSE = Duration(0, _HOUR_US)
 _PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
 _LIMIT = Duration(0, MAX_DURATION_US)
-_USERS = click.IntRange(1, MAX_USERS)
+_USERS = Whole(1, MAX_USERS)
 
 _REQUEST_OPTIONS = (
     click.argument("target", required=False, metavar="[URL]"),
@@ -74,7 +74,7 @@ _REQUEST_OPTIONS = (
         "-X",
         "--request",
         "method",
-        type=click.Choice(METHODS, case_sensitive=False),
+        type=Choice(METHODS, case_sensitive=False),
         help="Method of these requests; POST where there is a body, else GET.",
     ),
     click.option(
@@ -129,7 +129,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--rounds",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         default=1,
         show_default=True,
         help="How often the window is measured.",
@@ -144,7 +144,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(tuple(EXECUTORS)),
+        type=Choice(tuple(EXECUTORS)),
         show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),
@@ -168,7 +168,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--iterations",
-        type=click.IntRange(1, 2**40),
+        type=Whole(1, 2**40),
         help="Requests in all, or for each user (iteration executors).",
     ),
     click.option(
@@ -180,7 +180,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**_SEED_BITS - 1),
+        type=Whole(0, 2**_SEED_BITS - 1),
         help="Repeat the random choices of an earlier run.",
     ),
     click.option(
@@ -193,7 +193,7 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
+    click.option("--preflight-attempts", type=Whole(1, 100), default=2, show_default=True),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",

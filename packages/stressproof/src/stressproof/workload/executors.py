@@ -30,7 +30,7 @@ class Stage(Struct, frozen=True):
 def _demand(what: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
         raise UsageError(
-            f"{what} is {value:g}, expected {lowest:g} to {highest:g}",
+            f"{what} is {value:,}, expected {lowest:,} to {highest:,}",
             hint=f"choose {what} within that range",
         )
 
@@ -45,12 +45,12 @@ def _demand_stages(stages: tuple[Stage, ...], highest: int) -> None:
 
 def _demand_rate(rate: int, time_unit_us: int, *, at_least: int) -> None:
     _demand("the time unit in µs", time_unit_us, 1, MAX_TIME_UNIT_US)
-    _demand(
-        "the number of arrivals over the time unit",
-        rate,
-        at_least,
-        MAX_RATE * time_unit_us // _US_PER_S,
-    )
+    if not at_least <= rate <= MAX_RATE * time_unit_us // _US_PER_S:
+        raise UsageError(
+            f"a rate of {rate * _US_PER_S / time_unit_us:,g}/s "
+            + ("sends nothing" if rate == 0 else f"is out of range, expected to {MAX_RATE:,}/s"),
+            hint="choose a rate such as 200/s or 1/60s",
+        )
 
 
 class ConstantVus(Struct, frozen=True, tag="constant-vus"):
