@@ -302,14 +302,14 @@ MISTAKES = [
         capture("{plain}/", "--users", "1000000"),
         Exit.USAGE,
         f"{CAPTURE_USAGE}stressproof: Invalid value for '--users': 1000000 is out of range, "
-        "expected 1 to 20,000\n",
+        "expected 1 to 20000\n",
     ),
     Mistake(
         "fewer users than none",
         capture("{plain}/", "--users", "-3"),
         Exit.USAGE,
         f"{CAPTURE_USAGE}stressproof: Invalid value for '--users': -3 is out of range, expected "
-        "1 to 20,000\n",
+        "1 to 20000\n",
     ),
     Mistake(
         "users that are no number",

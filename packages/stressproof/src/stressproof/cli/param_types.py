@@ -32,7 +32,7 @@ class Whole(click.ParamType[int]):
         """Return the number; anything else is a usage error."""
         if isinstance(value, int):
             return value
-        most = "or more" if self._highest is None else f"to {self._highest:,}"
+        most = "or more" if self._highest is None else f"to {self._highest}"
         if not re.fullmatch(f"-?{_WHOLE}", value):
             self.fail(f"{value!r} is not a whole number", param, ctx)
         number = int(value)

@@ -1,7 +1,5 @@
 """What to ask for: one request of a workload."""
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
@@ -119,17 +117,6 @@ def demand_statuses(name: str, statuses: tuple[int, ...]) -> None:
             f"{name}: the expected statuses are {statuses}",
             hint="name at least one final status from 200 to 599",
         )
-
-
-def statuses_text(statuses: Iterable[int]) -> str:
-    """Return statuses as they are written: ``2xx, 404``."""
-    left, words = set(statuses), []
-    for first in range(200, 600, 100):
-        whole = set(range(first, first + 100))
-        if whole <= left:
-            words.append(f"{first // 100}xx")
-            left -= whole
-    return ", ".join([*words, *map(str, sorted(left))])
 
 
 def demand_timeout(name: str, timeout_us: int | None) -> None:
