@@ -58,7 +58,7 @@ for path, value in (
 
 # What it is.
 corpus.set_("a template filled in", F, "failure.template", "_template", "example")
-for version in (1, 2.0, 3, "2", None):
+for version in (1, 2, 3.0, 4, "3", None):
     corpus.set_(
         f"schema version {version!r}", F, "failure.schema-version", "schema_version", version
     )

@@ -40,6 +40,7 @@ from stressproof.evidence.stress import (
     WorkloadEndpoint,
     WorkloadRecord,
 )
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.histogram import Histogram
 from stressproof.workload.order import WeightedOrder
 
@@ -260,7 +261,7 @@ def _counters(plan: Plan, runs: list[RunMeasurements]) -> list[CounterPair]:
 
 
 def artifact(plan: Plan = Plan()) -> StressArtifact:
-    """A whole schema-2 artifact of a made-up capture."""
+    """A whole full artifact of a made-up capture."""
     dice = random.Random(plan.seed)
     measured = [_run_measurements(plan, dice, place) for place in range(plan.rounds)]
     sample = ["status_503 on /health/live"] if plan.failures or plan.timeouts else []
@@ -272,7 +273,7 @@ def artifact(plan: Plan = Plan()) -> StressArtifact:
     )
     evaluation = derive.evaluate(figures, plan.limits)
     return StressArtifact(
-        schema_version=2,
+        schema_version=SCHEMA_VERSION,
         profile="enforcement",
         runner="scripts/load_test_api.py",
         status="complete",
@@ -423,7 +424,7 @@ def _workload(plan: Plan) -> WorkloadRecord:
 
 
 def full(plan: Plan = Plan()) -> dict[str, Any]:
-    """A schema-2 artifact as plain values."""
+    """A full artifact as plain values."""
     built: dict[str, Any] = msgspec.to_builtins(artifact(plan))
     return built
 

@@ -26,6 +26,7 @@ from stressproof.evidence.failure import (
     Witness,
 )
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
 from stressproof.failures.schedule import arrivals
@@ -205,7 +206,7 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         scenario, at = _scenario(place, spec, at + timedelta(seconds=1))
         scenarios.append(scenario)
     artifact = FailureArtifact(
-        schema_version=2,
+        schema_version=SCHEMA_VERSION,
         status="complete",
         profile="enforcement_failure_injection",
         runner="staged_failure_injection",

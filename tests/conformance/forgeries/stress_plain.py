@@ -21,11 +21,12 @@ def _shift(text: str, seconds: float) -> str:
 # What it is.
 corpus.set_("a template filled in", "plain", "stress.template", "_template", "example")
 corpus.set_("a template's marker emptied", "plain", "stress.template", "_template", None)
-corpus.set_("schema 3", "plain", "stress.schema-version", "schema_version", 3)
-corpus.set_("schema 2 as text", "plain", "stress.schema-version", "schema_version", "2")
-corpus.set_("schema 2 with a fraction", "plain", "stress.schema-version", "schema_version", 2.0)
+for version in (2, 4, -3, "3", 3.0, [3], None):
+    corpus.set_(
+        f"schema version {version!r}", "plain", "stress.schema-version", "schema_version", version
+    )
 corpus.set_("schema true", "plain", "stress.schema-version", "schema_version", True)
-corpus.set_("schema 2 without its fields", "plain", "stress.typed", "schema_version", 2)
+corpus.set_("schema 3 without its fields", "plain", "stress.typed", "schema_version", 3)
 corpus.set_("measurements without a version", "plain", "stress.schema-version", "measurements", {})
 for word in ("interrupted", "preflight_failed", "broken", "Complete", "", None, True):
     corpus.set_(f"status {word!r}", "plain", "stress.status", "status", word)

@@ -18,6 +18,7 @@ from stressproof.evidence.failure import (
     Witness,
 )
 from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
@@ -90,7 +91,7 @@ def make_artifact(trial: Trial) -> FailureArtifact:
     probe = RuntimeProbe("", 200, None, None, None, None, None, None, None, None, None)
     target = TargetProbe(None, None, None, None, None, None, None)
     return FailureArtifact(
-        schema_version=2,
+        schema_version=SCHEMA_VERSION,
         status="complete",
         profile="enforcement_failure_injection",
         runner="staged_failure_injection",

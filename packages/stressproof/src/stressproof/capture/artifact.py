@@ -14,7 +14,6 @@ from stressproof.capture.probe import Health
 from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
 from stressproof.evidence.stress import (
-    SCHEMA_VERSION,
     CounterPair,
     EndpointResults,
     GeneratorRecord,
@@ -26,6 +25,7 @@ from stressproof.evidence.stress import (
     Subject,
     Target,
 )
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.load.run import RoundResult
 from stressproof.suite import HealthProbe
 from stressproof.version import __version__

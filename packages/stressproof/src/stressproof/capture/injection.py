@@ -18,13 +18,13 @@ from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.failure import (
-    SCHEMA_VERSION,
     FailureArtifact,
     Scenario,
     TestbedRecord,
     Unsupported,
 )
 from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
 from stressproof.failures.spec import ScenarioSpec

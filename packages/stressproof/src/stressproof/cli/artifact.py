@@ -9,10 +9,12 @@ from stressproof.errors import EvidenceError, InconclusiveError
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, read_document
-from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.versions import SCHEMA_VERSION, is_current, version_remedy
 from stressproof.exits import Exit
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 from stressproof.verify.instants import now_us
+from stressproof.verify.rule import show
 from stressproof.verify.stress.verifier import verify
 
 _SHOWN = 5
@@ -27,14 +29,10 @@ def read_artifact(path: Path) -> StressArtifact:
 
     Raises:
         InconclusiveError: Nothing is there, or it carries no measurements.
-        EvidenceError: It is malformed, or its figures do not follow from its measurements.
+        EvidenceError: It is malformed or of another version, or its figures do not follow from
+            its measurements.
     """
-    document = read_document(path)
-    if document.data.get("schema_version") != SCHEMA_VERSION:
-        raise InconclusiveError(
-            f"{path}: carries no measurements, so nothing new can be asked of it",
-            hint="Capture it with `stressproof capture`, which keeps every second.",
-        )
+    document = _read_full(path)
     verdict = verify(document, integrity(document), now_us())
     rejections = [
         one
@@ -55,14 +53,32 @@ def read_artifact(path: Path) -> StressArtifact:
     return msgspec.convert(document.data, StressArtifact)
 
 
+def _read_full(path: Path) -> Document:
+    """Return a document that says that it is a full artifact of the version known here."""
+    document = read_document(path)
+    if "schema_version" not in document.data:
+        raise InconclusiveError(
+            f"{path}: carries no measurements, so nothing new can be asked of it",
+            hint="`stressproof capture` and `stressproof inject` keep what figures follow from.",
+        )
+    version = document.data["schema_version"]
+    if not is_current(version):
+        raise EvidenceError(
+            f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}",
+            hint=version_remedy(version),
+        )
+    return document
+
+
 def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
     """Return how each fault of a failure-injection artifact passed, from its operations.
 
     Raises:
-        InconclusiveError: Nothing is there.
-        EvidenceError: It is malformed, or its statements do not follow from its operations.
+        InconclusiveError: Nothing is there, or it carries no operations.
+        EvidenceError: It is malformed or of another version, or its statements do not follow
+            from its operations.
     """
-    document = read_document(path)
+    document = _read_full(path)
     try:
         artifact = msgspec.convert(document.data, FailureArtifact)
         return tuple(recoveries_of(artifact))

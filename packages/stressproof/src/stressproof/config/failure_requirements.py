@@ -39,7 +39,7 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
     )
     database_engine: Annotated[
         str | None,
-        Meta(description="The engine behind the service, exactly (schema 2); null asks for none."),
+        Meta(description="The service's engine, exactly (full artifacts); null asks for none."),
     ] = None
     refuse_unsafe: Annotated[
         bool,

@@ -76,7 +76,9 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     ] = ()
     min_endpoint_successes: Annotated[
         int,
-        Meta(description="Fewest successes of each required endpoint in each round (schema 2)."),
+        Meta(
+            description="Fewest successes of each required endpoint in each round (full artifacts)."
+        ),
     ] = 1
     expected_commits: Annotated[
         tuple[str, ...],

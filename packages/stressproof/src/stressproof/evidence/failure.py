@@ -12,8 +12,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count
 from stressproof.evidence.stress import RuntimeProbe, Status, Subject, TargetProbe, Text
-
-SCHEMA_VERSION: Literal[2] = 2
+from stressproof.evidence.versions import SchemaVersion
 
 Micros = Annotated[int, Meta(ge=0, le=2**42)]
 """Microseconds since the start of a trial, or a duration; at most seven weeks."""
@@ -302,7 +301,7 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole document; names without a unit are the protocol's own.
 
     Attributes:
-        schema_version: 2.
+        schema_version: The one of `stressproof.evidence.versions`.
         status: How the injection ended; only ``complete`` can be release evidence.
         profile: As the suite calls it.
         runner: ``staged_failure_injection``, as the protocol has it.
@@ -323,7 +322,7 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
         summary: Counts.
     """
 
-    schema_version: Literal[2]
+    schema_version: SchemaVersion
     status: Status
     profile: Text
     runner: Text

@@ -1,4 +1,4 @@
-"""The stress artifact, schema 2: the protocol's fields, plus what makes them checkable.
+"""The stress artifact: the protocol's fields, plus what makes them checkable.
 
 Field names without a unit (``p95_response_time``) are the protocol's own and hold seconds.
 """
@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count, Measurements
-
-SCHEMA_VERSION: Literal[2] = 2
+from stressproof.evidence.versions import SchemaVersion
 
 TEMPLATE_MARKER = "_template"
 """A field that only templates have; whatever it holds, the document is no evidence."""
@@ -336,7 +335,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
 class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole document; docs/evidence.md says what each part is for."""
 
-    schema_version: Literal[2]
+    schema_version: SchemaVersion
     profile: Text
     runner: Text
     status: Status

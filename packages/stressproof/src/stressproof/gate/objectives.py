@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact
+from stressproof.evidence.stress import StressArtifact
 from stressproof.objectives.evaluating import Answers, ask
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
@@ -33,8 +33,6 @@ def _data(evidence: Sequence[Evidence], kind: EvidenceKind[Any]) -> Mapping[str,
 
 def _stress_artifact(evidence: Sequence[Evidence]) -> StressArtifact | None:
     data = _data(evidence, STRESS)
-    if data.get("schema_version") != SCHEMA_VERSION:
-        return None
     try:
         return msgspec.convert(data, StressArtifact)
     except msgspec.ValidationError:

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.evidence.reading import Document
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
@@ -174,7 +175,9 @@ def objectives(case: GateCase, judgement: Judgement) -> None:
     found = answers(case.objectives, case.evidence)
     if found is None:
         judgement.inconclusive(
-            case.asked.of(STRESS).path, prose("no measurements"), prose("a schema-2 artifact")
+            case.asked.of(STRESS).path,
+            prose("no measurements"),
+            prose(f"a schema-{SCHEMA_VERSION} artifact"),
         )
         return
     sentences = [each.sentence for each in found.thresholds]

@@ -7,13 +7,17 @@ import msgspec
 
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.report.verdict_json import PublishedVerdict
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
-    "stress-artifact": (StressArtifact, "Stress evidence of schema version 2."),
-    "failure-artifact": (FailureArtifact, "Failure-injection evidence of schema version 2."),
+    "stress-artifact": (StressArtifact, f"Stress evidence of schema version {SCHEMA_VERSION}."),
+    "failure-artifact": (
+        FailureArtifact,
+        f"Failure-injection evidence of schema version {SCHEMA_VERSION}.",
+    ),
     "verdict": (PublishedVerdict, "What `stressproof verify --format json` writes."),
 }
 """File name (without .json) to the type and what it is."""

@@ -7,8 +7,12 @@ import msgspec
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document
+from stressproof.evidence.versions import SCHEMA_VERSION, is_current
 from stressproof.verify.instants import parse_instant
 from stressproof.verify.lenient_decoder import Form, LenientDecoder, Plain
+
+NO_ARTIFACT = f"no well-formed schema-{SCHEMA_VERSION} artifact"
+"""Why a rule about a full artifact has nothing to judge."""
 
 RequirementsT = TypeVar("RequirementsT")
 ArtifactT = TypeVar("ArtifactT", bound=msgspec.Struct)
@@ -62,8 +66,7 @@ class EvidenceCase(Generic[RequirementsT, ArtifactT]):
     @property
     def is_full(self) -> bool:
         """Whether the document says that it is a full artifact of the version known here."""
-        version = self.data.get("schema_version")
-        return version == self.plain.version and type(version) is int
+        return is_current(self.data.get("schema_version"))
 
     @property
     def highest_level(self) -> Level:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stressproof.evidence.level import Level
+from stressproof.evidence.versions import SCHEMA_VERSION, version_remedy
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.instants import judge_age, judge_future
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
@@ -20,29 +21,28 @@ def template(case: Case, judgement: Judgement) -> None:
 
 def schema_version(case: Case, judgement: Judgement) -> None:
     """The version is the one known here; a document without one has only a plain one's fields."""
-    known = case.plain.version
     if "schema_version" in case.data:
-        judgement.check(case.is_full, "schema_version", case.data["schema_version"], known)
+        found = case.data["schema_version"]
+        remedy = version_remedy(found)
+        judgement.check(case.is_full, "schema_version", found, SCHEMA_VERSION, remedy)
         return
     judgement.passed()
     for path in case.lenient_decoder.marks:
         judgement.fail(
             "schema_version",
             prose(f"absent beside {path}"),
-            known,
+            SCHEMA_VERSION,
             "Do not remove fields from evidence; make it again.",
         )
 
 
 def typed(case: Case, judgement: Judgement) -> None:
     """The whole document fits the typed artifact."""
-    version = case.plain.version
     if not case.is_full:
-        judgement.skip(f"not a schema-{version} artifact")
+        judgement.skip(f"not a schema-{SCHEMA_VERSION} artifact")
         return
-    judgement.check(
-        case.artifact is not None, "$", prose(case.malformed), prose(f"schema {version}")
-    )
+    expected = prose(f"schema {SCHEMA_VERSION}")
+    judgement.check(case.artifact is not None, "$", prose(case.malformed), expected)
 
 
 def shape(case: Case, judgement: Judgement) -> None:
@@ -163,7 +163,7 @@ def document_rules(
             "schema-version",
             "evidence.md, Versions",
             "The document's version is one that this verifier knows",
-            f"Verify with the version of stressproof that wrote it, or {verb} again.",
+            f"{verb.capitalize()} again with this version.",
             schema_version,
         ),
         made(

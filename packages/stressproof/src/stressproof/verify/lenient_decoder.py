@@ -30,7 +30,6 @@ class Plain(Struct, frozen=True):
 
     Attributes:
         schema: The full document.
-        version: Its ``schema_version``.
         full_only: Fields that only a full artifact has, with everything below them.
         marks: Those of them that show a full artifact whose version was taken away.
         own: Fields of the plain one alone, or of a wider type there.
@@ -39,7 +38,6 @@ class Plain(Struct, frozen=True):
     """
 
     schema: type[Struct]
-    version: int
     full_only: frozenset[str]
     marks: frozenset[str]
     own: Mapping[str, Any]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta
 
-from stressproof.evidence.failure import SCHEMA_VERSION, FailureArtifact
+from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.stress import Amount, Text
 from stressproof.verify.lenient_decoder import Form, Plain
 
@@ -36,7 +36,6 @@ _REQUIRED = dict.fromkeys(
 
 PLAIN = Plain(
     schema=FailureArtifact,
-    version=SCHEMA_VERSION,
     full_only=frozenset(
         {
             "schema_version",

@@ -6,13 +6,13 @@ from stressproof.evidence.failure import InjectedFault, Scenario
 from stressproof.evidence.level import Level
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
 _SLACK_US = SECOND_US // 2
 _CLOCK_US = 1000
@@ -28,7 +28,7 @@ _CLOCK_US = 1000
 def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
     """Ids and kinds are the matrix's; a fault that cannot be injected here is inconclusive."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     unsupported = {each.fault for each in case.artifact.stage.unsupported}
     for place, scenario in enumerate(case.artifact.scenarios):
@@ -114,7 +114,7 @@ def _ascending(fault: InjectedFault) -> bool:
 def fault_parameters(case: FailureCase, judgement: Judgement) -> None:
     """Target and parameters are the matrix's; a fault lasts its time, or until it did its work."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
         asked = {fault.id: fault for fault in one.spec.faults}
@@ -158,7 +158,7 @@ def _as_asked(fault: InjectedFault, spec: FaultSpec, where: str, judgement: Judg
 def witnesses(case: FailureCase, judgement: Judgement) -> None:
     """The witnesses of its kind, each needing as much, and each shows that it took effect."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     demanded = {
         (spec.id, fault.id): fault.witnesses

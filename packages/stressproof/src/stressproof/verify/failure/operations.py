@@ -7,6 +7,7 @@ from stressproof.evidence.level import Level
 from stressproof.failures.history import Operation
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
 from stressproof.failures.spec import Query
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.rule import Judgement, prose, rule
 
@@ -14,7 +15,6 @@ OPERATIONS_MAX = 10_000
 """Of one trial: the matrix asks for a fifth of it."""
 
 _CLAUSE = "evidence.md, Failure evidence"
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _EDITED = "Operations are recorded, every one of them; inject again instead of editing them."
 
 
@@ -28,7 +28,7 @@ _EDITED = "Operations are recorded, every one of them; inject again instead of e
 def load(case: FailureCase, judgement: Judgement) -> None:
     """Every arrival is there, beside it only what faults send, and no more than can be judged."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
         count = len(one.trial.operations.rows)
@@ -61,7 +61,7 @@ def _judge(found: Iterable[Deviation], where: str, judgement: Judgement) -> None
 def keys(case: FailureCase, judgement: Judgement) -> None:
     """Keys stand where kinds ask for an effect; what was unknown was asked until it was known."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
         _judge(key_deviations(one.spec, one.operations), f"{one.where}.operations", judgement)
@@ -77,7 +77,7 @@ def keys(case: FailureCase, judgement: Judgement) -> None:
 def compared(case: FailureCase, judgement: Judgement) -> None:
     """No query looked at fewer things than the effects that must be among them."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
         queries = {

@@ -8,13 +8,13 @@ from typing import Any
 
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.declared import DeclaredScenario
 from stressproof.verify.failure.document import RECAPTURE
 from stressproof.verify.rule import Judgement, prose, rule, show
 
 _CLAUSE = "evidence.md, Failure evidence"
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
 _LONGEST_S = 24 * 3600.0
@@ -286,7 +286,7 @@ def overall(case: FailureCase, judgement: Judgement) -> None:
 def titles(case: FailureCase, judgement: Judgement) -> None:
     """``title`` is the suite's, and ``seed`` that of the whole artifact."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for place, scenario in enumerate(case.artifact.scenarios):
         where = f"scenarios[{place}]"
@@ -312,7 +312,7 @@ def command(case: FailureCase, judgement: Judgement) -> None:
     """Seed and names in it are the artifact's, and it asked for no part of the scenarios."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     wanted = {
         "--seed": str(artifact.seed),

@@ -1,6 +1,7 @@
 """The testbed: which service and database the faults were injected into."""
 
 from stressproof.evidence.level import Level
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.probes import (
@@ -15,7 +16,6 @@ from stressproof.verify.probes import (
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
 _SLACK_US = SECOND_US // 2
@@ -31,7 +31,7 @@ _SLACK_US = SECOND_US // 2
 def engine(case: FailureCase, judgement: Judgement) -> None:
     """``runtime_before.database_engine`` is exactly the required one."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     seen, wanted = case.artifact.runtime_before.database_engine, case.requirements.database_engine
     if wanted is None:
@@ -50,7 +50,7 @@ def engine(case: FailureCase, judgement: Judgement) -> None:
 def workers(case: FailureCase, judgement: Judgement) -> None:
     """At least two processes served."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     seen = case.artifact.stage.workers
     judgement.check(seen >= _WORKERS, "stage.workers", seen, prose(f"at least {_WORKERS}"))
@@ -66,7 +66,7 @@ def workers(case: FailureCase, judgement: Judgement) -> None:
 def same_build(case: FailureCase, judgement: Judgement) -> None:
     """Version and commit agree; processes were replaced, that is what was injected."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     before, after = case.artifact.target_before, case.artifact.target_after
     if after is None:
@@ -85,7 +85,7 @@ def same_build(case: FailureCase, judgement: Judgement) -> None:
 def same_database(case: FailureCase, judgement: Judgement) -> None:
     """Engine, version, system identifier, durability and migrations agree."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     before, after = case.artifact.runtime_before, case.artifact.runtime_after
     if after is None:
@@ -104,7 +104,7 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
 def healthy(case: FailureCase, judgement: Judgement) -> None:
     """Both probes were answered with 200 and ``healthy``."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     judge_healthy("runtime_before", case.artifact.runtime_before, judgement)
     if case.artifact.runtime_after is not None:
@@ -121,7 +121,7 @@ def healthy(case: FailureCase, judgement: Judgement) -> None:
 def unsafe(case: FailureCase, judgement: Judgement) -> None:
     """Neither fsync nor synchronous_commit is off, and ``unsafe`` is empty."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
@@ -141,7 +141,7 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
 def target_build(case: FailureCase, judgement: Judgement) -> None:
     """Where the service states its commit, it is an expected one, without local changes."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     build, expected = case.artifact.target_before, case.requirements.expected_commits
     judge_build("target_before", build, expected, judgement)
@@ -158,7 +158,7 @@ def probes_fresh(case: FailureCase, judgement: Judgement) -> None:
     """``probed_at`` lies between the start and the first trial, and the last one and the end."""
     artifact = case.artifact
     if artifact is None or not artifact.scenarios:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     # What runs beside the others has a testbed of its own, which is not asked.
     beside = {spec.id for spec in case.specs.values() if spec.parallel}

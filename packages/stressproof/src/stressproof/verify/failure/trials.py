@@ -10,6 +10,7 @@ from stressproof.evidence.level import Level
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.conclusions import contradictions
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.operations import OPERATIONS_MAX
@@ -17,7 +18,6 @@ from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
 
@@ -66,7 +66,7 @@ def check_problems(
 def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
     """Neither a check less nor an easier one, with the faults and without."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     for place, scenario in enumerate(case.artifact.scenarios):
         spec = case.specs.get(scenario.id)
@@ -90,7 +90,7 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     """Everything that is stated is what the same functions find again."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     if not is_judgeable(artifact.scenarios, case.specs):
         judgement.skip("checks or operations are not the matrix's: other rules say which")
@@ -134,7 +134,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
     """No two trials of a stage overlap, and none is shorter than its operations."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     started = parse_instant(artifact.started_at)
     ends = {False: started, True: started}

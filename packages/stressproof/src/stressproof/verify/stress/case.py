@@ -8,6 +8,7 @@ from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
 from stressproof.evidence.measurements import Latency
 from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
@@ -81,7 +82,7 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         ]
 
 
-UNSOUND = "no sound schema-2 artifact: stress.typed and stress.rows say why"
+UNSOUND = f"no sound schema-{SCHEMA_VERSION} artifact: stress.typed and stress.rows say why"
 """Why a rule that recomputes has nothing to compute with."""
 
 

@@ -6,7 +6,7 @@ The forms follow from `stressproof.evidence.stress`; only what differs stands he
 from typing import Any, TypeAlias
 
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import SCHEMA_VERSION, StressArtifact, Text
+from stressproof.evidence.stress import StressArtifact, Text
 from stressproof.verify.lenient_decoder import Form, Plain
 
 _REQUIRED = {
@@ -90,7 +90,6 @@ _OWN: dict[str, Any] = {
 
 PLAIN = Plain(
     schema=StressArtifact,
-    version=SCHEMA_VERSION,
     full_only=_FULL_ONLY,
     marks=frozenset(
         {

@@ -8,12 +8,12 @@ from operator import lt
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_seconds
 from stressproof.measure import buckets
+from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."
 _LATE_US = 999  # later than a millisecond, and either time is cut to whole microseconds
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 
 _OUTCOME = re.compile(
     r"ok|redirect|body_check|timeout|reset|connect|tls|protocol|status_[1-5][0-9]{2}", re.ASCII
@@ -32,7 +32,7 @@ def rows(case: StressCase, judgement: Judgement) -> None:
     """Counts add up, histograms hold what they say, extremes lie in their buckets."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     closed, timeout_us = artifact.workload.closed_loop, artifact.workload.timeout_us
     for place, run in enumerate(artifact.measurements.runs):
@@ -163,7 +163,7 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
     """Rows run through all endpoints of each second, empty seconds included."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     step = artifact.measurements.resolution_seconds
     workload = artifact.workload

@@ -6,7 +6,7 @@ from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import answered
 from stressproof.evidence.stress import StressArtifact
-from stressproof.verify.case import instant
+from stressproof.verify.case import NO_ARTIFACT, instant
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
     DATABASE,
@@ -22,7 +22,6 @@ from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
-_NO_ARTIFACT = "no well-formed schema-2 artifact"
 _RESTARTED = "Find out why the service changed during the run, then capture again."
 
 UPTIME_SLACK_S = 5.0
@@ -42,7 +41,7 @@ PROBES_OF_OURS = 4
 def same_instance(case: StressCase, judgement: Judgement) -> None:
     """Instance, build and start time agree, and the uptime grew."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     before, after = case.artifact.target.before, case.artifact.target.after
     if after is None:
@@ -83,7 +82,7 @@ def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> 
 def same_database(case: StressCase, judgement: Judgement) -> None:
     """Engine, version, system identifier, durability and migrations agree."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     before, after = case.artifact.runtime.before, case.artifact.runtime.after
     if after is None:
@@ -106,7 +105,7 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     """Both probes were answered with 200 and ``healthy``, between start and end of the capture."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     runs, asked = artifact.runs, case.requirements
     first, last = artifact.runtime.before, artifact.runtime.after
@@ -158,7 +157,7 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
     """Neither fsync nor synchronous_commit is off, and ``unsafe`` is empty."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
@@ -179,7 +178,7 @@ def unsafe(case: StressCase, judgement: Judgement) -> None:
 def insecure(case: StressCase, judgement: Judgement) -> None:
     """The certificate of the target was verified, where there is one: ``insecure`` is false."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
@@ -198,7 +197,7 @@ def insecure(case: StressCase, judgement: Judgement) -> None:
 def target_build(case: StressCase, judgement: Judgement) -> None:
     """Where the service states its commit, it is an expected one, without local changes."""
     if case.artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     build, expected = case.artifact.target.before, case.requirements.expected_commits
     required = case.requirements.require_identity
@@ -216,7 +215,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
     """For each route: answers received ≤ requests counted ≤ requests sent."""
     artifact = case.artifact
     if artifact is None:
-        judgement.skip(_NO_ARTIFACT)
+        judgement.skip(NO_ARTIFACT)
         return
     required = case.requirements.require_counters
     routes = _routes(artifact)
