@@ -21,7 +21,8 @@ MAX_DEPTH = 64
 MAX_WEIGHT = 192 * 1024 * 1024
 """Of memory for what is no number: two bytes of input can ask for a hundred of it."""
 
-_OBJECT, _ARRAY, _KEY, _TEXT = 100, 72, 150, 60  # bytes of memory, at most, on a 64-bit CPython
+# Bytes of memory at most, on a 64-bit CPython, with what reading and typing need beside them.
+_OBJECT, _ARRAY, _KEY, _TEXT = 100, 200, 150, 110
 
 MAX_ESCAPES = 1_000_000
 """Backslashes: nothing we write needs more than a few."""
@@ -92,17 +93,18 @@ def _check_shape(raw: bytes) -> int:
     escapes = raw.count(b"\\")
     if escapes > MAX_ESCAPES:
         raise MalformedJson(f"{escapes} escape sequences", f"at most {MAX_ESCAPES}")
+    _bound_weight(raw)
     structure = _structure(re.sub(_ESCAPE, b"", raw) if b"\\" in raw else raw)
     depth = max(accumulate(map(_STEP.__getitem__, structure.replace(b":", b""))), default=0)
     if depth > MAX_DEPTH:
         raise MalformedJson(f"nested {depth} deep", f"at most {MAX_DEPTH}")
-    keys = structure.count(b":")
-    _bound_weight(structure, keys, strings=raw.count(b'"') // 2)
-    return keys
+    return structure.count(b":")
 
 
-def _bound_weight(structure: bytes, keys: int, *, strings: int) -> None:
-    objects, arrays = structure.count(b"{"), structure.count(b"[")
+def _bound_weight(raw: bytes) -> None:
+    """Bound what parsing may take, by marks that may also stand in a string: a few of ours do."""
+    objects, arrays, keys = map(raw.count, (b"{", b"[", b":"))
+    strings = raw.count(b'"') // 2
     weight = objects * _OBJECT + arrays * _ARRAY + keys * _KEY + max(strings - keys, 0) * _TEXT
     if weight > MAX_WEIGHT:
         raise MalformedJson(

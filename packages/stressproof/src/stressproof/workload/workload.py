@@ -5,6 +5,7 @@ from msgspec import Struct
 from stressproof.errors import UsageError
 from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor
+from stressproof.workload.order import demand_pass
 from stressproof.workload.redaction import Redactor
 from stressproof.workload.target import Target
 
@@ -36,6 +37,7 @@ class Workload(Struct, frozen=True):
                 f"the workload has {len(self.endpoints)} endpoints, expected 1 to {MAX_ENDPOINTS}",
                 hint="name at least one endpoint",
             )
+        demand_pass([endpoint.weight for endpoint in self.endpoints])
         if not MIN_TIMEOUT_US <= self.timeout_us <= MAX_TIMEOUT_US:
             raise UsageError(
                 f"the timeout is {self.timeout_us / 1e6:g} s, expected 0.001 to 3600 s",
