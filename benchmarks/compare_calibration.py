@@ -27,17 +27,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 
 from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.load.run import run_round
 from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
 from stressproof.outcome import Outcome
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -97,10 +99,10 @@ def measure(port: int, side: str, users: int, seconds: float) -> Round:
     `stressproof compare` refuses such captures: they measured the instrument. What became of the
     comparison does not enter into it, so taking it again favours no side.
     """
-    workload = Workload(
-        target=Target(f"http://127.0.0.1:{port}"),
-        endpoints=(Endpoint("/", "GET", "/"),),
-        executor=ConstantVus(users, int(seconds * 1_000_000)),
+    workload = Workload.of(
+        Target(f"http://127.0.0.1:{port}"),
+        (Request("/", "GET", "/"),),
+        ConstantVus(users, int(seconds * 1_000_000)),
         timeout_us=5_000_000,
     )
     found = run_round(workload)
@@ -110,7 +112,8 @@ def measure(port: int, side: str, users: int, seconds: float) -> Round:
         RETAKEN[side] += 1
         found = run_round(workload)
     run = RunMeasurements(1, found.elapsed_us, found.ramp, found.rows)
-    return Round(side, run, found.started_at, found.ended_at)
+    started_at = datetime.fromisoformat(RunClock().at(found.started_ns))
+    return Round(side, run, started_at, started_at + timedelta(microseconds=found.elapsed_us))
 
 
 def trial(ports: dict[str, int], pairs: int, users: int, seconds: float) -> dict[str, Comparison]:

@@ -55,8 +55,9 @@ def test_rows_hold_every_request_in_its_second(
     requests: list[tuple[int, int, int, str]], drains: list[int], resolution_s: int
 ) -> None:
     """Whenever rows are drained, each request is counted once, where it was started."""
-    recorder = Recorder(3, resolution_s, closed_loop=True)
-    recorder.begin(S)
+    recorder = Recorder(3, resolution_s)
+    cursor = recorder.cursor(closed_loop=True)
+    recorder.begin(S, 100 * S)
     aggregator = RowAggregator(3, closed_loop=True)
     events = [(start, 1, n) for n, (start, _, _, _) in enumerate(requests)]
     events += [(start + took, 2, n) for n, (start, took, _, _) in enumerate(requests)]
@@ -70,9 +71,9 @@ def test_rows_hold_every_request_in_its_second(
             continue
         _, took, endpoint, outcome = requests[number]
         if kind == 1:
-            if now >= recorder.turn_ns:
-                recorder.turn(now)
-            row = recorder.rows[endpoint] or recorder.open_row(endpoint, now)
+            if now >= cursor.turn_ns:
+                cursor.turn(now)
+            row = cursor.rows[endpoint] or cursor.open_row(endpoint, now)
             row.started += 1
             under_way[number] = row
             continue
@@ -112,3 +113,42 @@ def test_frames_survive_any_cut(count: int, where: list[int]) -> None:
     frames = Frames()
     bodies = [body for a, b in pairwise(places) for body in frames.feed(data[a:b])]
     assert [decode_from_worker(body) for body in bodies] == messages
+
+
+def test_a_request_of_now_turns_no_page_for_an_arrival_of_before() -> None:
+    """An arrival that was due before a boundary counts before it, whatever was sent since."""
+    recorder = Recorder(2, 1)
+    arrivals, steps = recorder.cursor(closed_loop=False), recorder.cursor(closed_loop=False)
+    recorder.begin(0, 2 * S)
+    arrivals.turn(0)
+    steps.turn(S + 1)  # a flow's second request, sent past the boundary
+    steps.open_row(1, S + 1).started += 1
+    assert arrivals.turn_ns > S - 1
+    arrivals.open_row(0, S - 1).started += 1
+    recorder.start_draining(1)
+    started = {(delta.endpoint, delta.second): delta.started for delta in recorder.drain_step()}
+    assert started == {(0, 0): 1, (1, 1): 1}
+    assert recorder.open_from() == 0
+    arrivals.close()
+    recorder.drain_all()
+    assert recorder.open_from() == 0  # the arrival's answer is still to come
+
+
+def test_what_is_sent_after_the_window_is_its_tail() -> None:
+    """A request sent at the window's end or later is in no second of it, and in no ramp."""
+    recorder = Recorder(1, 1)
+    steps = recorder.cursor(closed_loop=True)
+    recorder.begin(S, 2 * S + S // 2)
+    aggregator = RowAggregator(1, closed_loop=True)
+    for now in (0, S, 2 * S + S // 2 - 1, 2 * S + S // 2, 9 * S):
+        if now >= steps.turn_ns:
+            steps.turn(now)
+        row = steps.rows[0] or steps.open_row(0, now)
+        row.started += 1
+        row.ok += 1
+    assert recorder.last_second == 1
+    aggregator.add(recorder.drain_all())
+    assert [row.started for row in aggregator.rows(range(2))] == [1, 1]
+    assert [count.started for count in aggregator.ramp()] == [1]
+    assert [count.started for count in aggregator.tail()] == [2]
+    assert (aggregator.completed, aggregator.last_second) == (2, 1)

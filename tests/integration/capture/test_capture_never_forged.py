@@ -130,7 +130,8 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
     with ExitStack() as stack:
         plain, http2 = stack.enter_context(running_nginx(folder))
         urls = {
-            "nginx": plain, "http2": http2,
+            "nginx": plain,
+            "http2": http2,
             "shop": stack.enter_context(running_shop()).url,
             "bare": stack.enter_context(running_bare_server()),
         }

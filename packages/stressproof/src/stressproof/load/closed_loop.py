@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from time import monotonic_ns
 
-from stressproof.load.recorder import NEVER_NS, Recorder
+from stressproof.load.recorder import NEVER_NS, Cursor
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
@@ -25,7 +25,7 @@ class ClosedLoop:
         executor: How many users, and for how long.
         engine: What their connections share.
         make_user: Makes a user of the protocol that is spoken.
-        recorder: Where requests are counted.
+        cursor: Where iterations are counted.
         order: The endless order of requests.
         worker: This worker's number; it holds the users whose number modulo ``workers`` it is.
         workers: How many workers there are.
@@ -36,7 +36,7 @@ class ClosedLoop:
         executor: ClosedExecutor,
         engine: Engine,
         make_user: MakeUser,
-        recorder: Recorder,
+        cursor: Cursor,
         order: Iterator[PreparedEndpoint],
         worker: int,
         workers: int,
@@ -44,7 +44,7 @@ class ClosedLoop:
         self._pacer = executor.user_pacer()
         self._duration_us = executor.ramp_us + executor.duration_us
         self._engine = engine
-        self._recorder = recorder
+        self._cursor = cursor
         self._worker, self._workers = worker, workers
         self._sources = _sources(executor, order, worker, workers)
         self.users: list[VirtualUser] = [
@@ -76,8 +76,8 @@ class ClosedLoop:
             self.finish()
         if self._over:
             return
-        if now_ns >= self._recorder.turn_ns:
-            self._recorder.turn(now_ns)
+        if now_ns >= self._cursor.turn_ns:
+            self._cursor.turn(now_ns)
         users = self._pacer.users((now_ns - self._start_ns) // 1000)
         wanted = share(users, self._worker, self._workers)
         for user in self.users[wanted : self._active]:
@@ -96,6 +96,7 @@ class ClosedLoop:
         if self._over:
             return
         self._over = True
+        self._cursor.close()
         for user in self.users:
             user.source = iter(())
 
@@ -106,22 +107,22 @@ class ClosedLoop:
 
     def _released(self, user: VirtualUser, now_ns: int) -> None:
         """Send the user's next request at once; its intended start is the end of the last one."""
-        recorder = self._recorder
+        cursor = self._cursor
         if user.refused:
             self._pause(user)
             return
-        if now_ns >= recorder.turn_ns:
+        if now_ns >= cursor.turn_ns:
             if now_ns >= self._end_ns:
                 self.finish()
             else:
-                recorder.turn(now_ns)
+                cursor.turn(now_ns)
         try:
             endpoint = next(user.source)
         except StopIteration:
             user.idle = True
             self._idle += 1
             return
-        row = recorder.rows[endpoint.index] or recorder.open_row(endpoint.index, now_ns)
+        row = cursor.rows[endpoint.index] or cursor.open_row(endpoint.index, now_ns)
         row.started += 1
         user.begin(endpoint, row, now_ns, now_ns)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from time import monotonic_ns
 
-from stressproof.load.recorder import NEVER_NS, LiveHistogram, Recorder
+from stressproof.load.recorder import NEVER_NS, Cursor, LiveHistogram
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
 from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
@@ -28,7 +28,7 @@ class OpenLoop:
         executor: When requests are due.
         engine: What their connections share.
         make_user: Makes a user of the protocol that is spoken.
-        recorder: Where requests are counted.
+        cursor: Where arrivals are counted.
         order: The endless order of requests.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
         workers: How many workers there are.
@@ -41,7 +41,7 @@ class OpenLoop:
         executor: OpenExecutor,
         engine: Engine,
         make_user: MakeUser,
-        recorder: Recorder,
+        cursor: Cursor,
         order: Iterator[PreparedEndpoint],
         worker: int,
         workers: int,
@@ -50,7 +50,7 @@ class OpenLoop:
     ) -> None:
         self._timeout_ns = timeout_ns
         self._pacers = executor.rate_pacers()
-        self._recorder = recorder
+        self._cursor = cursor
         self._order = order
         self._worker, self._workers = worker, workers
         self._lateness = lateness
@@ -80,13 +80,14 @@ class OpenLoop:
 
     def heartbeat(self, now_ns: int) -> None:
         """Move on to the next second although nothing may be due in it."""
-        if not self._over and now_ns >= self._recorder.turn_ns and self._due_ns > now_ns:
-            self._recorder.turn(now_ns)
+        if not self._over and now_ns >= self._cursor.turn_ns and self._due_ns > now_ns:
+            self._cursor.turn(now_ns)
 
     def finish(self) -> None:
         """Let no further request begin."""
         if not self._over:
             self._over = True
+            self._cursor.close()
             self._timer.close()
 
     def close(self) -> None:
@@ -124,11 +125,11 @@ class OpenLoop:
             self._timer.at(self._due_ns)
 
     def _send(self, due_ns: int, now_ns: int) -> None:
-        recorder = self._recorder
-        if due_ns >= recorder.turn_ns:
-            recorder.turn(due_ns)
+        cursor = self._cursor
+        if due_ns >= cursor.turn_ns:
+            cursor.turn(due_ns)
         endpoint = next(self._order)
-        row = recorder.rows[endpoint.index] or recorder.open_row(endpoint.index, 0)
+        row = cursor.rows[endpoint.index] or cursor.open_row(endpoint.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)
         if not self._free or late_ns > self._timeout_ns:

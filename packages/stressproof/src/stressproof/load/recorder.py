@@ -15,6 +15,9 @@ from stressproof.measure import buckets
 RAMP = -1
 """The second of all that was intended before the measured window."""
 
+TAIL = 2**40
+"""The second of all that was sent after it, by iterations that had begun within it."""
+
 FINE_US = 2 * buckets.SUB_BUCKETS
 """Below this every microsecond has a bucket of its own."""
 
@@ -95,10 +98,12 @@ class LiveRow:
         first_ns: When the first request was started, 0 before.
         last_ns: When the last one ended, 0 before.
         pending: Requests that were under way when the row was drained last.
+        cursor: Who may still start requests in it.
     """
 
     __slots__ = (
         "corrected",
+        "cursor",
         "dropped",
         "endpoint",
         "failures",
@@ -113,8 +118,9 @@ class LiveRow:
         "uncorrected",
     )
 
-    def __init__(self, second: int, endpoint: int, *, closed_loop: bool) -> None:
-        self.second = second
+    def __init__(self, cursor: "Cursor", endpoint: int, *, closed_loop: bool) -> None:
+        self.cursor = cursor
+        self.second = cursor.second
         self.endpoint = endpoint
         self.started = 0
         self.late = 0
@@ -172,62 +178,105 @@ class Phases:
         self.first_byte = LiveHistogram()
 
 
+class Cursor:
+    """Where in time somebody is who starts requests: the rows of the second that is theirs.
+
+    Arrivals are counted when they are due, what follows them when it is sent. Each has a cursor of
+    its own, so that a request of now never turns the page for an arrival of before.
+
+    Args:
+        recorder: What keeps the rows.
+        closed_loop: Whether corrected and uncorrected latency are the same.
+
+    Attributes:
+        rows: The row of each endpoint in the present second, None until it is needed.
+        second: The present second of the measured window, `RAMP` before it, `TAIL` after it.
+        turn_ns: When the present second ends; callers call `turn` before recording past it.
+        last_second: The last second of the window that began here, `RAMP` before it.
+    """
+
+    def __init__(self, recorder: "Recorder", *, closed_loop: bool) -> None:
+        self._recorder = recorder
+        self._closed_loop = closed_loop
+        self._measured_ns = self._end_ns = NEVER_NS
+        self.rows: list[LiveRow | None] = [None] * recorder.endpoints
+        self.second = self.last_second = RAMP
+        self.turn_ns = NEVER_NS
+
+    def begin(self, measured_ns: int, end_ns: int) -> None:
+        """Set when the measured window begins and ends; all before it belongs to the ramp."""
+        self._measured_ns = self.turn_ns = measured_ns
+        self._end_ns = end_ns
+
+    def turn(self, now_ns: int) -> None:
+        """Move on to the second that ``now_ns`` lies in."""
+        resolution_s = self._recorder.resolution_s
+        if now_ns >= self._end_ns:
+            self.second, self.turn_ns = TAIL, NEVER_NS
+        else:
+            elapsed_s = (now_ns - self._measured_ns) // _NS_PER_S
+            self.second = self.last_second = elapsed_s // resolution_s * resolution_s
+            self.turn_ns = min(
+                self._measured_ns + (self.second + resolution_s) * _NS_PER_S, self._end_ns
+            )
+        self.rows = [None] * self._recorder.endpoints
+
+    def open_row(self, endpoint: int, now_ns: int) -> LiveRow:
+        """Return a new row for an endpoint in the present second, whose first request starts."""
+        row = LiveRow(self, endpoint, closed_loop=self._closed_loop)
+        row.first_ns = now_ns
+        self.rows[endpoint] = row
+        self._recorder.live.append(row)
+        return row
+
+    def close(self) -> None:
+        """Start nothing more: rows here gain only what is under way."""
+        self.second, self.turn_ns = TAIL + 1, NEVER_NS
+
+
 class Recorder:
     """The rows of now, and those of before with requests still under way.
 
     Args:
         endpoints: How many endpoints there are.
         resolution_s: Seconds a row covers.
-        closed_loop: Whether corrected and uncorrected latency are the same.
 
     Attributes:
-        rows: The row of each endpoint in the present second, None until it is needed.
-        turn_ns: When the present second ends; callers call `turn` before recording past it.
-        measured_ns: When the measured window begins.
+        endpoints: How many endpoints there are.
+        resolution_s: Seconds a row covers.
+        live: Rows that may gain something and are not being drained.
         phases: Where the time of measured and other requests goes.
     """
 
-    def __init__(self, endpoints: int, resolution_s: int, *, closed_loop: bool) -> None:
-        self._endpoints = endpoints
-        self._resolution_s = resolution_s
-        self._closed_loop = closed_loop
-        self._live: list[LiveRow] = []
+    def __init__(self, endpoints: int, resolution_s: int) -> None:
+        self.endpoints = endpoints
+        self.resolution_s = resolution_s
+        self.live: list[LiveRow] = []
         self._draining: list[LiveRow] = []
         self._step = 1
-        self._second = RAMP
-        self.rows: list[LiveRow | None] = [None] * endpoints
+        self._cursors: list[Cursor] = []
         self.phases = Phases()
-        self.measured_ns = NEVER_NS
-        self.turn_ns = NEVER_NS
+
+    def cursor(self, *, closed_loop: bool) -> Cursor:
+        """Return another place in time to start requests from."""
+        cursor = Cursor(self, closed_loop=closed_loop)
+        self._cursors.append(cursor)
+        return cursor
+
+    def begin(self, measured_ns: int, end_ns: int) -> None:
+        """Set when the measured window begins and ends, for all cursors."""
+        for cursor in self._cursors:
+            cursor.begin(measured_ns, end_ns)
 
     @property
-    def second(self) -> int:
-        """The present second of the measured window, `RAMP` before it."""
-        return self._second
-
-    def begin(self, measured_ns: int) -> None:
-        """Set when the measured window begins; until then everything belongs to the ramp."""
-        self.measured_ns = self.turn_ns = measured_ns
-
-    def turn(self, now_ns: int) -> None:
-        """Move on to the second that ``now_ns`` lies in."""
-        elapsed_s = (now_ns - self.measured_ns) // _NS_PER_S
-        self._second = elapsed_s // self._resolution_s * self._resolution_s
-        ends_s = self._second + self._resolution_s
-        self.turn_ns = self.measured_ns + ends_s * _NS_PER_S
-        self.rows = [None] * self._endpoints
-
-    def open_row(self, endpoint: int, now_ns: int) -> LiveRow:
-        """Return a new row for an endpoint in the present second, whose first request starts."""
-        row = LiveRow(self._second, endpoint, closed_loop=self._closed_loop)
-        row.first_ns = now_ns
-        self.rows[endpoint] = row
-        self._live.append(row)
-        return row
+    def last_second(self) -> int:
+        """The last second of the measured window that began, `RAMP` before it."""
+        return max(cursor.last_second for cursor in self._cursors)
 
     def open_from(self) -> int:
         """Return the lowest second that may still gain something."""
-        return min((row.second for row in chain(self._live, self._draining)), default=self._second)
+        rows = (row.second for row in chain(self.live, self._draining))
+        return min(chain(rows, (cursor.second for cursor in self._cursors)))
 
     def start_draining(self, steps: int) -> None:
         """Set about draining all rows in about so many steps, unless that is still under way.
@@ -235,7 +284,7 @@ class Recorder:
         Thousands of rows at once would hold up every request.
         """
         if not self._draining:
-            self._draining, self._live = self._live, []
+            self._draining, self.live = self.live, []
             self._step = len(self._draining) // steps + 1
 
     def drain_step(self) -> list[RowDelta]:
@@ -245,7 +294,7 @@ class Recorder:
 
     def drain_all(self) -> list[RowDelta]:
         """Drain every row at once."""
-        rows, self._draining, self._live = [*self._draining, *self._live], [], []
+        rows, self._draining, self.live = [*self._draining, *self.live], [], []
         return self._drain(rows)
 
     def _drain(self, rows: list[LiveRow]) -> list[RowDelta]:
@@ -254,6 +303,6 @@ class Recorder:
             delta = row.drain()
             if delta is not None:
                 deltas.append(delta)
-            if row.second == self._second or row.pending:
-                self._live.append(row)
+            if row.second == row.cursor.second or row.pending:
+                self.live.append(row)
         return deltas

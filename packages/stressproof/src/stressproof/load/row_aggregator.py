@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from stressproof.evidence.measurements import Latency, RampRow, Row
 from stressproof.load.packed import PackedRows, pack
-from stressproof.load.recorder import RAMP, RowDelta
+from stressproof.load.recorder import RAMP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
 
 _NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
@@ -70,7 +70,7 @@ class RowAggregator:
         self._closed_loop = closed_loop
         self._open: dict[tuple[int, int], _Sum] = {}
         self._packed: dict[tuple[int, int], bytes] = {}
-        self._ramp = [_Sum() for _ in range(endpoints)]
+        self._ramp, self._tail = ([_Sum() for _ in range(endpoints)] for _ in range(2))
         self.completed = self.failed = 0
         self.first_ns = self.last_ns = 0
         self.last_second = RAMP
@@ -80,8 +80,9 @@ class RowAggregator:
     def add(self, deltas: Iterable[RowDelta]) -> None:
         """Add what a worker reports."""
         for delta in deltas:
-            if delta.second == RAMP:
-                self._ramp[delta.endpoint].add(delta)
+            if delta.second in {RAMP, TAIL}:
+                outside = self._ramp if delta.second == RAMP else self._tail
+                outside[delta.endpoint].add(delta)
                 continue
             self._sum(delta.second, delta.endpoint).add(delta)
             ended = sum(delta.outcomes.values())
@@ -119,6 +120,13 @@ class RowAggregator:
 
     def ramp(self) -> list[RampRow]:
         """Return what each endpoint was asked during the ramp."""
+        return self._outside(self._ramp)
+
+    def tail(self) -> list[RampRow]:
+        """Return what each endpoint was asked after the window, by what began within it."""
+        return self._outside(self._tail)
+
+    def _outside(self, counts: list[_Sum]) -> list[RampRow]:
         return [
             RampRow(
                 endpoint=endpoint,
@@ -127,7 +135,7 @@ class RowAggregator:
                 outcomes=dict(sorted(count.outcomes.items())),
                 corrected=Latency.of(count.corrected),
             )
-            for endpoint, count in enumerate(self._ramp)
+            for endpoint, count in enumerate(counts)
         ]
 
     def _sum(self, second: int, endpoint: int) -> _Sum:

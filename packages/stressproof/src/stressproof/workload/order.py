@@ -5,7 +5,8 @@ is to be computed again from evidence needs a generator and a shuffle of its own
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle
+from functools import partial
+from itertools import count, cycle
 from math import gcd
 
 from stressproof.errors import UsageError
@@ -18,15 +19,15 @@ _STEP = 1024  # between the places of a period up to which counts are kept
 _WORD = 2**64
 
 
-def _words(seed: int) -> Iterator[int]:
-    """Yield numbers of 64 bits: SplitMix64 (Steele, Lea, Flood: OOPSLA 2014, figure 17)."""
-    state = seed % _WORD
-    while True:
-        state = (state + 0x9E3779B97F4A7C15) % _WORD
-        word = state
-        word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 % _WORD
-        word = (word ^ word >> 27) * 0x94D049BB133111EB % _WORD
-        yield word ^ word >> 31
+def word(seed: int, number: int) -> int:
+    """Return the number of 64 bits that a seed gives to place ``number``, from 0.
+
+    SplitMix64 (Steele, Lea, Flood: OOPSLA 2014, figure 17), whose state only counts.
+    """
+    mixed = (seed + (number + 1) * 0x9E3779B97F4A7C15) % _WORD
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % _WORD
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % _WORD
+    return mixed ^ mixed >> 31
 
 
 class WeightedOrder:
@@ -47,7 +48,7 @@ class WeightedOrder:
         demand_pass(weights)
         divisor = gcd(*weights)
         once = [at for at, weight in enumerate(weights) for _ in range(weight // divisor)]
-        words = _words(seed)
+        words = map(partial(word, seed), count())
         self._endpoints = len(weights)
         self._period: list[int] = []
         self._kept: list[list[int]] = []

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.workload.auth import Auth
 from stressproof.workload.redaction import masked
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -48,6 +49,7 @@ class Target(Struct, frozen=True):
         key_file: PEM file of its key; None where ``cert_file`` holds it too.
         address: Numeric address to connect to, whatever the URL's host resolves to.
         http2: Whether to speak HTTP/2: agreed on by ALPN over TLS, by prior knowledge without.
+        auth: As whom; an ``Authorization`` header that is given goes before it.
     """
 
     url: str
@@ -59,6 +61,7 @@ class Target(Struct, frozen=True):
     key_file: str | None = None
     address: str | None = None
     http2: bool = False
+    auth: Auth | None = None
 
     def __post_init__(self) -> None:
         origin = origin_of(self.url)
@@ -81,7 +84,7 @@ class Target(Struct, frozen=True):
             f"Target(url={self.url!r}, headers={masked(self.headers)!r}, "
             f"ca_file={self.ca_file!r}, server_name={self.server_name!r}, "
             f"insecure={self.insecure}, cert_file={self.cert_file!r}, address={self.address!r}, "
-            f"http2={self.http2})"
+            f"http2={self.http2}, auth={self.auth!r})"
         )
 
 
@@ -129,6 +132,20 @@ def origin_of(url: str) -> Origin:
     )
 
 
+def split_url(url: str) -> tuple[str, str]:
+    """Return what stands before a URL's path, and path and query as they go over the wire."""
+    scheme, separator, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    tail = rest[len(authority) :].partition("#")[0]
+    sent = "".join(
+        char
+        if "\x21" <= char <= "\x7e"
+        else "".join(f"%{b:02X}" for b in char.encode(errors="replace"))
+        for char in tail
+    )
+    return f"{scheme}{separator}{authority}", sent if sent.startswith("/") else f"/{sent}"
+
+
 def _with_plain_zone(address: str) -> str:
     """Return an IPv6 address with its zone as it is: RFC 6874 has ``%25lo`` for it."""
     plain, percent, zone = address.partition("%")
@@ -142,6 +159,11 @@ def _bad_url(url: str, problem: str) -> UsageError:
     )
 
 
+def is_header_value(value: str) -> bool:
+    """Return whether a text can be the value of a header: one line of Latin-1."""
+    return _VALUE.fullmatch(value) is not None
+
+
 def demand_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that would break the request.
 
@@ -151,7 +173,7 @@ def demand_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             raise UsageError(f"{name!r} is not a header's name", hint="write it as Name: value")
-        if not _VALUE.fullmatch(value):
+        if not is_header_value(value):
             raise UsageError(
                 f"the value of the header {name} holds characters that HTTP forbids",
                 hint="a header's value is one line of Latin-1 text",

@@ -13,7 +13,6 @@ from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
-from stressproof.workload.workload import MAX_ENDPOINTS
 
 
 class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
@@ -48,7 +47,7 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         if self.artifact is None:
             return None
         endpoints = len(self.artifact.workload.endpoints)
-        if endpoints > MAX_ENDPOINTS or len(self.artifact.measurements.runs) > ITEMS_MAX:
+        if endpoints > ITEMS_MAX or len(self.artifact.measurements.runs) > ITEMS_MAX:
             return None
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:

@@ -8,11 +8,11 @@ from stressproof.evidence.level import Level
 from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
+from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
-from stressproof.workload.endpoints import MAX_WEIGHT
 from stressproof.workload.order import MAX_PASS, pass_length
-from stressproof.workload.workload import MAX_ENDPOINTS
+from stressproof.workload.requests import MAX_WEIGHT
 
 _CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
 _OUTSIDE_S = 60  # the ramp, and the last answers
@@ -112,7 +112,7 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
 def _few_enough(endpoints: Sequence[WorkloadEndpoint], judgement: Judgement) -> None:
     """No more than the generator takes, with weights that it can make an order of."""
     count, weights = len(endpoints), [endpoint.weight for endpoint in endpoints]
-    most = MAX_ENDPOINTS
+    most = ITEMS_MAX
     seen = prose(f"{count} endpoints")
     judgement.check(1 <= count <= most, "workload.endpoints", seen, prose(f"1 to {most}"))
     if weights and min(weights) > 0:
