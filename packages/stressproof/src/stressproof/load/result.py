@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -64,7 +63,9 @@ class Tick(Struct, frozen=True):
         requests: Measured requests that have ended so far.
         failures: Those of them that ended badly.
         rps: Requests that ended since the last tick, a second.
-        p95_us: 95th percentile of those, corrected; None where there were none.
+        p50_us: Median of those, corrected; None where there were none.
+        p95_us: Their 95th percentile.
+        p99_us: Their 99th percentile.
     """
 
     elapsed_s: float
@@ -72,7 +73,9 @@ class Tick(Struct, frozen=True):
     requests: int
     failures: int
     rps: float
+    p50_us: int | None
     p95_us: int | None
+    p99_us: int | None
 
 
 class PhaseTimes(Struct, frozen=True):
@@ -93,9 +96,8 @@ class RoundResult(Struct, frozen=True):
     """What one round measured.
 
     Attributes:
-        started_at: When the measured window began.
-        ended_at: When it ended, or the last completion where that was later.
-        elapsed_us: From the one to the other.
+        started_ns: When the measured window began, on the monotonic clock.
+        elapsed_us: Until it ended, or the last completion where that was later.
         rows: Every endpoint in every second of the window, by second and then endpoint; packed,
             so that they take little room until someone looks at them.
         ramp: What each endpoint was asked before the window.
@@ -108,8 +110,7 @@ class RoundResult(Struct, frozen=True):
         resolution_s: Seconds a row covers.
     """
 
-    started_at: datetime
-    ended_at: datetime
+    started_ns: int
     elapsed_us: int
     rows: Sequence[Row]
     ramp: list[RampRow]
