@@ -36,8 +36,8 @@ from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round
 from stressproof.objectives.comparison import Comparison, Question, compare_rounds
 from stressproof.outcome import Outcome
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -97,10 +97,10 @@ def measure(port: int, side: str, users: int, seconds: float) -> Round:
     `stressproof compare` refuses such captures: they measured the instrument. What became of the
     comparison does not enter into it, so taking it again favours no side.
     """
-    workload = Workload(
-        target=Target(f"http://127.0.0.1:{port}"),
-        endpoints=(Endpoint("/", "GET", "/"),),
-        executor=ConstantVus(users, int(seconds * 1_000_000)),
+    workload = Workload.of(
+        Target(f"http://127.0.0.1:{port}"),
+        (Request("/", "GET", "/"),),
+        ConstantVus(users, int(seconds * 1_000_000)),
         timeout_us=5_000_000,
     )
     found = run_round(workload)

@@ -15,8 +15,8 @@ from stressproof.evidence.measurements import Measurements
 from stressproof.load.run import run_round
 from stressproof.load.self_monitor import peak_rss_bytes
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, P999_PPM, Histogram
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, Executor
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -40,7 +40,7 @@ def main() -> None:
     executor: Executor = ConstantVus(asked.connections, duration_us, ramp_us)
     if asked.rate is not None:
         executor = ConstantArrivalRate(asked.rate, duration_us, asked.connections, ramp_us)
-    workload = Workload(
+    workload = Workload.of(
         Target(
             asked.url,
             {"Authorization": "Bearer of-a-benchmark"},
@@ -48,7 +48,7 @@ def main() -> None:
             http2=asked.http2,
         ),
         tuple(
-            Endpoint(f"/api/{n}", "GET", f"/api/{n}", check="json:parity_ok=true")
+            Request(f"/api/{n}", "GET", f"/api/{n}", checks=("json:parity_ok=true",))
             for n in range(asked.endpoints)
         ),
         executor,

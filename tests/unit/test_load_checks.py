@@ -3,7 +3,7 @@
 import pytest
 
 from stressproof.errors import UsageError
-from stressproof.workload.checks import Check
+from stressproof.workload.checks import Checks
 
 pytestmark = pytest.mark.gate
 
@@ -42,7 +42,7 @@ WRONG = ["", "xml", "json:", "json:=1", "json:a=", "json:a,", "json:a=[1]", "jso
 @pytest.mark.parametrize(("spec", "body"), HOLDS)
 def test_a_body_that_holds_has_no_fault(spec: str, body: bytes) -> None:
     """A check passes what it describes, the second time too."""
-    check = Check.of(spec)
+    check = Checks.of((spec,))
     assert check is not None
     assert check(body) is None
     assert check(body) is None
@@ -51,7 +51,7 @@ def test_a_body_that_holds_has_no_fault(spec: str, body: bytes) -> None:
 @pytest.mark.parametrize(("spec", "body"), FAILS)
 def test_a_body_that_does_not_hold_is_told_why(spec: str, body: bytes) -> None:
     """A check names what is wrong, whatever it passed before."""
-    check = Check.of(spec)
+    check = Checks.of((spec,))
     assert check is not None
     check(b'{"a": 1, "b": 1, "parity_ok": true}')
     assert check(body)
@@ -61,17 +61,17 @@ def test_a_body_that_does_not_hold_is_told_why(spec: str, body: bytes) -> None:
 def test_a_check_outside_of_the_grammar_is_refused(spec: str) -> None:
     """What cannot be read is a usage error with a remedy, not a check that always holds."""
     with pytest.raises(UsageError) as caught:
-        Check.of(spec)
+        Checks.of((spec,))
     assert caught.value.hint
 
 
 def test_no_check_is_none() -> None:
     """An endpoint without a check accepts any body."""
-    assert Check.of(None) is None
+    assert Checks.of(()) is None
 
 
 def test_deep_nesting_is_a_fault_not_a_crash() -> None:
     """A body nested without end fails its check."""
-    check = Check.of("json:a")
+    check = Checks.of(("json:a",))
     assert check is not None
     assert check(b"[" * 100_000)

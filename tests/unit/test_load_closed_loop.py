@@ -13,9 +13,9 @@ from stressproof.load.recorder import RAMP, Recorder
 from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
 from stressproof.load.virtual_user import Engine
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus
 from stressproof.workload.redaction import Redactor
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -28,7 +28,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Recorder, list[Any]]:
     """Return a loop whose users write to a list."""
     executor = ConstantVus(users, duration_us, ramp_us)
-    workload = Workload(Target("http://h"), (Endpoint("/", "GET", "/"),), executor)
+    workload = Workload.of(Target("http://h"), (Request("/", "GET", "/"),), executor)
     recorder = Recorder(1, 1)
     cursor = recorder.cursor(closed_loop=True)
     loop = asyncio.new_event_loop()

@@ -19,8 +19,8 @@ import pytest
 
 from stressproof.load.run import RoundResult, run_round
 from stressproof.measure.histogram import Histogram
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import Executor, SharedIterations
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 from tls_authorities import Authority
@@ -185,7 +185,7 @@ class Bench:
         self,
         target: Service | Target | str,
         executor: Executor,
-        *endpoints: Endpoint,
+        *endpoints: Request,
         timeout_s: float = 10.0,
         **settings: Any,
     ) -> RoundResult:
@@ -194,11 +194,11 @@ class Bench:
             target = target.url
         if isinstance(target, str):
             target = Target(target)
-        asked = endpoints or (Endpoint("/", "GET", "/"),)
-        workload = Workload(target, asked, executor, timeout_us=round(timeout_s * 1e6))
+        asked = endpoints or (Request("/", "GET", "/"),)
+        workload = Workload.of(target, asked, executor, timeout_us=round(timeout_s * 1e6))
         return run_round(workload, **settings)
 
-    def once(self, target: Service | Target | str, *endpoints: Endpoint, **settings: Any) -> Any:
+    def once(self, target: Service | Target | str, *endpoints: Request, **settings: Any) -> Any:
         """Send twenty requests through two users."""
         return self.run(target, SharedIterations(2, 20, 20_000_000), *endpoints, **settings)
 

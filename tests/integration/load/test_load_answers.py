@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, SharedIterations
+from stressproof.workload.requests import Request
 
 S = 1_000_000
 JSON = b'{"parity_ok": true, "items": []}'
@@ -38,7 +39,7 @@ def test_good_answers_of_every_framing_are_ok(bench: Any, name: str) -> None:
     """A JSON body passes its check in every framing; connections live as long as they may."""
     data, connections = GOOD[name]
     service = bench.serve(data)
-    result = bench.once(service, Endpoint("/", "GET", "/", check="json"))
+    result = bench.once(service, Request("/", "GET", "/", checks=("json",)))
     bench.demand_consistency(result)
     assert bench.outcomes(result) == {"ok": 20}
     assert service.connections == connections
@@ -52,7 +53,7 @@ def test_an_answer_may_come_byte_by_byte(bench: Any) -> None:
             writer.write(bench.OK[at : at + 1])
             await asyncio.sleep(0)
 
-    result = bench.once(bench.serve(trickling), Endpoint("/", "GET", "/", check="json"))
+    result = bench.once(bench.serve(trickling), Request("/", "GET", "/", checks=("json",)))
     assert bench.outcomes(result) == {"ok": 20}
 
 
@@ -61,8 +62,8 @@ def test_the_same_bytes_are_judged_for_each_endpoint(bench: Any) -> None:
     result = bench.run(
         bench.serve(bench.OK),
         SharedIterations(1, 20, 30 * S),
-        Endpoint("/a", "GET", "/a", check="json:parity_ok=true"),
-        Endpoint("/b", "GET", "/b", check="json:parity_ok=false"),
+        Request("/a", "GET", "/a", checks=("json:parity_ok=true",)),
+        Request("/b", "GET", "/b", checks=("json:parity_ok=false",)),
     )
     bench.demand_consistency(result)
     assert bench.outcomes(result, 0) == {"ok": 10}
@@ -79,7 +80,7 @@ def test_an_accepted_answer_within_another_is_a_body(bench: Any) -> None:
             await asyncio.sleep(0.02)  # so that the rest comes as a piece of its own
         writer.write(bench.OK)
 
-    endpoint = Endpoint("/", "GET", "/{{seq}}", check="json:parity_ok=true")
+    endpoint = Request("/", "GET", "/{{seq}}", checks=("json:parity_ok=true",))
     result = bench.once(bench.serve(quoting_some), endpoint)
     bench.demand_consistency(result)
     assert bench.outcomes(result) == {"ok": 16, "body_check": 4}
@@ -99,7 +100,7 @@ def test_answers_without_a_body_end_with_their_head(
 ) -> None:
     """HEAD, 204 and 304 have no body; a status that is expected is no failure."""
     service = bench.serve(answer)
-    result = bench.once(service, Endpoint("/", method, "/", expected_statuses=(status,)))
+    result = bench.once(service, Request("/", method, "/", expected_statuses=(status,)))
     assert bench.outcomes(result) == {"ok": 20}
     assert service.connections == 2
 
@@ -112,7 +113,7 @@ def test_a_body_without_length_ends_with_its_connection(bench: Any) -> None:
         writer.close()
 
     service = bench.serve(closing)
-    result = bench.once(service, Endpoint("/", "GET", "/", check="json:parity_ok=true"))
+    result = bench.once(service, Request("/", "GET", "/", checks=("json:parity_ok=true",)))
     assert bench.outcomes(result) == {"ok": 20}
     assert service.connections == 20
 
@@ -129,9 +130,9 @@ FAILURES = {
 @pytest.mark.parametrize("outcome", FAILURES)
 def test_bad_answers_are_failures_of_their_kind(bench: Any, outcome: str) -> None:
     """What is answered wrongly is counted by how, and shown in a few samples."""
-    check = "json:parity_ok=true" if outcome == "body_check" else None
+    checks = ("json:parity_ok=true",) if outcome == "body_check" else ()
     service = bench.serve(FAILURES[outcome])
-    result = bench.once(service, Endpoint("/x", "GET", "/", check=check))
+    result = bench.once(service, Request("/x", "GET", "/", checks=checks))
     bench.demand_consistency(result)
     assert bench.outcomes(result) == {outcome: 20}
     assert 1 <= len(result.errors_sample) <= 10
@@ -180,8 +181,8 @@ def test_a_timeout_is_counted_at_the_time_waited(bench: Any) -> None:
     result = bench.run(
         service,
         SharedIterations(1, 4, 30 * S),
-        Endpoint("/slow", "GET", "/slow"),
-        Endpoint("/fast", "GET", "/fast"),
+        Request("/slow", "GET", "/slow"),
+        Request("/fast", "GET", "/fast"),
         timeout_s=0.4,
     )
     bench.demand_consistency(result)
@@ -204,8 +205,8 @@ def test_a_late_answer_is_never_taken_for_the_next(bench: Any) -> None:
     result = bench.run(
         service,
         SharedIterations(1, 40, 30 * S),
-        Endpoint("/one", "GET", "/one", check="text:/one"),
-        Endpoint("/two", "GET", "/two", check="text:/two"),
+        Request("/one", "GET", "/one", checks=("text:/one",)),
+        Request("/two", "GET", "/two", checks=("text:/two",)),
         timeout_s=0.3,
     )
     assert bench.outcomes(result) == {"timeout": 1, "ok": 39}
@@ -280,7 +281,7 @@ def test_a_body_too_large_to_check_fails_its_check(bench: Any) -> None:
     body = b"[" + b" " * 3_000_000 + b"]"
     service = bench.serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     result = bench.run(
-        service, SharedIterations(1, 2, 30 * S), Endpoint("/", "GET", "/", check="json")
+        service, SharedIterations(1, 2, 30 * S), Request("/", "GET", "/", checks=("json",))
     )
     assert bench.outcomes(result) == {"body_check": 2}
     assert "too many to be checked" in result.errors_sample[0].detail
@@ -292,7 +293,7 @@ def test_large_request_bodies_arrive_whole(bench: Any) -> None:
     service = bench.serve()
     service.respond = bench.answering(bench.OK)
     result = bench.run(
-        service, SharedIterations(1, 2, 30 * S), Endpoint("/", "PUT", "/", body=body)
+        service, SharedIterations(1, 2, 30 * S), Request("/", "PUT", "/", body=JsonBody(body))
     )
     assert bench.outcomes(result) == {"ok": 2}
     assert [asked.body for asked in service.asked] == [body.encode()] * 2
@@ -327,7 +328,7 @@ def test_secrets_stay_out_of_samples(bench: Any) -> None:
         said = f"no: {asked.headers['authorization']} {asked.headers['x-api-key']}".encode()
         writer.write(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
 
-    endpoint = Endpoint("/", "GET", "/", headers={"X-Api-Key": "k3y-of-mine"})
+    endpoint = Request("/", "GET", "/", headers={"X-Api-Key": "k3y-of-mine"})
     service = bench.serve(echoing)
     target = bench.target(service, {"Authorization": "Bearer s3cr3t-t0ken"})
     result = bench.once(target, endpoint)
@@ -342,7 +343,7 @@ def test_samples_are_few_and_short(bench: Any) -> None:
     """However many failures there are and whatever they hold, samples stay small."""
     body = b"x" * 100_000
     service = bench.serve(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    endpoints = [Endpoint(f"/{n}", "GET", f"/{n}") for n in range(100)]
+    endpoints = [Request(f"/{n}", "GET", f"/{n}") for n in range(100)]
     before = time.monotonic()
     result = bench.run(service, SharedIterations(2, 400, 60 * S), *endpoints)
     assert time.monotonic() - before < 60
@@ -368,8 +369,8 @@ def test_what_follows_a_204_is_not_anothers_failure(bench: Any, announced: bytes
     result = bench.run(
         service,
         SharedIterations(1, 40, 20 * S),
-        Endpoint("/good", "GET", "/good", check="json"),
-        Endpoint("/empty", "GET", "/empty"),
+        Request("/good", "GET", "/good", checks=("json",)),
+        Request("/empty", "GET", "/empty"),
     )
     bench.demand_consistency(result)
     if announced:
@@ -420,7 +421,7 @@ def test_an_old_server_is_understood(bench: Any) -> None:
         thread.start()
         try:
             url = f"http://127.0.0.1:{server.server_address[1]}"
-            result = bench.once(url, Endpoint("/", "GET", "/", check="json"))
+            result = bench.once(url, Request("/", "GET", "/", checks=("json",)))
         finally:
             server.shutdown()
             thread.join()

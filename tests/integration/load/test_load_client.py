@@ -13,8 +13,9 @@ from stressproof.capture.plan import PreflightPlan
 from stressproof.capture.preflight import run_preflight
 from stressproof.load.addresses import resolve
 from stressproof.load.client import Client, RequestError
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import SharedIterations
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -35,12 +36,12 @@ ODD_PATHS = [
 ]
 
 
-def workload(target: Target, *endpoints: Endpoint) -> Workload:
+def workload(target: Target, *endpoints: Request) -> Workload:
     """Return ten requests through two users."""
-    return Workload(target, endpoints, SharedIterations(2, 10, 20_000_000))
+    return Workload.of(target, endpoints, SharedIterations(2, 10, 20_000_000))
 
 
-def preflight(target: Target, *endpoints: Endpoint) -> Any:
+def preflight(target: Target, *endpoints: Request) -> Any:
     """Ask each endpoint once, as before a load."""
     plan = PreflightPlan(attempts=1)
     return run_preflight(Client(target), workload(target, *endpoints), plan)
@@ -132,7 +133,7 @@ def test_paths_reach_the_server_as_they_are_given(bench: Any) -> None:
     """Preflight and load send the same bytes, and nothing of a path is tidied."""
     service = bench.serve()
     target = Target(f"{service.url}/base")
-    endpoints = [Endpoint(path, "GET", path) for path in ODD_PATHS]
+    endpoints = [Request(path, "GET", path) for path in ODD_PATHS]
     assert preflight(target, *endpoints).passed
     assert [asked.path for asked in service.asked] == [f"/base{path}" for path in ODD_PATHS]
     service.asked.clear()
@@ -145,12 +146,12 @@ def test_preflight_and_load_send_the_same_bytes(bench: Any) -> None:
     """Headers of target and endpoint, rotation, placeholders and body are one for both."""
     service = bench.serve()
     target = Target(service.url, {"Accept": "application/json", "X-Key": "secret-key-1"})
-    endpoint = Endpoint(
+    endpoint = Request(
         "/x",
         "POST",
         "/x/{{seq}}",
         headers={"accept": "text/html", "X-Id": "{{uuid}}"},
-        body='{"n": "{{seq}}"}',
+        body=JsonBody('{"n": "{{seq}}"}'),
         rotate=({"X-Tenant": "a"},),
     )
     assert preflight(target, endpoint).passed
@@ -169,7 +170,7 @@ def test_an_answer_compressed_unasked_is_one_thing_to_both(bench: Any, check: st
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
         % (len(body), body)
     )
-    endpoint = Endpoint("/", "GET", "/", check=check)
+    endpoint = Request("/", "GET", "/", checks=(check,))
     assert preflight(Target(service.url), endpoint).passed
     assert bench.outcomes(bench.once(service, endpoint)) == {"ok": 20}
 
@@ -178,7 +179,7 @@ def test_what_fails_in_preflight_shows_no_secret(bench: Any) -> None:
     """A server that echoes a credential does not bring it into evidence."""
     service = bench.serve(b"HTTP/1.1 500 X\r\nContent-Length: 12\r\n\r\nsecret-key-1")
     target = Target(service.url, {"X-Api-Key": "secret-key-1"})
-    (failure,) = preflight(target, Endpoint("/", "GET", "/")).failures
+    (failure,) = preflight(target, Request("/", "GET", "/")).failures
     assert "status 500" in failure.error
     assert "secret-key-1" not in failure.error
 
@@ -192,7 +193,7 @@ def test_the_systems_authorities_count_for_both(
     """SSL_CERT_FILE is the system's file of authorities to preflight and load alike."""
     service = bench.serve(tls=server_context)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    endpoint = Endpoint("/", "GET", "/")
+    endpoint = Request("/", "GET", "/")
     assert preflight(Target(service.url), endpoint).passed
     assert bench.outcomes(bench.once(service)) == {"ok": 20}
 
@@ -211,7 +212,7 @@ def test_an_authority_of_ones_own_is_trusted_beside_the_systems(
     service = bench.serve(tls=server_context)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     target = Target(service.url, ca_file=str(other.file))
-    assert preflight(target, Endpoint("/", "GET", "/")).passed
+    assert preflight(target, Request("/", "GET", "/")).passed
     assert bench.outcomes(bench.once(target)) == {"ok": 20}
 
 

@@ -12,8 +12,9 @@ from http2_peer import BODY, Peer, Served
 from stressproof.capture.plan import PreflightPlan
 from stressproof.capture.preflight import run_preflight
 from stressproof.load.client import Client, RequestError
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, SharedIterations
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 from tls_authorities import Authority
@@ -33,14 +34,14 @@ def peers() -> Iterator[Callable[..., Peer]]:
         one.stop()
 
 
-ENDPOINT = Endpoint("/x", "GET", "/x", check="json:parity_ok=true")
+ENDPOINT = Request("/x", "GET", "/x", checks=("json:parity_ok=true",))
 
 
 def test_users_share_a_connection(bench: Any, peers: Callable[..., Peer]) -> None:
     """Twenty users send over one connection, and what they send is what was asked."""
     peer = peers()
     target = Target(f"{peer.url}/base", {"Authorization": "Bearer t"}, http2=True)
-    post = Endpoint("/p", "POST", "/p/{{seq}}?a=b", body='{"n": "{{uuid}}"}')
+    post = Request("/p", "POST", "/p/{{seq}}?a=b", body=JsonBody('{"n": "{{uuid}}"}'))
     result = bench.run(target, SharedIterations(20, 200, 20_000_000), ENDPOINT, post)
     bench.demand_consistency(result)
     assert bench.outcomes(result) == {"ok": 200}
@@ -75,7 +76,7 @@ def test_http2_is_agreed_on_over_tls(
     context.set_alpn_protocols(["h2"])
     peer = peers(tls=context)
     target = Target(peer.url, ca_file=str(authority.file), http2=True)
-    workload = Workload(target, (ENDPOINT,), SharedIterations(5, 50, 20_000_000))
+    workload = Workload.of(target, (ENDPOINT,), SharedIterations(5, 50, 20_000_000))
     assert run_preflight(Client(target), workload, PreflightPlan()).passed
     result = bench.run(target, SharedIterations(5, 50, 20_000_000), ENDPOINT)
     assert bench.outcomes(result) == {"ok": 50}
@@ -138,7 +139,7 @@ def test_refused_streams_are_asked_again_and_not_for_ever(
         served.h2.reset_stream(stream, h2.errors.ErrorCodes.REFUSED_STREAM)
 
     target = Target(peers(respond=once).url, http2=True)
-    endpoint = Endpoint("/s", "GET", "/{{seq}}")
+    endpoint = Request("/s", "GET", "/{{seq}}")
     assert bench.outcomes(bench.once(target, endpoint)) == {"ok": 20}
     target = Target(peers(respond=always).url, http2=True)
     assert bench.outcomes(bench.once(target, endpoint)) == {"reset": 20}
@@ -156,7 +157,7 @@ def test_a_timeout_costs_its_own_stream_only(bench: Any, peers: Callable[..., Pe
         Target(peer.url, http2=True),
         SharedIterations(4, 40, 20_000_000),
         ENDPOINT,
-        Endpoint("/never", "GET", "/never"),
+        Request("/never", "GET", "/never"),
         timeout_s=0.8,
     )
     bench.demand_consistency(result)
@@ -179,7 +180,7 @@ def test_a_connection_that_breaks_fails_all_on_it(bench: Any, peers: Callable[..
         Target(peer.url, http2=True),
         SharedIterations(1, 20, 20_000_000),
         ENDPOINT,
-        Endpoint("/break", "GET", "/break"),
+        Request("/break", "GET", "/break"),
     )
     bench.demand_consistency(result)
     assert bench.outcomes(result, 0) == {"ok": 10}
@@ -255,7 +256,7 @@ def test_a_body_that_is_not_as_long_as_announced_is_no_answer(
         Client(target).get("/short")
     assert caught.value.outcome == "protocol"
     assert Client(target).request("HEAD", "/short").status == 200
-    others = Endpoint("/s", "GET", "/short"), Endpoint("/h", "HEAD", "/short")
+    others = Request("/s", "GET", "/short"), Request("/h", "HEAD", "/short")
     result = bench.run(target, SharedIterations(3, 30, 20_000_000), ENDPOINT, *others)
     bench.demand_consistency(result)
     assert [bench.outcomes(result, at) for at in range(3)] == [

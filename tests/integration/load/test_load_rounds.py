@@ -8,7 +8,7 @@ import pytest
 
 from stressproof.errors import TargetError, UsageError
 from stressproof.load.run import StopFlag
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
@@ -18,6 +18,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
 )
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 
 S = 1_000_000
@@ -27,8 +28,8 @@ def test_shared_iterations_are_sent_exactly(bench: Any) -> None:
     """As many requests as asked for reach the server, each endpoint by its weight."""
     service = bench.serve()
     endpoints = (
-        Endpoint("/a", "GET", "/a", weight=3, check="json:parity_ok=true"),
-        Endpoint("/b", "POST", "/b", body="{}"),
+        Request("/a", "GET", "/a", weight=3, checks=("json:parity_ok=true",)),
+        Request("/b", "POST", "/b", body=JsonBody("{}")),
     )
     result = bench.run(service, SharedIterations(4, 400, 30 * S), *endpoints)
     bench.demand_consistency(result)
@@ -55,8 +56,8 @@ def test_the_ramp_is_counted_apart(bench: Any) -> None:
     result = bench.run(
         service,
         ConstantVus(4, 2 * S, ramp_us=S // 2),
-        Endpoint("/a", "GET", "/a"),
-        Endpoint("/b", "GET", "/b"),
+        Request("/a", "GET", "/a"),
+        Request("/b", "GET", "/b"),
     )
     bench.demand_consistency(result)
     measured = bench.outcomes(result)
@@ -273,12 +274,12 @@ def test_more_connections_than_files_are_refused(
 def test_every_request_can_be_fresh(bench: Any) -> None:
     """Each request has a UUID and a number of its own, over all workers; tenants take turns."""
     service = bench.serve()
-    endpoint = Endpoint(
+    endpoint = Request(
         "/gate/{seq}",
         "POST",
         "/gate/{{seq}}",
         headers={"Idempotency-Key": "{{uuid}}"},
-        body='{"key": "{{uuid}}", "number": {{seq}}}',
+        body=JsonBody('{"key": "{{uuid}}", "number": {{seq}}}'),
         rotate=({"Authorization": "Bearer one"}, {"Authorization": "Bearer two"}),
     )
     target = Target(service.url, {"Authorization": "Bearer none", "X-All": "yes"})

@@ -8,8 +8,9 @@ import pytest
 
 from stressproof.errors import UsageError
 from stressproof.load.client import Client, RequestError
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import TextBody
 from stressproof.workload.executors import PerVuIterations, SharedIterations
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from tls_authorities import Authority
 
@@ -20,7 +21,7 @@ def test_a_known_authority_is_trusted(
     """With the authority's file a server is verified, and handshakes are timed apart."""
     service = bench.serve(tls=server_context)
     target = Target(service.url, ca_file=str(authority.file))
-    result = bench.once(target, Endpoint("/", "GET", "/", check="json:parity_ok=true"))
+    result = bench.once(target, Request("/", "GET", "/", checks=("json:parity_ok=true",)))
     bench.demand_consistency(result)
     assert bench.outcomes(result) == {"ok": 20}
     assert result.phases.tls.n == result.phases.connect.n == service.connections == 2
@@ -80,7 +81,7 @@ def test_large_bodies_pass_through_tls(
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body), tls=server_context
     )
     target = Target(service.url, ca_file=str(authority.file))
-    endpoint = Endpoint("/", "POST", "/", body="y" * 2_000_000, check="json")
+    endpoint = Request("/", "POST", "/", body=TextBody("y" * 2_000_000), checks=("json",))
     assert bench.outcomes(bench.once(target, endpoint)) == {"ok": 20}
     assert {len(asked.body) for asked in service.asked} == {2_000_000}
 
@@ -203,7 +204,7 @@ def test_answers_cut_anywhere_are_put_together(
 
     service = bench.serve(respond, tls=server_context)
     target = Target(service.url, ca_file=str(authority.file))
-    endpoint = Endpoint("/", "GET", "/", check="json")
+    endpoint = Request("/", "GET", "/", checks=("json",))
     result = bench.run(target, SharedIterations(2, 20, 20_000_000), endpoint)
     assert bench.outcomes(result) == {"ok": 20}
 

@@ -100,12 +100,12 @@ PARENT = """
 import sys
 from stressproof.workload.executors import ConstantVus
 from stressproof.load.run import run_round
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
-endpoint = Endpoint("/", "GET", "/")
-run_round(Workload(Target(sys.argv[1]), (endpoint,), ConstantVus(2, 600_000_000)), workers=2)
+endpoint = Request("/", "GET", "/")
+run_round(Workload.of(Target(sys.argv[1]), (endpoint,), ConstantVus(2, 600_000_000)), workers=2)
 """
 
 

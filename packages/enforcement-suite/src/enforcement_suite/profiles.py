@@ -5,7 +5,8 @@ from typing import Final
 
 from enforcement_suite.suite import PREFIX
 from stressproof.config.profile import HEALTH, HEALTH_DEEP, HEALTH_LIVE, Profile, read
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.bodies import JsonBody
+from stressproof.workload.requests import Request
 
 _READS = (
     HEALTH_LIVE,
@@ -17,24 +18,26 @@ _READS = (
     # A mismatch is answered with 200: only the body tells.
     read(f"{PREFIX}/exports/parity?limit=50", "json:parity_ok=true"),
 )
-_GATE = Endpoint(
+_GATE = Request(
     name=f"{PREFIX}/gate/terraform",
     method="POST",
     path=f"{PREFIX}/gate/terraform",
     # As many decisions as reads together: each is a transaction with a lock and a ledger row.
     weight=len(_READS),
     expected_statuses=(200,),
-    check="json:decision,decision_id",
+    checks=("json:decision,decision_id",),
     # A key that no request had before: a repeated one would be answered from memory.
     headers={"Idempotency-Key": "{{uuid}}"},
-    body=json.dumps(
-        {
-            "project_id": "stress",
-            "environment": "nonprod",
-            "action": "apply",
-            "resource_reference": "aws_instance.stress_{{seq}}",
-            "estimated_monthly_delta_usd": "0.0100",
-        }
+    body=JsonBody(
+        json.dumps(
+            {
+                "project_id": "stress",
+                "environment": "nonprod",
+                "action": "apply",
+                "resource_reference": "aws_instance.stress_{{seq}}",
+                "estimated_monthly_delta_usd": "0.0100",
+            }
+        )
     ),
 )
 

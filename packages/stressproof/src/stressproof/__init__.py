@@ -6,7 +6,7 @@ What the commands do, programs can do. Everything here is imported when it is fi
 Load a service and keep evidence:
     `plan_capture` makes a `Plan` of a URL and a `Suite`; `capture` carries it out and returns a
     `StressArtifact`; `conclude` says whether limits and `Objectives` were met (a `Conclusion`).
-    What is sent: an `Endpoint`, several in a `Profile`, at the pace of `ConstantVus`, `RampingVus`,
+    What is sent: a `Request`, several in a `Profile`, at the pace of `ConstantVus`, `RampingVus`,
     `SharedIterations`, `PerVuIterations`, `ConstantArrivalRate` or `RampingArrivalRate` (with a
     `Stage` each for what ramps). `Thresholds` are the three limits, a `Credential` is a bearer
     token, an `Observer` is told of progress, and a `StopFlag` ends a capture early.
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from stressproof.suite import suite_of as suite_of
     from stressproof.verify.verdict import Verdict as Verdict
     from stressproof.verify.verification import verify as verify
-    from stressproof.workload.endpoints import Endpoint as Endpoint
     from stressproof.workload.executors import ConstantArrivalRate as ConstantArrivalRate
     from stressproof.workload.executors import ConstantVus as ConstantVus
     from stressproof.workload.executors import PerVuIterations as PerVuIterations
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from stressproof.workload.executors import RampingVus as RampingVus
     from stressproof.workload.executors import SharedIterations as SharedIterations
     from stressproof.workload.executors import Stage as Stage
+    from stressproof.workload.requests import Request as Request
 
 __all__ = [
     "Conclusion",
@@ -79,7 +79,6 @@ __all__ = [
     "ConstantVus",
     "Credential",
     "Decision",
-    "Endpoint",
     "Exit",
     "FailureArtifact",
     "FailureRequirements",
@@ -93,6 +92,7 @@ __all__ = [
     "Project",
     "RampingArrivalRate",
     "RampingVus",
+    "Request",
     "SharedIterations",
     "Stage",
     "StopFlag",
@@ -121,7 +121,7 @@ _HOMES = {
     "ConstantVus": "stressproof.workload.executors",
     "Credential": "stressproof.capture.credentials",
     "Decision": "stressproof.gate.decision",
-    "Endpoint": "stressproof.workload.endpoints",
+    "Request": "stressproof.workload.requests",
     "Exit": "stressproof.exits",
     "FailureArtifact": "stressproof.evidence.failure",
     "FailureRequirements": "stressproof.config.failure_requirements",

@@ -10,8 +10,8 @@ from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.measurements import resolution_seconds
 from stressproof.evidence.stress import Stage, Thresholds, WorkloadRecord
 from stressproof.suite import LocalService, Probes, Suite
-from stressproof.workload.endpoints import Endpoint
 from stressproof.workload.executors import ConstantVus, Executor
+from stressproof.workload.requests import Request
 from stressproof.workload.target import origin_of
 
 US_PER_S = 1_000_000
@@ -82,7 +82,7 @@ class Plan(Struct, frozen=True):
 
     url: str
     profile: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Request, ...]
     all_tenants: bool
     runner: str
     executor: Executor
@@ -144,7 +144,7 @@ def plan_capture(
     suite: Suite,
     profile: str | Profile = "",
     *,
-    endpoints: Sequence[Endpoint | str] = (),
+    endpoints: Sequence[Request | str] = (),
     executor: Executor = TEN_USERS,
     rounds: int = 1,
     pause_seconds: float = 0.0,
@@ -208,10 +208,8 @@ def plan_capture(
     )
 
 
-def _endpoints(profile: Profile, asked: Sequence[Endpoint | str]) -> tuple[Endpoint, ...]:
+def _endpoints(profile: Profile, asked: Sequence[Request | str]) -> tuple[Request, ...]:
     """Return what is asked: what was named, or else the profile's."""
     known = {endpoint.path: endpoint for endpoint in profile.endpoints}
-    named = tuple(
-        one if isinstance(one, Endpoint) else known.get(one) or read(one) for one in asked
-    )
+    named = tuple(one if isinstance(one, Request) else known.get(one) or read(one) for one in asked)
     return named or profile.endpoints

@@ -20,10 +20,10 @@ def build_workload(plan: Plan, credential: Credential | None) -> Workload:
             tokens = (credential.token, *credential.others)
             rotation = tuple({"Authorization": f"Bearer {token}"} for token in tokens)
             endpoints = tuple(msgspec.structs.replace(one, rotate=rotation) for one in endpoints)
-    return Workload(
-        target=Target(url=plan.url, headers=headers, **msgspec.structs.asdict(plan.connecting)),
-        endpoints=endpoints,
-        executor=plan.executor,
+    return Workload.of(
+        Target(url=plan.url, headers=headers, **msgspec.structs.asdict(plan.connecting)),
+        endpoints,
+        plan.executor,
         timeout_us=plan.timeout_us,
         seed=plan.seed,
     )

@@ -22,7 +22,7 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
-from stressproof.workload.workload import MAX_TIMEOUT_US, MIN_TIMEOUT_US
+from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
 

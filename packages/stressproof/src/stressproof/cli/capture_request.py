@@ -8,8 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.workload.endpoints import DEFAULT_STATUSES, Endpoint
+from stressproof.workload.bodies import Body, JsonBody, TextBody
+from stressproof.workload.requests import DEFAULT_STATUSES, Request
 from stressproof.workload.target import TOKEN, Origin, demand_headers, origin_of
+from stressproof.workload.templates import without_placeholders
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -28,7 +30,7 @@ class Asked(Struct, frozen=True):
     """
 
     url: str
-    endpoints: tuple[Endpoint | str, ...]
+    endpoints: tuple[Request | str, ...]
     headers: dict[str, str]
 
     @property
@@ -74,7 +76,7 @@ def asked_for(options: Mapping[str, Any], *, default_url: str, known: Container[
             f"{request.flags[0]} needs a request to belong to",
             hint="Name one: stressproof capture http://127.0.0.1:8080/orders …, or --endpoint.",
         )
-    return Asked(url, tuple(request.endpoint(one) for one in named), _headers(options["headers"]))
+    return Asked(url, tuple(request.request(one) for one in named), _headers(options["headers"]))
 
 
 class _Request:
@@ -85,7 +87,7 @@ class _Request:
     ) -> None:
         self._origin = origin
         self.method = options["method"]
-        self.body, self.content_type = _body(options)
+        self.body = _body(options)
         self.statuses = _statuses(options["expect"])
         self.check = options["check"]
         self._known = known
@@ -100,24 +102,22 @@ class _Request:
             if value is not None
         ]
 
-    def endpoint(self, text: str) -> Endpoint | str:
+    def request(self, text: str) -> Request | str:
         """Return what one endpoint means: a path, a method and a path, or a whole URL."""
         method, path = _method_and_path(text, self._origin)
         if method is None and not self.flags and path in self._known:
             return path
         method = method or self.method or ("GET" if self.body is None else "POST")
-        has_body = self.body is not None and method not in {"GET", "HEAD"}
-        if self.body is not None and not has_body:
+        if self.body is not None and method in {"GET", "HEAD"}:
             raise UsageError(
                 f"{method} {path} has no body", hint="Leave --data and --json out, or use -X POST."
             )
-        return Endpoint(
+        return Request(
             name=path if method == "GET" else f"{method} {path}",
             method=method,
             path=path,
             expected_statuses=self.statuses or DEFAULT_STATUSES,
-            check=self.check,
-            headers={"Content-Type": self.content_type} if has_body else {},
+            checks=() if self.check is None else (self.check,),
             body=self.body,
         )
 
@@ -208,8 +208,8 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _body(options: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return the body and its content type.
+def _body(options: Mapping[str, Any]) -> Body | None:
+    """Return the body; a header of one's own says better what it is.
 
     Raises:
         UsageError: Two bodies are given, the JSON is none, or a file cannot be read.
@@ -217,26 +217,18 @@ def _body(options: Mapping[str, Any]) -> tuple[str | None, str]:
     data, document = options["data"], options["json"]
     if data is not None and document is not None:
         raise UsageError("--data and --json are two bodies", hint="Leave one of them out.")
-    given_type = next(
-        (
-            line.partition(":")[2].strip()
-            for line in options["headers"]
-            if line.partition(":")[0].strip().lower() == "content-type"
-        ),
-        None,
-    )
     if document is None:
-        return _text(data, "--data"), given_type or _FORM
+        text = _text(data, "--data")
+        return None if text is None else TextBody(text, _FORM)
     text = _text(document, "--json") or ""
     try:
         # A placeholder may stand where a number does.
-        filled = text.replace("{{seq}}", "0").replace("{{uuid}}", "0")
-        msgspec.json.decode(filled)
+        msgspec.json.decode(without_placeholders(text))
     except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
             f"--json is no JSON: {error}", hint="Quote it for the shell, or name a file: @FILE."
         ) from error
-    return text, given_type or "application/json"
+    return JsonBody(text)
 
 
 def _text(given: str | None, flag: str) -> str | None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from stressproof.evidence import stress
 from stressproof.evidence.stress import WorkloadEndpoint
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.requests import Request
 
 _OK = (200,)
 
@@ -21,16 +21,16 @@ class Profile(Struct, frozen=True):
     """
 
     name: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Request, ...]
     all_tenants: bool = False
 
 
-def read(path: str, check: str = "json") -> Endpoint:
+def read(path: str, check: str = "json") -> Request:
     """Return a GET of a path, answered by 200 and JSON (`stressproof.workload.checks`)."""
-    return Endpoint(name=path, method="GET", path=path, expected_statuses=_OK, check=check)
+    return Request(name=path, method="GET", path=path, expected_statuses=_OK, checks=(check,))
 
 
-def record_of(endpoint: Endpoint) -> WorkloadEndpoint:
+def record_of(endpoint: Request) -> WorkloadEndpoint:
     """Return an endpoint as evidence records it."""
     return WorkloadEndpoint(
         name=endpoint.name,
@@ -38,7 +38,7 @@ def record_of(endpoint: Endpoint) -> WorkloadEndpoint:
         path=endpoint.path,
         weight=endpoint.weight,
         expected_statuses=list(endpoint.expected_statuses),
-        check=endpoint.check,
+        check=" and ".join(endpoint.checks) or None,
     )
 
 

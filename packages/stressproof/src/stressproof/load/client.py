@@ -18,9 +18,11 @@ from stressproof.load.hpack_stateless import HeaderBlockError
 from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
 from stressproof.load.http2 import NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
-from stressproof.load.requests import PreparedEndpoint, compose
+from stressproof.load.requests import PreparedEndpoint, UniqueValues, compose
 from stressproof.load.socket_errors import describe
+from stressproof.workload.bodies import CompiledBody
 from stressproof.workload.target import Target
+from stressproof.workload.templates import Template
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 65_536
@@ -113,8 +115,11 @@ class Client:
             RequestError: There was no answer.
             UsageError: A header would break the request.
         """
-        request = compose(self.target, method, path, (headers or {},), body)
-        sent = request.stream() if self.target.http2 else request.whole()
+        url = Template([path.encode("latin-1")])
+        content = None if body is None else CompiledBody(Template([body]), "application/json")
+        request = compose(self.target, method, url, (headers or {},), content)
+        values = UniqueValues(0, 1).values(request.needs)
+        sent = request.stream(values) if self.target.http2 else request.whole(values)
         return self._send(sent, timeout_s, bodyless=method == "HEAD")
 
     def ask(self, endpoint: PreparedEndpoint, *, timeout_s: float | None = None) -> Answer:

@@ -1,23 +1,26 @@
 """Requests as bytes, made before the load starts."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import cycle
 from os import urandom
 from random import Random
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from stressproof.errors import UsageError
 from stressproof.load.hpack_stateless import encode_fields
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
 from stressproof.version import __version__
-from stressproof.workload.checks import Check
-from stressproof.workload.endpoints import Endpoint
+from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
+from stressproof.workload.bodies import CompiledBody, compile_body
+from stressproof.workload.checks import Checks
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target, demand_headers, origin_of
+from stressproof.workload.templates import SEQ, UUID, Place, Template, demand_known
 from stressproof.workload.workload import Workload
 
-_PLACEHOLDER = re.compile(rb"\{\{(\w*)\}\}")
 _HTTP1_ONLY = frozenset({"keep-alive", "proxy-connection", "te", "upgrade"})  # RFC 9113, 8.2.2
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 
 
@@ -37,23 +40,30 @@ class UniqueValues:
         self._sequence = worker
         self._step = workers
 
-    def values(self) -> tuple[bytes, bytes]:
-        """Return a new UUID (version 4) and the next sequence number, as text."""
+    def values(self, needs: Container[str]) -> dict[str, Any]:
+        """Return a value for each placeholder of a request that is fresh, and makes no other."""
+        made: dict[str, Any] = {}
+        if UUID in needs:
+            made[UUID] = self.uuid()
+        if SEQ in needs:
+            made[SEQ] = self._sequence
+            self._sequence += self._step
+        return made
+
+    def uuid(self) -> str:
+        """Return a new UUID, version 4."""
         digits = f"{self._random.getrandbits(128):032x}"
         variant = "89ab"[int(digits[16], 16) & 3]
-        uuid = (
+        return (
             f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
         )
-        number = self._sequence
-        self._sequence += self._step
-        return uuid.encode(), b"%d" % number
 
 
 class PreparedEndpoint:
     """One endpoint, ready to be sent and judged.
 
     Attributes:
-        index: Position in ``workload.endpoints``.
+        index: Position in ``workload.items``.
         name: The endpoint's name.
         requests: The bytes of one request after another, without end, for HTTP/1.1.
         streams: Likewise header block and body, for HTTP/2.
@@ -83,18 +93,20 @@ class PreparedEndpoint:
     requests: Iterator[bytes]
     streams: Iterator[tuple[bytes, bytes]]
 
-    def __init__(self, index: int, endpoint: Endpoint, target: Target, fresh: UniqueValues) -> None:
+    def __init__(self, index: int, endpoint: Request, target: Target, fresh: UniqueValues) -> None:
         self.index = index
         self.name = endpoint.name
-        variants, fill = _variants(target, endpoint)
-        if fill:
-            self.requests = (one.filled(*fresh.values()) for one in cycle(variants))
-            self.streams = (one.filled_stream(*fresh.values()) for one in cycle(variants))
+        variants = compose_request(target, endpoint)
+        needs = frozenset[str]().union(*(one.needs for one in variants))
+        demand_known(endpoint.name, needs, {})
+        if needs:
+            self.requests = (one.whole(fresh.values(one.needs)) for one in cycle(variants))
+            self.streams = (one.stream(fresh.values(one.needs)) for one in cycle(variants))
         else:
             self.requests = cycle([one.whole() for one in variants])
             self.streams = cycle([one.stream() for one in variants])
         self.expected = frozenset(endpoint.expected_statuses)
-        self.check = Check.of(endpoint.check)
+        self.check = Checks.of(endpoint.checks)
         self.accepted = b""
         self.trailed = False
         self.bodyless = endpoint.method == "HEAD"
@@ -112,67 +124,57 @@ def prepare(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
     """
     return [
         PreparedEndpoint(index, endpoint, workload.target, fresh)
-        for index, endpoint in enumerate(workload.endpoints)
+        for index, endpoint in enumerate(workload.items)
+        if isinstance(endpoint, Request)
     ]
 
 
 class Composed(NamedTuple):
-    """A request in two parts, for what still has to be filled in.
+    """A request, compiled: what is the same each time, and holes.
 
     Attributes:
         head: Request line and headers, without the blank line and what depends on the body.
         body: Empty for none.
         announced: Whether the length of the body is said although it may be empty.
         fields: What ``head`` says, as HTTP/2 has it.
+        needs: The placeholders that occur.
     """
 
-    head: bytes
-    body: bytes
+    head: Template
+    body: Template
     announced: bool
-    fields: tuple[tuple[bytes, bytes], ...]
+    fields: tuple[tuple[bytes, Template], ...]
+    needs: frozenset[str]
 
-    def filled(self, uuid: bytes, sequence: bytes) -> bytes:
-        """Return the request with values for its placeholders."""
-        head, body = (_fill(part, uuid, sequence) for part in (self.head, self.body))
-        return Composed(head, body, self.announced, ()).whole()
+    def whole(self, values: Mapping[str, Any] = NOTHING) -> bytes:
+        """Return the request of HTTP/1.1 with values for its placeholders."""
+        head, body = self.head.fill(values), self.body.fill(values)
+        if body or self.announced:
+            return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        return head + b"\r\n"
 
-    def whole(self) -> bytes:
-        """Return the request as it is."""
-        if self.body or self.announced:
-            return b"%bContent-Length: %d\r\n\r\n%b" % (self.head, len(self.body), self.body)
-        return self.head + b"\r\n"
-
-    def stream(self) -> tuple[bytes, bytes]:
-        """Return header block and body of HTTP/2, as they are."""
-        fields = self.fields
-        if self.body or self.announced:
-            fields += ((b"content-length", b"%d" % len(self.body)),)
-        return encode_fields(fields), self.body
-
-    def filled_stream(self, uuid: bytes, sequence: bytes) -> tuple[bytes, bytes]:
-        """Return header block and body with values for the placeholders."""
-        fields = tuple((name, _fill(value, uuid, sequence)) for name, value in self.fields)
-        body = _fill(self.body, uuid, sequence)
-        return Composed(b"", body, self.announced, fields).stream()
-
-
-def _fill(text: bytes, uuid: bytes, sequence: bytes) -> bytes:
-    return text.replace(b"{{uuid}}", uuid).replace(b"{{seq}}", sequence)
+    def stream(self, values: Mapping[str, Any] = NOTHING) -> tuple[bytes, bytes]:
+        """Return header block and body of HTTP/2 with values for the placeholders."""
+        fields = tuple((name, value.fill(values)) for name, value in self.fields)
+        body = self.body.fill(values)
+        if body or self.announced:
+            fields += ((b"content-length", b"%d" % len(body)),)
+        return encode_fields(fields), body
 
 
 def compose(
     target: Target,
     method: str,
-    path: str,
+    url: Template,
     headers: Iterable[Mapping[str, str]],
-    body: bytes | None,
+    body: CompiledBody | None,
 ) -> Composed:
     """Return a request to a target.
 
     Args:
         target: Its headers come first.
         method: As it is sent.
-        path: After the target's base path, byte by byte as it is given.
+        url: Path and query after the target's base path, byte by byte as they are given.
         headers: Further ones; the last of a name wins, whatever its case.
         body: None for none.
 
@@ -184,8 +186,10 @@ def compose(
         "user-agent": ("User-Agent", f"stressproof/{__version__}"),
         "accept": ("Accept", "*/*"),
     }
-    if body is not None:
-        merged["content-type"] = ("Content-Type", "application/json")
+    if isinstance(target.auth, BasicAuth | BearerAuth):
+        merged["authorization"] = ("Authorization", authorization(target.auth))
+    if body is not None and body.content_type:
+        merged["content-type"] = ("Content-Type", body.content_type)
     for given in (target.headers, *headers):
         demand_headers(given)
         if target.http2 and (unfit := _HTTP1_ONLY.intersection(map(str.lower, given))):
@@ -193,42 +197,49 @@ def compose(
                 f"HTTP/2 has no header {', '.join(sorted(unfit))}", hint="leave it out"
             )
         merged.update({name.lower(): (name, value) for name, value in given.items()})
+    base = origin.base.encode("latin-1")
     lines = [
-        f"{method} {origin.base}{path} HTTP/1.1",
-        f"Host: {origin.authority}",
-        *(f"{name}: {value}" for name, value in merged.values()),
+        Template([b"%b %b" % (method.encode(), base)]),
+        url,
+        Template([f" HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("latin-1")]),
+        *(Template.of(f"{name}: {value}\r\n", Place.HEADER) for name, value in merged.values()),
     ]
-    head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
     pseudo = {
-        ":method": method,
-        ":scheme": "https" if origin.secure else "http",
-        ":path": origin.base + path,
-        ":authority": origin.authority,
+        b":method": Template([method.encode()]),
+        b":scheme": Template([b"https" if origin.secure else b"http"]),
+        b":path": Template.joined([Template([base]), url]),
+        b":authority": Template([origin.authority.encode("latin-1")]),
     }
-    fields = [*pseudo.items(), *((name, value.strip()) for name, (_, value) in merged.items())]
+    fields = [
+        (name.encode("latin-1"), Template.of(value.strip(), Place.HEADER))
+        for name, (_, value) in merged.items()
+    ]
+    head = Template.joined(lines)
+    content = Template(()) if body is None else body.content
     return Composed(
         head,
-        body or b"",
+        content,
         method not in _BODYLESS_METHODS,
-        tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields),
+        (*pseudo.items(), *fields),
+        head.needs | content.needs,
     )
 
 
-def _variants(target: Target, endpoint: Endpoint) -> tuple[list[Composed], bool]:
-    """Return an endpoint's requests, one for each set of rotated headers, and whether to fill them.
-
-    Raises:
-        UsageError: A placeholder is unknown.
-    """
-    body = None if endpoint.body is None else endpoint.body.encode()
-    variants = [
-        compose(target, endpoint.method, endpoint.path, (endpoint.headers, rotated), body)
-        for rotated in (endpoint.rotate or ({},))
+def compose_request(target: Target, request: Request) -> list[Composed]:
+    """Return a request compiled, once for each set of rotated headers."""
+    url = Template.joined([Template.of(request.path, Place.URL), *_query(request)])
+    body = None if request.body is None else compile_body(request.body)
+    return [
+        compose(target, request.method, url, (request.headers, rotated), body)
+        for rotated in (request.rotate or ({},))
     ]
-    found = {at for one in variants for at in _PLACEHOLDER.findall(one.head + one.body)}
-    for unknown in sorted(found - {b"uuid", b"seq"}):
-        raise UsageError(
-            f"{endpoint.name}: {{{{{unknown.decode(errors='replace')}}}}} means nothing",
-            hint="use {{uuid}} or {{seq}}",
-        )
-    return variants, bool(found)
+
+
+def _query(request: Request) -> Iterator[Template]:
+    mark = b"&" if "?" in request.path else b"?"
+    for name, value in request.query:
+        yield Template([mark])
+        yield Template.of(name, Place.QUERY)
+        yield Template([b"="])
+        yield Template.of(value, Place.QUERY)
+        mark = b"&"

@@ -24,6 +24,7 @@ from stressproof.load.result import (
 from stressproof.load.row_aggregator import RowAggregator
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
+from stressproof.workload.auth import OAuth2Auth
 from stressproof.workload.executors import Executor
 from stressproof.workload.rates import US_PER_S
 from stressproof.workload.workload import Workload
@@ -78,23 +79,46 @@ def run_round(
             f"the number of workers is {workers}, expected 1 to {MAX_WORKERS}",
             hint="one worker for each core is the most that helps",
         )
-    rate = _peak_rate(workload.executor)
+    _demand_plain(workload)
+    rate = _peak_rate(workload.scenarios[0].executor)
     if rate > MAX_WORKER_RATE * workers:
         raise UsageError(
             f"{rate:g} arrivals a second are too many for {workers} worker(s), "
             f"expected at most {MAX_WORKER_RATE:,} each",
             hint="ask for less, or use more --workers",
         )
-    workers = min(workers, workload.executor.max_users)
+    workers = min(workers, workload.scenarios[0].executor.max_users)
     prepare(workload, UniqueValues(0, 1))  # placeholders are refused here rather than in a worker
     tls_context(workload.target)  # and so is a file of authorities that cannot be read
-    _demand_files(-(-workload.executor.max_users // workers))
+    _demand_files(-(-workload.scenarios[0].executor.max_users // workers))
     addresses = resolve(workload.target)
     jobs = [Job(workload, addresses, worker, workers, resolution_s) for worker in range(workers)]
     with WorkerPool(jobs) as worker_pool:
         return _Round(
             workload, worker_pool, on_tick, on_settled, stop or StopFlag(), resolution_s
         ).run()
+
+
+def _demand_plain(workload: Workload) -> None:
+    """Refuse what the generator does not do yet."""
+    first = workload.scenarios[0]
+    if (
+        len(workload.scenarios) > 1
+        or first.flows
+        or first.setup
+        or first.think
+        or first.pace
+        or first.start_us
+        or first.cookies
+        or workload.tables
+        or isinstance(workload.target.auth, OAuth2Auth)
+        or any(one.redirects or one.timeout_us for one in first.requests)
+    ):
+        raise UsageError(
+            "flows, several scenarios, data tables, think times, cookies, redirects and OAuth2 are "
+            "not supported by this version",
+            hint="leave them out",
+        )
 
 
 def _peak_rate(executor: Executor) -> float:
@@ -125,7 +149,7 @@ class _Round:
         stop: StopFlag,
         resolution_s: int,
     ) -> None:
-        executor = workload.executor
+        executor = workload.scenarios[0].executor
         self._workload = workload
         self._pool = worker_pool
         self._on_tick = on_tick
@@ -133,7 +157,7 @@ class _Round:
         self._settled_s = 0
         self._stop = stop
         self._resolution_s = resolution_s
-        self._aggregator = RowAggregator(len(workload.endpoints), closed_loop=executor.closed_loop)
+        self._aggregator = RowAggregator(len(workload.items), closed_loop=executor.closed_loop)
         self._samples: list[ErrorSample] = []
         self._start_ns = 0
         self._ramp_s = executor.ramp_us / 1e6
@@ -254,7 +278,7 @@ class _Round:
 
     def _result(self) -> RoundResult:
         aggregator = self._aggregator
-        executor = self._workload.executor
+        executor = self._workload.scenarios[0].executor
         first_ns = self._start_ns + executor.ramp_us * 1000
         last_ns = max(aggregator.last_ns, first_ns, self._window_end_ns)
         # Both clocks are read now, and the wall's is carried back by the other.
@@ -294,7 +318,7 @@ class _Round:
 
         One that was broken off and an executor of iterations end with their last request: 0.
         """
-        executor = self._workload.executor
+        executor = self._workload.scenarios[0].executor
         if executor.iterations is not None or self._cut_short:
             return 0
         return self._start_ns + (executor.ramp_us + executor.duration_us) * 1000
@@ -306,7 +330,7 @@ class _Round:
 
     def _seconds(self) -> range:
         """Return the seconds of the window: all that were asked for, or all that began."""
-        executor = self._workload.executor
+        executor = self._workload.scenarios[0].executor
         whole = -(-executor.duration_us // 1_000_000)
         if self._cut_short or executor.iterations is not None:
             begun = [handle.done.last_second for handle in self._pool.handles if handle.done]

@@ -12,7 +12,7 @@ from stressproof.load.connector import Connector
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
-from stressproof.workload.checks import Check
+from stressproof.workload.checks import Checks
 
 _REDIRECTS = range(300, 400)
 
@@ -132,7 +132,7 @@ class VirtualUser:
         return False
 
     def _holds(
-        self, endpoint: PreparedEndpoint, check: Check, body: bytes, body_bytes: int
+        self, endpoint: PreparedEndpoint, check: Checks, body: bytes, body_bytes: int
     ) -> bool:
         if body_bytes > len(body):
             reason: str | None = f"{body_bytes} bytes are too many to be checked"

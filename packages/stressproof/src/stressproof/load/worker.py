@@ -119,12 +119,12 @@ class Worker:
     """
 
     def __init__(self, job: Job, channel: Channel) -> None:
-        workload, executor = job.workload, job.workload.executor
+        workload, executor = job.workload, job.workload.scenarios[0].executor
         loop = asyncio.get_running_loop()
         self._channel = channel
         self._workload = workload
         self._monitor = SelfMonitor()
-        self._recorder = Recorder(len(workload.endpoints), job.resolution_s)
+        self._recorder = Recorder(len(workload.items), job.resolution_s)
         cursor = self._recorder.cursor(closed_loop=executor.closed_loop)
         self._samples = Samples(workload.redactor())
         self._connector = Connector(
@@ -132,8 +132,10 @@ class Worker:
         )
         engine = Engine(loop, self._connector, self._recorder.phases, self._samples)
         prepared = prepare(workload, UniqueValues(job.worker, job.workers))
-        weights = [endpoint.weight for endpoint in workload.endpoints]
-        order = map(prepared.__getitem__, WeightedOrder(weights, workload.seed + job.worker))
+        weights = job.workload.scenarios[0].weights
+        order = map(
+            prepared.__getitem__, WeightedOrder(weights, workload.order_seed(0, job.worker))
+        )
         self._links = LinkPool(engine)
         make_user: MakeUser = Connection
         if workload.target.http2:
@@ -166,9 +168,10 @@ class Worker:
     async def run(self, start_ns: int) -> Done:
         """Run from a moment of the monotonic clock until the last request has ended."""
         self._start_ns = start_ns
-        self._measured_ns = start_ns + self._workload.executor.ramp_us * 1000
+        self._measured_ns = start_ns + self._workload.scenarios[0].executor.ramp_us * 1000
         self._recorder.begin(
-            self._measured_ns, self._measured_ns + self._workload.executor.duration_us * 1000
+            self._measured_ns,
+            self._measured_ns + self._workload.scenarios[0].executor.duration_us * 1000,
         )
         # Whoever looks at whole seconds finds the report of each complete.
         self._next_report_ns = start_ns + _REPORT_NS - _REPORT_AHEAD_NS

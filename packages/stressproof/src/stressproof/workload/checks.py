@@ -13,6 +13,8 @@
 
 import re
 import zlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from stressproof.errors import UsageError
 _CLAUSE = re.compile(
     r"""(?P<path>[^\s.,="]+(?:\.[^\s.,="]+)*)(?:=(?P<value>"(?:[^"\\]|\\.)*"|[^\s,"]+))?"""
 )
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _ABSENT = object()
 _GZIP = b"\x1f\x8b"  # begins neither JSON nor text
 _GZIP_WBITS = 31
@@ -33,27 +36,21 @@ class Check:
     """One compiled check.
 
     Calling it with a whole body returns why the body fails, or None where it holds.
-
-    Attributes:
-        good: The body that held last. Judging is a function of the bytes: it would hold again.
     """
 
-    __slots__ = ("_clauses", "_text", "good")
+    __slots__ = ("_clauses", "_text")
 
     def __init__(self, text: bytes | None, clauses: list[tuple[list[str], Any]]) -> None:
         self._text = text
         self._clauses = clauses
-        self.good: bytes | None = None
 
     @classmethod
-    def of(cls, spec: str | None) -> "Check | None":
-        """Compile a check; None stands for none.
+    def of(cls, spec: str) -> "Check":
+        """Compile a check.
 
         Raises:
             UsageError: The check does not follow the grammar.
         """
-        if spec is None:
-            return None
         if spec == "json":
             return cls(None, [])
         kind, _, rest = spec.partition(":")
@@ -77,14 +74,6 @@ class Check:
 
     def __call__(self, body: bytes) -> str | None:
         """Return why a body fails, None where it holds."""
-        if body == self.good:
-            return None
-        reason = self._judge(body)
-        if reason is None:
-            self.good = body
-        return reason
-
-    def _judge(self, body: bytes) -> str | None:
         if body.startswith(_GZIP):
             # Some servers compress although nobody asked; the check is about what they say.
             try:
@@ -136,3 +125,47 @@ def _bad(spec: str) -> UsageError:
         f"the response check {spec!r} cannot be read",
         hint="write json, json:member, json:member=true or text:words",
     )
+
+
+class Checks:
+    """Several checks, all of which must hold.
+
+    Calling it with a whole answer returns why it fails, or None where all hold.
+
+    Attributes:
+        good: The body that held last, None where headers decide as well: it would hold again.
+        reads_headers: Whether the answer's headers must be given.
+    """
+
+    __slots__ = ("_checks", "good", "reads_headers")
+
+    def __init__(self, checks: list[Check]) -> None:
+        self._checks = checks
+        self.good: bytes | None = None
+        self.reads_headers = False
+
+    @classmethod
+    def of(cls, specs: Sequence[str]) -> "Checks | None":
+        """Compile checks; None stands for none.
+
+        Raises:
+            UsageError: One does not follow the grammar.
+        """
+        return cls([Check.of(spec) for spec in specs]) if specs else None
+
+    def __call__(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> str | None:
+        """Return why an answer fails, None where it holds.
+
+        Args:
+            body: All of it.
+            headers: By name in lower case; only read where `reads_headers`.
+        """
+        del headers
+        if body == self.good:
+            return None
+        for check in self._checks:
+            reason = check(body)
+            if reason is not None:
+                return reason
+        self.good = body
+        return None

@@ -5,22 +5,23 @@ is to be computed again from evidence needs a generator and a shuffle of its own
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle
+from functools import partial
+from itertools import count, cycle
 from math import gcd
 
 _AT_LEAST = 1024
 _WORD = 2**64
 
 
-def _words(seed: int) -> Iterator[int]:
-    """Yield numbers of 64 bits: SplitMix64 (Steele, Lea, Flood: OOPSLA 2014, figure 17)."""
-    state = seed % _WORD
-    while True:
-        state = (state + 0x9E3779B97F4A7C15) % _WORD
-        word = state
-        word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 % _WORD
-        word = (word ^ word >> 27) * 0x94D049BB133111EB % _WORD
-        yield word ^ word >> 31
+def word(seed: int, number: int) -> int:
+    """Return the number of 64 bits that a seed gives to place ``number``, from 0.
+
+    SplitMix64 (Steele, Lea, Flood: OOPSLA 2014, figure 17), whose state only counts.
+    """
+    mixed = (seed + (number + 1) * 0x9E3779B97F4A7C15) % _WORD
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % _WORD
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % _WORD
+    return mixed ^ mixed >> 31
 
 
 class WeightedOrder:
@@ -37,7 +38,7 @@ class WeightedOrder:
     def __init__(self, weights: Sequence[int], seed: int) -> None:
         divisor = gcd(*weights)
         once = [at for at, weight in enumerate(weights) for _ in range(weight // divisor)]
-        words = _words(seed)
+        words = map(partial(word, seed), count())
         self._endpoints = len(weights)
         self._period: list[int] = []
         for _ in range(-(-_AT_LEAST // len(once))):

@@ -34,10 +34,14 @@ class Redactor:
 
     Which header a service takes its key from only the service knows, so that the value of any may
     be one; those that say how to talk are none.
+
+    Args:
+        headers: Whose values are replaced.
+        secrets: What else is.
     """
 
-    def __init__(self, headers: Iterable[Mapping[str, str]]) -> None:
-        values: set[str] = set()
+    def __init__(self, headers: Iterable[Mapping[str, str]], secrets: Iterable[str] = ()) -> None:
+        values = set(secrets)
         for one in headers:
             for name, value in one.items():
                 if name.lower() not in _PUBLIC_NAMES:

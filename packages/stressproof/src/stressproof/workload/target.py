@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.workload.auth import Auth
 from stressproof.workload.redaction import masked
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -48,6 +49,7 @@ class Target(Struct, frozen=True):
         key_file: PEM file of its key; None where ``cert_file`` holds it too.
         address: Numeric address to connect to, whatever the URL's host resolves to.
         http2: Whether to speak HTTP/2: agreed on by ALPN over TLS, by prior knowledge without.
+        auth: As whom; an ``Authorization`` header that is given goes before it.
     """
 
     url: str
@@ -59,6 +61,7 @@ class Target(Struct, frozen=True):
     key_file: str | None = None
     address: str | None = None
     http2: bool = False
+    auth: Auth | None = None
 
     def __post_init__(self) -> None:
         origin = origin_of(self.url)
@@ -81,7 +84,7 @@ class Target(Struct, frozen=True):
             f"Target(url={self.url!r}, headers={masked(self.headers)!r}, "
             f"ca_file={self.ca_file!r}, server_name={self.server_name!r}, "
             f"insecure={self.insecure}, cert_file={self.cert_file!r}, address={self.address!r}, "
-            f"http2={self.http2})"
+            f"http2={self.http2}, auth={self.auth!r})"
         )
 
 
