@@ -96,6 +96,10 @@ class Answer:
         fields = self._read_block(self._block)
         return [value.decode("latin-1") for name, value in fields if name.lower() == b"set-cookie"]
 
+    def same(self, block: bytes, body: bytes, body_bytes: int) -> bool:
+        """Return whether an answer of these bytes is this one."""
+        return body == self._body and block == self._block and body_bytes == self._body_bytes
+
     def __repr__(self) -> str:
         return f"<Answer {self._status}, {self._body_bytes} bytes>"
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from time import monotonic_ns
 
 from stressproof.load.recorder import NEVER_NS, Cursor, LiveHistogram
-from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
-from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
+from stressproof.load.virtual_user import Engine, LoopUser, MakeUser, Task
 from stressproof.workload.executors import OpenExecutor
 from stressproof.workload.pacers import share
 
@@ -29,7 +28,7 @@ class OpenLoop:
         engine: What their connections share.
         make_user: Makes a user of the protocol that is spoken.
         cursor: Where arrivals are counted.
-        order: The endless order of requests.
+        order: The endless order of what iterations are.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
         workers: How many workers there are.
         timeout_ns: How long a user waits.
@@ -42,7 +41,7 @@ class OpenLoop:
         engine: Engine,
         make_user: MakeUser,
         cursor: Cursor,
-        order: Iterator[PreparedEndpoint],
+        order: Iterator[Task],
         worker: int,
         workers: int,
         timeout_ns: int,
@@ -55,7 +54,7 @@ class OpenLoop:
         self._worker, self._workers = worker, workers
         self._lateness = lateness
         self._timer = Timer(engine.loop, self._send_due)
-        self.users: list[VirtualUser] = [
+        self.users: list[LoopUser] = [
             make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
@@ -128,8 +127,8 @@ class OpenLoop:
         cursor = self._cursor
         if due_ns >= cursor.turn_ns:
             cursor.turn(due_ns)
-        endpoint = next(self._order)
-        row = cursor.rows[endpoint.index] or cursor.open_row(endpoint.index, 0)
+        task = next(self._order)
+        row = cursor.rows[task.index] or cursor.open_row(task.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)
         if not self._free or late_ns > self._timeout_ns:
@@ -140,7 +139,7 @@ class OpenLoop:
             row.late += 1
         if not row.first_ns:
             row.first_ns = now_ns
-        self._free.pop().begin(endpoint, row, due_ns, now_ns)
+        self._free.pop().begin(task, row, due_ns, now_ns)
 
-    def _released(self, user: VirtualUser, _now_ns: int) -> None:
+    def _released(self, user: LoopUser, _now_ns: int) -> None:
         self._free.append(user)
