@@ -18,6 +18,14 @@ HOLDS = [
     ("json:a=null", b'{"a": null}'),
     ("json:a=2", b'{"a": 2.0}'),
     ("text:needle, or two", b"hay needle, or two hay"),
+    ("json:items.0.price,!error", b'{"items": [{"price": 0}]}'),
+    ("json:!a.b", b'{"a": {"c": 1}}'),
+    ("json:!a=1", b'{"a": true}'),
+    ("json:1.0=2", b"[0, [2]]"),
+    ("regex:n[e]{2}dle$", b"a needle"),
+    ("size<=64KiB", b"x" * 65_536),
+    ("size>2B", b"xyz"),
+    ("size=0", b""),
 ]
 FAILS = [
     ("json", b""),
@@ -35,8 +43,39 @@ FAILS = [
     ("json:a=null", b"{}"),
     ("json:a,b", b'{"a": 1}'),
     ("text:needle", b"hay"),
+    ("json:items.0", b'{"items": []}'),
+    ("json:items.0", b'{"items": {"1": 0}}'),
+    ("json:items.-1", b'{"items": [1]}'),
+    ("json:!parity_ok", b'{"parity_ok": null}'),
+    ("json:!a=1", b'{"a": 1.0}'),
+    ("regex:^needle", b"hay needle"),
+    ("size<=64KiB", b"x" * 65_537),
+    ("size<1kB", b"x" * 1000),
+    ("header:etag", b""),
 ]
-WRONG = ["", "xml", "json:", "json:=1", "json:a=", "json:a,", "json:a=[1]", "json:a=nope", "text:"]
+WRONG = [
+    "",
+    "xml",
+    "json:",
+    "json:=1",
+    "json:a=",
+    "json:a,",
+    "json:a=[1]",
+    "json:a=nope",
+    "text:",
+    "json:!",
+    "json:!!a",
+    "regex:",
+    "regex:(",
+    "header:",
+    "header:a b",
+    "size",
+    "size<=",
+    "size==3",
+    "size<=1TiB",
+    "size<=-1",
+    "size<=٣",
+]
 
 
 @pytest.mark.parametrize(("spec", "body"), HOLDS)
@@ -75,3 +114,37 @@ def test_deep_nesting_is_a_fault_not_a_crash() -> None:
     check = Checks.of(("json:a",))
     assert check is not None
     assert check(b"[" * 100_000)
+
+
+def test_headers_are_checked_whatever_the_body_was() -> None:
+    """A body that held once says nothing of the next answer's headers."""
+    check = Checks.of(("header:etag", "header:Content-Type=text/plain", "text:x"))
+    assert check is not None
+    assert check.reads_headers
+    good = {"etag": "", "content-type": "text/plain"}
+    assert check(b"x", good) is None
+    assert check.good is None
+    assert check(b"x", {"etag": ""}) == "the answer has no header content-type"
+    assert check(b"x", {**good, "content-type": "a"})
+    assert check(b"x") == "the answer has no header etag"
+    assert check(b"y", good)
+
+
+def test_a_body_too_large_to_be_kept_is_measured_and_not_read() -> None:
+    """Its size can be checked; what it holds cannot, and is no pass."""
+    of_size, of_both = Checks.of(("size>=3MiB",)), Checks.of(("size>=3MiB", "text:x"))
+    assert of_size is not None
+    assert of_both is not None
+    assert of_size(b"x", body_bytes=3 * 2**20) is None
+    assert of_size(b"x", body_bytes=3 * 2**20 - 1)
+    assert of_size.good is None
+    assert of_both(b"x", body_bytes=3 * 2**20) == "3145728 bytes are too many to be checked"
+
+
+def test_all_of_several_checks_must_hold() -> None:
+    """The first that does not is told."""
+    check = Checks.of(("json:a", "json:b=2", "size<100"))
+    assert check is not None
+    assert check(b'{"a": 1, "b": 2}') is None
+    assert check(b'{"a": 1, "b": 3}') == "b is not 2"
+    assert check(b'{"b": 2}') == "the body has no member a"

@@ -5,7 +5,7 @@ from msgspec.structs import force_setattr
 
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
-from stressproof.workload.checks import Check
+from stressproof.workload.checks import Checks
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, with_names, without_placeholders
@@ -68,8 +68,7 @@ class Request(Struct, frozen=True, tag="request"):
         demand_statuses(self.name, self.expected_statuses)
         demand_timeout(self.name, self.timeout_us)
         demand_redirects(self.name, self.redirects)
-        for check in self.checks:
-            Check.of(check)
+        Checks.of(self.checks)
         for headers in (self.headers, *self.rotate):
             demand_headers(headers)
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.workload.checks import Check
+from stressproof.workload.checks import Checks
 from stressproof.workload.executors import MAX_DURATION_US, Executor
 from stressproof.workload.flows import Flow, demand_run
 from stressproof.workload.requests import (
@@ -51,8 +51,7 @@ class Steps(Struct, frozen=True):
     def __post_init__(self) -> None:
         demand_headers(self.headers)
         demand_statuses("the requests of flows", self.expected_statuses)
-        for check in self.checks:
-            Check.of(check)
+        Checks.of(self.checks)
 
 
 class Scenario(Struct, frozen=True):

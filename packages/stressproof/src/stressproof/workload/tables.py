@@ -85,7 +85,7 @@ class Rows:
         return max(len(self._starts) - 1, 0)
 
     def at(self, number: int) -> Row:
-        """Return the row of iteration or user ``number`` (from 0, see `Workload.row_number`).
+        """Return the row of iteration or user ``number`` (from 0).
 
         Raises:
             UsageError: Every row was had once, and the table is ``unique``.
@@ -102,6 +102,10 @@ class Rows:
             if len(self._parsed) < _KEPT_ROWS:
                 self._parsed[place] = found
         return found
+
+    def column(self, name: str) -> Iterator[Any]:
+        """Yield the values of a column, row after row."""
+        return (self._parse(place)[name] for place in range(len(self)))
 
     def _parse(self, place: int) -> Row:
         line = self.table.content[self._starts[place] : self._starts[place + 1]]

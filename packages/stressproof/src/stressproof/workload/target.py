@@ -145,6 +145,11 @@ def _bad_url(url: str, problem: str) -> UsageError:
     )
 
 
+def is_header_value(value: str) -> bool:
+    """Return whether a text can be the value of a header: one line of Latin-1."""
+    return _VALUE.fullmatch(value) is not None
+
+
 def demand_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that would break the request.
 
@@ -154,7 +159,7 @@ def demand_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             raise UsageError(f"{name!r} is not a header's name", hint="write it as Name: value")
-        if not _VALUE.fullmatch(value):
+        if not is_header_value(value):
             raise UsageError(
                 f"the value of the header {name} holds characters that HTTP forbids",
                 hint="a header's value is one line of Latin-1 text",
