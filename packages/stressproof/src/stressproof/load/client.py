@@ -15,11 +15,11 @@ from stressproof.errors import TargetError
 from stressproof.flow.answer import by_name
 from stressproof.load import hpack_stateless, http1
 from stressproof.load.addresses import NO_HTTP2, Address, resolve, server_name, tls_context
+from stressproof.load.composing import Message, compose
 from stressproof.load.hpack_stateless import HeaderBlockError
 from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
 from stressproof.load.http2 import NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
-from stressproof.load.composing import Message, compose
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.socket_errors import describe
 from stressproof.load.unique_values import UniqueValues
@@ -143,9 +143,7 @@ class Client:
         """
         return self._send(message, timeout_s, bodyless=bodyless)
 
-    def _send(
-        self, request: Message, timeout_s: float | None, *, bodyless: bool
-    ) -> Answer:
+    def _send(self, request: Message, timeout_s: float | None, *, bodyless: bool) -> Answer:
         """Send a request, header block and body of which are apart for HTTP/2."""
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         sock = self._open(deadline)
@@ -285,4 +283,3 @@ def _wait(sock: socket.socket, deadline: float) -> None:
     if left_s <= 0:
         raise TimeoutError
     sock.settimeout(left_s)
-

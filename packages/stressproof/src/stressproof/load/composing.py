@@ -128,22 +128,19 @@ def compose(
     )
 
 
-def compose_request(
-    target: Target, request: Request, headers: Mapping[str, str] = NOTHING
-) -> list[Composed]:
-    """Return a request compiled, once for each set of rotated headers.
-
-    Args:
-        target: Whom it goes to.
-        request: What is asked.
-        headers: What its user adds.
-    """
-    url = Template.joined([Template.of(request.path, Place.URL), *_query(request)])
-    body = None if request.body is None else compile_body(request.body)
+def compose_request(target: Target, request: Request) -> list[Composed]:
+    """Return a request compiled, once for each set of rotated headers."""
+    url, body = compiled_parts(request)
     return [
-        compose(target, request.method, url, (request.headers, rotated, headers), body)
+        compose(target, request.method, url, (request.headers, rotated), body)
         for rotated in (request.rotate or ({},))
     ]
+
+
+def compiled_parts(request: Request) -> tuple[Template, CompiledBody | None]:
+    """Return path and query of a request, and its body, compiled."""
+    url = Template.joined([Template.of(request.path, Place.URL), *_query(request)])
+    return url, None if request.body is None else compile_body(request.body)
 
 
 def _query(request: Request) -> Iterator[Template]:

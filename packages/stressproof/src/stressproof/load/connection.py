@@ -130,9 +130,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         if endpoint is None:  # cannot be: both callers looked
             return
         if endpoint.wants_answer:
-            self.answer = Answer(
-                head.status, reader.body, reader.body_bytes, head.block, fields_of
-            )
+            self.answer = Answer(head.status, reader.body, reader.body_bytes, head.block, fields_of)
         good = self._judge(endpoint, head.status, reader.body, reader.body_bytes)
         reusable = head.keep_alive and not endpoint.trailed
         if good and reusable and data is not None and len(data) <= _ACCEPTED_BYTES:

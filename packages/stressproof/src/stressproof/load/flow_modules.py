@@ -136,7 +136,11 @@ class FlowModules:
         return module
 
     def _is_ours(self, place: Path) -> bool:
-        return place.is_absolute() and place.is_relative_to(self._folder) and "site-packages" not in place.parts
+        return (
+            place.is_absolute()
+            and place.is_relative_to(self._folder)
+            and "site-packages" not in place.parts
+        )
 
     def _shown(self, place: Path) -> str:
         return str(place.relative_to(self._folder)) if self._is_ours(place) else str(place)

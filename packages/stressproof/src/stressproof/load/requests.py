@@ -7,8 +7,9 @@ from stressproof.flow.answer import Answer
 from stressproof.load.composing import Composed, Message, compose_request
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
 from stressproof.load.unique_values import UniqueValues
-from stressproof.load.values import RowsOf, Tables, values_for
+from stressproof.load.values import RowsOf, values_for
 from stressproof.workload.checks import Checks
+from stressproof.workload.data import Data, first_user
 from stressproof.workload.requests import Request
 from stressproof.workload.tables import Row
 from stressproof.workload.workload import Workload
@@ -127,17 +128,15 @@ def prepare(workload: Workload, unique: UniqueValues) -> list[PreparedEndpoint]:
     Raises:
         UsageError: A placeholder is unknown, or a table is none.
     """
-    tables = Tables(workload)
-    rows = RowsOf(tables, 0, 0)
+    data = Data(workload)
     prepared = []
     index = 0
-    for scenario in workload.scenarios:
+    for number, scenario in enumerate(workload.scenarios):
+        rows = RowsOf(data, number, 0, first_user(workload, number))
         for item in scenario.items:
             if isinstance(item, Request):
                 endpoint = prepare_request(index, item, workload.timeout_of(scenario, item))
                 variants = compose_request(workload.target, item)
-                for one in variants:
-                    tables.demand(item.name, one.needs)
                 endpoint.messages = endless(variants, unique, rows)
                 prepared.append(endpoint)
             index += 1

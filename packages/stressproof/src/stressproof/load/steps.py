@@ -108,14 +108,18 @@ class PreparedStep:
 
     Attributes:
         endpoint: How it is judged.
+        step: How evidence names it.
         pattern: How it is made.
         holes: The names of its path's values.
     """
 
-    __slots__ = ("endpoint", "holes", "pattern")
+    __slots__ = ("endpoint", "holes", "pattern", "step")
 
-    def __init__(self, endpoint: PreparedEndpoint, pattern: Pattern, holes: tuple[str, ...]) -> None:
+    def __init__(
+        self, endpoint: PreparedEndpoint, step: Step, pattern: Pattern, holes: tuple[str, ...]
+    ) -> None:
         self.endpoint = endpoint
+        self.step = step
         self.pattern = pattern
         self.holes = holes
 
@@ -195,7 +199,7 @@ class FlowSteps:
         url = Template.joined(pieces)
         holes = tuple(f"_v{number}" for number in range(len(pieces) // 2))
         pattern = Pattern(self._target, ask.method, url, (defaults.headers,), None)
-        return PreparedStep(endpoint, pattern, holes)
+        return PreparedStep(endpoint, step, pattern, holes)
 
 
 def hops(step: Step, redirects: int) -> PreparedEndpoint | None:

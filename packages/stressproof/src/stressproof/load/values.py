@@ -1,53 +1,40 @@
-"""What placeholders become: rows of tables by number, and values that are new for each request."""
+"""What placeholders become: rows by number, and values that are new for each request."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stressproof.load.unique_values import UniqueValues
-from stressproof.workload.tables import Row, Rows
-from stressproof.workload.templates import SEQ, UUID, demand_known
-from stressproof.workload.workload import Workload
-
-
-class Tables:
-    """All tables of a workload, read.
-
-    Raises:
-        UsageError: One of them is none.
-    """
-
-    def __init__(self, workload: Workload) -> None:
-        self.rows = {table.name: Rows(table, workload.seed) for table in workload.tables}
-        self.columns = {name: rows.columns for name, rows in self.rows.items()}
-
-    def demand(self, where: str, needs: Iterable[str]) -> None:
-        """Refuse placeholders that mean nothing.
-
-        Raises:
-            UsageError: One is neither a column nor made anew.
-        """
-        demand_known(where, needs, self.columns)
+from stressproof.workload.data import Data
+from stressproof.workload.tables import Row
+from stressproof.workload.templates import SEQ, UUID
 
 
 class RowsOf(Mapping[str, Row]):
-    """The rows that one iteration of one user has, found when they are looked at."""
+    """The rows that one iteration of one user has, found when they are looked at.
 
-    __slots__ = ("_iteration", "_tables", "_user")
+    Args:
+        data: Of the workload.
+        scenario: Position of the scenario.
+        iteration: Its number in the scenario.
+        user: Its user's number in the round.
+    """
 
-    def __init__(self, tables: Tables, iteration: int, user: int) -> None:
-        self._tables = tables
+    __slots__ = ("_data", "_iteration", "_scenario", "_user")
+
+    def __init__(self, data: Data, scenario: int, iteration: int, user: int) -> None:
+        self._data = data
+        self._scenario = scenario
         self._iteration = iteration
         self._user = user
 
     def __getitem__(self, name: str) -> Row:
-        rows = self._tables.rows[name]
-        return rows.at(self._user if rows.table.per == "user" else self._iteration)
+        return self._data.row(name, self._scenario, self._iteration, self._user)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tables.rows)
+        return iter(self._data.names)
 
     def __len__(self) -> int:
-        return len(self._tables.rows)
+        return len(self._data.names)
 
 
 def values_for(

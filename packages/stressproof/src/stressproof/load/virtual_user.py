@@ -16,7 +16,7 @@ from stressproof.load.recorder import FINE_US, LiveRow, Phases
 from stressproof.load.redirects import FOLLOWED, LeadsAwayError, place_of
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
-from stressproof.workload.checks import Checks
+from stressproof.workload.checks import NO_HEADERS, Checks
 
 _REDIRECTS = range(300, 400)
 
@@ -212,12 +212,9 @@ class VirtualUser:
     def _holds(
         self, endpoint: PreparedEndpoint, check: Checks, body: bytes, body_bytes: int
     ) -> bool:
-        if body_bytes > len(body):
-            reason: str | None = f"{body_bytes} bytes are too many to be checked"
-        elif check.reads_headers and self.answer is not None:
-            reason = check(body, self.answer.headers)
-        else:
-            reason = check(body)
+        answer = self.answer
+        headers = answer.headers if check.reads_headers and answer is not None else NO_HEADERS
+        reason = check(body, headers, body_bytes)
         if reason is None:
             return True
         self._row.fail("body_check")
