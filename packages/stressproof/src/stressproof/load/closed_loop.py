@@ -5,7 +5,7 @@ from itertools import islice
 from time import monotonic_ns
 
 from stressproof.load.recorder import NEVER_NS, Cursor
-from stressproof.load.virtual_user import Engine, LoopUser, MakeUser, Task
+from stressproof.load.virtual_user import Engine, LoopUser, MakeLoopUser, Task
 from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
 from stressproof.workload.pacers import share
 
@@ -34,7 +34,7 @@ class ClosedLoop:
         self,
         executor: ClosedExecutor,
         engine: Engine,
-        make_user: MakeUser,
+        make_user: MakeLoopUser,
         cursor: Cursor,
         order: Iterator[Task],
         worker: int,
@@ -89,6 +89,11 @@ class ClosedLoop:
                 user.idle = False
                 self._idle -= 1
                 self._released(user, now_ns)
+
+    def all_begun(self, now_ns: int) -> bool:
+        """Return whether everything that was due by now has begun: it begins when it is due."""
+        del now_ns
+        return True
 
     def finish(self) -> None:
         """Let no further request begin."""

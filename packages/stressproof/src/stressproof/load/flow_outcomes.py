@@ -1,6 +1,7 @@
 """How runs of flows end, in words and as they are counted."""
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from stressproof.errors import TargetError, UsageError
@@ -62,7 +63,5 @@ def not_set_up(setup: str, user: int, outcome: str, detail: str) -> TargetError:
 
 def close(coroutine: Coroutine[Any, Any, object]) -> None:
     """End a flow where it waits: its ``finally`` runs, and may ask for nothing more."""
-    try:
+    with suppress(BaseException):  # it is over, whatever it says to that
         coroutine.close()
-    except BaseException:  # noqa: BLE001, S110  # it is over, whatever it says to that
-        pass

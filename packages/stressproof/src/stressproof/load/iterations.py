@@ -6,6 +6,7 @@ inside of `data_received`. There is no task, no future and no other turn of the 
 
 from asyncio import TimerHandle
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
@@ -23,13 +24,13 @@ from stressproof.load.flow_outcomes import (
     outcome_of,
 )
 from stressproof.load.patterns import Call
-from stressproof.load.recorder import FINE_US, Cursor, LiveRow
+from stressproof.load.recorder import FINE_US, LiveRow
 from stressproof.load.requester import Requester
 from stressproof.load.samples import ErrorSample
 from stressproof.load.scenario_context import ScenarioContext
 from stressproof.load.steps import call_of
 from stressproof.load.tasks import PreparedFlow, PreparedRequest
-from stressproof.load.virtual_user import Engine, MakeUser, Task
+from stressproof.load.virtual_user import Engine, LoopUser, MakeUser, Task
 
 Drive = Coroutine[Any, Any, object]
 
@@ -42,8 +43,6 @@ class IterationRunner:
         engine: What requests share.
         released: Called with this and the time whenever an iteration and its pause have ended.
         context: What the scenario's users share.
-        arrivals: Where the first request of a flow is counted in an open loop, by when it was due;
-            None in a closed one.
         make_user: Makes what carries requests.
 
     Attributes:
@@ -56,7 +55,6 @@ class IterationRunner:
     """
 
     __slots__ = (
-        "_arrivals",
         "_began_ns",
         "_context",
         "_coroutine",
@@ -88,10 +86,9 @@ class IterationRunner:
         self,
         number: int,
         engine: Engine,
-        released: Callable[["IterationRunner", int], None],
+        released: Callable[[LoopUser, int], None],
         *,
         context: ScenarioContext,
-        arrivals: Cursor | None,
         make_user: MakeUser,
     ) -> None:
         self.number = number
@@ -104,7 +101,6 @@ class IterationRunner:
         self._samples = engine.samples
         self._released = released
         self._context = context
-        self._arrivals = arrivals
         self._flow: PreparedFlow | None = None
         self._coroutine: Drive | None = None
         self._settled: Callable[[StressproofError | None], None] | None = None
@@ -132,7 +128,7 @@ class IterationRunner:
             else:
                 self._requester.send(row, intended_ns, now_ns)
             return
-        self._due_ns = intended_ns if self._arrivals is not None else 0
+        self._due_ns = intended_ns if context.arrivals is not None else 0
         self._start(task)
 
     def set_up(
@@ -203,10 +199,8 @@ class IterationRunner:
     def _refuse(self, coroutine: Drive, refusal: UsageError) -> None:
         """End the round over a flow that asks for what nobody could ever do, and say where."""
         self._coroutine = None
-        try:
+        with suppress(BaseException):  # its own line is in the refusal's traceback by then
             coroutine.throw(refusal)
-        except BaseException:  # noqa: BLE001, S110  # its own line is in the refusal's traceback
-            pass
         close(coroutine)
         self._context.refuse(located(refusal, self._context.modules.line_of(refusal)))
 
@@ -224,8 +218,9 @@ class IterationRunner:
             endpoint, requester = prepared.endpoint, self._requester
             requester.prepare(endpoint, prepared.step, prepared.pattern, call)
             due_ns, self._due_ns = self._due_ns, 0
-            if due_ns and self._arrivals is not None:
-                row = self._context.step_row(self._arrivals, endpoint.index, due_ns)
+            arrivals = self._context.arrivals
+            if due_ns and arrivals is not None:
+                row = self._context.step_row(arrivals, endpoint.index, due_ns)
             else:
                 row = self._context.step_row(requester.cursor, endpoint.index, now_ns)
             self._waited = True

@@ -5,7 +5,7 @@ from time import monotonic_ns
 
 from stressproof.load.recorder import NEVER_NS, Cursor, LiveHistogram
 from stressproof.load.timer import Timer
-from stressproof.load.virtual_user import Engine, LoopUser, MakeUser, Task
+from stressproof.load.virtual_user import Engine, LoopUser, MakeLoopUser, Task
 from stressproof.workload.executors import OpenExecutor
 from stressproof.workload.pacers import share
 
@@ -39,7 +39,7 @@ class OpenLoop:
         self,
         executor: OpenExecutor,
         engine: Engine,
-        make_user: MakeUser,
+        make_user: MakeLoopUser,
         cursor: Cursor,
         order: Iterator[Task],
         worker: int,
@@ -79,8 +79,12 @@ class OpenLoop:
 
     def heartbeat(self, now_ns: int) -> None:
         """Move on to the next second although nothing may be due in it."""
-        if not self._over and now_ns >= self._cursor.turn_ns and self._due_ns > now_ns:
+        if not self._over and now_ns >= self._cursor.turn_ns and self.all_begun(now_ns):
             self._cursor.turn(now_ns)
+
+    def all_begun(self, now_ns: int) -> bool:
+        """Return whether everything that was due by now has begun."""
+        return self._over or self._due_ns > now_ns
 
     def finish(self) -> None:
         """Let no further request begin."""

@@ -219,6 +219,13 @@ class Cursor:
         self.last_second = RAMP
         self.turn_ns = NEVER_NS
 
+    @property
+    def open_from(self) -> int:
+        """The lowest second of the window in which something may still be started from here."""
+        if self.second >= 0:
+            return self.second
+        return max(self.turn_ns - self._measured_ns, 0) // _NS_PER_S
+
     def begin(self, window_ns: int, end_ns: int, measured_ns: int) -> None:
         """Set the round's window, and from when on its scenario is measured: before is its ramp."""
         self._measured_ns = window_ns
@@ -293,8 +300,8 @@ class Recorder:
 
     def open_from(self) -> int:
         """Return the lowest second that may still gain something."""
-        rows = (row.second for row in chain(self.live, self._draining))
-        return min(chain(rows, (cursor.second for cursor in self._cursors)))
+        rows = (row.second for row in chain(self.live, self._draining) if row.second >= 0)
+        return min(chain(rows, (cursor.open_from for cursor in self._cursors)))
 
     def start_draining(self, steps: int) -> None:
         """Set about draining all rows in about so many steps, unless that is still under way.

@@ -9,6 +9,7 @@ from stressproof.load.packed import PackedRows, pack
 from stressproof.load.recorder import RAMP, SETUP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
 
+
 class _Sum:
     """One endpoint in one second, over all workers."""
 
@@ -159,9 +160,7 @@ class RowAggregator:
     def outside(self, second: int, order: Sequence[int]) -> list[RampRow]:
         """Return what each endpoint was asked in `SETUP`, `RAMP` or `TAIL`."""
         counts = self._outside[second]
-        return [
-            counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)
-        ]
+        return [counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)]
 
     def _sum(self, second: int, endpoint: int) -> _Sum:
         key = (second, endpoint)

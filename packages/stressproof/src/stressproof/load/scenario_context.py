@@ -1,39 +1,65 @@
 """What the users of one scenario share in a worker."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from stressproof.errors import StressproofError
 from stressproof.load.flow_modules import FlowModules
-from stressproof.load.recorder import NEVER_NS, Cursor, LiveRow
+from stressproof.load.recorder import NEVER_NS, SETUP, Cursor, LiveHistogram, LiveRow, Recorder
 from stressproof.load.steps import StepRegistry
 from stressproof.load.unique_values import UniqueValues
 from stressproof.load.values import RowsOf
+from stressproof.load.virtual_user import Engine, MakeUser
 from stressproof.workload.data import Data, first_user
 from stressproof.workload.order import word
 from stressproof.workload.scenarios import Scenario
 from stressproof.workload.workload import Workload
 
 
-class ScenarioContext:
-    """One scenario's data, numbers and places to count.
+class Shared(NamedTuple):
+    """What all scenarios of a worker share.
 
-    Args:
-        workload: Of which it is one.
-        number: Its position there.
+    Attributes:
+        workload: What the round is to do.
         worker: This worker's number.
         workers: How many there are.
-        steps: Where the requests of flows are counted, and hops of redirects.
-        setup: The same for what users are set up with.
+        engine: What requests share.
+        make_user: Makes what carries requests.
+        recorder: Where all is counted.
+        lateness: Where it is recorded how late arrivals were sent.
         data: Rows of tables.
         unique: Values that no other request has.
         registry: Numbers the requests of flows.
         modules: Where flows are.
         refuse: Called with what makes the round impossible.
+    """
+
+    workload: Workload
+    worker: int
+    workers: int
+    engine: Engine
+    make_user: MakeUser
+    recorder: Recorder
+    lateness: LiveHistogram
+    data: Data
+    unique: UniqueValues
+    registry: StepRegistry
+    modules: FlowModules
+    refuse: Callable[[StressproofError], None]
+
+
+class ScenarioContext:
+    """What the users of one scenario share in a worker: numbers, and places to count.
+
+    Args:
+        shared: What all scenarios share.
+        number: Its position in the workload.
 
     Attributes:
         scenario: It.
-        number: Its position in the workload.
-        steps: Where the requests of flows are counted, and hops of redirects.
+        arrivals: Where the first request of a flow is counted in an open loop, by when it was due;
+            None in a closed one.
+        steps: Where the other requests of flows are counted, and hops of redirects.
         setup: The same for what users are set up with.
         keeps_cookies: Whether cookies of answers are kept.
         unique: Values that no other request has.
@@ -44,35 +70,25 @@ class ScenarioContext:
         end_ns: When no iteration begins any more.
     """
 
-    def __init__(
-        self,
-        workload: Workload,
-        number: int,
-        worker: int,
-        workers: int,
-        *,
-        steps: Cursor,
-        setup: Cursor,
-        data: Data,
-        unique: UniqueValues,
-        registry: StepRegistry,
-        modules: FlowModules,
-        refuse: Callable[[StressproofError], None],
-    ) -> None:
+    def __init__(self, shared: Shared, number: int) -> None:
+        workload = shared.workload
         self.scenario: Scenario = workload.scenarios[number]
-        self.number = number
-        self.steps = steps
-        self.setup = setup
+        closed_loop = self.scenario.executor.closed_loop
+        recorder = shared.recorder
+        self.arrivals = None if closed_loop else recorder.cursor(closed_loop=False)
+        self.steps = recorder.cursor(closed_loop=closed_loop)
+        self.setup = recorder.cursor(closed_loop=closed_loop, second=SETUP)
         self.keeps_cookies = self.scenario.cookies
-        self.unique = unique
-        self.registry = registry
-        self.modules = modules
-        self.refuse = refuse
+        self.unique = shared.unique
+        self.registry = shared.registry
+        self.modules = shared.modules
+        self.refuse = shared.refuse
         self.seed = f"{workload.seed}/{self.scenario.name}/{workload.round_number}"
         self.end_ns = NEVER_NS
-        self._data = data
-        self._iteration = worker
-        self._worker, self._workers = worker, workers
+        self._number = number
+        self._data = shared.data
+        self._iteration = shared.worker
+        self._worker, self._workers = shared.worker, shared.workers
         self._first_user = first_user(workload, number)
         self._pause_seed = workload.order_seed(number)
 
@@ -88,7 +104,7 @@ class ScenarioContext:
 
     def rows(self, iteration: int, user: int) -> RowsOf:
         """Return the rows that an iteration has."""
-        return RowsOf(self._data, self.number, iteration, user)
+        return RowsOf(self._data, self._number, iteration, user)
 
     def setup_rows(self, user: int) -> RowsOf:
         """Return the rows that a user is set up with."""

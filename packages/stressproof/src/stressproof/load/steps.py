@@ -277,12 +277,10 @@ def _microseconds(ask: Ask) -> int:
 def _statuses(name: str, expect: Expect | None, default: tuple[int, ...]) -> tuple[int, ...]:
     if expect is None:
         return default
-    if expect == "any":
-        return ANY_STATUS
     if isinstance(expect, str):
-        raise UsageError(
-            f"{name}: expect is {expect!r}", hint='write a status, several of them, or "any"'
-        )
+        if expect == "any":
+            return ANY_STATUS
+        raise UsageError(f"{name}: expect is {expect!r}", hint='write statuses, or "any"')
     statuses = (expect,) if isinstance(expect, int) else tuple(sorted(set(expect)))
     demand_statuses(name, statuses)
     return statuses

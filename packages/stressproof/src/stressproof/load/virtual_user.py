@@ -274,3 +274,6 @@ class VirtualUser:
 
 MakeUser = Callable[[int, Engine, Callable[[VirtualUser, int], None]], VirtualUser]
 """Makes a virtual user: `Connection`, or a `StreamUser` of a pool."""
+
+MakeLoopUser = Callable[[int, Engine, Callable[[LoopUser, int], None]], LoopUser]
+"""Makes what a loop sees: the same, or who runs iterations on one."""
