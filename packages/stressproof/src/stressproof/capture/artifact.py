@@ -4,7 +4,6 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from stressproof.capture.plan import Plan
 from stressproof.capture.probe import Health
 from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import (
     CounterPair,
     EndpointResults,
@@ -42,15 +42,15 @@ class Probes(Struct, frozen=True):
     limits: dict[str, int] | None
 
 
-def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements) -> Run:
+def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements, clock: RunClock) -> Run:
     """Return a round's record with its figures, stamped now."""
     totals = derive.by_endpoint(measured, len(plan.endpoints))
     elapsed_us = measured.elapsed_us
     return Run(
         run_index=measured.run_index,
-        started_at=result.started_at.isoformat(),
-        ended_at=result.ended_at.isoformat(),
-        captured_at=max(result.ended_at, datetime.now(UTC)).isoformat(),
+        started_at=clock.at(result.started_ns),
+        ended_at=clock.at(result.started_ns + elapsed_us * 1000),
+        captured_at=clock.now(),
         elapsed_seconds=derive.seconds(elapsed_us) or 0.0,
         results=derive.round_results(
             derive.combined(totals), elapsed_us, [str(sample) for sample in result.errors_sample]
@@ -113,7 +113,8 @@ def assemble(
     plan: Plan,
     *,
     status: Status,
-    started_at: datetime,
+    started_at: str,
+    clock: RunClock,
     subject: Subject,
     preflight: Preflight,
     before: Probes,
@@ -126,7 +127,8 @@ def assemble(
     Args:
         plan: What was asked for.
         status: How the capture ended; anything but ``complete`` never meets its targets.
-        started_at: When the capture began.
+        started_at: When the capture began, in RFC 3339.
+        clock: What told the time; it tells now when the artifact was complete.
         subject: The build it is about.
         preflight: What the checks before the load found.
         before: What the target said before the load.
@@ -144,8 +146,9 @@ def assemble(
         profile=plan.profile,
         runner=plan.runner,
         status=status,
-        started_at=started_at.isoformat(),
-        captured_at=datetime.now(UTC).isoformat(),
+        started_at=started_at,
+        captured_at=clock.now(),
+        clock=clock.record(),
         target_url=plan.url,
         endpoints=[endpoint.name for endpoint in plan.endpoints],
         duration_seconds=int(plan.duration_seconds),

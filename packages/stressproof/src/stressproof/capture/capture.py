@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
 from stressproof.errors import RunError, TargetError
 from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
@@ -65,6 +65,7 @@ class Capture:
         stop: Set from outside (a signal) to end early with what there is.
         folder: The checkout whose commit the evidence is about.
         watch: Judges thresholds meanwhile, and ends the capture where one says so.
+        clock: What tells the time, read now.
     """
 
     def __init__(
@@ -76,13 +77,15 @@ class Capture:
         stop: StopFlag,
         folder: Path,
         watch: ThresholdWatch | None = None,
+        clock: RunClock | None = None,
     ) -> None:
         self._plan = plan
         self._watch = watch
         self._credential = credential
         self._observer = observer
         self._stop = stop
-        self._started_at = datetime.now(UTC)
+        self._clock = clock or RunClock()
+        self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
         self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
@@ -136,7 +139,7 @@ class Capture:
 
     def _probe(self) -> Probes:
         return Probes(
-            health=read_health(self._client, self._plan.probes.health),
+            health=read_health(self._client, self._plan.probes.health, self._clock.now()),
             counters=read_counters(self._client, self._plan.probes.counters),
             limits=read_limits(self._client, self._plan.probes.limits),
         )
@@ -169,7 +172,7 @@ class Capture:
             result = run_round(
                 self._workload,
                 workers=self._plan.workers,
-                on_tick=lambda tick: self._observer.tick(run_index, tick),
+                on_tick=lambda tick: self._tick(run_index, tick),
                 on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
@@ -180,6 +183,10 @@ class Capture:
             return "broken"
         self._keep(run_index, result)
         return "interrupted" if result.interrupted else "complete"
+
+    def _tick(self, run_index: int, tick: Tick) -> None:
+        self._clock.observe()
+        self._observer.tick(run_index, tick)
 
     def _settled(self, run_index: int, until_s: int, rows: Sequence[Row]) -> None:
         """End the capture where a threshold that may do so is crossed."""
@@ -193,7 +200,7 @@ class Capture:
     def _keep(self, run_index: int, result: RoundResult) -> None:
         """Derive a round's figures and add it to what the artifact will hold."""
         measured = result.measurements(run_index)
-        run = finish_run(self._plan, result, measured)
+        run = finish_run(self._plan, result, measured, self._clock)
         if self._watch is not None:
             self._watch.round_done(measured)
         self._measured.append(measured)
@@ -214,6 +221,7 @@ class Capture:
             self._plan,
             status=status,
             started_at=self._started_at,
+            clock=self._clock,
             subject=self._subject,
             preflight=self._preflight,
             before=self._before,
