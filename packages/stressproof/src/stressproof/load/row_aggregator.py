@@ -84,7 +84,7 @@ class RowAggregator:
         completed: Measured requests that have ended.
         failed: Those of them that ended badly.
         first_ns: The first measured start on the monotonic clock, 0 before any.
-        last_ns: The last measured completion, 0 before any.
+        last_ns: The last completion of a measured request, 0 before any.
         last_second: The last second that anything was reported of, `RAMP` before any.
         all: Corrected latencies of all measured requests.
         recent: Those that were added since `take_recent`.
@@ -118,9 +118,9 @@ class RowAggregator:
             if delta.first_ns:
                 self.first_ns = min(self.first_ns or delta.first_ns, delta.first_ns)
             self.last_second = max(self.last_second, delta.second)
-            self.last_ns = max(self.last_ns, delta.last_ns)
             if endpoint in self._flows:
                 continue
+            self.last_ns = max(self.last_ns, delta.last_ns)
             ended = sum(delta.outcomes.values())
             self.completed += ended
             good = delta.outcomes.get("ok", 0) + delta.outcomes.get(INTERRUPTED, 0)
