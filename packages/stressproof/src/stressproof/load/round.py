@@ -34,7 +34,7 @@ from stressproof.load.samples import ErrorSample
 from stressproof.load.steps import Step
 from stressproof.load.tokens import TokenKeeper
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
-from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
+from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 from stressproof.workload.flows import Flow
 from stressproof.workload.workload import Workload
 
@@ -237,6 +237,7 @@ class Round:
         if on_tick is None:
             return
         requests = self._aggregator.completed
+        p50_us, p95_us, p99_us = recent.quantiles((P50_PPM, P95_PPM, P99_PPM))
         on_tick(
             Tick(
                 elapsed_s=elapsed_s,
@@ -244,7 +245,9 @@ class Round:
                 requests=requests,
                 failures=self._aggregator.failed,
                 rps=(requests - self._ticked_requests) / (elapsed_s - self._ticked_at_s),
-                p95_us=recent.quantile(P95_PPM),
+                p50_us=p50_us,
+                p95_us=p95_us,
+                p99_us=p99_us,
             )
         )
         self._ticked_at_s, self._ticked_requests = elapsed_s, requests
