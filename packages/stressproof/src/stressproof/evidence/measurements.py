@@ -130,7 +130,7 @@ def resolution_seconds(duration_seconds: float, rounds: int, endpoints: int) -> 
     return 1 if duration_seconds * rounds * endpoints <= MAX_FINE_ROWS else 10
 
 
-class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
     """One round.
 
     Attributes:

@@ -307,7 +307,7 @@ class IterationRunner:
         if not pause_us:
             self._released(self, now_ns)
             return
-        self._row.think_us += pause_us
+        self._row.pause_us += pause_us
         self._timer = self._loop.call_later(pause_us / 1_000_000, self._rested)
 
     def _rested(self) -> None:

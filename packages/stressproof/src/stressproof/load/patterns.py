@@ -11,7 +11,7 @@ from stressproof.load.cookies import as_header
 from stressproof.load.unique_values import UniqueValues
 from stressproof.load.values import values_for
 from stressproof.workload.bodies import CompiledBody
-from stressproof.workload.target import Target, origin_of
+from stressproof.workload.target import Target, is_header_value, origin_of
 from stressproof.workload.templates import Template
 
 _MAX_SHAPES = 256
@@ -85,7 +85,9 @@ class Pattern:
         """Return how a call is composed, having put all that it needs into its values.
 
         Raises:
-            UsageError: A header would break the request.
+            UsageError: A header's name would break the request.
+            TypeError: Its value is no text.
+            ValueError: It is, and would break the request.
         """
         values = call.values
         names: tuple[str, ...] = ()
@@ -93,7 +95,11 @@ class Pattern:
         if user.headers or given:
             number = 0
             for headers in (user.headers, given or {}):
-                for value in headers.values():
+                for name, value in headers.items():
+                    if not is_header_value(value):
+                        raise ValueError(
+                            f"the value of the header {name} is not one line of Latin-1"
+                        )
                     values[f"_h{number}"] = value
                     number += 1
             names = (*user.headers, *given) if given else tuple(user.headers)
@@ -106,7 +112,8 @@ class Pattern:
         if call.query:
             values[_QUERY] = call.query
         values[_PLACE] = call.place
-        key = (names, kind, bool(cookies), bool(call.query), call.method, call.bodyless)
+        hop = (bool(call.place), call.method, call.bodyless)
+        key = (names, kind, bool(cookies), bool(call.query), hop)
         found = self._shapes.get(key) or self._compile(key, call, names, kind)
         composed, fresh = found
         if fresh:

@@ -44,6 +44,7 @@ class RowDelta(Struct, frozen=True, array_like=True):
     last_ns: int
     think_us: int = 0
     requests: int = 0
+    pause_us: int = 0
 
 
 class LiveHistogram:
@@ -104,7 +105,8 @@ class LiveRow:
         last_ns: When the last one ended, 0 before.
         pending: Requests that were under way when the row was drained last.
         cursor: Who may still start requests in it.
-        think_us: How long users paused within its iterations and after them.
+        think_us: How long users paused within its runs of a flow.
+        pause_us: How long they paused after its iterations.
         requests: What its runs of a flow asked.
     """
 
@@ -119,6 +121,7 @@ class LiveRow:
         "last_ns",
         "late",
         "ok",
+        "pause_us",
         "pending",
         "requests",
         "second",
@@ -142,7 +145,7 @@ class LiveRow:
         self.first_ns = 0
         self.last_ns = 0
         self.pending = 0
-        self.think_us = self.requests = 0
+        self.think_us = self.requests = self.pause_us = 0
 
     def fail(self, outcome: str) -> None:
         """Count a request that ended badly."""
@@ -168,10 +171,11 @@ class LiveRow:
             last_ns=self.last_ns,
             think_us=self.think_us,
             requests=self.requests,
+            pause_us=self.pause_us,
         )
         self.pending += self.started - sum(outcomes.values())
         self.started = self.late = self.dropped = self.ok = 0
-        self.think_us = self.requests = 0
+        self.think_us = self.requests = self.pause_us = 0
         self.failures = {}
         return delta
 

@@ -18,6 +18,7 @@ class _Sum:
         "dropped",
         "late",
         "outcomes",
+        "pause_us",
         "requests",
         "started",
         "think_us",
@@ -25,7 +26,8 @@ class _Sum:
     )
 
     def __init__(self) -> None:
-        self.started = self.late = self.dropped = self.think_us = self.requests = 0
+        self.started = self.late = self.dropped = 0
+        self.think_us = self.requests = self.pause_us = 0
         self.outcomes: dict[str, int] = {}
         self.corrected = Histogram()
         self.uncorrected = Histogram()
@@ -36,6 +38,7 @@ class _Sum:
         self.dropped += delta.dropped
         self.think_us += delta.think_us
         self.requests += delta.requests
+        self.pause_us += delta.pause_us
         for outcome, count in delta.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
         delta.corrected.add_to(self.corrected)
@@ -55,6 +58,7 @@ class _Sum:
             uncorrected=None if closed_loop else Latency.of(self.uncorrected),
             think_us=self.think_us,
             requests=self.requests,
+            pause_us=self.pause_us,
         )
 
     def outside(self, endpoint: int) -> RampRow:
@@ -67,6 +71,7 @@ class _Sum:
             corrected=Latency.of(self.corrected),
             think_us=self.think_us,
             requests=self.requests,
+            pause_us=self.pause_us,
         )
 
 
