@@ -163,8 +163,13 @@ class RowAggregator:
         )
 
     def outside(self, second: int, order: Sequence[int]) -> list[RampRow]:
-        """Return what each endpoint was asked in `SETUP`, `RAMP` or `TAIL`."""
+        """Return what each endpoint was asked in `SETUP`, `RAMP` or `TAIL`.
+
+        Of setup and tail nothing is returned where there was none.
+        """
         counts = self._outside[second]
+        if not counts and second != RAMP:
+            return []
         return [counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)]
 
     def _sum(self, second: int, endpoint: int) -> _Sum:
