@@ -27,10 +27,10 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
+from stressproof.quantities import latency, rate
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.lines import shown, width_of
 from stressproof.report.progress import Progress
-from stressproof.report.quantities import latency, rate
 
 _EXITS = {
     signal.SIGINT: Exit.INTERRUPTED,
@@ -209,8 +209,12 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
     except OutputError as error:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         rescue = Path(tempfile.gettempdir()) / f"stressproof-{stamp}-{os.getpid()}.json"
-        write_atomic(rescue, iterencode(artifact))
-        raise OutputError(error.message, hint=f"The artifact was saved as {rescue}.") from error
+        try:
+            write_atomic(rescue, iterencode(artifact))
+            hint = f"The artifact was saved as {rescue}."
+        except OutputError:
+            hint = f"Nor could it be saved as {rescue}: free some space and capture again."
+        raise OutputError(error.message, hint=hint) from error
     if kept is not None:
         to_stderr(f"the artifact that was there is now {kept}")
 

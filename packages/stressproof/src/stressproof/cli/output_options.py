@@ -8,6 +8,7 @@ import click
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr
+from stressproof.cli.param_types import Choice
 from stressproof.errors import OutputError
 from stressproof.report.verdicts import NOT_RELEASE
 
@@ -21,11 +22,13 @@ class OutputOptions(Struct, frozen=True):
         form: One of the forms that the command offers.
         decision_out: Where to write the decision, None for nowhere.
         dry_run: A rehearsal: floors may be loosened, and nothing a promotion accepts is written.
+        verbose: Also say, on stderr, which rules had nothing to check.
     """
 
     form: str
     decision_out: str | None
     dry_run: bool
+    verbose: bool = False
 
     @property
     def mark(self) -> str:
@@ -54,7 +57,7 @@ def output_options(
         click.option(
             "--format",
             "form",
-            type=click.Choice(forms),
+            type=Choice(forms),
             default="text",
             show_default=True,
             help=f"How to show the {shown} on stdout.",
