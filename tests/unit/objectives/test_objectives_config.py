@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from stressproof.config.compile import Project, load_config, resolve
-from stressproof.config.reading import ConfigError, Source, read_config, read_source
+from stressproof.config.reading import ConfigError, Source, read_source, read_toml
 from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import WorkloadEndpoint
@@ -64,7 +64,7 @@ timeout = "5m"
 def project(text: str) -> Project:
     """Return what a text says of its project."""
     source = Source("f.toml", text)
-    return resolve(read_config(source), source)
+    return resolve(read_toml(source, Config), source)
 
 
 def read(text: str) -> Objectives:

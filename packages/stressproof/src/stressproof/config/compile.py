@@ -16,8 +16,8 @@ from stressproof.config.reading import (
     Place,
     Source,
     read_bytes,
-    read_config,
     read_source,
+    read_toml,
     source_of,
 )
 from stressproof.config.schema import (
@@ -126,7 +126,7 @@ def project_of(content: bytes, name: str, folder: Path) -> Project:
 
 
 def _project(source: Source, folder: Path) -> Project:
-    return resolve(read_config(source), source, folder)
+    return resolve(read_toml(source, Config), source, folder)
 
 
 def load_project(folder: Path) -> Project:
