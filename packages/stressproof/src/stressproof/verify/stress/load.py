@@ -21,7 +21,7 @@ from stressproof.workload.executors import (
     RampingArrivalRate,
     SharedIterations,
 )
-from stressproof.workload.order import WeightedOrder
+from stressproof.workload.order import MAX_PASS, WeightedOrder, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
 _MORE_LOAD = (
@@ -181,7 +181,7 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(UNSOUND)
         return
     weights = [endpoint.weight for endpoint in artifact.workload.endpoints]
-    if not weights or min(weights) < 1:
+    if not weights or min(weights) < 1 or pass_length(weights) > MAX_PASS:
         judgement.skip("stress.endpoint-definitions judges the weights")
         return
     order = WeightedOrder(weights, artifact.workload.seed)
