@@ -20,9 +20,18 @@ from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
+from stressproof.workload.limits import (
+    MAX_DURATION_US,
+    MAX_PAUSE_US,
+    MAX_PREFLIGHT_ATTEMPTS,
+    MAX_PREFLIGHT_TIMEOUT_US,
+    MAX_RAMP_US,
+    MAX_TIMEOUT_US,
+    MAX_USERS,
+    MIN_PREFLIGHT_TIMEOUT_US,
+    MIN_TIMEOUT_US,
+)
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
-from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
 
@@ -42,12 +51,11 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-_HOUR_US = 3600 * US_PER_S
 _ROUND = Duration(US_PER_S, MAX_DURATION_US, US_PER_S)
-_RAMP = Duration(0, _HOUR_US, US_PER_S)
+_RAMP = Duration(0, MAX_RAMP_US, US_PER_S)
 _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
-_PAUSE = Duration(0, _HOUR_US)
-_PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
+_PAUSE = Duration(0, MAX_PAUSE_US)
+_PREFLIGHT_TIMEOUT = Duration(MIN_PREFLIGHT_TIMEOUT_US, MAX_PREFLIGHT_TIMEOUT_US)
 _LIMIT = Duration(0, MAX_DURATION_US)
 _USERS = click.IntRange(1, MAX_USERS)
 
@@ -192,7 +200,12 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
+    click.option(
+        "--preflight-attempts",
+        type=click.IntRange(1, MAX_PREFLIGHT_ATTEMPTS),
+        default=2,
+        show_default=True,
+    ),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",

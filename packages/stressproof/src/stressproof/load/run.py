@@ -25,6 +25,7 @@ from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 from stressproof.workload.auth import OAuth2Auth
 from stressproof.workload.executors import Executor
+from stressproof.workload.limits import MAX_WORKER_RATE, MAX_WORKERS
 from stressproof.workload.rates import US_PER_S
 from stressproof.workload.workload import Workload
 
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from stressproof.load.samples import ErrorSample
 
 __all__ = ["RoundResult", "StopFlag", "Tick", "WorkerLostError", "run_round"]
-
-MAX_WORKERS = 64
-MAX_WORKER_RATE = 200_000
-"""Arrivals a second that a worker can at least count, if not send."""
 
 _READY_S = 60.0  # a worker that has not started by then never will
 _LEAD_NS = 30_000_000  # from the order to begin to the beginning, so that all have heard it
