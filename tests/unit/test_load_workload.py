@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from stressproof.errors import UsageError
-from stressproof.load.requests import UniqueValues, prepare
+from stressproof.load.requests import prepare
+from stressproof.load.unique_values import UniqueValues
+from stressproof.load.values import values_for
 from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import (
     ConstantArrivalRate,
@@ -47,7 +49,7 @@ def workload(*endpoints: Request, url: str = "http://h:1", **settings: Any) -> W
 def rendered(endpoint: Request, url: str = "http://h:1", count: int = 1) -> list[bytes]:
     """Return the first requests of an endpoint."""
     (plan,) = prepare(workload(endpoint, url=url), UniqueValues(0, 1))
-    return [next(plan.requests) for _ in range(count)]
+    return [next(plan.messages) for _ in range(count)]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, ids=lambda e: e.name)
@@ -231,7 +233,7 @@ def test_nothing_fresh_comes_twice() -> None:
     """UUIDs are of version 4 and never repeat, not even for the same worker of another run."""
     first, again, second = UniqueValues(0, 2), UniqueValues(0, 2), UniqueValues(1, 2)
     values = [
-        tuple(source.values({"uuid", "seq"}).values())
+        tuple(values_for(("uuid", "seq"), source, {}).values())
         for source in (first, again, second)
         for _ in range(500)
     ]

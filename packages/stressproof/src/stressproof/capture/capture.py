@@ -173,7 +173,7 @@ class Capture:
                 self._workload,
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._tick(run_index, tick),
-                on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),
+                on_settled=lambda until_s, rows, _: self._settled(run_index, until_s, rows),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
             )

@@ -1,13 +1,18 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
+from collections.abc import Sequence
+
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
+from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.workload.limits import MAX_WEIGHT
+from stressproof.workload.order import MAX_PASS, pass_length
 
 _CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
 _OUTSIDE_S = 60  # the ramp, and the last answers
@@ -78,18 +83,23 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
 )
 def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
     """An error that was expected is no success, and a name is no path."""
-    artifact = case.computable
+    artifact = case.artifact
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    for number, endpoint in enumerate(artifact.workload.endpoints):
+    endpoints = artifact.workload.endpoints
+    _few_enough(endpoints, judgement)
+    for number, endpoint in enumerate(endpoints):
         where = f"workload.endpoints[{number}]"
         required = [name for name, places in case.required_places.items() if number in places]
         names = names_of(endpoint.method, endpoint.path)
         judgement.check(
             endpoint.name in names, f"{where}.name", endpoint.name, prose(" or ".join(names))
         )
-        judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, prose("1 or more"))
+        weight = endpoint.weight
+        judgement.check(
+            1 <= weight <= MAX_WEIGHT, f"{where}.weight", weight, prose(f"1 to {MAX_WEIGHT}")
+        )
         _statuses(endpoint, where, judgement)
         if endpoint.path in required:
             judgement.check(endpoint.method == "GET", f"{where}.method", endpoint.method, "GET")
@@ -97,6 +107,22 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 endpoint.check is not None, f"{where}.check", None, prose("a check of the answer")
             )
+
+
+def _few_enough(endpoints: Sequence[WorkloadEndpoint], judgement: Judgement) -> None:
+    """No more than the generator takes, with weights that it can make an order of."""
+    count, weights = len(endpoints), [endpoint.weight for endpoint in endpoints]
+    most = ITEMS_MAX
+    seen = prose(f"{count} endpoints")
+    judgement.check(1 <= count <= most, "workload.endpoints", seen, prose(f"1 to {most}"))
+    if weights and min(weights) > 0:
+        length = pass_length(weights)
+        judgement.check(
+            length <= MAX_PASS,
+            "workload.endpoints",
+            prose(f"weights of {length} requests in one pass"),
+            prose(f"at most {MAX_PASS}"),
+        )
 
 
 def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> None:

@@ -22,7 +22,7 @@ from stressproof.workload.executors import (
     SharedIterations,
 )
 from stressproof.workload.limits import MAX_WORKERS
-from stressproof.workload.order import WeightedOrder
+from stressproof.workload.order import MAX_PASS, WeightedOrder, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
 _MORE_LOAD = (
@@ -182,7 +182,7 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(UNSOUND)
         return
     weights = [endpoint.weight for endpoint in artifact.workload.endpoints]
-    if not weights or min(weights) < 1:
+    if not weights or min(weights) < 1 or pass_length(weights) > MAX_PASS:
         judgement.skip("stress.endpoint-definitions judges the weights")
         return
     order = WeightedOrder(weights, artifact.workload.seed)
