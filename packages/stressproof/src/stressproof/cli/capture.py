@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from stressproof.cli.capture_load import EXECUTORS
 from stressproof.cli.capture_plan import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
@@ -15,11 +14,12 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
-from stressproof.cli.param_types import PERCENT, RATE, Duration
+from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
+from stressproof.workload.executors import EXECUTORS
 from stressproof.workload.limits import (
     MAX_DURATION_US,
     MAX_PAUSE_US,
@@ -57,7 +57,7 @@ _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
 _PAUSE = Duration(0, MAX_PAUSE_US)
 _PREFLIGHT_TIMEOUT = Duration(MIN_PREFLIGHT_TIMEOUT_US, MAX_PREFLIGHT_TIMEOUT_US)
 _LIMIT = Duration(0, MAX_DURATION_US)
-_USERS = click.IntRange(1, MAX_USERS)
+_USERS = Whole(1, MAX_USERS)
 
 _REQUEST_OPTIONS = (
     click.argument("target", required=False, metavar="[URL]"),
@@ -83,7 +83,7 @@ _REQUEST_OPTIONS = (
         "-X",
         "--request",
         "method",
-        type=click.Choice(METHODS, case_sensitive=False),
+        type=Choice(METHODS, case_sensitive=False),
         help="Method of these requests; POST where there is a body, else GET.",
     ),
     click.option(
@@ -104,8 +104,10 @@ _REQUEST_OPTIONS = (
     ),
     click.option(
         "--check",
+        "checks",
+        multiple=True,
         metavar="CHECK",
-        help='What the body must hold: json, json:id,state="open" or text:words.',
+        help='What the answer must hold: json, json:id,state="open" or text:words (repeatable).',
     ),
 )
 """What is asked, and of whom."""
@@ -136,7 +138,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--rounds",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         default=1,
         show_default=True,
         help="How often the window is measured.",
@@ -151,7 +153,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(EXECUTORS),
+        type=Choice(tuple(EXECUTORS)),
         show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),
@@ -175,7 +177,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--iterations",
-        type=click.IntRange(1, 2**40),
+        type=Whole(1, 2**40),
         help="Requests in all, or for each user (iteration executors).",
     ),
     click.option(
@@ -187,7 +189,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**_SEED_BITS - 1),
+        type=Whole(0, 2**_SEED_BITS - 1),
         help="Repeat the random choices of an earlier run.",
     ),
     click.option(
@@ -202,7 +204,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--preflight-attempts",
-        type=click.IntRange(1, MAX_PREFLIGHT_ATTEMPTS),
+        type=Whole(1, MAX_PREFLIGHT_ATTEMPTS),
         default=2,
         show_default=True,
     ),
