@@ -194,7 +194,13 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=Whole(1, 100), default=2, show_default=True),
+    click.option(
+        "--preflight-attempts",
+        type=Whole(1, 100),
+        default=2,
+        show_default=True,
+        help="How often an endpoint may be asked before the load.",
+    ),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",

@@ -52,7 +52,14 @@ def _parse(context: click.Context, parameter: click.Parameter, value: str) -> No
 @click.option(
     "--quantile", "quantiles", multiple=True, help="Such as 'p(95)'; repeatable, three by default."
 )
-@click.option("--format", "form", type=Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="How to show the answer on stdout.",
+)
 def command(
     before: Path,
     after: Path,
