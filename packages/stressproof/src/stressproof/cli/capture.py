@@ -17,6 +17,7 @@ from stressproof.cli.capture_run import default_out, run_capture
 from stressproof.cli.examples import examples
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
+from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
@@ -306,6 +307,7 @@ def build_command(runner: str) -> click.Command:
         bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the same
         user started, where the suite says that it leaves one.
         """
+        signing = SignOptions.taken_from(options)
         out, enforce = options["out"], options["enforce_thresholds"]
         if out is None and not scripted:
             out = default_out()
@@ -315,12 +317,14 @@ def build_command(runner: str) -> click.Command:
             out=out,
             force=options["force"],
             enforce=not scripted if enforce is None else enforce,
+            signing=signing,
         )
 
     decorated: Any = capture
     groups = (_REQUEST_OPTIONS, _LOAD_OPTIONS, _JUDGING_OPTIONS, _CONNECTION_OPTIONS)
     for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)
+    decorated = sign_options(decorated)
     return click.command(
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=examples(
