@@ -21,9 +21,19 @@ from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import EXECUTORS, MAX_DURATION_US, MAX_USERS
+from stressproof.workload.executors import EXECUTORS
+from stressproof.workload.limits import (
+    MAX_DURATION_US,
+    MAX_PAUSE_US,
+    MAX_PREFLIGHT_ATTEMPTS,
+    MAX_PREFLIGHT_TIMEOUT_US,
+    MAX_RAMP_US,
+    MAX_TIMEOUT_US,
+    MAX_USERS,
+    MIN_PREFLIGHT_TIMEOUT_US,
+    MIN_TIMEOUT_US,
+)
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
-from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
 
@@ -43,12 +53,11 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-_HOUR_US = 3600 * US_PER_S
 _ROUND = Duration(US_PER_S, MAX_DURATION_US, US_PER_S)
-_RAMP = Duration(0, _HOUR_US, US_PER_S)
+_RAMP = Duration(0, MAX_RAMP_US, US_PER_S)
 _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
-_PAUSE = Duration(0, _HOUR_US)
-_PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
+_PAUSE = Duration(0, MAX_PAUSE_US)
+_PREFLIGHT_TIMEOUT = Duration(MIN_PREFLIGHT_TIMEOUT_US, MAX_PREFLIGHT_TIMEOUT_US)
 _LIMIT = Duration(0, MAX_DURATION_US)
 _USERS = Whole(1, MAX_USERS)
 
@@ -197,7 +206,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--preflight-attempts",
-        type=Whole(1, 100),
+        type=Whole(1, MAX_PREFLIGHT_ATTEMPTS),
         default=2,
         show_default=True,
         help="How often an endpoint may be asked before the load.",
