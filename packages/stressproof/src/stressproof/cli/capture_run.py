@@ -14,9 +14,10 @@ from stressproof.capture.capture import capture
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
+from stressproof.cli.ci_forms import CiForms, check_places, write_forms
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.config.schema import EVIDENCE_FOLDER
-from stressproof.errors import OutputError
+from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -122,7 +123,13 @@ RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
 
 
 def run_capture(
-    plan: Plan, *, objectives: Objectives, out: Path | None, force: bool, enforce: bool
+    plan: Plan,
+    *,
+    objectives: Objectives,
+    out: Path | None,
+    force: bool,
+    enforce: bool,
+    forms: CiForms,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
 
@@ -132,12 +139,19 @@ def run_capture(
         out: Where the artifact goes, stdout if None.
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
+        forms: What CI is told; it needs a file that holds the artifact.
 
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
     """
+    if out is None and forms.wanted:
+        raise UsageError(
+            "--junit, --gitlab and --github are made from the artifact's file",
+            hint="Name the file as well: --out artifact.json",
+        )
     if out is not None:
         check_writable(out)
+    check_places(forms)
     credential = find(plan.url, os.environ, plan.local_service)
     with Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
         if credential is not None:
@@ -164,6 +178,7 @@ def run_capture(
         if out is not None:
             to_stdout(f"artifact: {out}")
             to_stdout(f"report: {write_beside(out)}")
+            write_forms(forms, [out])
         if came:
             tell(
                 f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "

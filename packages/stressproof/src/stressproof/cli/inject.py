@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from stressproof.cli.ci_forms import CiForms, check_places, ci_options, write_forms
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
@@ -49,6 +51,7 @@ _SEED_BITS = 32
 )
 @click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
 @click.option("--force", is_flag=True, help="Discard a file that is in the way.")
+@ci_options
 def command(
     output: Path,
     executed_by: str,
@@ -59,6 +62,7 @@ def command(
     *,
     quick: bool,
     force: bool,
+    **options: Any,
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
@@ -69,6 +73,8 @@ def command(
     from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
     from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
 
+    forms = CiForms.of(options)
+    check_places(forms)
     suite = chosen_suite()
     demanded = suite.failure_requirements().scenarios
     artifact = inject(
@@ -95,6 +101,7 @@ def command(
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
     to_stdout("\n".join(lines))
+    write_forms(forms, [output])
     if any(one.status == "fail" for one in artifact.scenarios):
         return Exit.OBJECTIVES
     return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE
