@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from stressproof.cli.ci_forms import CiForms, ci_options, write_forms
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import UsageError
 from stressproof.evidence.reading import read_document
@@ -17,8 +18,10 @@ _STDOUT = "-"
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples: stressproof report stressproof-results/*.json --html report.html  ·  "
-    "stressproof report run.json --csv run.csv",
+    epilog=examples(
+        "stressproof report stressproof-results/*.json --html report.html",
+        "stressproof report run.json --csv run.csv",
+    ),
 )
 @click.argument("evidence", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
