@@ -11,7 +11,7 @@ from msgspec import Struct
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import Connections, GeneratorHealth
+from stressproof.evidence.stress import Connections, GeneratorHealth, WorkloadEndpoint, WorkloadFile
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
 from stressproof.measure.histogram import P99_PPM, Histogram
@@ -106,6 +106,11 @@ class RoundResult(Struct, frozen=True):
         loop_delay_p50_us: Median lateness of due callbacks and requests.
         interrupted: Whether it was stopped early.
         resolution_s: Seconds a row covers.
+        steps: What flows turned out to ask, sorted by scenario, flow and name; rows refer to them
+            by position after the workload's items.
+        tail: What iterations of the window sent after it; a row for each endpoint, or none.
+        setup: What users were set up with before the ramp, likewise.
+        files: What flows were read from: their modules, and what they read.
     """
 
     started_at: datetime
@@ -120,11 +125,20 @@ class RoundResult(Struct, frozen=True):
     loop_delay_p50_us: int
     interrupted: bool
     resolution_s: int
+    steps: Sequence[WorkloadEndpoint] = ()
+    tail: list[RampRow] = []
+    setup: list[RampRow] = []
+    files: Sequence[WorkloadFile] = ()
 
     def measurements(self, run_index: int) -> RunMeasurements:
         """Return the part that goes into evidence."""
         return RunMeasurements(
-            run_index=run_index, elapsed_us=self.elapsed_us, ramp=self.ramp, rows=self.rows
+            run_index=run_index,
+            elapsed_us=self.elapsed_us,
+            ramp=self.ramp,
+            rows=self.rows,
+            tail=self.tail,
+            setup=self.setup,
         )
 
 

@@ -8,6 +8,7 @@ from stressproof.evidence.stress import (
     UNKNOWN_ENGINE,
     Evaluation,
     Results,
+    ScenarioRecord,
     StressArtifact,
 )
 
@@ -74,7 +75,8 @@ def _objectives(evaluation: Evaluation, artifact: StressArtifact) -> list[str]:
 def _endpoint_lines(artifact: StressArtifact) -> list[str]:
     """Return the slowest round of each endpoint: nothing is averaged away."""
     lines = [f"  {'endpoint':<44} {'requests':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'failed':>7}"]
-    for position, path in enumerate(artifact.endpoints):
+    for position, endpoint in enumerate(artifact.workload.endpoints):
+        path = f"  {endpoint.name}" if endpoint.kind == "step" else endpoint.name
         rounds = [run.endpoints[position].results for run in artifact.runs]
         worst = max(rounds, key=lambda one: one.p95_response_time or float("inf"))
         lines.append(
@@ -133,19 +135,27 @@ def _headline(artifact: StressArtifact) -> str:
     if asked == AD_HOC:
         more = len(artifact.endpoints) - _NAMED
         asked = ", ".join(artifact.endpoints[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-    load = f"{artifact.concurrent_users} users"
-    if workload.rate_per_second is not None:
-        start = "from " if workload.stages else ""
-        load = f"{start}{workload.rate_per_second:g}/s by at most {load}"
+    loads = [_load(scenario) for scenario in workload.scenarios]
+    if len(loads) > 1:
+        named = zip(workload.scenarios, loads, strict=True)
+        loads = [f"{scenario.name} ({load})" for scenario, load in named]
     database = ""
     if artifact.runtime.database_engine != UNKNOWN_ENGINE:
         version = artifact.runtime.before.server_version or ""
         database = f", {artifact.runtime.database_engine} {version}".rstrip()
     return (
-        f"{asked} on {artifact.target_url}: {workload.executor}, {load}, "
+        f"{asked} on {artifact.target_url}: {', '.join(loads)}, "
         f"{len(artifact.runs)} of {artifact.rounds} rounds of {artifact.duration_seconds} s"
         f"{database}"
     )
+
+
+def _load(scenario: ScenarioRecord) -> str:
+    users = f"{scenario.max_users} users"
+    if scenario.rate_per_second is None:
+        return f"{scenario.executor}, {users}"
+    start = "from " if scenario.stages else ""
+    return f"{scenario.executor}, {start}{scenario.rate_per_second:g}/s by at most {users}"
 
 
 def summary(artifact: StressArtifact) -> str:
@@ -156,7 +166,7 @@ def summary(artifact: StressArtifact) -> str:
     if artifact.runs:
         lines += _endpoint_lines(artifact)
         lines += _objectives(artifact.evaluation, artifact)
-        if artifact.workload.closed_loop:
+        if any(scenario.closed_loop for scenario in artifact.workload.scenarios):
             lines.append(
                 "  note: in a closed loop a stalled target is asked less, so a stall weighs less "
                 "here than on users who keep arriving (--executor constant-arrival-rate)"

@@ -1,7 +1,7 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
 from stressproof.evidence import derive
-from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
@@ -28,10 +28,9 @@ def samples(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
     least = SAMPLES_FOR[P95_PPM]
-    for place, run in enumerate(runs):
-        n = sum(row.corrected.n for row in run.rows)
+    for place, totals in enumerate(case.round_totals):
+        n = totals.completed
         if n >= least:
             judgement.passed()
         else:
@@ -82,20 +81,32 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
+    scenarios = {scenario.name for scenario in artifact.workload.scenarios}
+    defined = {one.name for one in case.requirements.profile_endpoints}
     for number, endpoint in enumerate(artifact.workload.endpoints):
         where = f"workload.endpoints[{number}]"
         required = [name for name, places in case.required_places.items() if number in places]
-        names = names_of(endpoint.method, endpoint.path)
+        own = own_names(endpoint)
         judgement.check(
-            endpoint.name in names, f"{where}.name", endpoint.name, prose(" or ".join(names))
+            endpoint.name in own, f"{where}.name", endpoint.name, prose(" or ".join(own))
         )
-        judgement.check(endpoint.weight > 0, f"{where}.weight", endpoint.weight, prose("1 or more"))
-        _statuses(endpoint, where, judgement)
+        weighty = endpoint.weight > 0 if endpoint.kind != "step" else endpoint.weight == 0
+        judgement.check(
+            weighty, f"{where}.weight", endpoint.weight, prose("1 or more, and 0 of a step")
+        )
+        known = endpoint.scenario in scenarios
+        judgement.check(
+            known, f"{where}.scenario", endpoint.scenario, prose(" or ".join(sorted(scenarios)))
+        )
         if endpoint.path in required:
             judgement.check(endpoint.method == "GET", f"{where}.method", endpoint.method, "GET")
+        # What the profile that is asked for defines, stress.profile-by-value compares.
+        if endpoint.kind != "request" or endpoint.name in defined:
+            continue
+        _statuses(endpoint, where, judgement)
         if required:
             judgement.check(
-                endpoint.check is not None, f"{where}.check", None, prose("a check of the answer")
+                bool(endpoint.checks), f"{where}.checks", [], prose("a check of the answer")
             )
 
 
