@@ -27,9 +27,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 
 from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.load.run import run_round
 from stressproof.objectives.bounds import share_bounds
@@ -110,7 +112,8 @@ def measure(port: int, side: str, users: int, seconds: float) -> Round:
         RETAKEN[side] += 1
         found = run_round(workload)
     run = RunMeasurements(1, found.elapsed_us, found.ramp, found.rows)
-    return Round(side, run, found.started_at, found.ended_at)
+    started_at = datetime.fromisoformat(RunClock().at(found.started_ns))
+    return Round(side, run, started_at, started_at + timedelta(microseconds=found.elapsed_us))
 
 
 def trial(ports: dict[str, int], pairs: int, users: int, seconds: float) -> dict[str, Comparison]:

@@ -29,6 +29,59 @@ settings.register_profile("ci", parent=settings.get_profile("local"), derandomiz
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+PROGRAMS = {
+    "needs_chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "needs_nginx": ("nginx",),
+    "needs_tmux": ("tmux",),
+}
+"""Marker to the programs, any of which will do, that an empty machine lacks."""
+
+
+def _absent() -> dict[str, str]:
+    """Return marker to program where none of them is installed."""
+    return {
+        marker: names[0] for marker, names in PROGRAMS.items() if not any(map(shutil.which, names))
+    }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let CI demand what elsewhere may be absent."""
+    parser.addoption(
+        "--demand-programs",
+        action="store_true",
+        help="fail where a program that tests need is not installed, instead of deselecting them",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a marker of each program, and refuse to begin where one is demanded and absent."""
+    for marker, names in PROGRAMS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {names[0]}, which machines may lack")
+    absent = _absent()
+    if absent and config.getoption("--demand-programs"):
+        raise pytest.UsageError(f"not installed, and demanded: {', '.join(absent.values())}")
+
+
+def pytest_report_header() -> list[str]:
+    """Say which tests are left out, and what would bring them back."""
+    return [
+        f"{name} is not installed: tests marked {marker} are deselected"
+        for marker, name in _absent().items()
+    ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests whose program is absent."""
+    absent = _absent()
+    kept, left_out = [], []
+    for item in items:
+        lacking = any(item.get_closest_marker(marker) for marker in absent)
+        (left_out if lacking else kept).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One server for the whole session; a test that kills or freezes starts its own."""

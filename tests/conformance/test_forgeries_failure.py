@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from forgeries import boundaries, failure, failure_full, failure_operations
+from forgeries import boundaries, clock, failure, failure_full, failure_operations
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
 
@@ -15,6 +15,7 @@ FORGERIES = [
     *failure_full.corpus.forgeries,
     *failure_operations.corpus.forgeries,
     *boundaries.failures.forgeries,
+    *clock.failures.forgeries,
 ]
 
 
@@ -57,3 +58,13 @@ def test_a_consistent_injection_is_judged_by_what_it_found() -> None:
     assert {result.rule for result in verdict.blocking} == {"failure.statuses", "failure.overall"}
     assert verdict.exit_code is Exit.INCONCLUSIVE
     assert verdict.level == "recomputed"
+
+
+def test_a_clock_that_stepped_is_told_and_blocks_nothing() -> None:
+    """With a step, a made-up injection is short of what it is short of without, and no more."""
+    good, edited = base("injection"), base("injection")
+    clock.stepped(-5.0)(edited)
+    before, after = (judge(msgspec.json.encode(each), "failure") for each in (good, edited))
+    assert [one.rule for one in after.blocking] == [one.rule for one in before.blocking]
+    assert "failure.clock" in {one.rule for one in after.warnings}
+    assert "failure.clock" not in {one.rule for one in before.warnings}

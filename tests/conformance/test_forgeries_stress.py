@@ -1,7 +1,7 @@
 """No forged stress artifact passes, and each is caught by the rule that is there for it."""
 
 import pytest
-from forgeries import boundaries, stress_fields, stress_full, stress_load, stress_plain
+from forgeries import boundaries, clock, stress_fields, stress_full, stress_load, stress_plain
 from forgeries.corpus import Forgery
 from forgeries.judging import judge
 
@@ -15,6 +15,7 @@ FORGERIES = [
     *stress_full.corpus.forgeries,
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
+    *clock.stress.forgeries,
 ]
 
 

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from fuzz.target import judge_anything
+
+from stressproof.evidence.stress import StressArtifact
 
 pytestmark = pytest.mark.gate
 
@@ -19,3 +22,10 @@ def test_every_input_of_the_corpus_gets_a_sound_verdict(path: Path) -> None:
 def test_there_is_a_corpus() -> None:
     """An empty folder would replay nothing."""
     assert len(CORPUS) >= 10
+
+
+@pytest.mark.parametrize("name", ["stress-full-small", "stress-open-small", "huge-bucket"])
+def test_fuzzing_starts_from_what_the_rules_judge(name: str) -> None:
+    """A seed of an older shape would end at the types, and no rule would ever be reached."""
+    [path] = [path for path in CORPUS if path.stem == name]
+    msgspec.json.decode(path.read_bytes(), type=StressArtifact)

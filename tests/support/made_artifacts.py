@@ -3,32 +3,26 @@
 Builds on the forgeries' honest artifacts, which the verifier accepts at its `recomputed` level.
 """
 
-import importlib.util
+import importlib
+import json
 import sys
 from pathlib import Path
-from types import ModuleType
 
 from stressproof.evidence.encoding import encode
 
-
-def _honest() -> ModuleType:
-    name = "honest_artifacts"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "conformance" / "forgeries" / "honest.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(str(path))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-honest = _honest()
+sys.path.append(str(Path(__file__).parents[1] / "conformance"))
+honest = importlib.import_module("forgeries.honest")
+honest_injection = importlib.import_module("forgeries.honest_injection")
 Plan = honest.Plan
 
 
 def write(path: Path, plan: object | None = None) -> Path:
     """Write the artifact of a made-up capture, and return where."""
     path.write_bytes(encode(honest.artifact(plan or Plan(rate_per_user=5.0))))
+    return path
+
+
+def write_injection(path: Path) -> Path:
+    """Write the artifact of a made-up injection of every scenario, and return where."""
+    path.write_text(json.dumps(honest_injection.full()))
     return path

@@ -311,6 +311,22 @@ def hammer(
     return asyncio.run(run())
 
 
+def ask_every_worker(
+    service: Service, path: str, *headers: Mapping[str, str]
+) -> list[httpx.Response]:
+    """GET a path from every worker, once with each of these headers."""
+
+    async def run() -> list[httpx.Response]:
+        async with contextlib.AsyncExitStack() as stack:
+            return [
+                await client.get(PREFIX + path, headers=given)
+                for client in await _spread(service, service.workers, stack)
+                for given in headers
+            ]
+
+    return asyncio.run(run())
+
+
 async def _spread(
     service: Service, wanted: int, stack: contextlib.AsyncExitStack
 ) -> list[httpx.AsyncClient]:

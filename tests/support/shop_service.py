@@ -20,6 +20,7 @@ class Shop:
         served: Requests by method and path.
         bodies: Bodies of orders, with their content types.
         headers: Headers of the last request, by lower-case name.
+        pages: What a method and path are answered beside orders; a test may add some.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class Shop:
         self.served: Counter[str] = Counter()
         self.bodies: list[tuple[str, bytes]] = []
         self.headers: dict[str, str] = {}
+        self.pages = dict(_PAGES)
         self.lock = threading.Lock()
 
     def answer(
@@ -42,7 +44,7 @@ class Shop:
         if (method, route) == ("GET", "/me"):
             known = headers.get("authorization", "").startswith("Bearer ")
             return _json(200 if known else 401, {"you": headers.get("authorization")})
-        return _PAGES.get(f"{method} {route}") or _json(404, {"error": "nothing here"})
+        return self.pages.get(f"{method} {route}") or _json(404, {"error": "nothing here"})
 
     def order(self, method: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """Return what an order is answered."""

@@ -22,6 +22,7 @@ from stressproof.evidence.measurements import (
     answered,
 )
 from stressproof.evidence.stress import (
+    ClockRecord,
     CounterPair,
     EndpointResults,
     GeneratorHealth,
@@ -294,6 +295,7 @@ def artifact(plan: Plan = Plan()) -> StressArtifact:
         status="complete",
         started_at=_stamp(started),
         captured_at=_stamp(plan.captured),
+        clock=ClockRecord(drift_us=dice.randrange(-900, 900), steps=[]),
         target_url="http://127.0.0.1:8000",
         endpoints=list(plan.endpoints),
         duration_seconds=plan.duration_s,

@@ -25,7 +25,7 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.stress import ClockRecord, RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
@@ -213,6 +213,7 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         execution_class="staged",
         started_at=started.isoformat(),
         captured_at=(at + timedelta(seconds=1)).isoformat(),
+        clock=ClockRecord(drift_us=-412, steps=[]),
         executed_by="alice@example.com",
         approved_by="bob@example.com",
         seed=SEED,

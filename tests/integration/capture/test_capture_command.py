@@ -243,10 +243,11 @@ def test_a_second_capture_sets_the_first_aside(target: FakeTarget, tmp_path: Pat
     assert capture(*arguments).returncode == 0
     first = out.read_bytes()
     assert capture(*arguments).returncode == 0
-    kept = [path for path in tmp_path.iterdir() if path != out]
+    kept = [path for path in tmp_path.glob("*.json") if path != out]
     assert [path.read_bytes() for path in kept] == [first]
     assert capture(*arguments, "--force").returncode == 0
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    assert [path.name for path in tmp_path.glob("*.html")] == ["a.report.html"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

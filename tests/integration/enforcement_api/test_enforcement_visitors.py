@@ -105,31 +105,26 @@ def test_asking_for_metrics_does_not_slow_gates(
     """Sixty-four connections that ask for nothing but metrics leave gates their time."""
     token = tenant.headers() if shown else {}
 
-    async def ask(until: float, client: httpx.AsyncClient) -> None:
-        while time.monotonic() < until:
+    async def ask(client: httpx.AsyncClient) -> None:
+        while not over.is_set():
             assert (await client.get("/metrics", headers=token)).status_code == 200
 
-    async def gates(until: float, client: httpx.AsyncClient) -> list[float]:
-        took = []
-        while time.monotonic() < until:
-            began = time.monotonic()
-            answer = await client.post(GATE, headers=tenant.headers("member"), json=gate_body())
-            took.append(time.monotonic() - began)
-            assert (answer.status_code, answer.json()["fail_safe"]) == (200, False)
-        return took
-
-    async def crowd() -> list[float]:
+    async def crowd() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=80)
         async with httpx.AsyncClient(base_url=service.url, timeout=30, limits=limits) as client:
-            until = time.monotonic() + 4
-            asking = [asyncio.create_task(ask(until, client)) for _ in range(64)]
-            took = await gates(until, client)
+            asking = [asyncio.create_task(ask(client)) for _ in range(64)]
+            answers = [
+                await client.post(GATE, headers=tenant.headers("member"), json=gate_body())
+                for _ in range(20)
+            ]
+            over.set()
             await asyncio.gather(*asking)
-            return took
+            return answers
 
-    took = asyncio.run(crowd())
-    assert len(took) > 3
-    assert sorted(took)[len(took) // 2] < 1, took
+    over = asyncio.Event()
+    # One that waits longer than a gate may is a fail-safe.
+    for answer in asyncio.run(crowd()):
+        assert (answer.status_code, answer.json()["fail_safe"]) == (200, False)
 
 
 def test_metrics_can_be_closed_to_strangers(discreet: Service, tenant: Tenant) -> None:

@@ -218,7 +218,8 @@ def test_a_lock_that_is_not_free_in_time_is_a_lock_timeout(cluster: Cluster, sta
                 (staff.tenant_id,),
             )
             with pytest.raises(LockTimeoutError) as refusal:
-                await gates.evaluate(db, staff.member, ask())
+                async with asyncio.timeout(20):  # of the sixty seconds that an operation may take
+                    await gates.evaluate(db, staff.member, ask())
             assert failsafe_reason(refusal.value) == "gate_lock_timeout"
             free = await gates.evaluate(db, other.member, ask())
             assert free.decision.outcome is Outcome.ALLOW

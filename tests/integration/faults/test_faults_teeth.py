@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.scenarios.fail_safe.driver import FailSafe
 from enforcement_suite.testbed import EnforcementTestbed
+from stepping_clock import SteppingClock
 from stressproof.evidence.failure import Scenario, Trial
+from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.conclusions import contradictions, summarise
 from stressproof.failures.history import read
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
@@ -28,6 +30,7 @@ from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import run_scenario
 from stressproof.verify.failure.trials import check_problems
+from stressproof.verify.instants import parse_instant
 
 SEED = 20
 BY_ID = {spec.id: spec for spec in SCENARIOS}
@@ -89,15 +92,30 @@ def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcementTestbe
         yield running
 
 
+def demand_times_of_one_clock(scenario: Scenario, clock: RunClock) -> None:
+    """However the wall clock was set meanwhile, trials last and follow each other as they did."""
+    assert clock.record().steps
+    before = 0
+    for trial in (scenario.baseline, scenario.trial):
+        begin, end = parse_instant(trial.started_at), parse_instant(trial.ended_at)
+        assert begin is not None
+        assert end is not None
+        assert before < begin
+        assert end - begin >= trial.duration_us - 1
+        before = end
+
+
 @pytest.mark.timeout(180)
 def test_lost_answer_to_a_commit_has_one_effect(safe: EnforcementTestbed) -> None:
     """Five commits that the service did not hear of, and looks up: one decision each."""
     # With time left the service asks again by itself: callers notice nothing.
     unnoticed = ("sometimes.disturbed", "sometimes.unknown", "sometimes.retried")
     spec = short("FI-001", "commit_answer_lost", without=(*unnoticed, "failsafes_recorded"))
-    scenario = run_scenario(safe, spec, seed=SEED, say=print)
+    clock = RunClock(SteppingClock(*((place, -9.0) for place in range(5, 60, 5))))
+    scenario = run_scenario(safe, spec, seed=SEED, clock=clock, say=print)
     assert scenario.reasons == []
     assert scenario.status == "pass"
+    demand_times_of_one_clock(scenario, clock)
     [fault] = scenario.trial.faults
     assert fault.witnesses[0].during - fault.witnesses[0].before == 15
     assert inconsistencies(scenario, spec) == []

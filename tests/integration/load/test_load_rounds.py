@@ -110,10 +110,8 @@ def test_arrivals_come_at_their_times_and_not_before(bench: Any) -> None:
     assert sum(row.intended for row in result.rows) == 200
     assert [row.intended for row in result.rows] == [100, 100]
     assert len(service.asked) == sum(row.started for row in result.rows)
-    # Both clocks are read now, and the first start is carried over from the one to the other.
-    first_ns = time.monotonic_ns() - round((time.time() - result.started_at.timestamp()) * 1e9)
     # The first may itself have been late, by no more than the worst delay that was seen.
-    first_ns -= result.health.loop_delay_max_us * 1000
+    first_ns = result.started_ns - result.health.loop_delay_max_us * 1000
     for number, asked in enumerate(sorted(service.asked, key=lambda a: a.at_ns)):
         assert asked.at_ns >= first_ns + number * 10_000_000 - 2_000_000
 

@@ -24,7 +24,9 @@ def test_the_artifact_goes_where_results_go_and_the_terminal_gets_the_summary(
     """Nothing is named but the URL: evidence has a file of its time, people have a headline."""
     ran = stressproof("capture", f"{shop.url}/catalog", "--rate", "20/s", *QUICK)
     assert passed(ran), ran.stdout
-    (kept,) = (tmp_path / "stressproof-results").iterdir()
+    results = tmp_path / "stressproof-results"
+    (kept,) = results.glob("*.json")
+    assert [path.stem for path in results.glob("*.html")] == [f"{kept.stem}.report"]
     assert json.loads(kept.read_text())["endpoints"] == ["/catalog"]
     headline = ran.stdout.splitlines()[0]
     assert headline.startswith(f"/catalog on {shop.url}: constant-arrival-rate, 20/s")

@@ -17,7 +17,7 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.stress import RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.stress import ClockRecord, RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
@@ -98,6 +98,7 @@ def make_artifact(trial: Trial) -> FailureArtifact:
         execution_class="staged",
         started_at="",
         captured_at="",
+        clock=ClockRecord(0, []),
         executed_by="a",
         approved_by="b",
         seed=1,

@@ -10,13 +10,15 @@ class Outcome(StrEnum):
     """What was found.
 
     INCONCLUSIVE means that the data does not say, and it blocks like FAIL. NOT_CHECKED is only a
-    rule's, where an artifact holds nothing that the rule is about.
+    rule's, where an artifact holds nothing that the rule is about. WAIVED is only a rule's as well:
+    it did not hold, and an approver signed that it need not; it is never shown as a pass.
     """
 
     PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_CHECKED = "not_checked"
+    WAIVED = "waived"
 
     @property
     def rank(self) -> int:
@@ -32,12 +34,14 @@ class Outcome(StrEnum):
 _RANKS = {
     Outcome.PASS: 0,
     Outcome.NOT_CHECKED: 0,
+    Outcome.WAIVED: 0,
     Outcome.INCONCLUSIVE: 1,
     Outcome.FAIL: 2,
 }
 _EXITS = {
     Outcome.PASS: Exit.PASS,
     Outcome.NOT_CHECKED: Exit.INCONCLUSIVE,  # nothing passes on an empty set
+    Outcome.WAIVED: Exit.PASS,
     Outcome.INCONCLUSIVE: Exit.INCONCLUSIVE,
     Outcome.FAIL: Exit.OBJECTIVES,
 }

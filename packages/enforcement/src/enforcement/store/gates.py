@@ -135,7 +135,7 @@ def _flights(db: Database) -> TenantBatcher[Ask, GateAnswer]:
         ) -> list[GateAnswer | EnforcementError]:
             return await _fly(db, asks, deadline)
 
-        db.gate_flights = TenantBatcher[Ask, GateAnswer](execute)
+        db.gate_flights = TenantBatcher[Ask, GateAnswer](execute, db.settings.lock_timeout_s)
     return db.gate_flights
 
 

@@ -6,6 +6,7 @@ A lone request leaves at once. A tenant so never holds more than one connection 
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
@@ -29,13 +30,20 @@ class _Waiter(Generic[P, R]):
 
     Attributes:
         executing: Whether its batch is under way; that batch then answers it, in time.
+        begun_at: When its first batch began; never, so far.
     """
 
     def __init__(self, item: P, deadline: float) -> None:
         self.item = item
         self.deadline = deadline
         self.executing = False
+        self.begun_at = math.inf
         self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+    def begin(self, now: float) -> None:
+        """Go into a batch."""
+        self.executing = True
+        self.begun_at = min(self.begun_at, now)
 
     def expire(self) -> None:
         """Give up waiting; nothing was begun."""
@@ -64,10 +72,13 @@ class TenantBatcher(Generic[P, R]):
     Args:
         execute: Takes items of one tenant and a deadline of the loop's clock, and returns an
             answer or a refusal for each, in their order; or raises for all of them.
+        lock_timeout_s: Longest wait for a tenant's lock; a batch waits less where one of its items
+            has less time.
     """
 
-    def __init__(self, execute: Execute[P, R]) -> None:
+    def __init__(self, execute: Execute[P, R], lock_timeout_s: float) -> None:
         self._execute = execute
+        self._lock_timeout_s = lock_timeout_s
         self._waiting: dict[UUID, deque[_Waiter[P, R]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -117,8 +128,10 @@ class TenantBatcher(Generic[P, R]):
         deadline = min(waiter.deadline for waiter in waiters)
         try:
             answers = await self._execute([waiter.item for waiter in waiters], deadline)
-        except (DeadlineError, LockTimeoutError) as error:
-            _put_back(waiters, line, error)
+        except DeadlineError as error:
+            _put_back(waiters, line, error, math.inf)
+        except LockTimeoutError as error:
+            _put_back(waiters, line, error, self._lock_timeout_s)
         except EnforcementError as error:
             for waiter in waiters:
                 waiter.refuse(error)
@@ -133,25 +146,35 @@ class TenantBatcher(Generic[P, R]):
 
 def _take(line: deque[_Waiter[P, R]]) -> list[_Waiter[P, R]]:
     """Take waiters off the line, first come first served; who has left is passed over."""
+    now = asyncio.get_running_loop().time()
     waiters: list[_Waiter[P, R]] = []
     while line and len(waiters) < MAX_BATCH:
         waiter = line.popleft()
         if not waiter.answer.done():
-            waiter.executing = True
+            waiter.begin(now)
             waiters.append(waiter)
     return waiters
 
 
 def _put_back(
-    waiters: Sequence[_Waiter[P, R]], line: deque[_Waiter[P, R]], error: EnforcementError
+    waiters: Sequence[_Waiter[P, R]],
+    line: deque[_Waiter[P, R]],
+    error: EnforcementError,
+    patience_s: float,
 ) -> None:
     """After a batch that ran out of time and wrote nothing: refuse those whose time it was.
 
     A batch has the earliest deadline of its items; whoever has time left tries again.
+
+    Args:
+        waiters: Of the batch.
+        line: Where those go, in front, that try again.
+        error: For the others.
+        patience_s: Longest time from an item's first batch on.
     """
     now = asyncio.get_running_loop().time()
     for waiter in reversed(waiters):
-        if waiter.deadline - now > WORTH_ANOTHER_S:
+        if min(waiter.deadline, waiter.begun_at + patience_s) - now > WORTH_ANOTHER_S:
             waiter.executing = False
             line.appendleft(waiter)
         else:

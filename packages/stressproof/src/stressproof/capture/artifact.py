@@ -4,7 +4,6 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from stressproof.capture.plan import Plan
 from stressproof.capture.probe import Health
 from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import (
     CounterPair,
     EndpointResults,
@@ -44,29 +44,38 @@ class Probes(Struct, frozen=True):
     limits: dict[str, int] | None
 
 
+def endpoint_results(
+    endpoints: Sequence[WorkloadEndpoint], measured: RunMeasurements
+) -> list[EndpointResults]:
+    """Return the figures of each endpoint over one round."""
+    totals = derive.by_endpoint(measured, len(endpoints))
+    return [
+        EndpointResults(endpoint.name, derive.round_results(of_endpoint, measured.elapsed_us))
+        for endpoint, of_endpoint in zip(endpoints, totals, strict=True)
+    ]
+
+
 def finish_run(
-    endpoints: Sequence[WorkloadEndpoint], result: RoundResult, measured: RunMeasurements
+    endpoints: Sequence[WorkloadEndpoint],
+    result: RoundResult,
+    measured: RunMeasurements,
+    clock: RunClock,
 ) -> Run:
     """Return a round's record with its figures, stamped now."""
     totals = derive.by_endpoint(measured, len(endpoints))
     elapsed_us = measured.elapsed_us
     return Run(
         run_index=measured.run_index,
-        started_at=result.started_at.isoformat(),
-        ended_at=result.ended_at.isoformat(),
-        captured_at=max(result.ended_at, datetime.now(UTC)).isoformat(),
+        started_at=clock.at(result.started_ns),
+        ended_at=clock.at(result.started_ns + elapsed_us * 1000),
+        captured_at=clock.now(),
         elapsed_seconds=derive.seconds(elapsed_us) or 0.0,
         results=derive.round_results(
             derive.of_requests(totals, endpoints),
             elapsed_us,
             [str(sample) for sample in result.errors_sample],
         ),
-        endpoints=[
-            EndpointResults(
-                endpoint=endpoint.name, results=derive.round_results(of_endpoint, elapsed_us)
-            )
-            for endpoint, of_endpoint in zip(endpoints, totals, strict=True)
-        ],
+        endpoints=endpoint_results(endpoints, measured),
         generator=result.health,
         connections=result.connections,
     )
@@ -122,7 +131,8 @@ def assemble(
     plan: Plan,
     *,
     status: Status,
-    started_at: datetime,
+    started_at: str,
+    clock: RunClock,
     subject: Subject,
     preflight: Preflight,
     before: Probes,
@@ -137,7 +147,8 @@ def assemble(
     Args:
         plan: What was asked for.
         status: How the capture ended; anything but ``complete`` never meets its targets.
-        started_at: When the capture began.
+        started_at: When the capture began, in RFC 3339.
+        clock: What told the time; it tells now when the artifact was complete.
         subject: The build it is about.
         preflight: What the checks before the load found.
         before: What the target said before the load.
@@ -162,8 +173,9 @@ def assemble(
         profile=plan.profile,
         runner=plan.runner,
         status=status,
-        started_at=started_at.isoformat(),
-        captured_at=datetime.now(UTC).isoformat(),
+        started_at=started_at,
+        captured_at=clock.now(),
+        clock=clock.record(),
         target_url=plan.url,
         endpoints=list(dict.fromkeys(endpoint.name for endpoint in endpoints)),
         duration_seconds=int(plan.duration_seconds),

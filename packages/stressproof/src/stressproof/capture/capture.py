@@ -3,14 +3,13 @@
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from stressproof.capture import preflight as preflights
-from stressproof.capture.artifact import Probes, assemble, finish_run
+from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_counters, read_health, read_limits
@@ -20,6 +19,7 @@ from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
 from stressproof.errors import RunError, TargetError
 from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import (
     Preflight,
     Run,
@@ -75,6 +75,7 @@ class Capture:
         stop: Set from outside (a signal) to end early with what there is.
         folder: The checkout whose commit the evidence is about.
         watch: Judges thresholds meanwhile, and ends the capture where one says so.
+        clock: What tells the time, read now.
     """
 
     def __init__(
@@ -86,20 +87,22 @@ class Capture:
         stop: StopFlag,
         folder: Path,
         watch: ThresholdWatch | None = None,
+        clock: RunClock | None = None,
     ) -> None:
         self._plan = plan
         self._watch = watch
         self._credential = credential
         self._observer = observer
         self._stop = stop
-        self._started_at = datetime.now(UTC)
+        self._clock = clock or RunClock()
+        self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
         self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None
         self._after: Probes | None = None
-        self._results: list[tuple[RoundResult, RunMeasurements]] = []
+        self._results: list[tuple[Sequence[WorkloadEndpoint], RunMeasurements, Run]] = []
         self._files: list[WorkloadFile] = []
 
     def run(self) -> StressArtifact:
@@ -146,7 +149,7 @@ class Capture:
 
     def _probe(self) -> Probes:
         return Probes(
-            health=read_health(self._client, self._plan.probes.health),
+            health=read_health(self._client, self._plan.probes.health, self._clock.now()),
             counters=read_counters(self._client, self._plan.probes.counters),
             limits=read_limits(self._client, self._plan.probes.limits),
         )
@@ -179,7 +182,7 @@ class Capture:
             result = run_round(
                 msgspec.structs.replace(self._workload, round_number=run_index - 1),
                 workers=self._plan.workers,
-                on_tick=lambda tick: self._observer.tick(run_index, tick),
+                on_tick=lambda tick: self._tick(run_index, tick),
                 on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
@@ -190,6 +193,10 @@ class Capture:
             return "broken"
         self._keep(run_index, result)
         return "interrupted" if result.interrupted else "complete"
+
+    def _tick(self, run_index: int, tick: Tick) -> None:
+        self._clock.observe()
+        self._observer.tick(run_index, tick)
 
     def _settled(self, run_index: int, until_s: int, rows: Sequence[Row]) -> None:
         """End the capture where a threshold that may do so is crossed."""
@@ -205,8 +212,9 @@ class Capture:
         measured = result.measurements(run_index)
         if self._watch is not None:
             self._watch.round_done(measured)
-        run = finish_run([*self._plan.endpoints, *result.steps], result, measured)
-        self._results.append((result, measured))
+        endpoints = [*self._plan.endpoints, *result.steps]
+        run = finish_run(endpoints, result, measured, self._clock)
+        self._results.append((result.steps, measured, run))
         self._files += [file for file in result.files if file not in self._files]
         self._observer.round_done(run)
 
@@ -214,17 +222,17 @@ class Capture:
         """Return the steps of all rounds, and the rounds with a row for each."""
         items = len(self._plan.endpoints)
         steps: list[WorkloadEndpoint] = []
-        for result, _ in self._results:
-            steps = joined(steps, result.steps)
+        for found, _, _ in self._results:
+            steps = joined(steps, found)
         loops = frozenset(one.name for one in self._plan.scenarios if not one.executor.closed_loop)
         measured = [
-            renumbered(run, items, result.steps, steps, open_scenarios=loops)
-            for result, run in self._results
+            renumbered(run, items, found, steps, open_scenarios=loops)
+            for found, run, _ in self._results
         ]
         endpoints = [*self._plan.endpoints, *steps]
         runs = [
-            finish_run(endpoints, result, run)
-            for (result, _), run in zip(self._results, measured, strict=True)
+            msgspec.structs.replace(run, endpoints=endpoint_results(endpoints, counted))
+            for (_, _, run), counted in zip(self._results, measured, strict=True)
         ]
         return steps, measured, runs
 
@@ -243,6 +251,7 @@ class Capture:
             self._plan,
             status=status,
             started_at=self._started_at,
+            clock=self._clock,
             subject=self._subject,
             preflight=self._preflight,
             before=self._before,

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from stressproof.evidence.failure import (
     TestbedRecord,
     Unsupported,
 )
+from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -121,9 +121,12 @@ class Injection:
     Args:
         plan: What is asked for.
         say: Told what happens.
+        clock: What tells the time, read now.
     """
 
-    def __init__(self, plan: InjectionPlan, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: InjectionPlan, say: Callable[[str], None], clock: RunClock | None = None
+    ) -> None:
         self._plan = plan
         self._say = say
         self._active = ActiveFaults(default_path(plan.environment))
@@ -134,7 +137,8 @@ class Injection:
         self._postgres_binary: Path | None = None
         self._before: Health | None = None
         self._after: Health | None = None
-        self._started_at = datetime.now(UTC)
+        self._clock = clock or RunClock()
+        self._started_at = self._clock.now()
 
     def run(self) -> FailureArtifact:
         """Inject everything, write the artifact, and return it.
@@ -187,7 +191,7 @@ class Injection:
         ) as entered:
             if main:
                 headers = entered.probe_headers()
-                self._before = probe(entered.url, plan.suite, headers)
+                self._before = probe(entered.url, plan.suite, headers, self._clock.now())
                 self._proxy_path = entered.proxy_path
                 self._postgres_binary = entered.postgres_binary
             for spec in specs[1:]:
@@ -202,6 +206,7 @@ class Injection:
                     command=plan.command,
                     page=plan.suite.failure_page,
                     driver=self._drivers[spec.id],
+                    clock=self._clock,
                     say=say,
                 )
                 self._done[spec.id] = done
@@ -210,7 +215,7 @@ class Injection:
                     kept = keep_log(entered.service.log, plan.output, spec.id)
                     say(f"what the service said is in {kept}")
             if main:
-                self._after = probe(entered.url, plan.suite, headers)
+                self._after = probe(entered.url, plan.suite, headers, self._clock.now())
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -231,8 +236,9 @@ class Injection:
             profile=asked.profile,
             runner=asked.runner,
             execution_class=asked.execution_class,
-            started_at=self._started_at.isoformat(),
-            captured_at=datetime.now(UTC).isoformat(),
+            started_at=self._started_at,
+            captured_at=self._clock.now(),
+            clock=self._clock.record(),
             executed_by=plan.executed_by,
             approved_by=plan.approved_by,
             seed=plan.seed,
@@ -315,10 +321,10 @@ def keep_log(log: Path, output: Path, scenario: str) -> Path:
     return kept
 
 
-def probe(url: str, suite: Suite, headers: dict[str, str]) -> Health:
-    """Return what a service says of itself to whoever asks with these headers."""
+def probe(url: str, suite: Suite, headers: dict[str, str], asked_at: str) -> Health:
+    """Return what a service says of itself to whoever asks with these headers, at a time."""
     target = Target(url, headers=headers)
-    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health)
+    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health, asked_at)
 
 
 def load_testbed(suite: Suite) -> type[Testbed]:

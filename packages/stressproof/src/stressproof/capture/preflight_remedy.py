@@ -4,7 +4,7 @@ from collections.abc import Container
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from stressproof.evidence.stress import PreflightCheck, StressArtifact
+from stressproof.evidence.stress import StressArtifact
 from stressproof.suite import LocalService
 
 _TLS_REMEDIES = (
@@ -52,7 +52,7 @@ def preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> st
     failed = [check for check in artifact.preflight.checks if not check.ok]
     statuses = {check.status_code for check in failed}
     if statuses == {None}:
-        return _unanswered(artifact, failed[-1], local)
+        return unanswered_remedy(artifact.target_url, failed[-1].error, local)
     if statuses & {401, 403}:
         how = f" (`{local.issue}`), or restart `{local.start}`" if local else ""
         return (
@@ -65,11 +65,16 @@ def preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> st
     )
 
 
-def _unanswered(artifact: StressArtifact, check: PreflightCheck, local: LocalService | None) -> str:
-    """Return what to do where there was no answer at all."""
-    url = artifact.target_url
+def unanswered_remedy(url: str, error: str, local: LocalService | None = None) -> str:
+    """Return what to do where there was no answer at all.
+
+    Args:
+        url: Base URL of the service.
+        error: What its client said (`stressproof.load.client.RequestError`).
+        local: How such a service is started on this machine, None where it is not known.
+    """
     start = f" Try `{local.start}`." if local and _on_this_machine(url) else ""
-    outcome, _, detail = check.error.lower().partition(": ")
+    outcome, _, detail = error.lower().partition(": ")
     if outcome == "tls":
         plain = url.replace("https://", "http://", 1)
         return next(

@@ -6,7 +6,6 @@ the run shows in the evidence. None of this is timed.
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -27,10 +26,6 @@ class Health(Struct, frozen=True):
     target: TargetProbe
     runtime: RuntimeProbe
     unsafe: list[str]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
 
 
 def _text(value: Any) -> str | None:
@@ -73,14 +68,14 @@ def _member(body: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def read_health(client: Client, probe: HealthProbe | None) -> Health:
+def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Health:
     """Ask the health endpoint; what it does not say is null, and why is in ``probe_error``.
 
     Args:
         client: Whom to ask with.
         probe: Where the endpoint is and how its answer is read; None for a service without one.
+        asked_at: The time, in RFC 3339.
     """
-    asked_at = _now()
     status_code: int | None = None
     body: Mapping[str, Any] = {}
     problem: str | None = None

@@ -32,7 +32,12 @@ def read_artifact(path: Path) -> StressArtifact:
         EvidenceError: It is malformed or of another version, or its figures do not follow from
             its measurements.
     """
-    document = _read_full(path)
+    return artifact_of(read_document(path))
+
+
+def artifact_of(document: Document) -> StressArtifact:
+    """Return what `read_artifact` does, of a document that was read before."""
+    demand_full(document)
     verdict = verify(document, integrity(document), now_us())
     rejections = [
         one
@@ -47,27 +52,32 @@ def read_artifact(path: Path) -> StressArtifact:
         ]
         more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         raise EvidenceError(
-            f"{path}: {len(rejections)} rules reject it\n" + "\n".join(listed[:_SHOWN]) + more,
-            hint=f"`stressproof verify {path}` lists every reason.",
+            f"{document.path}: {len(rejections)} rules reject it\n"
+            + "\n".join(listed[:_SHOWN])
+            + more,
+            hint=f"`stressproof verify {document.path}` lists every reason.",
         )
     return msgspec.convert(document.data, StressArtifact)
 
 
-def _read_full(path: Path) -> Document:
-    """Return a document that says that it is a full artifact of the version known here."""
-    document = read_document(path)
+def demand_full(document: Document) -> None:
+    """Refuse a document that does not say that it is a full artifact of the version known here.
+
+    Raises:
+        InconclusiveError: It carries no measurements.
+        EvidenceError: It is of another version.
+    """
     if "schema_version" not in document.data:
         raise InconclusiveError(
-            f"{path}: carries no measurements, so nothing new can be asked of it",
+            f"{document.path}: carries no measurements, so nothing new can be asked of it",
             hint="`stressproof capture` and `stressproof inject` keep what figures follow from.",
         )
     version = document.data["schema_version"]
     if not is_current(version):
         raise EvidenceError(
-            f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}",
+            f"{document.path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}",
             hint=version_remedy(version),
         )
-    return document
 
 
 def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
@@ -78,13 +88,14 @@ def read_recoveries(path: Path) -> tuple[FaultRecovery, ...]:
         EvidenceError: It is malformed or of another version, or its statements do not follow
             from its operations.
     """
-    document = _read_full(path)
+    document = read_document(path)
+    demand_full(document)
     try:
         artifact = msgspec.convert(document.data, FailureArtifact)
         return tuple(recoveries_of(artifact))
     except (msgspec.ValidationError, ValueError) as error:
         raise EvidenceError(
-            f"{path}: no failure evidence with operations: {error}",
+            f"{document.path}: no failure evidence with operations: {error}",
             hint="`stressproof inject` writes it.",
         ) from error
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, JsonBody, TextBody
 from stressproof.workload.requests import DEFAULT_STATUSES, Request
-from stressproof.workload.target import TOKEN, Origin, demand_headers, origin_of
+from stressproof.workload.target import TOKEN, Origin, demand_headers, origin_of, split_url
 from stressproof.workload.templates import without_placeholders
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -61,22 +61,22 @@ def asked_for(options: Mapping[str, Any], *, default_url: str, known: Container[
     named = list(options["endpoints"])
     if given is not None:
         given = given.strip()
-        _absolute(given)
+        demand_absolute(given)
         if not named and options["profile"] is None:
-            origin, path = _split(given)
+            origin, path = split_url(given)
             url, named = origin, [path]
         else:
             url = given
     # A whole URL as an endpoint says which service it is of, where nothing else does.
     whole = [one for one in named if _is_url(_bare(one))]
-    url = url or (_split(_bare(whole[0]))[0] if whole else default_url)
+    url = url or (split_url(_bare(whole[0]))[0] if whole else default_url)
     request = _Request(options, origin_of(url.strip()), known=known)
     if not named and request.flags:
         raise UsageError(
             f"{request.flags[0]} needs a request to belong to",
             hint="Name one: stressproof capture http://127.0.0.1:8080/orders …, or --endpoint.",
         )
-    return Asked(url, tuple(request.request(one) for one in named), _headers(options["headers"]))
+    return Asked(url, tuple(request.request(one) for one in named), headers_of(options["headers"]))
 
 
 class _Request:
@@ -132,22 +132,17 @@ def _is_url(text: str) -> bool:
     return text.partition("://")[0].lower() in {"http", "https"} and "://" in text
 
 
-def _absolute(url: str) -> None:
+def demand_absolute(url: str) -> None:
+    """Refuse a service's URL without its scheme.
+
+    Raises:
+        UsageError: It has none, or another than HTTP's.
+    """
     if not _is_url(url):
+        bare = url.partition("://")[2] or url.lstrip("/") or "127.0.0.1:8080"
         raise UsageError(
-            f"{url!r} is no URL of a service",
-            hint=f"Write it with its scheme, as http://{url.lstrip('/') or '127.0.0.1:8080'}.",
+            f"{url!r} is no URL of a service", hint=f"Write it with its scheme, as http://{bare}."
         )
-
-
-def _split(url: str) -> tuple[str, str]:
-    """Return a URL's origin and its path with the query."""
-    scheme, _, rest = url.partition("://")
-    authority = rest
-    for mark in "/?#":
-        authority = authority.partition(mark)[0]
-    tail = rest[len(authority) :].partition("#")[0]
-    return f"{scheme}://{authority}", tail if tail.startswith("/") else f"/{tail}"
 
 
 def _method_and_path(text: str, origin: Origin) -> tuple[str | None, str]:
@@ -166,13 +161,13 @@ def _method_and_path(text: str, origin: Origin) -> tuple[str | None, str]:
         offer = f"{near} {path}" if near in METHODS else f"POST {path}"
         raise UsageError(f"{text!r} begins with no method", hint=f"Write it as '{offer}'.")
     if _is_url(path):
-        theirs = origin_of(_split(path)[0])
+        theirs = origin_of(split_url(path)[0])
         if theirs[:3] != origin[:3]:
             raise UsageError(
                 f"{path} is of another service than {origin.authority}",
                 hint="One capture loads one service; capture the other by itself.",
             )
-        path = _split(path)[1]
+        path = split_url(path)[1]
         if origin.base and not f"{path}/".startswith(f"{origin.base}/"):
             raise UsageError(
                 f"{path} does not lie below the service's {origin.base}",
@@ -184,7 +179,7 @@ def _method_and_path(text: str, origin: Origin) -> tuple[str | None, str]:
     return method, path
 
 
-def _headers(lines: Sequence[str]) -> dict[str, str]:
+def headers_of(lines: Sequence[str]) -> dict[str, str]:
     """Return ``Name: value`` lines as headers; a value ``@FILE`` is read from the file.
 
     Raises:

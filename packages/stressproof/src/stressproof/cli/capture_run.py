@@ -138,12 +138,15 @@ def run_capture(
             _keep(artifact, out, force=force)
     # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
+    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # not before the load
+
     try:
         if out is None:
             to_stdout(encode(artifact).decode())
         tell(summary(artifact))
         if out is not None:
             to_stdout(f"artifact: {out}")
+            to_stdout(f"report: {write_beside(out)}")
         if came:
             tell(
                 f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "

@@ -66,6 +66,7 @@ def command(
     faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
     from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
+    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
 
     suite = chosen_suite()
     demanded = suite.failure_requirements().scenarios
@@ -86,7 +87,8 @@ def command(
     summary = artifact.summary
     lines.append(
         f"{summary.passed_scenarios} of {summary.total_scenarios} passed, "
-        f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}"
+        f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}, "
+        f"report in {write_beside(output)}"
     )
     whole = not quick and len(artifact.scenarios) == len(demanded)
     if not whole:

@@ -12,12 +12,14 @@ from stressproof.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stressproof.cli.demo", "Run the suite's whole protocol on this machine."),
+    "init": ("stressproof.cli.init", "Write a stressproof.toml to begin with."),
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
     "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
     "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
     "check": ("stressproof.cli.check", "Validate objectives; with evidence, judge them."),
     "compare": ("stressproof.cli.compare", "Say whether one build is slower than another."),
+    "report": ("stressproof.cli.report", "Show evidence as a page that can be handed on."),
     "slo": ("stressproof.cli.slo", "Error budgets: production's rules, a run's verdict."),
 }
 """Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""

@@ -1,6 +1,5 @@
 """``stressproof verify FILE``: either kind of evidence, told apart by what it holds."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -65,19 +64,19 @@ def command(
     kind = next((each for each in KINDS if each.name == named), None) or kind_of(document)
     _refuse_flags_beyond(context, kind)
     showing = OutputOptions(form, decision_out, dry_run)
-    return judge(kind, file, flags, showing, document, floor=_own_floor(kind, document, flags))
+    named = flags["as_gate"] or flags["profile"]
+    floor = None if named else floor_of(kind, document)
+    return judge(kind, file, flags, showing, document, floor=floor)
 
 
-def _own_floor(
-    kind: EvidenceKind[Any], document: Document | Unread, flags: Mapping[str, Any]
-) -> Any:
+def floor_of(kind: EvidenceKind[Any], document: Document | Unread) -> Any:
     """Return the floor of a capture that no suite knows: consistency, and its own limits.
 
     None where a suite has the floor.
     """
-    if kind is not STRESS or isinstance(document, Unread) or flags["as_gate"]:
+    if kind is not STRESS or isinstance(document, Unread):
         return None
-    if document.data.get("profile") != AD_HOC or flags["profile"] or chosen_project().suite:
+    if document.data.get("profile") != AD_HOC or chosen_project().suite:
         return None
     from stressproof.cli.artifact import integrity  # noqa: PLC0415  # only for such captures
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,8 @@ _KEY = re.compile(
     r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
 )
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+StructT = TypeVar("StructT", bound=Struct)
 
 Key = str | int
 Place = tuple[Key, ...]
@@ -192,7 +194,12 @@ def source_of(data: bytes, name: str) -> Source:
 
 
 def read_config(source: Source) -> Config:
-    """Return a configuration in its types.
+    """Return a configuration in its types; raises as `read_toml`."""
+    return read_toml(source, Config)
+
+
+def read_toml(source: Source, kind: type[StructT]) -> StructT:
+    """Return a file in its types.
 
     Raises:
         ConfigError: It is not TOML, or has keys or values that it cannot have; every one of them
@@ -204,10 +211,10 @@ def read_config(source: Source) -> Config:
         raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
     except RecursionError as error:
         raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
-    faults = list(_faults(data, Config, ()))
+    faults = list(_faults(data, kind, ()))
     if faults:
         raise ConfigError(source.name, [located(source, fault) for fault in faults])
-    return msgspec.convert(data, Config)
+    return msgspec.convert(data, kind)
 
 
 def located(source: Source, fault: Fault) -> Fault:

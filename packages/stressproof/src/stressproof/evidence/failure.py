@@ -11,7 +11,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import RuntimeProbe, Status, Subject, TargetProbe, Text
+from stressproof.evidence.stress import (
+    ClockRecord,
+    RuntimeProbe,
+    Status,
+    Subject,
+    TargetProbe,
+    Text,
+)
 from stressproof.evidence.versions import SchemaVersion
 
 Micros = Annotated[int, Meta(ge=0, le=2**42)]
@@ -308,6 +315,7 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
         execution_class: ``staged``.
         started_at: RFC 3339 with offset.
         captured_at: After the last check.
+        clock: How the wall clock went on, which all times here are read from once.
         executed_by: Who ran it.
         approved_by: Somebody else.
         seed: From which every scenario's own follows.
@@ -329,6 +337,7 @@ class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     execution_class: Text
     started_at: Text
     captured_at: Text
+    clock: ClockRecord
     executed_by: Name
     approved_by: Name
     seed: Count

@@ -22,6 +22,40 @@ Amount = Annotated[float, Meta(ge=0, le=1e12)]
 """A time in seconds, a rate or a percentage: bounded so that no arithmetic on it overflows."""
 
 
+SignedMicros = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""Microseconds, forwards or backwards."""
+
+STEP_US = 250_000
+"""A wall clock that moves by more than this against the other while a run lasts is recorded."""
+
+CLOCK_STEPS_KEPT = 100
+"""Of one run; a clock that is set more often than this is known to be no clock."""
+
+
+class ClockStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """The wall clock was set while a run lasted, or the machine slept.
+
+    Attributes:
+        seen_at: RFC 3339, by the run's own clock.
+        by_us: How far it moved, negative where it was set back.
+    """
+
+    seen_at: Text
+    by_us: SignedMicros
+
+
+class ClockRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the wall clock went on after the one reading that all times of the document follow from.
+
+    Attributes:
+        drift_us: By how much it was ahead of the run's own clock in the end.
+        steps: When it was set meanwhile.
+    """
+
+    drift_us: SignedMicros
+    steps: Annotated[list[ClockStep], Meta(max_length=CLOCK_STEPS_KEPT)]
+
+
 class Results(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Figures of one round or of all; times in seconds, null where nothing succeeded.
 
@@ -382,6 +416,11 @@ class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
         return sum(one.max_users for one in self.scenarios)
 
     @property
+    def closed_loop(self) -> bool:
+        """Whether nobody is asked at a rate: corrected and uncorrected latency are the same."""
+        return all(one.closed_loop for one in self.scenarios)
+
+    @property
     def ends_early(self) -> bool:
         """Whether a round ends when its iterations are done, however long that takes."""
         return all(one.iterations is not None for one in self.scenarios)
@@ -456,6 +495,7 @@ class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):
     status: Status
     started_at: Text
     captured_at: Text
+    clock: ClockRecord
     target_url: Text
     endpoints: list[Text]
     duration_seconds: Count

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Scenario, Trial
+from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import Driver, load_driver
@@ -36,6 +37,7 @@ def run_scenario(
     command: str = "",
     page: str = "",
     driver: Driver | None = None,
+    clock: RunClock | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Scenario:
     """Run one scenario on a testbed.
@@ -48,6 +50,7 @@ def run_scenario(
         command: What was run, for evidence.
         page: Where the scenario is explained, as a path in the checkout; empty for nowhere.
         driver: The scenario's own if None.
+        clock: What tells the time, one of its own if None.
         say: Told what happens.
 
     Raises:
@@ -55,11 +58,14 @@ def run_scenario(
         RunError: It broke; nothing can be concluded.
     """
     made = load_driver(spec) if driver is None else driver
+    clock = clock or RunClock()
     stamp = f"{time.time_ns() // 1_000_000:x}"
     say(f"{spec.id}: {spec.title}: baseline")
-    baseline = TrialRun(spec, made(testbed, f"{stamp}b"), [], seed=seed, say=say).run()
+    baseline = TrialRun(spec, made(testbed, f"{stamp}b"), [], seed=seed, clock=clock, say=say).run()
     say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
-    trial = TrialRun(spec, made(testbed, f"{stamp}f"), spec.faults, seed=seed, say=say).run()
+    trial = TrialRun(
+        spec, made(testbed, f"{stamp}f"), spec.faults, seed=seed, clock=clock, say=say
+    ).run()
     status, reasons = judge_scenario(baseline, trial)
     return Scenario(
         id=spec.id,

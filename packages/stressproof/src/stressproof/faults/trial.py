@@ -7,12 +7,12 @@ directly. A final read inside the fault would find what is not there yet.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
 
 from stressproof.evidence.failure import CheckResult, Effects, InjectedFault, Recovery, Trial
+from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.conclusions import answered, completed, pending
 from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
@@ -46,6 +46,7 @@ class TrialRun:
         driver: Of the scenario, on the testbed; made for this trial.
         faults: Those to inject, none for a baseline.
         seed: Of the load.
+        clock: What tells the time.
         say: Told what happens.
     """
 
@@ -56,6 +57,7 @@ class TrialRun:
         faults: Sequence[FaultSpec],
         *,
         seed: int,
+        clock: RunClock,
         say: Callable[[str], None],
     ) -> None:
         self._spec = spec
@@ -63,6 +65,7 @@ class TrialRun:
         self._testbed: Testbed = driver.testbed
         self._faults = faults
         self._seed = seed
+        self._clock = clock
         self._say_on = say
         self._log: list[str] = []
         self._started_ns = 0
@@ -84,7 +87,6 @@ class TrialRun:
             seed=self._seed,
             timeout_s=REQUEST_TIMEOUT_S,
         )
-        started_at = datetime.now(UTC).isoformat()
         try:
             load.start()
             self._started_ns = load.started_ns
@@ -97,7 +99,7 @@ class TrialRun:
             self._say(f"settled: {len(still_open)} effects stay unknown")
         finally:
             load.stop()
-        return self._conclude(load, timed, started_at)
+        return self._conclude(load, timed)
 
     def _say(self, text: str) -> None:
         at = (time.monotonic_ns() - self._started_ns) / 1e9 if self._started_ns else 0.0
@@ -147,7 +149,7 @@ class TrialRun:
     def _us(self, ns: int) -> int:
         return max(0, ns - self._started_ns) // 1000
 
-    def _conclude(self, load: Load, timed: Sequence[Timed], started_at: str) -> Trial:
+    def _conclude(self, load: Load, timed: Sequence[Timed]) -> Trial:
         """Read the database, and derive everything that follows."""
         spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
@@ -159,8 +161,8 @@ class TrialRun:
             for query in spec.demanded_queries(with_faults=bool(timed))
         ]
         trial = Trial(
-            started_at=started_at,
-            ended_at=datetime.now(UTC).isoformat(),
+            started_at=self._clock.at(self._started_ns),
+            ended_at=self._clock.now(),
             duration_us=0,
             operations=load.operations(),
             effects=effects,

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -93,9 +92,8 @@ class RoundResult(Struct, frozen=True):
     """What one round measured.
 
     Attributes:
-        started_at: When the measured window began.
-        ended_at: When it ended, or the last completion where that was later.
-        elapsed_us: From the one to the other.
+        started_ns: When the measured window began, on the monotonic clock.
+        elapsed_us: Until it ended, or the last completion where that was later.
         rows: Every endpoint in every second of the window, by second and then endpoint; packed,
             so that they take little room until someone looks at them.
         ramp: What each endpoint was asked before the window.
@@ -113,8 +111,7 @@ class RoundResult(Struct, frozen=True):
         files: What flows were read from: their modules, and what they read.
     """
 
-    started_at: datetime
-    ended_at: datetime
+    started_ns: int
     elapsed_us: int
     rows: Sequence[Row]
     ramp: list[RampRow]

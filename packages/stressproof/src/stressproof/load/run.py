@@ -4,7 +4,6 @@ import resource
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stressproof.errors import RunError, UsageError
@@ -159,7 +158,7 @@ class _Round:
         self._resolution_s = resolution_s
         self._aggregator = RowAggregator(len(workload.items), closed_loop=executor.closed_loop)
         self._samples: list[ErrorSample] = []
-        self._start_ns = 0
+        self._start_ns = time.monotonic_ns()  # until all workers are ready
         self._ramp_s = executor.ramp_us / 1e6
         self._longest_s = (
             self._ramp_s + (executor.duration_us + workload.timeout_us) / 1e6 + _SLACK_S
@@ -281,8 +280,6 @@ class _Round:
         executor = self._workload.scenarios[0].executor
         first_ns = self._start_ns + executor.ramp_us * 1000
         last_ns = max(aggregator.last_ns, first_ns, self._window_end_ns)
-        # Both clocks are read now, and the wall's is carried back by the other.
-        now, now_ns = datetime.now(UTC), time.monotonic_ns()
         rows = aggregator.rows(self._seconds())
         done = [handle.done for handle in self._pool.handles if handle.done is not None]
         delay = Histogram()
@@ -293,8 +290,7 @@ class _Round:
             one.tls.add_to(phases.tls)
             one.first_byte.add_to(phases.first_byte)
         return RoundResult(
-            started_at=now - timedelta(microseconds=(now_ns - first_ns) // 1000),
-            ended_at=now - timedelta(microseconds=(now_ns - last_ns) // 1000),
+            started_ns=first_ns,
             elapsed_us=(last_ns - first_ns) // 1000,
             rows=rows,
             ramp=aggregator.ramp(),

@@ -10,6 +10,7 @@ from stressproof.evidence.stress import (
     Results,
     ScenarioRecord,
     StressArtifact,
+    WorkloadRecord,
 )
 
 _NAMED = 2
@@ -135,19 +136,24 @@ def _headline(artifact: StressArtifact) -> str:
     if asked == AD_HOC:
         more = len(artifact.endpoints) - _NAMED
         asked = ", ".join(artifact.endpoints[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-    loads = [_load(scenario) for scenario in workload.scenarios]
-    if len(loads) > 1:
-        named = zip(workload.scenarios, loads, strict=True)
-        loads = [f"{scenario.name} ({load})" for scenario, load in named]
     database = ""
     if artifact.runtime.database_engine != UNKNOWN_ENGINE:
         version = artifact.runtime.before.server_version or ""
         database = f", {artifact.runtime.database_engine} {version}".rstrip()
     return (
-        f"{asked} on {artifact.target_url}: {', '.join(loads)}, "
+        f"{asked} on {artifact.target_url}: {load_of(workload)}, "
         f"{len(artifact.runs)} of {artifact.rounds} rounds of {artifact.duration_seconds} s"
         f"{database}"
     )
+
+
+def load_of(workload: WorkloadRecord) -> str:
+    """Return how much was asked for, scenario by scenario."""
+    loads = [_load(scenario) for scenario in workload.scenarios]
+    if len(loads) == 1:
+        return loads[0]
+    named = zip(workload.scenarios, loads, strict=True)
+    return "; ".join(f"{scenario.name}: {load}" for scenario, load in named)
 
 
 def _load(scenario: ScenarioRecord) -> str:

@@ -50,6 +50,7 @@ def render(verdict: Verdict) -> str:
     lines = [
         *annotations("error", verdict.blocking, prefix),
         *annotations("warning", verdict.warnings, prefix),
+        *annotations("warning", verdict.waived, f"{prefix}WAIVED "),
         workflow_command("notice", f"{prefix}stressproof", notice),
     ]
     return "\n".join(lines) + "\n"

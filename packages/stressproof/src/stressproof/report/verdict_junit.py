@@ -77,6 +77,8 @@ def _inner(result: Result) -> str:
     if result.more:
         reasons.append(f"and {result.more} more")
     text = escape("\n".join(reasons))
+    if result.outcome is Outcome.WAIVED:
+        return f"<system-out>WAIVED {text} ({escape(result.why_not)})</system-out>"
     if result.severity is Severity.WARNS:
         return f"<system-out>WARN {text}</system-out>"
     tag = "failure" if result.outcome is Outcome.FAIL else "error"

@@ -1,5 +1,6 @@
 """A verdict as Markdown: for a pull request or the summary page of a CI step."""
 
+from stressproof.outcome import Outcome
 from stressproof.report.verdict_text import summary
 from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Result, printable
@@ -30,7 +31,11 @@ def render(verdict: Verdict) -> str:
             for figure in verdict.figures
         ]
         lines.append("")
-    for heading, results in (("Blocking", verdict.blocking), ("Warnings", verdict.warnings)):
+    for heading, results in (
+        ("Blocking", verdict.blocking),
+        ("Warnings", verdict.warnings),
+        ("WAIVED", verdict.waived),
+    ):
         if results:
             lines += [f"#### {prefix}{heading}", ""]
             lines += [line for result in results for line in markdown_reasons(result)]
@@ -52,6 +57,8 @@ def markdown_reasons(result: Result) -> list[str]:
     ]
     if result.more:
         lines.append(f"  - and {result.more} more")
+    if result.outcome is Outcome.WAIVED:
+        lines.append(f"  - {code(result.why_not)}")
     return lines
 
 

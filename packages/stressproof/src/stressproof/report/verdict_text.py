@@ -10,6 +10,7 @@ WORD = {
     Outcome.FAIL: "FAIL",
     Outcome.INCONCLUSIVE: "INCONCLUSIVE",
     Outcome.NOT_CHECKED: "NOT CHECKED",
+    Outcome.WAIVED: "WAIVED",
 }
 _LABEL_WIDTH = 9
 
@@ -21,6 +22,8 @@ def render(verdict: Verdict) -> str:
         lines += reasons(result)
     for result in verdict.warnings:
         lines += reasons(result, "WARN")
+    for result in verdict.waived:
+        lines += [*reasons(result), f"      {printable(result.why_not)}"]
     lines += _not_checked(verdict)
     lines += [f"loosened  {line}" for line in verdict.loosened]
     lines.append(summary(verdict))
@@ -39,6 +42,7 @@ def summary(verdict: Verdict) -> str:
         (Outcome.FAIL, "do not"),
         (Outcome.INCONCLUSIVE, "could not be decided"),
         (Outcome.NOT_CHECKED, "not checked"),
+        (Outcome.WAIVED, "waived"),
     ):
         if counted[outcome]:
             parts.append(f"{counted[outcome]} {words}")
@@ -64,6 +68,7 @@ def _identity(verdict: Verdict) -> list[str]:
         age = "" if verdict.age_hours is None else f"  ({verdict.age_hours:.1f} h ago)"
         lines.append(_line("captured", printable(verdict.captured_at) + age))
     lines.append(_line("level", f"{verdict.level}  (asked for: {verdict.required_level})"))
+    lines += [_line("signed", printable(line)) for line in verdict.attestation]
     return lines
 
 

@@ -1,1 +1,1 @@
-"""Keys, DSSE envelopes, in-toto statements, the trust policy."""
+"""Who ran it and who approved it: keys, envelopes, statements, the roster, the run ledger."""

@@ -78,6 +78,12 @@ class EvidenceCase(Generic[RequirementsT, ArtifactT]):
         """When the evidence was complete."""
         return instant(self.declared.captured_at)
 
+    @property
+    def drift_us(self) -> int:
+        """By how much the wall clock was ahead of the run's own in the end, 0 where not stated."""
+        full: Any = self.artifact
+        return 0 if full is None else int(full.clock.drift_us)
+
 
 def instant(text: str | None) -> int | None:
     """Return a timestamp in microseconds, None where it is absent or not one."""

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stressproof.evidence.level import Level
+from stressproof.evidence.stress import CLOCK_STEPS_KEPT, STEP_US, ClockRecord
 from stressproof.evidence.versions import SCHEMA_VERSION, version_remedy
-from stressproof.verify.case import EvidenceCase
-from stressproof.verify.instants import judge_age, judge_future
+from stressproof.verify.case import NO_ARTIFACT, EvidenceCase, instant
+from stressproof.verify.instants import ROUNDING_US, SECOND_US, judge_age, judge_future
 from stressproof.verify.lenient_decoder import judge_shape, judge_template, judge_unknown
 from stressproof.verify.rule import Judgement, Rule, Severity, prose
 from stressproof.verify.subject import judge_clean, judge_commit
@@ -97,13 +98,53 @@ def runner(case: Case, judgement: Judgement) -> None:
 def future(case: Case, judgement: Judgement) -> None:
     """``captured_at`` is at most the allowed skew ahead of the verifier's clock."""
     skew = case.requirements.future_skew_seconds
-    judge_future(case.declared.captured_at, skew, case.now_us, judgement)
+    judge_future(case.declared.captured_at, case.drift_us, skew, case.now_us, judgement)
 
 
 def age(case: Case, judgement: Judgement) -> None:
     """``captured_at`` lies at most the asked hours before the verifier's clock."""
     limit_hours = case.requirements.max_artifact_age_hours
-    judge_age(case.declared.captured_at, limit_hours, case.now_us, judgement)
+    judge_age(case.declared.captured_at, case.drift_us, limit_hours, case.now_us, judgement)
+
+
+def clock(case: Case, judgement: Judgement) -> None:
+    """``clock.steps`` is empty."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    judgement.passed()
+    for place, step in enumerate(case.artifact.clock.steps):
+        judgement.fail(
+            f"clock.steps[{place}]",
+            prose(f"the clock stepped by {step.by_us / SECOND_US:+.3f} s at {step.seen_at}"),
+            prose("a clock that nobody sets, on a machine that stays awake"),
+        )
+
+
+def clock_recorded(case: Case, judgement: Judgement) -> None:
+    """Steps lie within the run, in order, each is one, and they make up the drift."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    record: ClockRecord = case.artifact.clock
+    before, end = instant(case.artifact.started_at), instant(case.artifact.captured_at)
+    for place, step in enumerate(record.steps):
+        where, at = f"clock.steps[{place}]", instant(step.seen_at)
+        if before is None or end is None:
+            return  # the rule over timestamps says so
+        inside = at is not None and before <= at <= end
+        judgement.check(inside, f"{where}.seen_at", step.seen_at, prose("in order, within the run"))
+        before = before if at is None else at
+        if len(record.steps) < CLOCK_STEPS_KEPT:
+            least = prose(f"more than {STEP_US}: less is no step")
+            judgement.check(abs(step.by_us) > STEP_US, f"{where}.by_us", step.by_us, least)
+    stepped_us = sum(step.by_us for step in record.steps)
+    judgement.check(
+        abs(record.drift_us - stepped_us) <= STEP_US + ROUNDING_US,
+        "clock.drift_us",
+        record.drift_us,
+        prose(f"{stepped_us}, all steps together, give or take {STEP_US}"),
+    )
 
 
 def commit(case: Case, judgement: Judgement) -> None:
@@ -213,6 +254,23 @@ def document_rules(
             future,
         ),
         made("age", recent, "The evidence is recent enough", again, age),
+        made(
+            "clock",
+            "evidence.md, Time",
+            "Nobody set the wall clock while the run lasted",
+            "Nothing measured depends on it; the age is judged by the worse reading. Let NTP slew.",
+            clock,
+            severity=Severity.WARNS,
+            level=Level.RECOMPUTED,
+        ),
+        made(
+            "clock-recorded",
+            "evidence.md, Time",
+            "What is recorded of the wall clock is possible",
+            again,
+            clock_recorded,
+            level=Level.RECOMPUTED,
+        ),
         made(
             "commit",
             build,

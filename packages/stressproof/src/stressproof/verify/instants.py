@@ -9,6 +9,9 @@ from stressproof.verify.rule import Judgement, prose
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 
+ROUNDING_US = 1
+"""Times of one clock, each cut to whole microseconds, may differ by this much from their parts."""
+
 _RFC3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -36,22 +39,40 @@ def show_instant(instant_us: int) -> str:
     return (_EPOCH + timedelta(microseconds=instant_us)).isoformat(timespec="seconds")
 
 
-def judge_future(text: str | None, skew_seconds: int, now_us: int, judgement: Judgement) -> None:
-    """A capture's time is at most the allowed skew ahead of our clock."""
+def judge_future(
+    text: str | None, drift_us: int, skew_seconds: int, now_us: int, judgement: Judgement
+) -> None:
+    """A capture's end is at most the allowed skew ahead of our clock.
+
+    Args:
+        text: ``captured_at``.
+        drift_us: How far ahead of it the clock was that it was captured by: what that clock read
+            in the end is what can be compared with ours.
+        skew_seconds: Allowed.
+        now_us: Our clock.
+        judgement: Told.
+    """
     captured = None if text is None else parse_instant(text)
     if captured is None:
         judgement.skip("captured_at cannot be read")
         return
     latest = now_us + skew_seconds * SECOND_US
-    judgement.check(
-        captured <= latest, "captured_at", text, prose(f"not after {show_instant(latest)}")
-    )
+    holds = captured + drift_us <= latest
+    judgement.check(holds, "captured_at", text, prose(f"not after {show_instant(latest)}"))
 
 
 def judge_age(
-    text: str | None, limit_hours: float | None, now_us: int, judgement: Judgement
+    text: str | None, drift_us: int, limit_hours: float | None, now_us: int, judgement: Judgement
 ) -> None:
-    """A capture's time lies at most the asked hours behind our clock."""
+    """A capture's end lies at most the asked hours behind our clock, by either of its readings.
+
+    Args:
+        text: ``captured_at``.
+        drift_us: How far ahead of it the clock was in the end, if somebody set it.
+        limit_hours: Asked.
+        now_us: Our clock.
+        judgement: Told.
+    """
     if limit_hours is None:
         judgement.skip("no age limit was asked for; the gates ask for one")
         return
@@ -59,10 +80,11 @@ def judge_age(
     if captured is None:
         judgement.inconclusive("captured_at", prose("no readable time"), prose("a known age"))
         return
-    age_us = now_us - captured
-    judgement.check(
-        age_us <= limit_hours * HOUR_US,
-        "captured_at",
-        prose(f"{age_us / HOUR_US:.1f} h old"),
-        prose(f"at most {limit_hours:g} h"),
-    )
+    young_us, old_us = sorted((now_us - captured, now_us - captured - drift_us))
+    expected = prose(f"at most {limit_hours:g} h")
+    if young_us <= limit_hours * HOUR_US < old_us:
+        seen = prose(f"{young_us / HOUR_US:.1f} or {old_us / HOUR_US:.1f} h old: the clock stepped")
+        judgement.inconclusive("captured_at", seen, expected)
+        return
+    seen = prose(f"{old_us / HOUR_US:.1f} h old")
+    judgement.check(old_us <= limit_hours * HOUR_US, "captured_at", seen, expected)

@@ -55,6 +55,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         dry_run: Asked for as a rehearsal; never release evidence.
         loosened: What was asked less of than the floors allow; only in a rehearsal.
         would_pass: Whether everything asked for held, loosened or not.
+        attestation: Who signed what, and how many runs are known, for people; one line each.
     """
 
     schema: str = VERDICT_SCHEMA
@@ -76,6 +77,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     loosened: list[str] = []
     would_pass: bool
+    attestation: list[str] = []
 
     @property
     def blocking(self) -> list[Result]:
@@ -90,6 +92,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
             for result in self.results
             if result.severity is Severity.WARNS and result.outcome is Outcome.FAIL
         ]
+
+    @property
+    def waived(self) -> list[Result]:
+        """Rules that did not hold, and that an approver signed need not."""
+        return [result for result in self.results if result.outcome is Outcome.WAIVED]
 
     @property
     def is_release_evidence(self) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 MASK = "***"
 
 _SECRET_NAMES = re.compile(
-    r"auth|cookie|token|secret|password|passwd|api-?key|credential", re.IGNORECASE
+    r"auth(?!or(?!i[sz]))|cookie|token|secret|passw(?:or)?d|passphrase|credential|session|signature"
+    r"|csrf|xsrf|jwt|^key$|(?:api|access|subscription|functions|private|master|licen[cs]e)[-_]?key",
+    re.IGNORECASE,
 )
 # Credentials that a server may echo although we never sent them.
-_SECRET_SHAPES = re.compile(
-    r"(?i:\b(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}"
-    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
-)
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_SECRET_SHAPES = re.compile(rf"(?i:\b(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{{6,}}|{_JWT.pattern}")
 _PUBLIC_NAMES = frozenset(
     {"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"}
 )
@@ -22,6 +22,11 @@ _SHORTEST_SECRET = 4  # anything shorter would mask ordinary words
 def is_secret(header: str) -> bool:
     """Return whether a header of this name carries a credential."""
     return _SECRET_NAMES.search(header) is not None
+
+
+def looks_secret(text: str) -> bool:
+    """Return whether a text holds a token that shows what it is, whatever it is called."""
+    return _JWT.search(text) is not None
 
 
 def masked(headers: Mapping[str, str]) -> dict[str, str]:

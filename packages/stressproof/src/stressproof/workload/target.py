@@ -132,6 +132,20 @@ def origin_of(url: str) -> Origin:
     )
 
 
+def split_url(url: str) -> tuple[str, str]:
+    """Return what stands before a URL's path, and path and query as they go over the wire."""
+    scheme, separator, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    tail = rest[len(authority) :].partition("#")[0]
+    sent = "".join(
+        char
+        if "\x21" <= char <= "\x7e"
+        else "".join(f"%{b:02X}" for b in char.encode(errors="replace"))
+        for char in tail
+    )
+    return f"{scheme}{separator}{authority}", sent if sent.startswith("/") else f"/{sent}"
+
+
 def _with_plain_zone(address: str) -> str:
     """Return an IPv6 address with its zone as it is: RFC 6874 has ``%25lo`` for it."""
     plain, percent, zone = address.partition("%")

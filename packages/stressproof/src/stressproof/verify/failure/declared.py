@@ -39,6 +39,7 @@ PLAIN = Plain(
     full_only=frozenset(
         {
             "schema_version",
+            "clock",
             "seed",
             "target_before",
             "target_after",

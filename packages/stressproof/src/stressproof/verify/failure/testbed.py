@@ -3,7 +3,7 @@
 from stressproof.evidence.level import Level
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.instants import SECOND_US, parse_instant
+from stressproof.verify.instants import parse_instant
 from stressproof.verify.probes import (
     BUILD,
     DATABASE,
@@ -18,7 +18,6 @@ from stressproof.verify.rule import Judgement, prose, rule
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
-_SLACK_US = SECOND_US // 2
 
 
 @rule(
@@ -180,11 +179,7 @@ def probes_fresh(case: FailureCase, judgement: Judgement) -> None:
 
 def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement) -> None:
     at, begin, end = (parse_instant(text) for text in (seen, *span))
-    holds = (
-        at is not None
-        and (begin is None or at >= begin - _SLACK_US)
-        and (end is None or at <= end + _SLACK_US)
-    )
+    holds = at is not None and (begin is None or at >= begin) and (end is None or at <= end)
     judgement.check(holds, where, seen, prose(f"from {span[0]} to {span[1]}"))
 
 

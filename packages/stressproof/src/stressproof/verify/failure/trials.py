@@ -14,14 +14,12 @@ from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.operations import OPERATIONS_MAX
-from stressproof.verify.instants import SECOND_US, parse_instant
+from stressproof.verify.instants import ROUNDING_US, SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
-
-_SLACK_US = SECOND_US // 2
 
 
 def _key(check: CheckResult | CheckSpec) -> tuple[str, str, bytes]:
@@ -153,14 +151,14 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
             if begin is None or end is None:
                 continue
             judgement.check(
-                end - begin >= trial.duration_us - _SLACK_US,
+                end - begin >= trial.duration_us - ROUNDING_US,
                 f"{where}.ended_at",
                 prose(f"{(end - begin) / SECOND_US:.3f} s after started_at"),
                 prose(f"at least {trial.duration_us / SECOND_US:.3f} s"),
             )
             if before is not None:
                 judgement.check(
-                    begin >= before - _SLACK_US,
+                    begin >= before,
                     f"{where}.started_at",
                     trial.started_at,
                     prose("not before the end of what came before"),
@@ -170,7 +168,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
         if before is None or captured is None:
             continue
         judgement.check(
-            before <= captured + _SLACK_US,
+            before <= captured,
             "captured_at",
             artifact.captured_at,
             prose("not before the end of the last trial"),

@@ -2,11 +2,10 @@
 
 from stressproof.evidence.level import Level
 from stressproof.verify.case import instant
-from stressproof.verify.instants import SECOND_US
+from stressproof.verify.instants import ROUNDING_US, SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.shares import busy, shares_of
-from stressproof.verify.stress.timing import CLOCK_SLACK_US
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
 _EDGE_US = 10_000  # the clock is read every ten milliseconds
@@ -21,7 +20,7 @@ _TIMEOUT_SLACK_US = SECOND_US
     level=Level.RECOMPUTED,
 )
 def round_clock(case: StressCase, judgement: Judgement) -> None:
-    """Start + elapsed = end ≤ captured, and ramp and pause lie between two rounds."""
+    """Start + elapsed = end ≤ captured, and ramp and pause lie between: all of one clock."""
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
@@ -42,20 +41,20 @@ def round_clock(case: StressCase, judgement: Judgement) -> None:
         took = end - start
         elapsed = round(run.elapsed_seconds * SECOND_US)
         judgement.check(
-            abs(took - elapsed) <= CLOCK_SLACK_US,
+            abs(took - elapsed) <= ROUNDING_US,
             f"{where}.ended_at",
             prose(f"{took / SECOND_US:.3f} s after started_at"),
             prose(f"{run.elapsed_seconds} s, its elapsed time"),
         )
         judgement.check(
-            end <= captured + CLOCK_SLACK_US,
+            end <= captured,
             f"{where}.captured_at",
             run.captured_at,
             prose(f"not before ended_at, {run.ended_at}"),
         )
         if before is not None:
             judgement.check(
-                start - before >= least_gap - CLOCK_SLACK_US,
+                start - before >= least_gap - ROUNDING_US,
                 f"{where}.started_at",
                 prose(f"{(start - before) / SECOND_US:.3f} s after what came before"),
                 prose(f"at least {least_gap / SECOND_US:g} s of ramp and pause"),

@@ -59,6 +59,7 @@ which has a rule of its own.
 _FULL_ONLY = frozenset(
     {
         "schema_version",
+        "clock",
         "target",
         "workload",
         "generator",

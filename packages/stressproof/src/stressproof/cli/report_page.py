@@ -1,0 +1,93 @@
+"""A page for one document: judged as ``verify`` does, shown as far as it can be believed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from stressproof.cli.artifact import artifact_of
+from stressproof.cli.suite_choice import chosen_project, chosen_suite
+from stressproof.cli.verify import floor_of
+from stressproof.config.compile import Project
+from stressproof.errors import StressproofError
+from stressproof.evidence.failure import FailureArtifact
+from stressproof.evidence.reading import Document, read_document
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.writing import write_atomic
+from stressproof.objectives.evaluating import ask
+from stressproof.objectives.protocol import protocol_thresholds
+from stressproof.report.html import failure, stress
+from stressproof.report.html.parts import Page, unshown
+from stressproof.verify.instants import now_us, parse_instant
+from stressproof.verify.kinds import kind_of
+from stressproof.verify.stress.verifier import STRESS
+from stressproof.verify.verdict import Verdict
+
+
+def write_beside(artifact: Path) -> Path:
+    """Write the page of an artifact beside it, and return where.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    from stressproof.report.html.document import render  # noqa: PLC0415  # a template engine
+
+    out = artifact.with_suffix(".report.html")
+    write_atomic(out, render(pages_of([read_document(artifact)])).encode())
+    return out
+
+
+def pages_of(documents: Sequence[Document], baseline: StressArtifact | None = None) -> list[Page]:
+    """Return a page for each document, in their order.
+
+    Args:
+        documents: Evidence of either kind.
+        baseline: An earlier stress artifact, drawn beside each.
+
+    Raises:
+        UsageError: The suite or the project's file cannot be used.
+    """
+    project = chosen_project()
+    return [
+        _page(document, project, f"evidence-{number}", baseline)
+        for number, document in enumerate(documents, start=1)
+    ]
+
+
+def _page(document: Document, project: Project, id: str, baseline: StressArtifact | None) -> Page:  # noqa: A002  # HTML's own name
+    verdict = _verdict(document)
+    try:
+        if verdict.kind == STRESS.name:
+            return _stress(document, verdict, project, id, baseline)
+        return failure.page(msgspec.convert(document.data, FailureArtifact), verdict, id=id)
+    except StressproofError as error:
+        return unshown(verdict, error.message, id=id)
+    except (msgspec.ValidationError, ValueError) as error:
+        return unshown(verdict, f"its operations cannot be read: {error}", id=id)
+
+
+def _verdict(document: Document) -> Verdict:
+    """Judge at the moment of the capture: a page must not change with the day it is made on."""
+    kind = kind_of(document)
+    floor = floor_of(kind, document)
+    if floor is None:
+        floor = kind.requirements(chosen_suite(), str(document.data.get("profile") or ""))
+    captured = document.data.get("captured_at")
+    at_us = parse_instant(captured) if isinstance(captured, str) else None
+    evidence = kind.evidence(document, document.path, ".")
+    return kind.judge(evidence, floor, now_us() if at_us is None else at_us)
+
+
+def _stress(
+    document: Document,
+    verdict: Verdict,
+    project: Project,
+    id: str,  # noqa: A002  # likewise
+    baseline: StressArtifact | None,
+) -> Page:
+    artifact = artifact_of(document)
+    objectives = project.beyond_limits
+    limits = tuple(protocol_thresholds(artifact.thresholds))
+    asked = msgspec.structs.replace(objectives, thresholds=limits + objectives.thresholds)
+    answers = ask(asked, artifact, baseline=baseline)
+    return stress.page(artifact, verdict, answers, id=id, baseline=baseline)
