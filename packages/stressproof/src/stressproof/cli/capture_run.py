@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from stressproof.capture.capture import capture
-from stressproof.capture.conclusion import conclude
+from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
 from stressproof.cli.output import to_stderr, to_stdout
@@ -24,7 +24,9 @@ from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
 from stressproof.report.capture_summary import round_line, summary
+from stressproof.report.lines import shown, width_of
 from stressproof.report.progress import Progress
+from stressproof.report.quantities import latency, rate
 
 _EXITS = {
     signal.SIGINT: Exit.INTERRUPTED,
@@ -40,6 +42,22 @@ _WORDS = {
     Exit.TARGET: "NOT RUN",
     Exit.RUN: "BROKEN",
 }
+
+
+def tick_line(tick: Tick, plan: Plan) -> str:
+    """Return how a round goes: what is left of it, what was asked and reached, what it takes."""
+    ramp_s = plan.ramp_seconds
+    if tick.ramping:
+        return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
+    left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
+    asked = ""
+    if plan.executor.rate_per_second is not None and not plan.executor.stages:
+        asked = f" of {rate(plan.executor.rate_per_second)} asked"
+    return (
+        f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
+        f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "
+        f"{tick.failures:,} failed of {tick.requests:,}"
+    )
 
 
 class CaptureProgress:
@@ -60,11 +78,8 @@ class CaptureProgress:
 
     def tick(self, run_index: int, tick: Tick) -> None:
         """Show the last second of a round."""
-        p95 = "-" if tick.p95_us is None else f"{tick.p95_us / 1000:.1f} ms"
-        whole = self._plan.ramp_seconds + self._plan.duration_seconds
         self._progress.state(
-            f"  round {run_index}/{self._plan.rounds}  {tick.elapsed_s:4.0f} of {whole:.0f} s  "
-            f"{tick.rps:,.0f}/s  p95 {p95}  {tick.failures:,} failed of {tick.requests:,}"
+            f"  round {run_index}/{self._plan.rounds}  {tick_line(tick, self._plan)}"
         )
 
     def round_done(self, run: Run) -> None:
@@ -143,7 +158,9 @@ def run_capture(
     try:
         if out is None:
             to_stdout(encode(artifact).decode())
-        tell(summary(artifact))
+        found = conclude(artifact, objectives, plan.local_service)
+        stream = sys.stderr if out is None else sys.stdout
+        tell(shown(summary(artifact, found.answers, width_of(stream)), stream))
         if out is not None:
             to_stdout(f"artifact: {out}")
             to_stdout(f"report: {write_beside(out)}")
@@ -153,7 +170,7 @@ def run_capture(
                 "is marked as interrupted"
             )
         else:
-            return _judge(plan, artifact, objectives, out, tell, enforce=enforce)
+            return _judge(found, out, tell, enforce=enforce)
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
@@ -180,18 +197,17 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
 
 
 def _judge(
-    plan: Plan,
-    artifact: StressArtifact,
-    objectives: Objectives,
+    found: Conclusion,
     out: Path | None,
     tell: Callable[[str], None],
     *,
     enforce: bool,
 ) -> Exit:
     """Return the exit code; the last line is the verdict: why, and what to do next."""
-    found = conclude(artifact, objectives, plan.local_service)
-    for line in found.lines:
-        to_stderr(line)
+    if found.exit_code in {Exit.TARGET, Exit.RUN}:
+        # What else there is to say, the summary has said.
+        for line in found.reasons:
+            to_stderr(line)
     code, why = found.exit_code, found.why
     if code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
         code, why = Exit.PASS, f"{why}; not enforced"

@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
     "check": ("stressproof.cli.check", "Validate objectives; with evidence, judge them."),
     "compare": ("stressproof.cli.compare", "Say whether one build is slower than another."),
-    "report": ("stressproof.cli.report", "Show evidence as a page that can be handed on."),
+    "report": ("stressproof.cli.report", "Show evidence as a page to hand on, or as CSV."),
     "slo": ("stressproof.cli.slo", "Error budgets: production's rules, a run's verdict."),
 }
 """Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""

@@ -1,39 +1,81 @@
-"""``stressproof report FILE…``: evidence as a page that can be handed on."""
+"""``stressproof report FILE…``: evidence as a page to hand on, or as CSV."""
 
 from pathlib import Path
 
 import click
 
-from stressproof.cli.output import to_stderr
+from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.errors import UsageError
 from stressproof.evidence.reading import read_document
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit, strongest
 
+_STDOUT = "-"
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof report stressproof-results/*.json --html report.html",
+    epilog="Examples: stressproof report stressproof-results/*.json --html report.html  ·  "
+    "stressproof report run.json --csv run.csv",
 )
 @click.argument("evidence", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--html",
-    "out",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     help="Where to write the page: one file that needs nothing else.",
+)
+@click.option(
+    "--csv",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Where to write a line for each endpoint in each second of stress evidence; - is stdout.",
 )
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
     help="An earlier stress artifact to draw beside each.",
 )
-def command(evidence: tuple[str, ...], out: Path, baseline: Path | None) -> Exit:
+def command(
+    evidence: tuple[str, ...], html: Path | None, csv: Path | None, baseline: Path | None
+) -> Exit:
     """Show evidence to whoever has to decide: what happened, why, and what to do next.
 
     Stress and failure evidence go into one page, in the order given. The page is made from the
     evidence alone, so the same files give the same bytes; how old evidence may be, a gate judges.
     """
-    from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # the verifier, 40 ms
+    if html is None and csv is None:
+        raise UsageError(
+            "no form of the report is named", hint="Add --html report.html or --csv run.csv."
+        )
+    if baseline is not None and html is None:
+        raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
+    if csv is not None:
+        _write_csv(evidence, csv)
+    return Exit.PASS if html is None else _write_page(evidence, html, baseline)
+
+
+def _write_csv(evidence: tuple[str, ...], out: Path) -> None:
+    from stressproof.cli.artifact import artifact_of  # noqa: PLC0415  # the verifier, 40 ms
+    from stressproof.report.measurements_csv import csv_text  # noqa: PLC0415  # only for CSV
+    from stressproof.verify.kinds import kind_of  # noqa: PLC0415  # likewise
+    from stressproof.verify.stress.verifier import STRESS  # noqa: PLC0415  # likewise
+
+    documents = [read_document(path) for path in evidence]
+    for document in documents:
+        if kind_of(document) is not STRESS:
+            raise UsageError(
+                f"{document.path} is no stress evidence, and --csv is about its seconds",
+                hint="Leave it out; --html shows failure evidence as well.",
+            )
+    text = csv_text([(one.path, artifact_of(one)) for one in documents])
+    if str(out) == _STDOUT:
+        to_stdout(text)
+        return
+    write_atomic(out, text.encode())
+    to_stderr(f"CSV written to {out}")
+
+
+def _write_page(evidence: tuple[str, ...], out: Path, baseline: Path | None) -> Exit:
+    from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # likewise
     from stressproof.cli.report_page import pages_of  # noqa: PLC0415  # likewise
     from stressproof.report.html.document import render  # noqa: PLC0415  # a template engine
 

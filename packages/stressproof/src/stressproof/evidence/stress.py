@@ -3,11 +3,12 @@
 Field names without a unit (``p95_response_time``) are the protocol's own and hold seconds.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from stressproof.evidence.measurements import Count, Measurements
+from stressproof.evidence.measurements import Count, Measurements, Row
 from stressproof.evidence.versions import SchemaVersion
 
 TEMPLATE_MARKER = "_template"
@@ -428,6 +429,10 @@ class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
     def is_flow(self, endpoint: int) -> bool:
         """Return whether an endpoint (by position) is a flow, whose rows are no requests."""
         return self.endpoints[endpoint].kind == "flow"
+
+    def of_requests(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows of requests: a run of a flow is none, and its own are there."""
+        return (row for row in rows if not self.is_flow(row.endpoint))
 
     def timeout_of(self, endpoint: int) -> int:
         """Return after which time, in µs, requests of an endpoint were given up."""

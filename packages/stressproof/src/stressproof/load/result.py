@@ -63,7 +63,9 @@ class Tick(Struct, frozen=True):
         requests: Measured requests that have ended so far.
         failures: Those of them that ended badly.
         rps: Requests that ended since the last tick, a second.
-        p95_us: 95th percentile of those, corrected; None where there were none.
+        p50_us: Median of those, corrected; None where there were none.
+        p95_us: Their 95th percentile.
+        p99_us: Their 99th percentile.
     """
 
     elapsed_s: float
@@ -71,7 +73,9 @@ class Tick(Struct, frozen=True):
     requests: int
     failures: int
     rps: float
+    p50_us: int | None
     p95_us: int | None
+    p99_us: int | None
 
 
 class PhaseTimes(Struct, frozen=True):

@@ -22,7 +22,7 @@ from stressproof.load.result import (
 )
 from stressproof.load.row_aggregator import RowAggregator
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
-from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
+from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 from stressproof.workload.auth import OAuth2Auth
 from stressproof.workload.executors import Executor
 from stressproof.workload.rates import US_PER_S
@@ -263,6 +263,7 @@ class _Round:
         if self._on_tick is None:
             return
         requests = self._aggregator.completed
+        p50_us, p95_us, p99_us = recent.quantiles((P50_PPM, P95_PPM, P99_PPM))
         self._on_tick(
             Tick(
                 elapsed_s=elapsed_s,
@@ -270,7 +271,9 @@ class _Round:
                 requests=requests,
                 failures=self._aggregator.failed,
                 rps=(requests - self._ticked_requests) / (elapsed_s - self._ticked_at_s),
-                p95_us=recent.quantile(P95_PPM),
+                p50_us=p50_us,
+                p95_us=p95_us,
+                p99_us=p99_us,
             )
         )
         self._ticked_at_s, self._ticked_requests = elapsed_s, requests

@@ -1,97 +1,167 @@
-"""A finished capture in words: what was measured, against which limits, and what to do next."""
+"""A finished capture on a screen: objectives first, then where the time went, then what failed."""
 
+import shlex
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-from stressproof.evidence.derive import CPU_LIMIT_PPM
+from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
     AD_HOC,
     UNKNOWN_ENGINE,
-    Evaluation,
     Results,
     ScenarioRecord,
     StressArtifact,
     WorkloadRecord,
 )
+from stressproof.measure.histogram import P95_PPM, Histogram
+from stressproof.objectives.evaluating import Answers
+from stressproof.outcome import Outcome
+from stressproof.report.generator_limits import remedies
+from stressproof.report.lines import Line
+from stressproof.report.quantities import latency, latency_of_seconds, percent, rate
 
 _NAMED = 2
-
-
-def _seconds(value: float | None) -> str:
-    """Return a time as people say it, ``no data`` where there is none."""
-    if value is None:
-        return "no data"
-    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+_SAMPLES = 3
+_BARS = "▁▂▃▄▅▆▇█"
+_BARS_MOST = 60
+_FIGURES_WIDTH = 53
+"""Of a row of the table by endpoint, beside the endpoint's name."""
+_NAME_LEAST = 20
 
 
 def round_line(run_index: int, rounds: int, results: Results) -> str:
     """Return one round in one line."""
     return (
         f"round {run_index}/{rounds}: {results.total_requests:,} requests, "
-        f"{results.throughput_rps:,.1f}/s, p50 {_seconds(results.median_response_time)}, "
-        f"p95 {_seconds(results.p95_response_time)}, p99 {_seconds(results.p99_response_time)}, "
+        f"{rate(results.throughput_rps)}, "
+        f"p50 {latency_of_seconds(results.median_response_time)}, "
+        f"p95 {latency_of_seconds(results.p95_response_time)}, "
+        f"p99 {latency_of_seconds(results.p99_response_time)}, "
         f"{results.failed_requests:,} failed"
     )
 
 
-def _objective(name: str, seen: str, limit: str, *, met: bool) -> str:
-    return f"  {'ok  ' if met else 'FAIL'} {name:<12} {seen:>12}   limit {limit}"
+def _worst_error_rate(artifact: StressArtifact) -> float | None:
+    rates = [one.error_rate_percent for one in artifact.evaluation.rounds]
+    known = [one for one in rates if one is not None]
+    return max(known) if known and len(known) == len(rates) else None
 
 
-def _objectives(evaluation: Evaluation, artifact: StressArtifact) -> list[str]:
-    limits = artifact.thresholds
+def _limit_lines(artifact: StressArtifact) -> Iterator[Line]:
+    """Return each limit with what was seen; without a round there is nothing to see."""
+    limits, evaluation = artifact.thresholds, artifact.evaluation
     judged = evaluation.rounds
-    rates = [one.error_rate_percent for one in judged]
-    worst_rate = None if not rates or None in rates else max(r for r in rates if r is not None)
-    lines = []
+    fewest = min((one.total_requests for one in judged), default=0)
+
+    def line(name: str, seen: str, limit: str, met: list[bool]) -> Line:
+        outcome = Outcome.INCONCLUSIVE
+        if met:
+            outcome = Outcome.PASS if all(met) else Outcome.FAIL
+        return Line(f"{name:<11} {seen:>12}   {limit} in every round, n={fewest:,}", outcome)
+
     if limits.max_p95_seconds is not None:
-        lines.append(
-            _objective(
-                "p95",
-                _seconds(evaluation.worst_p95_seconds),
-                f"<= {limits.max_p95_seconds:g} s in every round",
-                met=bool(judged) and all(one.meets_p95 for one in judged),
-            )
-        )
+        seen = latency_of_seconds(evaluation.worst_p95_seconds)
+        limit = f"<= {latency_of_seconds(limits.max_p95_seconds)}"
+        yield line("p95", seen, limit, [one.meets_p95 for one in judged])
     if limits.max_error_rate_percent is not None:
-        lines.append(
-            _objective(
-                "errors",
-                "no data" if worst_rate is None else f"{worst_rate:.3g} %",
-                f"<= {limits.max_error_rate_percent:g} % in every round",
-                met=bool(judged) and all(one.meets_error_rate for one in judged),
-            )
-        )
+        seen = percent(_worst_error_rate(artifact))
+        limit = f"<= {percent(limits.max_error_rate_percent)}"
+        yield line("errors", seen, limit, [one.meets_error_rate for one in judged])
     if limits.min_throughput_rps:
-        lines.append(
-            _objective(
-                "throughput",
-                f"{evaluation.min_throughput_rps:,.1f}/s" if judged else "no data",
-                f">= {limits.min_throughput_rps:g}/s in every round",
-                met=bool(judged) and all(one.meets_throughput for one in judged),
-            )
-        )
-    return lines
+        seen = rate(evaluation.min_throughput_rps if judged else None)
+        limit = f">= {rate(limits.min_throughput_rps)}"
+        yield line("throughput", seen, limit, [one.meets_throughput for one in judged])
 
 
-def _endpoint_lines(artifact: StressArtifact) -> list[str]:
+def _sparkline(workload: WorkloadRecord, run: RunMeasurements, rounds: int) -> Line | None:
+    """Return how p95 went through a round: from the lowest to the highest of its columns."""
+    values = [_p95(rows) for rows in _columns(workload.of_requests(run.rows))]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    low, high = min(known), max(known)
+    steps = len(_BARS) - 1
+    bars = "".join(
+        " " if value is None else _BARS[round(steps * (value - low) / (high - low or 1))]
+        for value in values
+    )
+    of = f"{run.run_index}/{rounds}"
+    return Line(f"  p95, round {of}  {bars}  {latency(low)} to {latency(high)}", quiet=True)
+
+
+def _columns(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    seconds: dict[int, list[Row]] = {}
+    for row in rows:
+        seconds.setdefault(row.second, []).append(row)
+    inside = list(seconds.values())
+    wide = max(1, -(-len(inside) // _BARS_MOST))
+    for at in range(0, len(inside), wide):
+        yield [row for second in inside[at : at + wide] for row in second]
+
+
+def _p95(rows: Sequence[Row]) -> int | None:
+    histogram = Histogram()
+    histogram.merge_all(row.corrected.parts() for row in rows)
+    return histogram.quantile(P95_PPM)
+
+
+def _endpoint_lines(artifact: StressArtifact, width: int | None) -> Iterator[Line]:
     """Return the slowest round of each endpoint: nothing is averaged away."""
-    lines = [f"  {'endpoint':<44} {'requests':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'failed':>7}"]
-    for position, endpoint in enumerate(artifact.workload.endpoints):
-        path = f"  {endpoint.name}" if endpoint.kind == "step" else endpoint.name
+    names = [
+        f"  {each.name}" if each.kind == "step" else each.name
+        for each in artifact.workload.endpoints
+    ]
+    longest = max(map(len, names))
+    room = longest if width is None else max(_NAME_LEAST, width - _FIGURES_WIDTH)
+    wide = min(longest, room)
+    yield Line(
+        f"  {'endpoint':<{wide}} {'requests':>9} {'p50':>10} {'p95':>10} {'p99':>10} {'failed':>7}",
+        quiet=True,
+    )
+    for position, name in enumerate(names):
         rounds = [run.endpoints[position].results for run in artifact.runs]
         worst = max(rounds, key=lambda one: one.p95_response_time or float("inf"))
-        lines.append(
-            f"  {path:<44} {sum(one.total_requests for one in rounds):>9,} "
-            f"{_seconds(worst.median_response_time):>9} {_seconds(worst.p95_response_time):>9} "
-            f"{_seconds(worst.p99_response_time):>9} "
+        # The end of a path tells endpoints apart, its beginning they share.
+        shown = name if len(name) <= wide else "…" + name[len(name) - wide + 1 :]
+        yield Line(
+            f"  {shown:<{wide}} {sum(one.total_requests for one in rounds):>9,} "
+            f"{latency_of_seconds(worst.median_response_time):>10} "
+            f"{latency_of_seconds(worst.p95_response_time):>10} "
+            f"{latency_of_seconds(worst.p99_response_time):>10} "
             f"{sum(one.failed_requests for one in rounds):>7,}"
         )
-    return lines
 
 
-def _connection_lines(artifact: StressArtifact) -> list[str]:
+def _failure_lines(artifact: StressArtifact) -> Iterator[Line]:
+    """Return what failed, with samples and a way to ask the same by hand."""
+    errors = artifact.results.errors
+    if not errors:
+        return
+    kinds = ", ".join(f"{kind} x {number:,}" for kind, number in errors.items())
+    yield Line(f"  failures: {kinds}")
+    for sample in artifact.results.errors_sample[:_SAMPLES]:
+        yield Line(f"    e.g. {sample}")
+    yield Line(f"    by hand: {_curl(artifact)}", quiet=True)
+    if "reset_reused" in errors:
+        yield Line(
+            "    reset_reused: the service closes idle connections without saying so; raise its "
+            "keep-alive timeout, or let it answer with Connection: close"
+        )
+
+
+def _curl(artifact: StressArtifact) -> str:
+    """Return what asks the endpoint that failed most; evidence holds no header and no body."""
+    failed = [
+        sum(run.endpoints[at].results.failed_requests for run in artifact.runs)
+        for at in range(len(artifact.endpoints))
+    ]
+    endpoint = artifact.workload.endpoints[failed.index(max(failed))]
+    method = "" if endpoint.method == "GET" else f"-X {endpoint.method} "
+    return f"curl -i {method}{shlex.quote(artifact.target_url + endpoint.path)}"
+
+
+def _connection_lines(artifact: StressArtifact) -> Iterator[Line]:
     """Return over what requests travelled, where that is not one address and plain HTTP/1.1."""
-    lines = []
     opened: Counter[str] = Counter()
     protocols = set()
     for run in artifact.runs:
@@ -100,33 +170,9 @@ def _connection_lines(artifact: StressArtifact) -> list[str]:
             protocols.add(run.connections.protocol)
     if len(opened) > 1 or protocols - {"http/1.1"}:
         spread = ", ".join(f"{address} x {count:,}" for address, count in sorted(opened.items()))
-        lines.append(f"  connections ({', '.join(sorted(protocols))}): {spread}")
+        yield Line(f"  connections ({', '.join(sorted(protocols))}): {spread}", quiet=True)
     if artifact.target.insecure:
-        lines.append("  INSECURE: the service's certificate was not verified; it may be anybody's")
-    return lines
-
-
-def remedies(artifact: StressArtifact) -> list[str]:
-    """Return what lets the generator do more, for each limit that it met."""
-    health = artifact.generator.worst
-    workload = artifact.workload
-    told = []
-    if health.cpu_busy_ppm >= CPU_LIMIT_PPM:
-        more = workload.workers < artifact.generator.cpus
-        told.append(
-            f"more processes (--workers {artifact.generator.cpus})"
-            if more
-            else "fewer and shorter headers and checks, or another machine beside this one"
-        )
-    if any(why.startswith("event loop") for why in health.saturated_reasons):
-        told.append("a machine, or a core, on which nothing else runs")
-    if any("for want of users" in why for why in health.saturated_reasons):
-        told.append(f"raise --max-vus (it was {workload.max_users:,})")
-    if health.file_limit_hits:
-        told.append("raise the limit of open files (ulimit -Hn)")
-    if health.port_limit_hits:
-        told.append("let the service keep connections open, or use another machine as well")
-    return told
+        yield Line("  INSECURE: the service's certificate was not verified; it may be anybody's")
 
 
 def _headline(artifact: StressArtifact) -> str:
@@ -164,33 +210,56 @@ def _load(scenario: ScenarioRecord) -> str:
     return f"{scenario.executor}, {start}{scenario.rate_per_second:g}/s by at most {users}"
 
 
-def summary(artifact: StressArtifact) -> str:
-    """Return the whole capture in a screenful."""
-    lines = [_headline(artifact)]
+def summary(
+    artifact: StressArtifact, answers: Answers | None = None, width: int | None = None
+) -> list[Line]:
+    """Return the whole capture in a screenful.
+
+    Args:
+        artifact: What was captured.
+        answers: What else was asked of it, judged.
+        width: Columns of the terminal; None where nothing needs to fit.
+    """
+    lines = [Line(_headline(artifact))]
     if artifact.status != "complete":
-        lines.append(f"status: {artifact.status.upper()}: this is not release evidence")
+        lines.append(Line(f"status: {artifact.status.upper()}: this is not release evidence"))
     if artifact.runs:
-        lines += _endpoint_lines(artifact)
-        lines += _objectives(artifact.evaluation, artifact)
+        lines += _limit_lines(artifact)
+    if answers is not None:
+        lines += _objective_lines(answers)
+    if artifact.runs:
+        rounds = [
+            _sparkline(artifact.workload, run, artifact.rounds)
+            for run in artifact.measurements.runs
+        ]
+        lines += [line for line in rounds if line is not None]
+        lines += _endpoint_lines(artifact, width)
         if any(scenario.closed_loop for scenario in artifact.workload.scenarios):
             lines.append(
-                "  note: in a closed loop a stalled target is asked less, so a stall weighs less "
-                "here than on users who keep arriving (--executor constant-arrival-rate)"
+                Line(
+                    "  note: in a closed loop a stalled target is asked less, so a stall weighs "
+                    "less here than on users who keep arriving (--executor constant-arrival-rate)",
+                    quiet=True,
+                )
             )
-    errors = artifact.results.errors
-    if errors:
-        lines.append(
-            "  failures: " + ", ".join(f"{kind} x {count:,}" for kind, count in errors.items())
-        )
-        lines += [f"    e.g. {line}" for line in artifact.results.errors_sample[:3]]
-    if "reset_reused" in errors:
-        lines.append(
-            "    reset_reused: the service closes idle connections without saying so; raise its "
-            "keep-alive timeout, or let it answer with Connection: close"
-        )
+    lines += _failure_lines(artifact)
     lines += _connection_lines(artifact)
     if artifact.generator.worst.saturated:
-        lines.append("  INCONCLUSIVE: the generator itself was the limit:")
-        lines += [f"    {why}" for why in artifact.generator.worst.saturated_reasons]
-        lines += [f"    remedy: {what}" for what in remedies(artifact)]
-    return "\n".join(lines)
+        lines.append(Line("the generator itself was the limit:", Outcome.INCONCLUSIVE))
+        lines += [Line(f"    {why}") for why in artifact.generator.worst.saturated_reasons]
+        lines += [Line(f"    remedy: {what}") for what in remedies(artifact)]
+    return lines
+
+
+def _objective_lines(answers: Answers) -> Iterator[Line]:
+    for threshold in answers.thresholds:
+        yield Line(_without_word(threshold.sentence, threshold.outcome), threshold.outcome)
+    for slo in answers.slos:
+        yield Line(_without_word(slo.sentence, slo.outcome), slo.outcome)
+        for pair in slo.pairs:
+            yield Line(f"  {_without_word(pair.sentence, pair.outcome)}", pair.outcome)
+
+
+def _without_word(sentence: str, outcome: Outcome) -> str:
+    """Return a sentence without the word that its mark says."""
+    return sentence.removeprefix(f"{outcome.upper()}  ")

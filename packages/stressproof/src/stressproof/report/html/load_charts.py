@@ -6,7 +6,7 @@ from math import log10
 from msgspec import Struct
 
 from stressproof.evidence.derive import Totals
-from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 from stressproof.report.html.charts import Chart, Drawing, Limit, Point, Series, draw
@@ -46,14 +46,9 @@ def columns(artifact: StressArtifact) -> tuple[list[list[Column]], float]:
     begin = 0.0
     found = []
     for run, length in zip(artifact.measurements.runs, lengths, strict=True):
-        found.append(list(_columns(_requests(artifact, run), wide, begin)))
+        found.append(list(_columns(artifact.workload.of_requests(run.rows), wide, begin)))
         begin += length + _GAP_S
     return found, max(begin - _GAP_S, 1.0)
-
-
-def _requests(artifact: StressArtifact, run: RunMeasurements) -> Iterator[Row]:
-    """Yield the rows of requests: a run of a flow is none, and its own are there."""
-    return (row for row in run.rows if not artifact.workload.is_flow(row.endpoint))
 
 
 def _seconds(rows: Sequence[Row], resolution: int) -> int:
@@ -212,7 +207,7 @@ def percentile_chart(
 def _whole(artifact: StressArtifact) -> Totals:
     totals = Totals()
     for run in artifact.measurements.runs:
-        totals.add(_requests(artifact, run))
+        totals.add(artifact.workload.of_requests(run.rows))
     return totals
 
 

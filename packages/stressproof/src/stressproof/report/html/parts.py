@@ -6,17 +6,10 @@ from msgspec import Struct
 
 from stressproof.outcome import Outcome
 from stressproof.report.html.charts import Drawing
+from stressproof.report.lines import MARKS
 from stressproof.report.verdict_text import WORD
 from stressproof.verify.rule import Result, printable
 from stressproof.verify.verdict import Verdict
-
-MARKS = {
-    Outcome.PASS: "✓",
-    Outcome.FAIL: "✗",
-    Outcome.INCONCLUSIVE: "?",
-    Outcome.NOT_CHECKED: "·",
-}
-"""What stands beside each outcome's word: nothing is told by colour alone."""
 
 
 class Fact(Struct, frozen=True):

@@ -5,7 +5,8 @@ from stressproof.evidence.stress import UNKNOWN_ENGINE, StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome
-from stressproof.report.capture_summary import load_of, remedies
+from stressproof.report.capture_summary import load_of
+from stressproof.report.generator_limits import remedies
 from stressproof.report.html.load_charts import latency_chart, percentile_chart, rate_chart
 from stressproof.report.html.parts import (
     Fact,
