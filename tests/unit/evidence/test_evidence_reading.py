@@ -226,14 +226,15 @@ def test_unusual_but_unambiguous_bytes_are_read(
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b'{"a":[' + b"[]," * 2_000_001 + b"0]}", "objects and arrays"),
-        (b'{"a":[' + b'"",' * 4_000_001 + b"0]}", "two a string"),
+        (b'{"a":[' + b"[]," * 1_100_000 + b"0]}", "1100001 arrays, .* 192 MiB of memory"),
+        (b'{"a":[' + b'{"a":0},' * 810_000 + b"0]}", "810001 objects, .* of memory"),
+        (b'{"a":[' + b'"",' * 2_000_000 + b"0]}", "2000001 strings; .* of memory"),
         (b'{"a":"' + b"\\n" * 1_000_001 + b'"}', "escape sequences"),
     ],
-    ids=["containers", "strings", "escapes"],
+    ids=["arrays", "objects", "strings", "escapes"],
 )
 def test_inputs_that_would_take_a_multiple_of_their_size_are_refused(raw: bytes, why: str) -> None:
-    """What is cheap to write and dear to hold is bounded by count."""
+    """What is cheap to write and dear to hold is bounded before it is parsed."""
     with pytest.raises(json_text.MalformedJson, match=why):
         json_text.parse_object(raw)
 

@@ -18,7 +18,10 @@ from stressproof.verify.rule import show
 from stressproof.verify.stress.verifier import verify
 
 _SHOWN = 5
-_NOT_ASKED = frozenset({"stress.thresholds"})  # the limits of the capture need not be ours
+# The limits of the capture need not be ours, and its load and preflight say nothing of its figures.
+_NOT_ASKED = frozenset(
+    {"stress.thresholds", "stress.load-reached", "stress.preflight", "stress.preflight-checks"}
+)
 
 
 def read_artifact(path: Path) -> StressArtifact:

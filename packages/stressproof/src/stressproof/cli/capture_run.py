@@ -23,10 +23,10 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
+from stressproof.quantities import latency, rate
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.lines import shown, width_of
 from stressproof.report.progress import Progress
-from stressproof.report.quantities import latency, rate
 
 _EXITS = {
     signal.SIGINT: Exit.INTERRUPTED,

@@ -21,11 +21,13 @@ class OutputOptions(Struct, frozen=True):
         form: One of the forms that the command offers.
         decision_out: Where to write the decision, None for nowhere.
         dry_run: A rehearsal: floors may be loosened, and nothing a promotion accepts is written.
+        verbose: Also say, on stderr, which rules had nothing to check.
     """
 
     form: str
     decision_out: str | None
     dry_run: bool
+    verbose: bool = False
 
     @property
     def mark(self) -> str:

@@ -57,13 +57,14 @@ def command(
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
+    verbose: bool,  # noqa: FBT001  # likewise
     **flags: Any,
 ) -> Exit:
     """Judge a stress or failure artifact, and say why."""
     document = read_or_reason(file)
     kind = next((each for each in KINDS if each.name == named), None) or kind_of(document)
     _refuse_flags_beyond(context, kind)
-    showing = OutputOptions(form, decision_out, dry_run)
+    showing = OutputOptions(form, decision_out, dry_run, verbose)
     named = flags["as_gate"] or flags["profile"]
     floor = None if named else floor_of(kind, document)
     return judge(kind, file, flags, showing, document, floor=floor)

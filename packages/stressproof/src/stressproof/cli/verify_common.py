@@ -99,7 +99,10 @@ def showing_options(command: CommandT) -> CommandT:
         shown="verdict",
         rehearsal="floors may be loosened; the result is no release evidence.",
     )
-    return add(command)
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, help="Also say which rules had nothing to check, and why."
+    )
+    return verbose(add(command))
 
 
 def explain_option(rules: Sequence[Rule[Any]]) -> Option:
@@ -183,6 +186,11 @@ def _conclude(verdict: "Verdict", showing: OutputOptions) -> Exit:
     out = showing.decision_file()
     if out is not None:
         _write_decision(out, verdict)
+    if showing.verbose:
+        from stressproof.report.verdict_text import not_checked  # noqa: PLC0415  # few need it
+
+        for line in not_checked(verdict):
+            to_stderr(line)
     to_stdout(render(verdict, showing.form))
     if showing.form == "github":
         append_step_summary(render(verdict, "markdown"))

@@ -39,7 +39,8 @@ def command(
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
+    verbose: bool,  # noqa: FBT001  # likewise
     **flags: Any,
 ) -> Exit:
     """Judge a failure-injection artifact against the protocol, and say why."""
-    return judge(FAILURE, evidence_path, flags, OutputOptions(form, decision_out, dry_run))
+    return judge(FAILURE, evidence_path, flags, OutputOptions(form, decision_out, dry_run, verbose))

@@ -59,7 +59,8 @@ def command(
     form: str,
     decision_out: str | None,
     dry_run: bool,  # noqa: FBT001  # a flag
+    verbose: bool,  # noqa: FBT001  # likewise
     **flags: Any,
 ) -> Exit:
     """Judge a stress artifact against the protocol, and say why."""
-    return judge(STRESS, evidence_path, flags, OutputOptions(form, decision_out, dry_run))
+    return judge(STRESS, evidence_path, flags, OutputOptions(form, decision_out, dry_run, verbose))

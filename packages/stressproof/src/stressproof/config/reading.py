@@ -5,6 +5,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -22,6 +23,11 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
     r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
 )
+_SHOWN = 200  # characters of a line
+_DEEPEST = 64
+_BARE = r"[A-Za-z0-9_-]"
+_PARTS = rf"""(?:(?:"[^"\n]*+"|'[^'\n]*+'|{_BARE}++)[ \t]*+\.[ \t]*+){{{_DEEPEST}}}"""
+_TOO_DEEP = re.compile(rf"(?<!{_BARE}){_PARTS}")
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
 
 StructT = TypeVar("StructT", bound=Struct)
@@ -140,7 +146,7 @@ def _absolute(keys: Place, counts: dict[Place, int]) -> Place:
 
 
 def _parts(dotted: str) -> Iterator[str]:
-    for match in _PART.finditer(dotted):
+    for match in islice(_PART.finditer(dotted), _DEEPEST):
         yield next(group for group in match.groups() if group is not None)
 
 
@@ -205,9 +211,12 @@ def read_toml(source: Source, kind: type[StructT]) -> StructT:
         ConfigError: It is not TOML, or has keys or values that it cannot have; every one of them
             is named.
     """
+    if _TOO_DEEP.search(source.text):
+        # Each part of a dotted key is a table: the parser's time and memory grow with their square.
+        raise ConfigError(source.name, [Fault((), f"keys of more than {_DEEPEST} parts")])
     try:
         data = tomllib.loads(source.text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML's own, and that of a number with too many digits
         raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
     except RecursionError as error:
         raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
@@ -231,6 +240,8 @@ def _syntax_fault(source: Source, message: str) -> Fault:
         line, column = int(match[1]), int(match[2]) - 1
         reason = message[: match.start()].rstrip()
     shown = source.lines[line - 1] if 0 < line <= len(source.lines) else ""
+    first = max(column - _SHOWN // 2, 0)
+    shown, column = shown[first : first + _SHOWN], column - first
     return Fault((), f"not TOML: {reason}\n{caret(shown, column, column + 1)}", line=line)
 
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import msgspec
 
-MAX_BYTES = 32 * 1024 * 1024
-"""More than any capture writes: a soak at ten seconds' resolution stays below it."""
+MAX_BYTES = 16 * 1024 * 1024
+"""More than any capture writes (`stressproof.evidence.measurements.resolution_seconds`)."""
 
 MAX_DEPTH = 64
 """Our documents are 9 deep."""
 
-MAX_CONTAINERS = 2_000_000
-"""Objects and arrays: each costs about 80 bytes of memory for two bytes of input."""
+MAX_WEIGHT = 192 * 1024 * 1024
+"""Of memory for what is no number: two bytes of input can ask for a hundred of it."""
 
-MAX_STRINGS = 4_000_000
-"""Keys and strings, for the same reason."""
+# Bytes of memory at most, on a 64-bit CPython, with what reading and typing need beside them.
+_OBJECT, _ARRAY, _KEY, _TEXT = 100, 200, 150, 110
 
 MAX_ESCAPES = 1_000_000
 """Backslashes: nothing we write needs more than a few."""
@@ -90,9 +90,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _check_shape(raw: bytes) -> int:
     """Bound depth and the number of values without building any; returns the number of keys."""
-    _at_most(raw, (b"\\",), MAX_ESCAPES, "escape sequences")
-    _at_most(raw, (b"[", b"{"), MAX_CONTAINERS, "objects and arrays")
-    _at_most(raw, (b'"',), 2 * MAX_STRINGS, "quotes, two a string")
+    escapes = raw.count(b"\\")
+    if escapes > MAX_ESCAPES:
+        raise MalformedJson(f"{escapes} escape sequences", f"at most {MAX_ESCAPES}")
+    _bound_weight(raw)
     structure = _structure(re.sub(_ESCAPE, b"", raw) if b"\\" in raw else raw)
     depth = max(accumulate(map(_STEP.__getitem__, structure.replace(b":", b""))), default=0)
     if depth > MAX_DEPTH:
@@ -100,17 +101,21 @@ def _check_shape(raw: bytes) -> int:
     return structure.count(b":")
 
 
+def _bound_weight(raw: bytes) -> None:
+    """Bound what parsing may take, by marks that may also stand in a string: a few of ours do."""
+    objects, arrays, keys = map(raw.count, (b"{", b"[", b":"))
+    strings = raw.count(b'"') // 2
+    weight = objects * _OBJECT + arrays * _ARRAY + keys * _KEY + max(strings - keys, 0) * _TEXT
+    if weight > MAX_WEIGHT:
+        raise MalformedJson(
+            f"{objects} objects, {arrays} arrays, {keys} keys and {strings} strings",
+            f"what needs at most {MAX_WEIGHT // 2**20} MiB of memory",
+        )
+
+
 def _structure(without_escapes: bytes) -> bytes:
     """Return the brackets, braces and colons that are outside of strings."""
     return _STRING.sub(b"", without_escapes.translate(None, _NOT_STRUCTURE))
-
-
-def _at_most(raw: bytes, marks: tuple[bytes, ...], limit: int, things: str) -> None:
-    if len(raw) <= limit:
-        return  # so few bytes hold no more of them
-    count = sum(map(raw.count, marks))
-    if count > limit:
-        raise MalformedJson(f"{count} {things}", f"at most {limit}")
 
 
 def _parse_plain(raw: bytes, keys: int) -> Any:

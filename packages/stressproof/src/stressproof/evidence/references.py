@@ -33,6 +33,12 @@ FOLDER_BYTES_MAX = 512 * 1024 * 1024
 SOURCE_BYTES_MAX = 4 * 1024 * 1024
 """Of a source that a test is looked up in."""
 
+SOURCES_BYTES_MAX = 128 * 1024 * 1024
+"""Of all of them together."""
+
+FOLDERS_MAX = 64
+"""That a path leads through."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _NODE = re.compile(r"([A-Za-z_]\w*)(?:\[.*\])?", re.ASCII | re.DOTALL)
 _DEFINITION = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -49,7 +55,7 @@ def look_up(references: Iterable[str], checkout: Path, artifact: Path) -> dict[s
     """
     found: dict[str, str] = {}
     digests: set[str] | None = None
-    defined: dict[str, frozenset[str]] = {}
+    sources = _Sources(checkout)
     for reference in references:
         if reference.startswith(POINTER) or reference in found:
             continue
@@ -62,7 +68,7 @@ def look_up(references: Iterable[str], checkout: Path, artifact: Path) -> dict[s
                 digests = _digests_beside(artifact)
             found[reference] = _digest_problem(reference, digests)
         else:
-            found[reference] = _path_problem(reference, checkout, defined)
+            found[reference] = _path_problem(reference, sources)
     return found
 
 
@@ -108,33 +114,59 @@ def _regular(path: Path, limit: int) -> bytes | None:
         os.close(descriptor)
 
 
-def _path_problem(reference: str, checkout: Path, defined: dict[str, frozenset[str]]) -> str:
+class _Sources:
+    """Files of the checkout, each opened once.
+
+    Attributes:
+        checkout: The folder that paths are relative to.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        self.checkout = checkout.resolve()
+        self._defined: dict[str, frozenset[str] | None] = {}
+        self._left = SOURCES_BYTES_MAX
+
+    def has(self, name: str) -> bool:
+        """Return whether a path is a regular file inside the checkout that holds something."""
+        path = self.checkout / name
+        try:
+            status = path.lstat()
+            inside = path.resolve().is_relative_to(self.checkout)
+        except (OSError, RuntimeError):
+            return False
+        return inside and stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+    def defined(self, name: str) -> frozenset[str] | None:
+        """Return the functions and classes that a source defines, None where it is too large."""
+        if name not in self._defined:
+            limit = min(SOURCE_BYTES_MAX, self._left)
+            content = _regular(self.checkout / name, limit)
+            self._defined[name] = None
+            if content is not None:
+                self._left -= len(content)
+                found = _DEFINITION.findall(content)
+                self._defined[name] = frozenset(one.decode(errors="replace") for one in found)
+        return self._defined[name]
+
+
+def _path_problem(reference: str, sources: _Sources) -> str:
     name, *nodes = reference.split("::")
     relative = PurePosixPath(name)
     if not name or name != str(relative) or "\\" in name or "\0" in name:
         return "not a plain relative path"
-    if relative.is_absolute() or ".." in relative.parts:
+    if relative.is_absolute() or ".." in relative.parts or len(relative.parts) > FOLDERS_MAX:
         return "not a path inside the checkout"
-    path = checkout / relative
-    try:
-        inside = path.resolve().is_relative_to(checkout.resolve())
-    except (OSError, RuntimeError):
-        inside = False
-    if not inside:
-        return "no such file in the checkout"
-    if name not in defined:
-        content = _regular(path, SOURCE_BYTES_MAX if nodes else FILE_BYTES_MAX)
-        if not content:
-            return "no such regular file with content in the checkout"
-        if nodes:
-            names = _DEFINITION.findall(content)
-            defined[name] = frozenset(one.decode(errors="replace") for one in names)
-    return _node_problem(name, nodes, defined[name]) if nodes else ""
+    if not sources.has(name):
+        return "no such regular file with content in the checkout"
+    return _node_problem(name, nodes, sources) if nodes else ""
 
 
-def _node_problem(name: str, nodes: list[str], defined: frozenset[str]) -> str:
+def _node_problem(name: str, nodes: list[str], sources: _Sources) -> str:
     matched = [_NODE.fullmatch(node) for node in nodes]
     if not name.endswith(".py") or not all(matched):
         return "not a test in a Python file"
+    defined = sources.defined(name)
+    if defined is None:
+        return f"a source of more than {SOURCE_BYTES_MAX} bytes, or one of too many"
     missing = [match[1] for match in matched if match and match[1] not in defined]
     return f"the file defines no {missing[0]}" if missing else ""

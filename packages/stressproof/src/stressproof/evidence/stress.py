@@ -407,7 +407,7 @@ class WorkloadRecord(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_us: Count
     workers: Count
     seed: Count
-    scenarios: Annotated[list[ScenarioRecord], Meta(min_length=1)]
+    scenarios: Annotated[list[ScenarioRecord], Meta(min_length=1, max_length=64)]
     endpoints: list[WorkloadEndpoint]
     files: list[WorkloadFile] = []
 

@@ -33,11 +33,13 @@ def read_documents(data: bytes) -> list[Any]:
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # yaml's
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            known: set[str] = set()
             for key in keys:
-                if not isinstance(key, str) or keys.count(key) > 1:
+                if not isinstance(key, str) or key in known:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"the key {key!r} is no text or given twice", node.start_mark
                     )
+                known.add(key)
             return super().construct_mapping(node, deep=deep)
 
     return _load(yaml, data, Strict)

@@ -16,9 +16,9 @@ from stressproof.evidence.stress import (
 from stressproof.measure.histogram import P95_PPM, Histogram
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome
+from stressproof.quantities import latency, latency_of_seconds, percent, rate
 from stressproof.report.generator_limits import remedies
 from stressproof.report.lines import Line
-from stressproof.report.quantities import latency, latency_of_seconds, percent, rate
 
 _NAMED = 2
 _SAMPLES = 3

@@ -51,7 +51,7 @@ _READING = """
 ## Reading, before any rule
 
 `evidence.reading` stands for strict reading (docs/evidence.md): a regular file opened once without
-following a link at its end, at most 32 MiB, nested at most 64 deep, unchanged while it is read;
+following a link at its end, at most 16 MiB, nested at most 64 deep, unchanged while it is read;
 UTF-8 without a byte order mark; one JSON object; no key twice, no NaN or infinity, no number beyond
 a double, no integer of more than 19 digits, no half of a surrogate pair. Anything else is exit 6,
 and a path where nothing is, is exit 3.

@@ -1,5 +1,7 @@
 """A verdict as Markdown: for a pull request or the summary page of a CI step."""
 
+import re
+
 from stressproof.outcome import Outcome
 from stressproof.report.verdict_text import summary
 from stressproof.report.verdicts import NOT_RELEASE
@@ -31,6 +33,12 @@ def render(verdict: Verdict) -> str:
             for figure in verdict.figures
         ]
         lines.append("")
+    for overview in verdict.overview:
+        lines += [f"#### {prefix}{overview.caption}", ""]
+        lines.append(f"| {' | '.join(overview.columns)} |")
+        lines.append("|---" * len(overview.columns) + "|")
+        lines += [f"| {' | '.join(map(cell, row))} |" for row in overview.rows]
+        lines.append("")
     for heading, results in (
         ("Blocking", verdict.blocking),
         ("Warnings", verdict.warnings),
@@ -41,6 +49,15 @@ def render(verdict: Verdict) -> str:
             lines += [line for result in results for line in markdown_reasons(result)]
             lines.append("")
     return bounded("\n".join(lines) + "\n")
+
+
+def cell(text: str) -> str:
+    """Return a text in a table's cell: as code where somebody else wrote it, plain figures else."""
+    return text if _PLAIN.fullmatch(text) else code(text)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9 .,/%]*")
+"""In which nothing can be markup or a mention."""
 
 
 def _value(value: float | None, unit: str) -> str:

@@ -1,9 +1,11 @@
 """A verdict for people: what was judged, what did not hold and why, what to do next."""
 
+from stressproof.evidence.level import Level
 from stressproof.outcome import Outcome
+from stressproof.quantities import NO_DATA
 from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Result, printable
-from stressproof.verify.verdict import Figure, Verdict
+from stressproof.verify.verdict import Figure, Overview, Verdict
 
 WORD = {
     Outcome.PASS: "PASS",
@@ -12,19 +14,32 @@ WORD = {
     Outcome.NOT_CHECKED: "NOT CHECKED",
     Outcome.WAIVED: "WAIVED",
 }
+RESTS_ON = {
+    Level.NONE: "nothing: rules reject it",
+    Level.DECLARED: "what the file says of itself (declared)",
+    Level.RECOMPUTED: "figures recomputed from the measurements in the file (recomputed)",
+    Level.ATTESTED: "recomputed figures, signed and approved by two people (attested)",
+}
+"""What each level of assurance is, for people."""
+
 _LABEL_WIDTH = 9
+_CELL_MOST = 44
+_GAP = "  "
 
 
 def render(verdict: Verdict) -> str:
     """Return the verdict as lines of text."""
     lines = [*_identity(verdict), *_figures(verdict)]
+    for overview in verdict.overview:
+        lines += ["", *_table(overview)]
+    if verdict.overview:
+        lines.append("")
     for result in verdict.blocking:
         lines += reasons(result)
     for result in verdict.warnings:
         lines += reasons(result, "WARN")
     for result in verdict.waived:
         lines += [*reasons(result), f"      {printable(result.why_not)}"]
-    lines += _not_checked(verdict)
     lines += [f"loosened  {line}" for line in verdict.loosened]
     lines.append(summary(verdict))
     if verdict.dry_run or verdict.loosened:
@@ -47,7 +62,7 @@ def summary(verdict: Verdict) -> str:
         if counted[outcome]:
             parts.append(f"{counted[outcome]} {words}")
     return (
-        f"{WORD[verdict.outcome]}  {verdict.kind} evidence, level {verdict.level}: "
+        f"{WORD[verdict.outcome]}  {verdict.kind} evidence, {verdict.level}: "
         f"{', '.join(parts)}  exit {int(verdict.exit_code)}"
     )
 
@@ -67,9 +82,43 @@ def _identity(verdict: Verdict) -> list[str]:
     if verdict.captured_at is not None:
         age = "" if verdict.age_hours is None else f"  ({verdict.age_hours:.1f} h ago)"
         lines.append(_line("captured", printable(verdict.captured_at) + age))
-    lines.append(_line("level", f"{verdict.level}  (asked for: {verdict.required_level})"))
+    lines.append(_line("rests on", RESTS_ON[verdict.level]))
+    if verdict.level.rank < verdict.required_level.rank:
+        lines.append(_line("needed", RESTS_ON[verdict.required_level]))
     lines += [_line("signed", printable(line)) for line in verdict.attestation]
     return lines
+
+
+def _table(overview: Overview) -> list[str]:
+    """Return a table: its first column to the left, figures to the right."""
+    # Nothing stands beside the last cell, so it keeps its length.
+    rows = [
+        overview.columns,
+        *([*map(_cut, row[:-1]), row[-1]] for row in overview.rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    figures = [
+        all(row[at][:1].isdigit() or row[at] in _WITHOUT_FIGURE for row in rows[1:])
+        for at in range(len(widths))
+    ]
+    return [
+        _GAP.join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, figures, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+_WITHOUT_FIGURE = frozenset({NO_DATA, "not yet"})
+
+
+def _cut(cell: str) -> str:
+    """Return a cell that leaves room for the others; the end of a path is what tells it apart."""
+    if len(cell) <= _CELL_MOST:
+        return cell
+    whole = cell[len(cell) - _CELL_MOST + 1 :] if "/" in cell else cell[: _CELL_MOST - 1]
+    return f"…{whole}" if "/" in cell else f"{whole}…"
 
 
 def _figures(verdict: Verdict) -> list[str]:
@@ -97,7 +146,8 @@ def reasons(result: Result, word: str = "") -> list[str]:
     return lines
 
 
-def _not_checked(verdict: Verdict) -> list[str]:
+def not_checked(verdict: Verdict) -> list[str]:
+    """Return which rules had nothing to check, and why."""
     by_reason: dict[str, list[str]] = {}
     for result in verdict.results:
         if result.outcome is Outcome.NOT_CHECKED:

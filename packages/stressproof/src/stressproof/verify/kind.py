@@ -18,6 +18,7 @@ from stressproof.verify.instants import HOUR_US, show_instant
 from stressproof.verify.rule import Rule
 from stressproof.verify.verdict import (
     Figure,
+    Overview,
     Verdict,
     encodable,
     overall,
@@ -88,6 +89,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
         case: What its rules judge.
         rules: All of them, in the order in which a person would look.
         figures: Returns what a reader wants to know first.
+        overview: Returns what whoever approves it has to know.
         requirements: Returns what a suite asks of it, of a profile where one is named.
         offered: Returns whether a suite asks for such evidence at all.
         at_gate: Returns what a gate of a suite asks beyond requirements.
@@ -99,6 +101,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
     case: type[CaseT]
     rules: Sequence[Rule[CaseT]]
     figures: Callable[[CaseT], list[Figure]]
+    overview: Callable[[CaseT], list[Overview]]
     requirements: Callable[[Suite, str], Any]
     offered: Callable[[Suite], bool]
     at_gate: Callable[[Suite, Any], Any]
@@ -189,6 +192,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
             age_hours=None if captured is None else round((now_us - captured) / HOUR_US, 3),
             judged_at=show_instant(now_us),
             figures=self.figures(case),
+            overview=self.overview(case),
             results=results,
             dry_run=dry_run,
             loosened=list(loosened),

@@ -11,7 +11,7 @@ fraction is allowed (docs/evidence.md, "Strict reading").
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,9 @@ from stressproof.verify.rule import Judgement, prose
 
 ITEMS_MAX = 10_000
 """Of any list: rounds for a week, or an API with every route."""
+
+NOTED_MAX = 1_000
+"""Of what is wrong or unknown: who reads a verdict is helped by no more of it."""
 
 
 class Plain(Struct, frozen=True):
@@ -43,6 +46,9 @@ class Plain(Struct, frozen=True):
     own: Mapping[str, Any]
     nullable: frozenset[str]
     required: Mapping[str, str]
+
+
+NotedT = TypeVar("NotedT")
 
 
 class Problem(Struct, frozen=True):
@@ -120,7 +126,7 @@ def _field(plain: Plain, kind: Any, template: str) -> _Field:
 
 
 class LenientDecoder:
-    """Reads a plain document, and lists what does not fit.
+    """Reads a plain document, and lists what does not fit, the first `NOTED_MAX` of each kind.
 
     Args:
         plain: What it is.
@@ -138,7 +144,7 @@ class LenientDecoder:
 
     def _object(self, form: Form, data: Any, prefix: str, template: str) -> Any:
         if not isinstance(data, dict):
-            self.problems.append(Problem(prefix.rstrip(".") or "$", data, "an object"))
+            self._wrong(prefix.rstrip(".") or "$", data, "an object")
             return None
         values: dict[str, Any] = {}
         for name, field in form.fields.items():
@@ -146,26 +152,26 @@ class LenientDecoder:
             if name not in data:
                 clause = self._plain.required.get(shape)
                 if clause is not None:
-                    self.problems.append(Problem(path, _ABSENT, f"a value ({clause})"))
+                    self._wrong(path, _ABSENT, f"a value ({clause})")
             elif data[name] is not None or not field.nullable:
                 values[name] = self._value(field, data[name], path, shape)
         for name in data:
             if template + name in self._plain.marks:
-                self.marks.append(prefix + name)
+                _note(self.marks, prefix + name)
             if name not in form.fields:
-                self.unknown.append(prefix + name)
+                _note(self.unknown, prefix + name)
         return form.type(**values)
 
     def _value(self, field: _Field, value: Any, path: str, shape: str) -> Any:
         if field.listed and isinstance(value, list) and len(value) > ITEMS_MAX:
-            self.problems.append(Problem(path, value, f"at most {ITEMS_MAX} entries"))
+            self._wrong(path, value, f"at most {ITEMS_MAX} entries")
             return None
         if field.form is None:
             return self._leaf(field.kind, value, path)
         if not field.listed:
             return self._object(field.form, value, f"{path}.", f"{shape}.")
         if not isinstance(value, list):
-            self.problems.append(Problem(path, value, "an array"))
+            self._wrong(path, value, "an array")
             return None
         read = [
             self._object(field.form, each, f"{path}[{place}].", f"{shape}[].")
@@ -173,12 +179,20 @@ class LenientDecoder:
         ]
         return [field.form.type() if one is None else one for one in read]
 
+    def _wrong(self, where: str, seen: Any, expected: str) -> None:
+        _note(self.problems, Problem(where, seen, expected))
+
     def _leaf(self, kind: Any, value: Any, path: str) -> Any:
         try:
             return msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError as error:
-            self.problems.append(Problem(path, value, _expectation(str(error))))
+            self._wrong(path, value, _expectation(str(error)))
             return None
+
+
+def _note(noted: list[NotedT], what: NotedT) -> None:
+    if len(noted) < NOTED_MAX:
+        noted.append(what)
 
 
 class _Absent:

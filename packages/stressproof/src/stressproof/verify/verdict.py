@@ -32,6 +32,20 @@ class Figure(Struct, frozen=True):
     limit: str = ""
 
 
+class Overview(Struct, frozen=True):
+    """A table that tells a person what the evidence is about.
+
+    Attributes:
+        caption: What it shows.
+        columns: Headings.
+        rows: Cells as text, safe to print; the first one of a row names it.
+    """
+
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """What was judged, against what, and how it came out.
 
@@ -51,6 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         age_hours: At the time of the verdict; null where not known.
         judged_at: The verifier's clock, RFC 3339.
         figures: What was measured.
+        overview: What the evidence is about, for whoever has to approve it.
         results: Every rule, in the order in which they were applied.
         dry_run: Asked for as a rehearsal; never release evidence.
         loosened: What was asked less of than the floors allow; only in a rehearsal.
@@ -73,6 +88,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     age_hours: float | None = None
     judged_at: str
     figures: list[Figure]
+    overview: list[Overview] = []
     results: list[Result]
     dry_run: bool = False
     loosened: list[str] = []

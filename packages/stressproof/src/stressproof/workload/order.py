@@ -9,7 +9,13 @@ from functools import partial
 from itertools import count, cycle
 from math import gcd
 
+from stressproof.errors import UsageError
+
+MAX_PASS = 100_000
+"""Requests of one pass through the weights."""
+
 _AT_LEAST = 1024
+_STEP = 1024  # between the places of a period up to which counts are kept
 _WORD = 2**64
 
 
@@ -41,14 +47,19 @@ class WeightedOrder:
     Args:
         weights: Of each endpoint, at least 1.
         seed: Decides the order; any integer.
+
+    Raises:
+        UsageError: A pass would hold more than `MAX_PASS` requests.
     """
 
     def __init__(self, weights: Sequence[int], seed: int) -> None:
+        demand_pass(weights)
         divisor = gcd(*weights)
         once = [at for at, weight in enumerate(weights) for _ in range(weight // divisor)]
         words = map(partial(word, seed), count())
         self._endpoints = len(weights)
         self._period: list[int] = []
+        self._kept: list[list[int]] = []
         for _ in range(-(-_AT_LEAST // len(once))):
             # Fisher and Yates, from the end.
             for last in range(len(once) - 1, 0, -1):
@@ -62,9 +73,38 @@ class WeightedOrder:
     def counts(self, requests: int) -> list[int]:
         """Return how many of the first so many requests go to each endpoint."""
         whole, rest = divmod(requests, len(self._period))
-        counts = [0] * self._endpoints
-        for at in self._period:
-            counts[at] += whole
-        for at in self._period[:rest]:
+        counts = [whole * each for each in self._up_to(len(self._period))]
+        return [one + more for one, more in zip(counts, self._up_to(rest), strict=True)]
+
+    def _up_to(self, place: int) -> list[int]:
+        """Return how often each endpoint comes up before a place of the period."""
+        if not self._kept:
+            self._kept = [[0] * self._endpoints]
+            for begin in range(0, len(self._period), _STEP):
+                self._kept.append(self._counted(self._kept[-1], begin, begin + _STEP))
+        return self._counted(self._kept[place // _STEP], place // _STEP * _STEP, place)
+
+    def _counted(self, before: list[int], begin: int, end: int) -> list[int]:
+        counts = before.copy()
+        for at in self._period[begin:end]:
             counts[at] += 1
         return counts
+
+
+def pass_length(weights: Sequence[int]) -> int:
+    """Return how many requests one pass through the weights holds; all must be at least 1."""
+    return sum(weights) // gcd(*weights)
+
+
+def demand_pass(weights: Sequence[int]) -> None:
+    """Demand weights whose pass is short enough to be ordered.
+
+    Raises:
+        UsageError: It holds more than `MAX_PASS` requests.
+    """
+    requests = pass_length(weights)
+    if requests > MAX_PASS:
+        raise UsageError(
+            f"the weights make a pass of {requests} requests, expected at most {MAX_PASS}",
+            hint="give the endpoints smaller weights, in the same proportions",
+        )

@@ -9,6 +9,7 @@ An arrival is due in the microsecond within which what has arrived grows past it
 of a constant rate at once, none while the rate is 0.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import isqrt
 
@@ -127,12 +128,11 @@ class RatePacer:
         """Return how many arrivals are due by ``elapsed_us``, that microsecond included."""
         if elapsed_us < 0:
             return 0
-        for line in self._lines:
-            at_us = elapsed_us + 1 - line.from_us
-            if at_us <= line.duration_us:
-                arrived = line.before * line.duration_us + line.grown(at_us)
-                return -(-arrived // (self._one * line.duration_us))
-        return self.total
+        if elapsed_us >= self.duration_us:
+            return self.total
+        line = self._lines[bisect_right(self._lines, elapsed_us, key=lambda one: one.from_us) - 1]
+        arrived = line.before * line.duration_us + line.grown(elapsed_us + 1 - line.from_us)
+        return -(-arrived // (self._one * line.duration_us))
 
     def due_us(self, number: int) -> int | None:
         """Return the microsecond at which arrival ``number`` (from 0) is due, None if it is not."""

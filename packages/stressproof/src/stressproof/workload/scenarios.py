@@ -6,6 +6,7 @@ from stressproof.errors import UsageError
 from stressproof.workload.checks import Checks
 from stressproof.workload.executors import MAX_DURATION_US, Executor
 from stressproof.workload.flows import Flow, demand_run
+from stressproof.workload.order import demand_pass
 from stressproof.workload.requests import (
     DEFAULT_STATUSES,
     Request,
@@ -96,6 +97,7 @@ class Scenario(Struct, frozen=True):
         name = f"the scenario {self.name}"
         if not self.items:
             raise UsageError(f"{name} asks for nothing", hint="name at least one request or flow")
+        demand_pass(self.weights)
         if not 0 <= self.start_us <= MAX_DURATION_US:
             raise UsageError(f"{name} starts after {self.start_us} µs", hint="write start = 10s")
         if not 0 <= self.graceful_stop_us <= MAX_GRACEFUL_STOP_US:

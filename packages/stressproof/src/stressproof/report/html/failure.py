@@ -8,6 +8,7 @@ from stressproof.evidence.failure import CheckResult, FailureArtifact, Scenario,
 from stressproof.failures.conclusions import effects_of, took_effect
 from stressproof.failures.history import Operation, read
 from stressproof.outcome import Outcome
+from stressproof.quantities import count, listed, span
 from stressproof.report.html.failure_charts import answers_chart, latency_chart
 from stressproof.report.html.parts import (
     Fact,
@@ -18,7 +19,6 @@ from stressproof.report.html.parts import (
     build_facts,
     verification,
 )
-from stressproof.report.quantities import count, listed, span
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import Verdict
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from stressproof.evidence.failure import Trial
 from stressproof.failures.history import Operation, nearest_rank
 from stressproof.measure.histogram import P50_PPM
+from stressproof.quantities import latency, rate, span
 from stressproof.report.html.charts import Band, Chart, Drawing, Point, Series, draw
 from stressproof.report.html.scales import Scale, fitting, linear
-from stressproof.report.quantities import latency, rate, span
 
 _COLUMNS = 160
 _US = 1_000_000

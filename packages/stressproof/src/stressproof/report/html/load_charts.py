@@ -9,9 +9,9 @@ from stressproof.evidence.derive import Totals
 from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
+from stressproof.quantities import latency, rate
 from stressproof.report.html.charts import Chart, Drawing, Limit, Point, Series, draw
 from stressproof.report.html.scales import Scale, fitting, linear
-from stressproof.report.quantities import latency, rate
 
 _POINTS = 240
 """A chart has no more columns than can be told apart; a longer run has wider ones."""

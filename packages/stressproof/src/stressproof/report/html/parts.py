@@ -7,7 +7,7 @@ from msgspec import Struct
 from stressproof.outcome import Outcome
 from stressproof.report.html.charts import Drawing
 from stressproof.report.lines import MARKS
-from stressproof.report.verdict_text import WORD
+from stressproof.report.verdict_text import RESTS_ON, WORD
 from stressproof.verify.rule import Result, printable
 from stressproof.verify.verdict import Verdict
 
@@ -200,18 +200,10 @@ def verification(verdict: Verdict, prefix: str) -> Section:
         facts=[
             Fact("File", printable(verdict.path)),
             Fact("SHA-256", verdict.sha256 or "not read"),
-            Fact("Rests on", _RESTS_ON.get(str(verdict.level), str(verdict.level))),
+            Fact("Rests on", RESTS_ON[verdict.level]),
         ],
         lines=[
             f"sha256sum {printable(verdict.path)}",
             f"stressproof verify {printable(verdict.path)}",
         ],
     )
-
-
-_RESTS_ON = {
-    "none": "nothing: the evidence contradicts itself",
-    "declared": "what the file says of itself",
-    "recomputed": "figures recomputed from the measurements in the file",
-    "attested": "recomputed figures, signed and approved by two people",
-}

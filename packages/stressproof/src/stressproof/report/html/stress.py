@@ -5,6 +5,14 @@ from stressproof.evidence.stress import UNKNOWN_ENGINE, StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome
+from stressproof.quantities import (
+    count,
+    latency,
+    latency_of_seconds,
+    listed,
+    percent,
+    share,
+)
 from stressproof.report.capture_summary import load_of
 from stressproof.report.generator_limits import remedies
 from stressproof.report.html.load_charts import latency_chart, percentile_chart, rate_chart
@@ -16,14 +24,6 @@ from stressproof.report.html.parts import (
     Table,
     build_facts,
     verification,
-)
-from stressproof.report.quantities import (
-    count,
-    latency,
-    latency_of_seconds,
-    listed,
-    percent,
-    share,
 )
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import Verdict

@@ -57,8 +57,11 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
 
     @cached_property
     def trials(self) -> list[DemandedTrial]:
-        """Both trials of every scenario that is demanded (`failure.scenarios` names the others)."""
+        """Both trials of each scenario that is demanded (`failure.scenarios` names the others)."""
         scenarios = self.artifact.scenarios if self.artifact else []
+        first: dict[str, int] = {}
+        for place, scenario in enumerate(scenarios):
+            first.setdefault(scenario.id, place)
         return [
             DemandedTrial(
                 f"scenarios[{place}].{name}",
@@ -68,7 +71,7 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
                 with_faults=name == "trial",
             )
             for place, scenario in enumerate(scenarios)
-            if scenario.id in self.specs
+            if scenario.id in self.specs and first[scenario.id] == place
             for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial))
         ]
 

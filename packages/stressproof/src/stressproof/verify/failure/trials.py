@@ -9,7 +9,7 @@ from stressproof.evidence.failure import CheckResult, Scenario, Trial
 from stressproof.evidence.level import Level
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.conclusions import contradictions
-from stressproof.failures.spec import CheckSpec, ScenarioSpec
+from stressproof.failures.spec import CheckSpec, Query, ScenarioSpec
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
@@ -32,6 +32,10 @@ def check_problems(
     """Yield (seen, expected) for every check that a trial lacks, has too often, or has changed."""
     checks = spec.demanded_checks(with_faults=with_faults)
     queries = {query.id: query for query in spec.demanded_queries(with_faults=with_faults)}
+    most = len(checks) + len(queries)
+    if len(trial.checks) > most:
+        yield f"{len(trial.checks)} checks", f"{most}, the matrix's"
+        return
     seen = Counter(_key(check) for check in trial.checks if check.source == "operations")
     wanted = Counter(_key(check) for check in checks)
     for name, about, parameters in (wanted - seen).elements():
@@ -43,6 +47,13 @@ def check_problems(
         yield "not asked of the database", name
     for name in (asked - Counter(queries.keys())).elements():
         yield name, "a query of the matrix, once"
+    yield from _changed(trial, queries)
+    if trial.effects.sql != spec.effects_sql:
+        yield "another query for the effects", "the one that counts effects"
+
+
+def _changed(trial: Trial, queries: Mapping[str, Query]) -> Iterable[tuple[str, str]]:
+    """Yield (seen, expected) for every check that asks another question than its name says."""
     for check in trial.checks:
         if check.source == "database" and check.id in queries:
             query = queries[check.id]
@@ -50,8 +61,6 @@ def check_problems(
                 yield f"another query as {check.id}", "the invariant's own query"
         elif check.source == "operations" and check.sql:
             yield f"a query for {check.id}", "none: it is counted from the operations"
-    if trial.effects.sql != spec.effects_sql:
-        yield "another query for the effects", "the one that counts effects"
 
 
 @rule(
@@ -109,12 +118,17 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
 def is_judgeable(scenarios: Iterable[Scenario], specs: Mapping[str, ScenarioSpec]) -> bool:
     """Return whether recomputing asks only for what the matrix asks for, of so many operations.
 
-    Some checks compare all operations with all: what a forger adds must not be run.
+    Checks and recoveries are counted over all operations: what a forger adds must not be run.
     """
+    known: set[str] = set()
     for scenario in scenarios:
         spec = specs.get(scenario.id)
+        if spec is None or scenario.id in known:
+            return False
+        known.add(scenario.id)
         for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
-            if spec is None or len(trial.operations.rows) > OPERATIONS_MAX:
+            rows = max(len(trial.operations.rows), len(trial.effects.rows))
+            if rows > OPERATIONS_MAX or len(trial.faults) > len(spec.faults):
                 return False
             if any(check_problems(trial, spec, with_faults=with_faults)):
                 return False

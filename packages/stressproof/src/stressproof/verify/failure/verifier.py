@@ -8,6 +8,7 @@ from stressproof.config.failure_requirements import FailureRequirements, loosene
 from stressproof.suite import Suite
 from stressproof.verify.failure import document, faults, operations, scenarios, testbed, trials
 from stressproof.verify.failure.case import FailureCase, references_of
+from stressproof.verify.failure.overview import overview
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.verdict import Figure
@@ -46,6 +47,7 @@ FAILURE = EvidenceKind(
     case=FailureCase,
     rules=RULES,
     figures=_figures,
+    overview=overview,
     requirements=_requirements,
     offered=lambda suite: suite.failure is not None,
     at_gate=lambda _, asked: asked.for_gate(),

@@ -11,6 +11,7 @@ from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
+from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
 
 
@@ -46,6 +47,8 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         if self.artifact is None:
             return None
         endpoints = len(self.artifact.workload.endpoints)
+        if endpoints > ITEMS_MAX or len(self.artifact.measurements.runs) > ITEMS_MAX:
+            return None
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None

@@ -3,11 +3,14 @@
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
+from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
+from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.workload.order import MAX_PASS, pass_length
+from stressproof.workload.requests import MAX_WEIGHT
 
 _CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
 _OUTSIDE_S = 60  # the ramp, and the last answers
@@ -77,22 +80,27 @@ def endpoint_successes(case: StressCase, judgement: Judgement) -> None:
 )
 def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
     """An error that was expected is no success, and a name is no path."""
-    artifact = case.computable
+    artifact = case.artifact
     if artifact is None:
         judgement.skip(UNSOUND)
         return
+    endpoints = artifact.workload.endpoints
+    _few_enough(artifact.workload, judgement)
     scenarios = {scenario.name for scenario in artifact.workload.scenarios}
     defined = {one.name for one in case.requirements.profile_endpoints}
-    for number, endpoint in enumerate(artifact.workload.endpoints):
+    for number, endpoint in enumerate(endpoints):
         where = f"workload.endpoints[{number}]"
         required = [name for name, places in case.required_places.items() if number in places]
         own = own_names(endpoint)
         judgement.check(
             endpoint.name in own, f"{where}.name", endpoint.name, prose(" or ".join(own))
         )
-        weighty = endpoint.weight > 0 if endpoint.kind != "step" else endpoint.weight == 0
+        weight, step = endpoint.weight, endpoint.kind == "step"
         judgement.check(
-            weighty, f"{where}.weight", endpoint.weight, prose("1 or more, and 0 of a step")
+            weight == 0 if step else 1 <= weight <= MAX_WEIGHT,
+            f"{where}.weight",
+            weight,
+            prose("0 of a step" if step else f"1 to {MAX_WEIGHT}"),
         )
         known = endpoint.scenario in scenarios
         judgement.check(
@@ -107,6 +115,27 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
         if required:
             judgement.check(
                 bool(endpoint.checks), f"{where}.checks", [], prose("a check of the answer")
+            )
+
+
+def _few_enough(workload: WorkloadRecord, judgement: Judgement) -> None:
+    """No more than the generator takes, with weights that it can make an order of."""
+    count = len(workload.endpoints)
+    most = ITEMS_MAX
+    seen = prose(f"{count} endpoints")
+    judgement.check(1 <= count <= most, "workload.endpoints", seen, prose(f"1 to {most}"))
+    by_scenario: dict[str, list[int]] = {}
+    for endpoint in workload.endpoints:
+        if endpoint.kind != "step":
+            by_scenario.setdefault(endpoint.scenario, []).append(endpoint.weight)
+    for weights in by_scenario.values():
+        if min(weights) > 0:
+            length = pass_length(weights)
+            judgement.check(
+                length <= MAX_PASS,
+                "workload.endpoints",
+                prose(f"weights of {length} requests in one pass"),
+                prose(f"at most {MAX_PASS}"),
             )
 
 

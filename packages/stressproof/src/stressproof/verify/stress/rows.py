@@ -11,6 +11,7 @@ from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_
 from stressproof.evidence.stress import Kind, WorkloadRecord
 from stressproof.measure import buckets
 from stressproof.verify.case import NO_ARTIFACT
+from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 
@@ -21,6 +22,8 @@ _OUTCOME = re.compile(
     r"ok|redirect|body_check|timeout|reset|connect|tls|protocol|status_[1-5][0-9]{2}", re.ASCII
 )
 """How a request of a capture that ran to its end can have ended (`stressproof.load`)."""
+
+_OUTCOMES_MAX = 600  # every status, and all that is none
 
 
 _FLOW_OUTCOME = re.compile(r"ok|request|check|exception|interrupted")
@@ -108,6 +111,9 @@ def _outcome_problems(row: Row | RampRow, kind: Kind) -> Iterator[tuple[str, obj
     ended = sum(row.outcomes.values())
     if ended != row.started:
         yield "outcomes", prose(f"{ended} ended"), f"{row.started}, as many as started"
+    if len(row.outcomes) > _OUTCOMES_MAX:
+        yield "outcomes", prose(f"{len(row.outcomes)} kinds"), f"at most {_OUTCOMES_MAX}"
+        return
     for outcome, count in row.outcomes.items():
         if not (_FLOW_OUTCOME if kind == "flow" else _OUTCOME).fullmatch(outcome) and not (
             kind == "step" and outcome == "interrupted"
@@ -215,6 +221,9 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
     if not judgement.check(step == wanted, path, step, wanted):
         return
     seconds = math.ceil(workload.duration_seconds / step)
+    rounds = len(artifact.measurements.runs)
+    path = "measurements.runs"
+    judgement.check(rounds <= ITEMS_MAX, path, rounds, prose(f"at most {ITEMS_MAX}"))
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
         judgement.check(run.run_index == place + 1, f"{where}.run_index", run.run_index, place + 1)

@@ -28,6 +28,7 @@ from stressproof.verify.stress import (
     timing,
 )
 from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.overview import overview
 from stressproof.verify.verdict import Figure
 
 RULES: Sequence[Rule[StressCase]] = (
@@ -95,6 +96,7 @@ STRESS = EvidenceKind(
     case=StressCase,
     rules=RULES,
     figures=_figures,
+    overview=overview,
     requirements=Suite.stress_requirements,
     offered=lambda suite: bool(suite.stress),
     at_gate=_at_gate,
