@@ -6,15 +6,13 @@ from msgspec.structs import force_setattr
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
 from stressproof.workload.checks import Checks
+from stressproof.workload.limits import MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, with_names, without_placeholders
 
 DEFAULT_STATUSES = tuple(range(200, 300))
-MAX_WEIGHT = 10_000
 MAX_REDIRECTS = 10
-MIN_TIMEOUT_US = 1_000
-MAX_TIMEOUT_US = 3600 * 1_000_000
 _FINAL = frozenset(range(200, 600))
 
 
@@ -37,6 +35,8 @@ class Request(Struct, frozen=True, tag="request"):
         timeout_us: After which it is given up, None for the workload's.
         redirects: How many hops to the same origin are followed.
         rotate: Sets of headers of which each request takes the next: tenants, for example.
+        definition_sha256: Of what a file says of it, before anything is taken from the
+            environment; None where no file says it.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Request(Struct, frozen=True, tag="request"):
     timeout_us: int | None = None
     redirects: int = 0
     rotate: tuple[dict[str, str], ...] = ()
+    definition_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stressproof.config.profile import record_of
+from stressproof.config.records import record_of
 from stressproof.config.stress_requirements import StressRequirements, loosened
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
+    bounds,
     clocks,
     coverage,
     document,
@@ -34,6 +35,7 @@ from stressproof.verify.verdict import Figure
 RULES: Sequence[Rule[StressCase]] = (
     *document.RULES,
     *provenance.RULES,
+    *bounds.RULES,
     *preflight.RULES,
     *timing.RULES,
     *figures.RULES,
