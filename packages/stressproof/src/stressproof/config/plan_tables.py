@@ -35,8 +35,8 @@ class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
     """The service under load: where it is, and as whom it is asked."""
 
     url: Annotated[
-        str | None,
-        Meta(description="Its base URL, used where a command names none.", min_length=1),
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Its base URL, used where a command names none."),
     ] = None
     headers: Annotated[
         dict[str, str], Meta(description="Sent with every request; {{uuid}} is made anew.")
@@ -105,9 +105,9 @@ class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, str | int | float | bool], Meta(description="Added to the path, encoded.")
     ] = {}
     timeout: Annotated[_Duration | None, Meta(description="1ms to 1h.")] = None
-    redirects: Annotated[int | None, Meta(description="Hops that are followed.", ge=0, le=10)] = (
-        None
-    )
+    redirects: Annotated[
+        Annotated[int, Meta(ge=0, le=10)] | None, Meta(description="Hops that are followed.")
+    ] = None
     json: Annotated[Any, Meta(description="A body of JSON.")] = None
     form: Annotated[dict[str, str] | None, Meta(description="A body of form fields.")] = None
     multipart: Annotated[
@@ -131,7 +131,9 @@ class ScenarioTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Who comes, how many, and what each of them does."""
 
     rate: Annotated[str | int | float | None, Meta(description="Iterations: 50/s, 1/60s.")] = None
-    users: Annotated[int | None, Meta(description="1 to 20000 users.", ge=0)] = None
+    users: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="1 to 20000 users.")] = (
+        None
+    )
     executor: Annotated[
         str | None, Meta(description="k6's name, where the rest is not enough.")
     ] = None
@@ -139,18 +141,22 @@ class ScenarioTable(Struct, frozen=True, forbid_unknown_fields=True):
     stages: Annotated[
         list[str] | None, Meta(description='"100:30s": users or iterations to reach, and when.')
     ] = None
-    iterations: Annotated[int | None, Meta(description="In all, or of each user.", ge=1)] = None
+    iterations: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="In all, or of each user.")
+    ] = None
     ramp: Annotated[_Duration | None, Meta(description="Before the window, not measured.")] = None
-    max_vus: Annotated[int | None, Meta(description="1 to 20000 users of a rate.", ge=1)] = None
+    max_vus: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="1 to 20000 users of a rate.")
+    ] = None
     graceful_stop: Annotated[
         _Duration | None, Meta(description="0s to 1h for flows under way at the end; 30s.")
     ] = None
     setup: Annotated[str | None, Meta(description='Each user\'s first: "flows.py:login".')] = None
     start: Annotated[_Duration | None, Meta(description="After the others have begun.")] = None
     fresh: Annotated[bool | None, Meta(description="Forget cookies before an iteration.")] = None
-    redirects: Annotated[int | None, Meta(description="Hops that are followed.", ge=0, le=10)] = (
-        None
-    )
+    redirects: Annotated[
+        Annotated[int, Meta(ge=0, le=10)] | None, Meta(description="Hops that are followed.")
+    ] = None
     cookies: Annotated[bool | None, Meta(description="Keep cookies; flows do.")] = None
     headers: Annotated[dict[str, str], Meta(description="Of its requests and flows.")] = {}
     expect: Annotated[
@@ -173,7 +179,9 @@ class ProfileTable(ScenarioTable, frozen=True, forbid_unknown_fields=True):
 
     rounds: Annotated[int, Meta(description="How often it is measured.", ge=1, le=100)] = 1
     pause: Annotated[_Duration | None, Meta(description="Between rounds.")] = None
-    seed: Annotated[int | None, Meta(description="Of all that is random.", ge=0)] = None
+    seed: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Of all that is random.")
+    ] = None
     extends: Annotated[str | None, Meta(description="A profile whose keys it starts from.")] = None
     scenario: Annotated[
         dict[_Name, ScenarioTable], Meta(description="Several at once.", max_length=64)

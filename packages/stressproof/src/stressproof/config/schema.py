@@ -162,12 +162,14 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="Targets that it may be of; any named here if empty.")
     ] = ()
     rounds: Annotated[
-        int | None, Meta(description="Fewest rounds; the profile's.", ge=1, le=100)
+        Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="Fewest rounds; the profile's.")
     ] = None
     duration: Annotated[
         str | None, Meta(description="Shortest round, such as 30s; the profile's.")
     ] = None
-    users: Annotated[int | None, Meta(description="Fewest users of closed executors.", ge=1)] = None
+    users: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Fewest users of closed executors.")
+    ] = None
     required: Annotated[
         tuple[str, ...],
         Meta(description='Each by itself: "POST /orders", "flow:checkout"; all of the profile\'s.'),
