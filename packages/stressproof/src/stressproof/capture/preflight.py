@@ -99,7 +99,7 @@ def _attempt(
 
 def _fault(endpoint: PreparedEndpoint, answer: Answer) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
-    status, headers, body = answer
+    status, headers, body = answer.status, answer.headers, answer.body
     if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
         return f"status {status}, expected {in_words(endpoint.expected)}: {shown}".rstrip(": ")
