@@ -19,10 +19,7 @@ def test_every_metric_has_a_line_that_says_what_it_tells() -> None:
 def test_an_alert_names_labels_that_exist() -> None:
     """What an alert asks for in code type is a value of some label, a metric, route or setting."""
     values = {
-        value
-        for family in metrics.families([])
-        for series in family.series
-        for value in series
+        value for family in metrics.families([]) for series in family.series for value in series
     }
     text = PAGE.read_text()
     for label, value in re.findall(r'`(\w+)="(\w+)"`', text):
