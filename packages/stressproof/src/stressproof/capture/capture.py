@@ -122,7 +122,8 @@ class Capture:
         if self._stop.is_set():
             return "interrupted"
         if self._plan.preflight.enabled:
-            self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
+            number = len(self._plan.endpoints)
+            self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
             self._preflight = preflights.run_preflight(
                 self._client, self._workload, self._plan.preflight, self._stop.is_set
             )

@@ -8,7 +8,9 @@ import click
 import msgspec
 from msgspec import Struct
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.param_types import Choice
 from stressproof.config.compile import Project, load_config
 from stressproof.config.schema import FILE_NAME, schema_text
 from stressproof.errors import UsageError
@@ -55,7 +57,11 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof check stressproof.toml --evidence artifact.json",
+    epilog=examples(
+        "stressproof check",
+        "stressproof check stressproof.toml --evidence stressproof-results/e.json",
+        "stressproof check --threshold 'http_req_duration: p(95) < 200ms' --evidence e.json",
+    ),
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -78,7 +84,14 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     type=click.Path(path_type=Path),
     help="A failure-injection artifact, for recovery(fault).",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How to show the answer on stdout.",
+)
 @click.option(
     "--schema",
     is_flag=True,
@@ -128,7 +141,7 @@ def gather(file: Path | None, texts: Sequence[str]) -> Project:
         if not file.exists():
             raise UsageError(
                 f"there is no {FILE_NAME} here, and no --threshold was given",
-                hint="Name a file; docs/objectives.md shows one.",
+                hint="Name a file, or let stressproof init write one.",
             )
     project = Project() if file is None else load_config(file)
     return msgspec.structs.replace(project, objectives=project.objectives.with_thresholds(texts))

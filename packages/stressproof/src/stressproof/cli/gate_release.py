@@ -5,12 +5,15 @@ from typing import Any
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.gate_common import (
+    GateSigning,
     flags_given,
     policy_option,
     run_and_conclude,
     setting_options,
     showing_options,
+    trust_options,
 )
 from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.suite_choice import suite_at_gate
@@ -24,8 +27,10 @@ from stressproof.verify.stress.verifier import STRESS
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: --stress-evidence-path stressproof-results/stress.json "
-    "--failure-evidence-path stressproof-results/failure.json",
+    epilog=examples(
+        "stressproof gate release --stress-evidence-path stressproof-results/stress.json",
+        "stressproof gate release --evidence-only --without-failure-evidence --dry-run",
+    ),
 )
 @setting_options
 @click.option(
@@ -38,11 +43,15 @@ from stressproof.verify.stress.verifier import STRESS
     is_flag=True,
     help="With --evidence-only: do not ask for failure evidence.",
 )
+@trust_options
 @policy_option
 @showing_options
 def command(
     evidence_only: bool,  # noqa: FBT001  # a flag
     without_failure_evidence: bool,  # noqa: FBT001  # a flag
+    trust_file: str,
+    signing_key: str | None,
+    sign: bool,  # noqa: FBT001  # a flag
     policy_ref: str,
     form: str,
     decision_out: str | None,
@@ -75,4 +84,5 @@ def command(
         ask,
         policy_ref=policy_ref,
         evidence_only=evidence_only,
+        signing=GateSigning(trust_file, sign, signing_key),
     )
