@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from stressproof.config.compile import Project, load_config, resolve
-from stressproof.config.reading import ConfigError, Source, read_source, read_toml
+from stressproof.config.reading import ConfigError, Source, read_config, read_source
 from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import WorkloadEndpoint
@@ -64,7 +64,7 @@ timeout = "5m"
 def project(text: str) -> Project:
     """Return what a text says of its project."""
     source = Source("f.toml", text)
-    return resolve(read_toml(source, Config), source)
+    return resolve(read_config(source), source)
 
 
 def read(text: str) -> Objectives:
@@ -263,7 +263,8 @@ def test_a_project_says_what_it_is() -> None:
         gate.evidence = ["proof", "docs/evidence/"]
         """
     )
-    assert found.target_url == "http://127.0.0.1:8000/base"
+    assert found.plan.target is not None
+    assert found.plan.target.url == "http://127.0.0.1:8000/base/"
     assert (found.suite, found.suite_package) == ("shop.suite:SUITE", "shop-suite")
     assert found.evidence == ("proof/", "docs/evidence/")
     assert project("").evidence == ("stressproof-results/",)
