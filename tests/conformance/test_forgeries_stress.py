@@ -1,7 +1,15 @@
 """No forged stress artifact passes, and each is caught by the rule that is there for it."""
 
 import pytest
-from forgeries import boundaries, clock, stress_fields, stress_full, stress_load, stress_plain
+from forgeries import (
+    boundaries,
+    clock,
+    stress_counted,
+    stress_fields,
+    stress_full,
+    stress_load,
+    stress_plain,
+)
 from forgeries.corpus import Forgery
 from forgeries.judging import judge
 
@@ -15,6 +23,7 @@ FORGERIES = [
     *stress_full.corpus.forgeries,
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
+    *stress_counted.corpus.forgeries,
     *clock.stress.forgeries,
 ]
 

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, finish_run
+from stressproof.capture.counters import read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_counters, read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload

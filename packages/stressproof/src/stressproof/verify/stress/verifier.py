@@ -12,6 +12,7 @@ from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
     clocks,
+    counters,
     coverage,
     document,
     endpoints,
@@ -47,6 +48,7 @@ RULES: Sequence[Rule[StressCase]] = (
     *endpoints.RULES,
     *coverage.RULES,
     *service.RULES,
+    *counters.RULES,
 )
 """In the order in which a person would look."""
 
