@@ -4,6 +4,7 @@ import pytest
 from forgeries import (
     boundaries,
     clock,
+    stress_bounds,
     stress_counted,
     stress_fields,
     stress_full,
@@ -25,6 +26,7 @@ FORGERIES = [
     *stress_load.corpus.forgeries,
     *stress_counted.corpus.forgeries,
     *clock.stress.forgeries,
+    *stress_bounds.corpus.forgeries,
 ]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stressproof.load.messages import Frames, Progress, decode_from_worker, frame
-from stressproof.load.recorder import LiveHistogram, Recorder
+from stressproof.load.recorder import RAMP, TAIL, LiveHistogram, Recorder, RowDelta
 from stressproof.load.row_aggregator import RowAggregator
 from stressproof.measure import buckets
 from stressproof.measure.histogram import Histogram
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.gate
 durations = st.integers(0, 2 * buckets.MAX_US)
 parts = st.lists(st.lists(durations, max_size=40), max_size=5)
 S = 1_000_000_000
+
+
+def numbered(deltas: list[RowDelta]) -> list[tuple[int, RowDelta]]:
+    """What a parent makes of one worker's report."""
+    return [(delta.endpoint, delta) for delta in deltas]
 
 
 def state(histogram: Histogram) -> tuple[object, ...]:
@@ -57,8 +62,8 @@ def test_rows_hold_every_request_in_its_second(
     """Whenever rows are drained, each request is counted once, where it was started."""
     recorder = Recorder(3, resolution_s)
     cursor = recorder.cursor(closed_loop=True)
-    recorder.begin(S, 100 * S)
-    aggregator = RowAggregator(3, closed_loop=True)
+    cursor.begin(S, 100 * S, S)
+    aggregator = RowAggregator([True] * 3)
     events = [(start, 1, n) for n, (start, _, _, _) in enumerate(requests)]
     events += [(start + took, 2, n) for n, (start, took, _, _) in enumerate(requests)]
     events += [(at, 3, 0) for at in drains]
@@ -66,7 +71,7 @@ def test_rows_hold_every_request_in_its_second(
     for now, kind, number in sorted(events):
         if kind == 3:
             recorder.start_draining(2)
-            aggregator.add(recorder.drain_step())
+            aggregator.add(numbered(recorder.drain_step()))
             aggregator.close_before(recorder.open_from())
             continue
         _, took, endpoint, outcome = requests[number]
@@ -83,8 +88,9 @@ def test_rows_hold_every_request_in_its_second(
             row.ok += 1
         else:
             row.fail(outcome)
-    aggregator.add(recorder.drain_all())
-    rows = {(row.second, row.endpoint): row for row in aggregator.rows(range(0, 10, resolution_s))}
+    aggregator.add(numbered(recorder.drain_all()))
+    written = aggregator.rows(range(0, 10, resolution_s), range(3))
+    rows = {(row.second, row.endpoint): row for row in written}
     assert len(rows) == 3 * len(range(0, 10, resolution_s))
     for (second, endpoint), row in rows.items():
         there = [
@@ -96,7 +102,7 @@ def test_rows_hold_every_request_in_its_second(
         assert sum(row.outcomes.values()) == row.corrected.n == len(there)
         assert row.outcomes.get("timeout", 0) == sum(r[3] == "timeout" for r in there)
         assert row.corrected.sum_us == sum(r[1] // 1000 for r in there)
-    ramp = aggregator.ramp()
+    ramp = aggregator.outside(RAMP, range(3))
     assert [c.started for c in ramp] == [
         sum(r[2] == endpoint and r[0] < S for r in requests) for endpoint in range(3)
     ]
@@ -119,7 +125,8 @@ def test_a_request_of_now_turns_no_page_for_an_arrival_of_before() -> None:
     """An arrival that was due before a boundary counts before it, whatever was sent since."""
     recorder = Recorder(2, 1)
     arrivals, steps = recorder.cursor(closed_loop=False), recorder.cursor(closed_loop=False)
-    recorder.begin(0, 2 * S)
+    for cursor in (arrivals, steps):
+        cursor.begin(0, 2 * S, 0)
     arrivals.turn(0)
     steps.turn(S + 1)  # a flow's second request, sent past the boundary
     steps.open_row(1, S + 1).started += 1
@@ -138,8 +145,8 @@ def test_what_is_sent_after_the_window_is_its_tail() -> None:
     """A request sent at the window's end or later is in no second of it, and in no ramp."""
     recorder = Recorder(1, 1)
     steps = recorder.cursor(closed_loop=True)
-    recorder.begin(S, 2 * S + S // 2)
-    aggregator = RowAggregator(1, closed_loop=True)
+    steps.begin(S, 2 * S + S // 2, S)
+    aggregator = RowAggregator([True])
     for now in (0, S, 2 * S + S // 2 - 1, 2 * S + S // 2, 9 * S):
         if now >= steps.turn_ns:
             steps.turn(now)
@@ -147,8 +154,8 @@ def test_what_is_sent_after_the_window_is_its_tail() -> None:
         row.started += 1
         row.ok += 1
     assert recorder.last_second == 1
-    aggregator.add(recorder.drain_all())
-    assert [row.started for row in aggregator.rows(range(2))] == [1, 1]
-    assert [count.started for count in aggregator.ramp()] == [1]
-    assert [count.started for count in aggregator.tail()] == [2]
+    aggregator.add(numbered(recorder.drain_all()))
+    assert [row.started for row in aggregator.rows(range(2), [0])] == [1, 1]
+    assert [count.started for count in aggregator.outside(RAMP, [0])] == [1]
+    assert [count.started for count in aggregator.outside(TAIL, [0])] == [2]
     assert (aggregator.completed, aggregator.last_second) == (2, 1)

@@ -10,8 +10,9 @@ from stressproof.load.closed_loop import ClosedLoop
 from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
 from stressproof.load.recorder import RAMP, Recorder
-from stressproof.load.requests import UniqueValues, prepare
+from stressproof.load.requests import prepare
 from stressproof.load.samples import Samples
+from stressproof.load.unique_values import UniqueValues
 from stressproof.load.virtual_user import Engine
 from stressproof.workload.executors import ConstantVus
 from stressproof.workload.redaction import Redactor
@@ -42,7 +43,7 @@ def prepared(users: int, duration_us: int, ramp_us: int) -> tuple[ClosedLoop, Re
     sent: list[Any] = []
     for user in closed.users:
         user._write = sent.append
-    recorder.begin(ramp_us * 1000, (ramp_us + duration_us) * 1000)
+    cursor.begin(ramp_us * 1000, (ramp_us + duration_us) * 1000, ramp_us * 1000)
     return closed, recorder, sent
 
 

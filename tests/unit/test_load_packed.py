@@ -6,8 +6,14 @@ from random import Random
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
-from stressproof.load.packed import PackedRows, pack
+from stressproof.load.packed import PackedRows
+from stressproof.load.packed import pack as packed_bytes
 from stressproof.measure.histogram import Histogram
+
+
+def pack(row: Row) -> tuple[int, bytes]:
+    """Return a row as it waits."""
+    return row.endpoint, packed_bytes(row)
 
 
 def busy_row(second: int) -> Row:
@@ -39,6 +45,9 @@ def test_packed_rows_are_the_rows() -> None:
     assert list(packed[1:3]) == rows[1:3]
     assert rows[2] in packed
     assert list(PackedRows(())) == []
+    moved = PackedRows((7, row) for _, row in packed.packed())
+    assert {row.endpoint for row in moved} == {7}
+    assert [row.second for row in moved[1:3]] == [1, 2]
 
 
 def test_packed_rows_are_written_as_rows() -> None:

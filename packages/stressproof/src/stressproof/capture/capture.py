@@ -123,7 +123,8 @@ class Capture:
         if self._stop.is_set():
             return "interrupted"
         if self._plan.preflight.enabled:
-            self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
+            number = len(self._plan.endpoints)
+            self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
             self._preflight = preflights.run_preflight(
                 self._client, self._workload, self._plan.preflight, self._stop.is_set
             )
@@ -174,7 +175,7 @@ class Capture:
                 self._workload,
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._tick(run_index, tick),
-                on_settled=lambda until_s, rows: self._settled(run_index, until_s, rows),
+                on_settled=lambda until_s, rows, _: self._settled(run_index, until_s, rows),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
             )

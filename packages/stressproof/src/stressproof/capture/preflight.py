@@ -10,7 +10,8 @@ from stressproof.evidence.stress import (
     PreflightFailure,
 )
 from stressproof.load.client import Client, RequestError
-from stressproof.load.requests import PreparedEndpoint, UniqueValues, prepare
+from stressproof.load.requests import PreparedEndpoint, prepare
+from stressproof.load.unique_values import UniqueValues
 from stressproof.workload.redaction import Redactor
 from stressproof.workload.statuses import in_words
 from stressproof.workload.workload import Workload

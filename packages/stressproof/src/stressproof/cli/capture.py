@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from stressproof.cli.capture_load import EXECUTORS
 from stressproof.cli.capture_plan import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
@@ -15,14 +14,25 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
-from stressproof.cli.param_types import PERCENT, RATE, Duration
+from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
+from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
+from stressproof.workload.executors import EXECUTORS
+from stressproof.workload.limits import (
+    MAX_DURATION_US,
+    MAX_PAUSE_US,
+    MAX_PREFLIGHT_ATTEMPTS,
+    MAX_PREFLIGHT_TIMEOUT_US,
+    MAX_RAMP_US,
+    MAX_TIMEOUT_US,
+    MAX_USERS,
+    MIN_PREFLIGHT_TIMEOUT_US,
+    MIN_TIMEOUT_US,
+)
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
-from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
 
@@ -42,14 +52,13 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-_HOUR_US = 3600 * US_PER_S
 _ROUND = Duration(US_PER_S, MAX_DURATION_US, US_PER_S)
-_RAMP = Duration(0, _HOUR_US, US_PER_S)
+_RAMP = Duration(0, MAX_RAMP_US, US_PER_S)
 _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
-_PAUSE = Duration(0, _HOUR_US)
-_PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
+_PAUSE = Duration(0, MAX_PAUSE_US)
+_PREFLIGHT_TIMEOUT = Duration(MIN_PREFLIGHT_TIMEOUT_US, MAX_PREFLIGHT_TIMEOUT_US)
 _LIMIT = Duration(0, MAX_DURATION_US)
-_USERS = click.IntRange(1, MAX_USERS)
+_USERS = Whole(1, MAX_USERS)
 
 _REQUEST_OPTIONS = (
     click.argument("target", required=False, metavar="[URL]"),
@@ -75,7 +84,7 @@ _REQUEST_OPTIONS = (
         "-X",
         "--request",
         "method",
-        type=click.Choice(METHODS, case_sensitive=False),
+        type=Choice(METHODS, case_sensitive=False),
         help="Method of these requests; POST where there is a body, else GET.",
     ),
     click.option(
@@ -96,8 +105,10 @@ _REQUEST_OPTIONS = (
     ),
     click.option(
         "--check",
+        "checks",
+        multiple=True,
         metavar="CHECK",
-        help='What the body must hold: json, json:id,state="open" or text:words.',
+        help='What the answer must hold: json, json:id,state="open" or text:words (repeatable).',
     ),
 )
 """What is asked, and of whom."""
@@ -128,7 +139,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--rounds",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         default=1,
         show_default=True,
         help="How often the window is measured.",
@@ -143,7 +154,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(EXECUTORS),
+        type=Choice(tuple(EXECUTORS)),
         show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),
@@ -167,7 +178,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--iterations",
-        type=click.IntRange(1, 2**40),
+        type=Whole(1, 2**40),
         help="Requests in all, or for each user (iteration executors).",
     ),
     click.option(
@@ -179,7 +190,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**_SEED_BITS - 1),
+        type=Whole(0, 2**_SEED_BITS - 1),
         help="Repeat the random choices of an earlier run.",
     ),
     click.option(
@@ -192,7 +203,12 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
+    click.option(
+        "--preflight-attempts",
+        type=Whole(1, MAX_PREFLIGHT_ATTEMPTS),
+        default=2,
+        show_default=True,
+    ),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",
@@ -305,6 +321,7 @@ def build_command(runner: str) -> click.Command:
           stressproof capture --profile health --rounds 3 --out stressproof-results/e.json
           stressproof capture --stage 50:1m --stage 50:5m --url http://127.0.0.1:8080 --endpoint /
         """  # noqa: D301  # click's \b keeps lines as they are
+        signing = SignOptions.taken_from(options)
         out, enforce = options["out"], options["enforce_thresholds"]
         if out is None and not scripted:
             out = default_out()
@@ -314,12 +331,14 @@ def build_command(runner: str) -> click.Command:
             out=out,
             force=options["force"],
             enforce=not scripted if enforce is None else enforce,
+            signing=signing,
         )
 
     decorated: Any = capture
     groups = (_REQUEST_OPTIONS, _LOAD_OPTIONS, _JUDGING_OPTIONS, _CONNECTION_OPTIONS)
     for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)
+    decorated = sign_options(decorated)
     return click.command(context_settings={"help_option_names": ["-h", "--help"]})(decorated)
 
 

@@ -61,7 +61,7 @@ class Latency(Struct, frozen=True, forbid_unknown_fields=True):
         return self.buckets, self.sum_us, self.min_us, self.max_us
 
 
-class Row(Struct, frozen=True, forbid_unknown_fields=True):
+class Row(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One endpoint in one second of one round.
 
     A request belongs to the second of its intended start, whenever its answer came.
@@ -78,6 +78,10 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
             time the user waited.
         uncorrected: From the send to the end of the answer; null in a closed loop, where the
             intended start is the send and both are the same.
+        think_us: How long users paused within these runs of a flow, in sum; 0 of anything else.
+        requests: Requests that these runs of a flow sent, likewise.
+        pause_us: How long users waited after these iterations before their next ones, as think or
+            pace of their scenario has it, in sum.
     """
 
     endpoint: Count
@@ -89,17 +93,23 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
     outcomes: dict[str, Count]
     corrected: Latency
     uncorrected: Latency | None = None
+    think_us: Count = 0
+    requests: Count = 0
+    pause_us: Count = 0
 
 
-class RampRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """One endpoint during a round's ramp: no figure follows from it, and nothing hides in it.
+class RampRow(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One endpoint outside of a round's window: no figure follows from it, nothing hides in it.
 
     Attributes:
         endpoint: Position in ``workload.endpoints``.
-        started: Requests sent before the measured window began.
+        started: Requests or runs of a flow begun outside of the measured window.
         dropped: Intended ones for which no virtual user was free.
         outcomes: How they ended, with their counts.
         corrected: From the intended start to the end of the answer.
+        think_us: As in a `Row`.
+        requests: Likewise.
+        pause_us: Likewise.
     """
 
     endpoint: Count
@@ -107,6 +117,9 @@ class RampRow(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: Count
     outcomes: dict[str, Count]
     corrected: Latency
+    think_us: Count = 0
+    requests: Count = 0
+    pause_us: Count = 0
 
 
 MAX_FINE_ROWS = 20_000
@@ -125,12 +138,17 @@ class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
         elapsed_us: The measured window, or up to the last completion where that was later.
         ramp: One row for each endpoint, in their order.
         rows: Every endpoint in every second, the empty ones too, by second and then endpoint.
+        tail: What iterations that began in the window sent after it; one row for each endpoint,
+            in their order, or none.
+        setup: What users were set up with before the ramp, likewise.
     """
 
     run_index: Count
     elapsed_us: Count
     ramp: list[RampRow]
     rows: Sequence[Row]
+    tail: list[RampRow] = []
+    setup: list[RampRow] = []
 
 
 class Measurements(Struct, frozen=True, forbid_unknown_fields=True):

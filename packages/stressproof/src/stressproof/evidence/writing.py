@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stressproof.errors import OutputError
+from stressproof.evidence.reading import STATEMENTS, beside
 
 # Colons are legal here but not in a Windows checkout or an uploaded CI artifact.
 _NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z.+-]")
@@ -25,19 +26,24 @@ def _refuse(path: Path, why: str) -> OutputError:
 def check_writable(path: Path) -> None:
     """Prove that a file can be written, before anything long is started.
 
-    Makes the folder where it is missing, and leaves nothing else behind.
+    Tries it in folders that it makes where they are missing, and leaves nothing behind.
 
     Raises:
         OutputError: It cannot; the message says why.
     """
     if path.exists() and not path.is_file():
         raise _refuse(path, "it exists and is not a regular file")
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
     except OSError as error:
         raise _refuse(path, error.strerror or str(error)) from error
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # another process may use it by now
+                folder.rmdir()
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -74,7 +80,8 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
 def set_aside(path: Path) -> Path | None:
     """Rename a document that is in the way to ``NAME.<its captured_at>.json``.
 
-    Where it says no ``captured_at``, the time of its last change serves.
+    Where it says no ``captured_at``, the time of its last change serves. What people signed of it
+    follows it.
 
     Returns:
         The new path, None where nothing was in the way.
@@ -92,6 +99,8 @@ def set_aside(path: Path) -> Path | None:
         kept = path.with_name(f"{path.stem}.{stamp}.{number}{path.suffix}")
     try:
         path.rename(kept)
+        if beside(path, STATEMENTS).is_file():
+            beside(path, STATEMENTS).rename(beside(kept, STATEMENTS))
     except OSError as error:
         raise _refuse(path, f"the file there could not be set aside: {error.strerror}") from error
     return kept

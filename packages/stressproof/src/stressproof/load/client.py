@@ -6,20 +6,24 @@ same bytes sent and the same reader of answers, so that what passes here behaves
 
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stressproof.errors import TargetError
+from stressproof.flow.answer import by_name
 from stressproof.load import hpack_stateless, http1
 from stressproof.load.addresses import NO_HTTP2, Address, resolve, server_name, tls_context
+from stressproof.load.composing import Message, compose
 from stressproof.load.hpack_stateless import HeaderBlockError
 from stressproof.load.http1 import AnswerReader, HeadCache, MalformedAnswerError
 from stressproof.load.http2 import NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
-from stressproof.load.requests import PreparedEndpoint, UniqueValues, compose
+from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.socket_errors import describe
+from stressproof.load.unique_values import UniqueValues
+from stressproof.load.values import values_for
 from stressproof.workload.bodies import CompiledBody
 from stressproof.workload.target import Target
 from stressproof.workload.templates import Template
@@ -118,8 +122,7 @@ class Client:
         url = Template([path.encode("latin-1")])
         content = None if body is None else CompiledBody(Template([body]), "application/json")
         request = compose(self.target, method, url, (headers or {},), content)
-        values = UniqueValues(0, 1).values(request.needs)
-        sent = request.stream(values) if self.target.http2 else request.whole(values)
+        sent = request.message(values_for(request.needs, UniqueValues(0, 1), {}))
         return self._send(sent, timeout_s, bodyless=method == "HEAD")
 
     def ask(self, endpoint: PreparedEndpoint, *, timeout_s: float | None = None) -> Answer:
@@ -128,12 +131,19 @@ class Client:
         Raises:
             RequestError: There was no answer.
         """
-        sent = next(endpoint.streams) if self.target.http2 else next(endpoint.requests)
-        return self._send(sent, timeout_s, bodyless=endpoint.bodyless)
+        return self.send(next(endpoint.messages), timeout_s=timeout_s, bodyless=endpoint.bodyless)
 
-    def _send(
-        self, request: bytes | tuple[bytes, bytes], timeout_s: float | None, *, bodyless: bool
+    def send(
+        self, message: Message, *, timeout_s: float | None = None, bodyless: bool = False
     ) -> Answer:
+        """Send a request as it is and return its answer.
+
+        Raises:
+            RequestError: There was no answer.
+        """
+        return self._send(message, timeout_s, bodyless=bodyless)
+
+    def _send(self, request: Message, timeout_s: float | None, *, bodyless: bool) -> Answer:
         """Send a request, header block and body of which are apart for HTTP/2."""
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         sock = self._open(deadline)
@@ -210,7 +220,7 @@ def _ask_http1(sock: socket.socket, request: bytes, deadline: float, *, bodyless
             raise RequestError("reset", f"the connection was closed {when}")
     if reader.body_bytes > len(reader.body):
         raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
-    return Answer(head.status, _headers(http1.fields_of(heads.block)), reader.body)
+    return Answer(head.status, by_name(http1.fields_of(head.block)), reader.body)
 
 
 class _Requester:
@@ -256,7 +266,7 @@ def _ask_http2(
         if session.usable and not asked:
             session.request(requester, *stream)
     fields = hpack_stateless.fields_of(requester.head.block)[1:]  # the first is the status
-    return Answer(requester.head.status, _headers(fields), bytes(requester.body))
+    return Answer(requester.head.status, by_name(fields), bytes(requester.body))
 
 
 def _outcome(error: OSError) -> str:
@@ -273,11 +283,3 @@ def _wait(sock: socket.socket, deadline: float) -> None:
     if left_s <= 0:
         raise TimeoutError
     sock.settimeout(left_s)
-
-
-def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in fields:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers

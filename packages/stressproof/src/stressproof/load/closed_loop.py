@@ -5,8 +5,7 @@ from itertools import islice
 from time import monotonic_ns
 
 from stressproof.load.recorder import NEVER_NS, Cursor
-from stressproof.load.requests import PreparedEndpoint
-from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
+from stressproof.load.virtual_user import Engine, LoopUser, MakeLoopUser, Task
 from stressproof.workload.executors import ClosedExecutor, PerVuIterations, SharedIterations
 from stressproof.workload.pacers import share
 
@@ -26,7 +25,7 @@ class ClosedLoop:
         engine: What their connections share.
         make_user: Makes a user of the protocol that is spoken.
         cursor: Where iterations are counted.
-        order: The endless order of requests.
+        order: The endless order of what iterations are.
         worker: This worker's number; it holds the users whose number modulo ``workers`` it is.
         workers: How many workers there are.
     """
@@ -35,9 +34,9 @@ class ClosedLoop:
         self,
         executor: ClosedExecutor,
         engine: Engine,
-        make_user: MakeUser,
+        make_user: MakeLoopUser,
         cursor: Cursor,
-        order: Iterator[PreparedEndpoint],
+        order: Iterator[Task],
         worker: int,
         workers: int,
     ) -> None:
@@ -47,7 +46,7 @@ class ClosedLoop:
         self._cursor = cursor
         self._worker, self._workers = worker, workers
         self._sources = _sources(executor, order, worker, workers)
-        self.users: list[VirtualUser] = [
+        self.users: list[LoopUser] = [
             make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
@@ -91,6 +90,11 @@ class ClosedLoop:
                 self._idle -= 1
                 self._released(user, now_ns)
 
+    def all_begun(self, now_ns: int) -> bool:
+        """Return whether everything that was due by now has begun: it begins when it is due."""
+        del now_ns
+        return True
+
     def finish(self) -> None:
         """Let no further request begin."""
         if self._over:
@@ -99,13 +103,14 @@ class ClosedLoop:
         self._cursor.close()
         for user in self.users:
             user.source = iter(())
+            user.wake()
 
     def close(self) -> None:
         """Let go of all connections."""
         for user in self.users:
             user.close()
 
-    def _released(self, user: VirtualUser, now_ns: int) -> None:
+    def _released(self, user: LoopUser, now_ns: int) -> None:
         """Send the user's next request at once; its intended start is the end of the last one."""
         cursor = self._cursor
         if user.refused:
@@ -117,24 +122,24 @@ class ClosedLoop:
             else:
                 cursor.turn(now_ns)
         try:
-            endpoint = next(user.source)
+            task = next(user.source)
         except StopIteration:
             user.idle = True
             self._idle += 1
             return
-        row = cursor.rows[endpoint.index] or cursor.open_row(endpoint.index, now_ns)
+        row = cursor.rows[task.index] or cursor.open_row(task.index, now_ns)
         row.started += 1
-        user.begin(endpoint, row, now_ns, now_ns)
+        user.begin(task, row, now_ns, now_ns)
 
-    def _pause(self, user: VirtualUser) -> None:
+    def _pause(self, user: LoopUser) -> None:
         user.refused = False
         pause_s = min(_FIRST_PAUSE_S * 2 ** min(user.refusals - 1, 10), _LONGEST_PAUSE_S)
         self._engine.loop.call_later(pause_s, lambda: self._released(user, monotonic_ns()))
 
 
 def _sources(
-    executor: ClosedExecutor, order: Iterator[PreparedEndpoint], worker: int, workers: int
-) -> Callable[[int], Iterator[PreparedEndpoint]]:
+    executor: ClosedExecutor, order: Iterator[Task], worker: int, workers: int
+) -> Callable[[int], Iterator[Task]]:
     """Return what gives a user (by number) its requests."""
     if isinstance(executor, PerVuIterations):
         return lambda _: islice(order, executor.iterations)

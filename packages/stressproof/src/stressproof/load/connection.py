@@ -10,9 +10,12 @@ import asyncio
 from collections.abc import Callable
 from ssl import SSLSession
 from time import monotonic_ns
+from typing import Any
 
+from stressproof.flow.answer import Answer
+from stressproof.load.composing import Message
 from stressproof.load.connector import HandoffProtocol, OpeningError, Transport, session_of
-from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError
+from stressproof.load.http1 import AnswerReader, Head, HeadCache, MalformedAnswerError, fields_of
 from stressproof.load.recorder import LiveRow
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.tls import TlsError
@@ -40,18 +43,24 @@ class Connection(VirtualUser, asyncio.Protocol):
         self._previous: PreparedEndpoint | None = None
 
     def begin(
-        self, endpoint: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int
+        self,
+        endpoint: PreparedEndpoint,
+        row: LiveRow,
+        intended_ns: int,
+        now_ns: int,
+        message: Message | None = None,
     ) -> None:
         """Send a request, through a new connection where there is none."""
         self.endpoint = endpoint
         self._row = row
         self._intended_ns = intended_ns
         self.started_ns = self._sent_ns = now_ns
+        data: Any = next(endpoint.messages) if message is None else message
         write = self._write
         if write is not None:
-            write(next(endpoint.requests))
+            write(data)
         else:
-            self._opening = self._engine.loop.create_task(self._open(endpoint))
+            self._opening = self._engine.loop.create_task(self._open(data))
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the answer in; where it completes it, judge, count and move on."""
@@ -120,16 +129,20 @@ class Connection(VirtualUser, asyncio.Protocol):
         endpoint, reader = self.endpoint, self._reader
         if endpoint is None:  # cannot be: both callers looked
             return
+        if endpoint.wants_answer:
+            self.answer = Answer(head.status, reader.body, reader.body_bytes, head.block, fields_of)
         good = self._judge(endpoint, head.status, reader.body, reader.body_bytes)
         reusable = head.keep_alive and not endpoint.trailed
         if good and reusable and data is not None and len(data) <= _ACCEPTED_BYTES:
             endpoint.accepted = data
+            endpoint.answer = self.answer
         self._previous = endpoint
         self._count(now_ns)
         reader.body = b""  # thousands of idle connections would hold as many answers
         if not reusable:
             self._drop()
         self._released(self, now_ns)
+        self.answer = None
 
     def _drop(self) -> None:
         if self._opening is not None:
@@ -143,7 +156,7 @@ class Connection(VirtualUser, asyncio.Protocol):
         self._previous = None
         self._reader.reset()
 
-    async def _open(self, endpoint: PreparedEndpoint) -> None:
+    async def _open(self, data: bytes) -> None:
         try:
             transport = await self._engine.connector.open(self._session)
         except OpeningError as error:
@@ -155,4 +168,4 @@ class Connection(VirtualUser, asyncio.Protocol):
         transport.set_protocol(self)
         self._transport, self._write = transport, transport.write
         self._sent_ns = monotonic_ns()
-        transport.write(next(endpoint.requests))
+        transport.write(data)

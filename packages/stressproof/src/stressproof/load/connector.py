@@ -13,7 +13,7 @@ from stressproof.load.addresses import NO_HTTP2, Address, server_name, tls_conte
 from stressproof.load.recorder import Phases
 from stressproof.load.socket_errors import describe
 from stressproof.load.tls import HandshakeError, TlsTransport
-from stressproof.workload.target import Target
+from stressproof.workload.target import Target, origin_of
 
 _PATIENCE_S = 1.0
 _AWAY_NS = 5_000_000_000  # an address that could not be reached is left alone that long
@@ -81,6 +81,7 @@ class Connector:
         turn: Which address to begin with, so that workers do not all begin with the same.
 
     Attributes:
+        origin: Where the target is.
         opened: Connections by numeric address.
         resumed: TLS handshakes that resumed an earlier session.
         file_limit_hits: Attempts that failed for want of file descriptors.
@@ -98,6 +99,7 @@ class Connector:
         self._loop = loop
         self._context = tls_context(target)
         self._server_name = server_name(target)
+        self.origin = origin_of(target.url)
         self._http2 = target.http2
         self._addresses = list(addresses)
         self._away_until_ns = dict.fromkeys(self._addresses, 0)

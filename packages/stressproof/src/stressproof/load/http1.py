@@ -54,11 +54,13 @@ class Head:
         length: Bytes of body, or `CHUNKED`, `UNTIL_CLOSE`, or `INTERIM` where the answer proper is
             still to come.
         keep_alive: Whether the connection outlives the answer.
+        block: The header block itself, for `fields_of`.
     """
 
-    __slots__ = ("keep_alive", "length", "status")
+    __slots__ = ("block", "keep_alive", "length", "status")
 
-    def __init__(self, status: int, length: int, *, keep_alive: bool) -> None:
+    def __init__(self, status: int, length: int, block: bytes, *, keep_alive: bool) -> None:
+        self.block = block
         self.status = status
         self.length = length
         self.keep_alive = keep_alive
@@ -148,7 +150,7 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
         length = _length(fields)
         # HTTP/1.0 knows no codings: what has one is read, and nothing after it (RFC 9112, 6.1).
         keep_alive = keep_alive and not (old and length == CHUNKED)
-    return Head(status, length, keep_alive=keep_alive and length != UNTIL_CLOSE)
+    return Head(status, length, block, keep_alive=keep_alive and length != UNTIL_CLOSE)
 
 
 def fields_of(block: bytes) -> list[tuple[bytes, bytes]]:

@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from stressproof.evidence.measurements import Latency
 from stressproof.load.addresses import Address
+from stressproof.load.flow_modules import FileUsed
 from stressproof.load.recorder import RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.self_monitor import WorkerHealth
+from stressproof.load.steps import Step
 from stressproof.workload.workload import Workload
 
 _LENGTH_BYTES = 4
@@ -47,11 +49,13 @@ class Progress(Struct, frozen=True, tag=True):
         rows: What rows gained.
         samples: New failures in words.
         open_from: Seconds before this one gain nothing more from this worker.
+        steps: Requests of flows that were new; each new `Step.key` is the worker's next endpoint.
     """
 
     rows: list[RowDelta]
     samples: list[ErrorSample]
     open_from: int
+    steps: list[Step] = []
 
 
 class Done(Struct, frozen=True, tag=True):
@@ -65,6 +69,7 @@ class Done(Struct, frozen=True, tag=True):
         last_second: The last second of the measured window that began, -1 for none.
         opened: Connections by numeric address, the ramp's among them.
         resumed: Handshakes that resumed an earlier session.
+        files: What its flows were read from.
     """
 
     health: WorkerHealth
@@ -74,10 +79,31 @@ class Done(Struct, frozen=True, tag=True):
     last_second: int
     opened: dict[str, int]
     resumed: int
+    files: list[FileUsed] = []
 
 
-ToWorker = Job | Go | Stop
-FromWorker = Ready | Progress | Done
+class Refused(Struct, frozen=True, tag=True):
+    """From a worker: the round is impossible.
+
+    Attributes:
+        exit_code: Of the error that says why.
+        message: What was seen and expected.
+        hint: What to do.
+    """
+
+    exit_code: int
+    message: str
+    hint: str
+
+
+class Token(Struct, frozen=True, tag=True):
+    """To a worker: be authorised by this token from now on."""
+
+    value: str
+
+
+ToWorker = Job | Go | Stop | Token
+FromWorker = Ready | Progress | Done | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from time import monotonic_ns
 
 from stressproof.load.recorder import NEVER_NS, Cursor, LiveHistogram
-from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.timer import Timer
-from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
+from stressproof.load.virtual_user import Engine, LoopUser, MakeLoopUser, Task
 from stressproof.workload.executors import OpenExecutor
 from stressproof.workload.pacers import share
 
@@ -29,7 +28,7 @@ class OpenLoop:
         engine: What their connections share.
         make_user: Makes a user of the protocol that is spoken.
         cursor: Where arrivals are counted.
-        order: The endless order of requests.
+        order: The endless order of what iterations are.
         worker: This worker's number; it sends the arrivals whose number modulo ``workers`` it is.
         workers: How many workers there are.
         timeout_ns: How long a user waits.
@@ -40,9 +39,9 @@ class OpenLoop:
         self,
         executor: OpenExecutor,
         engine: Engine,
-        make_user: MakeUser,
+        make_user: MakeLoopUser,
         cursor: Cursor,
-        order: Iterator[PreparedEndpoint],
+        order: Iterator[Task],
         worker: int,
         workers: int,
         timeout_ns: int,
@@ -55,7 +54,7 @@ class OpenLoop:
         self._worker, self._workers = worker, workers
         self._lateness = lateness
         self._timer = Timer(engine.loop, self._send_due)
-        self.users: list[VirtualUser] = [
+        self.users: list[LoopUser] = [
             make_user(number, engine, self._released)
             for number in range(share(executor.max_users, worker, workers))
         ]
@@ -80,8 +79,12 @@ class OpenLoop:
 
     def heartbeat(self, now_ns: int) -> None:
         """Move on to the next second although nothing may be due in it."""
-        if not self._over and now_ns >= self._cursor.turn_ns and self._due_ns > now_ns:
+        if not self._over and now_ns >= self._cursor.turn_ns and self.all_begun(now_ns):
             self._cursor.turn(now_ns)
+
+    def all_begun(self, now_ns: int) -> bool:
+        """Return whether everything that was due by now has begun."""
+        return self._over or self._due_ns > now_ns
 
     def finish(self) -> None:
         """Let no further request begin."""
@@ -128,8 +131,8 @@ class OpenLoop:
         cursor = self._cursor
         if due_ns >= cursor.turn_ns:
             cursor.turn(due_ns)
-        endpoint = next(self._order)
-        row = cursor.rows[endpoint.index] or cursor.open_row(endpoint.index, 0)
+        task = next(self._order)
+        row = cursor.rows[task.index] or cursor.open_row(task.index, 0)
         late_ns = now_ns - due_ns
         self._lateness.record(late_ns // 1000)
         if not self._free or late_ns > self._timeout_ns:
@@ -140,7 +143,7 @@ class OpenLoop:
             row.late += 1
         if not row.first_ns:
             row.first_ns = now_ns
-        self._free.pop().begin(endpoint, row, due_ns, now_ns)
+        self._free.pop().begin(task, row, due_ns, now_ns)
 
-    def _released(self, user: VirtualUser, _now_ns: int) -> None:
+    def _released(self, user: LoopUser, _now_ns: int) -> None:
         self._free.append(user)

@@ -12,6 +12,9 @@ from msgspec import Struct
 from stressproof.evidence.measurements import Latency
 from stressproof.measure import buckets
 
+SETUP = -2
+"""The second of all that users are set up with, before any load."""
+
 RAMP = -1
 """The second of all that was intended before the measured window."""
 
@@ -39,6 +42,9 @@ class RowDelta(Struct, frozen=True, array_like=True):
     uncorrected: Latency | None
     first_ns: int
     last_ns: int
+    think_us: int = 0
+    requests: int = 0
+    pause_us: int = 0
 
 
 class LiveHistogram:
@@ -99,6 +105,9 @@ class LiveRow:
         last_ns: When the last one ended, 0 before.
         pending: Requests that were under way when the row was drained last.
         cursor: Who may still start requests in it.
+        think_us: How long users paused within its runs of a flow.
+        pause_us: How long they paused after its iterations.
+        requests: What its runs of a flow asked.
     """
 
     __slots__ = (
@@ -112,9 +121,12 @@ class LiveRow:
         "last_ns",
         "late",
         "ok",
+        "pause_us",
         "pending",
+        "requests",
         "second",
         "started",
+        "think_us",
         "uncorrected",
     )
 
@@ -133,6 +145,7 @@ class LiveRow:
         self.first_ns = 0
         self.last_ns = 0
         self.pending = 0
+        self.think_us = self.requests = self.pause_us = 0
 
     def fail(self, outcome: str) -> None:
         """Count a request that ended badly."""
@@ -156,9 +169,13 @@ class LiveRow:
             uncorrected=self.uncorrected.drain() if self.uncorrected is not None else None,
             first_ns=self.first_ns,
             last_ns=self.last_ns,
+            think_us=self.think_us,
+            requests=self.requests,
+            pause_us=self.pause_us,
         )
         self.pending += self.started - sum(outcomes.values())
         self.started = self.late = self.dropped = self.ok = 0
+        self.think_us = self.requests = self.pause_us = 0
         self.failures = {}
         return delta
 
@@ -186,27 +203,38 @@ class Cursor:
 
     Args:
         recorder: What keeps the rows.
+        second: Where it begins.
         closed_loop: Whether corrected and uncorrected latency are the same.
 
     Attributes:
         rows: The row of each endpoint in the present second, None until it is needed.
-        second: The present second of the measured window, `RAMP` before it, `TAIL` after it.
+        second: The present second of the measured window, `RAMP` before what is measured of a
+            scenario, `TAIL` after the window.
         turn_ns: When the present second ends; callers call `turn` before recording past it.
         last_second: The last second of the window that began here, `RAMP` before it.
     """
 
-    def __init__(self, recorder: "Recorder", *, closed_loop: bool) -> None:
+    def __init__(self, recorder: "Recorder", second: int, *, closed_loop: bool) -> None:
         self._recorder = recorder
         self._closed_loop = closed_loop
         self._measured_ns = self._end_ns = NEVER_NS
         self.rows: list[LiveRow | None] = [None] * recorder.endpoints
-        self.second = self.last_second = RAMP
+        self.second = second
+        self.last_second = RAMP
         self.turn_ns = NEVER_NS
 
-    def begin(self, measured_ns: int, end_ns: int) -> None:
-        """Set when the measured window begins and ends; all before it belongs to the ramp."""
-        self._measured_ns = self.turn_ns = measured_ns
+    @property
+    def open_from(self) -> int:
+        """The lowest second of the window in which something may still be started from here."""
+        if self.second >= 0:
+            return self.second
+        return max(self.turn_ns - self._measured_ns, 0) // _NS_PER_S
+
+    def begin(self, window_ns: int, end_ns: int, measured_ns: int) -> None:
+        """Set the round's window, and from when on its scenario is measured: before is its ramp."""
+        self._measured_ns = window_ns
         self._end_ns = end_ns
+        self.turn_ns = measured_ns
 
     def turn(self, now_ns: int) -> None:
         """Move on to the second that ``now_ns`` lies in."""
@@ -257,16 +285,17 @@ class Recorder:
         self._cursors: list[Cursor] = []
         self.phases = Phases()
 
-    def cursor(self, *, closed_loop: bool) -> Cursor:
+    def cursor(self, *, closed_loop: bool, second: int = RAMP) -> Cursor:
         """Return another place in time to start requests from."""
-        cursor = Cursor(self, closed_loop=closed_loop)
+        cursor = Cursor(self, second, closed_loop=closed_loop)
         self._cursors.append(cursor)
         return cursor
 
-    def begin(self, measured_ns: int, end_ns: int) -> None:
-        """Set when the measured window begins and ends, for all cursors."""
+    def open_endpoint(self) -> None:
+        """Make room for one more endpoint, the last."""
+        self.endpoints += 1
         for cursor in self._cursors:
-            cursor.begin(measured_ns, end_ns)
+            cursor.rows.append(None)
 
     @property
     def last_second(self) -> int:
@@ -275,8 +304,8 @@ class Recorder:
 
     def open_from(self) -> int:
         """Return the lowest second that may still gain something."""
-        rows = (row.second for row in chain(self.live, self._draining))
-        return min(chain(rows, (cursor.second for cursor in self._cursors)))
+        rows = (row.second for row in chain(self.live, self._draining) if row.second >= 0)
+        return min(chain(rows, (cursor.open_from for cursor in self._cursors)))
 
     def start_draining(self, steps: int) -> None:
         """Set about draining all rows in about so many steps, unless that is still under way.

@@ -1,245 +1,143 @@
-"""Requests as bytes, made before the load starts."""
+"""What is asked, made ready before the load starts, and how its answers are judged."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
-from os import urandom
-from random import Random
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
-from stressproof.errors import UsageError
-from stressproof.load.hpack_stateless import encode_fields
+from stressproof.flow.answer import Answer
+from stressproof.load.composing import Composed, Message, compose_request
 from stressproof.load.http1 import CHECKED_BODY_BYTES, SAMPLED_BODY_BYTES, HeadCache
-from stressproof.version import __version__
-from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
-from stressproof.workload.bodies import CompiledBody, compile_body
+from stressproof.load.unique_values import UniqueValues
+from stressproof.load.values import RowsOf, values_for
 from stressproof.workload.checks import Checks
+from stressproof.workload.data import Data, first_user
 from stressproof.workload.requests import Request
-from stressproof.workload.target import Target, demand_headers, origin_of
-from stressproof.workload.templates import SEQ, UUID, Place, Template, demand_known
+from stressproof.workload.tables import Row
 from stressproof.workload.workload import Workload
-
-_HTTP1_ONLY = frozenset({"keep-alive", "proxy-connection", "te", "upgrade"})  # RFC 9113, 8.2.2
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-_BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
-
-
-class UniqueValues:
-    """Values that no other request of the round has.
-
-    UUIDs come from the system's randomness and not from the workload's seed: an idempotency key
-    that a second run repeats would be answered from memory.
-
-    Args:
-        worker: This worker's number; sequence numbers of different workers never meet.
-        workers: How many there are.
-    """
-
-    def __init__(self, worker: int, workers: int) -> None:
-        self._random = Random(urandom(32))  # noqa: S311  # unique, and nobody's secret
-        self._sequence = worker
-        self._step = workers
-
-    def values(self, needs: Container[str]) -> dict[str, Any]:
-        """Return a value for each placeholder of a request that is fresh, and makes no other."""
-        made: dict[str, Any] = {}
-        if UUID in needs:
-            made[UUID] = self.uuid()
-        if SEQ in needs:
-            made[SEQ] = self._sequence
-            self._sequence += self._step
-        return made
-
-    def uuid(self) -> str:
-        """Return a new UUID, version 4."""
-        digits = f"{self._random.getrandbits(128):032x}"
-        variant = "89ab"[int(digits[16], 16) & 3]
-        return (
-            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-        )
 
 
 class PreparedEndpoint:
     """One endpoint, ready to be sent and judged.
 
-    Attributes:
-        index: Position in ``workload.items``.
-        name: The endpoint's name.
-        requests: The bytes of one request after another, without end, for HTTP/1.1.
-        streams: Likewise header block and body, for HTTP/2.
+    Args:
+        index: Where it is counted.
+        name: As evidence has it.
+        method: As it is sent.
         expected: Statuses that are no failure.
-        check: What the body must hold, None for anything.
+        checks: What an answer must hold.
+        timeout_us: After which a request is given up.
+        wants_answer: Whether who sends it is handed its answers.
+        hop: What asks for the place that an answer redirects to, None where none is followed.
+
+    Attributes:
+        index: Position in ``workload.items``, or behind them.
+        name: The endpoint's name.
+        method: As it is sent.
+        messages: What is sent, one request after another, without end; of an endpoint whose
+            requests are the same for all users.
+        expected: Statuses that are no failure.
+        check: What the answer must hold, None for anything.
+        timeout_ns: After which a request is given up.
         bodyless: Whether its answers have no body, as those to HEAD.
         heads: Known header blocks of its answers.
         accepted: The last answer that came in one piece and was found good, head and body: what
             equals it is good too, and leaves the connection open. Empty before there is one.
+        answer: The same for who wants answers.
+        wants_answer: Whether who sends it is handed its answers.
+        hop: What asks for the place that an answer redirects to, None where none is followed.
         trailed: Whether bytes have followed one of its answers that belong to none: its connections
             are not used again.
     """
 
     __slots__ = (
         "accepted",
+        "answer",
         "bodyless",
         "check",
         "expected",
         "heads",
+        "hop",
         "index",
+        "messages",
+        "method",
         "name",
-        "requests",
-        "streams",
+        "timeout_ns",
         "trailed",
+        "wants_answer",
     )
 
-    requests: Iterator[bytes]
-    streams: Iterator[tuple[bytes, bytes]]
+    messages: Iterator[Message]
 
-    def __init__(self, index: int, endpoint: Request, target: Target, fresh: UniqueValues) -> None:
+    def __init__(
+        self,
+        index: int,
+        name: str,
+        method: str,
+        *,
+        expected: Iterable[int],
+        checks: Checks | None,
+        timeout_us: int,
+        wants_answer: bool = False,
+        hop: "PreparedEndpoint | None" = None,
+    ) -> None:
         self.index = index
-        self.name = endpoint.name
-        variants = compose_request(target, endpoint)
-        needs = frozenset[str]().union(*(one.needs for one in variants))
-        demand_known(endpoint.name, needs, {})
-        if needs:
-            self.requests = (one.whole(fresh.values(one.needs)) for one in cycle(variants))
-            self.streams = (one.stream(fresh.values(one.needs)) for one in cycle(variants))
-        else:
-            self.requests = cycle([one.whole() for one in variants])
-            self.streams = cycle([one.stream() for one in variants])
-        self.expected = frozenset(endpoint.expected_statuses)
-        self.check = Checks.of(endpoint.checks)
+        self.name = name
+        self.method = method
+        self.expected = frozenset(expected)
+        self.check = checks
+        self.timeout_ns = timeout_us * 1000
         self.accepted = b""
+        self.answer: Answer | None = None
+        self.hop = hop
         self.trailed = False
-        self.bodyless = endpoint.method == "HEAD"
+        self.bodyless = method == "HEAD"
+        reads_headers = checks is not None and checks.reads_headers
+        self.wants_answer = wants_answer or reads_headers or hop is not None
+        checked = wants_answer or checks is not None
         self.heads = HeadCache(
-            bodyless=self.bodyless,
-            keep=SAMPLED_BODY_BYTES if self.check is None else CHECKED_BODY_BYTES,
+            bodyless=self.bodyless, keep=CHECKED_BODY_BYTES if checked else SAMPLED_BODY_BYTES
         )
 
 
-def prepare(workload: Workload, fresh: UniqueValues) -> list[PreparedEndpoint]:
-    """Return the endpoints of a workload, ready to be sent.
-
-    Raises:
-        UsageError: A placeholder is unknown.
-    """
-    return [
-        PreparedEndpoint(index, endpoint, workload.target, fresh)
-        for index, endpoint in enumerate(workload.items)
-        if isinstance(endpoint, Request)
-    ]
-
-
-class Composed(NamedTuple):
-    """A request, compiled: what is the same each time, and holes.
-
-    Attributes:
-        head: Request line and headers, without the blank line and what depends on the body.
-        body: Empty for none.
-        announced: Whether the length of the body is said although it may be empty.
-        fields: What ``head`` says, as HTTP/2 has it.
-        needs: The placeholders that occur.
-    """
-
-    head: Template
-    body: Template
-    announced: bool
-    fields: tuple[tuple[bytes, Template], ...]
-    needs: frozenset[str]
-
-    def whole(self, values: Mapping[str, Any] = NOTHING) -> bytes:
-        """Return the request of HTTP/1.1 with values for its placeholders."""
-        head, body = self.head.fill(values), self.body.fill(values)
-        if body or self.announced:
-            return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
-        return head + b"\r\n"
-
-    def stream(self, values: Mapping[str, Any] = NOTHING) -> tuple[bytes, bytes]:
-        """Return header block and body of HTTP/2 with values for the placeholders."""
-        fields = tuple((name, value.fill(values)) for name, value in self.fields)
-        body = self.body.fill(values)
-        if body or self.announced:
-            fields += ((b"content-length", b"%d" % len(body)),)
-        return encode_fields(fields), body
-
-
-def compose(
-    target: Target,
-    method: str,
-    url: Template,
-    headers: Iterable[Mapping[str, str]],
-    body: CompiledBody | None,
-) -> Composed:
-    """Return a request to a target.
-
-    Args:
-        target: Its headers come first.
-        method: As it is sent.
-        url: Path and query after the target's base path, byte by byte as they are given.
-        headers: Further ones; the last of a name wins, whatever its case.
-        body: None for none.
-
-    Raises:
-        UsageError: A header would break the request.
-    """
-    origin = origin_of(target.url)
-    merged = {
-        "user-agent": ("User-Agent", f"stressproof/{__version__}"),
-        "accept": ("Accept", "*/*"),
-    }
-    if isinstance(target.auth, BasicAuth | BearerAuth):
-        merged["authorization"] = ("Authorization", authorization(target.auth))
-    if body is not None and body.content_type:
-        merged["content-type"] = ("Content-Type", body.content_type)
-    for given in (target.headers, *headers):
-        demand_headers(given)
-        if target.http2 and (unfit := _HTTP1_ONLY.intersection(map(str.lower, given))):
-            raise UsageError(
-                f"HTTP/2 has no header {', '.join(sorted(unfit))}", hint="leave it out"
-            )
-        merged.update({name.lower(): (name, value) for name, value in given.items()})
-    base = origin.base.encode("latin-1")
-    lines = [
-        Template([b"%b %b" % (method.encode(), base)]),
-        url,
-        Template([f" HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("latin-1")]),
-        *(Template.of(f"{name}: {value}\r\n", Place.HEADER) for name, value in merged.values()),
-    ]
-    pseudo = {
-        b":method": Template([method.encode()]),
-        b":scheme": Template([b"https" if origin.secure else b"http"]),
-        b":path": Template.joined([Template([base]), url]),
-        b":authority": Template([origin.authority.encode("latin-1")]),
-    }
-    fields = [
-        (name.encode("latin-1"), Template.of(value.strip(), Place.HEADER))
-        for name, (_, value) in merged.items()
-    ]
-    head = Template.joined(lines)
-    content = Template(()) if body is None else body.content
-    return Composed(
-        head,
-        content,
-        method not in _BODYLESS_METHODS,
-        (*pseudo.items(), *fields),
-        head.needs | content.needs,
+def prepare_request(
+    index: int, request: Request, timeout_us: int, hop: PreparedEndpoint | None = None
+) -> PreparedEndpoint:
+    """Return a declared request, without what is sent."""
+    return PreparedEndpoint(
+        index,
+        request.name,
+        request.method,
+        expected=request.expected_statuses,
+        checks=Checks.of(request.checks),
+        timeout_us=timeout_us,
+        hop=hop,
     )
 
 
-def compose_request(target: Target, request: Request) -> list[Composed]:
-    """Return a request compiled, once for each set of rotated headers."""
-    url = Template.joined([Template.of(request.path, Place.URL), *_query(request)])
-    body = None if request.body is None else compile_body(request.body)
-    return [
-        compose(target, request.method, url, (request.headers, rotated), body)
-        for rotated in (request.rotate or ({},))
-    ]
+def endless(
+    variants: Sequence[Composed], unique: UniqueValues, rows: Mapping[str, Row]
+) -> Iterator[Message]:
+    """Yield an endpoint's requests without end, where all users send the same ones."""
+    if any(one.needs for one in variants):
+        return (one.message(values_for(one.needs, unique, rows)) for one in cycle(variants))
+    return cycle([one.message() for one in variants])
 
 
-def _query(request: Request) -> Iterator[Template]:
-    mark = b"&" if "?" in request.path else b"?"
-    for name, value in request.query:
-        yield Template([mark])
-        yield Template.of(name, Place.QUERY)
-        yield Template([b"="])
-        yield Template.of(value, Place.QUERY)
-        mark = b"&"
+def prepare(workload: Workload, unique: UniqueValues) -> list[PreparedEndpoint]:
+    """Return the declared requests of a workload, as the first user's first iteration has them.
+
+    Raises:
+        UsageError: A placeholder is unknown, or a table is none.
+    """
+    data = Data(workload)
+    prepared = []
+    index = 0
+    for number, scenario in enumerate(workload.scenarios):
+        rows = RowsOf(data, number, 0, first_user(workload, number))
+        for item in scenario.items:
+            if isinstance(item, Request):
+                endpoint = prepare_request(index, item, workload.timeout_of(scenario, item))
+                variants = compose_request(workload.target, item)
+                endpoint.messages = endless(variants, unique, rows)
+                prepared.append(endpoint)
+            index += 1
+    return prepared

@@ -11,8 +11,10 @@ from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.stress import Connections, GeneratorHealth
+from stressproof.load.flow_modules import FileUsed
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
+from stressproof.load.steps import Step
 from stressproof.measure.histogram import P99_PPM, Histogram
 
 
@@ -108,6 +110,11 @@ class RoundResult(Struct, frozen=True):
         loop_delay_p50_us: Median lateness of due callbacks and requests.
         interrupted: Whether it was stopped early.
         resolution_s: Seconds a row covers.
+        steps: What flows turned out to ask, sorted by scenario, flow and name; rows refer to them
+            by position after the workload's items.
+        tail: What iterations of the window sent after it; a row for each endpoint.
+        setup: What users were set up with before the ramp, likewise.
+        files: What flows were read from: their modules, and what they read.
     """
 
     started_ns: int
@@ -121,12 +128,27 @@ class RoundResult(Struct, frozen=True):
     loop_delay_p50_us: int
     interrupted: bool
     resolution_s: int
+    steps: Sequence[Step] = ()
+    tail: list[RampRow] = []
+    setup: list[RampRow] = []
+    files: Sequence[FileUsed] = ()
 
     def measurements(self, run_index: int) -> RunMeasurements:
         """Return the part that goes into evidence."""
         return RunMeasurements(
-            run_index=run_index, elapsed_us=self.elapsed_us, ramp=self.ramp, rows=self.rows
+            run_index=run_index,
+            elapsed_us=self.elapsed_us,
+            ramp=self.ramp,
+            rows=self.rows,
+            tail=self.tail,
+            setup=self.setup,
         )
+
+
+def files_of(done: Sequence[Done]) -> list[FileUsed]:
+    """Return what the flows of all workers were read from."""
+    files = {file for one in done for file in one.files}
+    return sorted(files, key=lambda file: (file.path, file.role, file.sha256))
 
 
 def connections_of(done: Sequence[Done], protocol: str) -> Connections:
@@ -154,9 +176,17 @@ class WorkerLostError(RunError):
 
 
 def round_health(
-    done: Sequence[Done], delay: Histogram, rows: Sequence[Row], p95_us: int | None
+    done: Sequence[Done], delay: Histogram, rows: Sequence[Row], items: int, p95_us: int | None
 ) -> GeneratorHealth:
-    """Return what all workers together say of the instrument, and whether it was the limit."""
+    """Return what all workers together say of the instrument, and whether it was the limit.
+
+    Args:
+        done: What each says of itself.
+        delay: How late due callbacks and requests were.
+        rows: What was measured.
+        items: How many endpoints are iterations; those behind them are steps.
+        p95_us: Of all requests.
+    """
     workers = [one.health for one in done]
     bare = GeneratorHealth(
         cpu_busy_ppm=max((w.cpu_busy_ppm for w in workers), default=0),
@@ -171,5 +201,7 @@ def round_health(
         saturated=False,
         saturated_reasons=[],
     )
-    reasons = saturation_reasons(bare, p95_us, sum(row.started for row in rows))
+    reasons = saturation_reasons(
+        bare, p95_us, sum(row.started for row in rows if row.endpoint < items)
+    )
     return msgspec.structs.replace(bare, saturated=bool(reasons), saturated_reasons=reasons)

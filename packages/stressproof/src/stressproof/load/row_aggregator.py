@@ -1,22 +1,33 @@
 """Adds up what workers report, and writes a round's rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from stressproof.evidence.measurements import Latency, RampRow, Row
+from stressproof.load.flow_outcomes import INTERRUPTED
 from stressproof.load.packed import PackedRows, pack
-from stressproof.load.recorder import RAMP, TAIL, RowDelta
+from stressproof.load.recorder import RAMP, SETUP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
-
-_NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
 
 
 class _Sum:
     """One endpoint in one second, over all workers."""
 
-    __slots__ = ("corrected", "dropped", "late", "outcomes", "started", "uncorrected")
+    __slots__ = (
+        "corrected",
+        "dropped",
+        "late",
+        "outcomes",
+        "pause_us",
+        "requests",
+        "started",
+        "think_us",
+        "uncorrected",
+    )
 
     def __init__(self) -> None:
         self.started = self.late = self.dropped = 0
+        self.think_us = self.requests = self.pause_us = 0
         self.outcomes: dict[str, int] = {}
         self.corrected = Histogram()
         self.uncorrected = Histogram()
@@ -25,6 +36,9 @@ class _Sum:
         self.started += delta.started
         self.late += delta.late
         self.dropped += delta.dropped
+        self.think_us += delta.think_us
+        self.requests += delta.requests
+        self.pause_us += delta.pause_us
         for outcome, count in delta.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
         delta.corrected.add_to(self.corrected)
@@ -42,6 +56,22 @@ class _Sum:
             outcomes=dict(sorted(self.outcomes.items())),
             corrected=Latency.of(self.corrected),
             uncorrected=None if closed_loop else Latency.of(self.uncorrected),
+            think_us=self.think_us,
+            requests=self.requests,
+            pause_us=self.pause_us,
+        )
+
+    def outside(self, endpoint: int) -> RampRow:
+        """Return it as what is in no second of the window."""
+        return RampRow(
+            endpoint=endpoint,
+            started=self.started,
+            dropped=self.dropped,
+            outcomes=dict(sorted(self.outcomes.items())),
+            corrected=Latency.of(self.corrected),
+            think_us=self.think_us,
+            requests=self.requests,
+            pause_us=self.pause_us,
         )
 
 
@@ -52,91 +82,95 @@ class RowAggregator:
     not fill memory with histograms.
 
     Args:
-        endpoints: How many endpoints there are.
-        closed_loop: Whether corrected and uncorrected latency are the same.
+        closed_loops: Of each endpoint, whether corrected and uncorrected latency are the same.
+        flows: Which of them are flows, whose times are no request's.
 
     Attributes:
         completed: Measured requests that have ended.
         failed: Those of them that ended badly.
         first_ns: The first measured start on the monotonic clock, 0 before any.
-        last_ns: The last measured completion, 0 before any.
+        last_ns: The last completion of a measured request, 0 before any.
         last_second: The last second that anything was reported of, `RAMP` before any.
         all: Corrected latencies of all measured requests.
         recent: Those that were added since `take_recent`.
     """
 
-    def __init__(self, endpoints: int, *, closed_loop: bool) -> None:
-        self._endpoints = endpoints
-        self._closed_loop = closed_loop
+    def __init__(self, closed_loops: Sequence[bool], flows: Iterable[int] = ()) -> None:
+        self._closed_loops = list(closed_loops)
+        self._flows = frozenset(flows)
         self._open: dict[tuple[int, int], _Sum] = {}
         self._packed: dict[tuple[int, int], bytes] = {}
-        self._ramp, self._tail = ([_Sum() for _ in range(endpoints)] for _ in range(2))
+        self._outside: dict[int, dict[int, _Sum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
         self.completed = self.failed = 0
         self.first_ns = self.last_ns = 0
         self.last_second = RAMP
         self.all = Histogram()
         self.recent = Histogram()
 
-    def add(self, deltas: Iterable[RowDelta]) -> None:
-        """Add what a worker reports."""
-        for delta in deltas:
-            if delta.second in {RAMP, TAIL}:
-                outside = self._ramp if delta.second == RAMP else self._tail
-                outside[delta.endpoint].add(delta)
+    def open_endpoint(self, *, closed_loop: bool) -> int:
+        """Make room for one more endpoint; return its number."""
+        self._closed_loops.append(closed_loop)
+        return len(self._closed_loops) - 1
+
+    def add(self, deltas: Iterable[tuple[int, RowDelta]]) -> None:
+        """Add what a worker reports, each with its endpoint's number here."""
+        for endpoint, delta in deltas:
+            outside = self._outside.get(delta.second)
+            if outside is not None:
+                outside.setdefault(endpoint, _Sum()).add(delta)
                 continue
-            self._sum(delta.second, delta.endpoint).add(delta)
-            ended = sum(delta.outcomes.values())
-            self.completed += ended
-            self.failed += ended - delta.outcomes.get("ok", 0)
-            delta.corrected.add_to(self.all)
-            delta.corrected.add_to(self.recent)
+            self._sum(delta.second, endpoint).add(delta)
             if delta.first_ns:
                 self.first_ns = min(self.first_ns or delta.first_ns, delta.first_ns)
             self.last_second = max(self.last_second, delta.second)
+            if endpoint in self._flows:
+                continue
             self.last_ns = max(self.last_ns, delta.last_ns)
+            ended = sum(delta.outcomes.values())
+            self.completed += ended
+            good = delta.outcomes.get("ok", 0) + delta.outcomes.get(INTERRUPTED, 0)
+            self.failed += ended - good
+            delta.corrected.add_to(self.all)
+            delta.corrected.add_to(self.recent)
 
     def close_before(self, second: int) -> None:
         """Pack the rows of seconds before this one: no worker will add to them."""
         for key in [key for key in self._open if key[0] < second]:
-            self._packed[key] = pack(self._open.pop(key).row(*key, closed_loop=self._closed_loop))
+            closed_loop = self._closed_loops[key[1]]
+            self._packed[key] = pack(self._open.pop(key).row(*key, closed_loop=closed_loop))
 
     def take_recent(self) -> Histogram:
         """Return the corrected latencies added since the last call."""
         recent, self.recent = self.recent, Histogram()
         return recent
 
-    def rows(self, seconds: Iterable[int]) -> PackedRows:
-        """Return every endpoint in every one of the seconds, the empty ones too."""
-        self.close_before(2**62)
-        return self.closed_rows(seconds)
+    def rows(self, seconds: Iterable[int], order: Sequence[int]) -> PackedRows:
+        """Return every endpoint in every one of the seconds, the empty ones too.
 
-    def closed_rows(self, seconds: Iterable[int]) -> PackedRows:
+        Args:
+            seconds: Which.
+            order: The number here of each endpoint, in the order that they are written.
+        """
+        self.close_before(2**62)
+        return self.closed_rows(seconds, order)
+
+    def closed_rows(self, seconds: Iterable[int], order: Sequence[int]) -> PackedRows:
         """Return every endpoint in seconds that were closed before, the empty ones too."""
         return PackedRows(
-            self._packed.get((second, endpoint)) or pack(self._empty(second, endpoint))
+            (place, self._packed.get((second, number)) or self._empty(second, number))
             for second in seconds
-            for endpoint in range(self._endpoints)
+            for place, number in enumerate(order)
         )
 
-    def ramp(self) -> list[RampRow]:
-        """Return what each endpoint was asked during the ramp."""
-        return self._outside(self._ramp)
+    def outside(self, second: int, order: Sequence[int]) -> list[RampRow]:
+        """Return what each endpoint was asked in `SETUP`, `RAMP` or `TAIL`.
 
-    def tail(self) -> list[RampRow]:
-        """Return what each endpoint was asked after the window, by what began within it."""
-        return self._outside(self._tail)
-
-    def _outside(self, counts: list[_Sum]) -> list[RampRow]:
-        return [
-            RampRow(
-                endpoint=endpoint,
-                started=count.started,
-                dropped=count.dropped,
-                outcomes=dict(sorted(count.outcomes.items())),
-                corrected=Latency.of(count.corrected),
-            )
-            for endpoint, count in enumerate(counts)
-        ]
+        Of setup and tail nothing is returned where there was none.
+        """
+        counts = self._outside[second]
+        if not counts and second != RAMP:
+            return []
+        return [counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)]
 
     def _sum(self, second: int, endpoint: int) -> _Sum:
         key = (second, endpoint)
@@ -145,15 +179,11 @@ class RowAggregator:
             found = self._open[key] = _Sum()
         return found
 
-    def _empty(self, second: int, endpoint: int) -> Row:
-        return Row(
-            endpoint=endpoint,
-            second=second,
-            intended=0,
-            started=0,
-            late=0,
-            dropped=0,
-            outcomes={},
-            corrected=_NOTHING,
-            uncorrected=None if self._closed_loop else _NOTHING,
-        )
+    def _empty(self, second: int, endpoint: int) -> bytes:
+        return empty_row(second, closed_loop=self._closed_loops[endpoint])
+
+
+@lru_cache(4096)
+def empty_row(second: int, *, closed_loop: bool) -> bytes:
+    """Return a second in which an endpoint was not asked, packed."""
+    return pack(_Sum().row(second, 0, closed_loop=closed_loop))

@@ -5,9 +5,12 @@ from collections import deque
 from collections.abc import Callable
 from ssl import SSLSession
 from time import monotonic_ns
-from typing import Protocol
+from typing import Any, Protocol
 
+from stressproof.flow.answer import Answer, Fields
+from stressproof.load.composing import Message
 from stressproof.load.connector import HandoffProtocol, OpeningError, Transport, session_of
+from stressproof.load.hpack_stateless import fields_of
 from stressproof.load.http2 import DEFAULT_STREAMS, NO_HEAD, Session
 from stressproof.load.http2_frames import Http2Error
 from stressproof.load.recorder import LiveRow
@@ -205,7 +208,12 @@ class StreamUser(VirtualUser):
         return self.endpoint is not None and self.endpoint.bodyless
 
     def begin(
-        self, endpoint: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int
+        self,
+        endpoint: PreparedEndpoint,
+        row: LiveRow,
+        intended_ns: int,
+        now_ns: int,
+        message: Message | None = None,
     ) -> None:
         """Send a request, through a new connection where none has room."""
         self.endpoint = endpoint
@@ -213,7 +221,8 @@ class StreamUser(VirtualUser):
         self._intended_ns = intended_ns
         self.started_ns = self._sent_ns = now_ns
         self._sendings = 0
-        self._request = next(endpoint.streams)
+        request: Any = next(endpoint.messages) if message is None else message
+        self._request = request
         link = self._link
         if link is not None:
             session = link.session
@@ -255,12 +264,23 @@ class StreamUser(VirtualUser):
             self.piece(data)
             data, self._kept = self._kept, b""
         status, check = self.head.status, endpoint.check
+        if endpoint.wants_answer:
+            self.answer = self._answer(endpoint, data, length)
         if status in endpoint.expected and (check is None or data == check.good):
             self._row.ok += 1
         else:
             self._judge(endpoint, status, data, length)
         self._count(now_ns)
         self._released(self, now_ns)
+        self.answer = None
+
+    def _answer(self, endpoint: PreparedEndpoint, body: bytes, length: int) -> Answer:
+        """Return an answer for who wants it; the same one where it is the same."""
+        head, last = self.head, endpoint.answer
+        if last is not None and last.same(head.block, body, length):
+            return last
+        endpoint.answer = Answer(head.status, body, length, head.block, _fields)
+        return endpoint.answer
 
     def failed(self, outcome: str, detail: str) -> None:
         """Count a request without a whole answer."""
@@ -297,3 +317,7 @@ class StreamUser(VirtualUser):
         self._stream = 0
         if link is not None and stream:
             link.session.cancel(stream)
+
+
+def _fields(block: bytes) -> Fields:
+    return fields_of(block)[1:]  # the first is the status

@@ -7,14 +7,53 @@ what an answer means is decided here.
 import asyncio
 from collections.abc import Callable, Iterator
 from time import monotonic_ns
+from typing import Any, Protocol
 
+from stressproof.flow.answer import Answer
+from stressproof.load.composing import Message
 from stressproof.load.connector import Connector
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
+from stressproof.load.redirects import FOLLOWED, LeadsAwayError, place_of
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
-from stressproof.workload.checks import Checks
+from stressproof.workload.checks import NO_HEADERS, Checks
 
 _REDIRECTS = range(300, 400)
+
+
+class Task(Protocol):
+    """What an iteration is: a `PreparedEndpoint`, or a flow."""
+
+    @property
+    def index(self) -> int:
+        """Where it is counted."""
+
+
+class LoopUser(Protocol):
+    """What a loop sees of its users, who run one iteration at a time.
+
+    Attributes:
+        number: Which user this is, from 0.
+        idle: Whether the user has stopped.
+        source: The user's iterations from here on; it ends where there are none.
+        refused: Whether the iteration that ended last came to nothing, so that the next must wait.
+        refusals: How often in a row that was so.
+    """
+
+    number: int
+    idle: bool
+    source: Iterator[Task]
+    refused: bool
+    refusals: int
+
+    def begin(self, task: Any, row: LiveRow, intended_ns: int, now_ns: int, /) -> None:
+        """Begin an iteration."""
+
+    def wake(self) -> None:
+        """End a pause between iterations."""
+
+    def close(self) -> None:
+        """Let go of what carries requests; nothing may be under way."""
 
 
 class Engine:
@@ -25,9 +64,10 @@ class Engine:
         connector: Opens connections.
         phases: Where first-byte times go.
         samples: Where a few failures are kept.
+        users: All of them.
     """
 
-    __slots__ = ("connector", "loop", "phases", "samples")
+    __slots__ = ("connector", "loop", "phases", "samples", "users")
 
     def __init__(
         self,
@@ -40,6 +80,7 @@ class Engine:
         self.connector = connector
         self.phases = phases
         self.samples = samples
+        self.users: list[VirtualUser] = []
 
 
 class VirtualUser:
@@ -51,12 +92,16 @@ class VirtualUser:
         released: Called with the user and the time whenever a request has ended.
 
     Attributes:
+        answer: While `released` is called, what came to who wants answers; None where it is the
+            `PreparedEndpoint.answer` once more, or there is none.
         endpoint: Whose request is under way, None while idle.
+        failure: How the last request ended that ended badly, until somebody forgets it.
         started_ns: When that was sent, or the opening of a connection for it began.
         refused: Whether the request that ended last found no connection.
         refusals: How often in a row no connection could be opened.
         source: The user's requests from here on; it ends where there are none.
         idle: Whether the user has stopped.
+        place: Path and query of the request under way, where its redirects are followed.
     """
 
     __slots__ = (
@@ -67,9 +112,12 @@ class VirtualUser:
         "_released",
         "_row",
         "_sent_ns",
+        "answer",
         "endpoint",
+        "failure",
         "idle",
         "number",
+        "place",
         "refusals",
         "refused",
         "source",
@@ -77,13 +125,16 @@ class VirtualUser:
     )
 
     _row: LiveRow
-    source: Iterator[PreparedEndpoint]
+    source: Iterator[Task]
 
     def __init__(
         self, number: int, engine: Engine, released: Callable[["VirtualUser", int], None]
     ) -> None:
         self.number = number
+        self.answer: Answer | None = None
         self.endpoint: PreparedEndpoint | None = None
+        self.failure: str | None = None
+        self.place = ""
         self.started_ns = 0
         self.refused = False
         self.refusals = 0
@@ -92,11 +143,25 @@ class VirtualUser:
         self._released = released
         self._fine_first_bytes = engine.phases.first_byte.counts
         self._intended_ns = self._sent_ns = self._first_ns = 0
+        engine.users.append(self)
 
     def begin(
-        self, endpoint: PreparedEndpoint, row: LiveRow, intended_ns: int, now_ns: int
+        self,
+        endpoint: PreparedEndpoint,
+        row: LiveRow,
+        intended_ns: int,
+        now_ns: int,
+        message: Message | None = None,
     ) -> None:
-        """Send a request, through a new connection where there is none."""
+        """Send a request, through a new connection where there is none.
+
+        Args:
+            endpoint: How it is judged.
+            row: Where it is counted.
+            intended_ns: When it was due.
+            now_ns: What time it is.
+            message: What is sent, the endpoint's next where it is None.
+        """
         raise NotImplementedError
 
     def give_up(self, outcome: str, detail: str, now_ns: int) -> None:
@@ -106,6 +171,9 @@ class VirtualUser:
     def close(self) -> None:
         """Let go of the connection; nothing may be under way."""
         self._drop()
+
+    def wake(self) -> None:
+        """End a pause between iterations; who only sends requests has none."""
 
     def _drop(self) -> None:
         """Give up what carries the request: nothing of it reaches a later one."""
@@ -121,9 +189,19 @@ class VirtualUser:
             body_bytes: Its whole length.
         """
         if status not in endpoint.expected:
+            detail = f"answer {status}, {body[:120]!r}"
+            if endpoint.hop is not None and status in FOLLOWED and self.answer is not None:
+                try:
+                    place_of(self.answer, self._engine.connector.origin, self.place)
+                except LeadsAwayError as error:
+                    detail = str(error)
+                else:
+                    self._row.ok += 1
+                    return False  # its answer is none that could be accepted once more
             outcome = "redirect" if status in _REDIRECTS else f"status_{status}"
             self._row.fail(outcome)
-            self._sample(outcome, endpoint, status, f"answer {status}, {body[:120]!r}")
+            self.failure = outcome
+            self._sample(outcome, endpoint, status, detail)
             return False
         check = endpoint.check
         if check is None or body == check.good or self._holds(endpoint, check, body, body_bytes):
@@ -134,13 +212,13 @@ class VirtualUser:
     def _holds(
         self, endpoint: PreparedEndpoint, check: Checks, body: bytes, body_bytes: int
     ) -> bool:
-        if body_bytes > len(body):
-            reason: str | None = f"{body_bytes} bytes are too many to be checked"
-        else:
-            reason = check(body)
+        answer = self.answer
+        headers = answer.headers if check.reads_headers and answer is not None else NO_HEADERS
+        reason = check(body, headers, body_bytes)
         if reason is None:
             return True
         self._row.fail("body_check")
+        self.failure = "body_check"
         self._sample("body_check", endpoint, None, f"{reason}; it begins {body[:120]!r}")
         return False
 
@@ -169,6 +247,7 @@ class VirtualUser:
         if endpoint is None:
             return
         row.fail(outcome)
+        self.failure = outcome
         row.corrected.record((now_ns - self._intended_ns) // 1000)
         if row.uncorrected is not None:
             row.uncorrected.record((now_ns - self.started_ns) // 1000)
@@ -195,3 +274,6 @@ class VirtualUser:
 
 MakeUser = Callable[[int, Engine, Callable[[VirtualUser, int], None]], VirtualUser]
 """Makes a virtual user: `Connection`, or a `StreamUser` of a pool."""
+
+MakeLoopUser = Callable[[int, Engine, Callable[[LoopUser, int], None]], LoopUser]
+"""Makes what a loop sees: the same, or who runs iterations on one."""

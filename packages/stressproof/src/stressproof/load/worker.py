@@ -11,14 +11,17 @@ import signal
 import traceback
 from collections import deque
 from functools import partial
+from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
+import msgspec
 import uvloop
 
-from stressproof.load.closed_loop import ClosedLoop
+from stressproof.errors import StressproofError
 from stressproof.load.connection import Connection
 from stressproof.load.connector import Connector
+from stressproof.load.flow_modules import FlowModules
 from stressproof.load.messages import (
     Done,
     Frames,
@@ -27,21 +30,25 @@ from stressproof.load.messages import (
     Job,
     Progress,
     Ready,
+    Refused,
     Stop,
+    Token,
     ToWorker,
     decode_to_worker,
     frame,
 )
-from stressproof.load.open_loop import OpenLoop
 from stressproof.load.recorder import Recorder
-from stressproof.load.requests import UniqueValues, prepare
 from stressproof.load.samples import Samples
+from stressproof.load.scenario_context import Shared
+from stressproof.load.scenario_load import ScenarioLoad
 from stressproof.load.self_monitor import SelfMonitor
+from stressproof.load.steps import StepRegistry
 from stressproof.load.stream_user import LinkPool, StreamUser
 from stressproof.load.timer import Timer
+from stressproof.load.unique_values import UniqueValues
 from stressproof.load.virtual_user import Engine, MakeUser
-from stressproof.workload.executors import ConstantArrivalRate, RampingArrivalRate
-from stressproof.workload.order import WeightedOrder
+from stressproof.workload.auth import BearerAuth
+from stressproof.workload.data import Data
 
 _BEAT_NS = 10_000_000
 _REPORT_NS = 1_000_000_000
@@ -90,9 +97,11 @@ class Channel(asyncio.Protocol):
             await self._wake.wait()
         return self._received.popleft()
 
-    def stopped(self) -> bool:
-        """Return whether an order to stop has come."""
-        return any(isinstance(message, Stop) for message in self._received)
+    def drain(self) -> list[ToWorker]:
+        """Return the orders that have come meanwhile."""
+        received = list(self._received)
+        self._received.clear()
+        return received
 
     async def close(self) -> None:
         """Wait until everything written has left."""
@@ -119,60 +128,70 @@ class Worker:
     """
 
     def __init__(self, job: Job, channel: Channel) -> None:
-        workload, executor = job.workload, job.workload.scenarios[0].executor
+        workload = job.workload
         loop = asyncio.get_running_loop()
         self._channel = channel
         self._workload = workload
         self._monitor = SelfMonitor()
         self._recorder = Recorder(len(workload.items), job.resolution_s)
-        cursor = self._recorder.cursor(closed_loop=executor.closed_loop)
         self._samples = Samples(workload.redactor())
         self._connector = Connector(
             loop, workload.target, job.addresses, self._recorder.phases, job.worker
         )
-        engine = Engine(loop, self._connector, self._recorder.phases, self._samples)
-        prepared = prepare(workload, UniqueValues(job.worker, job.workers))
-        weights = job.workload.scenarios[0].weights
-        order = map(
-            prepared.__getitem__, WeightedOrder(weights, workload.order_seed(0, job.worker))
-        )
-        self._links = LinkPool(engine)
+        self._engine = Engine(loop, self._connector, self._recorder.phases, self._samples)
+        self._links = LinkPool(self._engine)
         make_user: MakeUser = Connection
         if workload.target.http2:
             make_user = partial(StreamUser, pool=self._links)
-        self._load: ClosedLoop | OpenLoop
-        if isinstance(executor, ConstantArrivalRate | RampingArrivalRate):
-            self._load = OpenLoop(
-                executor,
-                engine,
-                make_user,
-                cursor,
-                order,
-                job.worker,
-                job.workers,
-                workload.timeout_us * 1000,
-                self._monitor.delay,
-            )
-        else:
-            self._load = ClosedLoop(
-                executor, engine, make_user, cursor, order, job.worker, job.workers
-            )
+        self._registry = StepRegistry(len(workload.items), self._recorder.open_endpoint)
+        self._modules = FlowModules(Path(workload.folder))
+        shared = Shared(
+            workload=workload,
+            worker=job.worker,
+            workers=job.workers,
+            engine=self._engine,
+            make_user=make_user,
+            recorder=self._recorder,
+            lateness=self._monitor.delay,
+            data=Data(workload),
+            unique=UniqueValues(job.worker, job.workers),
+            registry=self._registry,
+            modules=self._modules,
+            refuse=self._refuse,
+        )
+        self._loads = [ScenarioLoad(shared, number) for number in range(len(workload.scenarios))]
         self._timer = Timer(loop, self._beat)
         self._ended = loop.create_future()
-        self._timeout_ns = workload.timeout_us * 1000
-        self._sweep_ns = min(self._timeout_ns // _SWEEPS_PER_TIMEOUT, _LONGEST_SWEEP_NS)
         self._next_sweep_ns = self._next_report_ns = self._next_beat_ns = 0
         self._give_up_ns = 0
-        self._started = self._monitoring = False
+        self._refused = self._stopped = self._monitoring = False
+
+    async def set_up(self) -> None:
+        """Set users up before any load.
+
+        Raises:
+            TargetError: One could not be.
+        """
+        sweeping = asyncio.ensure_future(self._sweep_while_setting_up())
+        try:
+            await asyncio.gather(*(load.set_up() for load in self._loads))
+        finally:
+            sweeping.cancel()
+            for load in self._loads:
+                load.set_up_is_over()
+
+    async def _sweep_while_setting_up(self) -> None:
+        while True:
+            await asyncio.sleep(_LONGEST_SWEEP_NS / 1e9)
+            self._sweep(monotonic_ns())
+            self._report(final=False)
 
     async def run(self, start_ns: int) -> Done:
         """Run from a moment of the monotonic clock until the last request has ended."""
         self._start_ns = start_ns
-        self._measured_ns = start_ns + self._workload.scenarios[0].executor.ramp_us * 1000
-        self._recorder.begin(
-            self._measured_ns,
-            self._measured_ns + self._workload.scenarios[0].executor.duration_us * 1000,
-        )
+        self._measured_ns = start_ns + self._workload.ramp_us * 1000
+        for load in self._loads:
+            load.plan(self._measured_ns, self._measured_ns + self._workload.duration_us * 1000)
         # Whoever looks at whole seconds finds the report of each complete.
         self._next_report_ns = start_ns + _REPORT_NS - _REPORT_AHEAD_NS
         self._next_beat_ns = start_ns
@@ -192,7 +211,16 @@ class Worker:
             last_second=self._recorder.last_second,
             opened=dict(connector.opened),
             resumed=connector.resumed,
+            files=self._modules.used(),
         )
+
+    def _refuse(self, error: StressproofError) -> None:
+        """Tell what makes the round impossible, and begin nothing more."""
+        if not self._refused:
+            self._refused = True
+            self._channel.send(Refused(error.exit_code, error.message, error.hint))
+            for load in self._loads:
+                load.finish()
 
     def _beat(self) -> None:
         """Everything that is done by the clock; its own delay is the loop's."""
@@ -204,19 +232,19 @@ class Worker:
             self._monitoring = True
             self._monitor.begin()
         self._monitor.delay.record((now_ns - self._next_beat_ns) // 1000)
-        if not self._started:
-            self._started = True
-            self._load.start(self._start_ns)
-        self._load.heartbeat(now_ns)
+        for load in self._loads:
+            load.heartbeat(now_ns)
         if now_ns >= self._next_sweep_ns:
             self._next_sweep_ns = now_ns + self._sweep_ns
             self._sweep(now_ns)
         self._report_some(now_ns)
-        if self._channel.stopped():
+        self._obey()
+        if self._stopped:
             self._interrupt(now_ns)
-        if self._load.done:
+        if all(load.done for load in self._loads):
             self._timer.close()
-            self._load.close()
+            for load in self._loads:
+                load.close()
             self._links.close()
             self._ended.set_result(None)
             return
@@ -224,20 +252,42 @@ class Worker:
         self._next_beat_ns = max(self._next_beat_ns + _BEAT_NS, now_ns)
         self._timer.at(self._next_beat_ns)
 
+    @property
+    def _sweep_ns(self) -> int:
+        """How often it is looked for what has waited too long."""
+        shortest_ns = min(
+            (user.endpoint.timeout_ns for user in self._engine.users if user.endpoint),
+            default=_LONGEST_SWEEP_NS * _SWEEPS_PER_TIMEOUT,
+        )
+        return min(shortest_ns // _SWEEPS_PER_TIMEOUT, _LONGEST_SWEEP_NS)
+
     def _sweep(self, now_ns: int) -> None:
         """Give up every request that its user would not wait for any longer."""
-        oldest_ns = now_ns - self._timeout_ns
-        for user in self._load.users:
-            if user.endpoint is not None and user.started_ns <= oldest_ns:
-                user.give_up(
-                    "timeout", f"no answer within {self._workload.timeout_us / 1e6:g} s", now_ns
-                )
+        for user in self._engine.users:
+            endpoint = user.endpoint
+            if endpoint is not None and user.started_ns + endpoint.timeout_ns <= now_ns:
+                waited_s = endpoint.timeout_ns / 1e9
+                user.give_up("timeout", f"no answer within {waited_s:g} s", now_ns)
+
+    def _obey(self) -> None:
+        """Do what the parent has said meanwhile."""
+        for message in self._channel.drain():
+            if isinstance(message, Stop):
+                self._stopped = True
+            elif isinstance(message, Token):
+                auth = BearerAuth(message.value)
+                target = msgspec.structs.replace(self._workload.target, auth=auth)
+                for load in self._loads:
+                    load.aim(target)
 
     def _interrupt(self, now_ns: int) -> None:
-        self._load.finish()
+        for load in self._loads:
+            load.finish()
         self._give_up_ns = self._give_up_ns or now_ns + _GRACE_NS
         if now_ns >= self._give_up_ns:
-            for user in self._load.users:
+            for load in self._loads:
+                load.interrupt(now_ns)
+            for user in self._engine.users:
                 if user.endpoint is not None:
                     user.give_up("interrupted", "the run was stopped", now_ns)
 
@@ -249,9 +299,9 @@ class Worker:
 
     def _report(self, *, final: bool) -> None:
         rows = self._recorder.drain_all() if final else self._recorder.drain_step()
-        samples = self._samples.drain()
-        if rows or samples or final:
-            self._channel.send(Progress(rows, samples, self._recorder.open_from()))
+        samples, steps = self._samples.drain(), self._registry.drain()
+        if rows or samples or steps or final:
+            self._channel.send(Progress(rows, samples, self._recorder.open_from(), steps))
 
 
 async def _work(inbox: int, outbox: int) -> None:
@@ -260,11 +310,16 @@ async def _work(inbox: int, outbox: int) -> None:
     await channel.open(outbox)
     job = await channel.receive()
     if isinstance(job, Job):
-        worker = Worker(job, channel)
-        channel.send(Ready())
-        go = await channel.receive()
-        if isinstance(go, Go):
-            channel.send(await worker.run(go.start_ns))
+        try:
+            worker = Worker(job, channel)
+            await worker.set_up()
+        except StressproofError as error:
+            channel.send(Refused(error.exit_code, error.message, error.hint))
+        else:
+            channel.send(Ready())
+            go = await channel.receive()
+            if isinstance(go, Go):
+                channel.send(await worker.run(go.start_ns))
     await channel.close()
 
 

@@ -142,10 +142,10 @@ def _boundary(body: MultipartBody) -> str:
 
 def _parts(body: MultipartBody, boundary: bytes) -> Iterator[Template]:
     for name, part in body.parts:
-        lead = b'--%b\r\nContent-Disposition: form-data; name="%b"' % (boundary, _quoted(name))
+        lead = b'--%b\r\nContent-Disposition: form-data; name="%b"' % (boundary, quoted(name))
         if isinstance(part, FilePart):
             lead += b'; filename="%b"\r\nContent-Type: %b' % (
-                _quoted(part.filename),
+                quoted(part.filename),
                 part.content_type.encode("latin-1"),
             )
             yield Template([lead + b"\r\n\r\n", part.file.content, b"\r\n"])
@@ -155,6 +155,6 @@ def _parts(body: MultipartBody, boundary: bytes) -> Iterator[Template]:
     yield Template([b"--%b--\r\n" % boundary])
 
 
-def _quoted(name: str) -> bytes:
+def quoted(name: str) -> bytes:
     """Return a name as browsers write it: https://html.spec.whatwg.org/#multipart-form-data."""
     return name.encode().replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")

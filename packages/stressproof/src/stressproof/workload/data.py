@@ -56,6 +56,11 @@ class Data:
             return rows.at(user)
         return rows.at(iteration + self._first_number(rows.table, scenario))
 
+    @property
+    def names(self) -> list[str]:
+        """The tables that there are."""
+        return list(self._rows)
+
     def values(
         self, needs: Iterable[str], scenario: int, iteration: int, user: int
     ) -> dict[str, Any]:

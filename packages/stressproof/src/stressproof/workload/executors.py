@@ -4,18 +4,18 @@ A *closed* executor holds a number of users, each of whom sends a request as soo
 has ended; a slow target is asked less. An *open* one holds a rate, whatever the target does.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.workload.limits import MAX_DURATION_US, MAX_RAMP_US, MAX_RATE, MAX_USERS
 from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
 from stressproof.workload.rates import MAX_TIME_UNIT_US
 
 _US_PER_S = 1_000_000
-MAX_USERS = 20_000
-MAX_RATE = 1_000_000
-MAX_DURATION_US = 7 * 24 * 3600 * _US_PER_S
 
 
 class Stage(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Stage(Struct, frozen=True):
 def _demand(what: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
         raise UsageError(
-            f"{what} is {value:g}, expected {lowest:g} to {highest:g}",
+            f"{what} is {value:,}, expected {lowest:,} to {highest:,}",
             hint=f"choose {what} within that range",
         )
 
@@ -43,12 +43,12 @@ def _demand_stages(stages: tuple[Stage, ...], highest: int) -> None:
 
 def _demand_rate(rate: int, time_unit_us: int, *, at_least: int) -> None:
     _demand("the time unit in µs", time_unit_us, 1, MAX_TIME_UNIT_US)
-    _demand(
-        "the number of arrivals over the time unit",
-        rate,
-        at_least,
-        MAX_RATE * time_unit_us // _US_PER_S,
-    )
+    if not at_least <= rate <= MAX_RATE * time_unit_us // _US_PER_S:
+        raise UsageError(
+            f"a rate of {rate * _US_PER_S / time_unit_us:,g}/s "
+            + ("sends nothing" if rate == 0 else f"is out of range, expected to {MAX_RATE:,}/s"),
+            hint="choose a rate such as 200/s or 1/60s",
+        )
 
 
 class ConstantVus(Struct, frozen=True, tag="constant-vus"):
@@ -69,7 +69,7 @@ class ConstantVus(Struct, frozen=True, tag="constant-vus"):
     def __post_init__(self) -> None:
         _demand("the number of users", self.users, 1, MAX_USERS)
         _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def max_users(self) -> int:
@@ -98,7 +98,7 @@ class RampingVus(Struct, frozen=True, tag="ramping-vus"):
     def __post_init__(self) -> None:
         _demand("the number of users to start with", self.users, 0, MAX_USERS)
         _demand_stages(self.stages, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def duration_us(self) -> int:
@@ -194,7 +194,7 @@ class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
         _demand_rate(self.rate, self.time_unit_us, at_least=1)
         _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def rate_per_second(self) -> float:
@@ -235,7 +235,7 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
         _demand_rate(self.rate, self.time_unit_us, at_least=0)
         _demand_stages(self.stages, MAX_RATE * self.time_unit_us // _US_PER_S)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def rate_per_second(self) -> float:
@@ -264,3 +264,32 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
 ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations
 OpenExecutor = ConstantArrivalRate | RampingArrivalRate
 Executor = ClosedExecutor | OpenExecutor
+
+EXECUTORS: Final[Mapping[str, type[Executor]]] = MappingProxyType(
+    {
+        made.name: made
+        for made in (
+            ConstantVus,
+            RampingVus,
+            ConstantArrivalRate,
+            RampingArrivalRate,
+            SharedIterations,
+            PerVuIterations,
+        )
+    }
+)
+"""Every executor by its name, which is k6's."""
+
+
+def make_executor(name: str, facts: Mapping[str, Any]) -> Executor:
+    """Return an executor of the facts that it takes; it does not ask for others.
+
+    Args:
+        name: One of `EXECUTORS`.
+        facts: By the fields of all executors: ``users``, ``rate``, ``stages`` and so on.
+
+    Raises:
+        UsageError: A fact is out of bounds.
+    """
+    made = EXECUTORS[name]
+    return made(**{field: facts[field] for field in made.__struct_fields__})

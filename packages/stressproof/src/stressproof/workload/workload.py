@@ -79,6 +79,21 @@ class Workload(Struct, frozen=True):
         """
         return tuple(item for scenario in self.scenarios for item in scenario.items)
 
+    @property
+    def ramp_us(self) -> int:
+        """How long a round takes before its window: the longest ramp."""
+        return max(one.executor.ramp_us for one in self.scenarios)
+
+    @property
+    def duration_us(self) -> int:
+        """How long a round's window is: until the last scenario's ends."""
+        return max(one.start_us + one.executor.duration_us for one in self.scenarios)
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether a round ends when its iterations are done, however long that takes."""
+        return all(one.executor.iterations is not None for one in self.scenarios)
+
     def order_seed(self, scenario: int, worker: int = 0) -> int:
         """Return the seed of the order in which a worker takes a scenario's items."""
         return self.seed + scenario * _SCENARIO_SEED + worker

@@ -21,6 +21,7 @@ from stressproof.workload.executors import (
     RampingArrivalRate,
     SharedIterations,
 )
+from stressproof.workload.limits import MAX_WORKERS
 from stressproof.workload.order import MAX_PASS, WeightedOrder, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
@@ -88,7 +89,7 @@ def executor(case: StressCase, judgement: Judgement) -> None:
         ("ramp_seconds", round(record.ramp_seconds * SECOND_US), made.ramp_us),
     ):
         judgement.check(seen == wanted, f"workload.{name}", seen, wanted)
-    most = min(made.max_users, 64)
+    most = min(made.max_users, MAX_WORKERS)
     judgement.check(
         1 <= record.workers <= most, "workload.workers", record.workers, prose(f"1 to {most}")
     )

@@ -11,6 +11,7 @@ from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
+    bounds,
     clocks,
     counters,
     coverage,
@@ -35,6 +36,7 @@ from stressproof.verify.verdict import Figure
 RULES: Sequence[Rule[StressCase]] = (
     *document.RULES,
     *provenance.RULES,
+    *bounds.RULES,
     *preflight.RULES,
     *timing.RULES,
     *figures.RULES,
