@@ -50,9 +50,11 @@ def tick_line(tick: Tick, plan: Plan) -> str:
     if tick.ramping:
         return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
     left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
-    asked = ""
-    if plan.executor.rate_per_second is not None and not plan.executor.stages:
-        asked = f" of {rate(plan.executor.rate_per_second)} asked"
+    asked, first = "", plan.scenarios[0]
+    per_second = first.executor.rate_per_second
+    # A rate is of iterations: the requests of flows are more.
+    if per_second and len(plan.scenarios) == 1 and not (first.flows or first.executor.stages):
+        asked = f" of {rate(per_second)} asked"
     return (
         f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
         f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "

@@ -10,11 +10,9 @@ from msgspec import Struct
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import Connections, GeneratorHealth
-from stressproof.load.flow_modules import FileUsed
+from stressproof.evidence.stress import Connections, GeneratorHealth, WorkloadEndpoint, WorkloadFile
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
-from stressproof.load.steps import Step
 from stressproof.measure.histogram import P99_PPM, Histogram
 
 
@@ -112,7 +110,7 @@ class RoundResult(Struct, frozen=True):
         resolution_s: Seconds a row covers.
         steps: What flows turned out to ask, sorted by scenario, flow and name; rows refer to them
             by position after the workload's items.
-        tail: What iterations of the window sent after it; a row for each endpoint.
+        tail: What iterations of the window sent after it; a row for each endpoint, or none.
         setup: What users were set up with before the ramp, likewise.
         files: What flows were read from: their modules, and what they read.
     """
@@ -128,10 +126,10 @@ class RoundResult(Struct, frozen=True):
     loop_delay_p50_us: int
     interrupted: bool
     resolution_s: int
-    steps: Sequence[Step] = ()
+    steps: Sequence[WorkloadEndpoint] = ()
     tail: list[RampRow] = []
     setup: list[RampRow] = []
-    files: Sequence[FileUsed] = ()
+    files: Sequence[WorkloadFile] = ()
 
     def measurements(self, run_index: int) -> RunMeasurements:
         """Return the part that goes into evidence."""
@@ -145,7 +143,7 @@ class RoundResult(Struct, frozen=True):
         )
 
 
-def files_of(done: Sequence[Done]) -> list[FileUsed]:
+def files_of(done: Sequence[Done]) -> list[WorkloadFile]:
     """Return what the flows of all workers were read from."""
     files = {file for one in done for file in one.files}
     return sorted(files, key=lambda file: (file.path, file.role, file.sha256))

@@ -264,3 +264,15 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
 ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations
 OpenExecutor = ConstantArrivalRate | RampingArrivalRate
 Executor = ClosedExecutor | OpenExecutor
+
+
+def most_iterations(executor: Executor) -> int | None:
+    """Return how many iterations an executor may begin, its ramp's too; None for any number."""
+    if isinstance(executor, SharedIterations):
+        return executor.iterations
+    if isinstance(executor, PerVuIterations):
+        return executor.iterations * executor.users
+    if isinstance(executor, ConstantVus | RampingVus):
+        return None
+    ramp, window = executor.rate_pacers()
+    return ramp.total + window.total

@@ -11,9 +11,9 @@ from stressproof.quantities import (
     latency_of_seconds,
     listed,
     percent,
-    rate,
     share,
 )
+from stressproof.report.capture_summary import load_of
 from stressproof.report.generator_limits import remedies
 from stressproof.report.html.load_charts import latency_chart, percentile_chart, rate_chart
 from stressproof.report.html.parts import (
@@ -103,10 +103,7 @@ def _next_step(artifact: StressArtifact, verdict: Verdict, answers: Answers) -> 
 
 def _facts(artifact: StressArtifact) -> list[Fact]:
     workload = artifact.workload
-    load = f"{count(artifact.concurrent_users)} users ({workload.executor})"
-    if workload.rate_per_second is not None:
-        load = f"{rate(workload.rate_per_second)}, at most {count(workload.max_users)} users"
-        load += f" ({workload.executor})"
+    load = printable(load_of(workload))
     ramp = f" after a ramp of {artifact.ramp_up_seconds} s" if artifact.ramp_up_seconds else ""
     database = "not asked"
     if artifact.runtime.database_engine != UNKNOWN_ENGINE:

@@ -5,23 +5,29 @@ users times the time they were there (Little, Operations Research 9, 1961): no l
 were left out or latencies shortened, and no more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import gcd
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import StressArtifact, WorkloadRecord
+from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.stress import ScenarioRecord, WorkloadRecord
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
+from stressproof.verify.stress.shares import Share, busy, shares_of
 from stressproof.workload.executors import (
+    ClosedExecutor,
     ConstantArrivalRate,
+    ConstantVus,
+    Executor,
     PerVuIterations,
     RampingArrivalRate,
+    RampingVus,
     SharedIterations,
+    most_iterations,
 )
-from stressproof.workload.order import MAX_PASS, WeightedOrder, pass_length
+from stressproof.workload.order import MAX_PASS, WeightedOrder, order_seed, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
 _MORE_LOAD = (
@@ -38,24 +44,18 @@ _LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _UNOPENED = ("connect", "tls", "protocol", "reset")
 
 
-def _open(workload: WorkloadRecord) -> bool:
-    return not workload.closed_loop
+def _longest_us(share: Share) -> int:
+    """Return the longest that a user may have been at one iteration, with the pause after it."""
+    latencies = [row.corrected for row in share.rows] + [row.corrected for row in share.ramp]
+    pauses = (share.scenario.think, share.scenario.pace)
+    pause_us = max((span.most_us for span in pauses if span is not None), default=0)
+    return pause_us + max((latency.max_us or 0 for latency in latencies), default=0)
 
 
-def _waited(rows: Sequence[Row | RampRow], *, closed: bool) -> tuple[int, int]:
-    """Return the time in µs that requests were under way, and how many they were."""
-    total_us = requests = 0
-    for row in rows:
-        uncorrected = None if closed else getattr(row, "uncorrected", None)
-        latency = row.corrected if uncorrected is None else uncorrected
-        total_us += latency.sum_us
-        requests += latency.n
-    return total_us, requests
-
-
-def _longest_us(run: RunMeasurements) -> int:
-    latencies = [row.corrected for row in run.rows] + [row.corrected for row in run.ramp]
-    return max((latency.max_us or 0 for latency in latencies), default=0)
+def _there(share: Share) -> tuple[int, int]:
+    """Return how long users were at iterations or paused after them, and how many iterations."""
+    busy_us, iterations = busy(share.rows, closed=share.scenario.closed_loop)
+    return busy_us + sum(row.pause_us for row in share.rows), iterations
 
 
 @rule(
@@ -71,9 +71,22 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    record, made = artifact.workload, executor_of(artifact.workload)
+    for number, record in enumerate(artifact.workload.scenarios):
+        _executor(record, f"workload.scenarios[{number}]", judgement)
+    names = [record.name for record in artifact.workload.scenarios]
+    judgement.check(
+        len(set(names)) == len(names), "workload.scenarios", names, prose("every name once")
+    )
+    seen, most = artifact.workload.workers, min(artifact.workload.max_users, 64)
+    judgement.check(1 <= seen <= most, "workload.workers", seen, prose(f"1 to {most}"))
+    workers = artifact.generator.workers
+    judgement.check(workers == seen, "generator.workers", workers, seen)
+
+
+def _executor(record: ScenarioRecord, where: str, judgement: Judgement) -> None:
+    made = executor_of(record)
     if made is None:
-        judgement.fail("workload.executor", record.executor, prose("one of the six, as it takes"))
+        judgement.fail(f"{where}.executor", record.executor, prose("one of the six, as it takes"))
         return
     for name, seen, wanted in (
         ("closed_loop", record.closed_loop, made.closed_loop),
@@ -87,13 +100,11 @@ def executor(case: StressCase, judgement: Judgement) -> None:
         ("duration_seconds", round(record.duration_seconds * SECOND_US), made.duration_us),
         ("ramp_seconds", round(record.ramp_seconds * SECOND_US), made.ramp_us),
     ):
-        judgement.check(seen == wanted, f"workload.{name}", seen, wanted)
-    most = min(made.max_users, 64)
+        judgement.check(seen == wanted, f"{where}.{name}", seen, wanted)
+    paused = record.think is not None or record.pace is not None
     judgement.check(
-        1 <= record.workers <= most, "workload.workers", record.workers, prose(f"1 to {most}")
+        made.closed_loop or not paused, f"{where}.think", paused, prose("no pause beside a rate")
     )
-    workers = artifact.generator.workers
-    judgement.check(workers == record.workers, "generator.workers", workers, record.workers)
 
 
 @rule(
@@ -105,35 +116,50 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def load_reached(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ÷ window is at least nine tenths of the floor: named users are not enough."""
+    """Σ time of iterations ÷ window is at least nine tenths of the floor, pauses included.
+
+    Of open executors, whose load is their rate, nearly all arrivals were sent.
+    """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    workload, floor = artifact.workload, case.requirements.min_concurrent_users
-    by_users = workload.closed_loop or case.requirements.users_of_any_executor
+    asked = case.requirements
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
-        if not by_users:
-            asked = sum(row.intended for row in run.rows)
-            sent = sum(row.started for row in run.rows)
+        there_us = window_us = 0
+        for share in shares_of(artifact.workload, run):
+            if share.scenario.closed_loop or asked.users_of_any_executor:
+                there_us += _there(share)[0]
+                window_us = max(window_us, _window_us(share, run))
+            else:
+                _rate_reached(share, where, judgement)
+        if window_us:
+            floor = asked.min_concurrent_users
             judgement.check(
-                sent * 100 >= RATE_REACHED_PERCENT * asked,
+                there_us * 100 >= REACHED_PERCENT * floor * window_us,
                 where,
-                prose(f"{sent} of {asked} arrivals sent"),
-                prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
+                prose(f"{there_us / window_us:.3f} users busy on average"),
+                prose(f"at least {floor * REACHED_PERCENT / 100:g}, for {floor} users"),
             )
-            continue
-        waited_us, _ = _waited(run.rows, closed=workload.closed_loop)
-        window_us = round(workload.duration_seconds * SECOND_US)
-        if workload.iterations is not None:
-            window_us = min(run.elapsed_us, window_us) or window_us
-        judgement.check(
-            waited_us * 100 >= REACHED_PERCENT * floor * window_us,
-            where,
-            prose(f"{waited_us / max(window_us, 1):.3f} requests under way on average"),
-            prose(f"at least {floor * REACHED_PERCENT / 100:g}, for {floor} users"),
-        )
+
+
+def _window_us(share: Share, run: RunMeasurements) -> int:
+    window_us = round(share.scenario.duration_seconds * SECOND_US)
+    if share.scenario.iterations is None:
+        return window_us
+    return min(run.elapsed_us, window_us) or window_us
+
+
+def _rate_reached(share: Share, where: str, judgement: Judgement) -> None:
+    asked = sum(row.intended for row in share.rows)
+    sent = sum(row.started for row in share.rows)
+    judgement.check(
+        sent * 100 >= RATE_REACHED_PERCENT * asked,
+        where,
+        prose(f"{sent} of {asked} arrivals sent"),
+        prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
+    )
 
 
 @rule(
@@ -144,27 +170,31 @@ def load_reached(case: StressCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def users_busy(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ≥ users for (window - the longest answer) - pauses after failed connections."""
+    """Σ time of iterations and pauses ≥ users for (window - the longest of these)."""
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
-    if isinstance(made, ConstantArrivalRate | RampingArrivalRate) or made.iterations is not None:
-        judgement.skip("only users who go on to the end are busy all the time")
-        return
-    busy_us, _ = user_time_us(made)
     for place, run in enumerate(artifact.measurements.runs):
-        waited_us, requests = _waited(run.rows, closed=True)
-        unopened = sum(row.outcomes.get(kind, 0) for row in run.rows for kind in _UNOPENED)
-        least_us = busy_us * _BUSY_PERCENT // 100 - made.max_users * _longest_us(run)
-        least_us -= unopened * _LONGEST_PAUSE_US + requests
-        judgement.check(
-            waited_us >= least_us,
-            f"measurements.runs[{place}]",
-            prose(f"requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
-        )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if isinstance(made, ConstantVus | RampingVus):
+                _busy(made, share, f"measurements.runs[{place}]", judgement)
+    if not judgement.compared:
+        judgement.skip("only users who go on to the end are busy all the time")
+
+
+def _busy(made: ClosedExecutor, share: Share, where: str, judgement: Judgement) -> None:
+    there_us, iterations = _there(share)
+    unopened = sum(row.outcomes.get(kind, 0) for row in share.rows for kind in _UNOPENED)
+    least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100 - made.max_users * _longest_us(share)
+    least_us -= unopened * _LONGEST_PAUSE_US + iterations
+    judgement.check(
+        there_us >= least_us,
+        where,
+        prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
+        prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
+    )
 
 
 @rule(
@@ -180,45 +210,41 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    weights = [endpoint.weight for endpoint in artifact.workload.endpoints]
-    if not weights or min(weights) < 1 or pass_length(weights) > MAX_PASS:
+    endpoints = artifact.workload.endpoints
+    if not endpoints or any(each.weight < 1 for each in endpoints if each.kind != "step"):
         judgement.skip("stress.endpoint-definitions judges the weights")
         return
-    order = WeightedOrder(weights, artifact.workload.seed)
     for place, run in enumerate(artifact.measurements.runs):
-        asked = _asked(run, len(weights))
-        for number, (seen, least, most) in enumerate(_shares(artifact, order, weights, asked)):
-            judgement.check(
-                least <= seen <= most,
-                f"measurements.runs[{place}]",
-                prose(f"{seen} requests to endpoint {number}"),
-                prose(f"{least}" if least == most else f"{least} to {most}"),
-            )
+        for share in shares_of(artifact.workload, run):
+            for number, (seen, least, most) in zip(
+                share.items, _counts(artifact.workload, share), strict=False
+            ):
+                judgement.check(
+                    least <= seen <= most,
+                    f"measurements.runs[{place}]",
+                    prose(f"{seen} iterations of endpoint {number}"),
+                    prose(f"{least}" if least == most else f"{least} to {most}"),
+                )
 
 
-def _asked(run: RunMeasurements, endpoints: int) -> list[int]:
-    """Return how often each endpoint came up in a round, ramp and drops included."""
-    asked = [0] * endpoints
-    for ramp in run.ramp:
-        if ramp.endpoint < endpoints:
-            asked[ramp.endpoint] += ramp.started + ramp.dropped
-    for row in run.rows:
-        if row.endpoint < endpoints:
-            asked[row.endpoint] += row.intended
-    return asked
-
-
-def _shares(
-    artifact: StressArtifact, order: WeightedOrder, weights: list[int], asked: list[int]
-) -> Iterator[tuple[int, int, int]]:
-    """Yield (asked, least, most) of each endpoint."""
-    total, workers = sum(asked), artifact.workload.workers
+def _counts(workload: WorkloadRecord, share: Share) -> Iterator[tuple[int, int, int]]:
+    """Yield (asked, least, most) of each item of a scenario, ramp and drops included."""
+    asked = dict.fromkeys(share.items, 0)
+    for ramp in share.ramp:
+        asked[ramp.endpoint] += ramp.started + ramp.dropped
+    for row in share.rows:
+        asked[row.endpoint] += row.intended
+    weights = [workload.endpoints[number].weight for number in share.items]
+    if not weights or pass_length(weights) > MAX_PASS:
+        return  # stress.endpoint-definitions judges the weights
+    total, workers = sum(asked.values()), workload.workers
     if workers == 1:
-        for seen, wanted in zip(asked, order.counts(total), strict=True):
+        order = WeightedOrder(weights, order_seed(workload.seed, share.place))
+        for seen, wanted in zip(asked.values(), order.counts(total), strict=True):
             yield seen, wanted, wanted
         return
     divisor, whole = gcd(*weights), sum(weights)
-    for seen, weight in zip(asked, weights, strict=True):
+    for seen, weight in zip(asked.values(), weights, strict=True):
         slack = workers * (weight // divisor)
         yield seen, max(total * weight // whole - slack, 0), total * weight // whole + slack + 1
 
@@ -233,46 +259,57 @@ def _shares(
 def arrivals(case: StressCase, judgement: Judgement) -> None:
     """An open executor's arrivals follow from its rate; iterations are never more than asked."""
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
+    step_us = artifact.measurements.resolution_seconds * SECOND_US
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
-        if isinstance(made, ConstantArrivalRate | RampingArrivalRate):
-            ramp, window = made.rate_pacers()
-            seen = sum(row.started + row.dropped for row in run.ramp)
-            judgement.check(
-                seen == ramp.total, f"{where}.ramp", prose(f"{seen} arrivals"), ramp.total
-            )
-            step_us = artifact.measurements.resolution_seconds * SECOND_US
-            for second, came in _by_second(run).items():
-                begin_us = second * SECOND_US
-                due = window.due(begin_us + step_us - 1) - window.due(begin_us - 1)
-                judgement.check(
-                    came == due, where, prose(f"{came} arrivals in second {second}"), due
-                )
-        elif isinstance(made, SharedIterations | PerVuIterations):
-            most = made.iterations
-            if isinstance(made, PerVuIterations):
-                most *= made.users
-            seen = sum(row.started for row in run.rows)
-            early = run.elapsed_us < made.duration_us
-            judgement.check(
-                seen == most if early else seen <= most,
-                where,
-                prose(f"{seen} iterations"),
-                prose(f"{most}" if early else f"at most {most}"),
-            )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if isinstance(made, ConstantArrivalRate | RampingArrivalRate):
+                _arrivals(made, share, step_us, where, judgement)
+            elif isinstance(made, SharedIterations | PerVuIterations):
+                _iterations(made, share, run, where, judgement)
     if not judgement.compared:
         judgement.skip("users who wait ask as often as they are answered")
 
 
-def _by_second(run: RunMeasurements) -> dict[int, int]:
+def _arrivals(
+    made: ConstantArrivalRate | RampingArrivalRate,
+    share: Share,
+    step_us: int,
+    where: str,
+    judgement: Judgement,
+) -> None:
+    ramp, window = made.rate_pacers()
+    seen = sum(row.started + row.dropped for row in share.ramp)
+    judgement.check(seen == ramp.total, f"{where}.ramp", prose(f"{seen} arrivals"), ramp.total)
     came: dict[int, int] = {}
-    for row in run.rows:
+    for row in share.rows:
         came[row.second] = came.get(row.second, 0) + row.intended
-    return came
+    for second, count in came.items():
+        begin_us = second * SECOND_US - share.scenario.start_us
+        due = window.due(begin_us + step_us - 1) - window.due(begin_us - 1)
+        judgement.check(count == due, where, prose(f"{count} arrivals in second {second}"), due)
+
+
+def _iterations(
+    made: SharedIterations | PerVuIterations,
+    share: Share,
+    run: RunMeasurements,
+    where: str,
+    judgement: Judgement,
+) -> None:
+    most = most_iterations(made)
+    seen = sum(row.started for row in share.rows)
+    early = run.elapsed_us < share.scenario.start_us + made.duration_us
+    judgement.check(
+        seen == most if early else seen <= (most or 0),
+        where,
+        prose(f"{seen} iterations"),
+        prose(f"{most}" if early else f"at most {most}"),
+    )
 
 
 @rule(
@@ -285,28 +322,35 @@ def _by_second(run: RunMeasurements) -> dict[int, int]:
 def ramp(case: StressCase, judgement: Judgement) -> None:
     """Users climb in a straight line: half of them on average, and one answer each beyond it."""
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
-    users = made.max_users
     for place, run in enumerate(artifact.measurements.runs):
-        where = f"measurements.runs[{place}].ramp"
-        waited_us, requests = _waited(run.ramp, closed=True)
-        if not made.ramp_us:
-            judgement.check(requests == 0, where, prose(f"{requests} requests"), prose("no ramp"))
-            continue
-        longest_us = max((row.corrected.max_us or 0 for row in run.ramp), default=0)
-        most_us = users * (made.ramp_us + longest_us)
-        if not isinstance(made, ConstantArrivalRate | RampingArrivalRate):
-            # A user more than the line shows comes at the beginning of each step.
-            most_us = user_time_us(made)[1] + made.ramp_us + users * longest_us
-        judgement.check(
-            waited_us <= most_us + requests,
-            where,
-            prose(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            prose(f"at most {most_us / SECOND_US:.1f} s in {made.ramp_us / SECOND_US:g} s of ramp"),
-        )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if made is not None:
+                _ramp(made, share, f"measurements.runs[{place}].ramp", judgement)
+    if not judgement.compared:
+        judgement.skip(UNSOUND)
+
+
+def _ramp(made: Executor, share: Share, where: str, judgement: Judgement) -> None:
+    users = made.max_users
+    waited_us, requests = busy(share.ramp, closed=True)
+    if not made.ramp_us:
+        judgement.check(requests == 0, where, prose(f"{requests} iterations"), prose("no ramp"))
+        return
+    longest_us = max((row.corrected.max_us or 0 for row in share.ramp), default=0)
+    most_us = users * (made.ramp_us + longest_us)
+    if not isinstance(made, ConstantArrivalRate | RampingArrivalRate):
+        # A user more than the line shows comes at the beginning of each step.
+        most_us = user_time_us(made)[1] + made.ramp_us + users * longest_us
+    judgement.check(
+        waited_us <= most_us + requests,
+        where,
+        prose(f"{requests} iterations that took {waited_us / SECOND_US:.1f} s in sum"),
+        prose(f"at most {most_us / SECOND_US:.1f} s in {made.ramp_us / SECOND_US:g} s of ramp"),
+    )
 
 
 RULES = (executor, load_reached, users_busy, endpoint_counts, arrivals, ramp)

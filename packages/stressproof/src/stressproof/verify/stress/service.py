@@ -218,7 +218,8 @@ def counters(case: StressCase, judgement: Judgement) -> None:
     listed = {pair.endpoint for pair in artifact.target.counters}
     if required:
         for endpoint in artifact.workload.endpoints:
-            if listed.isdisjoint(names_of(endpoint.method, endpoint.path)):
+            names = {endpoint.name, *names_of(endpoint.method, endpoint.path)}
+            if endpoint.kind != "flow" and listed.isdisjoint(names):
                 judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
     for number, pair in enumerate(artifact.target.counters):
         where = f"target.counters[{number}]"
@@ -274,10 +275,10 @@ def _routes(artifact: StressArtifact) -> dict[str, _Sent]:
 
 
 def _counted(artifact: StressArtifact) -> Iterator[tuple[int, int, int]]:
-    """Yield (endpoint, answered, started) of every row and ramp."""
+    """Yield (endpoint, answered, started) of every row, ramp, tail and setup."""
     for run in artifact.measurements.runs:
-        for ramp in run.ramp:
-            yield ramp.endpoint, answered(ramp.outcomes), ramp.started
+        for outside in (*run.setup, *run.ramp, *run.tail):
+            yield outside.endpoint, answered(outside.outcomes), outside.started
         for row in run.rows:
             yield row.endpoint, answered(row.outcomes), row.started
 
