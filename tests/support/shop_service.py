@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ class Shop:
         served: Requests by method and path.
         bodies: Bodies of orders, with their content types.
         headers: Headers of the last request, by lower-case name.
+        held: Set once a request waits that is not answered (`hold`).
         pages: What a method and path are answered beside orders; a test may add some.
     """
 
@@ -29,7 +31,23 @@ class Shop:
         self.bodies: list[tuple[str, bytes]] = []
         self.headers: dict[str, str] = {}
         self.pages = dict(_PAGES)
+        self.held = threading.Event()
+        self._holding = ""
+        self._released = threading.Event()
+        self._asked_at_s = 0.0
         self.lock = threading.Lock()
+
+    def hold(self, request: str) -> None:
+        """Leave requests of a method and path without an answer; ``held`` says that one waits."""
+        self._holding = request
+
+    def release(self) -> None:
+        """Answer them."""
+        self._released.set()
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether nothing has been asked for so long."""
+        return time.monotonic() - self._asked_at_s > seconds
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -39,6 +57,10 @@ class Shop:
         with self.lock:
             self.served[f"{method} {route}"] += 1
             self.headers = headers
+            self._asked_at_s = time.monotonic()
+        if f"{method} {route}" == self._holding:
+            self.held.set()
+            self._released.wait(60)
         if route == "/orders":
             return self.order(method, headers, body)
         if (method, route) == ("GET", "/me"):

@@ -13,6 +13,7 @@ from stressproof.load.unique_values import UniqueValues
 from stressproof.load.values import values_for
 from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import (
+    EXECUTORS,
     ConstantArrivalRate,
     ConstantVus,
     Executor,
@@ -21,6 +22,7 @@ from stressproof.workload.executors import (
     RampingVus,
     SharedIterations,
     Stage,
+    make_executor,
 )
 from stressproof.workload.order import WeightedOrder, word
 from stressproof.workload.redaction import Redactor
@@ -31,7 +33,7 @@ from stressproof.workload.workload import Workload
 pytestmark = pytest.mark.gate
 
 S = 1_000_000
-EXECUTORS: list[Executor] = [
+EXAMPLES: list[Executor] = [
     ConstantVus(10, 30 * S, ramp_us=5 * S),
     RampingVus(1, (Stage(S, 20), Stage(S, 0))),
     ConstantArrivalRate(1, S, max_users=3, time_unit_us=2 * S),
@@ -52,7 +54,7 @@ def rendered(endpoint: Request, url: str = "http://h:1", count: int = 1) -> list
     return [next(plan.messages) for _ in range(count)]
 
 
-@pytest.mark.parametrize("executor", EXECUTORS, ids=lambda e: e.name)
+@pytest.mark.parametrize("executor", EXAMPLES, ids=lambda e: e.name)
 def test_a_workload_survives_the_way_to_its_worker(executor: Executor) -> None:
     """Every executor is read back as it was written."""
     one = Workload.of(Target("http://h"), (Request("/", "GET", "/"),), executor)
@@ -61,7 +63,7 @@ def test_a_workload_survives_the_way_to_its_worker(executor: Executor) -> None:
 
 def test_every_executor_says_what_evidence_asks() -> None:
     """Name, model, users, time and ramp are known of each."""
-    names = {one.name for one in EXECUTORS}
+    names = {one.name for one in EXAMPLES}
     assert names == {
         "constant-vus",
         "ramping-vus",
@@ -70,7 +72,7 @@ def test_every_executor_says_what_evidence_asks() -> None:
         "shared-iterations",
         "per-vu-iterations",
     }
-    for one in EXECUTORS:
+    for one in EXAMPLES:
         assert one.closed_loop is ("arrival" not in one.name)
         assert one.users >= 0
         assert one.max_users >= one.users
@@ -79,6 +81,15 @@ def test_every_executor_says_what_evidence_asks() -> None:
         assert (one.rate_per_second is not None) is not one.closed_loop
         assert (one.iterations is not None) is ("iterations" in one.name)
         assert bool(one.stages) is ("ramping" in one.name)
+
+
+def test_one_table_makes_every_executor() -> None:
+    """What flags, files and evidence say of an executor makes it again, and nothing else does."""
+    assert set(EXECUTORS) == {one.name for one in EXAMPLES}
+    fields = {field for made in EXECUTORS.values() for field in made.__struct_fields__}
+    for one in EXAMPLES:
+        facts = {field: getattr(one, field) for field in fields}
+        assert make_executor(one.name, facts) == one
 
 
 @pytest.mark.parametrize(

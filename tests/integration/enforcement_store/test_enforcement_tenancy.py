@@ -31,6 +31,8 @@ TENANT_TABLES = (
     "reconciliations",
     "cost_records",
     "rate_settings",
+    "checkpoint_rows",
+    "pruning",
 )
 
 
@@ -72,7 +74,14 @@ def neighbours(cluster: Cluster) -> tuple[Staff, Staff]:
     async def work(db: Database) -> tuple[Staff, Staff]:
         return await _furnish(db), await _furnish(db)
 
-    return cluster.run(work)
+    both = cluster.run(work)
+    for staff in both:
+        cluster.sql("INSERT INTO enforcement.pruning VALUES (%s, 0, 0)", staff.tenant_id)
+        cluster.sql(
+            "INSERT INTO enforcement.checkpoint_rows VALUES (%s, 0, 0, 0, 'k', 'i', '{}')",
+            staff.tenant_id,
+        )
+    return both
 
 
 @pytest.fixture
@@ -171,7 +180,9 @@ def test_an_event_for_another_tenant_cannot_be_recorded(
     _refused(app, "EN001", record, mine.tenant_id)
 
 
-@pytest.mark.parametrize("event", ["decision", "decision.failsafe", "state.adopted"])
+@pytest.mark.parametrize(
+    "event", ["decision", "decision.failsafe", "state.adopted", "ledger.archived"]
+)
 def test_some_events_cannot_be_recorded_by_themselves(
     app: psycopg.Connection[tuple[Any, ...]], neighbours: tuple[Staff, Staff], event: str
 ) -> None:

@@ -189,7 +189,7 @@ def test_a_certificate_that_nobody_knows_is_told_and_can_be_trusted(
         (("http://h/", "--profile", "a b"), "--profile 'a b' is no name"),
         (("ftp://h/",), "is no URL of a service"),
         (("http://h/", "-H", "no colon"), "a --header has no colon"),
-        (("--unknown",), "No such option"),
+        (("--opneapi", "x"), "there is no option --opneapi. Did you mean '--openapi'?"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(

@@ -101,8 +101,9 @@ def test_limits_of_the_file_replace_the_defaults_and_flags_replace_both(
         ("/absent", (), "no such page"),
         ("/catalog", ("--expect", "201"), "--expect and --check"),
         ("/catalog", ("--check", "json:absent"), "--expect and --check"),
+        ("/catalog", ("--check", "json:items", "--check", "text:gold"), "--expect and --check"),
     ],
-    ids=["401", "404", "status", "body"],
+    ids=["401", "404", "status", "body", "second check"],
 )
 def test_a_preflight_that_fails_says_what_to_do_about_this_service(
     shop: Shop, stressproof: Stressproof, path: str, flags: tuple[str, ...], said: str

@@ -54,12 +54,27 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def history(report: Path) -> Path:
+    """The first page of a site over the same evidence."""
+    out = report.parent / "site"
+    CliRunner().invoke(
+        command,
+        [str(report.parent), "--site", str(out)],
+        standalone_mode=False,
+        catch_exceptions=False,
+    )
+    return out / "index.html"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("which", ["report", "history"])
 def test_a_page_without_message_request_or_barrier(
-    browser: Browser, report: Path, size: str, scheme: str
+    browser: Browser, request: pytest.FixtureRequest, which: str, size: str, scheme: str
 ) -> None:
     """Scripts are off: what is shown needs none; axe finds nothing at WCAG AA."""
+    document: Path = request.getfixturevalue(which)
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
@@ -67,9 +82,9 @@ def test_a_page_without_message_request_or_barrier(
     asked: list[Request] = []
     # Playwright marks what it calls, and a list's own method cannot be marked.
     page.on("console", lambda message: said.append(message))  # noqa: PLW0108
-    page.on("request", lambda request: asked.append(request))  # noqa: PLW0108
-    page.goto(report.as_uri())
-    assert [request.url for request in asked] == [report.as_uri()]
+    page.on("request", lambda one: asked.append(one))  # noqa: PLW0108
+    page.goto(document.as_uri())
+    assert [one.url for one in asked] == [document.as_uri()]
     assert [message.text for message in said] == []
     assert _sideways(page) <= 0
     found = Axe().run(page, options=WCAG)

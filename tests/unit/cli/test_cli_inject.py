@@ -41,7 +41,7 @@ def asked(tmp_path: Path, **changes: str) -> list[str]:
         ({"executed_by": " ada"}, "no name"),
         ({"executed_by": ""}, "no name"),
         ({"scenario": "FI-006"}, "no scenario FI-006"),
-        ({"workers": "1"}, "2<=x<=32"),
+        ({"workers": "1"}, "expected 2 to 32"),
         ({"seed": "-1"}, "range"),
     ],
 )

@@ -90,6 +90,22 @@ def test_a_bug_asks_to_be_reported_and_shows_its_place_on_request(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_ctrl_c_while_the_program_is_loaded_is_one_line_too() -> None:
+    """What is imported before any command shows no traceback either."""
+    script = """
+import sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "stressproof.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from stressproof.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (Exit.INTERRUPTED, b"stressproof: interrupted\n")
+
+
 def test_sigterm_unwinds_and_ends_with_143(tmp_path: Path) -> None:
     """A terminated command runs its cleanup and then ends with 143."""
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"

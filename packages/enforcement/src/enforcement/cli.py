@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -186,19 +187,24 @@ def ledger() -> None:
 @click.option("--tenant", metavar="UUID", type=click.UUID, help="One tenant (default: all).")
 @click.option(
     "--export",
+    "exports",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Verify this file instead of a database: what `ledger export` wrote.",
+    multiple=True,
+    help="Verify this file instead of a database: what `ledger export` wrote. Archives before it"
+    " are given the same way, oldest first.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def ledger_verify(*, tenant: Any, export: Path | None, form: str, **flags: str | None) -> None:
+def ledger_verify(
+    *, tenant: Any, exports: tuple[Path, ...], form: str, **flags: str | None
+) -> None:
     """Walk the whole chain and name the first bad row.
 
     Exits 0 when every row holds, 6 when one does not, 3 when there is none to judge.
     """
     from enforcement.verification import verify_database, verify_export  # noqa: PLC0415  # heavy
 
-    if export is not None:
-        results = verify_export(export)
+    if exports:
+        results = verify_export(*exports)
     else:
         settings = with_dsn(load_settings(flags), privileged=True)
         results = verify_database(settings.dsn, tenant)
@@ -226,6 +232,46 @@ def ledger_export(*, tenant: str, out: Path, **flags: str | None) -> None:
 
     rows = export_ledger(settings.dsn, tenant, out)
     say(f"enforcement: {rows} ledger rows of tenant {tenant} in {out}")
+
+
+@ledger.command("archive")
+@click.option("--dsn", metavar="DSN", help="Of the role that migrates.")
+@click.option("--data-dir", metavar="DIR", help="Of a running service with an embedded database.")
+@click.option("--tenant", default="stress", show_default=True, help="Name of the tenant.")
+@click.option(
+    "--older-than-days", type=click.IntRange(0, 36_500), required=True, help="Age of what goes."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
+)
+def ledger_archive(*, tenant: str, older_than_days: int, out: Path, **flags: str | None) -> None:
+    """Write the old rows of a tenant's ledger to a file, verified; nothing is removed."""
+    settings = with_dsn(load_settings(flags), privileged=True)
+    from enforcement.retention import archive  # noqa: PLC0415  # heavy
+
+    done = archive(settings.dsn, tenant, older_than=timedelta(days=older_than_days), out=out)
+    say(f"enforcement: rows {done.first} to {done.last} of tenant {tenant} in {out}")
+
+
+@ledger.command("prune")
+@click.option("--dsn", metavar="DSN", help="Of the role that migrates.")
+@click.option("--data-dir", metavar="DIR", help="Of a running service with an embedded database.")
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="What `ledger archive` wrote; keep it, and a copy, for as long as you must prove it.",
+)
+def ledger_prune(*, archive: Path, **flags: str | None) -> None:
+    """Remove from the database what an archive holds; the ledger goes on from its last hash.
+
+    Gates go on meanwhile. Run it again where it was interrupted.
+    """
+    settings = with_dsn(load_settings(flags), privileged=True)
+    from enforcement.retention import prune  # noqa: PLC0415  # heavy
+
+    done = prune(settings.dsn, archive)
+    say(f"enforcement: tenant {done.tenant_id} is archived up to row {done.last.sequence}")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from litestar.openapi.spec import OpenAPI
 
+from enforcement.api import paths
 from enforcement.api.problems import MEDIA_TYPE, Problem
 from enforcement.domain.money import MONTHLY_PATTERN
 from enforcement.domain.policy import (
@@ -29,6 +30,7 @@ _DESCRIPTIONS: Final = {
     "404": "There is no such thing in the caller's tenant.",
     "408": "The request came too slowly.",
     "409": "Not in the state things are in.",
+    "410": "It is archived, and no longer here.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON, or is encoded.",
     "422": "The request says something impossible.",
@@ -103,6 +105,8 @@ def _complete(path: str, operation: dict[str, Any], *, prefix_has_token: bool) -
     codes = list(_TENANT)
     if "requestBody" in operation:
         codes += [*_BODY, "404", "409"]
+    if path == paths.LEDGER:
+        codes.append("410")
     for code in codes:
         responses[code] = _problem(code)
     _drop_null_parameters(operation)

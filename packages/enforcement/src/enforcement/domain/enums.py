@@ -132,6 +132,7 @@ class Event(StrEnum):
     PRINCIPAL_SET = "principal.set"
     COSTS_RECORDED = "costs.recorded"
     STATE_ADOPTED = "state.adopted"
+    ARCHIVED = "ledger.archived"
 
 
 PLAN_FEATURES: dict[Plan, frozenset[Feature]] = {

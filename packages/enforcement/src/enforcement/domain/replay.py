@@ -7,70 +7,93 @@ written past the ledger.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from enforcement.domain.checkpoint import Checkpoint, Row
 from enforcement.domain.decision import Decision, digest
 from enforcement.domain.enums import Event
 from enforcement.domain.ledger import ChainFault, ChainVerifier, Entry, head_fault
+from enforcement.domain.standing import (
+    DECISIONS,
+    HELD,
+    RECONCILIATIONS,
+    Key,
+    MismatchError,
+    Standing,
+    State,
+    absent,
+    difference,
+    fault,
+    unwritten,
+)
 from enforcement.domain.usage import Usage
 
-Key = tuple[str, str]
-State = dict[str, Any]
-
-DECISIONS: Final = "decisions"
-HELD: Final = "credit_reservations"
 _DECISION: Final = msgspec.json.Decoder(Decision)
 _STATE: Final = msgspec.json.Decoder(State)
 _PAYLOAD: Final = msgspec.json.Decoder(State)
-_FINAL_STATES: Final = frozenset({"denied", "expired", "cancelled"})
-# Rows of these are written once.
-_WRITTEN_ONCE: Final = frozenset({"policies", "credit_grants", "reconciliations"})
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A row of the state.
-
-    Attributes:
-        sequence: Of the event that last wrote it; 0 for a sum over many events.
-        kind: Its table.
-        id: Its key there, beside the tenant.
-        state: Its columns, as JSON.
-    """
-
-    sequence: int
-    kind: str
-    id: str
-    state: str
-
-
-class _Alive(msgspec.Struct):
-    """What an event last said of a row that a later one may change; whether it was so found.
-
-    Attributes:
-        state: Of a credit reservation alone: the event that ends it says only how it ends.
-    """
-
-    sequence: int
-    found: bool
-    state: State | None
 
 
 class Replay:
     """Follows a tenant's events with their rows, and stops at the first difference."""
 
     def __init__(self) -> None:
-        self._alive: dict[Key, _Alive] = {}
+        self._standing = Standing()
         self._usage = Usage()
-        # By the number of the decision's event: whether its reservation is active.
-        self._open = bytearray(1)
-        self._open_in_table = bytearray(1)
-        self._voided: set[int] = set()
-        self._voided_in_table: set[int] = set()
         # Ledgers begun before every change was an event are replayed from where they were adopted.
         self._began = False
         self._adopting: list[State] = []
+        # Checkpoints that were taken as given: by where they are, their digest.
+        self._unproven: dict[int, str] = {}
+
+    def begin(self, checkpoint: Checkpoint) -> ChainFault | None:
+        """Go on from a checkpoint: as given before the first event, else compared with our own."""
+        if self._began:
+            if self.checkpoint(checkpoint.entry_hash).sha256() != checkpoint.sha256():
+                detail = "what stands there is not what the events make"
+                return fault(checkpoint.sequence, "checkpoint_differs", detail)
+            settled = self._standing.settled_fault()
+            if settled is not None:
+                return settled
+        else:
+            self._unproven[checkpoint.sequence] = checkpoint.sha256()
+        self._began = True
+        self._usage = Usage()
+        try:
+            standing = [
+                row
+                for row in checkpoint.rows
+                if not self._usage.adopt(row.kind, row.id, _STATE.decode(row.state))
+            ]
+            self._standing = Standing(checkpoint.sequence, standing)
+        except _UNREADABLE as error:
+            detail = f"a row of the checkpoint is none ({type(error).__name__}: {error})"
+            return fault(checkpoint.sequence, "unreadable", detail)
+        return None
+
+    def stand(self, rows: Iterable[Row]) -> ChainFault | None:
+        """Compare rows that events before the checkpoint wrote with what stands there."""
+        try:
+            return next(filter(None, map(self._standing.compare, rows)), None)
+        except _UNREADABLE as error:
+            detail = f"a row is none ({type(error).__name__}: {error})"
+            return fault(self._standing.sequence, "unreadable", detail)
+
+    def checkpoint(self, entry_hash: bytes) -> Checkpoint:
+        """Return what stands after the events so far, of which the last has that hash.
+
+        Raises:
+            ValueError: The ledger was begun before every change was an event, and is not yet where
+                the state was adopted.
+        """
+        if not self._began:
+            raise ValueError("the state was adopted by a later row")
+        rows = sorted(
+            (*self._standing.rows(), *self._usage.rows()),
+            key=lambda row: (row.sequence, row.kind, row.id),
+        )
+        return Checkpoint(sequence=self._standing.sequence, entry_hash=entry_hash, rows=rows)
 
     def feed(self, entry: Entry, rows: Iterable[Row]) -> ChainFault | None:
         """Take the next event, and the rows that it is the last to have written.
@@ -78,52 +101,59 @@ class Replay:
         Returns:
             The first difference between what the event says and what the rows hold.
         """
-        self._open.append(0)
-        self._open_in_table.append(0)
+        self._standing.advance()
         try:
             return self._follow(entry, rows)
-        except _MismatchError as mismatch:
-            return _fault(entry.sequence, "state_differs", str(mismatch))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except MismatchError as mismatch:
+            return fault(entry.sequence, "state_differs", str(mismatch))
+        except _UNREADABLE as error:
             # Nothing of ours writes such an event or row.
             detail = f"the event or a row that it wrote is none ({type(error).__name__}: {error})"
-            return _fault(entry.sequence, "unreadable", detail)
+            return fault(entry.sequence, "unreadable", detail)
 
     def _follow(self, entry: Entry, rows: Iterable[Row]) -> ChainFault | None:
         payload = _PAYLOAD.decode(entry.payload)
         expected = self._apply(entry, payload)
-        self._supersede(expected)
+        self._standing.supersede(expected)
         decided = False
         for row in rows:
             if row.sequence != entry.sequence:
-                return _unwritten(row)
+                return unwritten(row)
             decided = decided or row.kind == DECISIONS
-            fault = self._compare(entry, payload, row, expected)
-            if fault is not None:
-                return fault
+            differing = self._compare(entry, payload, row, expected)
+            if differing is not None:
+                return differing
         if entry.decision_digest is not None and not decided:
-            return _fault(
+            return fault(
                 entry.sequence,
                 "missing_decision",
                 f"the decision {entry.decision_id} it records is not there",
             )
-        return self._missing(entry, expected)
+        for key, state in expected.items():
+            # A later event may have written it, if one can.
+            if not self._standing.keep(key, entry.sequence, state, found=False):
+                return absent(entry.sequence, *key)
+        if self._began:
+            adopted = entry.event == Event.STATE_ADOPTED
+            if adopted or entry.decision_id is not None:
+                self._standing.settle(None if adopted else entry.decision_id)
+        return None
 
     def end(self, rows: Iterable[Row], sums: Iterable[Row]) -> ChainFault | None:
         """Compare what is left once the events are over: sums, and what is still alive."""
         for row in rows:
-            return _unwritten(row)
+            return unwritten(row)
         for row in sums:
             detail = self._usage.compare(row.kind, row.id, _STATE.decode(row.state))
             if detail is not None:
-                return _fault(len(self._open) - 1, "state_differs", detail)
+                return fault(self._standing.sequence, "state_differs", detail)
         detail = self._usage.missing()
         if detail is not None:
-            return _fault(len(self._open) - 1, "missing_row", detail)
-        for (kind, id_), alive in self._alive.items():
-            if not alive.found:
-                return _absent(alive.sequence, kind, id_)
-        return self._flags()
+            return fault(self._standing.sequence, "missing_row", detail)
+        for sequence in self._unproven:
+            detail = "no row records what stood there, or rows up to there as kept elsewhere"
+            return fault(sequence, "unproven_checkpoint", detail)
+        return self._standing.end()
 
     def _apply(self, entry: Entry, payload: State) -> dict[Key, State]:
         """Return the rows that an event writes."""
@@ -138,8 +168,8 @@ class Replay:
             return self._decide(entry, payload)
         if event in {Event.RECONCILED, Event.RELEASED}:
             return self._settle(entry, payload)
-        if event is Event.VOIDED:
-            self._voided.add(payload["decision_sequence"])
+        if event in _SAYING:
+            _SAYING[event](self, payload)
             return {}
         if event is Event.CREDIT_GRANTED:
             self._usage.grant(payload)
@@ -154,82 +184,48 @@ class Replay:
             return self._compare_decision(entry, payload, row)
         state = expected.pop((row.kind, row.id), None)
         if state is None:
-            return _unwritten(row)
-        for name, value in _STATE.decode(row.state).items():
-            if state.get(name) != value:
-                return _fault(
-                    entry.sequence,
-                    "state_differs",
-                    f"{row.kind} {row.id}: {name} is {value!r}, and was written as"
-                    f" {state.get(name)!r}",
-                )
-        self._keep((row.kind, row.id), entry.sequence, state, found=True)
+            return unwritten(row)
+        detail = difference(row, state)
+        if detail is not None:
+            return fault(entry.sequence, "state_differs", detail)
+        self._standing.keep((row.kind, row.id), entry.sequence, state, found=True)
         return None
 
     def _compare_decision(self, entry: Entry, payload: State, row: Row) -> ChainFault | None:
         found = _DECISION.decode(row.state)
         if entry.decision_digest is None:
-            return _fault(
+            return fault(
                 entry.sequence, "missing_ledger_row", f"no row records the decision {row.id}"
             )
         if found.decision_id != entry.decision_id or digest(found) != entry.decision_digest:
-            return _fault(
+            return fault(
                 entry.sequence, "digest_differs", f"the decision {row.id} is not what was recorded"
             )
         given = payload.get("key_given", found.idempotency_key != found.fingerprint)
         approval = None if found.approval_id is None else str(found.approval_id)
         if found.key_given != given or approval != payload["approval_id"]:
-            return _fault(
+            return fault(
                 entry.sequence,
                 "state_differs",
                 f"decisions {row.id}: key_given or approval_id is not what was recorded",
             )
-        self._open_in_table[entry.sequence] = found.reservation_active
-        if found.voided:
-            self._voided_in_table.add(entry.sequence)
+        self._standing.found(entry.sequence, found, entry.decision_digest)
         return None
 
-    def _missing(self, entry: Entry, expected: dict[Key, State]) -> ChainFault | None:
-        """Remember rows that did not come, since a later event may have written them."""
-        for key, state in expected.items():
-            if not self._keep(key, entry.sequence, state, found=False):
-                return _absent(entry.sequence, *key)
-        return None
+    def _void(self, payload: State) -> None:
+        self._standing.void(payload["decision_sequence"])
 
-    def _keep(self, key: Key, sequence: int, state: State, *, found: bool) -> bool:
-        """Remember what an event said of a row, if one may change it; return whether one may."""
-        if _is_final(key[0], state):
-            self._alive.pop(key, None)
-            return False
-        held = state if key[0] == HELD else None
-        self._alive[key] = _Alive(sequence, found, held)
-        return True
-
-    def _flags(self) -> ChainFault | None:
-        if self._open != self._open_in_table:
-            pairs = enumerate(zip(self._open, self._open_in_table, strict=True))
-            sequence, (said, found) = next(item for item in pairs if item[1][0] != item[1][1])
-            return _fault(
-                sequence,
-                "state_differs",
-                f"decisions: reservation_active is {bool(found)} of the decision that this row"
-                f" records, and the events say {bool(said)}",
+    def _prove(self, payload: State) -> None:
+        said = self._unproven.pop(payload["archived_sequence"], None)
+        if said not in {None, payload["checkpoint_sha256"]}:
+            raise MismatchError(
+                f"the checkpoint at row {payload['archived_sequence']} is not what was recorded"
             )
-        odd = self._voided ^ self._voided_in_table
-        if odd:
-            sequence = min(odd)
-            return _fault(
-                sequence,
-                "state_differs",
-                f"decisions: voided is {sequence in self._voided_in_table} of the decision that"
-                " this row records, and the events say otherwise",
-            )
-        return None
 
     def _decide(self, entry: Entry, payload: State) -> dict[Key, State]:
         if not payload["reservation_active"]:
             return {}
-        self._open[entry.sequence] = 1
+        self._standing.reserve(entry.sequence)
         self._usage.reserve(payload)
         return {
             (HELD, f"{payload['decision_id']}:{item['grant_id']}"): {
@@ -244,33 +240,15 @@ class Replay:
         }
 
     def _settle(self, entry: Entry, payload: State) -> dict[Key, State]:
-        self._close(payload)
+        self._standing.close(payload["decision_sequence"])
         self._usage.settle(payload)
         written: dict[Key, State] = {}
         for item in payload["credits"]:
             key = (HELD, f"{payload['decision_id']}:{item['grant_id']}")
-            held = self._alive.get(key)
-            if held is None or held.state is None:
-                raise _MismatchError(f"{key[0]} {key[1]} was not held")
-            written[key] = {**held.state, **item}
+            written[key] = {**self._standing.held(key), **item}
         if entry.event == Event.RECONCILED:
-            written["reconciliations", payload["decision_id"]] = payload
+            written[RECONCILIATIONS, payload["decision_id"]] = payload
         return written
-
-    def _close(self, payload: State) -> None:
-        sequence = payload["decision_sequence"]
-        if not 0 < sequence < len(self._open) or not self._open[sequence]:
-            raise _MismatchError(f"the reservation of row {sequence} was not active")
-        self._open[sequence] = 0
-
-    def _supersede(self, written: Iterable[Key]) -> None:
-        """Refuse rows that are as an earlier event left them, though a later one wrote them."""
-        for key in written:
-            before = self._alive.get(key)
-            if before is not None and before.found:
-                raise _MismatchError(
-                    f"{key[0]} {key[1]} is as row {before.sequence} left it, and was written again"
-                )
 
     def _adopt(self, sequence: int, payload: State) -> dict[Key, State]:
         """Take in the state of a ledger begun before every change was an event."""
@@ -278,13 +256,13 @@ class Replay:
         if sequence < payload["as_of"]:
             return {}
         self._began = True
-        self._alive.clear()
+        self._standing.forget_rows()
         self._usage = Usage()
         written: dict[Key, State] = {}
         for row in self._adopting:
             if row["kind"] == "open":
                 for number in row["state"]:
-                    self._open[number] = 1
+                    self._standing.reserve(number)
             elif not self._usage.adopt(row["kind"], row["id"], row["state"]):
                 written[row["kind"], row["id"]] = row["state"]
         self._adopting = []
@@ -303,6 +281,8 @@ class HistoryVerifier:
         self._replay = Replay()
         self._broken: ChainFault | None = None
         self._differing: ChainFault | None = None
+        self._since = 0
+        self._began = False
 
     @property
     def fault(self) -> ChainFault | None:
@@ -310,12 +290,50 @@ class HistoryVerifier:
         return self._broken or self._differing
 
     @property
+    def is_new(self) -> bool:
+        """Return whether nothing was fed yet."""
+        return not self._began
+
+    @property
+    def since(self) -> int:
+        """Return the number of the row behind which this history begins."""
+        return self._since
+
+    @property
     def rows(self) -> int:
         """Return how many ledger rows the chain holds."""
-        return self._chain.sequence
+        return self._chain.sequence - self._since
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint, which is taken as given where nothing was fed before it.
+
+        In the end a row of the ledger must have recorded one that was taken as given.
+        """
+        if not self._began:
+            self._since = checkpoint.sequence
+            self._chain = ChainVerifier(checkpoint.sequence, checkpoint.entry_hash)
+        elif self._broken is None:
+            self._broken = head_fault(self._chain, checkpoint.sequence, checkpoint.entry_hash)
+        self._began = True
+        if self.fault is None:
+            self._differing = self._replay.begin(checkpoint)
+
+    def stand(self, rows: Iterable[Row]) -> None:
+        """Take in rows that events before the checkpoint wrote."""
+        if self.fault is None:
+            self._differing = self._replay.stand(rows)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what stands after the events so far.
+
+        Raises:
+            ValueError: As :meth:`Replay.checkpoint`.
+        """
+        return self._replay.checkpoint(self._chain.entry_hash)
 
     def feed(self, entry: Entry, rows: Iterable[Row]) -> bool:
         """Take the next event and its rows; return whether there is any use in more."""
+        self._began = True
         if self._broken is None:
             self._broken = self._chain.feed(entry)
         if self._broken is None and self._differing is None:
@@ -329,10 +347,6 @@ class HistoryVerifier:
         if self._broken is None:
             self._broken = head_fault(self._chain, head_sequence, head_hash)
         return self.fault or self._replay.end(rows, sums)
-
-
-class _MismatchError(Exception):
-    """An event that does not fit those before it, or the rows."""
 
 
 def _written(entry: Entry, payload: State) -> dict[Key, State]:
@@ -349,6 +363,10 @@ def _written(entry: Entry, payload: State) -> dict[Key, State]:
     return {(kind, str(payload[name])): payload}
 
 
+# Events that write no row of their own.
+_SAYING: Final = {Event.VOIDED: Replay._void, Event.ARCHIVED: Replay._prove}  # noqa: SLF001  # ours
+# What the parts of an event or a row that is none of ours make of it.
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 _ROWS: Final = {
     Event.PRINCIPAL_SET: ("principals", "principal_id"),
     Event.LIMITS_SET: ("rate_settings", "bucket"),
@@ -356,33 +374,3 @@ _ROWS: Final = {
     Event.POLICY_UPDATED: ("policies", "policy_version"),
     Event.CREDIT_GRANTED: ("credit_grants", "grant_id"),
 }
-
-
-def _is_final(kind: str, state: State) -> bool:
-    """Say whether no event can write a row again."""
-    if kind in _WRITTEN_ONCE:
-        return True
-    if kind == "approvals":
-        return state["state"] in _FINAL_STATES or state["token_consumed_at"] is not None
-    if kind == HELD:
-        return bool(_settled(state))
-    return False
-
-
-def _settled(state: State) -> bool:
-    return (state["consumed_usd"], state["released_usd"]) != ("0.0000", "0.0000")
-
-
-def _fault(sequence: int, kind: str, detail: str) -> ChainFault:
-    return ChainFault(sequence=sequence, kind=kind, detail=detail)
-
-
-def _unwritten(row: Row) -> ChainFault:
-    what = "missing_ledger_row" if row.kind == DECISIONS else "unexpected_row"
-    detail = f"{row.kind} {row.id} says that row {row.sequence} wrote it, which it did not"
-    return _fault(row.sequence, what, detail)
-
-
-def _absent(sequence: int, kind: str, key: str) -> ChainFault:
-    detail = f"{kind} {key} is not there, or says that another row wrote it"
-    return _fault(sequence, "missing_row", detail)

@@ -3,9 +3,13 @@
 Amounts are whole numbers of 0.0001 US dollars here, which add up exactly and fast.
 """
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+
+from enforcement.domain.canonical import canonical_text
+from enforcement.domain.checkpoint import Row
 
 PROJECTS: Final = "project_usage"
 BALANCES: Final = "credit_balances"
@@ -93,6 +97,20 @@ class Usage:
             return False
         return True
 
+    def rows(self) -> list[Row]:
+        """Return the sums over projects and grants, as the tables have them."""
+        for key, project in self._projects.items():
+            project.own_budget = key in self._own_budgets
+        projects = (
+            Row(0, PROJECTS, key, canonical_text(_shown(msgspec.structs.asdict(project))))
+            for key, project in self._projects.items()
+        )
+        balances = (
+            Row(0, BALANCES, key, canonical_text(_shown({"remaining_usd": units})))
+            for key, units in self._balances.items()
+        )
+        return [*projects, *balances]
+
     def compare(self, kind: str, key: str, state: dict[str, Any]) -> str | None:
         """Compare a row with its sum, which is then done with; return what differs."""
         if self._months is None:
@@ -146,4 +164,10 @@ def _plain(value: str | bool) -> int | str:  # noqa: FBT001  # a column's value
 
 
 def _text(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{value / 10**_PLACES:.{_PLACES}f}"
+    return value if isinstance(value, str) else str(Decimal(value).scaleb(-_PLACES))
+
+
+def _shown(columns: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, bool) else _text(value) for name, value in columns.items()
+    }

@@ -17,11 +17,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of verifying one tenant's ledger against itself and against the tables.
 
     Attributes:
+        since: Rows up to this one are kept elsewhere; 0 where none are.
         rows: How many were checked.
         fault: The first thing wrong, or None.
     """
 
     tenant_id: UUID
+    since: int
     rows: int
     head_sequence: int
     fault: ChainFault | None
@@ -61,6 +63,16 @@ async def page_json(
     )
 
 
+async def archived_sequence(db: Database, caller: Caller) -> int:
+    """Return up to which row the caller's ledger is kept elsewhere; 0 where none is."""
+    rows = await db.read(
+        caller.tenant_id,
+        "SELECT archived_sequence FROM enforcement.ledger_heads WHERE tenant_id = %s",
+        (caller.tenant_id,),
+    )
+    return int(rows[0][0]) if rows else 0
+
+
 def verify(dsn: str, tenant_id: UUID | None = None) -> list[Verification]:
     """Replay whole ledgers with a privileged connection, synchronously.
 
@@ -82,12 +94,16 @@ def verify(dsn: str, tenant_id: UUID | None = None) -> list[Verification]:
 
 def _verify(history: History) -> Verification:
     verifier = HistoryVerifier()
+    if history.checkpoint is not None:
+        verifier.begin(history.checkpoint)
+    verifier.stand(history.standing())
     for entry in history.events():
         if not verifier.feed(entry, history.rows.upto(entry.sequence)):
             break
     fault = verifier.end(history.sequence, history.entry_hash, history.rows.rest(), history.sums())
     return Verification(
         tenant_id=history.tenant_id,
+        since=verifier.since,
         rows=verifier.rows,
         head_sequence=history.sequence,
         fault=fault,

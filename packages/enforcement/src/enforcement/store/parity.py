@@ -33,6 +33,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
         last_sequence: Of the range; null when empty.
         chain_ok: Rows of the range are gap-free, linked and hash as they should.
         first_mismatch: Sequence of the first row or decision that disagrees.
+        archived_sequence: Rows up to this one are archived, with their decisions, and were not
+            compared; 0 where none are.
         mismatch_reason: ``missing_ledger_row``, ``missing_decision``, ``digest_differs``,
             ``gap``, ``broken_link`` or ``wrong_hash``.
     """
@@ -48,6 +50,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     chain_ok: bool
     first_mismatch: int | None
     mismatch_reason: str | None
+    archived_sequence: int
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,15 +66,16 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     mismatch_reason: str | None
 
 
-_NEWEST: Final = msgspec.json.Decoder(tuple[int | None, int | None, _Part])
-_BOUNDS: Final = msgspec.json.Decoder(tuple[int | None, int | None])
+_NEWEST: Final = msgspec.json.Decoder(tuple[int | None, int | None, int | None, _Part])
+_BOUNDS: Final = msgspec.json.Decoder(tuple[int | None, int | None, int | None])
 _PART: Final = msgspec.json.Decoder(_Part)
 
 
 class _Comparison:
     """Stretches of one snapshot, each behind the one before, as one comparison."""
 
-    def __init__(self) -> None:
+    def __init__(self, archived_sequence: int | None) -> None:
+        self._archived_sequence = archived_sequence or 0
         self._decisions = hashlib.sha256()
         self._ledger = hashlib.sha256()
         self._counts = [0, 0, 0]
@@ -104,6 +108,7 @@ class _Comparison:
             chain_ok=self._chain_ok,
             first_mismatch=first_mismatch,
             mismatch_reason=reason,
+            archived_sequence=self._archived_sequence,
         )
 
 
@@ -115,8 +120,8 @@ async def newest(db: Database, caller: Caller, *, limit: int) -> Parity:
     """
     demand_limit(limit)
     text = await db.call("parity_newest", (caller.tenant_id, limit))
-    low, high, part = _NEWEST.decode(text)
-    seen = _Comparison()
+    archived, low, high, part = _NEWEST.decode(text)
+    seen = _Comparison(archived)
     seen.add(part)
     return seen.result(low, high)
 
@@ -146,8 +151,8 @@ async def _compare(
         bounds = await leases[0].call(
             "parity_bounds", (tenant_id, start_at, end_at), before=_begin(tenant_id)
         )
-        low, high = _BOUNDS.decode(bounds)
-        seen = _Comparison()
+        archived, low, high = _BOUNDS.decode(bounds)
+        seen = _Comparison(archived)
         if low is None or high is None:
             return seen.result(low, high)
         parts = [

@@ -13,7 +13,7 @@ from stressproof.capture.artifact import Probes, assemble, endpoint_results, fin
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_counters, read_health, read_limits
-from stressproof.capture.steps import joined, renumbered
+from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
@@ -103,7 +103,7 @@ class Capture:
         self._before: Probes | None = None
         self._after: Probes | None = None
         self._results: list[tuple[Sequence[WorkloadEndpoint], RunMeasurements, Run]] = []
-        self._files: list[WorkloadFile] = []
+        self._files: set[WorkloadFile] = set()
 
     def run(self) -> StressArtifact:
         """Do it all and return the artifact, whatever became of the capture.
@@ -132,7 +132,8 @@ class Capture:
         if self._stop.is_set():
             return "interrupted"
         if self._plan.preflight.enabled:
-            self._observer.phase(f"preflight: {len(self._plan.endpoints)} endpoints")
+            number = len(self._plan.endpoints)
+            self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
             self._preflight = preflights.run_preflight(
                 self._client, self._workload, self._plan.preflight, self._stop.is_set
             )
@@ -212,10 +213,11 @@ class Capture:
         measured = result.measurements(run_index)
         if self._watch is not None:
             self._watch.round_done(measured)
-        endpoints = [*self._plan.endpoints, *result.steps]
+        steps = [step_record(step) for step in result.steps]
+        endpoints = [*self._plan.endpoints, *steps]
         run = finish_run(endpoints, result, measured, self._clock)
-        self._results.append((result.steps, measured, run))
-        self._files += [file for file in result.files if file not in self._files]
+        self._results.append((steps, measured, run))
+        self._files |= {WorkloadFile(file.path, file.sha256, file.role) for file in result.files}
         self._observer.round_done(run)
 
     def _finished(self) -> tuple[list[WorkloadEndpoint], list[RunMeasurements], list[Run]]:
@@ -259,7 +261,7 @@ class Capture:
             runs=runs,
             measured=measured,
             steps=steps,
-            files=self._files,
+            files=sorted(self._files, key=lambda file: (file.path, file.role)),
         )
 
 

@@ -10,8 +10,25 @@ import msgspec
 
 from stressproof.evidence.measurements import Latency, RampRow, Row, RunMeasurements
 from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.load.steps import Step
 
 _NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])
+
+
+def step_record(step: Step) -> WorkloadEndpoint:
+    """Return a step as evidence records it."""
+    return WorkloadEndpoint(
+        name=step.name,
+        method=step.method,
+        path=step.path,
+        weight=0,
+        expected_statuses=list(step.expected_statuses),
+        checks=list(step.checks),
+        scenario=step.scenario,
+        kind="step",
+        flow=step.flow,
+        timeout_us=step.timeout_us,
+    )
 
 
 def joined(

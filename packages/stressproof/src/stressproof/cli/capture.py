@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from stressproof.cli.capture_load import EXECUTORS
 from stressproof.cli.capture_plan import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
@@ -15,12 +14,12 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
-from stressproof.cli.param_types import PERCENT, RATE, Duration
+from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import MAX_DURATION_US, MAX_USERS
+from stressproof.workload.executors import EXECUTORS, MAX_DURATION_US, MAX_USERS
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
 from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
@@ -49,7 +48,7 @@ _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
 _PAUSE = Duration(0, _HOUR_US)
 _PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
 _LIMIT = Duration(0, MAX_DURATION_US)
-_USERS = click.IntRange(1, MAX_USERS)
+_USERS = Whole(1, MAX_USERS)
 
 _REQUEST_OPTIONS = (
     click.argument("target", required=False, metavar="[URL]"),
@@ -75,7 +74,7 @@ _REQUEST_OPTIONS = (
         "-X",
         "--request",
         "method",
-        type=click.Choice(METHODS, case_sensitive=False),
+        type=Choice(METHODS, case_sensitive=False),
         help="Method of these requests; POST where there is a body, else GET.",
     ),
     click.option(
@@ -96,8 +95,10 @@ _REQUEST_OPTIONS = (
     ),
     click.option(
         "--check",
+        "checks",
+        multiple=True,
         metavar="CHECK",
-        help='What the body must hold: json, json:id,state="open" or text:words.',
+        help='What the answer must hold: json, json:id,state="open" or text:words (repeatable).',
     ),
 )
 """What is asked, and of whom."""
@@ -128,7 +129,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--rounds",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         default=1,
         show_default=True,
         help="How often the window is measured.",
@@ -143,7 +144,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(EXECUTORS),
+        type=Choice(tuple(EXECUTORS)),
         show_default="constant-vus, or what --rate, --stage or --iterations ask for",
         help="Shape of the load, as k6 names it.",
     ),
@@ -167,7 +168,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--iterations",
-        type=click.IntRange(1, 2**40),
+        type=Whole(1, 2**40),
         help="Requests in all, or for each user (iteration executors).",
     ),
     click.option(
@@ -179,7 +180,7 @@ _LOAD_OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**_SEED_BITS - 1),
+        type=Whole(0, 2**_SEED_BITS - 1),
         help="Repeat the random choices of an earlier run.",
     ),
     click.option(
@@ -192,7 +193,7 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=click.IntRange(1, 100), default=2, show_default=True),
+    click.option("--preflight-attempts", type=Whole(1, 100), default=2, show_default=True),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",

@@ -6,26 +6,9 @@ from math import ceil
 from typing import Any
 
 from stressproof.errors import UsageError
-from stressproof.workload.executors import (
-    ConstantArrivalRate,
-    ConstantVus,
-    Executor,
-    PerVuIterations,
-    RampingArrivalRate,
-    RampingVus,
-    SharedIterations,
-    Stage,
-)
+from stressproof.workload.executors import EXECUTORS, Executor, Stage, make_executor
 from stressproof.workload.rates import US_PER_S, with_time_unit
 
-EXECUTORS = (
-    "constant-vus",
-    "ramping-vus",
-    "constant-arrival-rate",
-    "ramping-arrival-rate",
-    "shared-iterations",
-    "per-vu-iterations",
-)
 _DURATION_US = 30 * US_PER_S
 _RAMP_US = 5 * US_PER_S
 _USERS = 10
@@ -40,26 +23,21 @@ def executor_from(options: Mapping[str, Any]) -> Executor:
     """
     name = options["executor"] or _meant(options)
     _check_flags(name, options)
-    duration_us = _given(options, "duration_us", _DURATION_US)
-    ramp_us = _given(options, "ramp_us", _RAMP_US)
-    users = _given(options, "users", _USERS)
-    rates: list[Fraction] = [target for target, _ in options["stages"]]
-    match name:
-        case "constant-vus":
-            return ConstantVus(users=users, duration_us=duration_us, ramp_us=ramp_us)
-        case "ramping-vus":
-            return RampingVus(users=users, stages=_stages(_whole(rates), options), ramp_us=ramp_us)
-        case "shared-iterations":
-            iterations = options["iterations"]
-            return SharedIterations(users=users, iterations=iterations, duration_us=duration_us)
-        case "per-vu-iterations":
-            iterations = options["iterations"]
-            return PerVuIterations(users=users, iterations=iterations, duration_us=duration_us)
-    most = _most_users(options, max(options["rate"], *rates, Fraction(0)))
-    (rate, *targets), time_unit_us = with_time_unit([options["rate"], *rates])
-    if name == "constant-arrival-rate":
-        return ConstantArrivalRate(rate, duration_us, most, ramp_us, time_unit_us)
-    return RampingArrivalRate(rate, _stages(targets, options), most, ramp_us, time_unit_us)
+    takes = EXECUTORS[name].__struct_fields__
+    facts: dict[str, Any] = {
+        "users": _given(options, "users", _USERS),
+        "iterations": options["iterations"],
+        "duration_us": _given(options, "duration_us", _DURATION_US),
+        "ramp_us": _given(options, "ramp_us", _RAMP_US),
+    }
+    targets: list[Fraction] = [target for target, _ in options["stages"]]
+    if "rate" in takes:
+        facts["max_users"] = _most_users(options, max(options["rate"], *targets, Fraction(0)))
+        rates, facts["time_unit_us"] = with_time_unit([options["rate"], *targets])
+        facts["rate"], *reached = rates
+    else:
+        reached = _whole(targets)
+    return make_executor(name, facts | {"stages": _stages(reached, options)})
 
 
 def _meant(options: Mapping[str, Any]) -> str:
@@ -104,11 +82,10 @@ def _whole(users: Sequence[Fraction]) -> list[int]:
 
 def _check_flags(executor: str, options: Mapping[str, Any]) -> None:
     """Refuse flags that an executor needs and lacks, or has and cannot use."""
-    arrivals, iterations = executor.endswith("arrival-rate"), executor.endswith("iterations")
-    ramping = executor.startswith("ramping")
-    needed = {"--rate": arrivals, "--stage": ramping, "--iterations": iterations}
-    usable = needed | {"--max-vus": arrivals, "--ramp": not iterations, "--duration": not ramping}
-    if arrivals and options["max_vus"] and options["users"]:
+    takes = EXECUTORS[executor].__struct_fields__
+    needed = {"--rate": "rate", "--stage": "stages", "--iterations": "iterations"}
+    usable = needed | {"--max-vus": "max_users", "--ramp": "ramp_us", "--duration": "duration_us"}
+    if "rate" in takes and options["max_vus"] and options["users"]:
         raise UsageError(
             "--users and --max-vus both say how many users an arrival rate has",
             hint="Leave one of them out.",
@@ -121,7 +98,8 @@ def _check_flags(executor: str, options: Mapping[str, Any]) -> None:
         "--ramp": options["ramp_us"] is not None,
         "--duration": options["duration_us"] is not None,
     }
-    for flag, wanted in usable.items():
+    for flag, fact in usable.items():
+        wanted = fact in takes
         if given[flag] and not wanted:
             raise UsageError(
                 f"{flag} means nothing to --executor {executor}"

@@ -89,7 +89,7 @@ class _Request:
         self.method = options["method"]
         self.body = _body(options)
         self.statuses = _statuses(options["expect"])
-        self.check = options["check"]
+        self.checks = tuple(options["checks"])
         self._known = known
         self.flags = [
             flag
@@ -97,7 +97,7 @@ class _Request:
                 ("--request", self.method),
                 ("--json or --data", self.body),
                 ("--expect", self.statuses),
-                ("--check", self.check),
+                ("--check", self.checks or None),
             )
             if value is not None
         ]
@@ -117,7 +117,7 @@ class _Request:
             method=method,
             path=path,
             expected_statuses=self.statuses or DEFAULT_STATUSES,
-            checks=() if self.check is None else (self.check,),
+            checks=self.checks,
             body=self.body,
         )
 

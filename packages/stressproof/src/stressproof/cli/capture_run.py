@@ -192,8 +192,12 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
     except OutputError as error:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         rescue = Path(tempfile.gettempdir()) / f"stressproof-{stamp}-{os.getpid()}.json"
-        write_atomic(rescue, iterencode(artifact))
-        raise OutputError(error.message, hint=f"The artifact was saved as {rescue}.") from error
+        try:
+            write_atomic(rescue, iterencode(artifact))
+            hint = f"The artifact was saved as {rescue}."
+        except OutputError:
+            hint = f"Nor could it be saved as {rescue}: free some space and capture again."
+        raise OutputError(error.message, hint=hint) from error
     if kept is not None:
         to_stderr(f"the artifact that was there is now {kept}")
 

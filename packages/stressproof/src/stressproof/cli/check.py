@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.param_types import Choice
 from stressproof.config.compile import Project, load_config
 from stressproof.config.schema import FILE_NAME, schema_text
 from stressproof.errors import UsageError
@@ -78,7 +79,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     type=click.Path(path_type=Path),
     help="A failure-injection artifact, for recovery(fault).",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "form", type=Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--schema",
     is_flag=True,
@@ -128,7 +129,7 @@ def gather(file: Path | None, texts: Sequence[str]) -> Project:
         if not file.exists():
             raise UsageError(
                 f"there is no {FILE_NAME} here, and no --threshold was given",
-                hint="Name a file; docs/objectives.md shows one.",
+                hint="Name a file, or let stressproof init write one.",
             )
     project = Project() if file is None else load_config(file)
     return msgspec.structs.replace(project, objectives=project.objectives.with_thresholds(texts))

@@ -8,6 +8,7 @@ import msgspec
 
 from stressproof.cli.artifact import read_artifact
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.param_types import Choice
 from stressproof.config.compile import load_config, quantile_ppm, share_of
 from stressproof.config.schema import FILE_NAME
 from stressproof.errors import StressproofError, UsageError
@@ -50,9 +51,7 @@ def _parse(context: click.Context, parameter: click.Parameter, value: str) -> No
 @click.option(
     "--quantile", "quantiles", multiple=True, help="Such as 'p(95)'; repeatable, three by default."
 )
-@click.option(
-    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
-)
+@click.option("--format", "form", type=Choice(("text", "json")), default="text", show_default=True)
 def command(
     before: Path,
     after: Path,

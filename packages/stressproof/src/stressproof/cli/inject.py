@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
 from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
@@ -36,12 +37,12 @@ _SEED_BITS = 32
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**_SEED_BITS - 1),
+    type=Whole(0, 2**_SEED_BITS - 1),
     help="Of schedules and load; drawn and recorded where it is not given.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(2, 32),
+    type=Whole(2, 32),
     default=2,
     show_default=True,
     help="Processes of the service.",

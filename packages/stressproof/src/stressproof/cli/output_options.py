@@ -8,6 +8,7 @@ import click
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr
+from stressproof.cli.param_types import Choice
 from stressproof.errors import OutputError
 from stressproof.report.verdicts import NOT_RELEASE
 
@@ -56,7 +57,7 @@ def output_options(
         click.option(
             "--format",
             "form",
-            type=click.Choice(forms),
+            type=Choice(forms),
             default="text",
             show_default=True,
             help=f"How to show the {shown} on stdout.",

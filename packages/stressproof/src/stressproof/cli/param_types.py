@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stressproof.errors import UsageError
-from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
+from stressproof.workload.rates import duration_text, parse_duration_us, parse_rate
 
 _WHOLE = r"[0-9]{1,15}"
 _DECIMAL = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE]-?[0-9]{1,2})?"
@@ -16,17 +16,44 @@ _ZERO = r"0+(?:\.0+)?(?:us|ms|s|m|h)?"
 
 
 class Whole(click.ParamType[int]):
-    """A whole number in ASCII digits."""
+    """A whole number in ASCII digits.
+
+    Args:
+        lowest: The least that is taken.
+        highest: The most, None for no bound.
+    """
 
     name = "integer"
+
+    def __init__(self, lowest: int = 0, highest: int | None = None) -> None:
+        self._lowest, self._highest = lowest, highest
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; anything else is a usage error."""
         if isinstance(value, int):
             return value
-        if not re.fullmatch(_WHOLE, value):
-            self.fail(f"{value!r} is not a whole number of 0 or more", param, ctx)
-        return int(value)
+        most = "or more" if self._highest is None else f"to {self._highest}"
+        if not re.fullmatch(f"-?{_WHOLE}", value):
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        number = int(value)
+        if number < self._lowest or (self._highest is not None and number > self._highest):
+            self.fail(f"{value} is out of range, expected {self._lowest} {most}", param, ctx)
+        return number
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; a misspelling is offered the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word; anything else is a usage error."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            from stressproof.objectives.syntax import did_you_mean  # noqa: PLC0415  # only a typo
+
+            known = ", ".join(self.choices)
+            near = did_you_mean(value, self.choices)
+            self.fail(f"{value!r} is none of {known}. {near}".rstrip(), param, ctx)
 
 
 class Limit(click.ParamType[float]):
@@ -74,9 +101,9 @@ class Duration(click.ParamType[int]):
         try:
             exact = Fraction(0) if re.fullmatch(_ZERO, value) else parse_duration_us(value)
         except UsageError as error:
-            self.fail(f"{error.message}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}. {error.hint}", param, ctx)
         if not self._lowest_us <= exact <= self._highest_us:
-            bounds = f"{self._lowest_us / US_PER_S:g} s to {self._highest_us / US_PER_S:g} s"
+            bounds = f"{duration_text(self._lowest_us)} to {duration_text(self._highest_us)}"
             self.fail(f"{value} is out of range, expected {bounds}", param, ctx)
         if exact % self._step_us:
             self.fail(f"{value} is not in whole seconds, as rounds are measured", param, ctx)
@@ -97,7 +124,7 @@ class Rate(click.ParamType[Fraction]):
         try:
             return parse_rate(value)
         except UsageError as error:
-            self.fail(f"{error.message}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}. {error.hint}", param, ctx)
 
 
 WHOLE = Whole()

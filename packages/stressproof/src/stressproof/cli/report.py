@@ -30,27 +30,55 @@ _STDOUT = "-"
     help="Where to write a line for each endpoint in each second of stress evidence; - is stdout.",
 )
 @click.option(
+    "--site",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write a page for each artifact of a folder, and one over all of them.",
+)
+@click.option(
     "--baseline",
     type=click.Path(path_type=Path),
     help="An earlier stress artifact to draw beside each.",
 )
 def command(
-    evidence: tuple[str, ...], html: Path | None, csv: Path | None, baseline: Path | None
+    evidence: tuple[str, ...],
+    html: Path | None,
+    csv: Path | None,
+    site: Path | None,
+    baseline: Path | None,
 ) -> Exit:
     """Show evidence to whoever has to decide: what happened, why, and what to do next.
 
     Stress and failure evidence go into one page, in the order given. The page is made from the
     evidence alone, so the same files give the same bytes; how old evidence may be, a gate judges.
     """
-    if html is None and csv is None:
+    if html is None and csv is None and site is None:
         raise UsageError(
-            "no form of the report is named", hint="Add --html report.html or --csv run.csv."
+            "no form of the report is named",
+            hint="Add --html report.html, --csv run.csv, or --site out for a folder.",
         )
+    if site is not None:
+        if html is not None or csv is not None or baseline is not None:
+            raise UsageError("--site is a form of its own", hint="Give it alone.")
+        return _write_site(evidence, site)
     if baseline is not None and html is None:
         raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
     if csv is not None:
         _write_csv(evidence, csv)
     return Exit.PASS if html is None else _write_page(evidence, html, baseline)
+
+
+def _write_site(folders: tuple[str, ...], out: Path) -> Exit:
+    from stressproof.cli.report_site import INDEX, write_site  # noqa: PLC0415  # many pages
+
+    if len(folders) != 1 or not Path(folders[0]).is_dir():
+        raise UsageError(
+            f"--site is about one folder of evidence, not {', '.join(folders)}",
+            hint="Such as: stressproof report stressproof-results --site out",
+        )
+    for other in write_site(Path(folders[0]), out):
+        to_stderr(f"left out, no evidence: {other}")
+    to_stderr(f"site written; open {out / INDEX}")
+    return Exit.PASS
 
 
 def _write_csv(evidence: tuple[str, ...], out: Path) -> None:

@@ -8,13 +8,14 @@ import msgspec
 from stressproof.cli.artifact import artifact_of
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.cli.verify import floor_of
-from stressproof.config.compile import Project
 from stressproof.errors import StressproofError
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.writing import write_atomic
+from stressproof.objectives.comparability import Capture, check_alike, check_baseline
 from stressproof.objectives.evaluating import ask
+from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.report.html import failure, stress
 from stressproof.report.html.parts import Page, unshown
@@ -47,18 +48,18 @@ def pages_of(documents: Sequence[Document], baseline: StressArtifact | None = No
     Raises:
         UsageError: The suite or the project's file cannot be used.
     """
-    project = chosen_project()
     return [
-        _page(document, project, f"evidence-{number}", baseline)
+        page_of(document, f"evidence-{number}", baseline)
         for number, document in enumerate(documents, start=1)
     ]
 
 
-def _page(document: Document, project: Project, id: str, baseline: StressArtifact | None) -> Page:  # noqa: A002  # HTML's own name
+def page_of(document: Document, id: str, baseline: StressArtifact | None) -> Page:  # noqa: A002  # HTML's own name
+    """Return the page of one document; `pages_of` of one, with an id of the caller's."""
     verdict = _verdict(document)
     try:
         if verdict.kind == STRESS.name:
-            return _stress(document, verdict, project, id, baseline)
+            return _stress(document, verdict, id, baseline)
         return failure.page(msgspec.convert(document.data, FailureArtifact), verdict, id=id)
     except StressproofError as error:
         return unshown(verdict, error.message, id=id)
@@ -81,13 +82,29 @@ def _verdict(document: Document) -> Verdict:
 def _stress(
     document: Document,
     verdict: Verdict,
-    project: Project,
     id: str,  # noqa: A002  # likewise
     baseline: StressArtifact | None,
 ) -> Page:
     artifact = artifact_of(document)
-    objectives = project.beyond_limits
-    limits = tuple(protocol_thresholds(artifact.thresholds))
-    asked = msgspec.structs.replace(objectives, thresholds=limits + objectives.thresholds)
-    answers = ask(asked, artifact, baseline=baseline)
+    asked = asked_of(artifact, chosen_project().beyond_limits)
+    answers = ask(asked, artifact, baseline=_comparable(baseline, artifact))
     return stress.page(artifact, verdict, answers, id=id, baseline=baseline)
+
+
+def asked_of(artifact: StressArtifact, objectives: Objectives) -> Objectives:
+    """Return objectives with the limits that a capture was held to before them."""
+    limits = tuple(protocol_thresholds(artifact.thresholds))
+    return msgspec.structs.replace(objectives, thresholds=limits + objectives.thresholds)
+
+
+def _comparable(baseline: StressArtifact | None, artifact: StressArtifact) -> StressArtifact | None:
+    """Return a baseline that limits may be relative to; any other is only drawn."""
+    if baseline is None:
+        return None
+    before, now = [Capture("the baseline", baseline)], [Capture("this", artifact)]
+    try:
+        check_baseline(before)
+        check_alike(before, now)
+    except StressproofError:
+        return None
+    return baseline

@@ -5,6 +5,7 @@ stopped by a signal. `run` turns each into words for a person and a code for a m
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -13,11 +14,12 @@ from types import FrameType
 
 import click
 
-from stressproof.cli.output import silence_stdout, to_stderr
+from stressproof.cli.output import hold_standard_streams, to_stderr, unwritten
 from stressproof.errors import StressproofError
 from stressproof.exits import Exit
 
 DEBUG_VARIABLE = "STRESSPROOF_DEBUG"
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _REPORT = f"Please report it with this line; {DEBUG_VARIABLE}=1 shows where it happened."
 
 
@@ -38,6 +40,7 @@ def run(
             the project names or that is installed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    hold_standard_streams()
     _forgive_encodings()
     with _sigterm_unwinds():
         try:
@@ -49,9 +52,8 @@ def run(
 def _invoke(command: click.Command, name: str, arguments: list[str], suite: str) -> int:
     with command.make_context(name, arguments, obj=suite) as context:
         code = command.invoke(context)
-    if sys.stdout is not None:
-        # A full disk or a closed pipe must not surface while the interpreter shuts down.
-        sys.stdout.flush()
+    # A full disk or a closed pipe must not surface while the interpreter shuts down.
+    sys.stdout.flush()
     return int(Exit.PASS if code is None else code)
 
 
@@ -84,6 +86,8 @@ def _explain(error: BaseException, name: str) -> Exit:
         import traceback  # noqa: PLC0415  # 8 ms that only a developer needs
 
         to_stderr("".join(traceback.format_exception(error)))
+    if isinstance(error, OSError) and _of_stdout(error):
+        error = unwritten(error)
     code, lines = _words(error)
     for line in lines[:-1]:
         to_stderr(line)
@@ -103,13 +107,26 @@ def _words(error: BaseException) -> tuple[Exit, list[str]]:
     if isinstance(error, click.exceptions.UsageError) and error.ctx is not None:
         context = error.ctx
         pointer = f"Try '{context.command_path} --help' for help."
-        return Exit.USAGE, [context.get_usage(), pointer, error.format_message()]
+        return Exit.USAGE, [context.get_usage(), pointer, _usage_words(error)]
     if isinstance(error, click.exceptions.ClickException):
         return Exit.USAGE, [error.format_message()]
-    if isinstance(error, BrokenPipeError):
-        silence_stdout()
-        return Exit.OUTPUT, ["the reader of our output went away before it was complete"]
     return Exit.INTERNAL, [f"a bug of ours: {type(error).__name__}: {error}"]
+
+
+def _of_stdout(error: OSError) -> bool:
+    """Whether an error is that of writing to a stream: it names no file."""
+    gone = isinstance(error, BrokenPipeError)
+    return gone or (error.errno in _CANNOT_WRITE and error.filename is None)
+
+
+def _usage_words(error: click.exceptions.UsageError) -> str:
+    """Return what a usage error says; of a misspelt option with the one that is nearest."""
+    if not isinstance(error, click.exceptions.NoSuchOption):
+        return error.format_message()
+    from stressproof.objectives.syntax import did_you_mean  # noqa: PLC0415  # only a typo needs it
+
+    offer = did_you_mean(error.option_name, error.possibilities or ())
+    return f"there is no option {error.option_name}. {offer}".rstrip()
 
 
 def _known(code: object) -> Exit:

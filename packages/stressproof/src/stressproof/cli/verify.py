@@ -7,6 +7,7 @@ import msgspec
 
 from stressproof.cli import verify_failure, verify_stress
 from stressproof.cli.output_options import OutputOptions
+from stressproof.cli.param_types import Choice
 from stressproof.cli.suite_choice import chosen_project
 from stressproof.cli.verify_common import CHECKOUT, explain_option, judge, showing_options
 from stressproof.config.stress_requirements import RUNNER
@@ -39,7 +40,7 @@ def _refuse_flags_beyond(context: click.Context, kind: EvidenceKind[Any]) -> Non
 @click.option(
     "--kind",
     "named",
-    type=click.Choice(("auto", *(kind.name for kind in KINDS))),
+    type=Choice(("auto", *(kind.name for kind in KINDS))),
     default="auto",
     show_default=True,
     help="Which kind of evidence it must be.",

@@ -13,7 +13,7 @@ from stressproof.cli.output_options import (
     append_step_summary,
     output_options,
 )
-from stressproof.cli.param_types import LIMIT
+from stressproof.cli.param_types import LIMIT, Choice
 from stressproof.cli.suite_choice import SuiteOption, chosen_suite
 from stressproof.errors import UsageError
 from stressproof.evidence.level import Level
@@ -55,7 +55,7 @@ COMMIT = click.option(
 )
 LEVEL = click.option(
     "--minimum-level",
-    type=click.Choice([Level.DECLARED.value, Level.RECOMPUTED.value]),
+    type=Choice([Level.DECLARED.value, Level.RECOMPUTED.value]),
     help="Lowest assurance level that is enough  [default: declared]",
 )
 UNKNOWN = click.option("--refuse-unknown-fields", is_flag=True, help="Refuse fields no rule reads.")

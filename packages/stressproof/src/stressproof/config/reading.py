@@ -163,13 +163,13 @@ def read_bytes(path: Path) -> bytes:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(
                     f"{path}: is no file",
-                    hint="Name a configuration file; docs/objectives.md shows one.",
+                    hint="Name a configuration file; stressproof init writes one.",
                 )
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read: {error.strerror or error}",
-            hint="Name a configuration file; docs/objectives.md shows one.",
+            hint="Name a configuration file; stressproof init writes one.",
         ) from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{path}: a configuration has at most {MAX_BYTES} bytes")
@@ -220,9 +220,9 @@ def read_toml(source: Source, kind: type[StructT]) -> StructT:
         raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
     except RecursionError as error:
         raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
-    faults = list(_faults(data, kind, ()))
+    faults = [located(source, fault) for fault in _faults(data, kind, ())]
     if faults:
-        raise ConfigError(source.name, [located(source, fault) for fault in faults])
+        raise ConfigError(source.name, sorted(faults, key=lambda fault: fault.line))
     return msgspec.convert(data, kind)
 
 

@@ -369,6 +369,9 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     graceful_stop_us: Count = 0
 
 
+Role = Literal["flow", "module", "data", "body", "read"]
+
+
 class WorkloadFile(Struct, frozen=True, forbid_unknown_fields=True):
     """A file of the project that decides what is sent.
 
@@ -382,7 +385,7 @@ class WorkloadFile(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: Text
     sha256: Text
-    role: Literal["flow", "module", "data", "body", "read"]
+    role: Role
     rows: Count | None = None
 
 

@@ -25,19 +25,24 @@ def _refuse(path: Path, why: str) -> OutputError:
 def check_writable(path: Path) -> None:
     """Prove that a file can be written, before anything long is started.
 
-    Makes the folder where it is missing, and leaves nothing else behind.
+    Tries it in folders that it makes where they are missing, and leaves nothing behind.
 
     Raises:
         OutputError: It cannot; the message says why.
     """
     if path.exists() and not path.is_file():
         raise _refuse(path, "it exists and is not a regular file")
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
     except OSError as error:
         raise _refuse(path, error.strerror or str(error)) from error
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # another process may use it by now
+                folder.rmdir()
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:

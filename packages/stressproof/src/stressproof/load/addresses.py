@@ -4,6 +4,7 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from stressproof.errors import TargetError, UsageError
+from stressproof.load.socket_errors import describe
 from stressproof.workload.target import Target, origin_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def tls_context(target: Target) -> "ssl.SSLContext | None":
             context.load_verify_locations(cafile=target.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
-                f"the authorities in {target.ca_file} cannot be read: {error}",
+                f"the authorities in {target.ca_file} cannot be read: {describe(error)}",
                 hint="name a file of certificates in PEM form",
             ) from error
     if target.cert_file is not None:
@@ -91,7 +92,7 @@ def tls_context(target: Target) -> "ssl.SSLContext | None":
         except (OSError, ssl.SSLError, ValueError) as error:
             files = " and ".join(filter(None, (target.cert_file, target.key_file)))
             raise UsageError(
-                f"the client certificate in {files} cannot be used: {error}",
+                f"the client certificate in {files} cannot be used: {describe(error)}",
                 hint="name a certificate and its key in PEM form, the key without a password",
             ) from error
     return context

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.load.row_aggregator import RowAggregator
 from stressproof.load.steps import Step
 from stressproof.workload.workload import Workload
@@ -49,17 +48,17 @@ class DiscoveredSteps:
             return endpoint
         return self._numbers[self._of_worker[worker][endpoint - self._first]]
 
-    def records(self) -> list[WorkloadEndpoint]:
-        """Return what is known as evidence has it, in the order of discovery."""
-        return [step.record() for step in self._steps.values()]
+    def records(self) -> list[Step]:
+        """Return what is known, in the order of discovery."""
+        return list(self._steps.values())
 
-    def sorted_records(self) -> list[WorkloadEndpoint]:
-        """Return what is known as evidence has it, sorted by scenario, flow and name."""
-        return [self._steps[key].record() for key in sorted(self._steps)]
+    def sorted_records(self) -> list[Step]:
+        """Return what is known, sorted by scenario, flow and name."""
+        return sorted(self._steps.values(), key=lambda step: step.key)
 
     def sorted_numbers(self) -> list[int]:
         """Return the aggregator's numbers in that order."""
-        return [self._numbers[key] for key in sorted(self._numbers)]
+        return [self._numbers[step.key] for step in self.sorted_records()]
 
 
 def merged(one: Step, other: Step) -> Step:

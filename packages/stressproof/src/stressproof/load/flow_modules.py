@@ -10,14 +10,30 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from msgspec import Struct
+
 from stressproof.dotted_path import nearest
 from stressproof.errors import StressproofError, UsageError
-from stressproof.evidence.stress import WorkloadFile
+from stressproof.evidence.stress import Role
 from stressproof.flow.files import files_read
 from stressproof.flow.user import User
 
 Run = Callable[[User], Coroutine[Any, Any, object]]
 """A flow: an ``async def`` that takes its user."""
+
+
+class FileUsed(Struct, frozen=True):
+    """A file that a round's requests came from.
+
+    Attributes:
+        path: Relative to the workload's folder; absolute where it is none of it.
+        sha256: Of its content.
+        role: ``flow``, ``module`` that a flow imports, or ``read`` by one.
+    """
+
+    path: str
+    sha256: str
+    role: Role
 
 
 class FlowModules:
@@ -63,9 +79,9 @@ class FlowModules:
         run_it: Run = found
         return run_it
 
-    def used(self) -> list[WorkloadFile]:
+    def used(self) -> list[FileUsed]:
         """Return what was run, imported and read until now."""
-        files = [WorkloadFile(path, digest, "flow") for path, digest in self._digests.items()]
+        files = [FileUsed(path, digest, "flow") for path, digest in self._digests.items()]
         known = {str(self._folder / path) for path in self._digests}
         for module in list(sys.modules.values()):
             place = getattr(module, "__file__", None)
@@ -73,9 +89,9 @@ class FlowModules:
                 continue
             known.add(place)
             digest = sha256(Path(place).read_bytes()).hexdigest()
-            files.append(WorkloadFile(self._shown(Path(place)), digest, "module"))
+            files.append(FileUsed(self._shown(Path(place)), digest, "module"))
         files += [
-            WorkloadFile(self._shown(Path(place)), digest, "read")
+            FileUsed(self._shown(Path(place)), digest, "read")
             for place, digest in files_read().items()
         ]
         return sorted(files, key=lambda file: (file.path, file.role))

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.evidence.measurements import Latency
-from stressproof.evidence.stress import WorkloadFile
 from stressproof.load.addresses import Address
+from stressproof.load.flow_modules import FileUsed
 from stressproof.load.recorder import RowDelta
 from stressproof.load.samples import ErrorSample
 from stressproof.load.self_monitor import WorkerHealth
@@ -79,7 +79,7 @@ class Done(Struct, frozen=True, tag=True):
     last_second: int
     opened: dict[str, int]
     resumed: int
-    files: list[WorkloadFile] = []
+    files: list[FileUsed] = []
 
 
 class Refused(Struct, frozen=True, tag=True):

@@ -10,9 +10,11 @@ from msgspec import Struct
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import Connections, GeneratorHealth, WorkloadEndpoint, WorkloadFile
+from stressproof.evidence.stress import Connections, GeneratorHealth
+from stressproof.load.flow_modules import FileUsed
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample
+from stressproof.load.steps import Step
 from stressproof.measure.histogram import P99_PPM, Histogram
 
 
@@ -110,7 +112,7 @@ class RoundResult(Struct, frozen=True):
         resolution_s: Seconds a row covers.
         steps: What flows turned out to ask, sorted by scenario, flow and name; rows refer to them
             by position after the workload's items.
-        tail: What iterations of the window sent after it; a row for each endpoint, or none.
+        tail: What iterations of the window sent after it; a row for each endpoint.
         setup: What users were set up with before the ramp, likewise.
         files: What flows were read from: their modules, and what they read.
     """
@@ -126,10 +128,10 @@ class RoundResult(Struct, frozen=True):
     loop_delay_p50_us: int
     interrupted: bool
     resolution_s: int
-    steps: Sequence[WorkloadEndpoint] = ()
+    steps: Sequence[Step] = ()
     tail: list[RampRow] = []
     setup: list[RampRow] = []
-    files: Sequence[WorkloadFile] = ()
+    files: Sequence[FileUsed] = ()
 
     def measurements(self, run_index: int) -> RunMeasurements:
         """Return the part that goes into evidence."""
@@ -143,7 +145,7 @@ class RoundResult(Struct, frozen=True):
         )
 
 
-def files_of(done: Sequence[Done]) -> list[WorkloadFile]:
+def files_of(done: Sequence[Done]) -> list[FileUsed]:
     """Return what the flows of all workers were read from."""
     files = {file for one in done for file in one.files}
     return sorted(files, key=lambda file: (file.path, file.role, file.sha256))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from stressproof.errors import RunError, TargetError, UsageError
 from stressproof.evidence.measurements import Row
-from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.exits import Exit
 from stressproof.load.discovered_steps import DiscoveredSteps
 from stressproof.load.messages import (
@@ -32,6 +31,7 @@ from stressproof.load.result import (
 )
 from stressproof.load.row_aggregator import RowAggregator
 from stressproof.load.samples import ErrorSample
+from stressproof.load.steps import Step
 from stressproof.load.tokens import TokenKeeper
 from stressproof.load.worker_pool import WorkerHandle, WorkerPool
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
@@ -48,7 +48,7 @@ _SAMPLES = 40
 _WORTH_KEEPING_S = 10  # of a round that turns out to be impossible
 _LOOK_FOR_MEMORY = "look for a full memory, then run again"
 
-Settled = Callable[[int, Sequence[Row], Sequence[WorkloadEndpoint]], None]
+Settled = Callable[[int, Sequence[Row], Sequence[Step]], None]
 """Told of a second, the rows before it that are new and can gain no more, and the known steps."""
 
 

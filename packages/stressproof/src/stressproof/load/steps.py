@@ -10,7 +10,6 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.flow.asking import Ask, Expect
 from stressproof.load.multipart import encode_multipart
 from stressproof.load.patterns import Call, Pattern
@@ -61,21 +60,6 @@ class Step(Struct, frozen=True):
     def key(self) -> tuple[str, str, str]:
         """What it is told apart by, and sorted."""
         return self.scenario, self.flow, self.name
-
-    def record(self) -> WorkloadEndpoint:
-        """Return it as evidence has it."""
-        return WorkloadEndpoint(
-            name=self.name,
-            method=self.method,
-            path=self.path,
-            weight=0,
-            expected_statuses=list(self.expected_statuses),
-            checks=list(self.checks),
-            scenario=self.scenario,
-            kind="step",
-            flow=self.flow,
-            timeout_us=self.timeout_us,
-        )
 
 
 class StepRegistry:

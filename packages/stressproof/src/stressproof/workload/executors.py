@@ -4,7 +4,9 @@ A *closed* executor holds a number of users, each of whom sends a request as soo
 has ended; a slow target is asked less. An *open* one holds a rate, whatever the target does.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
@@ -28,7 +30,7 @@ class Stage(Struct, frozen=True):
 def _demand(what: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
         raise UsageError(
-            f"{what} is {value:g}, expected {lowest:g} to {highest:g}",
+            f"{what} is {value:,}, expected {lowest:,} to {highest:,}",
             hint=f"choose {what} within that range",
         )
 
@@ -43,12 +45,12 @@ def _demand_stages(stages: tuple[Stage, ...], highest: int) -> None:
 
 def _demand_rate(rate: int, time_unit_us: int, *, at_least: int) -> None:
     _demand("the time unit in µs", time_unit_us, 1, MAX_TIME_UNIT_US)
-    _demand(
-        "the number of arrivals over the time unit",
-        rate,
-        at_least,
-        MAX_RATE * time_unit_us // _US_PER_S,
-    )
+    if not at_least <= rate <= MAX_RATE * time_unit_us // _US_PER_S:
+        raise UsageError(
+            f"a rate of {rate * _US_PER_S / time_unit_us:,g}/s "
+            + ("sends nothing" if rate == 0 else f"is out of range, expected to {MAX_RATE:,}/s"),
+            hint="choose a rate such as 200/s or 1/60s",
+        )
 
 
 class ConstantVus(Struct, frozen=True, tag="constant-vus"):
@@ -264,6 +266,35 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
 ClosedExecutor = ConstantVus | RampingVus | SharedIterations | PerVuIterations
 OpenExecutor = ConstantArrivalRate | RampingArrivalRate
 Executor = ClosedExecutor | OpenExecutor
+
+EXECUTORS: Final[Mapping[str, type[Executor]]] = MappingProxyType(
+    {
+        made.name: made
+        for made in (
+            ConstantVus,
+            RampingVus,
+            ConstantArrivalRate,
+            RampingArrivalRate,
+            SharedIterations,
+            PerVuIterations,
+        )
+    }
+)
+"""Every executor by its name, which is k6's."""
+
+
+def make_executor(name: str, facts: Mapping[str, Any]) -> Executor:
+    """Return an executor of the facts that it takes; it does not ask for others.
+
+    Args:
+        name: One of `EXECUTORS`.
+        facts: By the fields of all executors: ``users``, ``rate``, ``stages`` and so on.
+
+    Raises:
+        UsageError: A fact is out of bounds.
+    """
+    made = EXECUTORS[name]
+    return made(**{field: facts[field] for field in made.__struct_fields__})
 
 
 def most_iterations(executor: Executor) -> int | None:

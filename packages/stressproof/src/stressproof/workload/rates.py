@@ -44,12 +44,23 @@ def parse_rate(text: str) -> Fraction:
         UsageError: It is none.
     """
     match = _RATE.fullmatch(text)
-    if match is None:
-        raise UsageError(
-            f"{text!r} is not a rate", hint="Write it as 200, 200/s, 0.5/s, 30/m or 1/60s."
-        )
-    count, span = match[1], match[2] or "s"
-    return Fraction(count) * US_PER_S / parse_duration_us(f"1{span}" if span in _UNITS_US else span)
+    try:
+        if match is not None:
+            count, span = match[1], match[2] or "s"
+            time_us = parse_duration_us(f"1{span}" if span in _UNITS_US else span)
+            return Fraction(count) * US_PER_S / time_us
+    except UsageError:
+        pass  # it is the rate that was written
+    raise UsageError(
+        f"{text!r} is not a rate", hint="Write it as 200, 200/s, 0.5/s, 30/m or 1/60s."
+    )
+
+
+def duration_text(duration_us: int) -> str:
+    """Return a duration as it is written, in the largest unit that does: ``168h``, ``500ms``."""
+    units = ((name, us) for name, us in reversed(_UNITS_US.items()) if duration_us % us == 0)
+    name, us = ("s", 1) if duration_us == 0 else next(units)
+    return f"{duration_us // us}{name}"
 
 
 def with_time_unit(rates: Sequence[Fraction]) -> tuple[list[int], int]:

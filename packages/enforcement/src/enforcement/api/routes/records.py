@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
@@ -28,6 +29,12 @@ _MAX_SEQUENCE: Final = 2**63 - 1
 _ADMIN = access(Role.ADMIN, Feature.API_ACCESS)
 _MEMBER = access(Role.MEMBER)
 
+_ARCHIVED: Final = "x-archived-sequence"
+_ARCHIVED_HEADER: Final = ResponseHeader(
+    name=_ARCHIVED,
+    description="On the ledger's last page: rows up to this one are archived, and no longer here.",
+    documentation_only=True,
+)
 OptionalInstant = Annotated[
     str | None, QueryParameter(max_length=40, schema_extra={"format": "date-time"})
 ]
@@ -51,7 +58,7 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         operation_id="readLedger",
         media_type="application/json",
         responses={200: ResponseSpec(list[LedgerView], description="Rows, newest first")},
-        response_headers=[NEXT_HEADER],
+        response_headers=[NEXT_HEADER, _ARCHIVED_HEADER],
     )
     async def read_ledger(
         request: Call,
@@ -70,12 +77,13 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
             end_at=read_instant(end_at, "end_at"),
         )
         rows = _NUMBERS.decode(text)
-        following = {"before_sequence": str(rows[-1].sequence)} if len(rows) == limit else None
-        return Response(
-            text.encode(),
-            media_type="application/json",
-            headers=next_link(request, limit, following),
-        )
+        if len(rows) == limit:
+            headers = next_link(request, limit, {"before_sequence": str(rows[-1].sequence)})
+        else:
+            archived = await ledger.archived_sequence(db, request.user)
+            _demand_here(archived, before_sequence, found=bool(rows))
+            headers = {_ARCHIVED: str(archived)} if archived else {}
+        return Response(text.encode(), media_type="application/json", headers=headers)
 
     @get(paths.PARITY, opt=_ADMIN, operation_id="checkParity")
     async def check_parity(
@@ -100,6 +108,21 @@ def handlers(db: Database) -> list[HTTPRouteHandler]:
         return LimitsView.of(await limits.read_all(db, request.user.tenant_id))
 
     return [read_ledger, check_parity, read_limits]
+
+
+def _demand_here(archived: int, before: int | None, *, found: bool) -> None:
+    """Never answer with nothing where something was: what is archived is elsewhere.
+
+    Raises:
+        RefusalError: ``archived``.
+    """
+    if not found and before is not None and 1 < before <= archived + 1:
+        raise RefusalError(
+            410,
+            "archived",
+            f"rows up to {archived} are archived, and no longer here",
+            hint="Ask whoever keeps the archives.",
+        )
 
 
 def _window(start: date | None, end: date | None) -> tuple[datetime, datetime]:

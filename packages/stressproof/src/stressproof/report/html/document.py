@@ -5,10 +5,12 @@ from importlib.resources import files
 
 import jinja2
 
-from stressproof.report.html.parts import Page
+from stressproof.report.html.history import Build, trends
+from stressproof.report.html.parts import Link, Page
 from stressproof.version import __version__
 
 _TEMPLATE = "report.html.j2"
+_HISTORY = "history.html.j2"
 _STYLE = "page.css"
 
 
@@ -29,11 +31,31 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render(pages: Sequence[Page]) -> str:
+def render(pages: Sequence[Page], links: Sequence[Link] = ()) -> str:
     """Return a document that needs nothing else: no network, no script, no other file.
 
     The same pages give the same bytes.
+
+    Args:
+        pages: The reports that it holds.
+        links: Other documents, where it is one of several.
     """
-    environment = _environment()
+    return _filled(_TEMPLATE, pages=pages, links=links)
+
+
+def render_history(title: str, lead: str, builds: Sequence[Build]) -> str:
+    """Return the first page of a folder of reports.
+
+    Args:
+        title: Its heading.
+        lead: What it is about.
+        builds: Each with the name of its own page; the oldest first.
+    """
+    newest = list(reversed(builds))
+    return _filled(_HISTORY, title=title, lead=lead, builds=newest, sections=trends(builds))
+
+
+def _filled(template: str, **values: object) -> str:
     style = (files("stressproof.report.html") / _STYLE).read_text(encoding="utf-8")
-    return environment.get_template(_TEMPLATE).render(pages=pages, style=style, version=__version__)
+    filled = _environment().get_template(template)
+    return filled.render(**values, style=style, version=__version__)

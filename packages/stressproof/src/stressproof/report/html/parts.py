@@ -126,6 +126,13 @@ class Section(Struct, frozen=True, kw_only=True):
     parts: "Sequence[Section]" = ()
 
 
+class Link(Struct, frozen=True):
+    """Where else to look."""
+
+    text: str
+    href: str
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """The report of one artifact.
 
