@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stressproof.errors import TargetError
-from stressproof.flow.answer import by_name
+from stressproof.flow.answer import Fields, by_name
 from stressproof.load import hpack_stateless, http1
 from stressproof.load.addresses import NO_HTTP2, Address, resolve, server_name, tls_context
 from stressproof.load.composing import Message, compose
@@ -52,11 +52,13 @@ class Answer(NamedTuple):
         status: Status code.
         headers: By lower-case name; of a name that came twice both values, after a comma.
         body: As it was sent, whatever its coding.
+        fields: Name and value of each header field, as they came.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def text(self) -> str:
@@ -220,7 +222,7 @@ def _ask_http1(sock: socket.socket, request: bytes, deadline: float, *, bodyless
             raise RequestError("reset", f"the connection was closed {when}")
     if reader.body_bytes > len(reader.body):
         raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
-    return Answer(head.status, by_name(http1.fields_of(head.block)), reader.body)
+    return _answer(head.status, http1.fields_of(head.block), reader.body)
 
 
 class _Requester:
@@ -266,7 +268,11 @@ def _ask_http2(
         if session.usable and not asked:
             session.request(requester, *stream)
     fields = hpack_stateless.fields_of(requester.head.block)[1:]  # the first is the status
-    return Answer(requester.head.status, by_name(fields), bytes(requester.body))
+    return _answer(requester.head.status, fields, bytes(requester.body))
+
+
+def _answer(status: int, fields: Fields, body: bytes) -> Answer:
+    return Answer(status, by_name(fields), body, tuple(fields))
 
 
 def _outcome(error: OSError) -> str:
