@@ -25,7 +25,7 @@ from stressproof.cli.run import run
 from stressproof.config.schema import schema_text
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
-from stressproof.report.schemas import PUBLISHED, schema
+from stressproof.report.schemas import PUBLISHED, PUBLISHED_PREDICATES, predicate_schema, schema
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
@@ -63,6 +63,8 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
         for name in PUBLISHED:
             yield ROOT / "docs" / "schemas" / f"{name}.json", schema(name)
         yield ROOT / "docs" / "schemas" / "stressproof-toml.json", schema_text().encode()
+        for name in PUBLISHED_PREDICATES:
+            yield ROOT / "docs" / "predicates" / f"{name}.json", predicate_schema(name)
     elif kind == "matrix":
         page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()

@@ -28,6 +28,10 @@ settings.register_profile(
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# Captures under test are no runs of this repository.
+_RUNS = tempfile.TemporaryDirectory(prefix="stressproof-runs-", ignore_cleanup_errors=True)
+os.environ["STRESSPROOF_LEDGER"] = f"{_RUNS.name}/runs.jsonl"
+
 
 PROGRAMS = {
     "needs_chromium": ("chromium", "chromium-browser", "google-chrome"),

@@ -9,6 +9,9 @@ import pytest
 
 from stressproof.gate import confirmation
 from stressproof.gate.rules import BEFORE_STEPS, unchanged
+from stressproof.gate.trust import TRUST_RULES
+from stressproof.trust.attestation import RULES as ATTESTATION_RULES
+from stressproof.trust.promotion import RULES as PROMOTION_RULES
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
@@ -32,6 +35,9 @@ def rules() -> Iterator[Rule[Any]]:
     yield from FAILURE_RULES
     yield from BEFORE_STEPS
     yield unchanged
+    yield from TRUST_RULES
+    yield from ATTESTATION_RULES
+    yield from PROMOTION_RULES
     yield from (each for each in vars(confirmation).values() if isinstance(each, Rule))
 
 

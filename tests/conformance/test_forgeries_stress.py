@@ -1,7 +1,15 @@
 """No forged stress artifact passes, and each is caught by the rule that is there for it."""
 
 import pytest
-from forgeries import boundaries, clock, stress_fields, stress_full, stress_load, stress_plain
+from forgeries import (
+    boundaries,
+    clock,
+    stress_bounds,
+    stress_fields,
+    stress_full,
+    stress_load,
+    stress_plain,
+)
 from forgeries.corpus import Forgery
 from forgeries.judging import judge
 
@@ -16,6 +24,7 @@ FORGERIES = [
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
     *clock.stress.forgeries,
+    *stress_bounds.corpus.forgeries,
 ]
 
 

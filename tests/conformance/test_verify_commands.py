@@ -139,6 +139,8 @@ def test_values_that_cannot_be_meant_are_usage_errors(
         (f"--expected-commit {'f' * 40}", Exit.EVIDENCE),
         (f"--expected-commit {'f' * 40} --expected-commit {COMMIT}", Exit.PASS),
         ("--expected-profile health", Exit.EVIDENCE),
+        ("--expected-profile anything", Exit.USAGE),
+        ("--expected-profile Enforcement", Exit.USAGE),
         ("--target http://127.0.0.1:8000", Exit.PASS),
         ("--target https://staging.example.com", Exit.EVIDENCE),
         ("--no-loopback", Exit.EVIDENCE),

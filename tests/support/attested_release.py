@@ -13,9 +13,9 @@ import msgspec
 
 from signing_people import Team
 from stressproof.evidence.reading import Document, read_document
-from stressproof.trust.attestation import AttestationCase
 from stressproof.trust.bundle import append_lines, bundle_path, read_bundle
 from stressproof.trust.bundle import read_or_reason as read_bundle_or_reason
+from stressproof.trust.case import AttestationCase
 from stressproof.trust.issuing import sign_approval, sign_evidence, sign_plan
 from stressproof.trust.ledger import LEDGER_NAME, Entry, append_end, append_start
 from stressproof.trust.ledger import read_or_reason as read_ledger_or_reason

@@ -6,10 +6,12 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from enforcement_suite.suite import SUITE
 from stressproof.config.compile import Project, load_project
+from stressproof.config.profile import Profile, read
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError
 from stressproof.errors import UsageError
@@ -197,11 +199,19 @@ def test_a_project_says_what_to_install() -> None:
 
 
 def test_a_profile_without_requirements_keeps_the_first_floors() -> None:
-    """Another profile asks other endpoints of a service, never less of it."""
-    asked = SUITE.stress_requirements("checkout")
+    """Another profile asks other endpoints of a service, all of them, and never less of it."""
     first = SUITE.stress_requirements()
-    assert (asked.profile, asked.required_endpoints) == ("checkout", ())
+    cart = Profile(name="checkout", endpoints=(read("/cart"), read("/stock")))
+    suite = msgspec.structs.replace(SUITE, profiles=(cart,))
+    asked = suite.stress_requirements("checkout")
+    assert (asked.profile, asked.required_endpoints) == ("checkout", ("GET /cart", "GET /stock"))
     assert (asked.min_rounds, asked.thresholds) == (first.min_rounds, first.thresholds)
+
+
+def test_a_profile_that_nobody_has_is_asked_nothing_and_refused() -> None:
+    """Evidence of it could be of anything."""
+    with pytest.raises(UsageError, match="there is no profile 'anything'"):
+        SUITE.stress_requirements("anything")
 
 
 def test_a_profile_that_is_not_there_is_said_with_the_nearest() -> None:

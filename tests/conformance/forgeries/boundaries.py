@@ -127,7 +127,7 @@ def _started(before_first: float) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
-variant("a start just before the first round", "plain", _started(30))
+variant("a start just before the first round", "plain", _started(31))
 variant("the earliest start", "plain", _started(30 + 320.5))
 corpus.add("a start within the first round", "plain", "stress.capture-window", _started(20))
 corpus.add(
@@ -275,17 +275,16 @@ corpus.add(
     ),
 )
 variant(
-    "an elapsed time with four decimals",
+    "elapsed times with four decimals",
     "plain",
-    lambda data: put(
-        data,
-        "runs.0.elapsed_seconds",
-        round(
-            data["runs"][0]["results"]["total_requests"]
-            / data["runs"][0]["results"]["throughput_rps"],
-            4,
-        ),
-    ),
+    lambda data: [
+        run.update(
+            elapsed_seconds=round(
+                run["results"]["total_requests"] / run["results"]["throughput_rps"], 4
+            )
+        )
+        for run in data["runs"]
+    ],
 )
 
 
@@ -322,7 +321,22 @@ variant("a rate exactly at the limit", "minimal", _steady(15, 0.5))
 variant("errors exactly at the limit", "minimal", _steady(300, 10.0, failed=3))
 variant("rounds of 29 s by their rate", "minimal", _steady(290, 10.0))
 corpus.add("rounds of 28 s by their rate", "minimal", "stress.elapsed", _steady(280, 10.0))
-variant("rounds of 50 s by their rate", "minimal", _steady(500, 10.0))
+corpus.add(
+    "rounds of 50 s by their rate that start 36 s apart",
+    "minimal",
+    "stress.run-spacing",
+    _steady(500, 10.0),
+)
+
+
+def _long_rounds(data: dict[str, Any]) -> None:
+    """Rounds of 50 s, by their rate and by their times."""
+    _steady(500, 10.0)(data)
+    for place in range(len(data["runs"])):
+        shift(f"runs.{place}.captured_at", -20 * (len(data["runs"]) - place))(data)
+
+
+variant("rounds of 50 s by their rate", "minimal", _long_rounds)
 corpus.add("rounds of 52 s by their rate", "minimal", "stress.elapsed", _steady(520, 10.0))
 variant(
     "users busy nearly all of their time",

@@ -37,7 +37,15 @@ _FULL_FAILURE = frozenset(rule.id for rule in FAILURE_RULES if rule.level is Lev
 _NOT_ASKED = frozenset(
     {"stress.unknown-fields-refused", "stress.commit", "stress.clean", "stress.age"}
 )
-_OF_PLAIN = frozenset({"stress.unknown-fields", "stress.unknown-fields-refused"})
+_OF_PLAIN = frozenset(
+    {
+        "stress.unknown-fields",
+        "stress.unknown-fields-refused",
+        "stress.same-figures",
+        "stress.within-timeout",
+        "stress.run-times",
+    }
+)
 
 _MINIMAL = frozenset(
     {
@@ -48,6 +56,8 @@ _MINIMAL = frozenset(
         "stress.preflight-checks",
         "stress.averages",
         "stress.average-possible",
+        "stress.within-timeout",
+        "stress.run-times",
     }
 )
 
@@ -63,13 +73,13 @@ JUDGED = (
         "plain",
         "stress",
         {},
-        _FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source"},
+        _FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source", "stress.run-times"},
     ),
     Judged(
         "plain",
         "stress",
         {"refuse_unknown_fields": True, "max_artifact_age_hours": 24.0},
-        (_FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source"})
+        (_FULL_STRESS | _NOT_ASKED | {"stress.status", "stress.engine-source", "stress.run-times"})
         - {"stress.unknown-fields-refused", "stress.age"},
     ),
     Judged(

@@ -7,6 +7,7 @@ from typing import Any
 
 from forgeries.corpus import Corpus, at, base, put
 from forgeries.honest import COMMIT, NOW
+from forgeries.result_tails import FAILED_TAILS
 
 from stressproof.exits import Exit
 
@@ -281,14 +282,7 @@ corpus.add(
     ),
 )
 TAIL = "failure.result-tails"
-for tail in (
-    "1 failed, 8 passed in 2.1 s",
-    "3 errors in 0.2s",
-    "1 error",
-    "2 skipped in 0.01s",
-    "no tests ran in 0.00s",
-    "5 deselected",
-):
+for tail in FAILED_TAILS:
     corpus.set_(f"a pass that printed {tail!r}", F, TAIL, "scenarios.1.result_tail", tail)
 
 # The summary.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stressproof.config.compile import Project
     from stressproof.config.failure_requirements import FailureRequirements
     from stressproof.config.profile import Profile
+    from stressproof.evidence.stress import Thresholds
 
 GROUP = "stressproof.suites"
 """The entry point group under which packages offer suites."""
@@ -150,14 +151,26 @@ class Suite(Struct, frozen=True, kw_only=True):
     def stress_requirements(self, profile: str = "") -> StressRequirements:
         """Return what is asked of stress evidence of a profile, the first one's if none is named.
 
-        A profile without requirements of its own keeps the first one's floors, and names its own
-        endpoints.
+        A profile without requirements of its own keeps the first one's floors, and all of its
+        endpoints are required.
+
+        Raises:
+            UsageError: The suite has no such profile: nothing would be demanded of it.
         """
         first = self.stress[0]
-        if not profile:
-            return first
-        known = next((one for one in self.stress if one.profile == profile), None)
-        return known or msgspec.structs.replace(first, profile=profile, required_endpoints=())
+        known = next(
+            (one for one in self.stress if one.profile == (profile or first.profile)), None
+        )
+        if known is not None:
+            return known
+        endpoints = self.profile(profile).endpoints
+        required = tuple(f"{endpoint.method} {endpoint.path}" for endpoint in endpoints)
+        return msgspec.structs.replace(first, profile=profile, required_endpoints=required)
+
+    def limits(self, profile: str) -> "Thresholds":
+        """Return the limits of a profile, the first one's where it has none of its own."""
+        known = (one for one in self.stress if one.profile == profile)
+        return next(known, self.stress[0]).thresholds
 
     def failure_requirements(self) -> "FailureRequirements":
         """Return what is asked of failure evidence.

@@ -219,7 +219,7 @@ def plan_capture(
         timeout_us=timeout_us,
         workers=workers,
         seed=secrets.randbits(SEED_BITS) if seed is None else seed,
-        thresholds=thresholds or suite.stress_requirements(chosen.name).thresholds,
+        thresholds=thresholds or suite.limits(chosen.name),
         preflight=preflight or PreflightPlan(),
         connecting=connecting or Connecting(),
         headers=dict(headers or {}),

@@ -16,12 +16,23 @@ from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
+from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
-from stressproof.workload.executors import EXECUTORS, MAX_DURATION_US, MAX_USERS
+from stressproof.workload.executors import EXECUTORS
+from stressproof.workload.limits import (
+    MAX_DURATION_US,
+    MAX_PAUSE_US,
+    MAX_PREFLIGHT_ATTEMPTS,
+    MAX_PREFLIGHT_TIMEOUT_US,
+    MAX_RAMP_US,
+    MAX_TIMEOUT_US,
+    MAX_USERS,
+    MIN_PREFLIGHT_TIMEOUT_US,
+    MIN_TIMEOUT_US,
+)
 from stressproof.workload.rates import US_PER_S, parse_duration_us, parse_rate
-from stressproof.workload.requests import MAX_TIMEOUT_US, MIN_TIMEOUT_US
 
 _SEED_BITS = 32
 
@@ -41,12 +52,11 @@ def _stages(context: click.Context, parameter: click.Parameter, values: Sequence
     return tuple(parsed)
 
 
-_HOUR_US = 3600 * US_PER_S
 _ROUND = Duration(US_PER_S, MAX_DURATION_US, US_PER_S)
-_RAMP = Duration(0, _HOUR_US, US_PER_S)
+_RAMP = Duration(0, MAX_RAMP_US, US_PER_S)
 _TIMEOUT = Duration(MIN_TIMEOUT_US, MAX_TIMEOUT_US)
-_PAUSE = Duration(0, _HOUR_US)
-_PREFLIGHT_TIMEOUT = Duration(US_PER_S // 10, 600 * US_PER_S)
+_PAUSE = Duration(0, MAX_PAUSE_US)
+_PREFLIGHT_TIMEOUT = Duration(MIN_PREFLIGHT_TIMEOUT_US, MAX_PREFLIGHT_TIMEOUT_US)
 _LIMIT = Duration(0, MAX_DURATION_US)
 _USERS = Whole(1, MAX_USERS)
 
@@ -193,7 +203,12 @@ _LOAD_OPTIONS = (
         is_flag=True,
         help="Send load although endpoints fail (not release evidence).",
     ),
-    click.option("--preflight-attempts", type=Whole(1, 100), default=2, show_default=True),
+    click.option(
+        "--preflight-attempts",
+        type=Whole(1, MAX_PREFLIGHT_ATTEMPTS),
+        default=2,
+        show_default=True,
+    ),
     click.option(
         "--preflight-timeout",
         "preflight_timeout_us",
@@ -306,6 +321,7 @@ def build_command(runner: str) -> click.Command:
           stressproof capture --profile health --rounds 3 --out stressproof-results/e.json
           stressproof capture --stage 50:1m --stage 50:5m --url http://127.0.0.1:8080 --endpoint /
         """  # noqa: D301  # click's \b keeps lines as they are
+        signing = SignOptions.taken_from(options)
         out, enforce = options["out"], options["enforce_thresholds"]
         if out is None and not scripted:
             out = default_out()
@@ -315,12 +331,14 @@ def build_command(runner: str) -> click.Command:
             out=out,
             force=options["force"],
             enforce=not scripted if enforce is None else enforce,
+            signing=signing,
         )
 
     decorated: Any = capture
     groups = (_REQUEST_OPTIONS, _LOAD_OPTIONS, _JUDGING_OPTIONS, _CONNECTION_OPTIONS)
     for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)
+    decorated = sign_options(decorated)
     return click.command(context_settings={"help_option_names": ["-h", "--help"]})(decorated)
 
 

@@ -56,7 +56,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
     if profile is AD_HOC:
         limits = Thresholds(options["timeout_us"] / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
     else:
-        limits = suite.stress_requirements(profile.name).thresholds
+        limits = suite.limits(profile.name)
     return plan_capture(
         asked.url,
         suite,

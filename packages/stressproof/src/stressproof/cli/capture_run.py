@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from stressproof.capture.capture import capture
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.sign_options import SignOptions
+from stressproof.cli.signed_run import signed_run
 from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.errors import OutputError
 from stressproof.evidence.encoding import encode, iterencode
@@ -124,7 +128,13 @@ RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
 
 
 def run_capture(
-    plan: Plan, *, objectives: Objectives, out: Path | None, force: bool, enforce: bool
+    plan: Plan,
+    *,
+    objectives: Objectives,
+    out: Path | None,
+    force: bool,
+    enforce: bool,
+    signing: SignOptions,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
 
@@ -134,6 +144,7 @@ def run_capture(
         out: Where the artifact goes, stdout if None.
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
+        signing: Whether and how plan and evidence are signed.
 
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
@@ -141,7 +152,14 @@ def run_capture(
     if out is not None:
         check_writable(out)
     credential = find(plan.url, os.environ, plan.local_service)
-    with Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
+    run = signed_run(
+        signing,
+        out,
+        kind="stress",
+        profile=plan.profile,
+        thresholds=msgspec.structs.asdict(plan.thresholds),
+    )
+    with run as signed, Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
         artifact = capture(
@@ -151,8 +169,10 @@ def run_capture(
             observer=CaptureProgress(progress, plan),
             stop=stop,
         )
+        found = conclude(artifact, objectives, plan.local_service)
         if out is not None:
             _keep(artifact, out, force=force)
+        signed.end(found.exit_code, encode(artifact) if out is None else out)
     # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
     from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # not before the load
@@ -160,7 +180,6 @@ def run_capture(
     try:
         if out is None:
             to_stdout(encode(artifact).decode())
-        found = conclude(artifact, objectives, plan.local_service)
         stream = sys.stderr if out is None else sys.stdout
         tell(shown(summary(artifact, found.answers, width_of(stream)), stream))
         if out is not None:

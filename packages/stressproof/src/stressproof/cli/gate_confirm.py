@@ -7,6 +7,7 @@ import click
 from stressproof.cli.gate_common import policy_option
 from stressproof.cli.output import to_stdout
 from stressproof.cli.param_types import LIMIT
+from stressproof.cli.sign_options import POLICY
 from stressproof.cli.suite_choice import suite_at_gate
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
@@ -29,8 +30,9 @@ from stressproof.verify.verdict import overall
     show_default=True,
     help="Oldest decision; may be tightened.",
 )
+@POLICY
 @policy_option
-def command(decision: Path, max_age_hours: float, policy_ref: str) -> Exit:
+def command(decision: Path, max_age_hours: float, trust_file: str, policy_ref: str) -> Exit:
     """Confirm that DECISION accepts, and that it is about the build and the evidence here."""
     if max_age_hours > DECISION_MAX_AGE_HOURS:
         raise UsageError(
@@ -44,6 +46,7 @@ def command(decision: Path, max_age_hours: float, policy_ref: str) -> Exit:
         max_age_hours=max_age_hours,
         now_us=now_us(),
         policy_ref=policy_ref,
+        trust_file=trust_file,
     )
     outcome, code = overall(results)
     lines = [line for one in results if one.exit_code is not Exit.PASS for line in reasons(one)]

@@ -4,7 +4,13 @@ import os
 
 import click
 
-from stressproof.cli.gate_common import policy_option, run_and_conclude, showing_options
+from stressproof.cli.gate_common import (
+    GateSigning,
+    policy_option,
+    run_and_conclude,
+    showing_options,
+    trust_options,
+)
 from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.suite_choice import chosen_suite, suite_at_gate
 from stressproof.exits import Exit
@@ -30,9 +36,13 @@ class _WithVariables(click.Command):
     cls=_WithVariables,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@trust_options
 @policy_option
 @showing_options
 def command(
+    trust_file: str,
+    signing_key: str | None,
+    sign: bool,  # noqa: FBT001  # a flag
     policy_ref: str,
     form: str,
     decision_out: str | None,
@@ -45,5 +55,9 @@ def command(
         return read_settings(suite, os.environ, {}, dry_run=dry_run)
 
     return run_and_conclude(
-        ENTERPRISE, OutputOptions(form, decision_out, dry_run), ask, policy_ref=policy_ref
+        ENTERPRISE,
+        OutputOptions(form, decision_out, dry_run),
+        ask,
+        policy_ref=policy_ref,
+        signing=GateSigning(trust_file, sign, signing_key),
     )

@@ -6,11 +6,13 @@ from typing import Any
 import click
 
 from stressproof.cli.gate_common import (
+    GateSigning,
     flags_given,
     policy_option,
     run_and_conclude,
     setting_options,
     showing_options,
+    trust_options,
 )
 from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.suite_choice import suite_at_gate
@@ -38,11 +40,15 @@ from stressproof.verify.stress.verifier import STRESS
     is_flag=True,
     help="With --evidence-only: do not ask for failure evidence.",
 )
+@trust_options
 @policy_option
 @showing_options
 def command(
     evidence_only: bool,  # noqa: FBT001  # a flag
     without_failure_evidence: bool,  # noqa: FBT001  # a flag
+    trust_file: str,
+    signing_key: str | None,
+    sign: bool,  # noqa: FBT001  # a flag
     policy_ref: str,
     form: str,
     decision_out: str | None,
@@ -75,4 +81,5 @@ def command(
         ask,
         policy_ref=policy_ref,
         evidence_only=evidence_only,
+        signing=GateSigning(trust_file, sign, signing_key),
     )

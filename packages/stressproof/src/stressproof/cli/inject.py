@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
+from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
+
+if TYPE_CHECKING:
+    from stressproof.evidence.failure import FailureArtifact
 
 _SEED_BITS = 32
 
@@ -49,6 +54,7 @@ _SEED_BITS = 32
 )
 @click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
 @click.option("--force", is_flag=True, help="Discard a file that is in the way.")
+@sign_options
 def command(
     output: Path,
     executed_by: str,
@@ -59,6 +65,7 @@ def command(
     *,
     quick: bool,
     force: bool,
+    **signing: Any,
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
@@ -68,21 +75,32 @@ def command(
     """
     from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
     from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
+    from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
 
     suite = chosen_suite()
     demanded = suite.failure_requirements().scenarios
-    artifact = inject(
+    with signed_run(
+        SignOptions.taken_from(signing),
         output,
-        suite,
-        executed_by=executed_by,
-        approved_by=approved_by,
-        scenarios=scenarios,
-        seed=seed,
-        workers=workers,
-        quick=quick,
-        force=force,
-        say=to_stderr,
-    )
+        kind="failure",
+        profile=suite.failure_requirements().profile,
+        scenarios=scenarios or [spec.id for spec in demanded],
+    ) as signed:
+        artifact = inject(
+            output,
+            suite,
+            executed_by=executed_by,
+            approved_by=approved_by,
+            scenarios=scenarios,
+            seed=seed,
+            workers=workers,
+            quick=quick,
+            force=force,
+            say=to_stderr,
+        )
+        whole = not quick and len(artifact.scenarios) == len(demanded)
+        code = _exit_code(artifact, whole=whole)
+        signed.end(code, output)
     lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
@@ -91,13 +109,16 @@ def command(
         f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}, "
         f"report in {write_beside(output)}"
     )
-    whole = not quick and len(artifact.scenarios) == len(demanded)
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
     to_stdout("\n".join(lines))
+    return code
+
+
+def _exit_code(artifact: "FailureArtifact", *, whole: bool) -> Exit:
     if any(one.status == "fail" for one in artifact.scenarios):
         return Exit.OBJECTIVES
-    return Exit.PASS if summary.overall_passed and whole else Exit.INCONCLUSIVE
+    return Exit.PASS if artifact.summary.overall_passed and whole else Exit.INCONCLUSIVE
 
 
 def script(name: str, suite: str) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.workload.requests import MAX_WEIGHT
+from stressproof.workload.limits import MAX_WEIGHT
 from stressproof.workload.target import TOKEN
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -120,6 +120,13 @@ def errors_within(failed: int, total: int, limit_percent: float) -> bool:
     return failed * 100 * denominator <= numerator * total
 
 
+def rate_reached(total: int, elapsed_s: float, limit_rps: float) -> bool:
+    """Return whether requests over a time reach a rate, in exact arithmetic."""
+    numerator, denominator = _as_ratio(limit_rps)
+    took, parts = _as_ratio(elapsed_s)
+    return total * denominator * parts >= numerator * took
+
+
 def _as_ratio(value: float) -> tuple[int, int]:
     """Return a number as the ratio that its shortest decimal form is."""
     mantissa, _, exponent = repr(float(value)).partition("e")

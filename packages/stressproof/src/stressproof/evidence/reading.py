@@ -19,6 +19,9 @@ from stressproof.evidence.json_text import MAX_BYTES, MalformedJson, parse_objec
 if TYPE_CHECKING:
     from pathlib import Path
 
+STATEMENTS = ".intoto.jsonl"
+"""How the name of what people signed of a document ends, in place of ``.json``."""
+
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _KINDS = (
@@ -28,6 +31,11 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def beside(path: "Path", suffix: str) -> "Path":
+    """Return the file that belongs to a document and lies beside it."""
+    return path.with_name(path.name.removesuffix(".json") + suffix)
 
 
 class Document(Struct, frozen=True):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stressproof.errors import OutputError
+from stressproof.evidence.reading import STATEMENTS, beside
 
 # Colons are legal here but not in a Windows checkout or an uploaded CI artifact.
 _NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z.+-]")
@@ -79,7 +80,8 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
 def set_aside(path: Path) -> Path | None:
     """Rename a document that is in the way to ``NAME.<its captured_at>.json``.
 
-    Where it says no ``captured_at``, the time of its last change serves.
+    Where it says no ``captured_at``, the time of its last change serves. What people signed of it
+    follows it.
 
     Returns:
         The new path, None where nothing was in the way.
@@ -97,6 +99,8 @@ def set_aside(path: Path) -> Path | None:
         kept = path.with_name(f"{path.stem}.{stamp}.{number}{path.suffix}")
     try:
         path.rename(kept)
+        if beside(path, STATEMENTS).is_file():
+            beside(path, STATEMENTS).rename(beside(kept, STATEMENTS))
     except OSError as error:
         raise _refuse(path, f"the file there could not be set aside: {error.strerror}") from error
     return kept

@@ -21,6 +21,9 @@ from stressproof.gate.gate import Judged, judge_evidence
 from stressproof.gate.request import GateRequest, plain_request
 from stressproof.outcome import Outcome
 from stressproof.suite import Suite
+from stressproof.trust.bundle import bundle_path, read_or_reason
+from stressproof.trust.promotion import PromotionCase, judge_promotion
+from stressproof.trust.promotion import subject as promotion_subject
 from stressproof.verify.instants import HOUR_US, parse_instant
 from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Result, prose, rule
@@ -71,6 +74,7 @@ class DecisionRead(Struct, frozen=True):
     would_pass: bool = False
     decided_at: str | None = None
     commit: str | None = None
+    trust_digest: str | None = None
     asked: dict[str, dict[str, Any]] = {}
     verdicts: list[OutcomeRead] = []
     checks: list[OutcomeRead] = []
@@ -82,6 +86,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         decision: As it was read.
+        sha256: Of its bytes.
+        promotion: The gate's summary beside it, None where no trust policy asks for one.
         request: What it says it was asked, on top of the suite's floors.
         judged: Its evidence, read and judged again.
         max_age_hours: Oldest decision.
@@ -89,6 +95,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     """
 
     decision: DecisionRead
+    sha256: str
+    promotion: PromotionCase | None
     request: GateRequest
     judged: Judged
     max_age_hours: float
@@ -250,7 +258,46 @@ def judged_again(case: Confirmation, judgement: Judgement) -> None:
         note(where, prose(seen), prose(result.title))
 
 
-RULES = (accepted, age, commit, evidence, steps, asked, judged_again)
+@rule(
+    "confirm.signed",
+    clause="signing.md, Promoting",
+    title="Under a trust policy, the decision is the gate's by its signature",
+    remedy="Let the gate's own job decide, with --sign.",
+)
+def signed(case: Confirmation, judgement: Judgement) -> None:
+    """The gate's summary holds, and is of exactly these bytes."""
+    told = case.promotion
+    if told is None:
+        if case.decision.trust_digest is None:
+            judgement.skip("there is no trust policy")
+            return
+        judgement.inconclusive(
+            "trust_digest",
+            case.decision.trust_digest,
+            prose("that trust policy here"),
+            "Name it: --policy FILE, or --policy-ref.",
+        )
+        return
+    for result in judge_promotion(told):
+        if result.exit_code is Exit.PASS or result.rule == promotion_subject.id:
+            continue  # what is shipped is asked where it is shipped
+        note = judgement.fail if result.outcome is Outcome.FAIL else judgement.inconclusive
+        for finding in result.findings:
+            note(finding.where, prose(f"{result.rule}: {finding.seen}"), prose(finding.expected))
+    if told.summary is not None:
+        inputs = [each.digest.get("sha256") for each in told.summary.predicate.input_attestations]
+        judgement.check(
+            case.sha256 in inputs, "decision", case.sha256, prose("the decision that was signed")
+        )
+        judgement.check(
+            told.summary.commits == {case.decision.commit},
+            "commit",
+            sorted(told.summary.commits),
+            case.decision.commit,
+        )
+
+
+RULES = (accepted, age, commit, evidence, steps, asked, judged_again, signed)
 
 
 class NotADecisionError(UnreadableEvidenceError):
@@ -265,6 +312,7 @@ def confirm(
     max_age_hours: float,
     now_us: int,
     policy_ref: str = "",
+    trust_file: str = "",
 ) -> list[Result]:
     """Return how a decision holds against what is here now.
 
@@ -275,6 +323,7 @@ def confirm(
         max_age_hours: Oldest decision.
         now_us: The time, in microseconds since 1970.
         policy_ref: Where the project's policy is read; empty for HEAD.
+        trust_file: A trust policy on disk; empty for the one that is committed.
 
     Raises:
         AbsentEvidenceError: There is no such file.
@@ -284,16 +333,39 @@ def confirm(
     document = read_document(path)
     decision = _typed(document)
     request = msgspec.structs.replace(
-        _request(document, decision, suite), decision_path=str(path), policy_ref=policy_ref
+        _request(document, decision, suite),
+        decision_path=str(path),
+        policy_ref=policy_ref,
+        trust_file=trust_file,
     )
+    judged = judge_evidence(request, folder)
     case = Confirmation(
         decision=decision,
+        sha256=document.sha256,
+        promotion=_promotion(path, decision, judged, now_us),
         request=request,
-        judged=judge_evidence(request, folder),
+        judged=judged,
         max_age_hours=max_age_hours,
         now_us=now_us,
     )
     return [each.apply(case) for each in RULES]
+
+
+def _promotion(
+    path: Path, decision: DecisionRead, judged: Judged, now_us: int
+) -> PromotionCase | None:
+    """Return what is known of the gate's signature, None where nobody asks for one."""
+    policy = judged.trust.policy
+    if policy is None:
+        return None
+    return PromotionCase(
+        path=str(bundle_path(path)),
+        bundle=read_or_reason(bundle_path(path), policy, now_us),
+        policy=policy,
+        commit=decision.commit or "",
+        digest=None,
+        now_us=now_us,
+    )
 
 
 def _request(document: Document, decision: DecisionRead, suite: Suite) -> GateRequest:

@@ -10,6 +10,7 @@ from stressproof.gate.checkout import Checkout
 from stressproof.gate.policy import Policy
 from stressproof.gate.request import GateRequest
 from stressproof.gate.step_runner import StepReport
+from stressproof.gate.trust import Trust
 from stressproof.outcome import Outcome
 from stressproof.verify.instants import show_instant
 from stressproof.verify.rule import Result
@@ -31,6 +32,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         commit: The commit checked out; null where git does not say.
         policy: Where the project's policy was read, and who owns it.
         policy_commit: The commit it was read from; null where there is no repository.
+        trust: Where the trust policy was read, and who owns that.
+        trust_digest: sha256 of it, null where there is none.
         not_judged: What lies in the tree and was not compared with the commit.
         asked: What the caller tightened or named, by kind of evidence and requirement.
         outcome: All parts together.
@@ -52,6 +55,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     commit: str | None
     policy: str
     policy_commit: str | None
+    trust: str
+    trust_digest: str | None
     not_judged: list[str]
     asked: dict[str, dict[str, Any]]
     outcome: Outcome
@@ -84,6 +89,11 @@ class Decision(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def waived(self) -> list[Result]:
+        """The gate's own rules that did not hold, and that an approver signed need not."""
+        return [check for check in self.checks if check.outcome is Outcome.WAIVED]
+
+    @property
     def blocking(self) -> list[Result]:
         """Every result that keeps the gate shut, in the order in which they were judged."""
         results = [result for verdict in self.verdicts for result in verdict.results]
@@ -96,6 +106,7 @@ def decide(
     asked: GateRequest,
     checkout: Checkout,
     policy: Policy,
+    trust: Trust,
     *,
     verdicts: Sequence[Verdict],
     checks: Sequence[Result],
@@ -112,6 +123,7 @@ def decide(
         asked: What it asked.
         checkout: What is checked out.
         policy: The project's, and where it was read.
+        trust: What must be signed, and where that was read.
         verdicts: On each evidence that has a path.
         checks: Of the gate's own rules.
         steps: Of the quality steps, run or not.
@@ -143,6 +155,8 @@ def decide(
         commit=checkout.head,
         policy=policy.owner,
         policy_commit=policy.commit,
+        trust=trust.source,
+        trust_digest=trust.policy.digest if trust.policy else None,
         not_judged=checkout.not_judged,
         asked={each.kind.name: each.settings for each in asked.evidence if each.is_asked},
         outcome=_OUTCOMES.get(code, Outcome.FAIL),

@@ -24,6 +24,11 @@ from stressproof.gate.step_runner import (
     run_steps,
     without_tool,
 )
+from stressproof.gate.trust import TRUST_RULES, Trust, TrustCase, read_trust, tightened
+from stressproof.trust.attestation import attest, waive
+from stressproof.trust.case import AttestationCase, attestation_case
+from stressproof.trust.ledger import ledger_path
+from stressproof.trust.ledger import read_or_reason as read_ledger
 from stressproof.verify.instants import now_us
 from stressproof.verify.kind import Evidence
 from stressproof.verify.rule import Result
@@ -42,9 +47,13 @@ class Judged(Struct, frozen=True, kw_only=True):
         evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
+        trust: What must be signed, and where that was read.
+        cases: What is known of who signed each evidence; none without a trust policy.
     """
 
     policy: Policy
+    trust: Trust
+    cases: list[AttestationCase]
     checkout: Checkout
     evidence: list[Evidence]
     verdicts: list[Verdict]
@@ -80,6 +89,9 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         folder: Where the gate runs; paths are relative to the working directory.
     """
     policy = read_policy(folder, asked.policy_ref)
+    trust = read_trust(folder, asked.policy_ref, asked.trust_file)
+    if trust.policy is not None:
+        asked = tightened(asked, trust.policy)
     project = policy.project
     checkout = read_checkout(folder, project.evidence, asked.named_files)
     evidence = read_evidence(asked, Path(checkout.root))
@@ -92,12 +104,22 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         evidence=evidence,
         objectives=project.objectives,
     )
+    checks = [each.apply(case) for each in BEFORE_STEPS]
+    cases: list[AttestationCase] = []
+    if trust.policy is not None:
+        ledger = read_ledger(ledger_path(Path(checkout.root) / project.evidence[0]))
+        cases = [attestation_case(each, trust.policy, ledger, commits, at_us) for each in evidence]
+        verdicts = [attest(*pair) for pair in zip(verdicts, cases, strict=True)]
+        checks = [waive(each, *cases) for each in checks]
+    told = TrustCase(trust=trust, asked=asked, verdicts=verdicts, checks=checks)
     return Judged(
         policy=policy,
+        trust=trust,
+        cases=cases,
         checkout=checkout,
         evidence=evidence,
         verdicts=verdicts,
-        checks=[each.apply(case) for each in BEFORE_STEPS],
+        checks=[*checks, *(each.apply(told) for each in TRUST_RULES)],
     )
 
 
@@ -140,6 +162,7 @@ def gate(
         request,
         judged.checkout,
         judged.policy,
+        judged.trust,
         verdicts=judged.verdicts,
         checks=checks,
         steps=reports,

@@ -14,7 +14,7 @@ from stressproof.config.compile import Project, load_project, project_of
 from stressproof.config.schema import FILE_NAME
 from stressproof.errors import InconclusiveError, UsageError
 from stressproof.gate.repository import GitSilentError, Place, locate, open_repository, resolve
-from stressproof.gate.tree import FOLDER, LINK, SUBMODULE, read_entry
+from stressproof.gate.tree import read_file
 from stressproof.verify.subject import is_commit
 
 
@@ -54,23 +54,18 @@ def read_policy(folder: Path, ref: str = "") -> Policy:
         UsageError: The ref is no full ref, or the file cannot be meant.
         InconclusiveError: The ref is absent, or holds no policy.
     """
-    if ref and not (ref.startswith("refs/") or is_commit(ref)):
-        raise UsageError(
-            f"--policy-ref {ref!r} is neither a full ref nor a commit",
-            hint="Write it in full, such as refs/remotes/origin/main: a short name could be "
-            "another branch or tag.",
-        )
+    check_ref(ref)
     try:
         place = locate(folder)
         commit = resolve(place, ref or "HEAD")
         content = _read(place, commit)
     except GitSilentError as silent:
         if ref:
-            raise _absent(ref, silent.seen) from silent
+            raise absent_policy(ref, silent.seen) from silent
         # Without a commit nothing is released; what the folder says is what its steps are.
         return Policy(project=load_project(folder), source=FILE_NAME, commit=None, by_author=True)
     if content is None and ref:
-        raise _absent(ref, f"{commit} has no {FILE_NAME}")
+        raise absent_policy(ref, f"{commit} has no {FILE_NAME}")
     name = f"{FILE_NAME} of {ref or 'HEAD'} ({commit[:12]})"
     project = (
         Project(folder=place.root) if content is None else project_of(content, name, place.root)
@@ -86,17 +81,25 @@ def _read(place: Place, commit: str) -> bytes | None:
         UsageError: It is no file; what a link leads to is no part of the commit.
     """
     with open_repository(place, commit) as repository, repository.objects() as objects:
-        entry = read_entry(objects, commit, os.fsencode(FILE_NAME))
-        if entry is None:
-            return None
-        if entry.mode in {LINK, FOLDER, SUBMODULE}:
-            raise UsageError(
-                f"{FILE_NAME} of {commit[:12]} is no file", hint="Commit the file in its place."
-            )
-        return objects.read(entry.name, "blob")
+        return read_file(objects, commit, os.fsencode(FILE_NAME))
 
 
-def _absent(ref: str, seen: str) -> InconclusiveError:
+def check_ref(ref: str) -> None:
+    """Refuse a ref whose name could be another's; an empty one is HEAD.
+
+    Raises:
+        UsageError: It is neither a full ref nor a commit.
+    """
+    if ref and not (ref.startswith("refs/") or is_commit(ref)):
+        raise UsageError(
+            f"--policy-ref {ref!r} is neither a full ref nor a commit",
+            hint="Write it in full, such as refs/remotes/origin/main: a short name could be "
+            "another branch or tag.",
+        )
+
+
+def absent_policy(ref: str, seen: str) -> InconclusiveError:
+    """Return what is said where a ref holds no policy, with the command that fetches it."""
     branch = ref.removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
     fetch = (
         f"git fetch origin {branch}:{ref}" if ref.startswith("refs/") else f"git fetch origin {ref}"

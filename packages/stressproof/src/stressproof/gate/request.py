@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.suite import Suite
+from stressproof.trust.bundle import bundle_path
 from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.kinds import KINDS
@@ -70,12 +71,15 @@ class GateRequest(Struct, frozen=True, kw_only=True):
         dry_run: A rehearsal: floors may be loosened, and the result is no release evidence.
         decision_path: Where the decision is going to be written; empty for nowhere.
         policy_ref: Where the project's policy is read (`stressproof.gate.policy.read_policy`).
+        trust_file: A trust policy on disk (`stressproof.gate.trust.read_trust`); empty for the
+            one that is committed.
     """
 
     evidence: tuple[EvidenceRequest, ...]
     dry_run: bool = False
     decision_path: str = ""
     policy_ref: str = ""
+    trust_file: str = ""
 
     def of(self, kind: EvidenceKind[Any]) -> EvidenceRequest:
         """Return what is asked of one kind."""
@@ -91,9 +95,9 @@ class GateRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def named_files(self) -> tuple[str, ...]:
-        """The files that the gate was told of: what it judges for itself, and what it writes."""
+        """The files that the gate was told of, each with the signed statements beside it."""
         every = (*(each.path for each in self.evidence), self.decision_path)
-        return tuple(path for path in every if path)
+        return tuple(name for path in every if path for name in (path, str(bundle_path(path))))
 
     @property
     def judges_evidence(self) -> bool:

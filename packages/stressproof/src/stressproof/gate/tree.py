@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.errors import UsageError
 from stressproof.gate.repository import GitSilentError, Objects, object_hash
 
 LINK = 0o120000
@@ -78,14 +79,25 @@ def read_tree(objects: Objects, commit: str) -> Tree:
     return found
 
 
-def read_entry(objects: Objects, commit: str, name: bytes) -> Entry | None:
-    """Return one name at the top of a commit, None where there is none.
+def read_file(objects: Objects, commit: str, path: bytes) -> bytes | None:
+    """Return the bytes of one file of a commit, None where there is none.
 
     Raises:
-        GitSilentError: The commit or its tree is absent or replaced.
+        GitSilentError: The commit or a tree of it is absent or replaced.
+        UsageError: It is no file; what a link leads to is no part of the commit.
     """
-    root = _root_of(objects, commit)
-    return dict(_entries(objects.read(root, "tree"), len(root) // 2)).get(name)
+    entry: Entry | None = Entry(FOLDER, _root_of(objects, commit))
+    for part in path.split(b"/"):
+        if entry is None or entry.mode != FOLDER:
+            return None
+        entry = dict(_entries(objects.read(entry.name, "tree"), len(entry.name) // 2)).get(part)
+    if entry is None:
+        return None
+    if entry.mode in {LINK, FOLDER, SUBMODULE}:
+        raise UsageError(
+            f"{shown(path)} of {commit[:12]} is no file", hint="Commit the file in its place."
+        )
+    return objects.read(entry.name, "blob")
 
 
 def _root_of(objects: Objects, commit: str) -> str:

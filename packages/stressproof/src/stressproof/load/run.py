@@ -16,14 +16,11 @@ from stressproof.load.unique_values import UniqueValues
 from stressproof.load.worker_pool import WorkerPool
 from stressproof.workload.data import Data
 from stressproof.workload.executors import Executor
+from stressproof.workload.limits import MAX_WORKER_RATE, MAX_WORKERS
 from stressproof.workload.rates import US_PER_S
 from stressproof.workload.workload import Workload
 
 __all__ = ["RoundResult", "StopFlag", "Tick", "WorkerLostError", "run_round"]
-
-MAX_WORKERS = 64
-MAX_WORKER_RATE = 200_000
-"""Arrivals a second that a worker can at least count, if not send."""
 
 _SPARE_FILES = 64
 

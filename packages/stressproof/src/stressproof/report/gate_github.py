@@ -15,9 +15,11 @@ def render(decision: Decision) -> str:
         for verdict in decision.verdicts
     )
     warnings = [result for verdict in decision.verdicts for result in verdict.warnings]
+    waived = [result for verdict in decision.verdicts for result in verdict.waived]
     lines = [
         *annotations("error", decision.blocking, prefix),
         *annotations("warning", warnings, prefix),
+        *annotations("warning", [*waived, *decision.waived], f"{prefix}WAIVED "),
         workflow_command(
             "notice", f"{prefix}stressproof", "; ".join(filter(None, (judged, summary(decision))))
         ),

@@ -15,10 +15,10 @@ def render(decision: Decision) -> str:
     lines = [f"## {prefix}{summary(decision)}", "", f"{prefix}commit {code(decision.commit or '')}"]
     for verdict in decision.verdicts:
         lines += ["", verdict_markdown.render(verdict).rstrip("\n")]
-    blocking = [check for check in decision.checks if check in decision.blocking]
-    if blocking:
+    told = [check for check in decision.checks if check in decision.blocking] + decision.waived
+    if told:
         lines += ["", f"### {prefix}The gate itself", ""]
-    for check in blocking:
+    for check in told:
         lines += markdown_reasons(check)
     if decision.steps:
         lines += ["", "| step | outcome | seconds | what happened |", "|---|---|---|---|"]

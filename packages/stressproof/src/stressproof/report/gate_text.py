@@ -22,6 +22,7 @@ def render(decision: Decision) -> str:
         f"gate      {decision.gate}  ({decision.tool}, {decision.decided_at})",
         f"commit    {decision.commit or 'not known'}",
         f"policy    {printable(decision.policy)}",
+        f"trust     {printable(decision.trust)}",
     ]
     if decision.not_judged:
         lines.append(f"not judged: {printable(', '.join(decision.not_judged))}")
@@ -32,6 +33,8 @@ def render(decision: Decision) -> str:
         lines.append("")
     for check in blocking:
         lines += reasons(check)
+    for check in decision.waived:
+        lines += [*reasons(check), f"      {printable(check.why_not)}"]
     if decision.steps:
         lines.append("")
     for step in decision.steps:

@@ -9,6 +9,16 @@ from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.report.verdict_json import PublishedVerdict
+from stressproof.trust.ledger import Entry
+from stressproof.trust.policy import PolicyFile
+from stressproof.trust.statement import (
+    APPROVAL,
+    EVIDENCE,
+    PLAN,
+    ApprovalPredicate,
+    EvidencePredicate,
+    PlanPredicate,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,8 +29,30 @@ PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
         f"Failure-injection evidence of schema version {SCHEMA_VERSION}.",
     ),
     "verdict": (PublishedVerdict, "What `stressproof verify --format json` writes."),
+    "trust-policy": (PolicyFile, "trust/policy.toml, as JSON would have it."),
+    "run-ledger-entry": (Entry, "A line of the run ledger."),
 }
 """File name (without .json) to the type and what it is."""
+
+PUBLISHED_PREDICATES: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "plan": (PlanPredicate, PLAN),
+    "evidence": (EvidencePredicate, EVIDENCE),
+    "approval": (ApprovalPredicate, APPROVAL),
+}
+"""File name (without .json) to the predicate and its type, which is the schema's id."""
+
+
+def predicate_schema(name: str) -> bytes:
+    """Return the schema of one of our own predicates as JSON ending in a newline.
+
+    Raises:
+        KeyError: There is no such predicate.
+    """
+    kind, uri = PUBLISHED_PREDICATES[name]
+    comment = "Consumers refuse fields that they do not know."
+    document = {"$schema": DIALECT, "$id": uri, "$comment": comment}
+    document |= _dedented(msgspec.json.schema(kind))
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def schema(name: str) -> bytes:

@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from stressproof.evidence.json_text import MalformedJson, parse_object
 from stressproof.evidence.reading import (
+    STATEMENTS,
     AbsentEvidenceError,
     UnreadableEvidenceError,
+    beside,
     read_bytes,
 )
 from stressproof.evidence.writing import write_atomic
@@ -31,6 +33,7 @@ from stressproof.trust.policy import Role, TrustPolicy
 from stressproof.trust.statement import (
     APPROVAL,
     EVIDENCE,
+    GATE_ID,
     PLAN,
     PREDICATES,
     SUMMARY,
@@ -43,7 +46,6 @@ from stressproof.trust.statement import (
 )
 from stressproof.verify.instants import SECOND_US, parse_instant
 
-SUFFIX = ".intoto.jsonl"
 MAX_BYTES = 4 * 1024 * 1024
 MAX_LINES = 256
 SKEW_US = 60 * SECOND_US
@@ -145,8 +147,7 @@ Unread = UnreadableEvidenceError | AbsentEvidenceError
 
 def bundle_path(artifact: Path | str) -> Path:
     """Return where the bundle of a file lies: beside it."""
-    path = Path(artifact)
-    return path.with_name(path.name.removesuffix(".json") + SUFFIX)
+    return beside(Path(artifact), STATEMENTS)
 
 
 def read_bundle(path: Path | str, policy: TrustPolicy, now_us: int) -> Bundle:
@@ -202,6 +203,18 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
     if before and not before.endswith(b"\n"):
         raise _unreadable(str(path), "a last line that was cut short")
     write_atomic(path, before + b"".join(line + b"\n" for line in lines))
+
+
+def put_bundle(path: Path, lines: Sequence[bytes]) -> None:
+    """Let a bundle hold these lines and no others; without any there is none.
+
+    Raises:
+        OutputError: It could not be written.
+    """
+    if lines:
+        write_atomic(path, b"".join(line + b"\n" for line in lines))
+    else:
+        path.unlink(missing_ok=True)
 
 
 class _RefusedError(Exception):
@@ -315,7 +328,7 @@ def _claims(predicate: Any) -> tuple[str | None, str | None]:
     if isinstance(predicate, ApprovalPredicate):
         return predicate.approver, predicate.approved_at
     if isinstance(predicate, SummaryPredicate):
-        return None, predicate.time_verified
+        return predicate.verifier.id.removeprefix(GATE_ID), predicate.time_verified
     return None, None
 
 

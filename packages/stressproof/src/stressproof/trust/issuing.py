@@ -15,6 +15,8 @@ from stressproof.trust.signing import SigningKey
 from stressproof.trust.statement import (
     APPROVAL,
     EVIDENCE,
+    GIT,
+    IMAGE,
     PLAN,
     ApprovalPredicate,
     Digests,
@@ -31,8 +33,6 @@ from stressproof.verify.subject import is_commit
 from stressproof.version import __version__
 
 PLAN_HOURS = 24
-_GIT = "git"
-_IMAGE = "image"
 
 
 def owner_of(key: SigningKey, policy: TrustPolicy, role: Role) -> str:
@@ -160,7 +160,7 @@ def sign_evidence(
         point, plan = found.point_of(attempt.end), attempt.start.plan
     subjects = [_git(_commit_of(document), document.path), _file(document)]
     if image is not None:
-        subjects.append(Subject(_IMAGE, Digests(sha256=image)))
+        subjects.append(Subject(IMAGE, Digests(sha256=image)))
     payload = encode_statement(
         EVIDENCE,
         tuple(subjects),
@@ -252,7 +252,7 @@ def _git(commit: str | None, where: str) -> Subject:
             f"{where} names no commit, so there is no build to sign for",
             hint="Capture in a git checkout of the build.",
         )
-    return Subject(_GIT, Digests(gitCommit=commit))
+    return Subject(GIT, Digests(gitCommit=commit))
 
 
 def _file(document: Document) -> Subject:

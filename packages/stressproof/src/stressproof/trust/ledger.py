@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -40,8 +40,8 @@ _MODE = 0o666
 _TAIL_BYTES = 8192
 _NEW_CHAIN = "Set it aside and begin a new one; gates then say that few runs are known."
 
-RunOutcome = Literal["pass", "fail", "inconclusive", "broken"]
-"""How a run came out when it was captured: by its limits, before any gate."""
+RunOutcome = Literal["pass", "fail", "inconclusive", "broken", "unsent"]
+"""How a run came out when it was captured: by its limits, before any gate; whether at all."""
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,6 +118,12 @@ class Ledger(Struct, frozen=True):
     def point_of(self, entry: Entry) -> LedgerPoint:
         """Return the place of an entry as a statement names it."""
         return LedgerPoint(entry.sequence, self.digests[entry.sequence - 1])
+
+
+def ledger_path(folder: "Path", environment: Mapping[str, str] = os.environ) -> "Path":
+    """Return where runs are written: in a folder of evidence, unless the environment says where."""
+    named = environment.get(VARIABLE)
+    return type(folder)(named) if named else folder / LEDGER_NAME
 
 
 def read_ledger(path: "Path | str") -> Ledger:
@@ -233,11 +239,6 @@ def new_run() -> str:
 def line_of(entry: Entry) -> bytes:
     """Return an entry as it stands in the file, without its newline."""
     return msgspec.json.encode(entry)
-
-
-def point_of(entry: Entry) -> LedgerPoint:
-    """Return the place of an entry that was just written."""
-    return LedgerPoint(entry.sequence, hashlib.sha256(line_of(entry)).hexdigest())
 
 
 def _append(path: "Path", entry: Entry) -> Entry:

@@ -25,8 +25,8 @@ TIMEOUT_S = 120
 _PEM = "-----BEGIN "
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _REMEDY = (
-    f"Name a key: --key FILE (an OpenSSH .pub whose key an agent holds, an OpenSSH key, or PKCS#8 "
-    f"from stressproof keys init), or set {VARIABLE}."
+    "Name a key: --signing-key FILE (an OpenSSH .pub whose key an agent holds, an OpenSSH key, or "
+    f"PKCS#8 from stressproof keys init), or set {VARIABLE}."
 )
 
 

@@ -19,6 +19,15 @@ APPROVAL = "urn:stressproof:predicate:approval:1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 
+GIT = "git"
+"""Name of the subject that is the commit."""
+
+IMAGE = "image"
+"""Name of the subject that is shipped, where there is one beside the commit."""
+
+GATE_ID = "urn:stressproof:gate:"
+"""What a summary's verifier is called: this and the principal who owns the key."""
+
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")]
 Text = Annotated[str, Meta(max_length=1024)]

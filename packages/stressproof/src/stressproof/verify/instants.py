@@ -13,7 +13,10 @@ ROUNDING_US = 1
 """Times of one clock, each cut to whole microseconds, may differ by this much from their parts."""
 
 _RFC3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII
+    r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?"
+    # No place on earth is farther from UTC than fourteen hours.
+    r"(?:Z|[+-](?:0\d:[0-5]\d|1[0-3]:[0-5]\d|14:00))",
+    re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -11,13 +11,11 @@ from typing import Any, ClassVar, Final
 from msgspec import Struct
 
 from stressproof.errors import UsageError
+from stressproof.workload.limits import MAX_DURATION_US, MAX_RAMP_US, MAX_RATE, MAX_USERS
 from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
 from stressproof.workload.rates import MAX_TIME_UNIT_US
 
 _US_PER_S = 1_000_000
-MAX_USERS = 20_000
-MAX_RATE = 1_000_000
-MAX_DURATION_US = 7 * 24 * 3600 * _US_PER_S
 
 
 class Stage(Struct, frozen=True):
@@ -71,7 +69,7 @@ class ConstantVus(Struct, frozen=True, tag="constant-vus"):
     def __post_init__(self) -> None:
         _demand("the number of users", self.users, 1, MAX_USERS)
         _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def max_users(self) -> int:
@@ -100,7 +98,7 @@ class RampingVus(Struct, frozen=True, tag="ramping-vus"):
     def __post_init__(self) -> None:
         _demand("the number of users to start with", self.users, 0, MAX_USERS)
         _demand_stages(self.stages, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def duration_us(self) -> int:
@@ -196,7 +194,7 @@ class ConstantArrivalRate(Struct, frozen=True, tag="constant-arrival-rate"):
         _demand_rate(self.rate, self.time_unit_us, at_least=1)
         _demand("the duration in µs", self.duration_us, 1, MAX_DURATION_US)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def rate_per_second(self) -> float:
@@ -237,7 +235,7 @@ class RampingArrivalRate(Struct, frozen=True, tag="ramping-arrival-rate"):
         _demand_rate(self.rate, self.time_unit_us, at_least=0)
         _demand_stages(self.stages, MAX_RATE * self.time_unit_us // _US_PER_S)
         _demand("the number of connections", self.max_users, 1, MAX_USERS)
-        _demand("the ramp in µs", self.ramp_us, 0, MAX_DURATION_US)
+        _demand("the ramp in µs", self.ramp_us, 0, MAX_RAMP_US)
 
     @property
     def rate_per_second(self) -> float:

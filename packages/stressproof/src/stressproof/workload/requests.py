@@ -6,15 +6,13 @@ from msgspec.structs import force_setattr
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
 from stressproof.workload.checks import Checks
+from stressproof.workload.limits import MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, with_names, without_placeholders
 
 DEFAULT_STATUSES = tuple(range(200, 300))
-MAX_WEIGHT = 10_000
 MAX_REDIRECTS = 10
-MIN_TIMEOUT_US = 1_000
-MAX_TIMEOUT_US = 3600 * 1_000_000
 _FINAL = frozenset(range(200, 600))
 
 

@@ -4,8 +4,9 @@ from msgspec import Struct
 
 from stressproof.errors import UsageError
 from stressproof.workload.checks import Checks
-from stressproof.workload.executors import MAX_DURATION_US, Executor
+from stressproof.workload.executors import Executor
 from stressproof.workload.flows import Flow, demand_run
+from stressproof.workload.limits import MAX_DURATION_US
 from stressproof.workload.order import demand_pass
 from stressproof.workload.requests import (
     DEFAULT_STATUSES,

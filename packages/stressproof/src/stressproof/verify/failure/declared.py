@@ -57,7 +57,9 @@ PLAIN = Plain(
             "summary.inconclusive_scenarios",
         }
     ),
-    marks=frozenset({"stage", "runtime_before", "scenarios[].baseline", "scenarios[].trial"}),
+    marks=frozenset(
+        {"clock", "stage", "runtime_before", "scenarios[].baseline", "scenarios[].trial"}
+    ),
     own={
         "status": Text,
         "executed_by": Text,

@@ -10,18 +10,14 @@ from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.declared import DeclaredScenario
 from stressproof.verify.failure.document import RECAPTURE
+from stressproof.verify.failure.result_tail import tail_problem
 from stressproof.verify.rule import Judgement, prose, rule, show
 
 _CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
 _LONGEST_S = 24 * 3600.0
-# A test runner's last line: skipped tests prove nothing, and none that ran proves nothing either.
-_FAILED_TAIL = re.compile(r"\b[1-9][0-9]* (?:failed|errors?)\b", re.ASCII)
-_PASSED_TAIL = re.compile(r"\b[1-9][0-9]* passed\b", re.ASCII)
-_COUNTED_TAIL = re.compile(r"\b[0-9]+ (?:skipped|deselected|xfailed)\b|\bno tests ran\b", re.ASCII)
 
 
 @rule(
@@ -206,28 +202,17 @@ def distinct(case: FailureCase, judgement: Judgement) -> None:
     remedy="Read the output: a scenario that failed or was skipped has not passed.",
 )
 def result_tails(case: FailureCase, judgement: Judgement) -> None:
-    """Where output is kept, a passed scenario shows no failure and not only skipped tests."""
+    """Where output is kept, that of a passed scenario shows a pass, and no failure."""
     if case.is_full:
         judgement.skip("failure.recomputed judges the operations themselves")
         return
     for place, scenario in enumerate(case.scenarios):
         if scenario.result_tail is None or scenario.status != "pass":
             continue
-        problem = _tail_problem(scenario)
+        problem = tail_problem(scenario.result_tail)
         judgement.check(
             not problem, f"scenarios[{place}].result_tail", prose(problem), prose("a pass")
         )
-
-
-def _tail_problem(scenario: DeclaredScenario) -> str:
-    tail = scenario.result_tail or ""
-    failed = _FAILED_TAIL.search(tail)
-    if failed is not None:
-        return failed.group()
-    counted = _COUNTED_TAIL.search(tail)
-    if counted is not None and not _PASSED_TAIL.search(tail):
-        return f"{counted.group()} and none passed"
-    return ""
 
 
 @rule(

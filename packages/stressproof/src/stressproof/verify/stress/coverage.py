@@ -9,8 +9,8 @@ from stressproof.verify.differences import differences
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.workload.limits import MAX_WEIGHT
 from stressproof.workload.order import MAX_PASS, pass_length
-from stressproof.workload.requests import MAX_WEIGHT
 
 _CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
 _OUTSIDE_S = 60  # the ramp, and the last answers

@@ -47,6 +47,7 @@ _REQUIRED = {
     "evaluation.worst_p95_seconds": "protocol 12",
     "evaluation.min_throughput_rps": "protocol 12",
     "evaluation.rounds": "protocol 12",
+    "evaluation.rounds[].meets_targets": "protocol 12",
     "rounds": "protocol 12",
 }
 """Fields that the protocol's contract cannot be judged without, each with its clause.
@@ -98,7 +99,9 @@ PLAIN = Plain(
             "workload",
             "generator",
             "measurements",
+            "clock",
             "runtime.before",
+            "runtime.after",
             "runs[].endpoints",
             "runs[].generator",
         }

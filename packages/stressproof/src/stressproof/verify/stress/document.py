@@ -12,7 +12,7 @@ RECAPTURE = (
 )
 # The base URL of Starlette's in-process client: with it no request ever left the process.
 _IN_PROCESS_HOSTS = frozenset({"testserver"})
-_LOOPBACK_NAMES = frozenset({"localhost", "::1"})
+_ELSEWHERE = "a service on another machine"
 _URL = (
     r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
     r"(?::(?P<port>[0-9]{1,5}))?(?:/[!-\"$->@-~]*)?"
@@ -41,8 +41,9 @@ def target(case: StressCase, judgement: Judgement) -> None:
     """``target_url`` is an http URL without credentials, and allowed."""
     url, asked = case.declared.target_url, case.requirements
     if url is None:
-        if asked.targets:
-            judgement.inconclusive("target_url", prose("absent"), prose(" or ".join(asked.targets)))
+        if asked.targets or not asked.allow_loopback:
+            wanted = " or ".join(asked.targets) or _ELSEWHERE
+            judgement.inconclusive("target_url", prose("absent"), prose(wanted))
         judgement.skip("the artifact states no target")
         return
     found = origin(url)
@@ -61,8 +62,24 @@ def target(case: StressCase, judgement: Judgement) -> None:
         allowed = {(origin(each) or ("", ""))[0] for each in asked.targets} - {""}
         judgement.check(base in allowed, "target_url", url, prose(" or ".join(asked.targets)))
     if not asked.allow_loopback:
-        loopback = host in _LOOPBACK_NAMES or host.startswith("127.")
-        judgement.check(not loopback, "target_url", url, prose("a service on another machine"))
+        _elsewhere(case, url, host, judgement)
+
+
+def _elsewhere(case: StressCase, url: str, host: str, judgement: Judgement) -> None:
+    """Neither the host nor an address that was connected to is the generator's own machine."""
+    from stressproof.verify.loopback import is_loopback  # noqa: PLC0415  # few ask, 5 ms
+
+    artifact = case.artifact
+    here = artifact is not None and host == artifact.generator.host.lower()
+    judgement.check(not here and not is_loopback(host), "target_url", url, prose(_ELSEWHERE))
+    for place, run in enumerate(artifact.runs if artifact is not None else ()):
+        for address in run.connections.opened if run.connections is not None else ():
+            judgement.check(
+                not is_loopback(address),
+                f"runs[{place}].connections.opened",
+                address,
+                prose(_ELSEWHERE),
+            )
 
 
 RULES = (

@@ -8,8 +8,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
+from stressproof.evidence.stress import RoundEvaluation
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import Figures
@@ -28,6 +27,10 @@ _ASCENDING = (
     "max_response_time",
 )
 _LATENCIES = (*_ASCENDING, "avg_response_time")
+FIGURES = (*_COUNTS, "throughput_rps", *_LATENCIES)
+
+ERRORS_KEPT = 10
+"""Samples of errors that a capture keeps of a round."""
 
 
 def equal(seen: float, expected: float) -> bool:
@@ -60,7 +63,7 @@ def of_rounds(case: StressCase, name: str) -> list[float] | None:
     remedy=_CONTRADICTION,
 )
 def counts(case: StressCase, judgement: Judgement) -> None:
-    """Total = successful + failed, everywhere; samples of errors only where requests failed."""
+    """Total = successful + failed, everywhere; never more samples of errors than failures."""
     for where, figures in all_figures(case):
         total, good, bad = (getattr(figures, name) for name in _COUNTS)
         if None in (total, good, bad):
@@ -68,12 +71,14 @@ def counts(case: StressCase, judgement: Judgement) -> None:
         judgement.check(
             total == good + bad, f"{where}.total_requests", total, prose(f"{good} + {bad}")
         )
-        if figures.errors_sample and bad == 0:
-            judgement.fail(
-                f"{where}.errors_sample",
-                prose(f"{len(figures.errors_sample)} errors"),
-                prose("none where no request failed"),
-            )
+        samples = len(figures.errors_sample or ())
+        most = min(bad, ERRORS_KEPT)
+        judgement.check(
+            samples <= most,
+            f"{where}.errors_sample",
+            prose(f"{samples} errors"),
+            prose(f"at most {most}, of {bad} failed requests"),
+        )
 
 
 @rule(
@@ -233,12 +238,18 @@ def latency_known(case: StressCase, judgement: Judgement) -> None:
 )
 def distinct_rounds(case: StressCase, judgement: Judgement) -> None:
     """Two real rounds never agree in every figure."""
-    seen: dict[bytes, int] = {}
-    for place, run in enumerate(case.runs):
-        figures = run.results
-        if figures is None or not figures.total_requests:
-            continue
-        key = msgspec.json.encode(msgspec.structs.replace(figures, errors_sample=None))
+    seen: dict[tuple[Any, ...], int] = {}
+    rounds = [
+        (place, run.results)
+        for place, run in enumerate(case.runs)
+        if run.results is not None and run.results.total_requests
+    ]
+    # What one round leaves out must not tell it from its copy.
+    names = [
+        name for name in FIGURES if all(getattr(figures, name) is not None for _, figures in rounds)
+    ]
+    for place, figures in rounds:
+        key = tuple(getattr(figures, name) for name in names)
         before = seen.setdefault(key, place)
         judgement.check(
             before == place,
@@ -248,8 +259,49 @@ def distinct_rounds(case: StressCase, judgement: Judgement) -> None:
         )
 
 
+_TIMES = ("started_at", "ended_at", "elapsed_seconds")
+_SOMETIMES_NULL = (*_LATENCIES, "error_rate_percent")
+
+
+@rule(
+    "stress.same-figures",
+    clause="protocol 6; protocol 11",
+    title="Every round states the same figures",
+    remedy="One tool writes every round alike; capture again instead of leaving a figure out.",
+)
+def same_figures(case: StressCase, judgement: Judgement) -> None:
+    """What one round states, each does: a figure left out would escape what is projected of it."""
+    if case.is_full:
+        judgement.skip("the full artifact's type demands every figure")
+        return
+    evaluation = case.declared.evaluation
+    judged = (None if evaluation is None else evaluation.rounds) or []
+    for where, rounds, names in (
+        ("runs[{}]", case.runs, _TIMES),
+        ("runs[{}].results", [run.results for run in case.runs], FIGURES),
+        ("evaluation.rounds[{}]", judged, RoundEvaluation.__struct_fields__),
+    ):
+        known = [(place, one) for place, one in enumerate(rounds) if one is not None]
+        for name in names:
+            stated = [place for place, one in known if getattr(one, name) is not None]
+            if not stated:
+                continue
+            judgement.passed()
+            for place, one in known:
+                if getattr(one, name) is None and not _may_be_null(name, case, place):
+                    path = f"{where.format(place)}.{name}"
+                    judgement.fail(path, None, prose(f"a value, as round {stated[0] + 1} has"))
+
+
+def _may_be_null(name: str, case: StressCase, place: int) -> bool:
+    """Return whether a round without a success states no such figure."""
+    figures = case.runs[place].results if place < len(case.runs) else None
+    return name in _SOMETIMES_NULL and (figures is None or not figures.successful_requests)
+
+
 RULES = (
     counts,
+    same_figures,
     some_requests,
     totals,
     projections,

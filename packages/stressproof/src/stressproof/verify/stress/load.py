@@ -27,6 +27,7 @@ from stressproof.workload.executors import (
     SharedIterations,
     most_iterations,
 )
+from stressproof.workload.limits import MAX_WORKERS
 from stressproof.workload.order import MAX_PASS, WeightedOrder, order_seed, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
@@ -77,7 +78,7 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     judgement.check(
         len(set(names)) == len(names), "workload.scenarios", names, prose("every name once")
     )
-    seen, most = artifact.workload.workers, min(artifact.workload.max_users, 64)
+    seen, most = artifact.workload.workers, min(artifact.workload.max_users, MAX_WORKERS)
     judgement.check(1 <= seen <= most, "workload.workers", seen, prose(f"1 to {most}"))
     workers = artifact.generator.workers
     judgement.check(workers == seen, "generator.workers", workers, seen)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from stressproof.evidence.endpoint_names import short
-from stressproof.evidence.limits import error_rate_percent, limits_met
+from stressproof.evidence.limits import error_rate_percent, limits_met, rate_reached
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, P99_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, Severity, prose, rule
@@ -130,6 +130,7 @@ def thresholds(case: StressCase, judgement: Judgement) -> None:
 def round_targets(case: StressCase, judgement: Judgement) -> None:
     """p95, error rate and throughput of each round, exactly and without rounding."""
     asked = case.requirements
+    _exact_rates(case, judgement)
     for where, figures in all_figures(case):
         total, failed = figures.total_requests, figures.failed_requests
         if not total:
@@ -164,6 +165,20 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
             lowest,
             prose(f"at least {asked.min_throughput_rps:g}/s"),
         )
+
+
+def _exact_rates(case: StressCase, judgement: Judgement) -> None:
+    """A rate that was rounded up is none: requests and elapsed time say what it was."""
+    least = case.requirements.min_throughput_rps
+    for place, run in enumerate(case.runs):
+        total = None if run.results is None else run.results.total_requests
+        if total and run.elapsed_seconds is not None:
+            judgement.check(
+                rate_reached(total, run.elapsed_seconds, least),
+                f"runs[{place}].results.throughput_rps",
+                prose(f"{total} requests in {run.elapsed_seconds!r} s"),
+                prose(f"at least {least:g}/s"),
+            )
 
 
 @rule(

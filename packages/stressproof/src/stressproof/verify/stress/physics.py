@@ -2,26 +2,23 @@
 
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
-from stressproof.verify.stress.declared import DeclaredRun, Figures
-from stressproof.verify.stress.figures import TOLERANCE
-from stressproof.verify.stress.timing import ramp_and_timeout, shortest_round
+from stressproof.verify.stress.declared import Figures
+from stressproof.verify.stress.figures import TOLERANCE, all_figures
+from stressproof.verify.stress.timing import (
+    NOISE_S,
+    elapsed_s,
+    implied_s,
+    ramp_and_timeout,
+    shortest_round,
+)
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
 
 EDGE_SECONDS = 1.0
-"""Beside one answer's time: how much shorter than its duration a round's elapsed time may be.
-
-Elapsed time begins with the first measured start, which comes when a user is free or the rate is
-due, not with the window itself."""
+"""How much shorter than its duration a round of another tool may be: it may count from the first
+start, which comes when a user is free or the rate is due, and to the last one."""
 
 _BUCKET = 1 / 1024  # a quantile is the upper end of its bucket
-_NOISE = 1e-6
-
-
-def _longest(figures: Figures, timeout: float) -> float:
-    """Return the longest answer of a round in seconds, as far as it is known."""
-    known = (figures.max_response_time, figures.p99_response_time, figures.p95_response_time)
-    return next((value for value in known if value is not None), timeout)
 
 
 @rule(
@@ -43,9 +40,7 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
         if rate <= 0:
             judgement.check(total == 0, where, rate, prose(f"more than 0 for {total} requests"))
             continue
-        took = total / rate
-        # What four decimals of a rate leave open.
-        slack = took * min(TOLERANCE / rate, 1.0) + _NOISE
+        took, slack = implied_s(total, rate)
         if run.elapsed_seconds is not None:
             judgement.check(
                 abs(took - run.elapsed_seconds) <= slack + TOLERANCE,
@@ -53,12 +48,12 @@ def elapsed(case: StressCase, judgement: Judgement) -> None:
                 prose(f"{rate!r}/s for {run.elapsed_seconds!r} s"),
                 prose(f"{total} requests"),
             )
-            took, slack = run.elapsed_seconds, _NOISE
+            took, slack = run.elapsed_seconds, NOISE_S
             where = f"runs[{place}].elapsed_seconds"
         least = shortest_round(case)
         if duration is None or least is None:
             continue
-        shortest = least - EDGE_SECONDS - _longest(figures, timeout)
+        shortest = least - EDGE_SECONDS
         longest = duration + ramp + timeout + EDGE_SECONDS
         seen = prose(f"{took:.3f} s (stated, or requests / throughput)")
         judgement.check(took + slack >= shortest, where, seen, prose(f"about {duration} s"))
@@ -84,7 +79,7 @@ def littles_law(case: StressCase, judgement: Judgement) -> None:
         figures = run.results
         if figures is None or not figures.total_requests:
             continue
-        took = _elapsed(run, figures)
+        took, _ = elapsed_s(run)
         waited = least_waiting(figures)
         if took is None or waited is None:
             continue
@@ -96,13 +91,6 @@ def littles_law(case: StressCase, judgement: Judgement) -> None:
             prose(f"{figures.total_requests} requests that waited {waited:.1f} s in sum"),
             prose(f"at most {limit:.1f} s: {users} users for {took:.1f} s"),
         )
-
-
-def _elapsed(run: DeclaredRun, figures: Figures) -> float | None:
-    took: float | None = run.elapsed_seconds
-    if took is None and figures.total_requests is not None and figures.throughput_rps:
-        took = figures.total_requests / figures.throughput_rps
-    return took
 
 
 def least_waiting(figures: Figures) -> float | None:
@@ -184,4 +172,35 @@ def average_possible(case: StressCase, judgement: Judgement) -> None:
             )
 
 
-RULES = (elapsed, littles_law, average_possible)
+_WITHIN_TIMEOUT = ("min", "median", "avg", "p95", "p99", "max")
+_TIMEOUT_SLACK_S = 1.0  # until the timer is served, and for the bookkeeping
+
+
+@rule(
+    "stress.within-timeout",
+    clause="evidence.md, What is possible",
+    title="No answer took longer than the timeout that is stated",
+    remedy=_IMPOSSIBLE,
+)
+def within_timeout(case: StressCase, judgement: Judgement) -> None:
+    """Every latency is at most ``request_timeout`` and a second."""
+    timeout = case.declared.request_timeout
+    if case.is_full:
+        judgement.skip("stress.timeout-applied judges it from the measurements")
+        return
+    if timeout is None:
+        judgement.skip("request_timeout is not there")
+        return
+    for where, figures in all_figures(case):
+        for name in _WITHIN_TIMEOUT:
+            seen = getattr(figures, f"{name}_response_time")
+            if seen is not None:
+                judgement.check(
+                    seen <= timeout + _TIMEOUT_SLACK_S,
+                    f"{where}.{name}_response_time",
+                    seen,
+                    prose(f"at most {timeout:g} s, the timeout"),
+                )
+
+
+RULES = (elapsed, littles_law, average_possible, within_timeout)

@@ -6,9 +6,14 @@ from stressproof.verify.case import instant
 from stressproof.verify.instants import SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.declared import DeclaredRun
 from stressproof.verify.stress.document import RECAPTURE
+from stressproof.verify.stress.figures import TOLERANCE
 
 _NOT_BY_HAND = "Times are written by the capture; capture again instead of editing them."
+
+NOISE_S = 1e-6
+"""Of a float that was counted in microseconds."""
 
 CLOCK_SLACK_US = SECOND_US // 2
 """A wall clock that is being corrected while rounds run may differ from them by this much."""
@@ -54,11 +59,11 @@ def run_index(case: StressCase, judgement: Judgement) -> None:
 @rule(
     "stress.run-spacing",
     clause="protocol 6; evidence.md, Time",
-    title="Rounds follow each other at least their duration apart",
+    title="Rounds follow each other, none before the one before it was over",
     remedy=_NOT_BY_HAND,
 )
 def run_spacing(case: StressCase, judgement: Judgement) -> None:
-    """Two rounds' times differ by a round at least, and by a round and a pause at most."""
+    """Two rounds' times differ by what the later one took, and by a pause more at most."""
     duration = shortest_round(case)
     times = case.run_captured_us
     if duration is None or len(times) < 2:  # noqa: PLR2004  # two rounds make one gap
@@ -71,8 +76,9 @@ def run_spacing(case: StressCase, judgement: Judgement) -> None:
         gap = after - before
         where = f"runs[{place}].captured_at"
         seen = prose(f"{gap / SECOND_US:.3f} s after the round before")
-        least = duration * SECOND_US - CLOCK_SLACK_US
-        judgement.check(gap >= least, where, seen, prose(f"at least {duration} s"))
+        took_s = _least_took_s(case.runs[place], duration)
+        least = took_s * SECOND_US - CLOCK_SLACK_US
+        judgement.check(gap >= least, where, seen, prose(f"at least {took_s:g} s"))
         judgement.check(gap <= most, where, seen, prose(f"at most {most // SECOND_US} s"))
 
 
@@ -107,13 +113,15 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
     start = instant(case.declared.started_at)
     if start is None or duration is None:
         return
-    first = min(times) - duration * SECOND_US
+    took_s = _least_took_s(case.runs[0], duration)
+    begun = min(times) - round(took_s * SECOND_US)
     judgement.check(
-        start <= first + CLOCK_SLACK_US,
+        start <= begun + CLOCK_SLACK_US,
         "started_at",
         case.declared.started_at,
-        prose(f"at least {duration} s before the first round's captured_at"),
+        prose(f"at least {took_s:g} s before the first round's captured_at"),
     )
+    first = min(times) - duration * SECOND_US
     lead = _longest_round_us(case) - duration * SECOND_US + tail
     judgement.check(
         first - start <= lead,
@@ -121,6 +129,66 @@ def capture_window(case: StressCase, judgement: Judgement) -> None:
         prose(f"{(first - start) / SECOND_US:.0f} s before the first round"),
         prose(f"at most {lead // SECOND_US} s"),
     )
+
+
+@rule(
+    "stress.run-times",
+    clause="protocol 6; evidence.md, Time",
+    title="Each round's own times are in order and agree with its elapsed time",
+    remedy=_NOT_BY_HAND,
+)
+def run_times(case: StressCase, judgement: Judgement) -> None:
+    """Start + elapsed = end ≤ captured, as far as they are given."""
+    if case.is_full:
+        judgement.skip("stress.round-clock judges it to the microsecond")
+        return
+    for place, run in enumerate(case.runs):
+        where = f"runs[{place}]"
+        start, end = instant(run.started_at), instant(run.ended_at)
+        captured = case.run_captured_us[place]
+        took_s = run.elapsed_seconds
+        if start is not None and end is not None:
+            judgement.check(
+                start < end, f"{where}.ended_at", run.ended_at, prose("after its start")
+            )
+            if took_s is not None:
+                seen_s = (end - start) / SECOND_US
+                judgement.check(
+                    abs(seen_s - took_s) <= CLOCK_SLACK_US / SECOND_US,
+                    f"{where}.ended_at",
+                    prose(f"{seen_s:.3f} s after started_at"),
+                    prose(f"{took_s:g} s, its elapsed time"),
+                )
+        for name, time in (("started_at", start), ("ended_at", end)):
+            if time is not None and captured is not None:
+                judgement.check(
+                    time <= captured + CLOCK_SLACK_US,
+                    f"{where}.{name}",
+                    getattr(run, name),
+                    prose(f"not after captured_at, {run.captured_at}"),
+                )
+
+
+def implied_s(total: int, rate_rps: float) -> tuple[float, float]:
+    """Return how long requests at a rate take, and what four decimals of the rate leave open."""
+    took_s = total / rate_rps
+    return took_s, took_s * min(TOLERANCE / rate_rps, 1.0) + NOISE_S
+
+
+def elapsed_s(run: DeclaredRun) -> tuple[float | None, float]:
+    """Return how long a round took, stated or implied, and what is left open; None for neither."""
+    figures = run.results
+    if run.elapsed_seconds is not None:
+        return run.elapsed_seconds, NOISE_S
+    if figures is None or figures.total_requests is None or not figures.throughput_rps:
+        return None, 0.0
+    return implied_s(figures.total_requests, figures.throughput_rps)
+
+
+def _least_took_s(run: DeclaredRun, duration_s: int) -> float:
+    """Return how long a round took at least: its duration, or longer where it says so."""
+    took_s, slack_s = elapsed_s(run)
+    return duration_s if took_s is None else max(duration_s, took_s - slack_s)
 
 
 def shortest_round(case: StressCase) -> int | None:
@@ -155,4 +223,4 @@ def ramp_and_timeout(case: StressCase) -> tuple[int, float]:
     )
 
 
-RULES = (timestamps, run_index, run_spacing, capture_window)
+RULES = (timestamps, run_index, run_spacing, capture_window, run_times)

@@ -11,6 +11,7 @@ from stressproof.suite import Suite
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
+    bounds,
     clocks,
     coverage,
     document,
@@ -34,6 +35,7 @@ from stressproof.verify.verdict import Figure
 RULES: Sequence[Rule[StressCase]] = (
     *document.RULES,
     *provenance.RULES,
+    *bounds.RULES,
     *preflight.RULES,
     *timing.RULES,
     *figures.RULES,

@@ -1,0 +1,78 @@
+"""Leaves of a document against what the tool could have written there.
+
+A path template names a leaf wherever it occurs: ``runs[].results.throughput_rps``. A leaf that is
+absent, null or of another type is other rules' affair.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from stressproof.verify.rule import Judgement, prose
+
+
+class Range(Struct, frozen=True):
+    """A number from ``least`` to ``most``, or 0 where that means that there was nothing."""
+
+    least: float
+    most: float
+    or_zero: bool = False
+
+    def holds(self, value: Any) -> bool | None:
+        """Return whether a value is one of them, None where it is no number."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return self.least <= value <= self.most or (self.or_zero and value == 0)
+
+    def __str__(self) -> str:
+        zero = "0, or " if self.or_zero else ""
+        return f"{zero}{self.least:g} to {self.most:g}"
+
+
+class Form(Struct, frozen=True):
+    """A text that a pattern (ASCII alone) matches as a whole.
+
+    Attributes:
+        pattern: The pattern.
+        what: It in words.
+    """
+
+    pattern: str
+    what: str
+
+    def holds(self, value: Any) -> bool | None:
+        """Return whether a value is such a text, None where it is none."""
+        if not isinstance(value, str):
+            return None
+        return re.fullmatch(self.pattern, value, re.ASCII) is not None
+
+    def __str__(self) -> str:
+        return self.what
+
+
+Bounds = Mapping[str, Range | Form]
+"""What a leaf must be, by its path template."""
+
+
+def judge_bounds(data: Any, bounds: Bounds, judgement: Judgement) -> None:
+    """Every leaf that is there is what the tool could have written."""
+    for template, bound in bounds.items():
+        for where, value in _leaves(data, template.replace("[]", ".[]").split("."), ""):
+            holds = bound.holds(value)
+            if holds is not None:
+                judgement.check(holds, where, value, prose(str(bound)))
+
+
+def _leaves(value: Any, steps: list[str], where: str) -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) of every leaf that a template leads to."""
+    if not steps:
+        yield where, value
+        return
+    step, rest = steps[0], steps[1:]
+    if step == "[]":
+        for place, item in enumerate(value if isinstance(value, list) else ()):
+            yield from _leaves(item, rest, f"{where}[{place}]")
+    elif isinstance(value, dict) and step in value:
+        yield from _leaves(value[step], rest, f"{where}.{step}" if where else step)
