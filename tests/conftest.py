@@ -35,8 +35,10 @@ os.environ["STRESSPROOF_LEDGER"] = f"{_RUNS.name}/runs.jsonl"
 
 PROGRAMS = {
     "needs_chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "needs_fish": ("fish",),
     "needs_nginx": ("nginx",),
     "needs_tmux": ("tmux",),
+    "needs_zsh": ("zsh",),
 }
 """Marker to the programs, any of which will do, that an empty machine lacks."""
 PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",)}

@@ -53,7 +53,13 @@ class Wish:
         text = self.section.code(*info)
         for long, short in QUICK:
             text = text.replace(long, short)
-        return text
+        return "".join(map(_without_ramp, text.splitlines(keepends=True)))
+
+
+def _without_ramp(line: str) -> str:
+    """Return a command of ours that does not wait for its users, where it is one that would."""
+    one_line = line.startswith("stressproof capture ") and "--duration" in line
+    return line.replace("capture ", "capture --ramp 0 ", 1) if one_line else line
 
 
 WISHES = {

@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
 import uvicorn
 
-from shop.database import prepare
+from shop.database import own_database, prepare
 
 FOLDER = Path(__file__).resolve().parents[1]
 
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # not at once: a database may be ours
     with contextlib.ExitStack() as stack:
         if not os.environ.get("DATABASE_URL"):
             os.environ["DATABASE_URL"] = own_database(stack)
@@ -33,15 +35,6 @@ def main() -> int:
             log_level="warning",
         )
     return 0
-
-
-def own_database(stack: contextlib.ExitStack) -> str:
-    """Start a PostgreSQL that lasts as long as the shop, and return where it is."""
-    try:
-        from disposable_postgres import PostgresServer  # noqa: PLC0415  # only where it is wanted
-    except ModuleNotFoundError:
-        sys.exit("Set DATABASE_URL to a PostgreSQL, or: pip install disposable-postgres")
-    return stack.enter_context(PostgresServer.start()).dsn()
 
 
 if __name__ == "__main__":

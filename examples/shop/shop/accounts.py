@@ -7,8 +7,15 @@ import secrets
 from typing import Annotated
 
 import psycopg
-from fastapi import Cookie, Depends, Header, HTTPException
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi import Depends, HTTPException
+from fastapi.security import (
+    APIKeyCookie,
+    APIKeyHeader,
+    HTTPAuthorizationCredentials,
+    HTTPBasic,
+    HTTPBasicCredentials,
+    HTTPBearer,
+)
 
 SESSION_HOURS = 12
 
@@ -53,19 +60,21 @@ async def account_of(session: psycopg.AsyncConnection, token: str) -> str:
     return str(row[0])
 
 
-def partner(x_api_key: Annotated[str, Header()] = "") -> None:
+Key = Annotated[str | None, Depends(APIKeyHeader(name="x-api-key", auto_error=False))]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+Session = Annotated[str | None, Depends(APIKeyCookie(name="session", auto_error=False))]
+
+
+def partner(key: Key) -> None:
     """Let through who has the shop's key; everybody where it has none."""
     expected = os.environ.get("SHOP_KEY", "")
-    if expected and not secrets.compare_digest(x_api_key.encode(), expected.encode()):
+    if expected and not secrets.compare_digest((key or "").encode(), expected.encode()):
         raise HTTPException(401, "x-api-key is wrong or absent")
 
 
-def token(
-    authorization: Annotated[str, Header()] = "", session: Annotated[str, Cookie()] = ""
-) -> str:
+def token(bearer: Bearer, session: Session) -> str:
     """Return the token that a customer shows, as a bearer's or in a cookie."""
-    scheme, _, value = authorization.partition(" ")
-    return value if scheme.lower() == "bearer" else session
+    return bearer.credentials if bearer else session or ""
 
 
 def clerk(given: Annotated[HTTPBasicCredentials, Depends(HTTPBasic())]) -> str:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import psycopg
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 from psycopg import errors
 from psycopg_pool import PoolTimeout
@@ -54,6 +54,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(title="Shop", version="1.0", lifespan=lifespan)
 shop = APIRouter(dependencies=[Depends(partner)])
 Token = Annotated[str, Depends(token)]
+Sku = Annotated[str, Path(examples=["sku-1"])]
 
 
 @app.exception_handler(psycopg.Error)
@@ -91,7 +92,7 @@ async def products(limit: int = 20) -> dict[str, Any]:
 
 
 @shop.get("/products/{sku}")
-async def product(sku: str) -> JSONResponse:
+async def product(sku: Sku) -> JSONResponse:
     """Show a product; as it was last seen while the database is away."""
     try:
         async with database.session() as session:
@@ -111,7 +112,7 @@ async def product(sku: str) -> JSONResponse:
 
 
 @shop.get("/p/{sku}")
-async def short(sku: str) -> RedirectResponse:
+async def short(sku: Sku) -> RedirectResponse:
     """Lead printed links to the product."""
     return RedirectResponse(f"/products/{sku}", 301)
 
@@ -179,7 +180,7 @@ async def order(
 
 
 @shop.get("/stock/{sku}")
-async def stock(sku: str, _: Annotated[str, Depends(clerk)]) -> dict[str, int]:
+async def stock(sku: Sku, _: Annotated[str, Depends(clerk)]) -> dict[str, int]:
     """Show a clerk what there was, what there is and what was sold."""
     async with database.session() as session:
         row = await (

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,6 +67,15 @@ class Database:
             finally:
                 timer.cancel()
                 os.close(descriptor)
+
+
+def own_database(stack: contextlib.ExitStack) -> str:
+    """Start a PostgreSQL that lasts as long as the shop, and return where it is."""
+    try:
+        from disposable_postgres import PostgresServer  # noqa: PLC0415  # only where it is wanted
+    except ModuleNotFoundError:
+        sys.exit("Set DATABASE_URL to a PostgreSQL, or: pip install disposable-postgres")
+    return stack.enter_context(PostgresServer.start()).dsn()
 
 
 def prepare(dsn: str, folder: Path) -> None:

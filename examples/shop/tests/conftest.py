@@ -1,5 +1,6 @@
 """A shop that is running, on a database of its own beside that of DATABASE_URL."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from shop.database import own_database
+
 KEY = "a-key-of-the-tests"
 CLERK = "a-password-of-the-tests"
 
@@ -21,10 +24,10 @@ CLERK = "a-password-of-the-tests"
 @pytest.fixture(scope="session")
 def database() -> Iterator[str]:
     """Where an empty database is, dropped afterwards."""
-    server = os.environ.get("DATABASE_URL", "")
-    assert server, "set DATABASE_URL to a PostgreSQL in which databases may be created"
     name = f"shop_test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with contextlib.ExitStack() as stack:
+        server = os.environ.get("DATABASE_URL") or own_database(stack)
+        connection = stack.enter_context(psycopg.connect(server, autocommit=True))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             yield make_conninfo(server, dbname=name)

@@ -38,7 +38,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def shop_on_tls(shop: RunningShop, authority: Authority) -> Iterator[RunningShop]:
     """A third front, over TLS, which speaks HTTP/2 as well."""
     both = str(authority.vouch(authority.file.parent))
-    serves = ("hypercorn", "shop.app:app", "--bind", "127.0.0.1:{port}")
+    settings = authority.file.parent / "hypercorn.toml"
+    # After so many it says goodbye and leaves requests under way without an answer.
+    settings.write_text("keep_alive_max_requests = 1_000_000\n")
+    serves = ("hypercorn", "shop.app:app", "-c", str(settings), "--bind", "127.0.0.1:{port}")
     tls = ("--certfile", both, "--keyfile", both)
     url = "https://127.0.0.1:{port}"
     keyless = {"SHOP_KEY": ""}

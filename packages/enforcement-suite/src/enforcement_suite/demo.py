@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from enforcement_suite.demo_service import DemoService
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.run import Terminated
 from stressproof.errors import UsageError
@@ -23,7 +24,13 @@ VERIFY_FAILURE = "scripts/verify_enforcement_failure_injection_evidence.py"
 GATE = "scripts/run_enforcement_release_evidence_gate.py"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "stressproof demo",
+        "stressproof demo --duration 5 --rounds 1 --users 2 --skip-injection",
+    ),
+)
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),

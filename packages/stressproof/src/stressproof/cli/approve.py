@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from stressproof.capture.run_record import find_ledger
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import LIMIT
 from stressproof.cli.sign_options import KEY, POLICY, POLICY_REF, committed_policy
@@ -48,7 +49,7 @@ def _waivers(
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof approve stressproof-results/stress.json",
+    epilog=examples("stressproof approve stressproof-results/stress.json"),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @KEY

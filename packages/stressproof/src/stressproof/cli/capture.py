@@ -14,6 +14,7 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
+from stressproof.cli.examples import examples
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
@@ -208,6 +209,7 @@ _LOAD_OPTIONS = (
         type=Whole(1, MAX_PREFLIGHT_ATTEMPTS),
         default=2,
         show_default=True,
+        help="How often an endpoint may be asked before the load.",
     ),
     click.option(
         "--preflight-timeout",
@@ -313,14 +315,7 @@ def build_command(runner: str) -> click.Command:
         URL with a path is one request; without, it is where --endpoint or --profile are asked. The
         bearer token comes from STRESSPROOF_TOKEN, or from a service on this machine that the same
         user started, where the suite says that it leaves one.
-
-        \b
-        Examples:
-          stressproof capture http://127.0.0.1:8080/orders --rate 200/s --duration 30s
-          stressproof capture http://127.0.0.1:8080/orders --json '{"sku": "a"}' --expect 201
-          stressproof capture --profile health --rounds 3 --out stressproof-results/e.json
-          stressproof capture --stage 50:1m --stage 50:5m --url http://127.0.0.1:8080 --endpoint /
-        """  # noqa: D301  # click's \b keeps lines as they are
+        """
         signing = SignOptions.taken_from(options)
         out, enforce = options["out"], options["enforce_thresholds"]
         if out is None and not scripted:
@@ -339,7 +334,15 @@ def build_command(runner: str) -> click.Command:
     for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)
     decorated = sign_options(decorated)
-    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(decorated)
+    return click.command(
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=examples(
+            "stressproof capture http://127.0.0.1:8080/orders --rate 200/s --duration 30s",
+            """stressproof capture http://127.0.0.1:8080/orders --json '{"n": 1}' --expect 201""",
+            "stressproof capture --profile health --rounds 3 --out stressproof-results/e.json",
+            "stressproof capture http://127.0.0.1:8080/ --stage 50:1m --stage 50:5m",
+        ),
+    )(decorated)
 
 
 command = build_command(RUNNER)

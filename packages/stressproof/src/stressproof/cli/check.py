@@ -8,6 +8,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
 from stressproof.config.compile import Project, load_config
@@ -56,7 +57,11 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof check stressproof.toml --evidence artifact.json",
+    epilog=examples(
+        "stressproof check",
+        "stressproof check stressproof.toml --evidence stressproof-results/e.json",
+        "stressproof check --threshold 'http_req_duration: p(95) < 200ms' --evidence e.json",
+    ),
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -79,7 +84,14 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     type=click.Path(path_type=Path),
     help="A failure-injection artifact, for recovery(fault).",
 )
-@click.option("--format", "form", type=Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How to show the answer on stdout.",
+)
 @click.option(
     "--schema",
     is_flag=True,

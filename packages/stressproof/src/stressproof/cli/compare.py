@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from stressproof.cli.artifact import read_artifact
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
 from stressproof.config.compile import load_config, quantile_ppm, share_of
@@ -33,7 +34,7 @@ def _parse(context: click.Context, parameter: click.Parameter, value: str) -> No
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof compare a1.json b1.json --pair a2.json b2.json",
+    epilog=examples("stressproof compare a1.json b1.json --pair a2.json b2.json --margin 5%"),
 )
 @click.argument("before", metavar="A", type=click.Path(path_type=Path))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path))
@@ -51,7 +52,14 @@ def _parse(context: click.Context, parameter: click.Parameter, value: str) -> No
 @click.option(
     "--quantile", "quantiles", multiple=True, help="Such as 'p(95)'; repeatable, three by default."
 )
-@click.option("--format", "form", type=Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="How to show the answer on stdout.",
+)
 def command(
     before: Path,
     after: Path,

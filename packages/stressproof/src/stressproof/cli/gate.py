@@ -2,6 +2,7 @@
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.main import LazyGroup
 
 GATES = {
@@ -24,8 +25,10 @@ GATES = {
     cls=LazyGroup,
     table=GATES,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof gate release --stress-evidence-path FILE "
-    "--failure-evidence-path FILE",
+    epilog=examples(
+        "stressproof gate release --decision-out decision.json",
+        "stressproof gate confirm decision.json",
+    ),
 )
 def command() -> None:
     """Decide whether a build may be released."""

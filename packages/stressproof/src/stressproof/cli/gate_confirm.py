@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.gate_common import policy_option
 from stressproof.cli.output import to_stdout
 from stressproof.cli.param_types import LIMIT
@@ -20,7 +21,7 @@ from stressproof.verify.verdict import overall
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof gate confirm decision.json",
+    epilog=examples("stressproof gate confirm decision.json --policy-ref refs/heads/main"),
 )
 @click.argument("decision", type=click.Path(path_type=Path))
 @click.option(

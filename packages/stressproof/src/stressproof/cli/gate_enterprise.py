@@ -4,6 +4,7 @@ import os
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.gate_common import (
     GateSigning,
     policy_option,
@@ -23,8 +24,8 @@ class _WithVariables(click.Command):
     """A command whose help ends in the variables that it reads, as the suite calls them."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write them."""
-        del ctx
+        """Write them, and the examples before them."""
+        super().format_epilog(ctx, formatter)
         variables = chosen_suite().variables
         with formatter.section("The environment says which evidence is judged, and how strictly"):
             formatter.write_dl(
@@ -35,6 +36,7 @@ class _WithVariables(click.Command):
 @click.command(
     cls=_WithVariables,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("stressproof gate enterprise --dry-run", "stressproof gate enterprise"),
 )
 @trust_options
 @policy_option

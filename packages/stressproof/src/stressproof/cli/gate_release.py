@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.gate_common import (
     GateSigning,
     flags_given,
@@ -26,8 +27,10 @@ from stressproof.verify.stress.verifier import STRESS
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: --stress-evidence-path stressproof-results/stress.json "
-    "--failure-evidence-path stressproof-results/failure.json",
+    epilog=examples(
+        "stressproof gate release --stress-evidence-path stressproof-results/stress.json",
+        "stressproof gate release --evidence-only --without-failure-evidence --dry-run",
+    ),
 )
 @setting_options
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stressproof.cli.capture_request import demand_absolute, headers_of
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.config.schema import FILE_NAME
 from stressproof.drafts.draft import Draft
@@ -22,7 +23,16 @@ MAX_INPUT_BYTES = 256 * 1024 * 1024
 _STDIN = "-"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "stressproof init http://127.0.0.1:8080/orders",
+        "stressproof init --openapi http://127.0.0.1:8080/openapi.json",
+        "stressproof init --openapi shop.yaml https://staging.shop.example",
+        "stressproof init --har visit.har",
+        "stressproof init --curl 'curl -X POST http://127.0.0.1:8080/orders -d sku=a'",
+    ),
+)
 @click.argument("url", required=False, metavar="[URL]")
 @click.option(
     "--openapi",
@@ -73,15 +83,7 @@ def command(out: Path, *, force: bool, everything: bool, profile: str, **options
     From nothing but its URL, which is asked once; from its description; from what a browser
     recorded; or from curl commands. Secrets are never written: each becomes ${NAME}, from the
     environment.
-
-    \b
-    Examples:
-      stressproof init http://127.0.0.1:8080/orders
-      stressproof init --openapi http://127.0.0.1:8080/openapi.json
-      stressproof init --openapi shop.yaml https://staging.shop.example
-      stressproof init --har visit.har
-      stressproof init --curl "curl -X POST http://127.0.0.1:8080/orders -d sku=a"
-    """  # noqa: D301  # click's \b keeps lines as they are
+    """
     shown = str(out) == _STDIN
     if not shown:
         _demand_free(out, force=force)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
@@ -21,9 +22,11 @@ _SEED_BITS = 32
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: --output stressproof-results/failure.json --executed-by ada "
-    "--approved-by grace. Exit codes: 0 all passed · 3 inconclusive · 5 a fault could not be "
-    "applied or removed · 99 a scenario failed.",
+    epilog=examples(
+        "stressproof inject --output failure.json --executed-by ada --approved-by grace",
+        then="Exit codes: 0 all passed · 3 inconclusive · 5 a fault could not be applied or "
+        "removed · 99 a scenario failed.",
+    ),
 )
 @click.option(
     "--output",

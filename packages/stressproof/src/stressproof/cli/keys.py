@@ -2,6 +2,7 @@
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.main import LazyGroup
 
 KEYS = {
@@ -14,7 +15,11 @@ KEYS = {
     cls=LazyGroup,
     table=KEYS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Whoever has an ed25519 SSH key needs no other: docs/signing.md.",
+    epilog=examples(
+        "stressproof keys init gate@ci.example.org --out gate.pem",
+        "stressproof keys list",
+        then="Whoever has an ed25519 SSH key needs no other: docs/signing.md.",
+    ),
 )
 def command() -> None:
     """Make a key, or show whose keys count."""

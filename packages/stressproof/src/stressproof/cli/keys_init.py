@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import OutputError, UsageError
 from stressproof.trust.roster import PRINCIPAL
@@ -16,7 +17,7 @@ from stressproof.trust.sshsig import NAMESPACE
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof keys init gate@ci.example.org --out gate.pem",
+    epilog=examples("stressproof keys init gate@ci.example.org --out gate.pem"),
 )
 @click.argument("name")
 @click.option(

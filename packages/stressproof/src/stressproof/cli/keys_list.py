@@ -2,6 +2,7 @@
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stdout
 from stressproof.cli.sign_options import POLICY, POLICY_REF, committed_policy
 from stressproof.trust.policy import TrustPolicy
@@ -9,7 +10,10 @@ from stressproof.trust.roster import Signer
 from stressproof.verify.instants import now_us, show_instant
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("stressproof keys list --policy-ref refs/remotes/origin/main"),
+)
 @POLICY
 @POLICY_REF
 def command(trust_file: str, policy_ref: str) -> None:

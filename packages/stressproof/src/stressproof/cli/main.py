@@ -3,12 +3,16 @@
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.run import run
 from stressproof.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stressproof.cli.demo", "Run the suite's whole protocol on this machine."),
@@ -25,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("stressproof.cli.compare", "Say whether one build is slower than another."),
     "report": ("stressproof.cli.report", "Show evidence as a page to hand on, or as CSV."),
     "slo": ("stressproof.cli.slo", "Error budgets: production's rules, a run's verdict."),
+    "completion": ("stressproof.cli.completion", "Print what completes words in your shell."),
 }
 """Sub-command to the module that holds it (as ``command``) and its line in ``--help``."""
 
@@ -61,6 +66,18 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
+        """Return the commands that a word may become, from the table; a flag is click's affair."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  # only for a shell
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=line)
+            for name, (_, line) in self.table.items()
+            if name.startswith(incomplete)
+        ]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -71,11 +88,10 @@ class LazyGroup(click.Group):
         """
         name = args[0]
         if name not in self.table and not name.startswith("-"):
-            import difflib  # noqa: PLC0415  # only a typo needs it
+            from stressproof.objectives.syntax import did_you_mean  # noqa: PLC0415  # only a typo
 
-            near = difflib.get_close_matches(name, self.table, n=1)
-            offer = f" Did you mean '{near[0]}'?" if near else ""
-            raise click.UsageError(f"there is no command '{name}'.{offer}", ctx=ctx)
+            offer = did_you_mean(name, self.table)
+            raise click.UsageError(f"there is no command '{name}'. {offer}".rstrip(), ctx=ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -83,8 +99,13 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 pass · 2 usage · 3 inconclusive · 6 evidence rejected · "
-    "99 objectives not met; all of them in docs/ops/exit-codes.md.",
+    epilog=examples(
+        "stressproof init http://127.0.0.1:8080/orders",
+        "stressproof capture http://127.0.0.1:8080/orders --rate 50/s --duration 30s",
+        "stressproof verify stressproof-results/e.json",
+        then="Exit codes: 0 pass · 2 usage · 3 inconclusive · 6 evidence rejected · 99 objectives "
+        "not met; all of them in docs/ops/exit-codes.md.",
+    ),
 )
 @click.version_option(__version__, prog_name="stressproof", message="%(prog)s %(version)s")
 def command() -> None:

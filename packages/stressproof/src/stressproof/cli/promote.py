@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stdout
 from stressproof.cli.sign_options import DIGEST, POLICY, POLICY_REF, committed_policy
 from stressproof.errors import UsageError
@@ -20,8 +21,9 @@ from stressproof.verify.verdict import overall
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof promote decision.intoto.jsonl --policy-ref "
-    "refs/remotes/origin/main --digest sha256:…",
+    epilog=examples(
+        "stressproof promote decision.intoto.jsonl --policy-ref refs/remotes/origin/main",
+    ),
 )
 @click.argument("summary", type=click.Path(path_type=Path))
 @DIGEST

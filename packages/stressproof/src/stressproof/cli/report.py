@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import UsageError
 from stressproof.evidence.reading import read_document
@@ -15,8 +16,10 @@ _STDOUT = "-"
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples: stressproof report stressproof-results/*.json --html report.html  ·  "
-    "stressproof report run.json --csv run.csv",
+    epilog=examples(
+        "stressproof report stressproof-results/*.json --html report.html",
+        "stressproof report run.json --csv run.csv",
+    ),
 )
 @click.argument("evidence", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(

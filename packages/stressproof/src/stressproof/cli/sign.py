@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from stressproof.capture.run_record import find_ledger
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import DIGEST, KEY, POLICY, POLICY_REF, committed_policy
 from stressproof.errors import UsageError
@@ -20,8 +21,9 @@ from stressproof.verify.rule import printable
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof sign stressproof-results/stress.json "
-    "--signing-key ~/.ssh/id_ed25519.pub",
+    epilog=examples(
+        "stressproof sign stressproof-results/stress.json --signing-key ~/.ssh/id_ed25519.pub",
+    ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @KEY

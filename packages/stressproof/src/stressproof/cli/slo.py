@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stdout
 from stressproof.config.compile import YAML, load_config
 from stressproof.config.reading import read_bytes
@@ -13,7 +14,13 @@ from stressproof.exits import Exit
 from stressproof.objectives.objectives import Objectives
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "stressproof slo rules stressproof.toml > rules.yml",
+        "stressproof slo judge stressproof.toml stressproof-results/e.json",
+    ),
+)
 def command() -> None:
     """Error budgets: rules for production, and what a run says of them.
 
@@ -33,7 +40,7 @@ def _load(path: Path) -> Objectives:
     return objectives
 
 
-@command.command(epilog="Example: stressproof slo rules stressproof.toml > rules.yml")
+@command.command(epilog=examples("stressproof slo rules stressproof.toml > rules.yml"))
 @click.argument("file", type=click.Path(path_type=Path))
 def rules(file: Path) -> Exit:
     """Write Prometheus recording and alerting rules for the objectives of FILE.
@@ -50,7 +57,7 @@ def rules(file: Path) -> Exit:
     return Exit.PASS
 
 
-@command.command(epilog="Example: stressproof slo judge openslo.yaml artifact.json")
+@command.command(epilog=examples("stressproof slo judge openslo.yaml stressproof-results/e.json"))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("evidence", type=click.Path(path_type=Path))
 def judge(file: Path, evidence: Path) -> Exit:

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from stressproof.cli import verify_failure, verify_stress
+from stressproof.cli.examples import examples
 from stressproof.cli.output_options import OutputOptions
 from stressproof.cli.param_types import Choice
 from stressproof.cli.suite_choice import chosen_project
@@ -34,7 +35,10 @@ def _refuse_flags_beyond(context: click.Context, kind: EvidenceKind[Any]) -> Non
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: stressproof verify stressproof-results/stress.json",
+    epilog=examples(
+        "stressproof verify stressproof-results/stress.json",
+        "stressproof verify failure.json --kind failure --format json",
+    ),
 )
 @click.argument("file", type=click.Path())
 @click.option(
