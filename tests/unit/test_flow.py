@@ -46,7 +46,7 @@ def test_a_call_asks_for_what_it_says() -> None:
 
 
 def test_an_answer_cannot_be_changed() -> None:
-    """Users share answers: what one does to its JSON another does not see, and nothing can be set."""
+    """What one user does to its JSON another does not see, and nothing can be set."""
     one = answer(b'{"a": [1]}')
     one.json()["a"].append(2)
     assert one.json() == {"a": [1]}
