@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 
 from http2_peer import Peer
+from stressproof.capture.plan import PreflightPlan
+from stressproof.capture.preflight import run_preflight
 from stressproof.errors import TargetError
+from stressproof.load.client import Client
 from stressproof.load.once import run_once
 from stressproof.load.run import run_round
 from stressproof.workload.auth import BasicAuth, OAuth2Auth
@@ -226,3 +230,34 @@ def test_a_long_flow_is_run_once_without_depth(bench: Any, tmp_path: Path) -> No
     assert (flow.outcome, len(flow.exchanges)) == ("ok", 700)
     result = run_round(workload(tmp_path, target, PerVuIterations(1, 1, 30 * S), body))
     assert counted(result) == {"ok": 1}
+
+
+def test_the_preflight_runs_flows_as_a_whole(bench: Any, tmp_path: Path) -> None:
+    """A flow's check tells how it ended, with its line; what its users are set up with is there."""
+
+    async def respond(asked: Any, writer: Any) -> None:
+        good = asked.path != "/flaky" or len(service.asked) > 3
+        writer.write(answer(200 if good else 503, {"id": asked.headers.get("x-me")}))
+
+    service = bench.serve(respond)
+    load = workload(
+        tmp_path,
+        Target(service.url),
+        ConstantVus(5, S),
+        'user.check("set up", (await user.get("/a")).json()["id"] == "u0")\nawait user.get("/flaky")',
+        *FLOW,
+        Request("", "GET", "/d"),
+    )
+    login = "async def login(user: User) -> None:\n    user.headers['x-me'] = f'u{user.number}'\n"
+    with (tmp_path / "flows.py").open("a") as file:
+        file.write(login)
+    scenario = msgspec.structs.replace(load.scenarios[0], setup="flows.py:login")
+    load = msgspec.structs.replace(load, scenarios=(scenario,))
+    seen = run_preflight(Client(load.target), load, PreflightPlan(attempts=2))
+    assert seen.passed
+    assert [(one.endpoint, one.attempt, one.ok, one.status_code) for one in seen.checks] == [
+        ("flow:flow", 1, False, 503),
+        ("flow:flow", 2, True, 200),
+        ("GET /d", 1, True, 200),
+    ]
+    assert seen.checks[0].error == "flows.py:4: GET /flaky: status_503"

@@ -31,6 +31,7 @@ from stressproof.evidence.stress import (
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
+from stressproof.load.tokens import authorised
 from stressproof.objectives.objectives import Objectives
 
 _PAUSE_STEP_S = 0.05
@@ -98,7 +99,10 @@ class Capture:
         self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
-        self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
+        target, keeper = authorised(self._workload.target)
+        if keeper is not None:
+            keeper.close()  # each round has a token of its own
+        self._client = Client(target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None
         self._after: Probes | None = None
@@ -135,7 +139,10 @@ class Capture:
             number = len(self._plan.endpoints)
             self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
             self._preflight = preflights.run_preflight(
-                self._client, self._workload, self._plan.preflight, self._stop.is_set
+                self._client,
+                msgspec.structs.replace(self._workload, target=self._client.target),
+                self._plan.preflight,
+                self._stop.is_set,
             )
             if self._stop.is_set():
                 return "interrupted"

@@ -1,18 +1,23 @@
 """Before any load: does every endpoint answer as the workload expects?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from stressproof.capture.plan import PreflightPlan
+from stressproof.errors import TargetError
 from stressproof.evidence.stress import (
     Preflight,
     PreflightCheck,
     PreflightFailure,
 )
-from stressproof.load.client import Client, RequestError
+from stressproof.load.client import Answer, Client, RequestError
+from stressproof.load.once import Exchange, Trial
 from stressproof.load.requests import PreparedEndpoint, prepare
+from stressproof.load.scenario_load import is_plain
 from stressproof.load.unique_values import UniqueValues
 from stressproof.workload.redaction import Redactor
+from stressproof.workload.requests import Request
 from stressproof.workload.statuses import in_words
 from stressproof.workload.workload import Workload
 
@@ -43,23 +48,26 @@ def run_preflight(
     """Try each endpoint until it passes or its attempts are used up, or until somebody stops us.
 
     An endpoint is asked as it is under load, byte by byte, and passes as it does there: an expected
-    status and a body that passes its check; a redirect is a failure.
+    status and a body that passes its check; a redirect is a failure. A flow is run, and whatever it
+    asks is a check of its own.
+
+    Raises:
+        UsageError: A flow cannot be run as it is.
     """
-    redactor = workload.redactor()
     checks: list[PreflightCheck] = []
     failures: list[PreflightFailure] = []
-    for endpoint in prepare(workload, UniqueValues(0, 1)):
+    for attempt_at in _attempts(client, workload, plan):
         for attempt in range(1, plan.attempts + 1):
             if stopped():
                 break
-            made = _attempt(client, endpoint, attempt, plan.timeout_seconds, redactor)
+            made = attempt_at(attempt)
             checks.append(made)
             if made.ok:
                 break
             if attempt < plan.attempts:
                 time.sleep(min(_PAUSE_MAX_S, _PAUSE_STEP_S * attempt))
         else:
-            failures.append(PreflightFailure(endpoint=endpoint.name, error=checks[-1].error))
+            failures.append(PreflightFailure(endpoint=made.endpoint, error=made.error))
     return Preflight(
         enabled=True,
         passed=not failures and not stopped(),
@@ -70,19 +78,61 @@ def run_preflight(
     )
 
 
+def _attempts(
+    client: Client, workload: Workload, plan: PreflightPlan
+) -> Iterator[Callable[[int], PreflightCheck]]:
+    """Yield for each item what tries it, given the number of the attempt."""
+    redactor = workload.redactor()
+    plain = iter(prepare(workload, UniqueValues(0, 1)))
+    trial = Trial(workload, client)
+    index = 0
+    for number, scenario in enumerate(workload.scenarios):
+        for place, item in enumerate(scenario.items):
+            endpoint = next(plain) if isinstance(item, Request) else None
+            if endpoint is not None and is_plain(scenario, workload):
+                yield partial(_attempt, client, endpoint, plan.timeout_seconds, redactor)
+            else:
+                yield partial(_run_once, trial, number, index, place)
+            index += 1
+
+
+def _run_once(trial: Trial, number: int, index: int, place: int, attempt: int) -> PreflightCheck:
+    """Run a flow, or a request whose user adds to it."""
+    began_ns = time.perf_counter_ns()
+    name = trial.name_of(number, place)
+    exchanges: Sequence[Exchange] = ()
+    try:
+        tried = trial.run(number, index, place)
+    except TargetError as error:
+        ok, problem = False, error.message
+    else:
+        exchanges, ok = tried.exchanges, tried.outcome == "ok"
+        problem = "" if ok else tried.detail or tried.outcome
+    elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
+    statuses = [one.status for one in exchanges]
+    return PreflightCheck(
+        endpoint=name,
+        attempt=attempt,
+        status_code=statuses[-1] if statuses else None,
+        ok=ok,
+        latency_ms=round(elapsed_ms, 2),
+        error=problem[:_ERROR_CHARS],
+    )
+
+
 def _attempt(
     client: Client,
     endpoint: PreparedEndpoint,
-    attempt: int,
     timeout_s: float,
     redactor: Redactor,
+    attempt: int,
 ) -> PreflightCheck:
     status: int | None = None
     began_ns = time.perf_counter_ns()
     try:
         answer = client.ask(endpoint, timeout_s=timeout_s)
         status = answer.status
-        error = _fault(endpoint, status, answer.body)
+        error = _fault(endpoint, answer)
     except RequestError as problem:
         error = str(problem)
     elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
@@ -97,10 +147,11 @@ def _attempt(
     )
 
 
-def _fault(endpoint: PreparedEndpoint, status: int, body: bytes) -> str:
+def _fault(endpoint: PreparedEndpoint, answer: Answer) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
+    status, body = answer.status, answer.body
     if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
         return f"status {status}, expected {in_words(endpoint.expected)}: {shown}".rstrip(": ")
-    problem = None if endpoint.check is None else endpoint.check(body)
+    problem = None if endpoint.check is None else endpoint.check(body, answer.headers)
     return "" if problem is None else f"status {status}, but {problem}"

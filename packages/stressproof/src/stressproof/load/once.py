@@ -196,7 +196,7 @@ def run_once(workload: Workload) -> list[Tried]:
     if keeper is not None:
         keeper.close()
     workload = msgspec.structs.replace(workload, target=target)
-    trial = _Trial(workload)
+    trial = Trial(workload, Client(target))
     tried = []
     first = 0
     for number, scenario in enumerate(workload.scenarios):
@@ -205,13 +205,18 @@ def run_once(workload: Workload) -> list[Tried]:
     return tried
 
 
-class _Trial:
-    """Runs one item after another of a workload."""
+class Trial:
+    """Runs one item after another of a workload.
 
-    def __init__(self, workload: Workload) -> None:
+    Args:
+        workload: Whose target is authorised already.
+        client: What carries requests.
+    """
+
+    def __init__(self, workload: Workload, client: Client) -> None:
         self._workload = workload
         self._redactor = workload.redactor()
-        self._client = Client(workload.target)
+        self._client = client
         self._clock = _Clock()
         self._recorder = Recorder(len(workload.items), 1)
         loop = cast("AbstractEventLoop", self._clock)
@@ -238,8 +243,23 @@ class _Trial:
             refuse=_refuse,
         )
 
+    def name_of(self, number: int, place: int) -> str:
+        """Return what evidence calls an item of a scenario."""
+        item = self._workload.scenarios[number].items[place]
+        return f"{FLOW}{item.name}" if isinstance(item, Flow) else item.name
+
     def run(self, number: int, index: int, place: int) -> Tried:
-        """Run one item of a scenario."""
+        """Run one item of a scenario.
+
+        Args:
+            number: Position of the scenario.
+            index: Of the item among all.
+            place: Of the item in the scenario.
+
+        Raises:
+            UsageError: It cannot be run as it is.
+            TargetError: Its user could not be set up.
+        """
         context = ScenarioContext(self._shared, number)
         scenario, shared = context.scenario, self._shared
         self._exchanges = []
@@ -251,7 +271,7 @@ class _Trial:
             context=context,
             make_user=shared.make_user,
         )
-        item = scenario.items[place]
+        item, name = scenario.items[place], self.name_of(number, place)
         task: PreparedFlow | PreparedRequest
         with _unawaited() as told:
             if scenario.setup is not None:
@@ -260,9 +280,8 @@ class _Trial:
                 task = prepare_flow(
                     index, item, scenario, self._workload, shared.registry, self._modules
                 )
-                name = f"{FLOW}{item.name}"
             else:
-                task, name = prepare_varying(index, item, scenario, self._workload), item.name
+                task = prepare_varying(index, item, scenario, self._workload)
             cursor = self._recorder.cursor(closed_loop=True)
             row = cursor.open_row(index, time.monotonic_ns())
             now_ns = time.monotonic_ns()
