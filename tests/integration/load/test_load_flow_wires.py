@@ -244,7 +244,7 @@ def test_the_preflight_runs_flows_as_a_whole(bench: Any, tmp_path: Path) -> None
         tmp_path,
         Target(service.url),
         ConstantVus(5, S),
-        'user.check("set up", (await user.get("/a")).json()["id"] == "u0")\nawait user.get("/flaky")',
+        'assert (await user.get("/a")).json()["id"] == "u0"\nawait user.get("/flaky")',
         *FLOW,
         Request("", "GET", "/d"),
     )
