@@ -94,7 +94,7 @@ def running(command: list[str], port: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def server(kind: str) -> Iterator[Running]:
-    """Run ``nginx`` (as it is, ``-tls``, ``-http2``, ``-carts``), ``minimal`` (C) or ``delays`` (Python)."""
+    """Run ``nginx`` (or with ``-tls``, ``-http2``, ``-carts``), ``minimal`` (C) or ``delays``."""
     port = free_port()
     with tempfile.TemporaryDirectory() as room:
         secure, http2 = kind in {"nginx-tls", "nginx-http2"}, kind == "nginx-http2"

@@ -21,6 +21,7 @@ class Shop:
         served: Requests by method and path.
         bodies: Bodies of orders, with their content types.
         headers: Headers of the last request, by lower-case name.
+        redirects: Where paths lead, with status 302.
         held: Set once a request waits that is not answered (`hold`).
         pages: What a method and path are answered beside orders; a test may add some.
     """
@@ -31,6 +32,7 @@ class Shop:
         self.bodies: list[tuple[str, bytes]] = []
         self.headers: dict[str, str] = {}
         self.pages = dict(_PAGES)
+        self.redirects: dict[str, str] = {}
         self.held = threading.Event()
         self._holding = ""
         self._released = threading.Event()
@@ -99,7 +101,10 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, kind, content = shop.answer(self.command, self.path, headers, body)
-            self.send_response(status)
+            leads_to = shop.redirects.get(self.path)
+            self.send_response(302 if leads_to else status)
+            if leads_to:
+                self.send_header("location", leads_to)
             if kind:
                 self.send_header("content-type", kind)
             if content:

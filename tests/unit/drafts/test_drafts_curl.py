@@ -150,6 +150,13 @@ def test_what_looks_like_a_variable_means_itself() -> None:
     assert body.value == "a $${b} c"
 
 
+def test_what_would_be_a_placeholder_here_waits_as_a_comment() -> None:
+    """Double braces of somebody else's templates mean a column in this file."""
+    file = written(draft('curl http://h/x --json \'{"a": "{{name}}"}\''))
+    assert (file.active, file.withheld) == (0, 1)
+    assert "# Not asked: {{name}} in it would stand for the column of a table here." in file.text
+
+
 def test_flags_of_the_connection_belong_to_the_target() -> None:
     """Certificates, HTTP/2 and redirects are kept; a proxy is not, and that is said."""
     made = draft("curl -kL --http2 --cacert ca.pem -x http://p:1 -m 2.5 https://h/x")

@@ -16,11 +16,12 @@ from stressproof.capture.capture import capture
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
+from stressproof.cli.ci_forms import CiForms, check_places, write_forms
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
 from stressproof.config.schema import EVIDENCE_FOLDER
-from stressproof.errors import OutputError
+from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -134,6 +135,7 @@ def run_capture(
     out: Path | None,
     force: bool,
     enforce: bool,
+    forms: CiForms,
     signing: SignOptions,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
@@ -144,13 +146,20 @@ def run_capture(
         out: Where the artifact goes, stdout if None.
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
+        forms: What CI is told; it needs a file that holds the artifact.
         signing: Whether and how plan and evidence are signed.
 
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
     """
+    if out is None and forms.wanted:
+        raise UsageError(
+            "--junit, --gitlab and --github are made from the artifact's file",
+            hint="Name the file as well: --out artifact.json",
+        )
     if out is not None:
         check_writable(out)
+    check_places(forms)
     credential = find(plan.url, os.environ, plan.local_service)
     run = signed_run(
         signing,
@@ -185,6 +194,7 @@ def run_capture(
         if out is not None:
             to_stdout(f"artifact: {out}")
             to_stdout(f"report: {write_beside(out)}")
+            write_forms(forms, [out])
         if came:
             tell(
                 f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "

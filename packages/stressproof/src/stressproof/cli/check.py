@@ -59,6 +59,8 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "stressproof check",
+        "stressproof check --once",
+        "stressproof check --profile health --url http://127.0.0.1:8080 --once",
         "stressproof check stressproof.toml --evidence stressproof-results/e.json",
         "stressproof check --threshold 'http_req_duration: p(95) < 200ms' --evidence e.json",
     ),
@@ -93,6 +95,17 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     help="How to show the answer on stdout.",
 )
 @click.option(
+    "--profile",
+    metavar="NAME",
+    help="Show what this profile would send.  [default: the file's, where there is one alone]",
+)
+@click.option("--url", help="Base URL of the service instead of the file's.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Send each request and flow once, and show questions and answers, secrets masked.",
+)
+@click.option(
     "--schema",
     is_flag=True,
     is_eager=True,
@@ -107,19 +120,37 @@ def command(
     baseline: Path | None,
     failure_evidence: Path | None,
     form: str,
+    profile: str | None,
+    url: str | None,
+    *,
+    once: bool,
 ) -> Exit:
-    """Validate objectives and say what they ask; with evidence, judge them.
+    """Say what a project asks and would send; send it once; or judge evidence by its objectives.
 
-    FILE is ./stressproof.toml where there is one and no --threshold is given.
+    FILE is ./stressproof.toml where there is one and no --threshold is given. Nothing is sent
+    without --once, which ends with 4 where there is no answer and with 99 where one is not as
+    expected.
     """
+    if once and evidence is not None:
+        raise UsageError(
+            "--once sends requests, and --evidence judges what was sent",
+            hint="Leave one of them out.",
+        )
+    if once:
+        from stressproof.cli.check_once import send_once, workload_of  # noqa: PLC0415  # the engine
+
+        return send_once(workload_of(file, profile, url))
     project = gather(file, texts)
     if evidence is None and (baseline is not None or failure_evidence is not None):
         raise UsageError(
             "--baseline and --failure-evidence need --evidence",
             hint="Name the stress artifact that is judged.",
         )
+    if evidence is None and form == "json":
+        to_stdout(_as_json(project.objectives))
+        return Exit.PASS
     if evidence is None:
-        to_stdout(_as_json(project.objectives) if form == "json" else _in_words(project))
+        to_stdout(_in_words(project, _sent(file, profile, url)))
         return Exit.PASS
     found = answer(project.objectives, evidence, baseline, failure_evidence)
     if form == "text":
@@ -128,6 +159,15 @@ def command(
         to_stdout(msgspec.json.encode(found).decode())
         to_stderr(_summary(found))
     return Exit(found.exit_code)
+
+
+def _sent(file: Path | None, profile: str | None, url: str | None) -> list[str]:
+    """Return what would be sent, line by line; nothing where no profile is meant."""
+    if profile is None:
+        return []
+    from stressproof.cli.check_once import shown, workload_of  # noqa: PLC0415  # the engine
+
+    return [*shown(workload_of(file, profile, url))]
 
 
 def gather(file: Path | None, texts: Sequence[str]) -> Project:
@@ -205,10 +245,10 @@ def _summary(found: Answer) -> str:
     return f"{found.outcome.upper()}: of {total} objectives {counts} (exit {found.exit_code})"
 
 
-def _in_words(project: Project) -> str:
+def _in_words(project: Project, sent: Sequence[str]) -> str:
     objectives = project.objectives
     lines = [f"suite {project.suite}"] if project.suite else []
-    lines += [f"target {project.target_url}"] if project.target_url else []
+    lines += sent or ([f"target {project.target_url}"] if project.target_url else [])
     for threshold in objectives.thresholds:
         lines += [str(threshold), f"  {explain_threshold(threshold)}"]
     for slo in objectives.slos:

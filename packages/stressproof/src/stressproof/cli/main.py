@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("stressproof.cli.gate", "Decide whether a build may be released."),
     "promote": ("stressproof.cli.promote", "Say whether a build may be promoted."),
     "keys": ("stressproof.cli.keys", "Make a key; show whose keys count."),
-    "check": ("stressproof.cli.check", "Validate objectives; with evidence, judge them."),
+    "check": ("stressproof.cli.check", "Say what a project asks and would send; send it once."),
     "compare": ("stressproof.cli.compare", "Say whether one build is slower than another."),
     "report": ("stressproof.cli.report", "Show evidence as a page to hand on, or as CSV."),
     "slo": ("stressproof.cli.slo", "Error budgets: production's rules, a run's verdict."),

@@ -14,6 +14,7 @@ from msgspec import Struct
 from stressproof.errors import UsageError
 from stressproof.workload.limits import MAX_WEIGHT
 from stressproof.workload.target import TOKEN
+from stressproof.workload.templates import SEQ, UUID, placeholders
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Those that ask and change nothing (RFC 9110, 9.2.1)."""
@@ -108,6 +109,9 @@ class Draft(Struct, frozen=True):
         """
         if request.unfit:
             return request.unfit
+        unknown = placeholders(msgspec.json.encode(request).decode()) - {UUID, SEQ}
+        if unknown:
+            return f"{{{{{min(unknown)}}}}} in it would stand for the column of a table here"
         if request.method in SAFE_METHODS or self.chosen or everything:
             return ""
         return f"{request.method} changes something there"

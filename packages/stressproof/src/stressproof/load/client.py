@@ -52,13 +52,13 @@ class Answer(NamedTuple):
         status: Status code.
         headers: By lower-case name; of a name that came twice both values, after a comma.
         body: As it was sent, whatever its coding.
-        fields: Name and value of each header field, as they came.
+        fields: Its header fields as they came.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes
-    fields: tuple[tuple[bytes, bytes], ...] = ()
+    fields: Fields = []  # noqa: RUF012  # never added to
 
     @property
     def text(self) -> str:
@@ -222,7 +222,8 @@ def _ask_http1(sock: socket.socket, request: bytes, deadline: float, *, bodyless
             raise RequestError("reset", f"the connection was closed {when}")
     if reader.body_bytes > len(reader.body):
         raise RequestError("protocol", f"{reader.body_bytes} bytes of body are too many")
-    return _answer(head.status, http1.fields_of(head.block), reader.body)
+    fields = http1.fields_of(head.block)
+    return Answer(head.status, by_name(fields), reader.body, fields)
 
 
 class _Requester:
@@ -268,11 +269,7 @@ def _ask_http2(
         if session.usable and not asked:
             session.request(requester, *stream)
     fields = hpack_stateless.fields_of(requester.head.block)[1:]  # the first is the status
-    return _answer(requester.head.status, fields, bytes(requester.body))
-
-
-def _answer(status: int, fields: Fields, body: bytes) -> Answer:
-    return Answer(status, by_name(fields), body, tuple(fields))
+    return Answer(requester.head.status, by_name(fields), bytes(requester.body), fields)
 
 
 def _outcome(error: OSError) -> str:

@@ -29,6 +29,21 @@ def looks_secret(text: str) -> bool:
     return _JWT.search(text) is not None
 
 
+_NAMED = re.compile(
+    r"""(?P<lead>(?P<quote>["']?)(?P<name>[\w.\[\]-]+)(?P=quote)\s*[=:]\s*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|[^\s&"',;{}\[\]]+)"""
+)
+
+
+def masked_text(text: str) -> str:
+    """Return text in which what is named like a secret is masked: in queries, forms and JSON."""
+
+    def mask(found: re.Match[str]) -> str:
+        return f"{found['lead']}{MASK}" if is_secret(found["name"]) else found[0]
+
+    return _NAMED.sub(mask, text)
+
+
 def masked(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers that can be shown: secret values are replaced by `MASK`."""
     return {name: MASK if is_secret(name) else value for name, value in headers.items()}
