@@ -15,7 +15,6 @@ from stressproof.capture.plan import PreflightPlan
 from stressproof.capture.preflight import run_preflight
 from stressproof.errors import TargetError
 from stressproof.load.client import Client
-from stressproof.load.once import run_once
 from stressproof.load.run import run_round
 from stressproof.workload.auth import BasicAuth, OAuth2Auth
 from stressproof.workload.executors import ConstantVus, PerVuIterations, SharedIterations
@@ -187,47 +186,10 @@ def test_basic_auth_goes_with_every_request(bench: Any, tmp_path: Path) -> None:
     assert {a.headers["authorization"] for a in service.asked} == {"Basic dTpwdw=="}
 
 
-def test_once_shows_what_was_said(bench: Any, tmp_path: Path) -> None:
-    """Each item is run once as under load, with questions and answers but without secrets."""
-
-    async def respond(asked: Any, writer: Any) -> None:
-        if asked.path == "/old":
-            writer.write(answer(302, {}, "Location: /new", "Set-Cookie: a=1"))
-        else:
-            writer.write(answer(200, {"key": asked.headers["x-api-key"]}))
-
-    service = bench.serve(respond)
-    target = Target(service.url, {"X-Api-Key": "sesame-open"})
-    body = """
-await user.get("/old", redirects=1)
-user.get("/forgotten")
-await user.think(0.01)
-await user.post("/{a}", "v", json={"n": 1}, expect=201)
-"""
-    load = workload(tmp_path, target, ConstantVus(5, S), body, *FLOW, Request("", "GET", "/d"))
-    flow, request = run_once(load)
-    assert (flow.name, flow.outcome) == ("flow:flow", "request")
-    assert "flows.py:7: POST /{a}: status_200" in flow.detail
-    assert flow.unawaited == ("flows.py:5: User.get",)
-    assert [(one.name, one.status, one.failure) for one in flow.exchanges] == [
-        ("GET /old", 302, None),
-        ("GET /old +redirect", 200, None),
-        ("POST /{a}", 200, "status_200"),
-    ]
-    assert "Cookie: a=1" in flow.exchanges[1].sent
-    assert '{"n":1}' in flow.exchanges[2].sent
-    assert (request.name, request.outcome, request.detail) == ("GET /d", "ok", "")
-    assert request.exchanges[0].body == '{"key": "***"}'
-    assert "sesame" not in str([flow, request])
-    assert len(service.asked) == 4
-
-
-def test_a_long_flow_is_run_once_without_depth(bench: Any, tmp_path: Path) -> None:
+def test_a_long_flow_needs_no_depth(bench: Any, tmp_path: Path) -> None:
     """Hundreds of requests in one flow need no more stack than one."""
     target = Target(bench.serve().url)
     body = 'for n in range(700):\n    await user.get("/{n}", n)'
-    (flow,) = run_once(workload(tmp_path, target, ConstantVus(1, S), body))
-    assert (flow.outcome, len(flow.exchanges)) == ("ok", 700)
     result = run_round(workload(tmp_path, target, PerVuIterations(1, 1, 30 * S), body))
     assert counted(result) == {"ok": 1}
 

@@ -1,23 +1,25 @@
 """Before any load: does every endpoint answer as the workload expects?"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
+from stressproof.capture.once import Sender
 from stressproof.capture.plan import PreflightPlan
-from stressproof.errors import TargetError
+from stressproof.config.records import FLOW
 from stressproof.evidence.stress import (
     Preflight,
     PreflightCheck,
     PreflightFailure,
 )
 from stressproof.load.client import Answer, Client, RequestError
-from stressproof.load.once import Exchange, Trial
 from stressproof.load.requests import PreparedEndpoint, prepare
 from stressproof.load.scenario_load import is_plain
 from stressproof.load.unique_values import UniqueValues
+from stressproof.workload.flows import Flow
 from stressproof.workload.redaction import Redactor
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.statuses import in_words
 from stressproof.workload.workload import Workload
 
@@ -84,37 +86,37 @@ def _attempts(
     """Yield for each item what tries it, given the number of the attempt."""
     redactor = workload.redactor()
     plain = iter(prepare(workload, UniqueValues(0, 1)))
-    trial = Trial(workload, client)
-    index = 0
+    sender = Sender(workload)
     for number, scenario in enumerate(workload.scenarios):
-        for place, item in enumerate(scenario.items):
+        for position, item in enumerate(scenario.items):
             endpoint = next(plain) if isinstance(item, Request) else None
             if endpoint is not None and is_plain(scenario, workload):
                 yield partial(_attempt, client, endpoint, plan.timeout_seconds, redactor)
             else:
-                yield partial(_run_once, trial, number, index, place)
-            index += 1
+                yield partial(_run_once, sender, number, scenario, position)
 
 
-def _run_once(trial: Trial, number: int, index: int, place: int, attempt: int) -> PreflightCheck:
-    """Run a flow, or a request whose user adds to it."""
+def _run_once(
+    sender: Sender, number: int, scenario: Scenario, position: int, attempt: int
+) -> PreflightCheck:
+    """Run a flow, or a request whose user adds to it, after what its user is set up with."""
+    item = scenario.items[position]
     began_ns = time.perf_counter_ns()
-    name = trial.name_of(number, place)
-    exchanges: Sequence[Exchange] = ()
-    try:
-        tried = trial.run(number, index, place)
-    except TargetError as error:
-        ok, problem = False, error.message
-    else:
-        exchanges, ok = tried.exchanges, tried.outcome == "ok"
-        problem = "" if ok else tried.detail or tried.outcome
+    problem = ""
+    statuses: list[int | None] = [None]
+    if scenario.setup is not None:
+        setup = sender.iteration(number, scenario, Flow("", scenario.setup), 0)
+        problem = setup.fault and f"{scenario.setup}: {setup.fault}"
+    if not problem:
+        made = sender.iteration(number, scenario, item, position)
+        problem = made.fault
+        statuses += [one.status for one in made.exchanges]
     elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
-    statuses = [one.status for one in exchanges]
     return PreflightCheck(
-        endpoint=name,
+        endpoint=f"{FLOW}{item.name}" if isinstance(item, Flow) else item.name,
         attempt=attempt,
-        status_code=statuses[-1] if statuses else None,
-        ok=ok,
+        status_code=statuses[-1],
+        ok=not problem,
         latency_ms=round(elapsed_ms, 2),
         error=problem[:_ERROR_CHARS],
     )

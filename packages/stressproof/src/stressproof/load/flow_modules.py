@@ -103,10 +103,6 @@ class FlowModules:
                 return f"{self._shown(Path(frame.filename))}:{frame.lineno}"
         return ""
 
-    def shown(self, what: str, file: str, line: int) -> str:
-        """Return where something was called, for people."""
-        return f"{self._shown(Path(file))}:{line}: {what}"
-
     def _run(self, path: str) -> ModuleType:
         place = self._folder / path
         try:
