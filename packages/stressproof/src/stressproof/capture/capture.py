@@ -33,6 +33,7 @@ from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 from stressproof.load.tokens import authorised
 from stressproof.objectives.objectives import Objectives
+from stressproof.workload.data import Data
 
 _PAUSE_STEP_S = 0.05
 
@@ -99,6 +100,7 @@ class Capture:
         self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
+        Data(self._workload).demand_enough(plan.rounds)
         target, keeper = authorised(self._workload.target)
         if keeper is not None:
             keeper.close()  # each round has a token of its own

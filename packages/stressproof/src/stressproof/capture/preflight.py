@@ -151,9 +151,9 @@ def _attempt(
 
 def _fault(endpoint: PreparedEndpoint, answer: Answer) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
-    status, body = answer.status, answer.body
+    status, headers, body = answer.status, answer.headers, answer.body
     if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
         return f"status {status}, expected {in_words(endpoint.expected)}: {shown}".rstrip(": ")
-    problem = None if endpoint.check is None else endpoint.check(body, answer.headers)
+    problem = None if endpoint.check is None else endpoint.check(body, headers)
     return "" if problem is None else f"status {status}, but {problem}"

@@ -43,6 +43,9 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
     if seen is None or checks is None:
         judgement.skip("the artifact lists no preflight checks")
         return
+    endpoints = case.artifact.workload.endpoints if case.artifact else []
+    found_by_flows = {one.name for one in endpoints if one.kind != "request"}
+    found_by_flows -= {one.name for one in endpoints if one.kind == "request"}
     last: dict[str, tuple[str, DeclaredCheck]] = {}
     for place, check in enumerate(checks):
         where = f"preflight.checks[{place}]"
@@ -55,6 +58,8 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
     steps = {one.name for one in case.workload if one.kind == "step"}
     steps -= {one.name for one in case.workload if one.kind != "step"}
     for endpoint in case.declared.endpoints or []:
+        if short(endpoint) not in last and endpoint in found_by_flows:
+            continue  # a flow is asked under load alone
         if short(endpoint) not in last:
             if endpoint in steps:
                 continue
