@@ -10,9 +10,10 @@ import msgspec
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
+from stressproof.capture.counters import read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_counters, read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits
 from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
