@@ -263,11 +263,14 @@ def depth(bench: Bench, sizes: list[int]) -> dict[str, Figures]:
     took, rows = bench.day_s(owner)
     print(f"parity of a window of {rows:,} rows: {took:.2f} s")
     with tempfile.TemporaryDirectory() as folder:
-        out = str(Path(folder) / "ledger.jsonl")
+        out, archive = str(Path(folder) / "ledger.jsonl"), str(Path(folder) / "archive.jsonl")
+        old = ("--tenant", "stress", "--older-than-days", "0", "--out", archive)
         for name, arguments in {
             "export": ("export", "--dsn", bench.dsn, "--tenant", "stress", "--out", out),
             "verify": ("verify", "--dsn", bench.admin_dsn),
             "verify of the export": ("verify", "--export", out),
+            "archive of all": ("archive", "--dsn", bench.admin_dsn, *old),
+            "prune of all": ("prune", "--dsn", bench.admin_dsn, "--archive", archive),
         }.items():
             took, peak_mib = bench.command_s("ledger", *arguments)
             print(f"ledger {name}: {took:.0f} s, {peak_mib:.0f} MiB")

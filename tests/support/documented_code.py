@@ -27,10 +27,8 @@ class Block:
 
     @property
     def lines(self) -> int:
-        """How many lines it has that are neither blank nor a comment."""
-        return sum(
-            bool(line.strip()) and not _COMMENT.match(line) for line in self.code.splitlines()
-        )
+        """How many lines of code it has."""
+        return lines_of_code(self.code)
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,11 @@ class Section:
     def code(self, *info: str) -> str:
         """Return the code of the blocks with just this info, joined."""
         return "".join(block.code for block in self.blocks if block.info == info)
+
+
+def lines_of_code(text: str) -> int:
+    """Return how many lines are neither blank nor a comment."""
+    return sum(bool(line.strip()) and not _COMMENT.match(line) for line in text.splitlines())
 
 
 def sections_of(page: Path) -> list[Section]:

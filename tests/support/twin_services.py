@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
+from documented_code import lines_of_code
 from example_shop import EXAMPLE, free_port
 from wishes import run_in
 
@@ -56,6 +57,20 @@ class TwinService:
                 for slow, quick in self.quick.items():
                     text = text.replace(slow, quick)
                 path.write_text(text, encoding="utf-8")
+
+    @property
+    def lines(self) -> tuple[int, int, int]:
+        """Lines of code of our files, of k6's and of Locust's; our gate is not counted."""
+        ours = EXAMPLE if self.name == "rest-shop" else FOLDER / self.name
+        plan = (ours / "stressproof.toml").read_text(encoding="utf-8").partition("[gate]")[0]
+        flows = ours / "flows.py"
+        texts = [plan + (flows.read_text(encoding="utf-8") if flows.is_file() else "")]
+        texts += [
+            (FOLDER / self.name / name).read_text(encoding="utf-8")
+            for name in ("k6.js", "locustfile.py")
+        ]
+        ours_lines, k6_lines, locust_lines = map(lines_of_code, texts)
+        return ours_lines, k6_lines, locust_lines
 
     @contextlib.contextmanager
     def running(

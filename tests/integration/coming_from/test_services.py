@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from example_shop import EXAMPLE
-from twin_services import SERVICES, TwinService, counts
+from twin_services import FOLDER, SERVICES, TwinService, counts
 
 TOOLS = (
     # ours
@@ -40,6 +40,19 @@ def test_the_three_ask_a_service_the_same(
                 assert CUT_SHORT * first <= other <= first, answered
             else:
                 assert other == first, answered
+
+
+def test_the_page_counts_the_lines() -> None:
+    """What is said of the lines of each service is so."""
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    shown = {row[1]: tuple(map(int, row[3:6])) for row in map(cells, page.splitlines()) if row}
+    assert shown == {service.name: service.lines for service in SERVICES}
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a row about a service, none of any other line."""
+    found = [cell.strip() for cell in line.split("|")]
+    return found if len(found) == 7 and found[3].isdigit() else []
 
 
 def prepare(database: str) -> None:

@@ -137,6 +137,8 @@ def test_what_is_too_large_is_a_problem(hurried: Service) -> None:
     refusal(exchange(hurried, head + many + b"\r\n"), 431, "headers_too_large")
     long = b"x-long: " + b"a" * 40_000 + b"\r\n\r\n"
     refusal(exchange(hurried, head + long), 431, "headers_too_large")
+    wide = b"".join(b"x-%d: %s\r\n" % (number, b"a" * 1_000) for number in range(40))
+    refusal(exchange(hurried, head + wide + b"\r\n"), 431, "headers_too_large")
     fits = b"x-long: " + b"a" * 20_000 + b"\r\nconnection: close\r\n\r\n"
     assert exchange(hurried, head, fits).startswith(b"HTTP/1.1 200 ")
 

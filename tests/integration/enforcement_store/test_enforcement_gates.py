@@ -430,3 +430,41 @@ def test_every_ledger_of_this_session_verifies(cluster: Cluster, staff: Staff) -
     (outcome,) = ledger.verify(cluster.owner_dsn, staff.tenant_id)
     assert outcome.fault is None
     assert outcome.rows == outcome.head_sequence == 47
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_its_caller_has_heard_again_is_never_voided(
+    cluster: Cluster, staff: Staff, *, heard: bool
+) -> None:
+    """A fail-safe voids the decision that nobody heard of; one that was replayed stays."""
+
+    async def work(db: Database) -> bool:
+        await policies.put(db, staff.admin, HARD)
+        request = ask("10", environment="prod", idempotency_key="key-1")
+        made = (await gates.evaluate(db, staff.member, request)).decision
+        assert made.outcome is not Outcome.DENY
+        if heard:
+            assert (await gates.evaluate(db, staff.member, request)).replayed
+        entry = fail_safe(
+            request,
+            await policies.current(db, staff.tenant_id),
+            trigger="gate_timeout",
+            details="no answer",
+            decision_id=uuid4(),
+            tenant_id=staff.tenant_id,
+            created_by=staff.member.principal_id,
+            now=datetime.now(UTC),
+            instead_of=made.decision_id,
+        )
+        assert entry.decision.outcome is Outcome.DENY
+        assert await failsafes.record_failsafe(db, entry)
+        again = await gates.evaluate(db, staff.member, request)
+        return again.decision.decision_id == made.decision_id
+
+    assert cluster.run(work) is heard
+    voided = cluster.sql(
+        "SELECT count(*) FROM enforcement.ledger WHERE tenant_id = %s"
+        " AND event = 'decision.voided'",
+        staff.tenant_id,
+    )
+    assert voided == [(0 if heard else 1,)]

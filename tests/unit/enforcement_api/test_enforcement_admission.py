@@ -16,7 +16,7 @@ from enforcement.domain.enums import Role
 from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import Caller
 from enforcement.store.errors import DeadlineError, LockTimeoutError, UnavailableError
-from enforcement.store.limits import Admission, Limits
+from enforcement.store.limits import GATE, READ, WRITE, Admission, Limits
 
 pytestmark = pytest.mark.gate
 
@@ -112,6 +112,30 @@ def test_a_large_limit_is_granted_ahead_as_it_is_used(slot: Slot) -> None:
     assert len(counter.asked) < 30
     assert sum(counter.asked) >= 500
     assert max(counter.asked) <= admission.MAX_AHEAD + 1
+
+
+class Selective(Counter):
+    """A limiter whose database is silent about reads, and counts everything else."""
+
+    async def admit(
+        self, tenant_id: UUID, bucket: str, count: int, *, deadline_s: float | None = None
+    ) -> Admission:
+        """Never answer for a read."""
+        if bucket == READ:
+            await asyncio.sleep(3600)
+        return await super().admit(tenant_id, bucket, count, deadline_s=deadline_s)
+
+
+def test_a_bucket_that_is_not_counted_leaves_the_others_alone(slot: Slot) -> None:
+    """While reads cannot be counted, gates still are, before, beside and after them."""
+
+    async def work() -> list[bool]:
+        limiter = Admissions(Selective(100, 100), workers=1, slot=slot, wait_s=0.3)
+        tickets = await asyncio.gather(limiter.admit(TENANT, READ), limiter.admit(TENANT, GATE))
+        later = [await limiter.admit(TENANT, bucket) for bucket in (READ, GATE, WRITE)]
+        return [ticket.counted for ticket in (*tickets, *later)]
+
+    assert asyncio.run(work()) == [False, True, False, True, True]
 
 
 @given(

@@ -5,10 +5,12 @@ counted just before the last byte of an answer is handed to the socket, so a cli
 answer always finds it counted.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
-from enforcement.api.counters import Family, Layout, Slot
+from enforcement.api.counters import Family, Kind, Layout, Slot
 from enforcement.domain import reasons
 from enforcement.domain.enums import Mode, Outcome, SettlementStatus
 from enforcement.store.limits import APPROVAL, GATE, READ, WRITE
@@ -127,171 +129,128 @@ def families(routes: Iterable[tuple[str, str]]) -> tuple[Family, ...]:
     Args:
         routes: Method and path template of each route served.
     """
-    known = sorted({*routes, *((method, UNMATCHED) for method in _METHODS)})
-    statuses = tuple((m, r, s) for m, r in known for s in STATUSES)
-    http_labels = ("http_request_method", "http_route", "http_response_status_code")
+    known = tuple(sorted({*routes, *((method, UNMATCHED) for method in _METHODS)}))
+    route_labels = ("http_request_method", "http_route")
     return (
         Family(
             name=REQUESTS,
             help="Requests answered, by method, route and status.",
             kind="counter",
-            labels=http_labels,
-            series=statuses,
+            labels=(*route_labels, "http_response_status_code"),
+            series=tuple((*route, status) for route in known for status in STATUSES),
         ),
         Family(
             name=REQUEST_DURATION,
             help="Time from the first byte of a request to the last of its answer.",
             kind="histogram",
-            labels=http_labels[:2],
-            series=tuple(known),
+            labels=route_labels,
+            series=known,
             bounds_us=_LATENCY_BOUNDS_US,
         ),
-        Family(name=IN_FLIGHT, help="Requests being answered.", kind="gauge"),
-        Family(name=OPEN_CONNECTIONS, help="Connections of clients.", kind="gauge"),
-        Family(
-            name=REFUSED_CONNECTIONS,
-            help="Connections refused, or closed to make room for others.",
-            kind="counter",
-            labels=("reason",),
-            series=(("full",), ("evicted",)),
-        ),
-        *_gate_families(),
-        *_service_families(),
-        *_process_families(),
+        *_FAMILIES,
     )
 
 
-def _gate_families() -> tuple[Family, ...]:
-    outcomes = tuple((o.value, m.value, p) for o in Outcome for m in Mode for p in PATHS)
-    return (
-        Family(
-            name=DECISIONS,
-            help="Gate decisions, by outcome, mode and path.",
-            kind="counter",
-            labels=("decision", "mode", "path"),
-            series=outcomes,
-        ),
-        Family(
-            name=DECISION_REASONS,
-            help="Reason codes of gate decisions.",
-            kind="counter",
-            labels=("reason",),
-            series=tuple((reason,) for reason in _REASONS),
-        ),
-        Family(
-            name=GATE_FAILURES,
-            help="Gate evaluations that ended in a fail-safe, by trigger.",
-            kind="counter",
-            labels=("trigger",),
-            series=tuple((trigger,) for trigger in TRIGGERS),
-        ),
-        Family(
-            name=GATE_DURATION,
-            help="Time a gate took to decide, by path.",
-            kind="histogram",
-            labels=("path",),
-            series=tuple((path,) for path in PATHS),
-            bounds_us=_LATENCY_BOUNDS_US,
-        ),
-        Family(name=REPLAYS, help="Gate decisions answered from their key.", kind="counter"),
+def _family(
+    kind: Kind,
+    name: str,
+    about: str,
+    labels: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    *,
+    bounds_us: tuple[int, ...] = (),
+    divisor: int = 1,
+) -> Family:
+    """Declare a metric with every combination of its labels' values."""
+    return Family(
+        name=name,
+        help=about,
+        kind=kind,
+        labels=tuple(labels),
+        series=tuple(itertools.product(*labels.values())),
+        bounds_us=bounds_us,
+        divisor=divisor,
     )
 
 
-def _service_families() -> tuple[Family, ...]:
-    return (
-        Family(
-            name=ADMISSIONS,
-            help="Answers of the limiter, by what was asked, by result and by where it counted.",
-            kind="counter",
-            labels=("bucket", "result", "path"),
-            series=tuple(
-                (b, r, p) for b in BUCKETS for r in ADMISSION_RESULTS for p in ADMISSION_PATHS
-            ),
-        ),
-        Family(
-            name=REFUSED_TOKENS,
-            help="Bearer tokens refused, by fault.",
-            kind="counter",
-            labels=("fault",),
-            series=tuple((fault,) for fault in TOKEN_FAULTS),
-        ),
-        Family(
-            name=PRINCIPALS,
-            help="How principals were known.",
-            kind="counter",
-            labels=("result",),
-            series=tuple((result,) for result in PRINCIPAL_RESULTS),
-        ),
-        Family(name=JOURNAL_WRITTEN, help="Fail-safes written to disk.", kind="counter"),
-        Family(name=JOURNAL_REPLAYED, help="Fail-safes written to the ledger.", kind="counter"),
-        Family(name=JOURNAL_PENDING, help="Fail-safes on disk only.", kind="gauge"),
-        Family(
-            name=JOURNAL_SET_ASIDE,
-            help="Fail-safes that the database refuses, kept for people to see.",
-            kind="counter",
-        ),
-        *_settlement_families(),
-        Family(
-            name=POOL,
-            help="Connections to the database, and callers waiting for one.",
-            kind="gauge",
-            labels=("state",),
-            series=tuple((gauge,) for gauge in POOL_GAUGES),
-        ),
-        Family(
-            name=POOL_EVENTS,
-            help="What happened to the pool.",
-            kind="counter",
-            labels=("event",),
-            series=tuple((event,) for event in POOL_COUNTERS),
-        ),
-        Family(name=DB_ERRORS, help="Operations the database failed.", kind="counter"),
-    )
+def _counter(name: str, about: str, /, **labels: Iterable[str]) -> Family:
+    return _family("counter", name, about, labels)
 
 
-def _settlement_families() -> tuple[Family, ...]:
-    statuses = tuple((status.value,) for status in SettlementStatus)
-    return (
-        Family(name=SWEPT, help="Approvals and tokens expired by the sweep.", kind="counter"),
-        Family(
-            name=BACKLOG,
-            help="What waits in the database, of all tenants, as of the last sweep.",
-            kind="gauge",
-            labels=("what",),
-            series=tuple((what,) for what in BACKLOGS),
-        ),
-        Family(
-            name=RECONCILED,
-            help="Reservations settled against their real cost, by how that compared.",
-            kind="counter",
-            labels=("status",),
-            series=statuses,
-        ),
-        Family(
-            name=DRIFT,
-            help="By how much real costs missed what was reserved, in US dollars.",
-            kind="counter",
-            labels=("status",),
-            series=statuses,
-            divisor=DRIFT_PER_USD,
-        ),
-    )
+def _gauge(name: str, about: str, /, **labels: Iterable[str]) -> Family:
+    return _family("gauge", name, about, labels)
 
 
-def _process_families() -> tuple[Family, ...]:
-    return (
-        Family(name=WORKER_RESTARTS, help="Workers replaced.", kind="counter"),
-        Family(name=DATABASE_RESTARTS, help="Embedded database restarted.", kind="counter"),
-        Family(
-            name=CPU_US,
-            help="Processor time of all workers, former ones included.",
-            kind="counter",
-            divisor=1_000_000,
-        ),
-        Family(name=RESIDENT_BYTES, help="Resident memory of all workers.", kind="gauge"),
-        Family(name=OPEN_FILES, help="Open file descriptors of all workers.", kind="gauge"),
-        Family(name=MAX_FILES, help="How many descriptors all workers may open.", kind="gauge"),
-    )
+_FAMILIES: Final = (
+    _gauge(IN_FLIGHT, "Requests being answered."),
+    _gauge(OPEN_CONNECTIONS, "Connections of clients."),
+    _counter(
+        REFUSED_CONNECTIONS,
+        "Connections refused, or closed to make room for others.",
+        reason=("full", "evicted"),
+    ),
+    _counter(
+        DECISIONS,
+        "Gate decisions, by outcome, mode and path.",
+        decision=Outcome,
+        mode=Mode,
+        path=PATHS,
+    ),
+    _counter(DECISION_REASONS, "Reason codes of gate decisions.", reason=_REASONS),
+    _counter(
+        GATE_FAILURES, "Gate evaluations that ended in a fail-safe, by trigger.", trigger=TRIGGERS
+    ),
+    _family(
+        "histogram",
+        GATE_DURATION,
+        "Time a gate took to decide, by path.",
+        {"path": PATHS},
+        bounds_us=_LATENCY_BOUNDS_US,
+    ),
+    _counter(REPLAYS, "Gate decisions answered from their key."),
+    _counter(
+        ADMISSIONS,
+        "Answers of the limiter, by what was asked, by result and by where it counted.",
+        bucket=BUCKETS,
+        result=ADMISSION_RESULTS,
+        path=ADMISSION_PATHS,
+    ),
+    _counter(REFUSED_TOKENS, "Bearer tokens refused, by fault.", fault=TOKEN_FAULTS),
+    _counter(PRINCIPALS, "How principals were known.", result=PRINCIPAL_RESULTS),
+    _counter(JOURNAL_WRITTEN, "Fail-safes written to disk."),
+    _counter(JOURNAL_REPLAYED, "Fail-safes written to the ledger."),
+    _gauge(JOURNAL_PENDING, "Fail-safes on disk only."),
+    _counter(JOURNAL_SET_ASIDE, "Fail-safes that the database refuses, kept for people to see."),
+    _counter(SWEPT, "Approvals and tokens expired by the sweep."),
+    _gauge(
+        BACKLOG, "What waits in the database, of all tenants, as of the last sweep.", what=BACKLOGS
+    ),
+    _counter(
+        RECONCILED,
+        "Reservations settled against their real cost, by how that compared.",
+        status=SettlementStatus,
+    ),
+    _family(
+        "counter",
+        DRIFT,
+        "By how much real costs missed what was reserved, in US dollars.",
+        {"status": SettlementStatus},
+        divisor=DRIFT_PER_USD,
+    ),
+    _gauge(POOL, "Connections to the database, and callers waiting for one.", state=POOL_GAUGES),
+    _counter(POOL_EVENTS, "What happened to the pool.", event=POOL_COUNTERS),
+    _counter(DB_ERRORS, "Operations the database failed."),
+    _counter(WORKER_RESTARTS, "Workers replaced."),
+    _counter(DATABASE_RESTARTS, "Embedded database restarted."),
+    _family(
+        "counter",
+        CPU_US,
+        "Processor time of all workers, former ones included.",
+        divisor=1_000_000,
+    ),
+    _gauge(RESIDENT_BYTES, "Resident memory of all workers."),
+    _gauge(OPEN_FILES, "Open file descriptors of all workers."),
+    _gauge(MAX_FILES, "How many descriptors all workers may open."),
+)
 
 
 def layout(routes: Iterable[tuple[str, str]]) -> Layout:

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -74,28 +74,21 @@ def gate_request(
     project = line(project_id.lower(), "project_id", 1, 128)
     verb = line(action.lower(), "action", 1, 64)
     resource = line(resource_reference, "resource_reference", 1, 512)
-    digest = fingerprint(
-        source=source,
-        project_id=project,
-        environment=normal_env,
-        action=verb,
-        resource_reference=resource,
-        monthly_delta_usd=monthly,
-        hourly_delta_usd=hourly,
-        metadata=data,
-        dry_run=dry_run,
-    )
+    asked: dict[str, Any] = {
+        "source": source,
+        "project_id": project,
+        "environment": normal_env,
+        "action": verb,
+        "resource_reference": resource,
+        "monthly_delta_usd": monthly,
+        "hourly_delta_usd": hourly,
+        "metadata": data,
+        "dry_run": dry_run,
+    }
+    digest = fingerprint(**asked)
     key = digest if idempotency_key is None else line(idempotency_key, "idempotency_key", 4, 128)
     return GateRequest(
-        source=source,
-        project_id=project,
-        environment=normal_env,
-        action=verb,
-        resource_reference=resource,
-        monthly_delta_usd=monthly,
-        hourly_delta_usd=hourly,
-        metadata=data,
-        dry_run=dry_run,
+        **asked,
         idempotency_key=key,
         key_given=idempotency_key is not None,
         fingerprint=digest,

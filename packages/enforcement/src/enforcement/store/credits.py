@@ -11,8 +11,9 @@ from enforcement.domain.credits import Grant, check_grant
 from enforcement.domain.enums import CreditPool, Event
 from enforcement.domain.identity import Caller
 from enforcement.domain.money import monthly, monthly_text
+from enforcement.store import pages
 from enforcement.store.database import Database, Transaction
-from enforcement.store.pages import MAX_PAGE, NEWEST, Place, demand_limit
+from enforcement.store.pages import MAX_PAGE, NEWEST, Place
 
 LISTING: Final = """
     SELECT row_to_json(r)::text FROM (
@@ -40,10 +41,7 @@ async def listing(
     Raises:
         InvalidError: ``limit_out_of_range``.
     """
-    demand_limit(limit)
-    rows = await db.read(
-        caller.tenant_id, LISTING, (caller.tenant_id, before.at, before.row_id, limit)
-    )
+    rows = await pages.read(db, caller, LISTING, before, limit)
     return [_READER.decode(row[0]) for row in rows]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -16,9 +17,22 @@ from enforcement.domain.identity import Caller
 from enforcement.domain.money import ZERO, monthly, monthly_text
 from enforcement.domain.request import line
 from enforcement.domain.reservations import CreditReservation, Reconciliation
-from enforcement.store import records
+from enforcement.store import pages, records
 from enforcement.store.database import Database, Transaction
 from enforcement.store.pages import NEWEST, OLDEST, Place, demand_limit
+
+_ACTIVE: Final = """
+    SELECT enforcement.decision_json(d),
+           greatest(0, floor(extract(epoch FROM clock_timestamp() - d.created_at)))::bigint
+    FROM enforcement.decisions d WHERE d.tenant_id = %s AND d.reservation_active
+      AND (d.created_at, d.decision_id) > (%s, %s)
+    ORDER BY d.created_at, d.decision_id LIMIT %s
+"""
+_DRIFTING: Final = """
+    SELECT enforcement.reconciliation_json(r) FROM enforcement.reconciliations r
+    WHERE r.tenant_id = %s AND r.drift_usd <> 0 AND (r.reconciled_at, r.decision_id) < (%s, %s)
+    ORDER BY r.reconciled_at DESC, r.decision_id DESC LIMIT %s
+"""
 
 
 class ActiveReservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,16 +71,7 @@ async def active(
     Raises:
         InvalidError: ``limit_out_of_range``.
     """
-    demand_limit(limit)
-    rows = await db.read(
-        caller.tenant_id,
-        "SELECT enforcement.decision_json(d),"
-        " greatest(0, floor(extract(epoch FROM clock_timestamp() - d.created_at)))::bigint"
-        " FROM enforcement.decisions d WHERE d.tenant_id = %s AND d.reservation_active"
-        " AND (d.created_at, d.decision_id) > (%s, %s)"
-        " ORDER BY d.created_at, d.decision_id LIMIT %s",
-        (caller.tenant_id, after.at, after.row_id, limit),
-    )
+    rows = await pages.read(db, caller, _ACTIVE, after, limit)
     return [
         ActiveReservation(decision=records.decision(text), age_seconds=age) for text, age in rows
     ]
@@ -289,13 +294,5 @@ async def exceptions(
     Raises:
         InvalidError: ``limit_out_of_range``.
     """
-    demand_limit(limit)
-    rows = await db.read(
-        caller.tenant_id,
-        "SELECT enforcement.reconciliation_json(r) FROM enforcement.reconciliations r"
-        " WHERE r.tenant_id = %s AND r.drift_usd <> 0"
-        " AND (r.reconciled_at, r.decision_id) < (%s, %s)"
-        " ORDER BY r.reconciled_at DESC, r.decision_id DESC LIMIT %s",
-        (caller.tenant_id, before.at, before.row_id, limit),
-    )
+    rows = await pages.read(db, caller, _DRIFTING, before, limit)
     return [records.reconciliation(row[0]) for row in rows]
