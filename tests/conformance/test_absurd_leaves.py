@@ -20,6 +20,7 @@ _REPLY = "the service's own word, which it owes to nobody"
 _FREE = "words for people; nothing is concluded from them"
 _ABSENT = "may be absent in a plain artifact: its rule is then not checked"
 _SLACK = "what is stated lies within what may be true"
+_OF_PROFILE = "a choice of the profile, which a gate of its file compares by value"
 
 PLAIN = {
     "ramp_up_seconds": _SLACK,
@@ -39,6 +40,11 @@ FULL = {
     "target.before.workers": _REPLY,
     "target.after.workers": _REPLY,
     "workload.seed": "another seed may ask every endpoint as often",
+    "workload.scenarios[].fresh": _OF_PROFILE,
+    "workload.scenarios[].cookies": _OF_PROFILE,
+    "workload.scenarios[].redirects": _OF_PROFILE,
+    "workload.scenarios[].setup": _OF_PROFILE,
+    "workload.scenarios[].graceful_stop_us": _OF_PROFILE,
     "generator.cpus": _FREE,
     "generator.host": _FREE,
 }

@@ -102,6 +102,9 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
             weight,
             prose("0 of a step" if step else f"1 to {MAX_WEIGHT}"),
         )
+        fits = bool(endpoint.method) is (endpoint.kind != "flow")
+        seen = endpoint.method
+        judgement.check(fits, f"{where}.method", seen, prose("a method, and none of a flow"))
         known = endpoint.scenario in scenarios
         judgement.check(
             known, f"{where}.scenario", endpoint.scenario, prose(" or ".join(sorted(scenarios)))
