@@ -10,9 +10,10 @@ import msgspec
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
+from stressproof.capture.counters import read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_counters, read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits
 from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
@@ -32,6 +33,7 @@ from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 from stressproof.objectives.objectives import Objectives
+from stressproof.workload.data import Data
 
 _PAUSE_STEP_S = 0.05
 
@@ -98,6 +100,7 @@ class Capture:
         self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
+        Data(self._workload).demand_enough(plan.rounds)
         self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None

@@ -13,6 +13,7 @@ from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
+from stressproof.verify.stress.sent import Sent, sent_by_name
 
 
 class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
@@ -36,6 +37,14 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         """Where the workload has each required endpoint; nowhere without an artifact."""
         endpoints = self.artifact.workload.endpoints if self.artifact else []
         return {name: named(name, endpoints) for name in self.requirements.required_endpoints}
+
+    @cached_property
+    def sent(self) -> dict[str, Sent]:
+        """What was sent to each route, by the names of its endpoints; nothing without an artifact.
+
+        Rows need not be sound for it.
+        """
+        return {} if self.artifact is None else sent_by_name(self.artifact)
 
     @cached_property
     def computable(self) -> StressArtifact | None:
