@@ -21,7 +21,6 @@ _ASKED = "how it was asked: no figure follows from it, and no rule judges it yet
 _FREE = "words for people; nothing is concluded from them"
 _ABSENT = "may be absent in a plain artifact: its rule is then not checked"
 _SLACK = "what is stated lies within what may be true"
-_OF_PROFILE = "a choice of the profile, which a gate of its file compares by value"
 
 PLAIN = {
     "ramp_up_seconds": _SLACK,
@@ -47,11 +46,6 @@ FULL = {
     "workload.scenarios[].redirects": _ASKED,
     "workload.scenarios[].setup": _ASKED,
     "workload.seed": "another seed may ask every endpoint as often",
-    "workload.scenarios[].fresh": _OF_PROFILE,
-    "workload.scenarios[].cookies": _OF_PROFILE,
-    "workload.scenarios[].redirects": _OF_PROFILE,
-    "workload.scenarios[].setup": _OF_PROFILE,
-    "workload.scenarios[].graceful_stop_us": _OF_PROFILE,
     "generator.cpus": _FREE,
     "generator.host": _FREE,
 }
