@@ -174,5 +174,5 @@ def drop(row: dict[str, Any]) -> None:
     """Take back that anything of a row was sent."""
     nothing = {"n": 0, "sum_us": 0, "min_us": None, "max_us": None, "buckets": []}
     row.update(started=0, outcomes={}, corrected=nothing)
-    if row["uncorrected"] is not None:
+    if row.get("uncorrected") is not None:
         row["uncorrected"] = dict(nothing)

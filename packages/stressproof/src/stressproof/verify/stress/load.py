@@ -5,20 +5,24 @@ users times the time they were there (Little, Operations Research 9, 1961): no l
 were left out or latencies shortened, and no more.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import gcd
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.stress import StressArtifact, WorkloadRecord
+from stressproof.measure.buckets import highest
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
 from stressproof.workload.executors import (
     ConstantArrivalRate,
+    ConstantVus,
     PerVuIterations,
     RampingArrivalRate,
+    RampingVus,
     SharedIterations,
 )
 from stressproof.workload.limits import MAX_WORKERS
@@ -36,6 +40,7 @@ RATE_REACHED_PERCENT = 99
 
 _BUSY_PERCENT = 99  # what the generator's own time between two requests of a user may cost
 _LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
+_LONGEST_DELAY_US = 250_000  # of a generator's loop that is believed
 _UNOPENED = ("connect", "tls", "protocol", "reset")
 
 
@@ -106,13 +111,17 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def load_reached(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ÷ window is at least nine tenths of the floor: named users are not enough."""
+    """Σ latency ÷ window is at least nine tenths of the floor: named users are not enough.
+
+    Where the profile is asked for by value, its endpoints alone count: others are extra work.
+    """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
     workload, floor = artifact.workload, case.requirements.min_concurrent_users
     by_users = workload.closed_loop or case.requirements.users_of_any_executor
+    places = _of_the_profile(case, artifact)
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
         if not by_users:
@@ -125,7 +134,8 @@ def load_reached(case: StressCase, judgement: Judgement) -> None:
                 prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
             )
             continue
-        waited_us, _ = _waited(run.rows, closed=workload.closed_loop)
+        own = [row for row in run.rows if places is None or row.endpoint in places]
+        waited_us, _ = _waited(own, closed=workload.closed_loop)
         window_us = round(workload.duration_seconds * SECOND_US)
         if workload.iterations is not None:
             window_us = min(run.elapsed_us, window_us) or window_us
@@ -137,6 +147,13 @@ def load_reached(case: StressCase, judgement: Judgement) -> None:
         )
 
 
+def _of_the_profile(case: StressCase, artifact: StressArtifact) -> set[int] | None:
+    """Return where the workload has the profile's endpoints, None where no profile is asked for."""
+    wanted = {(one.method, one.path) for one in case.requirements.profile_endpoints}
+    endpoints = enumerate(artifact.workload.endpoints)
+    return {at for at, one in endpoints if (one.method, one.path) in wanted} if wanted else None
+
+
 @rule(
     "stress.users-busy",
     clause="evidence.md, The load that was reached",
@@ -145,20 +162,26 @@ def load_reached(case: StressCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def users_busy(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ≥ users for (window - the longest answer) - pauses after failed connections."""
+    """Σ latency ≥ users for the window - what they may have waited for, or paused, beside it.
+
+    At its beginning each waits for one answer of the ramp at most; after failed connections they
+    pause. Users who share iterations wait for nothing once there are none left.
+    """
     artifact = case.computable
     made = None if artifact is None else executor_of(artifact.workload)
     if artifact is None or made is None:
         judgement.skip(UNSOUND)
         return
-    if isinstance(made, ConstantArrivalRate | RampingArrivalRate) or made.iterations is not None:
+    if isinstance(made, ConstantArrivalRate | RampingArrivalRate | PerVuIterations):
         judgement.skip("only users who go on to the end are busy all the time")
         return
-    busy_us, _ = user_time_us(made)
-    for place, run in enumerate(artifact.measurements.runs):
+    for place, (run, said) in enumerate(
+        zip(artifact.measurements.runs, artifact.runs, strict=False)
+    ):
         waited_us, requests = _waited(run.rows, closed=True)
         unopened = sum(row.outcomes.get(kind, 0) for row in run.rows for kind in _UNOPENED)
-        least_us = busy_us * _BUSY_PERCENT // 100 - made.max_users * _longest_us(run)
+        delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
+        least_us = _busy_us(made, run) * _BUSY_PERCENT // 100 - made.max_users * delay_us
         least_us -= unopened * _LONGEST_PAUSE_US + requests
         judgement.check(
             waited_us >= least_us,
@@ -166,6 +189,30 @@ def users_busy(case: StressCase, judgement: Judgement) -> None:
             prose(f"requests that took {waited_us / SECOND_US:.1f} s in sum"),
             prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
         )
+
+
+def _busy_us(made: ConstantVus | RampingVus | SharedIterations, run: RunMeasurements) -> int:
+    """Return the user-microseconds of a window that are surely of requests that began in it."""
+    if isinstance(made, SharedIterations):
+        users = min(made.users, made.iterations)
+        return users * max(min(run.elapsed_us, made.duration_us) - _longest_us(run), 0)
+    return user_time_us(made)[0] - _longest_of_each(run.ramp, made.max_users)
+
+
+def _longest_of_each(ramp: Sequence[RampRow], users: int) -> int:
+    """Return what as many requests as there are users took at most, of a ramp's."""
+    held: Counter[int] = Counter()
+    for row in ramp:
+        for bucket, count in zip(
+            row.corrected.buckets[::2], row.corrected.buckets[1::2], strict=True
+        ):
+            held[bucket] += count
+    took_us = 0
+    for bucket in sorted(held, reverse=True):
+        some = min(held[bucket], users)
+        took_us += some * highest(bucket)
+        users -= some
+    return took_us
 
 
 @rule(

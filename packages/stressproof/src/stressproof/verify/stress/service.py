@@ -40,6 +40,11 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         judgement.inconclusive("target.after", None, prose("what the target says after the load"))
         return
     judge_unchanged("target", before, after, IDENTITY, judgement)
+    for where, probe in (("target.before", before), ("target.after", after)):
+        if probe.workers is not None:
+            judgement.check(
+                probe.workers > 0, f"{where}.workers", probe.workers, prose("1 or more")
+            )
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
