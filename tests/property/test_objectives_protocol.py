@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stressproof.evidence.derive import evaluate_round, run_results
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
 from stressproof.measure.histogram import Histogram
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.protocol import protocol_thresholds
@@ -18,6 +18,7 @@ from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 
+ENDPOINTS = [WorkloadEndpoint("/a", "GET", "/a", 1, [200])]
 SETTING = EvaluationContext((Endpoint("/a"),), sample_floors=False)
 
 
@@ -51,7 +52,7 @@ def test_the_threshold_machinery_agrees_with_the_protocols_own_evaluation(
         max_error_rate_percent=round(errors, 6),
         min_throughput_rps=round(rps, 6),
     )
-    judged = evaluate_round(1, run_results(run), wanted)
+    judged = evaluate_round(1, run_results(run, ENDPOINTS), wanted)
     passes = [
         result.outcome is Outcome.PASS
         for result in evaluate(protocol_thresholds(wanted), Measurements(1, [run]), SETTING)

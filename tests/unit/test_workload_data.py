@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from stressproof.errors import UsageError
-from stressproof.workload.data import Data, first_user, most_iterations
+from stressproof.workload.data import Data, first_user
 from stressproof.workload.executors import (
     ConstantArrivalRate,
     ConstantVus,
     PerVuIterations,
     SharedIterations,
+    most_iterations,
 )
 from stressproof.workload.flows import Flow
 from stressproof.workload.requests import Request

@@ -553,7 +553,8 @@ def _iterations(
     """So many requests within a time at most; the rows end with the last of them."""
 
     def edit(data: dict[str, Any]) -> dict[str, Any]:
-        data["workload"].update(
+        data["workload"].update(duration_seconds=float(planned_s), ramp_seconds=0.0)
+        data["workload"]["scenarios"][0].update(
             executor="shared-iterations",
             iterations=count,
             duration_seconds=float(planned_s),

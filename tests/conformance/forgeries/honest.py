@@ -36,6 +36,7 @@ from stressproof.evidence.stress import (
     Run,
     Runtime,
     RuntimeProbe,
+    ScenarioRecord,
     StressArtifact,
     Subject,
     Target,
@@ -289,16 +290,30 @@ def _times(rows: list[Row | RampRow]) -> CountedTimes:
     return CountedTimes(bounds_us=BOUNDS_US, counts=counts)
 
 
+def _totals(measured: list[RunMeasurements], workload: WorkloadRecord) -> derive.Totals:
+    """All requests of all rounds."""
+    endpoints = workload.endpoints
+    return derive.combined(
+        derive.of_requests(derive.by_endpoint(run, len(endpoints)), endpoints) for run in measured
+    )
+
+
 def artifact(plan: Plan = Plan()) -> StressArtifact:
     """A whole full artifact of a made-up capture."""
     dice = random.Random(plan.seed)
     measured = [_run_measurements(plan, dice, place) for place in range(plan.rounds)]
     sample = ["status_503 on /health/live"] if plan.failures or plan.timeouts else []
-    figures = [derive.run_results(run, sample if _failed(run) else []) for run in measured]
+    workload = _workload(plan)
+    figures = [
+        derive.run_results(run, workload.endpoints, sample if _failed(run) else [])
+        for run in measured
+    ]
     runs = _runs(plan, dice, measured, figures)
     started = datetime.fromisoformat(runs[0].started_at) - timedelta(seconds=plan.ramp_s + 2)
     overall = derive.overall_results(
-        measured, figures, sample if any(_failed(run) for run in measured) else []
+        _totals(measured, workload),
+        figures,
+        sample if any(_failed(run) for run in measured) else [],
     )
     evaluation = derive.evaluate(figures, plan.limits)
     return StressArtifact(
@@ -423,15 +438,22 @@ def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> T
 
 def _workload(plan: Plan) -> WorkloadRecord:
     return WorkloadRecord(
-        executor="constant-vus" if plan.closed_loop else "constant-arrival-rate",
-        closed_loop=plan.closed_loop,
-        users=plan.users,
-        max_users=plan.users,
-        rate=None if plan.closed_loop else round(plan.users * plan.rate_per_user * 10),
-        time_unit_us=None if plan.closed_loop else 10 * SECOND_US,
-        rate_per_second=None if plan.closed_loop else plan.users * plan.rate_per_user,
-        stages=[],
-        iterations=None,
+        scenarios=[
+            ScenarioRecord(
+                name="default",
+                executor="constant-vus" if plan.closed_loop else "constant-arrival-rate",
+                closed_loop=plan.closed_loop,
+                users=plan.users,
+                max_users=plan.users,
+                rate=None if plan.closed_loop else round(plan.users * plan.rate_per_user * 10),
+                time_unit_us=None if plan.closed_loop else 10 * SECOND_US,
+                rate_per_second=None if plan.closed_loop else plan.users * plan.rate_per_user,
+                stages=[],
+                iterations=None,
+                duration_seconds=float(plan.duration_s),
+                ramp_seconds=float(plan.ramp_s),
+            )
+        ],
         duration_seconds=float(plan.duration_s),
         ramp_seconds=float(plan.ramp_s),
         pause_seconds=float(plan.pause_s),
@@ -445,7 +467,7 @@ def _workload(plan: Plan) -> WorkloadRecord:
                 path=path,
                 weight=weight,
                 expected_statuses=[200],
-                check=CHECKS.get(path, "json"),
+                checks=[CHECKS.get(path, "json")],
             )
             for path, weight in zip(
                 plan.endpoints, plan.weights or (1,) * len(plan.endpoints), strict=True
@@ -565,7 +587,7 @@ def rederived(data: dict[str, Any]) -> dict[str, Any]:
     measured = source.measurements.runs
     samples = [run.results.errors_sample for run in source.runs]
     figures = [
-        derive.run_results(run, sample if _failed(run) else [])
+        derive.run_results(run, source.workload.endpoints, sample if _failed(run) else [])
         for run, sample in zip(measured, samples, strict=True)
     ]
     runs = []
@@ -605,7 +627,7 @@ def rederived(data: dict[str, Any]) -> dict[str, Any]:
     changed = msgspec.structs.replace(
         source,
         runs=runs,
-        results=derive.overall_results(measured, figures, sample),
+        results=derive.overall_results(_totals(measured, source.workload), figures, sample),
         min_throughput_rps=derive.min_rps(figures),
         evaluation=evaluation,
         meets_targets=evaluation.overall_meets_targets,

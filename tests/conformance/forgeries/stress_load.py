@@ -136,6 +136,13 @@ def _exchanged(data: dict[str, Any]) -> None:
 measured("an endpoint's ramp left out", "full", "stress.endpoint-counts", _exchanged)
 
 # The executor.
+
+
+def _place(name: str) -> str:
+    """Where the workload has a fact: of itself, or of its scenario."""
+    return f"workload.{name}" if name == "workers" else f"workload.scenarios.0.{name}"
+
+
 for _path, _value in (
     ("executor", "constant-users"),
     ("executor", "constant-arrival-rate"),
@@ -150,7 +157,7 @@ for _path, _value in (
     ("workers", 0),
     ("workers", 65),
 ):
-    corpus.set_(f"load: {_path} {_value!r}", "full", "stress.executor", f"workload.{_path}", _value)
+    corpus.set_(f"load: {_path} {_value!r}", "full", "stress.executor", _place(_path), _value)
 corpus.set_("load: a generator of other workers", "full", "stress.executor", "generator.workers", 2)
 
 # Arrivals.
@@ -175,7 +182,7 @@ def _moved_arrival(data: dict[str, Any]) -> None:
 
 
 measured("arrivals a second later", "open", "stress.arrivals", _moved_arrival)
-corpus.set_("load: half the rate", "open", "stress.arrivals", "workload.rate", 70)
+corpus.set_("load: half the rate", "open", "stress.arrivals", "workload.scenarios.0.rate", 70)
 
 # The ramp.
 
@@ -214,7 +221,11 @@ measured(
     "a ramp where there is none",
     "full",
     "stress.ramp",
-    lambda data: (data["workload"].update(ramp_seconds=0.0), data.update(ramp_up_seconds=0)),
+    lambda data: (
+        data["workload"].update(ramp_seconds=0.0),
+        data["workload"]["scenarios"][0].update(ramp_seconds=0.0),
+        data.update(ramp_up_seconds=0),
+    ),
 )
 
 
@@ -301,8 +312,8 @@ for _field, _amount in {
 # The profile by value.
 for _path, _value in (
     ("workload.endpoints.1.weight", 9),
-    ("workload.endpoints.5.check", "status"),
-    ("workload.endpoints.2.check", None),
+    ("workload.endpoints.5.checks", ["status"]),
+    ("workload.endpoints.2.checks", []),
     ("workload.endpoints.4.method", "POST"),
     ("workload.endpoints.1.expected_statuses", [200, 204]),
 ):
@@ -367,7 +378,7 @@ for _method, _asked in BY_NAME.items():
         "full",
         "stress.endpoint-definitions",
         lambda data, method=_method: data["workload"]["endpoints"][1].update(
-            method=method, check=None
+            method=method, checks=[]
         ),
         asked=_asked,
     )
@@ -500,7 +511,8 @@ def _shared(data: dict[str, Any]) -> None:
     data.update(honest.full(Plan(users=40, ramp_s=0)))
     _shorter(1 / 3)(data)
     most = max(sum(row["started"] for row in run["rows"]) for run in runs(data))
-    data["workload"] |= {"executor": "shared-iterations", "iterations": most + 1}
+    scenario = data["workload"]["scenarios"][0]
+    scenario |= {"executor": "shared-iterations", "iterations": most + 1}
 
 
 measured("shared iterations answered in a third of the time", "full", "stress.users-busy", _shared)

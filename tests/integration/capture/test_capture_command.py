@@ -69,7 +69,9 @@ def test_a_capture_keeps_an_artifact_whose_figures_follow_from_its_measurements(
     assert [run.run_index for run in artifact.runs] == [1, 2]
     measured = artifact.measurements.runs
     for run, counts in zip(artifact.runs, measured, strict=True):
-        assert run.results == derive.run_results(counts, run.results.errors_sample)
+        assert run.results == derive.run_results(
+            counts, artifact.workload.endpoints, run.results.errors_sample
+        )
         assert run.results.total_requests > 0
     # Two-sided: what we say we sent is what the target says it was asked.
     for position, counter in enumerate(artifact.target.counters):

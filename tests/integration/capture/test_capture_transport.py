@@ -139,5 +139,6 @@ def test_evidence_holds_the_rate_as_it_was_asked(tmp_path: Path) -> None:
         )
     finally:
         peer.stop()
-    assert (artifact.workload.rate, artifact.workload.time_unit_us) == (1, 60_000_000)
+    (scenario,) = artifact.workload.scenarios
+    assert (scenario.rate, scenario.time_unit_us) == (1, 60_000_000)
     assert artifact.results.total_requests == 1

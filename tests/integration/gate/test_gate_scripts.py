@@ -367,7 +367,7 @@ def test_a_rehearsal_is_marked_in_every_form(project: ReleaseProject, form: str)
     assert ended.code == 0
     headline = [line for line in ended.out.splitlines() if "PASS" in line]
     assert headline
-    assert all(NOT_RELEASE in line or "evidence, level" in line for line in headline)
+    assert all(NOT_RELEASE in line or "evidence, recomputed" in line for line in headline)
 
 
 def test_github_gets_annotations_and_a_page(project: ReleaseProject, tmp_path: Path) -> None:

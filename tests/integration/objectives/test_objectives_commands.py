@@ -218,7 +218,7 @@ def test_compare_refuses_what_differs_in_more_than_the_build(
     b = write(tmp_path / "b.json", honest.later(Plan(users=12), 600))
     code, _, err = stressproof("compare", a, b)
     assert code == 3
-    assert "workload.users: 10 and 12" in err
+    assert "workload.scenarios(default).users: 10 and 12" in err
     made = honest.artifact(honest.later(Plan(rate_per_user=5.0), 600))
     generator = msgspec.structs.replace(made.generator, host="elsewhere", version="9.9.9")
     b.write_bytes(encode(msgspec.structs.replace(made, generator=generator)))

@@ -33,12 +33,12 @@ def test_one_line_posts_json_with_a_key_at_a_rate(
     assert passed(ran), ran.stdout
     found = artifact(tmp_path / "a.json")
     assert found["endpoints"] == ["POST /orders"]
-    assert found["workload"]["executor"] == "constant-arrival-rate"
+    assert found["workload"]["scenarios"][0]["executor"] == "constant-arrival-rate"
     assert found["results"]["successful_requests"] == 50
     assert found["results"]["failed_requests"] == 0
     (asked,) = found["workload"]["endpoints"]
     assert (asked["method"], asked["path"]) == ("POST", "/orders")
-    assert (asked["expected_statuses"], asked["check"]) == ([201], 'json:state="open"')
+    assert (asked["expected_statuses"], asked["checks"]) == ([201], ['json:state="open"'])
     assert shop.bodies[0] == ("application/json", b'{"sku": "a"}')
     assert shop.served["POST /orders"] == 51  # and the preflight's
 

@@ -23,6 +23,8 @@ from stressproof.evidence.stress import (
     StressArtifact,
     Subject,
     Target,
+    WorkloadEndpoint,
+    WorkloadFile,
 )
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.load.run import RoundResult
@@ -38,9 +40,25 @@ class Probes(Struct, frozen=True):
     limits: dict[str, int] | None
 
 
-def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements, clock: RunClock) -> Run:
+def endpoint_results(
+    endpoints: Sequence[WorkloadEndpoint], measured: RunMeasurements
+) -> list[EndpointResults]:
+    """Return the figures of each endpoint over one round."""
+    totals = derive.by_endpoint(measured, len(endpoints))
+    return [
+        EndpointResults(endpoint.name, derive.round_results(of_endpoint, measured.elapsed_us))
+        for endpoint, of_endpoint in zip(endpoints, totals, strict=True)
+    ]
+
+
+def finish_run(
+    endpoints: Sequence[WorkloadEndpoint],
+    result: RoundResult,
+    measured: RunMeasurements,
+    clock: RunClock,
+) -> Run:
     """Return a round's record with its figures, stamped now."""
-    totals = derive.by_endpoint(measured, len(plan.endpoints))
+    totals = derive.by_endpoint(measured, len(endpoints))
     elapsed_us = measured.elapsed_us
     return Run(
         run_index=measured.run_index,
@@ -49,14 +67,11 @@ def finish_run(plan: Plan, result: RoundResult, measured: RunMeasurements, clock
         captured_at=clock.now(),
         elapsed_seconds=derive.seconds(elapsed_us) or 0.0,
         results=derive.round_results(
-            derive.combined(totals), elapsed_us, [str(sample) for sample in result.errors_sample]
+            derive.of_requests(totals, endpoints),
+            elapsed_us,
+            [str(sample) for sample in result.errors_sample],
         ),
-        endpoints=[
-            EndpointResults(
-                endpoint=endpoint.name, results=derive.round_results(of_endpoint, elapsed_us)
-            )
-            for endpoint, of_endpoint in zip(plan.endpoints, totals, strict=True)
-        ],
+        endpoints=endpoint_results(endpoints, measured),
         generator=result.health,
         connections=result.connections,
     )
@@ -100,6 +115,8 @@ def assemble(
     after: Probes | None,
     runs: Sequence[Run],
     measured: Sequence[RunMeasurements],
+    steps: Sequence[WorkloadEndpoint] = (),
+    files: Sequence[WorkloadFile] = (),
 ) -> StressArtifact:
     """Return the whole artifact; every figure in it is derived here from the measurements.
 
@@ -114,7 +131,14 @@ def assemble(
         after: What it said after; None where the capture did not come that far.
         runs: The rounds that were measured, in their order.
         measured: Their measurements.
+        steps: What flows turned out to ask.
+        files: What they turned out to be read from.
     """
+    workload = plan.record(steps, files)
+    endpoints = workload.endpoints
+    totals = derive.combined(
+        derive.of_requests(derive.by_endpoint(run, len(endpoints)), endpoints) for run in measured
+    )
     rounds = [run.results for run in runs]
     evaluation = derive.evaluate(rounds, plan.thresholds)
     sample = [line for run in runs for line in run.results.errors_sample]
@@ -129,9 +153,9 @@ def assemble(
         captured_at=clock.now(),
         clock=clock.record(),
         target_url=plan.url,
-        endpoints=[endpoint.name for endpoint in plan.endpoints],
+        endpoints=list(dict.fromkeys(endpoint.name for endpoint in endpoints)),
         duration_seconds=int(plan.duration_seconds),
-        concurrent_users=plan.executor.max_users,
+        concurrent_users=plan.max_users,
         ramp_up_seconds=int(plan.ramp_seconds),
         rounds=plan.rounds,
         request_timeout=derive.seconds(plan.timeout_us) or 0.0,
@@ -142,15 +166,13 @@ def assemble(
             url=plan.url,
             before=before.health.target,
             after=after.health.target if after else None,
-            counters=counter_pairs(
-                plan.endpoints, before.counters, after.counters if after else None
-            ),
+            counters=counter_pairs(endpoints, before.counters, after.counters if after else None),
             insecure=plan.connecting.insecure,
         ),
-        workload=plan.record(),
+        workload=workload,
         generator=_generator(plan, runs),
         thresholds=plan.thresholds,
-        results=derive.overall_results(measured, rounds, sample),
+        results=derive.overall_results(totals, rounds, sample),
         runs=list(runs),
         min_throughput_rps=evaluation.min_throughput_rps,
         evaluation=evaluation,

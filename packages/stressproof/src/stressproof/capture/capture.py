@@ -6,19 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from stressproof.capture import preflight as preflights
-from stressproof.capture.artifact import Probes, assemble, finish_run
+from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
 from stressproof.capture.counters import read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_health, read_limits
+from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
 from stressproof.errors import RunError, TargetError
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.stress import Preflight, Run, Status, StressArtifact
+from stressproof.evidence.stress import (
+    Preflight,
+    Run,
+    Status,
+    StressArtifact,
+    WorkloadEndpoint,
+    WorkloadFile,
+)
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
@@ -93,8 +103,8 @@ class Capture:
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None
         self._after: Probes | None = None
-        self._runs: list[Run] = []
-        self._measured: list[RunMeasurements] = []
+        self._results: list[tuple[Sequence[WorkloadEndpoint], RunMeasurements, Run]] = []
+        self._files: set[WorkloadFile] = set()
 
     def run(self) -> StressArtifact:
         """Do it all and return the artifact, whatever became of the capture.
@@ -172,7 +182,7 @@ class Capture:
     def _round(self, run_index: int) -> Status:
         try:
             result = run_round(
-                self._workload,
+                msgspec.structs.replace(self._workload, round_number=run_index - 1),
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._tick(run_index, tick),
                 on_settled=lambda until_s, rows, _: self._settled(run_index, until_s, rows),
@@ -202,12 +212,32 @@ class Capture:
     def _keep(self, run_index: int, result: RoundResult) -> None:
         """Derive a round's figures and add it to what the artifact will hold."""
         measured = result.measurements(run_index)
-        run = finish_run(self._plan, result, measured, self._clock)
         if self._watch is not None:
             self._watch.round_done(measured)
-        self._measured.append(measured)
-        self._runs.append(run)
+        steps = [step_record(step) for step in result.steps]
+        endpoints = [*self._plan.endpoints, *steps]
+        run = finish_run(endpoints, result, measured, self._clock)
+        self._results.append((steps, measured, run))
+        self._files |= {WorkloadFile(file.path, file.sha256, file.role) for file in result.files}
         self._observer.round_done(run)
+
+    def _finished(self) -> tuple[list[WorkloadEndpoint], list[RunMeasurements], list[Run]]:
+        """Return the steps of all rounds, and the rounds with a row for each."""
+        items = len(self._plan.endpoints)
+        steps: list[WorkloadEndpoint] = []
+        for found, _, _ in self._results:
+            steps = joined(steps, found)
+        loops = frozenset(one.name for one in self._plan.scenarios if not one.executor.closed_loop)
+        measured = [
+            renumbered(run, items, found, steps, open_scenarios=loops)
+            for found, run, _ in self._results
+        ]
+        endpoints = [*self._plan.endpoints, *steps]
+        runs = [
+            msgspec.structs.replace(run, endpoints=endpoint_results(endpoints, counted))
+            for (_, _, run), counted in zip(self._results, measured, strict=True)
+        ]
+        return steps, measured, runs
 
     def _paused(self) -> bool:
         """Wait between rounds; return False where the wait was cut short."""
@@ -219,6 +249,7 @@ class Capture:
     def _artifact(self, status: Status) -> StressArtifact:
         if self._before is None:
             raise RunError("an artifact was asked for before the target was probed")
+        steps, measured, runs = self._finished()
         return assemble(
             self._plan,
             status=status,
@@ -228,8 +259,10 @@ class Capture:
             preflight=self._preflight,
             before=self._before,
             after=self._after,
-            runs=self._runs,
-            measured=self._measured,
+            runs=runs,
+            measured=measured,
+            steps=steps,
+            files=sorted(self._files, key=lambda file: (file.path, file.role)),
         )
 
 

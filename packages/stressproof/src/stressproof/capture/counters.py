@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from stressproof.evidence.stress import CountedTimes, CounterPair
+from stressproof.evidence.stress import CountedTimes, CounterPair, WorkloadEndpoint
 from stressproof.load.client import Client, RequestError
 from stressproof.suite import CounterProbe
-from stressproof.workload.requests import Request
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _OK = 200
@@ -84,25 +83,27 @@ def read_counters(client: Client, probe: CounterProbe | None) -> Counters | None
 
 
 def counter_pairs(
-    requests: Sequence[Request], before: Counters | None, after: Counters | None
+    endpoints: Sequence[WorkloadEndpoint], before: Counters | None, after: Counters | None
 ) -> list[CounterPair]:
     """Return what was counted of each request's route; null where the target does not count.
 
     Args:
-        requests: Those of the workload, in its order.
+        endpoints: Those of the workload, in its order; flows have no route.
         before: The reading before the load.
         after: That after it.
     """
-    return [_pair(one, before, after) for one in requests]
+    return [_pair(one, before, after) for one in endpoints if one.kind != "flow"]
 
 
-def _pair(request: Request, before: Counters | None, after: Counters | None) -> CounterPair:
-    route = request.method, urlsplit(request.path).path
+def _pair(
+    endpoint: WorkloadEndpoint, before: Counters | None, after: Counters | None
+) -> CounterPair:
+    route = endpoint.method, urlsplit(endpoint.path).path
     # A route that nobody has asked yet has no sample; a target that counts has counted none.
     first = None if before is None else before.get(route, RouteCount())
     last = None if after is None else after.get(route, RouteCount())
     return CounterPair(
-        endpoint=request.name,
+        endpoint=endpoint.name,
         before=None if first is None else first.requests,
         after=None if last is None else last.requests,
         statuses=None if first is None or last is None else _grown(first.statuses, last.statuses),

@@ -5,13 +5,22 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from stressproof.config.profile import Profile, read, record_of
+from stressproof.config.profile import Profile, read
+from stressproof.config.records import records_of, scenario_record
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.measurements import resolution_seconds
-from stressproof.evidence.stress import Stage, Thresholds, WorkloadRecord
+from stressproof.evidence.stress import (
+    Thresholds,
+    WorkloadEndpoint,
+    WorkloadFile,
+    WorkloadRecord,
+)
 from stressproof.suite import LocalService, Probes, Suite
+from stressproof.workload.auth import Auth
 from stressproof.workload.executors import ConstantVus, Executor
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
+from stressproof.workload.tables import Table
 from stressproof.workload.target import origin_of
 
 US_PER_S = 1_000_000
@@ -63,13 +72,12 @@ class Plan(Struct, frozen=True):
     Attributes:
         url: Base URL, without a trailing slash.
         profile: Name of the profile that the endpoints and limits come from.
-        endpoints: What is asked.
+        scenarios: What is asked, by whom and how much, side by side.
         all_tenants: Whether requests rotate over every tenant that there are credentials for.
         runner: The script or command that runs this; evidence names it.
-        executor: The shape of each round's load.
         pause_seconds: Between rounds.
         rounds: How often the window is measured.
-        timeout_us: After which a request counts as failed; the one that is applied.
+        timeout_us: After which a request counts as failed that has no time of its own.
         workers: Generator processes.
         seed: Of everything random, recorded so that a run can be repeated.
         thresholds: Limits that each round must meet.
@@ -78,14 +86,17 @@ class Plan(Struct, frozen=True):
         local_service: How a service on this machine lends its token, None where none does.
         connecting: How the target is reached and verified.
         headers: Sent with every request; no part of evidence.
+        auth: As whom requests are sent, None for what a credential says; no part of evidence.
+        tables: Data that requests and flows take from.
+        folder: What the files of flows are relative to.
+        files: What of the project decides what is sent.
     """
 
     url: str
     profile: str
-    endpoints: tuple[Request, ...]
+    scenarios: tuple[Scenario, ...]
     all_tenants: bool
     runner: str
-    executor: Executor
     pause_seconds: float
     rounds: int
     timeout_us: int
@@ -97,45 +108,55 @@ class Plan(Struct, frozen=True):
     local_service: LocalService | None = None
     connecting: Connecting = Connecting()
     headers: dict[str, str] = {}
+    auth: Auth | None = None
+    tables: tuple[Table, ...] = ()
+    folder: str = ""
+    files: tuple[WorkloadFile, ...] = ()
+
+    @property
+    def endpoints(self) -> list[WorkloadEndpoint]:
+        """What is asked, as evidence records it, without the steps of flows."""
+        return records_of(self.scenarios)
+
+    @property
+    def max_users(self) -> int:
+        """The most users at any time."""
+        return sum(scenario.executor.max_users for scenario in self.scenarios)
 
     @property
     def duration_seconds(self) -> float:
-        """The measured window of each round."""
-        return self.executor.duration_us / US_PER_S
+        """The measured window of each round: until the last scenario's ends."""
+        return max(one.start_us + one.executor.duration_us for one in self.scenarios) / US_PER_S
 
     @property
     def ramp_seconds(self) -> float:
         """Before it, users or rate climb from nothing; not measured."""
-        return self.executor.ramp_us / US_PER_S
+        return max(one.executor.ramp_us for one in self.scenarios) / US_PER_S
 
     @property
     def resolution_seconds(self) -> int:
         """Seconds that a row of measurements covers: 10 where rows of 1 would be too many."""
         return resolution_seconds(self.duration_seconds, self.rounds, len(self.endpoints))
 
-    def record(self) -> WorkloadRecord:
-        """Return the part of it that goes into evidence as the workload."""
-        executor = self.executor
+    def record(
+        self, steps: Sequence[WorkloadEndpoint] = (), files: Sequence[WorkloadFile] = ()
+    ) -> WorkloadRecord:
+        """Return the part of it that goes into evidence as the workload.
+
+        Args:
+            steps: What flows turned out to ask.
+            files: What they turned out to be read from.
+        """
         return WorkloadRecord(
-            executor=executor.name,
-            closed_loop=executor.closed_loop,
-            users=executor.users,
-            max_users=executor.max_users,
-            rate=executor.rate,
-            time_unit_us=executor.time_unit_us,
-            rate_per_second=executor.rate_per_second,
-            stages=[
-                Stage(target=stage.target, duration_seconds=stage.duration_us / US_PER_S)
-                for stage in executor.stages
-            ],
-            iterations=executor.iterations,
             duration_seconds=self.duration_seconds,
             ramp_seconds=self.ramp_seconds,
             pause_seconds=float(self.pause_seconds),
             timeout_us=self.timeout_us,
             workers=self.workers,
             seed=self.seed,
-            endpoints=[record_of(one) for one in self.endpoints],
+            scenarios=[scenario_record(one) for one in self.scenarios],
+            endpoints=[*self.endpoints, *steps],
+            files=sorted({*self.files, *files}, key=lambda file: (file.path, file.role)),
         )
 
 
@@ -190,10 +211,9 @@ def plan_capture(
     return Plan(
         url=url.strip().rstrip("/"),
         profile=chosen.name,
-        endpoints=_endpoints(chosen, endpoints),
+        scenarios=(Scenario(executor, _requests(chosen, endpoints)),),
         all_tenants=chosen.all_tenants,
         runner=runner,
-        executor=executor,
         pause_seconds=pause_seconds,
         rounds=rounds,
         timeout_us=timeout_us,
@@ -208,7 +228,7 @@ def plan_capture(
     )
 
 
-def _endpoints(profile: Profile, asked: Sequence[Request | str]) -> tuple[Request, ...]:
+def _requests(profile: Profile, asked: Sequence[Request | str]) -> tuple[Request, ...]:
     """Return what is asked: what was named, or else the profile's."""
     known = {endpoint.path: endpoint for endpoint in profile.endpoints}
     named = tuple(one if isinstance(one, Request) else known.get(one) or read(one) for one in asked)

@@ -26,7 +26,7 @@ class ThresholdWatch:
             objectives.thresholds,
             EvaluationContext(
                 objectives.endpoints(plan.record().endpoints),
-                users=plan.executor.max_users,
+                users=plan.max_users,
                 resolution_seconds=plan.resolution_seconds,
             ),
         )

@@ -4,6 +4,8 @@ import msgspec
 
 from stressproof.capture.credentials import Credential
 from stressproof.capture.plan import Plan
+from stressproof.workload.flows import Flow
+from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
 from stressproof.workload.workload import Workload
 
@@ -13,17 +15,28 @@ def build_workload(plan: Plan, credential: Credential | None) -> Workload:
     given = {name.lower() for name in plan.headers}
     headers = {"Accept": "application/json"} if "accept" not in given else {}
     headers |= plan.headers
-    endpoints = plan.endpoints
-    if credential is not None and "authorization" not in given:
+    scenarios = plan.scenarios
+    if credential is not None and plan.auth is None and "authorization" not in given:
         headers["Authorization"] = f"Bearer {credential.token}"
         if plan.all_tenants and credential.others:
             tokens = (credential.token, *credential.others)
             rotation = tuple({"Authorization": f"Bearer {token}"} for token in tokens)
-            endpoints = tuple(msgspec.structs.replace(one, rotate=rotation) for one in endpoints)
-    return Workload.of(
-        Target(url=plan.url, headers=headers, **msgspec.structs.asdict(plan.connecting)),
-        endpoints,
-        plan.executor,
+            scenarios = tuple(
+                msgspec.structs.replace(
+                    one, items=tuple(_rotated(item, rotation) for item in one.items)
+                )
+                for one in scenarios
+            )
+    connecting = msgspec.structs.asdict(plan.connecting)
+    return Workload(
+        target=Target(url=plan.url, headers=headers, auth=plan.auth, **connecting),
+        scenarios=scenarios,
+        tables=plan.tables,
         timeout_us=plan.timeout_us,
         seed=plan.seed,
+        folder=plan.folder,
     )
+
+
+def _rotated(item: Request | Flow, rotation: tuple[dict[str, str], ...]) -> Request | Flow:
+    return item if isinstance(item, Flow) else msgspec.structs.replace(item, rotate=rotation)

@@ -14,6 +14,7 @@ from stressproof.cli.capture_plan import (
 )
 from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
+from stressproof.cli.ci_forms import CiForms, ci_options
 from stressproof.cli.examples import examples
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
@@ -326,10 +327,11 @@ def build_command(runner: str) -> click.Command:
             out=out,
             force=options["force"],
             enforce=not scripted if enforce is None else enforce,
+            forms=CiForms.of(options),
             signing=signing,
         )
 
-    decorated: Any = capture
+    decorated: Any = ci_options(capture)
     groups = (_REQUEST_OPTIONS, _LOAD_OPTIONS, _JUDGING_OPTIONS, _CONNECTION_OPTIONS)
     for option in reversed([one for group in groups for one in group]):
         decorated = option(decorated)

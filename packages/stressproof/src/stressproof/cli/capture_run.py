@@ -16,11 +16,12 @@ from stressproof.capture.capture import capture
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
+from stressproof.cli.ci_forms import CiForms, check_places, write_forms
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
 from stressproof.config.schema import EVIDENCE_FOLDER
-from stressproof.errors import OutputError
+from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
@@ -54,9 +55,11 @@ def tick_line(tick: Tick, plan: Plan) -> str:
     if tick.ramping:
         return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
     left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
-    asked = ""
-    if plan.executor.rate_per_second is not None and not plan.executor.stages:
-        asked = f" of {rate(plan.executor.rate_per_second)} asked"
+    asked, first = "", plan.scenarios[0]
+    per_second = first.executor.rate_per_second
+    # A rate is of iterations: the requests of flows are more.
+    if per_second and len(plan.scenarios) == 1 and not (first.flows or first.executor.stages):
+        asked = f" of {rate(per_second)} asked"
     return (
         f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
         f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "
@@ -132,6 +135,7 @@ def run_capture(
     out: Path | None,
     force: bool,
     enforce: bool,
+    forms: CiForms,
     signing: SignOptions,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
@@ -142,13 +146,20 @@ def run_capture(
         out: Where the artifact goes, stdout if None.
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
+        forms: What CI is told; it needs a file that holds the artifact.
         signing: Whether and how plan and evidence are signed.
 
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
     """
+    if out is None and forms.wanted:
+        raise UsageError(
+            "--junit, --gitlab and --github are made from the artifact's file",
+            hint="Name the file as well: --out artifact.json",
+        )
     if out is not None:
         check_writable(out)
+    check_places(forms)
     credential = find(plan.url, os.environ, plan.local_service)
     run = signed_run(
         signing,
@@ -183,6 +194,7 @@ def run_capture(
         if out is not None:
             to_stdout(f"artifact: {out}")
             to_stdout(f"report: {write_beside(out)}")
+            write_forms(forms, [out])
         if came:
             tell(
                 f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stressproof.cli.ci_forms import CiForms, check_places, ci_options, write_forms
 from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Whole
@@ -57,6 +58,7 @@ _SEED_BITS = 32
 )
 @click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
 @click.option("--force", is_flag=True, help="Discard a file that is in the way.")
+@ci_options
 @sign_options
 def command(
     output: Path,
@@ -68,7 +70,7 @@ def command(
     *,
     quick: bool,
     force: bool,
-    **signing: Any,
+    **options: Any,
 ) -> Exit:
     """Inject failures into a live service and its database, and keep the evidence.
 
@@ -80,10 +82,12 @@ def command(
     from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
     from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
 
+    forms = CiForms.of(options)
+    check_places(forms)
     suite = chosen_suite()
     demanded = suite.failure_requirements().scenarios
     with signed_run(
-        SignOptions.taken_from(signing),
+        SignOptions.taken_from(options),
         output,
         kind="failure",
         profile=suite.failure_requirements().profile,
@@ -115,6 +119,7 @@ def command(
     if not whole:
         lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
     to_stdout("\n".join(lines))
+    write_forms(forms, [output])
     return code
 
 

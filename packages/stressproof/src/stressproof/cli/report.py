@@ -1,9 +1,11 @@
 """``stressproof report FILE…``: evidence as a page to hand on, or as CSV."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from stressproof.cli.ci_forms import CiForms, ci_options, write_forms
 from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import UsageError
@@ -37,6 +39,7 @@ _STDOUT = "-"
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to write a page for each artifact of a folder, and one over all of them.",
 )
+@ci_options
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
@@ -48,25 +51,28 @@ def command(
     csv: Path | None,
     site: Path | None,
     baseline: Path | None,
+    **options: Any,
 ) -> Exit:
     """Show evidence to whoever has to decide: what happened, why, and what to do next.
 
     Stress and failure evidence go into one page, in the order given. The page is made from the
     evidence alone, so the same files give the same bytes; how old evidence may be, a gate judges.
     """
-    if html is None and csv is None and site is None:
+    forms = CiForms.of(options)
+    if html is None and csv is None and site is None and not forms.wanted:
         raise UsageError(
             "no form of the report is named",
-            hint="Add --html report.html, --csv run.csv, or --site out for a folder.",
+            hint="Add --html report.html, --csv run.csv, --junit run.xml, or --site out.",
         )
     if site is not None:
-        if html is not None or csv is not None or baseline is not None:
+        if html is not None or csv is not None or baseline is not None or forms.wanted:
             raise UsageError("--site is a form of its own", hint="Give it alone.")
         return _write_site(evidence, site)
     if baseline is not None and html is None:
         raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
     if csv is not None:
         _write_csv(evidence, csv)
+    write_forms(forms, [Path(path) for path in evidence])
     return Exit.PASS if html is None else _write_page(evidence, html, baseline)
 
 

@@ -5,7 +5,6 @@ from typing import Final
 from msgspec import Struct
 
 from stressproof.evidence import stress
-from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.workload.requests import Request
 
 _OK = (200,)
@@ -28,18 +27,6 @@ class Profile(Struct, frozen=True):
 def read(path: str, check: str = "json") -> Request:
     """Return a GET of a path, answered by 200 and JSON (`stressproof.workload.checks`)."""
     return Request(name=path, method="GET", path=path, expected_statuses=_OK, checks=(check,))
-
-
-def record_of(endpoint: Request) -> WorkloadEndpoint:
-    """Return an endpoint as evidence records it."""
-    return WorkloadEndpoint(
-        name=endpoint.name,
-        method=endpoint.method,
-        path=endpoint.path,
-        weight=endpoint.weight,
-        expected_statuses=list(endpoint.expected_statuses),
-        check=" and ".join(endpoint.checks) or None,
-    )
 
 
 HEALTH_LIVE: Final = read("/health/live", "json:status")

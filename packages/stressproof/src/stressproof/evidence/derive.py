@@ -17,6 +17,7 @@ from stressproof.evidence.stress import (
     RoundEvaluation,
     RuntimeProbe,
     Thresholds,
+    WorkloadEndpoint,
 )
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 
@@ -173,14 +174,31 @@ def combined(parts: Iterable[Totals]) -> Totals:
     return whole
 
 
+def of_requests(parts: Sequence[Totals], endpoints: Sequence[WorkloadEndpoint]) -> Totals:
+    """Return the totals of all requests, those of flows among them, and of none twice.
+
+    A run of a flow is no request; only arrivals that found no user are counted of it.
+    """
+    whole = Totals()
+    for part, endpoint in zip(parts, endpoints, strict=True):
+        if endpoint.kind == "flow":
+            whole.dropped += part.dropped
+        else:
+            whole.absorb(part)
+    return whole
+
+
 def round_results(totals: Totals, elapsed_us: int, errors_sample: Sequence[str] = ()) -> Results:
     """Return the figures of a round, or of one endpoint in it, from its totals."""
     return results(totals, throughput_rps(totals.completed, elapsed_us), errors_sample)
 
 
-def run_results(run: RunMeasurements, errors_sample: Sequence[str] = ()) -> Results:
-    """Return the figures of one round over all endpoints."""
-    return round_results(Totals().add(run.rows), run.elapsed_us, errors_sample)
+def run_results(
+    run: RunMeasurements, endpoints: Sequence[WorkloadEndpoint], errors_sample: Sequence[str] = ()
+) -> Results:
+    """Return the figures of one round over all requests."""
+    totals = of_requests(by_endpoint(run, len(endpoints)), endpoints)
+    return round_results(totals, run.elapsed_us, errors_sample)
 
 
 def mean_rps(rounds: Sequence[Results]) -> float:
@@ -204,24 +222,14 @@ def _worst(values: Iterable[float | None]) -> float | None:
 
 
 def overall_results(
-    runs: Sequence[RunMeasurements], rounds: Sequence[Results], errors_sample: Sequence[str] = ()
+    totals: Totals, rounds: Sequence[Results], errors_sample: Sequence[str] = ()
 ) -> Results:
-    """Return the top-level figures.
+    """Return the top-level figures, from the totals of all rounds' requests.
 
     Counts are sums; p95 and p99 are the worst round's and throughput is the rounds' mean
     (clauses 10 and 11 of the protocol); average, median, minimum and maximum are those of all
     requests together.
     """
-    totals = Totals()
-    for run in runs:
-        totals.add(run.rows)
-    return whole_results(totals, rounds, errors_sample)
-
-
-def whole_results(
-    totals: Totals, rounds: Sequence[Results], errors_sample: Sequence[str] = ()
-) -> Results:
-    """Return the top-level figures, as `overall_results`, from the totals of all rounds."""
     everything = results(totals, mean_rps(rounds), errors_sample)
     return Results(
         total_requests=everything.total_requests,

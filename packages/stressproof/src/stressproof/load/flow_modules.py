@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from stressproof.dotted_path import nearest
 from stressproof.errors import StressproofError, UsageError
+from stressproof.evidence.stress import Role
 from stressproof.flow.files import files_read
 from stressproof.flow.user import User
 
@@ -32,7 +33,7 @@ class FileUsed(Struct, frozen=True):
 
     path: str
     sha256: str
-    role: str
+    role: Role
 
 
 class FlowModules:

@@ -86,6 +86,7 @@ def check_alike(before: Sequence[Capture], after: Sequence[Capture]) -> None:
 def _facts(artifact: StressArtifact) -> dict[str, Any]:
     """Return everything that must be equal for a difference to be the build's."""
     workload = msgspec.to_builtins(artifact.workload)
+    scenarios = {one.pop("name"): one for one in workload.pop("scenarios")}
     generator = artifact.generator
     runtime = artifact.runtime
     return {
@@ -94,6 +95,11 @@ def _facts(artifact: StressArtifact) -> dict[str, Any]:
             f"workload.{name}": value
             for name, value in workload.items()
             if name not in _WORKLOAD_MAY_DIFFER
+        },
+        **{
+            f"workload.scenarios({scenario}).{name}": value
+            for scenario, facts in scenarios.items()
+            for name, value in facts.items()
         },
         "measurements.resolution_seconds": artifact.measurements.resolution_seconds,
         "generator.tool": generator.tool,
@@ -121,7 +127,8 @@ def check_baseline(captures: Sequence[Capture]) -> None:
     for capture in captures:
         artifact = capture.artifact
         limits = artifact.thresholds
-        rounds = [run_results(run) for run in artifact.measurements.runs]
+        endpoints = artifact.workload.endpoints
+        rounds = [run_results(run, endpoints) for run in artifact.measurements.runs]
         if artifact.status != "complete":
             reason = f"its capture is {artifact.status!r}, not complete"
         elif limits == Thresholds(None, None, None):

@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Row
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.stress import DEFAULT_SCENARIO, Kind, WorkloadEndpoint
 from stressproof.objectives.expression import Selector
 from stressproof.objectives.selectors import suggest_tag
 
-ENDPOINT_TAGS = ("name", "endpoint", "url", "method", "scenario", "group")
+ENDPOINT_TAGS = ("name", "endpoint", "url", "method", "scenario", "flow", "group")
 ANSWER_TAGS = ("status", "expected_response", "outcome")
-_DEFAULT_SCENARIO = "default"
+_OF_ITERATIONS = frozenset({"iteration_duration", "iterations", "dropped_iterations"})
+"""Metrics of what is an iteration, a request or a run of a flow; others are of all requests."""
 _TRUE = "true"
 _FALSE = "false"
 
@@ -33,6 +34,9 @@ class Endpoint(Struct, frozen=True):
         expected_statuses: Those that count as success.
         checked: Whether its answers have a check beyond their status.
         tags: The user's own tags.
+        scenario: Which one asks it.
+        kind: What its rows count.
+        flow: The flow that it is or is a step of, empty for none.
     """
 
     name: str
@@ -41,6 +45,9 @@ class Endpoint(Struct, frozen=True):
     expected_statuses: tuple[int, ...] = (200,)
     checked: bool = False
     tags: tuple[tuple[str, str], ...] = ()
+    scenario: str = DEFAULT_SCENARIO
+    kind: Kind = "request"
+    flow: str = ""
 
     @classmethod
     def of(cls, endpoint: WorkloadEndpoint, tags: tuple[tuple[str, str], ...] = ()) -> "Endpoint":
@@ -50,8 +57,11 @@ class Endpoint(Struct, frozen=True):
             method=endpoint.method,
             path=endpoint.path,
             expected_statuses=tuple(endpoint.expected_statuses),
-            checked=endpoint.check is not None,
+            checked=bool(endpoint.checks),
             tags=tags,
+            scenario=endpoint.scenario,
+            kind=endpoint.kind,
+            flow=endpoint.flow or "",
         )
 
     def values(self, tag: str) -> tuple[str, ...]:
@@ -63,7 +73,8 @@ class Endpoint(Struct, frozen=True):
             "endpoint": names,
             "url": names,
             "method": (self.method,),
-            "scenario": (_DEFAULT_SCENARIO,),
+            "scenario": (self.scenario,),
+            "flow": (self.flow,) if self.flow else (),
             "group": ("",),
         }
         return own or built_in.get(tag, ())
@@ -87,7 +98,8 @@ class Selection(Struct, frozen=True):
     @classmethod
     def of(cls, selector: Selector, endpoints: Sequence[Endpoint]) -> "Selection":
         """Return what a selector selects in a workload."""
-        chosen = set(range(len(endpoints)))
+        unmeant = "step" if selector.metric in _OF_ITERATIONS else "flow"
+        chosen = {at for at, each in enumerate(endpoints) if each.kind != unmeant}
         answers = []
         reason = "" if endpoints else "the workload has no endpoints"
         for tag, value in selector.tags:

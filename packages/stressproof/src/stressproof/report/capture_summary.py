@@ -2,14 +2,16 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stressproof.evidence.measurements import Row, RunMeasurements
 from stressproof.evidence.stress import (
     AD_HOC,
     UNKNOWN_ENGINE,
     Results,
+    ScenarioRecord,
     StressArtifact,
+    WorkloadRecord,
 )
 from stressproof.measure.histogram import P95_PPM, Histogram
 from stressproof.objectives.evaluating import Answers
@@ -71,9 +73,9 @@ def _limit_lines(artifact: StressArtifact) -> Iterator[Line]:
         yield line("throughput", seen, limit, [one.meets_throughput for one in judged])
 
 
-def _sparkline(run: RunMeasurements, rounds: int) -> Line | None:
+def _sparkline(workload: WorkloadRecord, run: RunMeasurements, rounds: int) -> Line | None:
     """Return how p95 went through a round: from the lowest to the highest of its columns."""
-    values = [_p95(rows) for rows in _columns(run.rows)]
+    values = [_p95(rows) for rows in _columns(workload.of_requests(run.rows))]
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -87,7 +89,7 @@ def _sparkline(run: RunMeasurements, rounds: int) -> Line | None:
     return Line(f"  p95, round {of}  {bars}  {latency(low)} to {latency(high)}", quiet=True)
 
 
-def _columns(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def _columns(rows: Iterable[Row]) -> Iterator[list[Row]]:
     seconds: dict[int, list[Row]] = {}
     for row in rows:
         seconds.setdefault(row.second, []).append(row)
@@ -105,14 +107,18 @@ def _p95(rows: Sequence[Row]) -> int | None:
 
 def _endpoint_lines(artifact: StressArtifact, width: int | None) -> Iterator[Line]:
     """Return the slowest round of each endpoint: nothing is averaged away."""
-    longest = max(len(name) for name in artifact.endpoints)
+    names = [
+        f"  {each.name}" if each.kind == "step" else each.name
+        for each in artifact.workload.endpoints
+    ]
+    longest = max(map(len, names))
     room = longest if width is None else max(_NAME_LEAST, width - _FIGURES_WIDTH)
     wide = min(longest, room)
     yield Line(
         f"  {'endpoint':<{wide}} {'requests':>9} {'p50':>10} {'p95':>10} {'p99':>10} {'failed':>7}",
         quiet=True,
     )
-    for position, name in enumerate(artifact.endpoints):
+    for position, name in enumerate(names):
         rounds = [run.endpoints[position].results for run in artifact.runs]
         worst = max(rounds, key=lambda one: one.p95_response_time or float("inf"))
         # The end of a path tells endpoints apart, its beginning they share.
@@ -176,19 +182,32 @@ def _headline(artifact: StressArtifact) -> str:
     if asked == AD_HOC:
         more = len(artifact.endpoints) - _NAMED
         asked = ", ".join(artifact.endpoints[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-    load = f"{artifact.concurrent_users} users"
-    if workload.rate_per_second is not None:
-        start = "from " if workload.stages else ""
-        load = f"{start}{workload.rate_per_second:g}/s by at most {load}"
     database = ""
     if artifact.runtime.database_engine != UNKNOWN_ENGINE:
         version = artifact.runtime.before.server_version or ""
         database = f", {artifact.runtime.database_engine} {version}".rstrip()
     return (
-        f"{asked} on {artifact.target_url}: {workload.executor}, {load}, "
+        f"{asked} on {artifact.target_url}: {load_of(workload)}, "
         f"{len(artifact.runs)} of {artifact.rounds} rounds of {artifact.duration_seconds} s"
         f"{database}"
     )
+
+
+def load_of(workload: WorkloadRecord) -> str:
+    """Return how much was asked for, scenario by scenario."""
+    loads = [_load(scenario) for scenario in workload.scenarios]
+    if len(loads) == 1:
+        return loads[0]
+    named = zip(workload.scenarios, loads, strict=True)
+    return "; ".join(f"{scenario.name}: {load}" for scenario, load in named)
+
+
+def _load(scenario: ScenarioRecord) -> str:
+    users = f"{scenario.max_users} users"
+    if scenario.rate_per_second is None:
+        return f"{scenario.executor}, {users}"
+    start = "from " if scenario.stages else ""
+    return f"{scenario.executor}, {start}{scenario.rate_per_second:g}/s by at most {users}"
 
 
 def summary(
@@ -209,10 +228,13 @@ def summary(
     if answers is not None:
         lines += _objective_lines(answers)
     if artifact.runs:
-        rounds = [_sparkline(run, artifact.rounds) for run in artifact.measurements.runs]
+        rounds = [
+            _sparkline(artifact.workload, run, artifact.rounds)
+            for run in artifact.measurements.runs
+        ]
         lines += [line for line in rounds if line is not None]
         lines += _endpoint_lines(artifact, width)
-        if artifact.workload.closed_loop:
+        if any(scenario.closed_loop for scenario in artifact.workload.scenarios):
             lines.append(
                 Line(
                     "  note: in a closed loop a stalled target is asked less, so a stall weighs "

@@ -4,7 +4,7 @@ import importlib
 
 from stressproof.gate.decision import Decision
 
-FORMATS = ("text", "json", "github", "markdown")
+FORMATS = ("text", "json", "junit", "github", "markdown")
 """Each is rendered by `stressproof.report.gate_NAME`, imported when it is asked for."""
 
 

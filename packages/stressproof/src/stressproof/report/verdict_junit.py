@@ -9,7 +9,8 @@ from stressproof.verify.rule import Result, Severity, printable
 from stressproof.verify.verdict import Verdict
 
 
-def _attributes(**values: object) -> str:
+def attributes(**values: object) -> str:
+    """Return attributes of an element, each beginning with a blank."""
     return "".join(f' {name}="{escape(str(value))}"' for name, value in values.items())
 
 
@@ -19,10 +20,10 @@ def render(verdict: Verdict) -> str:
     What failed is a failure, what could not be decided is an error, what was not checked is
     skipped with the reason. A warning passes and says so in its output.
     """
-    cases = [_case(verdict, result) for result in verdict.results]
+    cases = [case(verdict.kind, result) for result in verdict.results]
     rehearsal = f"{NOT_RELEASE}: " if verdict.dry_run or verdict.loosened else ""
     blocking = [result for result in verdict.results if result.severity is Severity.BLOCKS]
-    head = _attributes(
+    head = attributes(
         name=f"{rehearsal}stressproof {verdict.kind} evidence",
         tests=len(cases),
         failures=sum(result.outcome is Outcome.FAIL for result in blocking),
@@ -44,7 +45,7 @@ def render(verdict: Verdict) -> str:
         f"<testsuite{head}>",
         "  <properties>",
         *(
-            f"    <property{_attributes(name=name, value=value)}/>"
+            f"    <property{attributes(name=name, value=value)}/>"
             for name, value in properties.items()
         ),
         "  </properties>",
@@ -57,9 +58,10 @@ def render(verdict: Verdict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _case(verdict: Verdict, result: Result) -> str:
-    head = _attributes(
-        classname=f"stressproof.{verdict.kind}", name=f"{result.rule}: {result.title}", time="0"
+def case(kind: str, result: Result) -> str:
+    """Return a result as a test case of a class of that kind."""
+    head = attributes(
+        classname=f"stressproof.{kind}", name=f"{result.rule}: {result.title}", time="0"
     )
     inner = _inner(result)
     return f"  <testcase{head}/>" if not inner else f"  <testcase{head}>{inner}</testcase>"
@@ -67,7 +69,7 @@ def _case(verdict: Verdict, result: Result) -> str:
 
 def _inner(result: Result) -> str:
     if result.outcome is Outcome.NOT_CHECKED:
-        return f"<skipped{_attributes(message=result.why_not or 'nothing to compare')}/>"
+        return f"<skipped{attributes(message=result.why_not or 'nothing to compare')}/>"
     if result.outcome is Outcome.PASS:
         return ""
     reasons = [
@@ -82,5 +84,5 @@ def _inner(result: Result) -> str:
     if result.severity is Severity.WARNS:
         return f"<system-out>WARN {text}</system-out>"
     tag = "failure" if result.outcome is Outcome.FAIL else "error"
-    message = _attributes(message=reasons[0] if reasons else result.title, type=result.clause)
+    message = attributes(message=reasons[0] if reasons else result.title, type=result.clause)
     return f"<{tag}{message}>{text}</{tag}>"

@@ -4,13 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stressproof.errors import UsageError
-from stressproof.workload.executors import (
-    ConstantVus,
-    Executor,
-    PerVuIterations,
-    RampingVus,
-    SharedIterations,
-)
+from stressproof.workload.executors import most_iterations
 from stressproof.workload.scenarios import Scenario
 from stressproof.workload.tables import Row, Rows, Table, not_enough
 from stressproof.workload.target import is_header_value
@@ -123,18 +117,6 @@ class Data:
 def first_user(workload: Workload, scenario: int) -> int:
     """Return the number of a scenario's first user: no two users of a round have the same."""
     return sum(one.executor.max_users for one in workload.scenarios[:scenario])
-
-
-def most_iterations(executor: Executor) -> int | None:
-    """Return how many iterations an executor may begin, its ramp's too; None for any number."""
-    if isinstance(executor, SharedIterations):
-        return executor.iterations
-    if isinstance(executor, PerVuIterations):
-        return executor.iterations * executor.users
-    if isinstance(executor, ConstantVus | RampingVus):
-        return None
-    ramp, window = executor.rate_pacers()
-    return ramp.total + window.total
 
 
 def _iterations_of_all(workload: Workload, table: Table) -> int:

@@ -293,3 +293,15 @@ def make_executor(name: str, facts: Mapping[str, Any]) -> Executor:
     """
     made = EXECUTORS[name]
     return made(**{field: facts[field] for field in made.__struct_fields__})
+
+
+def most_iterations(executor: Executor) -> int | None:
+    """Return how many iterations an executor may begin, its ramp's too; None for any number."""
+    if isinstance(executor, SharedIterations):
+        return executor.iterations
+    if isinstance(executor, PerVuIterations):
+        return executor.iterations * executor.users
+    if isinstance(executor, ConstantVus | RampingVus):
+        return None
+    ramp, window = executor.rate_pacers()
+    return ramp.total + window.total

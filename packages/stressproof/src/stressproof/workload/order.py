@@ -30,6 +30,14 @@ def word(seed: int, number: int) -> int:
     return mixed ^ mixed >> 31
 
 
+def order_seed(seed: int, scenario: int, worker: int = 0) -> int:
+    """Return the seed of the order in which a worker takes the items of a scenario (by position).
+
+    What workers add never reaches the next scenario's.
+    """
+    return seed + (scenario << 32) + worker
+
+
 class WeightedOrder:
     """The endless order of requests to endpoints, each named by its position.
 

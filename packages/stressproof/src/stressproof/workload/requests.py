@@ -35,6 +35,8 @@ class Request(Struct, frozen=True, tag="request"):
         timeout_us: After which it is given up, None for the workload's.
         redirects: How many hops to the same origin are followed.
         rotate: Sets of headers of which each request takes the next: tenants, for example.
+        definition_sha256: Of what a file says of it, before anything is taken from the
+            environment; None where no file says it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Request(Struct, frozen=True, tag="request"):
     timeout_us: int | None = None
     redirects: int = 0
     rotate: tuple[dict[str, str], ...] = ()
+    definition_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -66,7 +66,8 @@ class Scenario(Struct, frozen=True):
         executor: How many users or arrivals of iterations, for how long.
         items: What an iteration is: at least one; rows refer to them by `Workload.items`.
         name: Unique in the workload.
-        start_us: How long after the round's ramp begins its own does.
+        start_us: How long after the round's window its own begins; its ramp ends there. The round's
+            window begins where the longest ramp of those that start at once ends.
         think: A user's pause after each iteration (closed executors), None for none.
         pace: The time from one iteration's start to the next one's (closed executors), None for
             none: an iteration that took longer is followed at once.

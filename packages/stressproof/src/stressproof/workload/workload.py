@@ -9,6 +9,7 @@ from stressproof.errors import UsageError
 from stressproof.workload.auth import secrets_of
 from stressproof.workload.executors import Executor
 from stressproof.workload.flows import Flow
+from stressproof.workload.order import order_seed
 from stressproof.workload.redaction import Redactor
 from stressproof.workload.requests import Request, demand_timeout
 from stressproof.workload.scenarios import Scenario
@@ -17,7 +18,6 @@ from stressproof.workload.target import Target
 
 MAX_ITEMS = 10_000
 MAX_SCENARIOS = 64
-_SCENARIO_SEED = 1 << 32  # what workers add to a seed never reaches the next scenario's
 
 
 class Workload(Struct, frozen=True):
@@ -96,7 +96,7 @@ class Workload(Struct, frozen=True):
 
     def order_seed(self, scenario: int, worker: int = 0) -> int:
         """Return the seed of the order in which a worker takes a scenario's items."""
-        return self.seed + scenario * _SCENARIO_SEED + worker
+        return order_seed(self.seed, scenario, worker)
 
     def timeout_of(self, scenario: Scenario, request: Request | None = None) -> int:
         """Return when a request, or one of a flow without a time of its own, is given up, in µs."""

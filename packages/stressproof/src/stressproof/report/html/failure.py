@@ -90,6 +90,16 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
             ),
             Fact("Captured", printable(artifact.captured_at)),
         ],
+        judged=[
+            Judged(
+                name=f"{printable(one.id)}: {printable(one.title)}",
+                outcome=_OUTCOMES[one.status],
+                observed="; ".join(map(printable, one.reasons)) or one.status,
+                limit="pass",
+                samples=count(len(one.trial.checks) + len(one.baseline.checks)),
+            )
+            for one in artifact.scenarios
+        ],
         sections=[
             _overview(artifact, id),
             Section(id=f"{id}-scenarios", title="Scenario by scenario", parts=parts),

@@ -1,6 +1,6 @@
 """The charts of a load: latency and rate over time, and the whole distribution."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import log10
 
 from msgspec import Struct
@@ -46,7 +46,7 @@ def columns(artifact: StressArtifact) -> tuple[list[list[Column]], float]:
     begin = 0.0
     found = []
     for run, length in zip(artifact.measurements.runs, lengths, strict=True):
-        found.append(list(_columns(run.rows, wide, begin)))
+        found.append(list(_columns(artifact.workload.of_requests(run.rows), wide, begin)))
         begin += length + _GAP_S
     return found, max(begin - _GAP_S, 1.0)
 
@@ -55,7 +55,7 @@ def _seconds(rows: Sequence[Row], resolution: int) -> int:
     return rows[-1].second + resolution if rows else resolution
 
 
-def _columns(rows: Sequence[Row], wide: int, begin: float) -> Iterator[Column]:
+def _columns(rows: Iterable[Row], wide: int, begin: float) -> Iterator[Column]:
     column: list[Row] = []
     number = 0
     for row in rows:
@@ -207,7 +207,7 @@ def percentile_chart(
 def _whole(artifact: StressArtifact) -> Totals:
     totals = Totals()
     for run in artifact.measurements.runs:
-        totals.add(run.rows)
+        totals.add(artifact.workload.of_requests(run.rows))
     return totals
 
 

@@ -143,6 +143,7 @@ class Page(Struct, frozen=True, kw_only=True):
         sentence: The verdict in a sentence.
         next_step: What to do now.
         facts: Who, which build, what load, when.
+        judged: What was asked of it, each with its outcome: objectives, or scenarios.
         sections: In the order in which people ask.
     """
 
@@ -152,6 +153,7 @@ class Page(Struct, frozen=True, kw_only=True):
     sentence: str
     next_step: str
     facts: Sequence[Fact]
+    judged: Sequence[Judged] = ()
     sections: Sequence[Section]
 
     @property

@@ -1,5 +1,7 @@
 """The report of a load: what was asked, what came of it, and how anybody can see that."""
 
+from collections.abc import Sequence
+
 from stressproof.evidence.derive import Totals, by_endpoint, combined
 from stressproof.evidence.stress import UNKNOWN_ENGINE, StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM
@@ -11,9 +13,9 @@ from stressproof.quantities import (
     latency_of_seconds,
     listed,
     percent,
-    rate,
     share,
 )
+from stressproof.report.capture_summary import load_of
 from stressproof.report.generator_limits import remedies
 from stressproof.report.html.load_charts import latency_chart, percentile_chart, rate_chart
 from stressproof.report.html.parts import (
@@ -48,8 +50,9 @@ def page(
         id: Unique in the document.
         baseline: An earlier artifact, drawn beside it.
     """
+    judged = _judged(answers)
     sections = [
-        _objectives(answers, id),
+        _objectives(judged, id),
         _over_time(artifact, id),
         _endpoints(artifact, id),
         _errors(artifact, id),
@@ -65,6 +68,7 @@ def page(
         sentence=_sentence(artifact, verdict, answers),
         next_step=_next_step(artifact, verdict, answers),
         facts=_facts(artifact),
+        judged=judged,
         sections=[section for section in sections if section is not None],
     )
 
@@ -103,10 +107,7 @@ def _next_step(artifact: StressArtifact, verdict: Verdict, answers: Answers) -> 
 
 def _facts(artifact: StressArtifact) -> list[Fact]:
     workload = artifact.workload
-    load = f"{count(artifact.concurrent_users)} users ({workload.executor})"
-    if workload.rate_per_second is not None:
-        load = f"{rate(workload.rate_per_second)}, at most {count(workload.max_users)} users"
-        load += f" ({workload.executor})"
+    load = printable(load_of(workload))
     ramp = f" after a ramp of {artifact.ramp_up_seconds} s" if artifact.ramp_up_seconds else ""
     database = "not asked"
     if artifact.runtime.database_engine != UNKNOWN_ENGINE:
@@ -122,7 +123,7 @@ def _facts(artifact: StressArtifact) -> list[Fact]:
     ]
 
 
-def _objectives(answers: Answers, prefix: str) -> Section:
+def _judged(answers: Answers) -> list[Judged]:
     judged = [
         Judged(
             name=one.threshold,
@@ -134,7 +135,20 @@ def _objectives(answers: Answers, prefix: str) -> Section:
         )
         for one in answers.thresholds
     ]
-    judged += [Judged(one.name, one.outcome, one.sentence, "", note="") for one in answers.slos]
+    return judged + [
+        Judged(
+            name=one.name,
+            outcome=one.outcome,
+            observed=f"{count(one.bad)} bad of {count(one.events)}",
+            limit=one.objective,
+            samples=count(one.events),
+            note=one.reason,
+        )
+        for one in answers.slos
+    ]
+
+
+def _objectives(judged: Sequence[Judged], prefix: str) -> Section:
     lead = "" if judged else "Nothing was asked of this run, so nothing can be met."
     return Section(id=f"{prefix}-objectives", title="Objectives", lead=lead, judged=judged)
 

@@ -77,8 +77,9 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
 
     @cached_property
     def round_totals(self) -> list[Totals]:
-        """Each round's rows added up."""
-        return [derive.combined(parts) for parts in self.endpoint_totals]
+        """Each round's requests added up."""
+        endpoints = self.computable.workload.endpoints if self.computable else []
+        return [derive.of_requests(parts, endpoints) for parts in self.endpoint_totals]
 
     @cached_property
     def recomputed_rounds(self) -> list[Results]:

@@ -1,12 +1,11 @@
 """Time, as the measurements allow it: round clocks, elapsed time, concurrency, timeouts."""
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import RunMeasurements
-from stressproof.evidence.stress import WorkloadRecord
 from stressproof.verify.case import instant
 from stressproof.verify.instants import ROUNDING_US, SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.verify.stress.shares import busy, shares_of
 
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
 _EDGE_US = 10_000  # the clock is read every ten milliseconds
@@ -87,7 +86,7 @@ def elapsed_measured(case: StressCase, judgement: Judgement) -> None:
         last_us = busy[-1].second * SECOND_US
         longest_us = max(row.corrected.max_us or 0 for row in busy)
         # An executor of iterations ends with its last one; every other lasts as long as was asked.
-        least_us = last_us if workload.iterations is not None else window_us
+        least_us = last_us if workload.ends_early else window_us
         most_us = max(least_us, min(last_us + step_us, window_us) + longest_us + _EDGE_US)
         judgement.check(
             least_us <= run.elapsed_us <= most_us,
@@ -110,29 +109,17 @@ def concurrency(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
-    workload = artifact.workload
-    users = max(workload.users, workload.max_users)
-    for place, run in enumerate(runs):
-        waited_us, requests = _waited(run, workload)
-        limit_us = users * run.elapsed_us + requests  # a microsecond each for rounding
-        judgement.check(
-            waited_us <= limit_us,
-            f"measurements.runs[{place}]",
-            prose(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            prose(f"at most {limit_us / SECOND_US:.1f} s for {users} users"),
-        )
-
-
-def _waited(run: RunMeasurements, workload: WorkloadRecord) -> tuple[int, int]:
-    """Return the sum of the time that users were busy, and the number of requests."""
-    total_us = requests = 0
-    for row in run.rows:
-        latency = row.corrected if workload.closed_loop else row.uncorrected
-        if latency is not None:
-            total_us += latency.sum_us
-            requests += latency.n
-    return total_us, requests
+    for place, run in enumerate(artifact.measurements.runs):
+        for share in shares_of(artifact.workload, run):
+            users = max(share.scenario.users, share.scenario.max_users)
+            busy_us, iterations = busy(share.rows, closed=share.scenario.closed_loop)
+            limit_us = users * run.elapsed_us + iterations  # a microsecond each for rounding
+            judgement.check(
+                busy_us <= limit_us,
+                f"measurements.runs[{place}]",
+                prose(f"{iterations} iterations that took {busy_us / SECOND_US:.1f} s in sum"),
+                prose(f"at most {limit_us / SECOND_US:.1f} s for {users} users"),
+            )
 
 
 @rule(
@@ -143,25 +130,29 @@ def _waited(run: RunMeasurements, workload: WorkloadRecord) -> tuple[int, int]:
     level=Level.RECOMPUTED,
 )
 def timeout_applied(case: StressCase, judgement: Judgement) -> None:
-    """The longest time from the send is the timeout at most, with a second for the bookkeeping."""
+    """The longest time from the send is the timeout at most, with a second for the bookkeeping.
+
+    Each request may have one of its own; a run of a flow has none.
+    """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
-    limit_us = artifact.workload.timeout_us + _TIMEOUT_SLACK_US
-    closed = artifact.workload.closed_loop
-    for place, run in enumerate(runs):
-        longest = 0
+    workload = artifact.workload
+    for place, run in enumerate(artifact.measurements.runs):
+        longest: dict[int, int] = {}
         for row in run.rows:
-            latency = row.corrected if closed else row.uncorrected
-            longest = max(longest, 0 if latency is None else latency.max_us or 0)
-        judgement.check(
-            longest <= limit_us,
-            f"measurements.runs[{place}]",
-            prose(f"a request of {longest / SECOND_US:.3f} s"),
-            prose(f"at most {artifact.workload.timeout_us / SECOND_US:g} s"),
-        )
+            if row.endpoint < len(workload.endpoints) and not workload.is_flow(row.endpoint):
+                timeout_us = workload.timeout_of(row.endpoint)
+                latency = row.uncorrected or row.corrected
+                longest[timeout_us] = max(longest.get(timeout_us, 0), latency.max_us or 0)
+        for timeout_us, longest_us in longest.items():
+            judgement.check(
+                longest_us <= timeout_us + _TIMEOUT_SLACK_US,
+                f"measurements.runs[{place}]",
+                prose(f"a request of {longest_us / SECOND_US:.3f} s"),
+                prose(f"at most {timeout_us / SECOND_US:g} s"),
+            )
 
 
 RULES = (round_clock, elapsed_measured, concurrency, timeout_applied)

@@ -1,13 +1,11 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
-from collections.abc import Sequence
-
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
-from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, answered
-from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint
+from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
 from stressproof.verify.lenient_decoder import ITEMS_MAX
@@ -41,10 +39,9 @@ def samples(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
     least = SAMPLES_FOR[P95_PPM]
-    for place, run in enumerate(runs):
-        n = sum(row.corrected.n for row in run.rows)
+    for place, totals in enumerate(case.round_totals):
+        n = totals.completed
         if n >= least:
             judgement.passed()
         else:
@@ -96,41 +93,58 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(UNSOUND)
         return
     endpoints = artifact.workload.endpoints
-    _few_enough(endpoints, judgement)
+    _few_enough(artifact.workload, judgement)
+    scenarios = {scenario.name for scenario in artifact.workload.scenarios}
+    defined = {one.name for one in case.requirements.profile_endpoints}
     for number, endpoint in enumerate(endpoints):
         where = f"workload.endpoints[{number}]"
         required = [name for name, places in case.required_places.items() if number in places]
-        names = names_of(endpoint.method, endpoint.path)
+        own = own_names(endpoint)
         judgement.check(
-            endpoint.name in names, f"{where}.name", endpoint.name, prose(" or ".join(names))
+            endpoint.name in own, f"{where}.name", endpoint.name, prose(" or ".join(own))
         )
-        weight = endpoint.weight
+        weight, step = endpoint.weight, endpoint.kind == "step"
         judgement.check(
-            1 <= weight <= MAX_WEIGHT, f"{where}.weight", weight, prose(f"1 to {MAX_WEIGHT}")
+            weight == 0 if step else 1 <= weight <= MAX_WEIGHT,
+            f"{where}.weight",
+            weight,
+            prose("0 of a step" if step else f"1 to {MAX_WEIGHT}"),
         )
-        _statuses(endpoint, where, judgement)
+        known = endpoint.scenario in scenarios
+        judgement.check(
+            known, f"{where}.scenario", endpoint.scenario, prose(" or ".join(sorted(scenarios)))
+        )
         if endpoint.path in required:
             judgement.check(endpoint.method == "GET", f"{where}.method", endpoint.method, "GET")
+        # What the profile that is asked for defines, stress.profile-by-value compares.
+        if endpoint.kind != "request" or endpoint.name in defined:
+            continue
+        _statuses(endpoint, where, judgement)
         if required:
             judgement.check(
-                endpoint.check is not None, f"{where}.check", None, prose("a check of the answer")
+                bool(endpoint.checks), f"{where}.checks", [], prose("a check of the answer")
             )
 
 
-def _few_enough(endpoints: Sequence[WorkloadEndpoint], judgement: Judgement) -> None:
+def _few_enough(workload: WorkloadRecord, judgement: Judgement) -> None:
     """No more than the generator takes, with weights that it can make an order of."""
-    count, weights = len(endpoints), [endpoint.weight for endpoint in endpoints]
+    count = len(workload.endpoints)
     most = ITEMS_MAX
     seen = prose(f"{count} endpoints")
     judgement.check(1 <= count <= most, "workload.endpoints", seen, prose(f"1 to {most}"))
-    if weights and min(weights) > 0:
-        length = pass_length(weights)
-        judgement.check(
-            length <= MAX_PASS,
-            "workload.endpoints",
-            prose(f"weights of {length} requests in one pass"),
-            prose(f"at most {MAX_PASS}"),
-        )
+    by_scenario: dict[str, list[int]] = {}
+    for endpoint in workload.endpoints:
+        if endpoint.kind != "step":
+            by_scenario.setdefault(endpoint.scenario, []).append(endpoint.weight)
+    for weights in by_scenario.values():
+        if min(weights) > 0:
+            length = pass_length(weights)
+            judgement.check(
+                length <= MAX_PASS,
+                "workload.endpoints",
+                prose(f"weights of {length} requests in one pass"),
+                prose(f"at most {MAX_PASS}"),
+            )
 
 
 def _statuses(endpoint: WorkloadEndpoint, where: str, judgement: Judgement) -> None:
@@ -258,10 +272,11 @@ def connections(case: StressCase, judgement: Judgement) -> None:
             told.protocol,
             prose(" or ".join(_PROTOCOLS)),
         )
-        rows: list[Row | RampRow] = [*run.ramp, *run.rows]
+        rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
         opened = sum(told.opened.values())
         least = int(any(answered(row.outcomes) for row in rows))
-        most = _OPENED_MOST * sum(row.started for row in rows) + artifact.workload.max_users
+        most = _OPENED_MOST * sum(row.started + row.requests for row in rows)
+        most += sum(one.max_users for one in artifact.workload.scenarios)
         judgement.check(
             least <= opened <= most, f"{where}.opened", opened, prose(f"{least} to {most}")
         )

@@ -7,7 +7,7 @@ from stressproof.evidence.derive import Totals
 from stressproof.evidence.level import Level
 from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import RampRow, Row
-from stressproof.evidence.stress import Results
+from stressproof.evidence.stress import Results, WorkloadEndpoint
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, prose, rule
@@ -35,17 +35,24 @@ def profile_by_value(case: StressCase, judgement: Judgement) -> None:
     if not wanted:
         judgement.skip("no profile was asked for by value; the gates of a suite ask for its own")
         return
-    loaded = {(each.method, each.path): each for each in artifact.workload.endpoints}
+    loaded = {_identity(each): each for each in artifact.workload.endpoints}
     for endpoint in wanted:
-        seen = loaded.get((endpoint.method, endpoint.path))
+        seen = loaded.get(_identity(endpoint))
         if seen is None:
             judgement.fail("workload.endpoints", prose("not there"), endpoint.name)
             continue
-        for name in ("weight", "expected_statuses", "check"):
+        for name in _BY_VALUE:
             one, other = getattr(seen, name), getattr(endpoint, name)
             judgement.check(
                 one == other, f"workload.endpoints ({endpoint.name}).{name}", one, other
             )
+
+
+_BY_VALUE = ("weight", "expected_statuses", "checks", "timeout_us", "definition_sha256")
+
+
+def _identity(endpoint: WorkloadEndpoint) -> tuple[str, ...]:
+    return endpoint.scenario, endpoint.kind, endpoint.method, endpoint.path, endpoint.flow or ""
 
 
 @rule(
@@ -79,11 +86,17 @@ def endpoint_targets(case: StressCase, judgement: Judgement) -> None:
                 if len(parts) > 1
                 else (f"measurements ({endpoint.name})")
             )
-            _judge(where, totals, case, judgement)
+            _judge(where, totals, case, judgement, flow=endpoint.kind == "flow")
 
 
-def _judge(where: str, totals: Totals, case: StressCase, judgement: Judgement) -> None:
+def _judge(
+    where: str, totals: Totals, case: StressCase, judgement: Judgement, *, flow: bool
+) -> None:
     n = totals.corrected.n
+    if flow:
+        # Its time is its user's, who thinks; a threshold on iteration_duration is about that.
+        _errors(where, derive.results(totals, 0.0), case, judgement)
+        return
     if n < _LEAST:
         judgement.inconclusive(
             where,
@@ -98,7 +111,6 @@ def _judge(where: str, totals: Totals, case: StressCase, judgement: Judgement) -
 def _within(where: str, figures: Results, case: StressCase, judgement: Judgement) -> None:
     """Latency and errors are within the limits; how many requests came is the round's affair."""
     asked, met = case.requirements, limits_met(figures, case.requirements)
-    total, failed = figures.total_requests, figures.failed_requests
     if met.p95 is not None:
         judgement.check(
             met.p95,
@@ -106,6 +118,12 @@ def _within(where: str, figures: Results, case: StressCase, judgement: Judgement
             figures.p95_response_time,
             prose(f"at most {asked.max_p95_seconds:g} s"),
         )
+    _errors(where, figures, case, judgement)
+
+
+def _errors(where: str, figures: Results, case: StressCase, judgement: Judgement) -> None:
+    asked, met = case.requirements, limits_met(figures, case.requirements)
+    total, failed = figures.total_requests, figures.failed_requests
     if met.error_rate is not None:
         judgement.check(
             met.error_rate,
@@ -132,7 +150,13 @@ def ramp_targets(case: StressCase, judgement: Judgement) -> None:
     for place, (run, window) in enumerate(
         zip(artifact.measurements.runs, case.round_totals, strict=True)
     ):
-        whole = derive.combined([window, _of_ramp(run.ramp)])
+        outside = [
+            row
+            for row in (*run.ramp, *run.tail)
+            if row.endpoint < len(artifact.workload.endpoints)
+            and not artifact.workload.is_flow(row.endpoint)
+        ]
+        whole = derive.combined([window, _of_ramp(outside)])
         if whole.corrected.n >= _LEAST:
             _within(f"measurements.runs[{place}]", derive.results(whole, 0.0), case, judgement)
 

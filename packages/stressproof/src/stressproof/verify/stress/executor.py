@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import WorkloadRecord
+from stressproof.evidence.stress import ScenarioRecord
 from stressproof.workload.executors import (
     ClosedExecutor,
     ConstantArrivalRate,
@@ -23,8 +23,8 @@ def _us(seconds: float) -> int:
     return round(seconds * _US_PER_S)
 
 
-def executor_of(record: WorkloadRecord) -> Executor | None:
-    """Return the executor of a workload; None where there is none of this name or with this.
+def executor_of(record: ScenarioRecord) -> Executor | None:
+    """Return the executor of a scenario; None where there is none of this name or with this.
 
     Facts of the record that the executor does not take (a rate beside users, say) are compared by
     `stressproof.verify.stress.load.executor`.
@@ -43,7 +43,7 @@ def executor_of(record: WorkloadRecord) -> Executor | None:
 
 _Stages = tuple[Stage, ...]
 
-_MAKE: dict[str, Callable[[WorkloadRecord, _Stages, int, int], Executor]] = {
+_MAKE: dict[str, Callable[[ScenarioRecord, _Stages, int, int], Executor]] = {
     "constant-vus": lambda r, _, duration, ramp: ConstantVus(r.users, duration, ramp),
     "ramping-vus": lambda r, stages, _, ramp: RampingVus(r.users, stages, ramp),
     "shared-iterations": lambda r, _, duration, __: SharedIterations(

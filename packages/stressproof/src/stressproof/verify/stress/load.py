@@ -6,27 +6,33 @@ were left out or latencies shortened, and no more.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import gcd
 
+import msgspec
+
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import StressArtifact, WorkloadRecord
+from stressproof.evidence.measurements import RunMeasurements
+from stressproof.evidence.stress import ScenarioRecord, WorkloadRecord
 from stressproof.measure.buckets import highest
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
+from stressproof.verify.stress.shares import Share, busy, shares_of
 from stressproof.workload.executors import (
+    ClosedExecutor,
     ConstantArrivalRate,
     ConstantVus,
+    Executor,
     PerVuIterations,
     RampingArrivalRate,
     RampingVus,
     SharedIterations,
+    most_iterations,
 )
 from stressproof.workload.limits import MAX_WORKERS
-from stressproof.workload.order import MAX_PASS, WeightedOrder, pass_length
+from stressproof.workload.order import MAX_PASS, WeightedOrder, order_seed, pass_length
 
 _IMPOSSIBLE = "The generator does not work like that; capture again instead of editing."
 _MORE_LOAD = (
@@ -39,29 +45,23 @@ REACHED_PERCENT = 90
 RATE_REACHED_PERCENT = 99
 
 _BUSY_PERCENT = 99  # what the generator's own time between two requests of a user may cost
-_LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _LONGEST_DELAY_US = 250_000  # of a generator's loop that is believed
+_LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _UNOPENED = ("connect", "tls", "protocol", "reset")
 
 
-def _open(workload: WorkloadRecord) -> bool:
-    return not workload.closed_loop
+def _longest_us(share: Share) -> int:
+    """Return the longest that a user may have been at one iteration, with the pause after it."""
+    latencies = [row.corrected for row in share.rows] + [row.corrected for row in share.ramp]
+    pauses = (share.scenario.think, share.scenario.pace)
+    pause_us = max((span.most_us for span in pauses if span is not None), default=0)
+    return pause_us + max((latency.max_us or 0 for latency in latencies), default=0)
 
 
-def _waited(rows: Sequence[Row | RampRow], *, closed: bool) -> tuple[int, int]:
-    """Return the time in µs that requests were under way, and how many they were."""
-    total_us = requests = 0
-    for row in rows:
-        uncorrected = None if closed else getattr(row, "uncorrected", None)
-        latency = row.corrected if uncorrected is None else uncorrected
-        total_us += latency.sum_us
-        requests += latency.n
-    return total_us, requests
-
-
-def _longest_us(run: RunMeasurements) -> int:
-    latencies = [row.corrected for row in run.rows] + [row.corrected for row in run.ramp]
-    return max((latency.max_us or 0 for latency in latencies), default=0)
+def _there(share: Share) -> tuple[int, int]:
+    """Return how long users were at iterations or paused after them, and how many iterations."""
+    busy_us, iterations = busy(share.rows, closed=share.scenario.closed_loop)
+    return busy_us + sum(row.pause_us for row in share.rows), iterations
 
 
 @rule(
@@ -77,9 +77,22 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    record, made = artifact.workload, executor_of(artifact.workload)
+    for number, record in enumerate(artifact.workload.scenarios):
+        _executor(record, f"workload.scenarios[{number}]", judgement)
+    names = [record.name for record in artifact.workload.scenarios]
+    judgement.check(
+        len(set(names)) == len(names), "workload.scenarios", names, prose("every name once")
+    )
+    seen, most = artifact.workload.workers, min(artifact.workload.max_users, MAX_WORKERS)
+    judgement.check(1 <= seen <= most, "workload.workers", seen, prose(f"1 to {most}"))
+    workers = artifact.generator.workers
+    judgement.check(workers == seen, "generator.workers", workers, seen)
+
+
+def _executor(record: ScenarioRecord, where: str, judgement: Judgement) -> None:
+    made = executor_of(record)
     if made is None:
-        judgement.fail("workload.executor", record.executor, prose("one of the six, as it takes"))
+        judgement.fail(f"{where}.executor", record.executor, prose("one of the six, as it takes"))
         return
     for name, seen, wanted in (
         ("closed_loop", record.closed_loop, made.closed_loop),
@@ -93,13 +106,11 @@ def executor(case: StressCase, judgement: Judgement) -> None:
         ("duration_seconds", round(record.duration_seconds * SECOND_US), made.duration_us),
         ("ramp_seconds", round(record.ramp_seconds * SECOND_US), made.ramp_us),
     ):
-        judgement.check(seen == wanted, f"workload.{name}", seen, wanted)
-    most = min(made.max_users, MAX_WORKERS)
+        judgement.check(seen == wanted, f"{where}.{name}", seen, wanted)
+    paused = record.think is not None or record.pace is not None
     judgement.check(
-        1 <= record.workers <= most, "workload.workers", record.workers, prose(f"1 to {most}")
+        made.closed_loop or not paused, f"{where}.think", paused, prose("no pause beside a rate")
     )
-    workers = artifact.generator.workers
-    judgement.check(workers == record.workers, "generator.workers", workers, record.workers)
 
 
 @rule(
@@ -111,47 +122,56 @@ def executor(case: StressCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def load_reached(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ÷ window is at least nine tenths of the floor: named users are not enough.
+    """Σ time of iterations ÷ window is at least nine tenths of the floor, pauses included.
 
-    Where the profile is asked for by value, its endpoints alone count: others are extra work.
+    Where the profile is asked for by value, its endpoints alone count: others are extra work. Of
+    open executors, whose load is their rate, nearly all arrivals were sent.
     """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    workload, floor = artifact.workload, case.requirements.min_concurrent_users
-    by_users = workload.closed_loop or case.requirements.users_of_any_executor
-    places = _of_the_profile(case, artifact)
+    asked = case.requirements
+    wanted = {(one.method, one.path) for one in asked.profile_endpoints}
+    listed = enumerate(artifact.workload.endpoints)
+    own = {at for at, one in listed if not wanted or (one.method, one.path) in wanted}
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
-        if not by_users:
-            asked = sum(row.intended for row in run.rows)
-            sent = sum(row.started for row in run.rows)
+        there_us = window_us = 0
+        for every in shares_of(artifact.workload, run):
+            rows = [row for row in every.rows if row.endpoint in own]
+            share = msgspec.structs.replace(every, rows=rows)
+            if share.scenario.closed_loop or asked.users_of_any_executor:
+                there_us += _there(share)[0]
+                window_us = max(window_us, _window_us(share, run))
+            else:
+                _rate_reached(share, where, judgement)
+        if window_us:
+            floor = asked.min_concurrent_users
             judgement.check(
-                sent * 100 >= RATE_REACHED_PERCENT * asked,
+                there_us * 100 >= REACHED_PERCENT * floor * window_us,
                 where,
-                prose(f"{sent} of {asked} arrivals sent"),
-                prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
+                prose(f"{there_us / window_us:.3f} users busy on average"),
+                prose(f"at least {floor * REACHED_PERCENT / 100:g}, for {floor} users"),
             )
-            continue
-        own = [row for row in run.rows if places is None or row.endpoint in places]
-        waited_us, _ = _waited(own, closed=workload.closed_loop)
-        window_us = round(workload.duration_seconds * SECOND_US)
-        if workload.iterations is not None:
-            window_us = min(run.elapsed_us, window_us) or window_us
-        judgement.check(
-            waited_us * 100 >= REACHED_PERCENT * floor * window_us,
-            where,
-            prose(f"{waited_us / max(window_us, 1):.3f} requests under way on average"),
-            prose(f"at least {floor * REACHED_PERCENT / 100:g}, for {floor} users"),
-        )
 
 
-def _of_the_profile(case: StressCase, artifact: StressArtifact) -> set[int] | None:
-    """Return where the workload has the profile's endpoints, None where no profile is asked for."""
-    wanted = {(one.method, one.path) for one in case.requirements.profile_endpoints}
-    endpoints = enumerate(artifact.workload.endpoints)
-    return {at for at, one in endpoints if (one.method, one.path) in wanted} if wanted else None
+def _window_us(share: Share, run: RunMeasurements) -> int:
+    window_us = round(share.scenario.duration_seconds * SECOND_US)
+    if share.scenario.iterations is None:
+        return window_us
+    return min(run.elapsed_us, window_us) or window_us
+
+
+def _rate_reached(share: Share, where: str, judgement: Judgement) -> None:
+    asked = sum(row.intended for row in share.rows)
+    sent = sum(row.started for row in share.rows)
+    judgement.check(
+        sent * 100 >= RATE_REACHED_PERCENT * asked,
+        where,
+        prose(f"{sent} of {asked} arrivals sent"),
+        prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
+    )
 
 
 @rule(
@@ -162,52 +182,60 @@ def _of_the_profile(case: StressCase, artifact: StressArtifact) -> set[int] | No
     level=Level.RECOMPUTED,
 )
 def users_busy(case: StressCase, judgement: Judgement) -> None:
-    """Σ latency ≥ users for the window - what they may have waited for, or paused, beside it.
+    """Σ time of iterations and pauses ≥ users for the window - what they began before it.
 
-    At its beginning each waits for one answer of the ramp at most; after failed connections they
-    pause. Users who share iterations wait for nothing once there are none left.
+    At its beginning each is in one iteration of the ramp at most, or in a pause. Users who share
+    iterations have nothing to do once none is left.
     """
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
-    if isinstance(made, ConstantArrivalRate | RampingArrivalRate | PerVuIterations):
-        judgement.skip("only users who go on to the end are busy all the time")
-        return
-    for place, (run, said) in enumerate(
-        zip(artifact.measurements.runs, artifact.runs, strict=False)
-    ):
-        waited_us, requests = _waited(run.rows, closed=True)
-        unopened = sum(row.outcomes.get(kind, 0) for row in run.rows for kind in _UNOPENED)
+    alone = len(artifact.workload.scenarios) == 1  # a round lasts as long as its last scenario
+    measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
+    for place, (run, said) in enumerate(measured):
+        where = f"measurements.runs[{place}]"
         delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
-        least_us = _busy_us(made, run) * _BUSY_PERCENT // 100 - made.max_users * delay_us
-        least_us -= unopened * _LONGEST_PAUSE_US + requests
-        judgement.check(
-            waited_us >= least_us,
-            f"measurements.runs[{place}]",
-            prose(f"requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
-        )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if isinstance(made, ConstantVus | RampingVus):
+                least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100
+                least_us -= _begun_before(made, share) + made.max_users * delay_us
+                _busy(least_us, made, share, where, judgement)
+            elif isinstance(made, SharedIterations) and alone:
+                busy_us = min(run.elapsed_us, made.duration_us) - _longest_us(share)
+                users = min(made.users, made.iterations)
+                least_us = users * (max(busy_us, 0) * _BUSY_PERCENT // 100 - delay_us)
+                _busy(least_us, made, share, where, judgement)
+    if not judgement.compared:
+        judgement.skip("only users who go on to the end are busy all the time")
 
 
-def _busy_us(made: ConstantVus | RampingVus | SharedIterations, run: RunMeasurements) -> int:
-    """Return the user-microseconds of a window that are surely of requests that began in it."""
-    if isinstance(made, SharedIterations):
-        users = min(made.users, made.iterations)
-        return users * max(min(run.elapsed_us, made.duration_us) - _longest_us(run), 0)
-    return user_time_us(made)[0] - _longest_of_each(run.ramp, made.max_users)
+def _busy(
+    least_us: int, made: ClosedExecutor, share: Share, where: str, judgement: Judgement
+) -> None:
+    there_us, iterations = _there(share)
+    unopened = sum(row.outcomes.get(kind, 0) for row in share.rows for kind in _UNOPENED)
+    least_us -= unopened * _LONGEST_PAUSE_US + iterations
+    judgement.check(
+        there_us >= least_us,
+        where,
+        prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
+        prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
+    )
 
 
-def _longest_of_each(ramp: Sequence[RampRow], users: int) -> int:
-    """Return what as many requests as there are users took at most, of a ramp's."""
+def _begun_before(made: ClosedExecutor, share: Share) -> int:
+    """Return how long users can have been in what they began before the window, in sum."""
+    scenario = share.scenario
+    if scenario.think or scenario.pace or scenario.setup or scenario.start_us:
+        return made.max_users * _longest_us(share)
     held: Counter[int] = Counter()
-    for row in ramp:
-        for bucket, count in zip(
-            row.corrected.buckets[::2], row.corrected.buckets[1::2], strict=True
-        ):
+    for row in share.ramp:
+        pairs = row.corrected.buckets
+        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
             held[bucket] += count
-    took_us = 0
+    users, took_us = made.max_users, 0
     for bucket in sorted(held, reverse=True):
         some = min(held[bucket], users)
         took_us += some * highest(bucket)
@@ -228,45 +256,41 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    weights = [endpoint.weight for endpoint in artifact.workload.endpoints]
-    if not weights or min(weights) < 1 or pass_length(weights) > MAX_PASS:
+    endpoints = artifact.workload.endpoints
+    if not endpoints or any(each.weight < 1 for each in endpoints if each.kind != "step"):
         judgement.skip("stress.endpoint-definitions judges the weights")
         return
-    order = WeightedOrder(weights, artifact.workload.seed)
     for place, run in enumerate(artifact.measurements.runs):
-        asked = _asked(run, len(weights))
-        for number, (seen, least, most) in enumerate(_shares(artifact, order, weights, asked)):
-            judgement.check(
-                least <= seen <= most,
-                f"measurements.runs[{place}]",
-                prose(f"{seen} requests to endpoint {number}"),
-                prose(f"{least}" if least == most else f"{least} to {most}"),
-            )
+        for share in shares_of(artifact.workload, run):
+            for number, (seen, least, most) in zip(
+                share.items, _counts(artifact.workload, share), strict=False
+            ):
+                judgement.check(
+                    least <= seen <= most,
+                    f"measurements.runs[{place}]",
+                    prose(f"{seen} iterations of endpoint {number}"),
+                    prose(f"{least}" if least == most else f"{least} to {most}"),
+                )
 
 
-def _asked(run: RunMeasurements, endpoints: int) -> list[int]:
-    """Return how often each endpoint came up in a round, ramp and drops included."""
-    asked = [0] * endpoints
-    for ramp in run.ramp:
-        if ramp.endpoint < endpoints:
-            asked[ramp.endpoint] += ramp.started + ramp.dropped
-    for row in run.rows:
-        if row.endpoint < endpoints:
-            asked[row.endpoint] += row.intended
-    return asked
-
-
-def _shares(
-    artifact: StressArtifact, order: WeightedOrder, weights: list[int], asked: list[int]
-) -> Iterator[tuple[int, int, int]]:
-    """Yield (asked, least, most) of each endpoint."""
-    total, workers = sum(asked), artifact.workload.workers
+def _counts(workload: WorkloadRecord, share: Share) -> Iterator[tuple[int, int, int]]:
+    """Yield (asked, least, most) of each item of a scenario, ramp and drops included."""
+    asked = dict.fromkeys(share.items, 0)
+    for ramp in share.ramp:
+        asked[ramp.endpoint] += ramp.started + ramp.dropped
+    for row in share.rows:
+        asked[row.endpoint] += row.intended
+    weights = [workload.endpoints[number].weight for number in share.items]
+    if not weights or pass_length(weights) > MAX_PASS:
+        return  # stress.endpoint-definitions judges the weights
+    total, workers = sum(asked.values()), workload.workers
     if workers == 1:
-        for seen, wanted in zip(asked, order.counts(total), strict=True):
+        order = WeightedOrder(weights, order_seed(workload.seed, share.place))
+        for seen, wanted in zip(asked.values(), order.counts(total), strict=True):
             yield seen, wanted, wanted
         return
     divisor, whole = gcd(*weights), sum(weights)
-    for seen, weight in zip(asked, weights, strict=True):
+    for seen, weight in zip(asked.values(), weights, strict=True):
         slack = workers * (weight // divisor)
         yield seen, max(total * weight // whole - slack, 0), total * weight // whole + slack + 1
 
@@ -281,46 +305,57 @@ def _shares(
 def arrivals(case: StressCase, judgement: Judgement) -> None:
     """An open executor's arrivals follow from its rate; iterations are never more than asked."""
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
+    step_us = artifact.measurements.resolution_seconds * SECOND_US
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
-        if isinstance(made, ConstantArrivalRate | RampingArrivalRate):
-            ramp, window = made.rate_pacers()
-            seen = sum(row.started + row.dropped for row in run.ramp)
-            judgement.check(
-                seen == ramp.total, f"{where}.ramp", prose(f"{seen} arrivals"), ramp.total
-            )
-            step_us = artifact.measurements.resolution_seconds * SECOND_US
-            for second, came in _by_second(run).items():
-                begin_us = second * SECOND_US
-                due = window.due(begin_us + step_us - 1) - window.due(begin_us - 1)
-                judgement.check(
-                    came == due, where, prose(f"{came} arrivals in second {second}"), due
-                )
-        elif isinstance(made, SharedIterations | PerVuIterations):
-            most = made.iterations
-            if isinstance(made, PerVuIterations):
-                most *= made.users
-            seen = sum(row.started for row in run.rows)
-            early = run.elapsed_us < made.duration_us
-            judgement.check(
-                seen == most if early else seen <= most,
-                where,
-                prose(f"{seen} iterations"),
-                prose(f"{most}" if early else f"at most {most}"),
-            )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if isinstance(made, ConstantArrivalRate | RampingArrivalRate):
+                _arrivals(made, share, step_us, where, judgement)
+            elif isinstance(made, SharedIterations | PerVuIterations):
+                _iterations(made, share, run, where, judgement)
     if not judgement.compared:
         judgement.skip("users who wait ask as often as they are answered")
 
 
-def _by_second(run: RunMeasurements) -> dict[int, int]:
+def _arrivals(
+    made: ConstantArrivalRate | RampingArrivalRate,
+    share: Share,
+    step_us: int,
+    where: str,
+    judgement: Judgement,
+) -> None:
+    ramp, window = made.rate_pacers()
+    seen = sum(row.started + row.dropped for row in share.ramp)
+    judgement.check(seen == ramp.total, f"{where}.ramp", prose(f"{seen} arrivals"), ramp.total)
     came: dict[int, int] = {}
-    for row in run.rows:
+    for row in share.rows:
         came[row.second] = came.get(row.second, 0) + row.intended
-    return came
+    for second, count in came.items():
+        begin_us = second * SECOND_US - share.scenario.start_us
+        due = window.due(begin_us + step_us - 1) - window.due(begin_us - 1)
+        judgement.check(count == due, where, prose(f"{count} arrivals in second {second}"), due)
+
+
+def _iterations(
+    made: SharedIterations | PerVuIterations,
+    share: Share,
+    run: RunMeasurements,
+    where: str,
+    judgement: Judgement,
+) -> None:
+    most = most_iterations(made)
+    seen = sum(row.started for row in share.rows)
+    early = run.elapsed_us < share.scenario.start_us + made.duration_us
+    judgement.check(
+        seen == most if early else seen <= (most or 0),
+        where,
+        prose(f"{seen} iterations"),
+        prose(f"{most}" if early else f"at most {most}"),
+    )
 
 
 @rule(
@@ -333,28 +368,35 @@ def _by_second(run: RunMeasurements) -> dict[int, int]:
 def ramp(case: StressCase, judgement: Judgement) -> None:
     """Users climb in a straight line: half of them on average, and one answer each beyond it."""
     artifact = case.computable
-    made = None if artifact is None else executor_of(artifact.workload)
-    if artifact is None or made is None:
+    if artifact is None:
         judgement.skip(UNSOUND)
         return
-    users = made.max_users
     for place, run in enumerate(artifact.measurements.runs):
-        where = f"measurements.runs[{place}].ramp"
-        waited_us, requests = _waited(run.ramp, closed=True)
-        if not made.ramp_us:
-            judgement.check(requests == 0, where, prose(f"{requests} requests"), prose("no ramp"))
-            continue
-        longest_us = max((row.corrected.max_us or 0 for row in run.ramp), default=0)
-        most_us = users * (made.ramp_us + longest_us)
-        if not isinstance(made, ConstantArrivalRate | RampingArrivalRate):
-            # A user more than the line shows comes at the beginning of each step.
-            most_us = user_time_us(made)[1] + made.ramp_us + users * longest_us
-        judgement.check(
-            waited_us <= most_us + requests,
-            where,
-            prose(f"{requests} requests that took {waited_us / SECOND_US:.1f} s in sum"),
-            prose(f"at most {most_us / SECOND_US:.1f} s in {made.ramp_us / SECOND_US:g} s of ramp"),
-        )
+        for share in shares_of(artifact.workload, run):
+            made = executor_of(share.scenario)
+            if made is not None:
+                _ramp(made, share, f"measurements.runs[{place}].ramp", judgement)
+    if not judgement.compared:
+        judgement.skip(UNSOUND)
+
+
+def _ramp(made: Executor, share: Share, where: str, judgement: Judgement) -> None:
+    users = made.max_users
+    waited_us, requests = busy(share.ramp, closed=True)
+    if not made.ramp_us:
+        judgement.check(requests == 0, where, prose(f"{requests} iterations"), prose("no ramp"))
+        return
+    longest_us = max((row.corrected.max_us or 0 for row in share.ramp), default=0)
+    most_us = users * (made.ramp_us + longest_us)
+    if not isinstance(made, ConstantArrivalRate | RampingArrivalRate):
+        # A user more than the line shows comes at the beginning of each step.
+        most_us = user_time_us(made)[1] + made.ramp_us + users * longest_us
+    judgement.check(
+        waited_us <= most_us + requests,
+        where,
+        prose(f"{requests} iterations that took {waited_us / SECOND_US:.1f} s in sum"),
+        prose(f"at most {most_us / SECOND_US:.1f} s in {made.ramp_us / SECOND_US:g} s of ramp"),
+    )
 
 
 RULES = (executor, load_reached, users_busy, endpoint_counts, arrivals, ramp)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence import derive
-from stressproof.evidence.endpoint_names import names_of
+from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import Results, StressArtifact
 from stressproof.verify.differences import differences
@@ -82,7 +82,7 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
         return
     rounds = case.recomputed_rounds
     sample = artifact.results.errors_sample
-    whole = derive.whole_results(derive.combined(case.round_totals), rounds, sample)
+    whole = derive.overall_results(derive.combined(case.round_totals), rounds, sample)
     _same(artifact.results, whole, "results", judgement)
     _same(artifact.min_throughput_rps, derive.min_rps(rounds), "min_throughput_rps", judgement)
     evaluation = derive.evaluate(rounds, artifact.thresholds)
@@ -138,8 +138,13 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
     yield "duration_seconds", artifact.duration_seconds, int(workload.duration_seconds)
     yield "ramp_up_seconds", artifact.ramp_up_seconds, int(workload.ramp_seconds)
     yield "concurrent_users", artifact.concurrent_users, workload.max_users
-    if not workload.stages:
-        yield "workload.users", workload.users, workload.max_users
+    for number, one in enumerate(workload.scenarios):
+        if not one.stages:
+            yield f"workload.scenarios[{number}].users", one.users, one.max_users
+    windows = [one.start_us + round(one.duration_seconds * 1e6) for one in workload.scenarios]
+    yield "workload.duration_seconds", round(workload.duration_seconds * 1e6), max(windows)
+    ramp_s = max(one.ramp_seconds for one in workload.scenarios)
+    yield "workload.ramp_seconds", workload.ramp_seconds, ramp_s
     timeout_us = round(artifact.request_timeout * 1_000_000)
     yield "request_timeout", timeout_us, workload.timeout_us
     yield "endpoints", artifact.endpoints, _as_listed(artifact)
@@ -151,12 +156,11 @@ def _twice_stated(artifact: StressArtifact) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _as_listed(artifact: StressArtifact) -> list[str]:
-    """Return the workload's endpoints, each by that of its two names which ``endpoints`` uses."""
+    """Return the workload's endpoints, each once and by the name of it that ``endpoints`` uses."""
     listed = set(artifact.endpoints)
-    return [
-        next((name for name in names_of(each.method, each.path) if name in listed), each.path)
-        for each in artifact.workload.endpoints
-    ]
+    names = [own_names(each) for each in artifact.workload.endpoints]
+    every = [next((name for name in own if name in listed), own[0]) for own in names]
+    return list(dict.fromkeys(every))
 
 
 RULES = (rounds_recomputed, overall_recomputed, error_samples, workload_agrees)

@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from operator import lt
+from typing import NamedTuple
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_seconds
+from stressproof.evidence.stress import Kind, WorkloadRecord
 from stressproof.measure import buckets
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.lenient_decoder import ITEMS_MAX
@@ -25,6 +27,10 @@ _OUTCOME = re.compile(
 _OUTCOMES_MAX = 600  # every status, and all that is none
 
 
+_FLOW_OUTCOME = re.compile(r"ok|request|check|exception|interrupted")
+"""How a run of a flow can have ended."""
+
+
 @rule(
     "stress.rows",
     clause="evidence.md, Measurements",
@@ -38,26 +44,48 @@ def rows(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
-    closed, timeout_us = artifact.workload.closed_loop, artifact.workload.timeout_us
+    facts = _facts(artifact.workload)
     for place, run in enumerate(artifact.measurements.runs):
         for number, row in enumerate(run.rows):
             judgement.passed()
-            for name, seen, expected in _row_problems(row, closed=closed, timeout_us=timeout_us):
+            if row.endpoint >= len(facts):
+                continue  # stress.continuity says so
+            for name, seen, expected in _row_problems(row, facts[row.endpoint]):
                 where = f"measurements.runs[{place}].rows[{number}].{name}"
                 judgement.fail(where, seen, prose(expected))
 
 
-def _row_problems(row: Row, *, closed: bool, timeout_us: int) -> Iterator[tuple[str, object, str]]:
+class _Fact(NamedTuple):
+    """What the workload says of the endpoint of a row."""
+
+    closed: bool
+    kind: Kind
+    timeout_us: int
+
+
+def _facts(workload: WorkloadRecord) -> list[_Fact]:
+    return [
+        _Fact(
+            (scenario := workload.scenario_of(number)) is None or scenario.closed_loop,
+            endpoint.kind,
+            workload.timeout_of(number),
+        )
+        for number, endpoint in enumerate(workload.endpoints)
+    ]
+
+
+def _row_problems(row: Row, fact: _Fact) -> Iterator[tuple[str, object, str]]:
     """Yield (field, seen, expected) for everything wrong with one row."""
     if row.intended != row.started + row.dropped:
         yield "intended", row.intended, f"{row.started} started + {row.dropped} dropped"
     if row.late > row.started:
         yield "late", row.late, f"at most {row.started} started"
-    yield from _outcome_problems(row)
+    yield from _outcome_problems(row, fact.kind)
+    yield from _flow_problems(row, fact.kind)
     if row.corrected.n != row.started:
         yield "corrected.n", row.corrected.n, f"{row.started}, every started request"
     yield from _latency_problems("corrected", row.corrected)
-    if closed:
+    if fact.closed:
         if row.uncorrected is not None:
             yield "uncorrected", prose("present"), "null: in a closed loop both are the same"
     elif row.uncorrected is None:
@@ -65,10 +93,22 @@ def _row_problems(row: Row, *, closed: bool, timeout_us: int) -> Iterator[tuple[
     else:
         yield from _latency_problems("uncorrected", row.uncorrected)
         yield from _uncorrected_problems(row, row.uncorrected)
-    yield from _timeout_problems(row.outcomes, row.uncorrected or row.corrected, timeout_us)
+    yield from _timeout_problems(row.outcomes, row.uncorrected or row.corrected, fact.timeout_us)
 
 
-def _outcome_problems(row: Row | RampRow) -> Iterator[tuple[str, object, str]]:
+def _flow_problems(row: Row | RampRow, kind: Kind) -> Iterator[tuple[str, object, str]]:
+    """Yield figures of iterations that a request has not, and of flows that a step has not."""
+    if kind != "flow":
+        for name in ("think_us", "requests"):
+            if getattr(row, name):
+                yield name, getattr(row, name), "0 of what is no flow"
+    if kind == "step" and row.pause_us:
+        yield "pause_us", row.pause_us, "0 of a step: its flow's user pauses"
+    if kind == "flow" and row.think_us > row.corrected.sum_us:
+        yield "think_us", row.think_us, f"at most {row.corrected.sum_us}, the time of the runs"
+
+
+def _outcome_problems(row: Row | RampRow, kind: Kind) -> Iterator[tuple[str, object, str]]:
     ended = sum(row.outcomes.values())
     if ended != row.started:
         yield "outcomes", prose(f"{ended} ended"), f"{row.started}, as many as started"
@@ -76,7 +116,9 @@ def _outcome_problems(row: Row | RampRow) -> Iterator[tuple[str, object, str]]:
         yield "outcomes", prose(f"{len(row.outcomes)} kinds"), f"at most {_OUTCOMES_MAX}"
         return
     for outcome, count in row.outcomes.items():
-        if not _OUTCOME.fullmatch(outcome):
+        if not (_FLOW_OUTCOME if kind == "flow" else _OUTCOME).fullmatch(outcome) and not (
+            kind == "step" and outcome == "interrupted"
+        ):
             yield "outcomes", outcome, "a kind of outcome that the generator knows"
         if count == 0:
             yield f"outcomes.{outcome}", 0, "only outcomes that occurred"
@@ -187,7 +229,7 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
         where = f"measurements.runs[{place}]"
         judgement.check(run.run_index == place + 1, f"{where}.run_index", run.run_index, place + 1)
         whole = len(run.rows) == seconds * endpoints
-        if workload.iterations is not None and endpoints:
+        if workload.ends_early and endpoints:
             # It ends with its last iteration; the seconds until then are all there.
             whole = len(run.rows) % endpoints == 0
             whole = whole and endpoints <= len(run.rows) <= seconds * endpoints
@@ -206,20 +248,25 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
                     prose(f"second {place_of[0]}, endpoint {place_of[1]}"),
                 )
                 break
-        _ramp_rows(run.ramp, endpoints, workload.timeout_us, f"{where}.ramp", judgement)
+        facts = _facts(workload)
+        _ramp_rows(run.ramp, facts, f"{where}.ramp", judgement)
+        for name, outside in (("tail", run.tail), ("setup", run.setup)):
+            if outside:
+                _ramp_rows(outside, facts, f"{where}.{name}", judgement)
 
 
-def _ramp_rows(
-    ramp: list[RampRow], endpoints: int, timeout_us: int, where: str, judgement: Judgement
-) -> None:
-    """The ramp has a row for each endpoint, consistent in itself."""
+def _ramp_rows(ramp: list[RampRow], facts: list[_Fact], where: str, judgement: Judgement) -> None:
+    """What lies outside of the window has a row for each endpoint, consistent in itself."""
     listed = [row.endpoint for row in ramp]
-    judgement.check(listed == list(range(endpoints)), where, listed, prose("every endpoint once"))
-    for number, row in enumerate(ramp):
+    every = list(range(len(facts)))
+    if not judgement.check(listed == every, where, listed, prose("every endpoint once")):
+        return
+    for number, (row, fact) in enumerate(zip(ramp, facts, strict=True)):
         for name, seen, expected in (
-            *_outcome_problems(row),
+            *_outcome_problems(row, fact.kind),
+            *_flow_problems(row, fact.kind),
             *_latency_problems("corrected", row.corrected),
-            *_timeout_problems(row.outcomes, row.corrected, timeout_us),
+            *_timeout_problems(row.outcomes, row.corrected, fact.timeout_us),
         ):
             judgement.fail(f"{where}[{number}].{name}", seen, prose(expected))
         if row.corrected.n != row.started:

@@ -19,14 +19,16 @@ class Sent:
 
     Attributes:
         probes: Requests that the capture itself may have added.
+        timeout_us: After which any of its requests may have been given up.
         expected: Statuses that were no failure, of any endpoint of it.
         started: Requests.
         answered: Those whose whole answer came.
         as_expected: Those that were answered with such a status.
     """
 
-    def __init__(self, probes: int) -> None:
+    def __init__(self, probes: int, timeout_us: int) -> None:
         self.probes = probes
+        self.timeout_us = timeout_us
         self.expected: set[int] = set()
         self.started = self.answered = self.as_expected = 0
         self._failed: Counter[str] = Counter()
@@ -54,13 +56,12 @@ class Sent:
             self._waits[bucket] += count
 
     def seen(self, status: str) -> int:
-        """Return how many answers with a status that was a failure clients saw, at most."""
-        redirects = self._failed["redirect"] if status.startswith("3") else 0
-        return self._failed[f"status_{status}"] + redirects
+        """Return how many answers with a status that was a failure clients saw."""
+        return self._failed[f"status_{status}"]
 
-    def waited_longer(self, bound_us: int, timeout_us: int) -> int:
+    def waited_longer(self, bound_us: int) -> int:
         """Return how many waited longer than a bound, or as long as anybody waits."""
-        least_us = min(bound_us, timeout_us) * 999 // 1000 - _CLOCKS_US
+        least_us = min(bound_us, self.timeout_us) * 999 // 1000 - _CLOCKS_US
         first = buckets.index(min(max(least_us, 0), buckets.MAX_US))
         return sum(count for bucket, count in self._waits.items() if bucket >= first)
 
@@ -70,9 +71,8 @@ def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:
     by_route: dict[str, Sent] = {}
     by_name: dict[str, Sent] = {}
     in_order: list[Sent] = []
-    health = artifact.runtime.health_endpoint
     for endpoint in artifact.workload.endpoints:
-        sent = _of_route(endpoint, by_route, health)
+        sent = _of_route(endpoint, by_route, artifact)
         in_order.append(sent)
         for name in names_of(endpoint.method, endpoint.path):
             by_name.setdefault(name, sent)
@@ -80,18 +80,21 @@ def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:
     for endpoint, sent in zip(artifact.workload.endpoints, in_order, strict=True):
         by_name[endpoint.name] = sent
     for run in artifact.measurements.runs:
-        rows: list[Row | RampRow] = [*run.ramp, *run.rows]
+        rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
         for row in rows:
             if row.endpoint < len(in_order):
                 in_order[row.endpoint].add(row)
     return by_name
 
 
-def _of_route(endpoint: WorkloadEndpoint, by_route: dict[str, Sent], health: str) -> Sent:
+def _of_route(
+    endpoint: WorkloadEndpoint, by_route: dict[str, Sent], artifact: StressArtifact
+) -> Sent:
     # The target counts by route template, which has no query string.
     path = endpoint.path.split("?", 1)[0]
-    sent = by_route.setdefault(
-        f"{endpoint.method} {path}", Sent(PROBES_OF_OURS if path == health else 0)
-    )
+    given_up_us = endpoint.timeout_us or artifact.workload.timeout_us
+    probes = PROBES_OF_OURS if path == artifact.runtime.health_endpoint else 0
+    sent = by_route.setdefault(f"{endpoint.method} {path}", Sent(probes, given_up_us))
     sent.expected.update(endpoint.expected_statuses)
+    sent.timeout_us = min(sent.timeout_us, given_up_us)
     return sent

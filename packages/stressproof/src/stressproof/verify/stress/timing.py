@@ -198,7 +198,7 @@ def shortest_round(case: StressCase) -> int | None:
     """
     duration: int | None = case.declared.duration_seconds
     artifact = case.artifact
-    if duration is None or artifact is None or artifact.workload.iterations is None:
+    if duration is None or artifact is None or not artifact.workload.ends_early:
         return duration
     return min([duration, *(int(run.elapsed_seconds) for run in artifact.runs)])
 
@@ -207,7 +207,10 @@ def _longest_round_us(case: StressCase) -> int:
     """Return how long a round may take at most: ramp, duration, and the last answer."""
     ramp, timeout = ramp_and_timeout(case)
     duration = case.declared.duration_seconds or 0
-    return round((duration + ramp + timeout) * SECOND_US) + CLOCK_SLACK_US
+    scenarios = case.artifact.workload.scenarios if case.artifact else []
+    # Runs of a flow that are under way at the end get a time of their own.
+    last_us = max([round(timeout * SECOND_US), *(one.graceful_stop_us for one in scenarios)])
+    return round((duration + ramp) * SECOND_US) + last_us + CLOCK_SLACK_US
 
 
 def ramp_and_timeout(case: StressCase) -> tuple[int, float]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stressproof.config.profile import record_of
+from stressproof.config.records import record_of
 from stressproof.config.stress_requirements import StressRequirements, loosened
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.suite import Suite
