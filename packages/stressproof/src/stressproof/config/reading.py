@@ -6,14 +6,12 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.schema import Config
 from stressproof.errors import UsageError
 from stressproof.objectives.syntax import caret, did_you_mean
 
@@ -29,6 +27,11 @@ _BARE = r"[A-Za-z0-9_-]"
 _PARTS = rf"""(?:(?:"[^"\n]*+"|'[^'\n]*+'|{_BARE}++)[ \t]*+\.[ \t]*+){{{_DEEPEST}}}"""
 _TOO_DEEP = re.compile(rf"(?<!{_BARE}){_PARTS}")
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stressproof.config.schema import Config
 
 StructT = TypeVar("StructT", bound=Struct)
 
@@ -150,7 +153,7 @@ def _parts(dotted: str) -> Iterator[str]:
         yield next(group for group in match.groups() if group is not None)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: "Path | str") -> bytes:
     """Return a configuration file's bytes.
 
     Raises:
@@ -176,7 +179,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: "Path | str") -> Source:
     """Return the text of a configuration file.
 
     Raises:
@@ -199,8 +202,10 @@ def source_of(data: bytes, name: str) -> Source:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from error
 
 
-def read_config(source: Source) -> Config:
+def read_config(source: Source) -> "Config":
     """Return a configuration in its types; raises as `read_toml`."""
+    from stressproof.config.schema import Config  # noqa: PLC0415  # other files need none of it
+
     return read_toml(source, Config, prepare=_extended)
 
 
