@@ -5,6 +5,7 @@ from forgeries import (
     boundaries,
     clock,
     stress_bounds,
+    stress_counted,
     stress_fields,
     stress_full,
     stress_load,
@@ -23,6 +24,7 @@ FORGERIES = [
     *stress_full.corpus.forgeries,
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
+    *stress_counted.corpus.forgeries,
     *clock.stress.forgeries,
     *stress_bounds.corpus.forgeries,
 ]

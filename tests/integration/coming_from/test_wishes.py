@@ -16,7 +16,7 @@ from example_shop import CLERK_PASSWORD, KEY, RunningShop
 from own_folder import Ran, passed
 from stressproof.exits import Exit
 from tls_authorities import Authority
-from wishes import PAGE, WISHES, lay_out, run_in
+from wishes import PAGE, WISHES, Wish, lay_out, run_in
 
 
 @dataclass
@@ -120,7 +120,7 @@ def secret_kept(done: Done) -> None:
 def json_checks(done: Done) -> None:
     """The check is part of what was asked."""
     (endpoint,) = done.artifact["workload"]["endpoints"]
-    assert endpoint["check"] == "json:items.0.price,!error"
+    assert endpoint["checks"] == ["json:items.0.price,!error"]
 
 
 def other_statuses(done: Done) -> None:
@@ -255,7 +255,7 @@ WISHED: dict[str, Callable[[Done], None]] = {
 }
 """What each wish must have come to, beside its exit code."""
 ENDS = {"20": Exit.OBJECTIVES, "25": Exit.INCONCLUSIVE}
-GATED = ("26", "27")
+ATTEMPTS = 3
 
 
 IN_ONE_LINE = [number for number in WISHED if not WISHES[number].code("toml")]
@@ -267,20 +267,34 @@ def test_a_wish_comes_true(
 ) -> None:
     """The page's lines, run as they stand, do what was wished, and nothing asked of them fails."""
     wish, shop = WISHES[number], shop_of(number)
-    lay_out(wish, tmp_path)
-    (tmp_path / "shop.pem").write_bytes(authority.file.read_bytes())
-    if number in GATED:
-        commit(tmp_path)
-    ran = run_in(tmp_path, wish.code("sh"), shop.environment)
+    folder, ran = run_wish(wish, shop, authority, tmp_path)
     expected = ENDS.get(number, Exit.PASS)
     assert ran.returncode == expected or (expected == Exit.PASS and passed(ran)), (
         f"{ran.stdout}\n{ran.stderr}"
     )
-    kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
-    (tmp_path / "everything.txt").write_text(ran.stdout + ran.stderr + kept)
+    kept = "".join(path.read_text() for path in folder.rglob("*.json"))
+    (folder / "everything.txt").write_text(ran.stdout + ran.stderr + kept)
     if number not in ENDS:
         assert '"failed_requests": 0' in kept
-    WISHED[number](Done(tmp_path, ran, shop))
+    WISHED[number](Done(folder, ran, shop))
+
+
+def run_wish(
+    wish: Wish, shop: RunningShop, authority: Authority, tmp_path: Path
+) -> tuple[Path, Ran]:
+    """Run the lines of a wish, again where a busy machine kept the first from the others."""
+    lines = wish.code("sh")
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        lay_out(wish, folder)
+        (folder / "shop.pem").write_bytes(authority.file.read_bytes())
+        if "stressproof gate" in lines:
+            commit(folder)
+        ran = run_in(folder, lines, shop.environment)
+        if lines.count("\n") == 1 or not (ran.returncode and passed(ran)):
+            break
+    return folder, ran
 
 
 def test_every_wish_has_its_test_and_its_lines() -> None:

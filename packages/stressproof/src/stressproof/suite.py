@@ -79,12 +79,17 @@ class CounterProbe(Struct, frozen=True):
         metric: The counter.
         method_label: Its label with the HTTP method.
         route_label: Its label with the route.
+        status_label: Its label with the status of the answer.
+        duration_metric: The histogram of the seconds that requests took, with the same labels of
+            method and route; empty for none.
     """
 
     path: str
     metric: str
     method_label: str = "http_request_method"
     route_label: str = "http_route"
+    status_label: str = "http_response_status_code"
+    duration_metric: str = ""
 
 
 class Probes(Struct, frozen=True):
@@ -267,6 +272,8 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
             "checkout that it judges to find out what it asks",
             hint="Install the suite as a package and name it by package.module:SUITE.",
         )
+    if not project.suite and project.plan.profiles:
+        return _of_file(project)
     try:
         return find_suite(project.suite, folder=project.folder)
     except NotInstalledError as error:
@@ -274,6 +281,21 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
             raise
         hint = f"Install it, for example: pip install {project.suite_package}"
         raise NotInstalledError(error.message, hint=hint) from error
+
+
+def _of_file(project: "Project") -> Suite:
+    """Return what a project's own file asks; no entry point is looked up for it."""
+    from stressproof.config.file_suite import (  # noqa: PLC0415  # only for files with profiles
+        file_profiles,
+        file_requirements,
+    )
+
+    return Suite(
+        name="stressproof.toml",
+        version="1",
+        stress=file_requirements(project),
+        profiles=file_profiles(project),
+    )
 
 
 def _is_file(named: str) -> bool:

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.endpoint_names import short
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
+from stressproof.evidence.stress import ScenarioRecord, Thresholds, WorkloadEndpoint
 
 Finite = Annotated[float, Meta(ge=0)]
 
@@ -74,6 +74,10 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
         tuple[WorkloadEndpoint, ...],
         Meta(description="Endpoints of the profile by value; a suite's gates demand its own."),
     ] = ()
+    profile_scenarios: Annotated[
+        tuple[ScenarioRecord, ...],
+        Meta(description="Scenarios of the profile by value; a file's gates demand its own."),
+    ] = ()
     min_endpoint_successes: Annotated[
         int,
         Meta(
@@ -110,6 +114,12 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     ] = False
     require_counters: Annotated[
         bool, Meta(description="Whether the target's own request counters must be there.")
+    ] = False
+    counters_in_detail: Annotated[
+        bool,
+        Meta(
+            description="Whether counters, where they must be there, must tell statuses and times."
+        ),
     ] = False
     require_identity: Annotated[
         bool, Meta(description="Whether the target must say which instance it is.")

@@ -1,6 +1,7 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
 from stressproof.evidence import derive
+from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint, WorkloadRecord
@@ -166,12 +167,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
             ("dropped_iterations", health.dropped_iterations, sum(row.dropped for row in run.rows)),
         ):
             judgement.check(seen == expected, f"{where}.{name}", seen, expected)
-        p95 = case.recomputed_rounds[place].p95_response_time
-        reasons = derive.saturation_reasons(
-            health,
-            None if p95 is None else round(p95 * 1_000_000),
-            sum(row.started for row in run.rows),
-        )
+        reasons = _saturated_by(health, case.round_totals[place])
         judgement.check(
             health.saturated == bool(reasons), f"{where}.saturated", health.saturated, bool(reasons)
         )
@@ -187,6 +183,12 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
     judgement.passed()
     for path, seen, expected in differences(artifact.generator.worst, worst, "generator.worst"):
         judgement.fail(path, seen, expected)
+
+
+def _saturated_by(health: GeneratorHealth, totals: Totals) -> list[str]:
+    """Return why a round's generator may have been the limit; failures wait as successes do."""
+    p95_us = totals.corrected.quantile(P95_PPM)
+    return derive.saturation_reasons(health, p95_us, totals.completed)
 
 
 def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: Judgement) -> None:
@@ -217,14 +219,8 @@ def saturated(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
-    for place, (run, said) in enumerate(zip(runs, artifact.runs, strict=False)):
-        p95 = case.recomputed_rounds[place].p95_response_time
-        reasons = derive.saturation_reasons(
-            said.generator,
-            None if p95 is None else round(p95 * 1_000_000),
-            sum(row.started for row in run.rows),
-        )
+    for place, (totals, said) in enumerate(zip(case.round_totals, artifact.runs, strict=False)):
+        reasons = _saturated_by(said.generator, totals)
         if reasons:
             judgement.inconclusive(
                 f"runs[{place}].generator", prose("; ".join(reasons)), prose("a generator at ease")
