@@ -24,6 +24,7 @@ from stressproof.evidence.measurements import (
 )
 from stressproof.evidence.stress import (
     ClockRecord,
+    Connections,
     CountedTimes,
     CounterPair,
     EndpointResults,
@@ -392,6 +393,7 @@ def _runs(
                         plan.endpoints, derive.by_endpoint(run, len(plan.endpoints)), strict=True
                     )
                 ],
+                connections=Connections("http/1.1", {"127.0.0.1": plan.users}, tls_resumed=0),
                 generator=_health(plan, dice, run, figures[place]),
             )
         )

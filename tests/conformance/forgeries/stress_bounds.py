@@ -55,7 +55,7 @@ for _path, _values in {
     "generator.host": ("", "\x1b[0m"),
     "generator.cpus": (0, 2**53),
     "workload.pause_seconds": (5e-324, 3_601.0),
-    "workload.endpoints.0.method": ("", "get", "GET\x00"),
+    "workload.endpoints.0.method": ("get", "GET\x00"),
 }.items():
     for _value in _values:
         corpus.set_(f"{_path} of {_value!a}", "full", BOUNDS, _path, _value)

@@ -307,10 +307,10 @@ class Sender:
         return (str(status), *shown, *self._shown_body(body))
 
     def _shown_body(self, body: bytes) -> Iterator[str]:
-        text = masked_text(body.decode(errors="replace"))
-        for line in text[:MAX_SHOWN_CHARS].splitlines():
+        text = body[: 4 * MAX_SHOWN_CHARS].decode(errors="replace")[:MAX_SHOWN_CHARS]
+        for line in masked_text(text).splitlines():
             yield self._redactor.clean(line)
-        if len(text) > MAX_SHOWN_CHARS:
+        if len(body) > len(text.encode(errors="replace")):
             yield f"… {len(body):,} bytes in all"
 
 

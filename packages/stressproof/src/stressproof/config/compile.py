@@ -97,6 +97,12 @@ class Project(Struct, frozen=True):
     evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
 
     @property
+    def at_gate(self) -> Objectives:
+        """The objectives with those of the gate's own profile, and those of the gate."""
+        more = self.profile_thresholds.get(self.gate.profile, ())
+        return self.objectives.with_more((*more, *self.gate_thresholds))
+
+    @property
     def beyond_limits(self) -> Objectives:
         """The objectives without what ``[limits]`` states."""
         stated = len(protocol_thresholds(self.limits))

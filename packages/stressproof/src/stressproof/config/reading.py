@@ -153,29 +153,28 @@ def _parts(dotted: str) -> Iterator[str]:
         yield next(group for group in match.groups() if group is not None)
 
 
-def read_bytes(path: "Path | str") -> bytes:
-    """Return a configuration file's bytes.
+def read_bytes(
+    path: "Path | str",
+    most_bytes: int = MAX_BYTES,
+    what: str = "a configuration",
+    hint: str = "Name a configuration file; stressproof init writes one.",
+) -> bytes:
+    """Return the bytes of a file, a configuration or what one names.
 
     Raises:
-        UsageError: It cannot be read, or is too large.
+        UsageError: It cannot be read, is no regular file, or is too large.
     """
     try:
         # A pipe at this name must not be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(
-                    f"{path}: is no file",
-                    hint="Name a configuration file; stressproof init writes one.",
-                )
-            data = file.read(MAX_BYTES + 1)
+                raise UsageError(f"{path}: is no file", hint=hint)
+            data = file.read(most_bytes + 1)
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            hint="Name a configuration file; stressproof init writes one.",
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}: a configuration has at most {MAX_BYTES} bytes")
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+    if len(data) > most_bytes:
+        raise UsageError(f"{path}: {what} has at most {most_bytes:,} bytes", hint=hint)
     return data
 
 

@@ -29,9 +29,10 @@ def looks_secret(text: str) -> bool:
     return _JWT.search(text) is not None
 
 
+# Possessive and not begun within a name: linear, whatever the text.
 _NAMED = re.compile(
-    r"""(?P<lead>(?P<quote>["']?)(?P<name>[\w.\[\]-]+)(?P=quote)\s*[=:]\s*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|[^\s&"',;{}\[\]]+)"""
+    r"""(?P<lead>(?P<quote>["']?)(?<![\w.\[\]-])(?P<name>[\w.\[\]-]++)(?P=quote)\s*+[=:]\s*+)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*+(?:"|$)|[^\s&"',;{}\[\]]+)"""
 )
 
 

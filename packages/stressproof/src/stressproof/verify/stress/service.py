@@ -43,6 +43,9 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
     if (before.uptime_seconds is None) != (after.uptime_seconds is None):
         where = "target.before" if before.uptime_seconds is None else "target.after"
         judgement.fail(f"{where}.uptime_seconds", None, prose("said at both times, or at neither"))
+    if before.workers is not None:
+        where = "target.before.workers"
+        judgement.check(before.workers > 0, where, before.workers, prose("1 or more"))
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
