@@ -37,6 +37,7 @@ _FULL_FAILURE = frozenset(rule.id for rule in FAILURE_RULES if rule.level is Lev
 _NOT_ASKED = frozenset(
     {"stress.unknown-fields-refused", "stress.commit", "stress.clean", "stress.age"}
 )
+_OF_FLOWS = frozenset({"stress.flow-requests", "stress.flow-time", "stress.interrupted"})
 _OF_PLAIN = frozenset(
     {
         "stress.unknown-fields",
@@ -88,6 +89,7 @@ JUDGED = (
         {},
         _NOT_ASKED
         | _OF_PLAIN
+        | _OF_FLOWS
         | {
             "stress.probe",
             "stress.littles-law",
@@ -102,13 +104,14 @@ JUDGED = (
         "full",
         "stress",
         {**GATE, **PROFILE},
-        _OF_PLAIN | {"stress.probe", "stress.littles-law", "stress.arrivals"},
+        _OF_PLAIN | _OF_FLOWS | {"stress.probe", "stress.littles-law", "stress.arrivals"},
     ),
     Judged(
         "open",
         "stress",
         {**GATE, **BOUND},
         _OF_PLAIN
+        | _OF_FLOWS
         | {
             "stress.probe",
             "stress.littles-law",

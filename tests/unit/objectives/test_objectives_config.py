@@ -263,7 +263,8 @@ def test_a_project_says_what_it_is() -> None:
         gate.evidence = ["proof", "docs/evidence/"]
         """
     )
-    assert found.target_url == "http://127.0.0.1:8000/base"
+    assert found.plan.target is not None
+    assert found.plan.target.url == "http://127.0.0.1:8000/base/"
     assert (found.suite, found.suite_package) == ("shop.suite:SUITE", "shop-suite")
     assert found.evidence == ("proof/", "docs/evidence/")
     assert project("").evidence == ("stressproof-results/",)

@@ -267,6 +267,8 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
             "checkout that it judges to find out what it asks",
             hint="Install the suite as a package and name it by package.module:SUITE.",
         )
+    if not project.suite and project.plan.profiles:
+        return _of_file(project)
     try:
         return find_suite(project.suite, folder=project.folder)
     except NotInstalledError as error:
@@ -274,6 +276,21 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
             raise
         hint = f"Install it, for example: pip install {project.suite_package}"
         raise NotInstalledError(error.message, hint=hint) from error
+
+
+def _of_file(project: "Project") -> Suite:
+    """Return what a project's own file asks; no entry point is looked up for it."""
+    from stressproof.config.file_suite import (  # noqa: PLC0415  # only for files with profiles
+        file_profiles,
+        file_requirements,
+    )
+
+    return Suite(
+        name="stressproof.toml",
+        version="1",
+        stress=file_requirements(project),
+        profiles=file_profiles(project),
+    )
 
 
 def _is_file(named: str) -> bool:

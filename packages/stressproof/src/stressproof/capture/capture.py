@@ -32,6 +32,7 @@ from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
 from stressproof.objectives.objectives import Objectives
+from stressproof.workload.data import Data
 
 _PAUSE_STEP_S = 0.05
 
@@ -98,6 +99,7 @@ class Capture:
         self._started_at = self._clock.now()
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
+        Data(self._workload).demand_enough(plan.rounds)
         self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None

@@ -9,7 +9,7 @@ from stressproof.evidence.stress import (
     PreflightCheck,
     PreflightFailure,
 )
-from stressproof.load.client import Client, RequestError
+from stressproof.load.client import Answer, Client, RequestError
 from stressproof.load.requests import PreparedEndpoint, prepare
 from stressproof.load.unique_values import UniqueValues
 from stressproof.workload.redaction import Redactor
@@ -82,7 +82,7 @@ def _attempt(
     try:
         answer = client.ask(endpoint, timeout_s=timeout_s)
         status = answer.status
-        error = _fault(endpoint, status, answer.body)
+        error = _fault(endpoint, answer)
     except RequestError as problem:
         error = str(problem)
     elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
@@ -97,10 +97,11 @@ def _attempt(
     )
 
 
-def _fault(endpoint: PreparedEndpoint, status: int, body: bytes) -> str:
+def _fault(endpoint: PreparedEndpoint, answer: Answer) -> str:
     """Return what is wrong with an answer, empty where nothing is."""
+    status, headers, body = answer.status, answer.headers, answer.body
     if status not in endpoint.expected:
         shown = body[:_BODY_READ].decode(errors="replace").strip()
         return f"status {status}, expected {in_words(endpoint.expected)}: {shown}".rstrip(": ")
-    problem = None if endpoint.check is None else endpoint.check(body)
+    problem = None if endpoint.check is None else endpoint.check(body, headers)
     return "" if problem is None else f"status {status}, but {problem}"

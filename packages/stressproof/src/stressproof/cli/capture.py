@@ -70,6 +70,12 @@ _REQUEST_OPTIONS = (
         help="Base URL of the service.",
     ),
     click.option(
+        "--target",
+        "target_name",
+        metavar="NAME",
+        help="Which of [targets] in stressproof.toml is asked.",
+    ),
+    click.option(
         "--profile",
         metavar="NAME",
         help="Endpoints and limits to use, as the suite names them.  "

@@ -5,19 +5,23 @@ from collections.abc import Container, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+import click
 import msgspec
+from click.core import ParameterSource
 
+from stressproof.capture.file_plan import plan_file
 from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan, plan_capture
 from stressproof.cli.capture_load import executor_from
-from stressproof.cli.capture_request import Asked, asked_for
+from stressproof.cli.capture_request import Asked, asked_for, headers_of
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import Project, load_config
+from stressproof.config.environment import filled
 from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
 from stressproof.objectives.objectives import Objectives
 from stressproof.suite import PLAIN, Suite
-from stressproof.workload.target import origin_of
+from stressproof.workload.target import origin_of, split_url
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_PROFILE = "health"
@@ -31,7 +35,11 @@ def objectives_from(options: Mapping[str, Any]) -> Objectives:
     """
     named = options["target"] is not None or options["endpoints"]
     asks_all = options["config"] is not None or options["profile"] is not None or not named
-    found = _file(options).beyond_limits if asks_all else Objectives()
+    project = _file(options)
+    found = project.beyond_limits if asks_all else Objectives()
+    own = _own_profile(project, options)
+    if own is not None:
+        found = found.with_more(project.profile_thresholds[own])
     return found.with_thresholds(options["threshold_texts"])
 
 
@@ -52,6 +60,10 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
     Raises:
         UsageError: Flags contradict each other.
     """
+    project = _file(options)
+    own = _own_profile(project, options)
+    if own is not None:
+        return _file_plan(project, own, runner, options)
     asked, suite, profile = _chosen(options, scripted=scripted)
     if profile is AD_HOC:
         limits = Thresholds(options["timeout_us"] / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
@@ -71,12 +83,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         runner=runner,
         workers=_workers(options["workers"]),
         seed=options["seed"],
-        preflight=PreflightPlan(
-            enabled=not options["skip_preflight"],
-            allow_failures=options["allow_preflight_failures"],
-            attempts=options["preflight_attempts"],
-            timeout_seconds=options["preflight_timeout_us"] / US_PER_S,
-        ),
+        preflight=_preflight(options),
         connecting=Connecting(
             ca_file=options["ca_file"],
             cert_file=options["cert"],
@@ -91,7 +98,8 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
 def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, Profile]:
     """Return what is asked, the suite that says how, and the profile that it is part of."""
     project = chosen_project()
-    url = project.target_url or DEFAULT_URL
+    target = project.plan.target_of(options["target_name"] or "")
+    url = filled(target.url, os.environ) if target.url else DEFAULT_URL
     name = options["profile"] or (DEFAULT_PROFILE if scripted else None)
     if name is None:
         asked = asked_for(options, default_url=url, known=frozenset())
@@ -105,6 +113,81 @@ def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, P
     known = frozenset(one.path for one in profile.endpoints)
     asked = asked_for(options, default_url=url, known=_Everything() if scripted else known)
     return asked, suite, profile
+
+
+def _own_profile(project: Project, options: Mapping[str, Any]) -> str | None:
+    """Return the profile of the project's file that is asked, None where it is another's.
+
+    Where nothing is named, it is the gate's, or the only one.
+    """
+    profiles = project.plan.profiles
+    if options["profile"] is not None:
+        return options["profile"] if options["profile"] in profiles else None
+    named = options["endpoints"] or (options["target"] and split_url(options["target"])[1] != "/")
+    if not profiles or named:
+        return None
+    if project.gate.profile:
+        return project.gate.profile
+    if len(profiles) == 1:
+        return next(iter(profiles))
+    raise UsageError(
+        f"the file has {len(profiles)} profiles, and none is named",
+        hint=f"Name one: --profile {next(iter(profiles))}.",
+    )
+
+
+_AMOUNTS = ("executor", "users", "rate", "stages", "iterations", "duration_us", "ramp_us")
+
+
+def _file_plan(project: Project, profile: str, runner: str, options: dict[str, Any]) -> Plan:
+    """Return the plan of a profile of the file, with what the flags change of it."""
+    context = click.get_current_context()
+
+    def given(name: str) -> Any:
+        source = context.get_parameter_source(name)
+        return options[name] if source is ParameterSource.COMMANDLINE else None
+
+    changed = any(given(name) for name in (*_AMOUNTS, "max_vus"))
+    plan = plan_file(
+        project,
+        profile,
+        os.environ,
+        runner=runner,
+        target=options["target_name"] or "",
+        url=options["url"] or options["target"],
+        headers=headers_of(options["headers"]),
+        executor=executor_from(options) if changed else None,
+        rounds=given("rounds"),
+        pause_us=given("pause_us"),
+        timeout_us=given("timeout_us"),
+        seed=options["seed"],
+        workers=_workers(options["workers"]),
+        preflight=_preflight(options),
+        default_url=DEFAULT_URL,
+    )
+    connecting = {
+        "ca_file": options["ca_file"],
+        "cert_file": options["cert"],
+        "key_file": options["key"],
+        "insecure": options["insecure"] or None,
+        "address": _address(plan.url, options["resolve"]),
+        "http2": options["http2"] or None,
+    }
+    said = {name: value for name, value in connecting.items() if value is not None}
+    return msgspec.structs.replace(
+        plan,
+        connecting=msgspec.structs.replace(plan.connecting, **said),
+        thresholds=_thresholds(plan.thresholds, options),
+    )
+
+
+def _preflight(options: Mapping[str, Any]) -> PreflightPlan:
+    return PreflightPlan(
+        enabled=not options["skip_preflight"],
+        allow_failures=options["allow_preflight_failures"],
+        attempts=options["preflight_attempts"],
+        timeout_seconds=options["preflight_timeout_us"] / US_PER_S,
+    )
 
 
 class _Everything(Container[str]):

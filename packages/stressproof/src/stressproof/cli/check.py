@@ -248,7 +248,8 @@ def _summary(found: Answer) -> str:
 def _in_words(project: Project, sent: Sequence[str]) -> str:
     objectives = project.objectives
     lines = [f"suite {project.suite}"] if project.suite else []
-    lines += sent or ([f"target {project.target_url}"] if project.target_url else [])
+    target = project.plan.target
+    lines += sent or ([f"target {target.url}"] if target is not None and target.url else [])
     for threshold in objectives.thresholds:
         lines += [str(threshold), f"  {explain_threshold(threshold)}"]
     for slo in objectives.slos:

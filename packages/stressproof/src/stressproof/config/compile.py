@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
@@ -10,11 +10,14 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.plan_faults import plan_faults
+from stressproof.config.plans import PlanFile
 from stressproof.config.reading import (
     ConfigError,
     Fault,
     Place,
     Source,
+    located,
     read_bytes,
     read_config,
     read_source,
@@ -25,13 +28,13 @@ from stressproof.config.schema import (
     FILE_NAME,
     CompareTable,
     Config,
+    Expressions,
     GateTable,
     LimitsTable,
     LongThreshold,
     SloTable,
     StepTable,
     SuiteTable,
-    TargetTable,
 )
 from stressproof.config.steps import Step
 from stressproof.errors import UsageError
@@ -45,8 +48,7 @@ from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.objectives.selection import ANSWER_TAGS
 from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, PrometheusSource, Slo
-from stressproof.objectives.syntax import ExpressionError
-from stressproof.workload.target import origin_of
+from stressproof.objectives.syntax import ExpressionError, did_you_mean
 
 ResultT = TypeVar("ResultT")
 
@@ -74,7 +76,10 @@ class Project(Struct, frozen=True):
         suite: The suite that it names (`stressproof.suite.find_suite`), empty for none.
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
-        target_url: The service to load where a command names none, empty for none.
+        plan: Targets, tables and profiles.
+        profile_thresholds: What each profile is held to.
+        gate: What its gate asks.
+        gate_thresholds: What evidence must hold at it beside its profile's own.
         steps: What a release gate runs beside judging evidence.
         evidence: Folders in which a difference is none of the build, each ending in a slash.
     """
@@ -84,9 +89,18 @@ class Project(Struct, frozen=True):
     suite: str = ""
     suite_package: str = ""
     folder: Path = Path()
-    target_url: str = ""
+    plan: PlanFile = PlanFile()
+    profile_thresholds: Mapping[str, tuple[Threshold, ...]] = {}
+    gate: GateTable = GateTable()
+    gate_thresholds: tuple[Threshold, ...] = ()
     steps: tuple[Step, ...] = ()
     evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
+
+    @property
+    def at_gate(self) -> Objectives:
+        """The objectives with those of the gate's own profile, and those of the gate."""
+        more = self.profile_thresholds.get(self.gate.profile, ())
+        return self.objectives.with_more((*more, *self.gate_thresholds))
 
     @property
     def beyond_limits(self) -> Objectives:
@@ -155,6 +169,9 @@ def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
     reader = _Reader(source)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
+    plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
+    reader.faults += [located(source, fault) for fault in plan_faults(plan)]
+    reader.gate(gate, plan)
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -169,7 +186,13 @@ def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
         suite=suite.use,
         suite_package=suite.package,
         folder=folder,
-        target_url=reader.target(config.target),
+        plan=plan,
+        profile_thresholds={
+            name: tuple(reader.thresholds(load.thresholds, ("profile", name, "thresholds")))
+            for name, load in config.profile.items()
+        },
+        gate=gate,
+        gate_thresholds=tuple(reader.thresholds(gate.thresholds, ("gate", "thresholds"))),
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
@@ -208,11 +231,11 @@ class _Reader:
         )
 
     def thresholds(
-        self, table: dict[str, str | LongThreshold | list[str | LongThreshold]]
+        self, table: Mapping[str, Expressions], at_key: Place = ("thresholds",)
     ) -> list[Threshold]:
         found = []
         for key, value in table.items():
-            path: Place = ("thresholds", key)
+            path: Place = (*at_key, key)
             selector = self.attempt(path, key, parse_selector)
             items = value if isinstance(value, list) else [value]
             if not items:
@@ -291,11 +314,18 @@ class _Reader:
                     )
         return {endpoint: tuple(tags.items()) for endpoint, tags in table.items()}
 
-    def target(self, table: TargetTable | None) -> str:
-        if table is None:
-            return ""
-        self.attempt(("target", "url"), table.url, origin_of)
-        return table.url.rstrip("/")
+    def gate(self, table: GateTable, plan: PlanFile) -> None:
+        if table.profile and table.profile not in plan.profiles:
+            known = ", ".join(sorted(plan.profiles)) or "none"
+            hint = did_you_mean(table.profile, plan.profiles) or f"The file has {known}."
+            self.fault(("gate", "profile"), f"there is no profile {table.profile!r}", hint)
+        for at, name in enumerate(table.target):
+            if name not in plan.targets and name != "target":
+                hint = did_you_mean(name, plan.targets)
+                self.fault(("gate", "target", at), f"there is no target {name!r}", hint)
+        self.attempt(("gate", "max_age"), table.max_age, _positive_duration)
+        if table.duration is not None:
+            self.attempt(("gate", "duration"), table.duration, _positive_duration)
 
     def evidence(self, folders: Sequence[str]) -> tuple[str, ...]:
         for at, folder in enumerate(folders):

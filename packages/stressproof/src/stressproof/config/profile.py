@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from stressproof.evidence import stress
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
 
 _OK = (200,)
 
@@ -17,11 +18,13 @@ class Profile(Struct, frozen=True):
         name: As ``--profile`` takes it.
         endpoints: In the order in which they are asked.
         all_tenants: Whether requests rotate over every tenant that there are credentials for.
+        scenarios: Of a file's profile: what is asked, by whom and how much, instead of endpoints.
     """
 
     name: str
     endpoints: tuple[Request, ...]
     all_tenants: bool = False
+    scenarios: tuple[Scenario, ...] = ()
 
 
 def read(path: str, check: str = "json") -> Request:

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
@@ -201,11 +201,46 @@ def source_of(data: bytes, name: str) -> Source:
 
 def read_config(source: Source) -> Config:
     """Return a configuration in its types; raises as `read_toml`."""
-    return read_toml(source, Config)
+    return read_toml(source, Config, prepare=_extended)
 
 
-def read_toml(source: Source, kind: type[StructT]) -> StructT:
+def _extended(data: dict[str, Any]) -> Iterator[Fault]:
+    """Let profiles start from the keys of those that they extend; yield what cannot be."""
+    profiles = data.get("profile")
+    if not isinstance(profiles, dict):
+        return
+    given = dict(profiles)
+    for name in given:
+        chain = [name]
+        while isinstance(table := given.get(chain[-1]), dict) and "extends" in table:
+            base = table["extends"]
+            path: Place = ("profile", name, "extends")
+            if base in chain:
+                yield Fault(path, f"{' extends '.join((*chain, base))}", "Break the circle.")
+                return
+            if not isinstance(given.get(base), dict):
+                hint = did_you_mean(str(base), given)
+                yield Fault(path, f"there is no profile {base!r}", hint)
+                return
+            chain.append(base)
+        if len(chain) > 1:
+            whole: dict[str, Any] = {}
+            for one in reversed(chain):
+                whole |= given[one]
+            profiles[name] = whole
+
+
+def read_toml(
+    source: Source,
+    kind: type[StructT],
+    prepare: Callable[[dict[str, Any]], Iterator[Fault]] = lambda _: iter(()),
+) -> StructT:
     """Return a file in its types.
+
+    Args:
+        source: Its text.
+        kind: The types.
+        prepare: Changes what was read before it is looked at, and yields what is wrong with it.
 
     Raises:
         ConfigError: It is not TOML, or has keys or values that it cannot have; every one of them
@@ -220,7 +255,7 @@ def read_toml(source: Source, kind: type[StructT]) -> StructT:
         raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
     except RecursionError as error:
         raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
-    faults = [located(source, fault) for fault in _faults(data, kind, ())]
+    faults = [located(source, fault) for fault in (*prepare(data), *_faults(data, kind, ()))]
     if faults:
         raise ConfigError(source.name, sorted(faults, key=lambda fault: fault.line))
     return msgspec.convert(data, kind)

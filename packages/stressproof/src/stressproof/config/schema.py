@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.config.plan_tables import DataTable, TargetTable
+from stressproof.config.plan_tables import ProfileTable as Load
+
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
 """Where evidence is kept by default."""
@@ -25,6 +28,19 @@ class LongThreshold(Struct, frozen=True, forbid_unknown_fields=True):
     delayAbortEval: Annotated[  # noqa: N815  # k6's own name
         str, Meta(description="How long into a round that waits, such as 10s.")
     ] = "0s"
+
+
+Expressions = str | LongThreshold | list[str | LongThreshold]
+"""One expression or several; k6 has a list."""
+
+
+class ProfileTable(Load, frozen=True, forbid_unknown_fields=True):
+    """A named load, and what it is held to."""
+
+    thresholds: Annotated[
+        dict[str, Expressions],
+        Meta(description="k6's: a metric with its tags, and expressions that must hold."),
+    ] = {}  # noqa: RUF012  # a Struct's default is copied
 
 
 class LimitsTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,14 +139,6 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
-class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """The service under load."""
-
-    url: Annotated[
-        str, Meta(description="Its base URL, used where a command names none.", min_length=1)
-    ]
-
-
 class SuiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Which suite says what is asked of the service."""
 
@@ -147,8 +155,30 @@ class SuiteTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a release gate runs beside judging evidence."""
+    """What a release gate asks: evidence of a profile, and steps."""
 
+    profile: Annotated[str, Meta(description="Whose evidence is asked for.")] = ""
+    target: Annotated[
+        tuple[str, ...], Meta(description="Targets that it may be of; any named here if empty.")
+    ] = ()
+    rounds: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="Fewest rounds; the profile's.")
+    ] = None
+    duration: Annotated[
+        str | None, Meta(description="Shortest round, such as 30s; the profile's.")
+    ] = None
+    users: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Fewest users of closed executors.")
+    ] = None
+    required: Annotated[
+        tuple[str, ...],
+        Meta(description='Each by itself: "POST /orders", "flow:checkout"; all of the profile\'s.'),
+    ] = ()
+    max_age: Annotated[str, Meta(description="Oldest evidence, such as 24h.")] = "24h"
+    thresholds: Annotated[
+        dict[str, Expressions],
+        Meta(description="What evidence must hold beside the profile's own thresholds."),
+    ] = {}
     steps: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
     evidence: Annotated[
         tuple[str, ...],
@@ -160,14 +190,16 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = (EVIDENCE_FOLDER,)
 
 
-Expressions = str | LongThreshold | list[str | LongThreshold]
-"""One expression or several; k6 has a list."""
-
-
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. Every table may be left out."""
 
     target: Annotated[TargetTable | None, Meta(description="The service under load.")] = None
+    targets: Annotated[
+        dict[str, TargetTable],
+        Meta(description="Environments: what differs from [target], by --target NAME."),
+    ] = {}
+    data: Annotated[dict[str, DataTable], Meta(description="Tables, by name.")] = {}
+    profile: Annotated[dict[str, ProfileTable], Meta(description="Loads, by name.")] = {}
     suite: Annotated[
         SuiteTable | None, Meta(description="What is asked of the service, and where it is said.")
     ] = None

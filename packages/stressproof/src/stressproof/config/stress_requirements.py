@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.endpoint_names import short
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
+from stressproof.evidence.stress import ScenarioRecord, Thresholds, WorkloadEndpoint
 
 Finite = Annotated[float, Meta(ge=0)]
 
@@ -73,6 +73,10 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     profile_endpoints: Annotated[
         tuple[WorkloadEndpoint, ...],
         Meta(description="Endpoints of the profile by value; a suite's gates demand its own."),
+    ] = ()
+    profile_scenarios: Annotated[
+        tuple[ScenarioRecord, ...],
+        Meta(description="Scenarios of the profile by value; a file's gates demand its own."),
     ] = ()
     min_endpoint_successes: Annotated[
         int,

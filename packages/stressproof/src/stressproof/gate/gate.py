@@ -102,7 +102,8 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         asked=asked,
         checkout=checkout,
         evidence=evidence,
-        objectives=project.objectives,
+        objectives=project.at_gate,
+        plan=project.plan,
     )
     checks = [each.apply(case) for each in BEFORE_STEPS]
     cases: list[AttestationCase] = []

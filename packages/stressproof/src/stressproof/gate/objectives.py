@@ -21,7 +21,7 @@ def answers(objectives: Objectives, evidence: Sequence[Evidence]) -> Answers | N
     That figures follow from measurements, and recoveries from operations, is the verdicts' affair:
     whatever is wrong with them blocks by itself.
     """
-    artifact = _stress_artifact(evidence)
+    artifact = stress_artifact(evidence)
     if artifact is None:
         return None
     return ask(objectives, artifact, recoveries=_recoveries(evidence))
@@ -31,7 +31,8 @@ def _data(evidence: Sequence[Evidence], kind: EvidenceKind[Any]) -> Mapping[str,
     return next((each.data for each in evidence if each.kind is kind), {})
 
 
-def _stress_artifact(evidence: Sequence[Evidence]) -> StressArtifact | None:
+def stress_artifact(evidence: Sequence[Evidence]) -> StressArtifact | None:
+    """Return the stress evidence in its types, None where there is none that has them."""
     data = _data(evidence, STRESS)
     try:
         return msgspec.convert(data, StressArtifact)

@@ -1,16 +1,19 @@
 """What a gate itself demands, beside what the verifiers demand of evidence."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from stressproof.config.plans import PlanFile
 from stressproof.evidence.reading import Document
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
-from stressproof.gate.objectives import answers
+from stressproof.gate.files import judge_files
+from stressproof.gate.objectives import answers, stress_artifact
 from stressproof.gate.request import GateRequest
 from stressproof.objectives.objectives import Objectives
 from stressproof.outcome import Outcome
@@ -33,12 +36,14 @@ class GateCase(Struct, frozen=True, kw_only=True):
         checkout: What is checked out.
         evidence: What was read of each path.
         objectives: The project's own.
+        plan: Targets, tables and profiles of the project's file.
     """
 
     asked: GateRequest
     checkout: Checkout
     evidence: Sequence[Evidence]
     objectives: Objectives = Objectives()
+    plan: PlanFile = PlanFile()
 
 
 def _judge_path(case: GateCase, kind: EvidenceKind[Any], judgement: Judgement) -> None:
@@ -190,6 +195,23 @@ def objectives(case: GateCase, judgement: Judgement) -> None:
         note("stressproof.toml", prose(sentence), prose("an objective that holds"))
 
 
+@rule(
+    "gate.files",
+    clause="gate.md, Which build",
+    title="What decided the load is what the commit has: flows, their modules, data and bodies",
+    remedy="Commit the files and capture again, or mark a table as generated = true.",
+)
+def files(case: GateCase, judgement: Judgement) -> None:
+    """Each file that the evidence names has its digest in the checkout; none of them is missing."""
+    found = stress_artifact(case.evidence)
+    if found is None or found.profile not in case.plan.profiles:
+        judgement.skip("no evidence of a profile of the project's file")
+        return
+    judge_files(found.workload.files, case.plan, found.profile, Path(case.checkout.root), judgement)
+    if not judgement.compared:
+        judgement.skip("the profile needs no files")
+
+
 BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
     stress_path,
     failure_path,
@@ -197,6 +219,7 @@ BEFORE_STEPS: tuple[Rule[GateCase], ...] = (
     clean,
     history,
     two_documents,
+    files,
     objectives,
 )
 """Judged with the evidence, before anything else is run."""

@@ -35,8 +35,11 @@ class Objectives(Struct, frozen=True):
         Raises:
             UsageError: One of them cannot be meant.
         """
-        more = tuple(parse_threshold(text) for text in texts)
-        return msgspec.structs.replace(self, thresholds=self.thresholds + more)
+        return self.with_more(tuple(parse_threshold(text) for text in texts))
+
+    def with_more(self, thresholds: tuple[Threshold, ...]) -> "Objectives":
+        """Return the same with more thresholds."""
+        return msgspec.structs.replace(self, thresholds=self.thresholds + thresholds)
 
     def endpoints(self, workload: Sequence[WorkloadEndpoint]) -> tuple[Endpoint, ...]:
         """Return the endpoints of a workload with the tags that this gives them."""

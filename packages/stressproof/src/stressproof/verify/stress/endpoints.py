@@ -46,6 +46,19 @@ def profile_by_value(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 one == other, f"workload.endpoints ({endpoint.name}).{name}", one, other
             )
+    if case.requirements.profile_scenarios:
+        scenarios = {one.name: one for one in artifact.workload.scenarios}
+        for scenario in case.requirements.profile_scenarios:
+            found = scenarios.pop(scenario.name, None)
+            where = f"workload.scenarios ({scenario.name})"
+            if found is None:
+                judgement.fail(where, prose("not there"), scenario.name)
+                continue
+            for name in scenario.__struct_fields__:
+                one, other = getattr(found, name), getattr(scenario, name)
+                judgement.check(one == other, f"{where}.{name}", prose(f"{one}"), prose(f"{other}"))
+        more = sorted(scenarios)
+        judgement.check(not more, "workload.scenarios", more, prose("the profile's alone"))
 
 
 _BY_VALUE = ("weight", "expected_statuses", "checks", "timeout_us", "definition_sha256")

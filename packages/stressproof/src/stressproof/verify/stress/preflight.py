@@ -40,6 +40,9 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
     if seen is None or checks is None:
         judgement.skip("the artifact lists no preflight checks")
         return
+    endpoints = case.artifact.workload.endpoints if case.artifact else []
+    found_by_flows = {one.name for one in endpoints if one.kind != "request"}
+    found_by_flows -= {one.name for one in endpoints if one.kind == "request"}
     last: dict[str, tuple[str, DeclaredCheck]] = {}
     for place, check in enumerate(checks):
         where = f"preflight.checks[{place}]"
@@ -50,6 +53,8 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
         _one_check(check, where, last.get(name), seen.attempts_per_endpoint, judgement)
         last[name] = (where, check)
     for endpoint in case.declared.endpoints or []:
+        if short(endpoint) not in last and endpoint in found_by_flows:
+            continue  # a flow is asked under load alone
         if short(endpoint) not in last:
             judgement.fail("preflight.checks", prose("no check of it"), endpoint)
             continue

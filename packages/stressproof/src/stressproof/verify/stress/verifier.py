@@ -18,6 +18,7 @@ from stressproof.verify.stress import (
     endpoints,
     evaluation,
     figures,
+    flows,
     load,
     objectives,
     physics,
@@ -46,6 +47,7 @@ RULES: Sequence[Rule[StressCase]] = (
     *recomputation.RULES,
     *clocks.RULES,
     *load.RULES,
+    *flows.RULES,
     *endpoints.RULES,
     *coverage.RULES,
     *service.RULES,
@@ -89,8 +91,11 @@ def _figures(case: StressCase) -> list[Figure]:
 def _at_gate(suite: Suite, asked: StressRequirements) -> StressRequirements:
     """Return what a gate asks: the profile of the suite, by value, where it has one."""
     profile = suite.profile_table().get(asked.profile)
-    endpoints = () if profile is None else tuple(map(record_of, profile.endpoints))
-    return msgspec.structs.replace(asked.for_gate(), profile_endpoints=endpoints)
+    asked = asked.for_gate()
+    if profile is None or profile.scenarios:
+        return asked  # a file's requirements have its profile by value
+    endpoints = tuple(map(record_of, profile.endpoints))
+    return msgspec.structs.replace(asked, profile_endpoints=endpoints)
 
 
 STRESS = EvidenceKind(

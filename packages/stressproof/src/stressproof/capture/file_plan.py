@@ -1,0 +1,121 @@
+"""From a profile of ``stressproof.toml`` to a plan, with what a command changes of it."""
+
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from stressproof.capture.plan import (
+    SEED_BITS,
+    TIMEOUT_US,
+    US_PER_S,
+    Connecting,
+    Plan,
+    PreflightPlan,
+)
+from stressproof.config.compile import Project
+from stressproof.config.plans import PlanReader, duration_us
+from stressproof.config.profile import AD_HOC_ERRORS_PERCENT
+from stressproof.errors import UsageError
+from stressproof.evidence.stress import Thresholds
+from stressproof.suite import HealthProbe, Probes
+from stressproof.workload.executors import Executor
+from stressproof.workload.target import origin_of
+
+
+def plan_file(
+    project: Project,
+    profile: str,
+    environment: Mapping[str, str],
+    *,
+    runner: str,
+    target: str = "",
+    url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    executor: Executor | None = None,
+    rounds: int | None = None,
+    pause_us: int | None = None,
+    timeout_us: int | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+    preflight: PreflightPlan | None = None,
+    default_url: str = "",
+) -> Plan:
+    """Return the plan of a capture that a file describes.
+
+    Args:
+        project: What the file says.
+        profile: Which of its profiles.
+        environment: What ``${}`` is taken from.
+        runner: What runs this, as evidence names it.
+        target: Which of ``[targets]``, the main one if empty.
+        url: Of the service, instead of the target's.
+        headers: Beside the target's, and instead of those of the same name.
+        executor: Instead of the profile's one.
+        rounds: Instead of the profile's.
+        pause_us: Likewise.
+        timeout_us: Likewise.
+        seed: Likewise.
+        workers: Generator processes.
+        preflight: What happens before the load.
+        default_url: Where neither the file nor ``url`` says.
+
+    Raises:
+        UsageError: The file has no such profile or target, or something in it cannot be done.
+    """
+    load = project.plan.profiles[profile]
+    reader = PlanReader(project.plan, environment)
+    scenarios = reader.scenarios(load)
+    if executor is not None:
+        if len(scenarios) > 1:
+            raise UsageError(
+                f"{profile} has {len(scenarios)} scenarios, and the flags say how much one asks",
+                hint="Leave the flags out, or write another profile.",
+            )
+        scenarios = (msgspec.structs.replace(scenarios[0], executor=executor),)
+    table = project.plan.target_of(target)
+    base = (url or reader.text(table.url or default_url)).strip().rstrip("/")
+    origin_of(base)
+    patience_us = timeout_us or duration_us(load.timeout) or TIMEOUT_US
+    limits = Thresholds(patience_us / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
+    stated = {
+        name: value
+        for name, value in msgspec.structs.asdict(project.limits).items()
+        if value is not None
+    }
+    drawn = secrets.randbits(SEED_BITS) if load.seed is None else load.seed
+    between_us = (duration_us(load.pause) or 0) if pause_us is None else pause_us
+    tables = reader.tables()
+    health = Probes(HealthProbe(table.health, {"status": "status"})) if table.health else Probes()
+    return Plan(
+        url=base,
+        profile=profile,
+        scenarios=scenarios,
+        all_tenants=False,
+        runner=runner,
+        pause_seconds=between_us / US_PER_S,
+        rounds=rounds or load.rounds,
+        timeout_us=patience_us,
+        workers=workers,
+        seed=drawn if seed is None else seed,
+        thresholds=msgspec.structs.replace(limits, **stated),
+        preflight=preflight or PreflightPlan(),
+        probes=health,
+        connecting=Connecting(
+            ca_file=_beside(project, table.ca_file),
+            cert_file=_beside(project, table.client_cert),
+            key_file=_beside(project, table.client_key),
+            insecure=bool(table.insecure),
+            address=table.resolve,
+            http2=bool(table.http2),
+        ),
+        headers=reader.texts(table.headers) | dict(headers or {}),
+        auth=reader.auth(table.auth),
+        tables=tables,
+        folder=str(project.plan.folder.resolve()),
+        files=tuple(reader.files),
+    )
+
+
+def _beside(project: Project, path: str | None) -> str | None:
+    return None if path is None else str(project.plan.folder / path)

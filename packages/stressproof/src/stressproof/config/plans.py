@@ -1,0 +1,431 @@
+"""Profiles of a file as what is asked: scenarios with their requests, flows, tables and limits.
+
+The texts of a file are read twice: when it is read, as they are written, so that every fault is
+told at once; and when something is captured, with what the environment says in place of ``${}``.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.config.environment import filled, filled_values
+from stressproof.config.executor_facts import executor_from
+from stressproof.config.plan_tables import (
+    AuthTable,
+    DataTable,
+    PartTable,
+    RequestTable,
+    ScenarioTable,
+    TargetTable,
+)
+from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.errors import UsageError
+from stressproof.evidence.stress import WorkloadFile
+from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
+from stressproof.workload.bodies import (
+    MAX_FILE_BYTES,
+    Body,
+    FileBody,
+    FileContent,
+    FilePart,
+    FormBody,
+    JsonBody,
+    MultipartBody,
+    TextBody,
+)
+from stressproof.workload.flows import Flow
+from stressproof.workload.rates import parse_duration_us, parse_rate
+from stressproof.workload.requests import DEFAULT_STATUSES, Request
+from stressproof.workload.scenarios import (
+    DEFAULT,
+    GRACEFUL_STOP_US,
+    Scenario,
+    Span,
+    Steps,
+)
+from stressproof.workload.tables import Rows, Table
+from stressproof.workload.target import demand_headers
+
+MAX_NAMES = 256
+"""Requests and flows of a profile."""
+
+_CLASS = re.compile(r"[2-5]xx", re.IGNORECASE)
+_ZERO = re.compile(r"0+(?:us|ms|s|m|h)?")
+
+
+class PlanFile(Struct, frozen=True):
+    """What a file says of loads.
+
+    Attributes:
+        target: Where and as whom.
+        targets: What differs from that, by name.
+        data: Tables, by name.
+        profiles: Loads, by name.
+        folder: Where the file lies: what it names is relative to that.
+    """
+
+    target: TargetTable | None = None
+    targets: dict[str, TargetTable] = {}
+    data: dict[str, DataTable] = {}
+    profiles: Mapping[str, Load] = {}
+    folder: Path = Path()
+
+    def target_of(self, name: str) -> TargetTable:
+        """Return a target: the main one, or one by name with the rest from the main one.
+
+        Raises:
+            UsageError: There is none of this name.
+        """
+        main = self.target or TargetTable()
+        if not name:
+            return main
+        if name not in self.targets:
+            known = ", ".join(sorted(self.targets)) or "none"
+            raise UsageError(
+                f"there is no target {name!r}", hint=f"[targets] of the file has {known}."
+            )
+        own = self.targets[name]
+        given = {
+            field: value
+            for field in own.__struct_fields__
+            if (value := getattr(own, field)) not in (None, {})
+        }
+        return msgspec.structs.replace(main, **given)
+
+
+def duration_us(text: str | None) -> int | None:
+    """Return a time in whole microseconds; ``0s`` is one, too.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is None:
+        return None
+    return 0 if _ZERO.fullmatch(text) else round(parse_duration_us(text))
+
+
+def statuses_of(expect: int | str | list[int | str] | None) -> tuple[int, ...]:
+    """Return the statuses that ``201``, ``[200, 404]`` or ``"2xx"`` mean, 2xx if nothing is said.
+
+    Raises:
+        UsageError: One of them is none.
+    """
+    if expect is None:
+        return DEFAULT_STATUSES
+    found: set[int] = set()
+    for one in expect if isinstance(expect, list) else [expect]:
+        if isinstance(one, int):
+            found.add(one)
+        elif _CLASS.fullmatch(one):
+            found.update(range(int(one[0]) * 100, int(one[0]) * 100 + 100))
+        else:
+            raise UsageError(f"{one!r} is no status", hint="Write 201, [200, 404] or 2xx.")
+    return tuple(sorted(found))
+
+
+def span_of(text: str | None) -> Span | None:
+    """Return ``1s..3s`` or ``2s`` as a time from least to most.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is None:
+        return None
+    least, dots, most = text.partition("..")
+    first = duration_us(least.strip()) or 0
+    return Span(first, (duration_us(most.strip()) or 0) if dots else first)
+
+
+def checks_of(check: str | list[str] | None) -> tuple[str, ...]:
+    """Return one or several checks."""
+    if check is None:
+        return ()
+    return tuple(check) if isinstance(check, list) else (check,)
+
+
+class PlanReader:
+    """Reads profiles of a file.
+
+    Args:
+        file: What it says.
+        environment: What ``${}`` is taken from; None leaves it as it is written.
+
+    Attributes:
+        files: What of the project was read on the way.
+    """
+
+    def __init__(self, file: PlanFile, environment: Mapping[str, str] | None) -> None:
+        self._file = file
+        self._environment = environment
+        self.files: set[WorkloadFile] = set()
+
+    def text(self, text: str) -> str:
+        """Return a text with what the environment says."""
+        return filled(text, self._environment)
+
+    def texts(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return headers or fields with what the environment says."""
+        return {name: self.text(value) for name, value in headers.items()}
+
+    def scenarios(self, load: Load) -> tuple[Scenario, ...]:
+        """Return the scenarios of a profile.
+
+        Raises:
+            UsageError: Something in it cannot be meant.
+        """
+        if load.scenario:
+            if load.request or load.flow:
+                raise UsageError(
+                    "a profile of several scenarios has requests or flows of its own",
+                    hint="Write them under a scenario.",
+                )
+            found = tuple(
+                self.scenario(name, inherited(load, own)) for name, own in load.scenario.items()
+            )
+        else:
+            found = (self.scenario(DEFAULT, load),)
+        if sum(len(one.items) for one in found) > MAX_NAMES:
+            raise UsageError(
+                f"a profile has at most {MAX_NAMES} requests and flows",
+                hint="Vary one request by a table.",
+            )
+        return found
+
+    def scenario(self, name: str, table: ScenarioTable) -> Scenario:
+        """Return one scenario; raises as `scenarios`."""
+        steps = Steps(self.texts(table.headers), statuses_of(table.expect), checks_of(table.check))
+        items: tuple[Request | Flow, ...] = (
+            *(self.request(one, table, steps) for one in table.request),
+            *(Flow(one.name, one.run, one.weight) for one in table.flow),
+        )
+        names = [item.name for item in items]
+        twice = sorted({one for one in names if names.count(one) > 1})
+        if twice:
+            raise UsageError(f"{twice[0]!r} is there twice", hint="Give one of them a name.")
+        cookies = bool(table.flow) if table.cookies is None else table.cookies
+        graceful_us = duration_us(table.graceful_stop)
+        return Scenario(
+            executor=_executor(table),
+            items=items,
+            name=name,
+            start_us=duration_us(table.start) or 0,
+            think=span_of(table.think),
+            pace=span_of(table.pace),
+            fresh=bool(table.fresh),
+            cookies=cookies,
+            redirects=table.redirects or 0,
+            setup=table.setup,
+            graceful_stop_us=GRACEFUL_STOP_US if graceful_us is None else graceful_us,
+            steps=steps,
+            timeout_us=duration_us(table.timeout),
+        )
+
+    def request(self, table: RequestTable, scenario: ScenarioTable, steps: Steps) -> Request:
+        """Return one request; what its scenario says stands where it says nothing."""
+        headers = {**scenario.headers, **table.headers}
+        timeout = table.timeout if table.timeout is not None else scenario.timeout
+        redirects = scenario.redirects if table.redirects is None else table.redirects
+        return Request(
+            name=table.name,
+            method=table.method.upper(),
+            path=table.path,
+            weight=table.weight,
+            expected_statuses=(
+                steps.expected_statuses if table.expect is None else statuses_of(table.expect)
+            ),
+            checks=steps.checks if table.check is None else checks_of(table.check),
+            headers=self.texts(headers),
+            query=tuple(
+                (name, self.text(value if isinstance(value, str) else _shown(value)))
+                for name, value in table.query.items()
+            ),
+            body=self.body(table),
+            timeout_us=duration_us(timeout),
+            redirects=redirects or 0,
+            definition_sha256=_digest([headers, table.query, _bodies(table), redirects or 0]),
+        )
+
+    def body(self, table: RequestTable) -> Body | None:
+        """Return what a request carries.
+
+        Raises:
+            UsageError: It has two bodies, or a file cannot be read.
+        """
+        given = [name for name, value in _bodies(table).items() if value is not None]
+        if len(given) > 1:
+            raise UsageError(
+                f"{' and '.join(given)} are {len(given)} bodies", hint="Leave one of them."
+            )
+        if table.json is not None:
+            value = filled_values(table.json, self._environment)
+            return JsonBody(msgspec.json.encode(value).decode())
+        if table.form is not None:
+            return FormBody(tuple(self.texts(table.form).items()))
+        if table.multipart is not None:
+            return MultipartBody(
+                tuple((name, self.part(part)) for name, part in table.multipart.items())
+            )
+        if table.body is not None:
+            return TextBody(self.text(table.body))
+        return None if table.body_file is None else FileBody(self.read(table.body_file, "body"))
+
+    def part(self, part: str | PartTable) -> str | FilePart:
+        """Return one part of a multipart body."""
+        if isinstance(part, str):
+            return self.text(part)
+        content = self.read(part.file, "body")
+        return FilePart(content, part.filename or Path(part.file).name, part.type)
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables of the file.
+
+        Raises:
+            UsageError: One cannot be read.
+        """
+        found = []
+        for name, table in self._file.data.items():
+            content = self.read(table.file, "data").content
+            made = Table(
+                name,
+                table.file,
+                content,
+                cast("Literal['sequential', 'random', 'unique']", table.pick),
+                cast("Literal['iteration', 'user']", table.per),
+            )
+            rows = len(Rows(made))
+            self.files = {
+                msgspec.structs.replace(file, rows=rows)
+                if (file.path, file.role) == (table.file, "data")
+                else file
+                for file in self.files
+            }
+            found.append(made)
+        return tuple(found)
+
+    def read(self, path: str, role: Literal["data", "body"]) -> FileContent:
+        """Return a file of the project.
+
+        Raises:
+            UsageError: It is not the project's, cannot be read, or is too large.
+        """
+        if self._environment is None:
+            return FileContent(path, b"")  # whoever captures reads it
+        if path.startswith("/") or ".." in path.split("/") or "\0" in path or not path:
+            raise UsageError(
+                f"{path!r} is no file of the project", hint="Name a file beside stressproof.toml."
+            )
+        try:
+            with (self._file.folder / path).open("rb") as stream:
+                content = stream.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror or error}",
+                hint="Name a file beside stressproof.toml.",
+            ) from error
+        if len(content) > MAX_FILE_BYTES:
+            raise UsageError(f"{path} has more than {MAX_FILE_BYTES:,} bytes", hint="Cut it.")
+        self.files.add(WorkloadFile(path, sha256(content).hexdigest(), role))
+        return FileContent(path, content)
+
+    def auth(self, table: AuthTable | None) -> Auth | None:
+        """Return as whom requests are sent.
+
+        Raises:
+            UsageError: It says so twice, or a file cannot be read.
+        """
+        if table is None:
+            return None
+        given = [name for name in table.__struct_fields__ if getattr(table, name) is not None]
+        if len(given) != 1:
+            raise UsageError(
+                f"auth is {' and '.join(given) or 'nothing'}",
+                hint="Write one of basic, bearer, bearer_file and oauth2.",
+            )
+        if table.basic is not None:
+            return BasicAuth(*map(self.text, table.basic))
+        if table.bearer is not None:
+            return BearerAuth(self.text(table.bearer))
+        if table.oauth2 is not None:
+            return OAuth2Auth(
+                **{
+                    name: self.text(value)
+                    for name, value in msgspec.structs.asdict(table.oauth2).items()
+                }
+            )
+        return BearerAuth(self._token(self.text(table.bearer_file or "")))
+
+    def _token(self, path: str) -> str:
+        try:
+            return (self._file.folder / path).read_text().strip()
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"the token's file {path} cannot be read: {error}", hint="Name another."
+            ) from error
+
+
+def inherited(load: Load, own: ScenarioTable) -> ScenarioTable:
+    """Return a scenario of a profile: what the profile says stands where it says nothing."""
+
+    def said(name: str) -> Any:
+        value = getattr(own, name)
+        return value if value not in (None, {}, []) else getattr(load, name)
+
+    found = {
+        name: said(name)
+        for name in ScenarioTable.__struct_fields__
+        if name not in {"request", "flow"}
+    }
+    amounts = ("rate", "users", "executor", "duration", "stages", "iterations", "max_vus")
+    if any(getattr(own, name) is not None for name in ("rate", "users", "executor", "stages")):
+        found |= {
+            name: getattr(own, name) for name in amounts if name not in {"duration", "max_vus"}
+        }
+    return ScenarioTable(**found, request=own.request, flow=own.flow)
+
+
+def _executor(table: ScenarioTable) -> Any:
+    options = {
+        "executor": table.executor,
+        "users": table.users,
+        "rate": None if table.rate is None else parse_rate(_shown(table.rate)),
+        "stages": [_stage(text) for text in table.stages or ()],
+        "iterations": table.iterations,
+        "max_vus": table.max_vus,
+        "duration_us": duration_us(table.duration),
+        "ramp_us": duration_us(table.ramp),
+    }
+    return executor_from(options, lambda word: word.removesuffix("_us"), ramp_us=0)
+
+
+def _stage(text: str) -> tuple[Any, Any]:
+    target, _, time = text.rpartition(":")
+    return parse_rate(target), parse_duration_us(time)
+
+
+def _shown(value: str | float) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _bodies(table: RequestTable) -> dict[str, Any]:
+    names = ("json", "form", "multipart", "body", "body_file")
+    return {name: getattr(table, name) for name in names}
+
+
+def _digest(definition: Any) -> str:
+    return sha256(msgspec.json.encode(definition, order="sorted")).hexdigest()
+
+
+def demand_target(reader: PlanReader, target: TargetTable) -> None:
+    """Refuse what a target cannot be.
+
+    Raises:
+        UsageError: A header cannot be sent, or it says twice as whom.
+    """
+    demand_headers(reader.texts(target.headers))
+    if target.auth is not None and target.auth.bearer_file is None:
+        reader.auth(target.auth)
