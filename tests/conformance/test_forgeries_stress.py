@@ -4,16 +4,19 @@ import pytest
 from forgeries import (
     boundaries,
     clock,
+    flows,
     stress_bounds,
     stress_fields,
     stress_full,
     stress_load,
     stress_plain,
 )
-from forgeries.corpus import Forgery
+from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
 
+from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 
@@ -25,6 +28,7 @@ FORGERIES = [
     *stress_load.corpus.forgeries,
     *clock.stress.forgeries,
     *stress_bounds.corpus.forgeries,
+    *flows.corpus.forgeries,
 ]
 
 
@@ -44,3 +48,11 @@ def test_a_forgery_is_caught_by_its_rule(forgery: Forgery) -> None:
 def test_the_corpus_is_large() -> None:
     """At least two hundred forgeries of stress evidence, each with a name of its own."""
     assert len({forgery.name for forgery in FORGERIES}) == len(FORGERIES) >= 200
+
+
+def test_honest_flows_pass() -> None:
+    """A scenario of flows beside another one is judged like any load."""
+    verdict = judge(encode(base("flow")), "stress", {})
+    assert verdict.exit_code is Exit.PASS, verdict.blocking
+    unjudged = {one.rule for one in verdict.results if one.outcome is Outcome.NOT_CHECKED}
+    assert unjudged.isdisjoint({"stress.flow-requests", "stress.flow-time", "stress.interrupted"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_AGREES = {"parity_ok": True, "decisions": 50}
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -49,7 +50,7 @@ class FakeTarget:
             return self.answers.get(route, lambda _: as_json(200, {"status": "healthy"}))(number)
         if self.token is not None and authorization != f"Bearer {self.token}":
             return as_json(401, {"code": "invalid_token"})
-        return self.answers.get(route, lambda _: as_json(200, {"parity_ok": True}))(number)
+        return self.answers.get(route, lambda _: as_json(200, _AGREES))(number)
 
     def health(self) -> Answer:
         """Return the health document."""

@@ -16,6 +16,7 @@ from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError
 from stressproof.errors import UsageError
 from stressproof.suite import PLAIN, Suite, find_suite, suite_of
+from stressproof.workload.checks import Checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -243,3 +244,25 @@ def test_only_a_suite_with_probes_is_asked_for_what_they_say() -> None:
     assert ours.require_identity
     assert ours.refuse_unsafe
     assert isinstance(ours, StressRequirements)
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        (b'{"parity_ok": true, "decisions": 50}', True),
+        (b'{"parity_ok": true, "decisions": 1}', True),
+        (b'{"parity_ok": true, "decisions": 0}', False),
+        (b'{"parity_ok": true}', False),
+        (b'{"parity_ok": false, "decisions": 50}', False),
+        (b'{"parity_ok": true, "decisions": null}', False),
+    ],
+)
+def test_parity_of_nothing_is_no_answer(body: bytes, *, good: bool) -> None:
+    """A tenant without a past agrees with itself: that is asked of every profile with parity."""
+    profiles = [one for one in SUITE.profile_table().values() if "parity" in str(one)]
+    assert len(profiles) == 2
+    for profile in profiles:
+        [parity] = [one for one in profile.endpoints if "parity" in one.path]
+        judge = Checks.of(parity.checks)
+        assert judge is not None
+        assert (judge(body) is None) is good

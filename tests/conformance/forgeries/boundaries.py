@@ -812,7 +812,6 @@ corpus.add(
 corpus.set_(
     "full: a round begun at no time", "full", "stress.timestamps", "runs.1.started_at", "then"
 )
-variant("no uptime afterwards", "full", setting("target.after.uptime_seconds", None))
 variant("iterations with all their rows", "no ramp", _iterations(420, 30, 30))
 
 

@@ -285,6 +285,20 @@ TAIL = "failure.result-tails"
 for tail in FAILED_TAILS:
     corpus.set_(f"a pass that printed {tail!r}", F, TAIL, "scenarios.1.result_tail", tail)
 
+for path, value in (
+    ("scenarios.0.command", ""),
+    ("scenarios.0.command", " "),
+    ("scenarios.0.command", "pytest\x1b[2K"),
+    ("subject", {"git_commit": "HEAD", "git_dirty": False}),
+    ("subject", {"git_commit": "", "git_dirty": False}),
+    ("executed_by", "alice\x00"),
+):
+    corpus.set_(f"{path} of {value!a}", F, "failure.bounds", path, value)
+for took_s in (5e-324, 1e-9, 0.0009, 86_401.0):
+    corpus.set_(
+        f"a scenario of {took_s} s", F, "failure.durations", "scenarios.0.duration_seconds", took_s
+    )
+
 # The summary.
 for path, value in (
     ("summary.total_scenarios", 6),

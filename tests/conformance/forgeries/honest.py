@@ -58,7 +58,9 @@ ENDPOINTS = (
 )
 CHECKS = {
     "/health/live": "json:status",
-    f"{PREFIX}/exports/parity?limit=50": "json:parity_ok=true",
+    f"{PREFIX}/exports/parity?limit=50": (
+        "json:parity_ok=true,decisions,!decisions=0,!decisions=null"
+    ),
 }
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NOW = datetime(2026, 2, 25, 12, 0, 0, tzinfo=UTC)

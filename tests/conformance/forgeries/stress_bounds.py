@@ -44,6 +44,37 @@ corpus.add(
     BOUNDS,
     lambda data: data.update(subject={"git_commit": "HEAD", "git_dirty": False}),
 )
+for _path, _values in {
+    "target.before.uptime_seconds": (5e-324, 1e12),
+    "target.after.workers": (0, 2**40),
+    "target.before.instance_id": ("", "\x00", "a\nb"),
+    "subject.image_digest": ("absurd", "sha256:00", "md5:" + 32 * "0"),
+    "generator.tool": ("k6", "", "stressproof "),
+    "generator.version": ("", "absurd", "1"),
+    "generator.python": ("2.7.18", "absurd"),
+    "generator.host": ("", "\x1b[0m"),
+    "generator.cpus": (0, 2**53),
+    "workload.pause_seconds": (5e-324, 3_601.0),
+    "workload.endpoints.0.method": ("", "get", "GET\x00"),
+}.items():
+    for _value in _values:
+        corpus.set_(f"{_path} of {_value!a}", "full", BOUNDS, _path, _value)
+corpus.add(
+    "an artifact's digest that is none",
+    "full",
+    BOUNDS,
+    lambda data: data["subject"].update(artifact_digests={"app.whl": "absurd"}),
+)
+corpus.set_(
+    "an uptime that was said once",
+    "full",
+    "stress.same-instance",
+    "target.after.uptime_seconds",
+    None,
+)
+corpus.drop(
+    "an average left out of the whole", "plain", "stress.same-figures", "results.avg_response_time"
+)
 for _text in (
     "2026-02-25T11:00:00+00:99",
     "2026-02-25T11:00:00+14:01",

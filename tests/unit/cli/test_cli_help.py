@@ -1,7 +1,9 @@
 """Every command's help, with examples that can be copied."""
 
+import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -89,3 +91,16 @@ def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
         if isinstance(parameter, click.Option) and not parameter.help and not parameter.hidden
     ]
     assert silent == []
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "command-line.md"
+
+
+@pytest.mark.parametrize(
+    "line", sorted(set(re.findall(r"`(stressproof [^`]+)`", PAGE.read_text())))
+)
+def test_commands_of_the_page_are_commands(line: str) -> None:
+    """What docs/command-line.md shows can be typed."""
+    words = shlex.split(line)[1:]
+    if words not in (["init"], ["check"], ["completion"]):  # headings
+        parsed(words)

@@ -35,6 +35,11 @@ _STDOUT = "-"
     help="Where to write a line for each endpoint in each second of stress evidence; - is stdout.",
 )
 @click.option(
+    "--openmetrics",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Where to write stress evidence as OpenMetrics text; - is stdout.",
+)
+@click.option(
     "--site",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to write a page for each artifact of a folder, and one over all of them.",
@@ -49,6 +54,7 @@ def command(
     evidence: tuple[str, ...],
     html: Path | None,
     csv: Path | None,
+    openmetrics: Path | None,
     site: Path | None,
     baseline: Path | None,
     **options: Any,
@@ -59,19 +65,20 @@ def command(
     evidence alone, so the same files give the same bytes; how old evidence may be, a gate judges.
     """
     forms = CiForms.of(options)
-    if html is None and csv is None and site is None and not forms.wanted:
+    measurements = csv is not None or openmetrics is not None
+    if html is None and site is None and not measurements and not forms.wanted:
         raise UsageError(
             "no form of the report is named",
             hint="Add --html report.html, --csv run.csv, --junit run.xml, or --site out.",
         )
     if site is not None:
-        if html is not None or csv is not None or baseline is not None or forms.wanted:
+        if html is not None or baseline is not None or measurements or forms.wanted:
             raise UsageError("--site is a form of its own", hint="Give it alone.")
         return _write_site(evidence, site)
     if baseline is not None and html is None:
         raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
-    if csv is not None:
-        _write_csv(evidence, csv)
+    if measurements:
+        _write_measurements(evidence, csv, openmetrics)
     write_forms(forms, [Path(path) for path in evidence])
     return Exit.PASS if html is None else _write_page(evidence, html, baseline)
 
@@ -90,9 +97,10 @@ def _write_site(folders: tuple[str, ...], out: Path) -> Exit:
     return Exit.PASS
 
 
-def _write_csv(evidence: tuple[str, ...], out: Path) -> None:
+def _write_measurements(
+    evidence: tuple[str, ...], csv: Path | None, openmetrics: Path | None
+) -> None:
     from stressproof.cli.artifact import artifact_of  # noqa: PLC0415  # the verifier, 40 ms
-    from stressproof.report.measurements_csv import csv_text  # noqa: PLC0415  # only for CSV
     from stressproof.verify.kinds import kind_of  # noqa: PLC0415  # likewise
     from stressproof.verify.stress.verifier import STRESS  # noqa: PLC0415  # likewise
 
@@ -100,15 +108,27 @@ def _write_csv(evidence: tuple[str, ...], out: Path) -> None:
     for document in documents:
         if kind_of(document) is not STRESS:
             raise UsageError(
-                f"{document.path} is no stress evidence, and --csv is about its seconds",
+                f"{document.path} is no stress evidence, and --csv and --openmetrics are about "
+                "its measurements",
                 hint="Leave it out; --html shows failure evidence as well.",
             )
-    text = csv_text([(one.path, artifact_of(one)) for one in documents])
+    loads = [(one.path, artifact_of(one)) for one in documents]
+    if csv is not None:
+        from stressproof.report.measurements_csv import csv_text  # noqa: PLC0415  # only for CSV
+
+        _write(csv, csv_text(loads), "CSV")
+    if openmetrics is not None:
+        from stressproof.report.openmetrics import render  # noqa: PLC0415  # likewise
+
+        _write(openmetrics, render([artifact for _, artifact in loads]), "OpenMetrics")
+
+
+def _write(out: Path, text: str, what: str) -> None:
     if str(out) == _STDOUT:
         to_stdout(text)
         return
     write_atomic(out, text.encode())
-    to_stderr(f"CSV written to {out}")
+    to_stderr(f"{what} written to {out}")
 
 
 def _write_page(evidence: tuple[str, ...], out: Path, baseline: Path | None) -> Exit:

@@ -1,5 +1,6 @@
 """What the failure document is, when it was made and by whom."""
 
+from stressproof.verify.bounds import LINE, SUBJECT, Bounds, judge_bounds, of_target, of_tool
 from stressproof.verify.document import document_rules, exactly
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.people import fold
@@ -11,6 +12,16 @@ RECAPTURE = (
     "--executed-by NAME --approved-by OTHER_NAME"
 )
 _CLAUSE = "evidence.md, Failure evidence"
+_BOUNDS: Bounds = {
+    **SUBJECT,
+    **of_target("target_before"),
+    **of_target("target_after"),
+    **of_tool("stage"),
+    "executed_by": LINE,
+    "approved_by": LINE,
+    "scenarios[].command": LINE,
+    "scenarios[].title": LINE,
+}
 _NOT_BY_HAND = "Times are written by the injection; inject again instead of editing them."
 
 
@@ -84,6 +95,17 @@ def identities(case: FailureCase, judgement: Judgement) -> None:
         )
 
 
+@rule(
+    "failure.bounds",
+    clause="evidence.md, What is possible",
+    title="Everything that is stated is what an injection could have written",
+    remedy=RECAPTURE,
+)
+def bounds(case: FailureCase, judgement: Judgement) -> None:
+    """Commits and digests are some, versions and names are readable, counts are possible."""
+    judge_bounds(case.data, _BOUNDS, judgement)
+
+
 RULES = (
     *document_rules(
         "failure",
@@ -96,4 +118,5 @@ RULES = (
     execution_class,
     timestamps,
     identities,
+    bounds,
 )

@@ -17,7 +17,7 @@ from stressproof.verify.rule import Judgement, prose, rule, show
 _CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
-_LONGEST_S = 24 * 3600.0
+_SHORTEST_S, _LONGEST_S = 0.001, 24 * 3600.0
 
 
 @rule(
@@ -88,15 +88,15 @@ def status_words(case: FailureCase, judgement: Judgement) -> None:
     remedy=_EDITED,
 )
 def durations(case: FailureCase, judgement: Judgement) -> None:
-    """``duration_seconds`` is above zero and below a day."""
+    """``duration_seconds`` is a millisecond at least, and a day at most."""
     for place, scenario in enumerate(case.scenarios):
         took = scenario.duration_seconds
         if took is not None:
             judgement.check(
-                0 < took <= _LONGEST_S,
+                _SHORTEST_S <= took <= _LONGEST_S,
                 f"scenarios[{place}].duration_seconds",
                 took,
-                prose("more than 0, at most a day"),
+                prose("a millisecond at least, at most a day"),
             )
 
 

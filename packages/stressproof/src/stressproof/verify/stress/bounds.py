@@ -1,11 +1,21 @@
 """What no capture can have written: figures beyond what the tool itself would do."""
 
-from stressproof.verify.bounds import Bounds, Form, Range, judge_bounds
+from stressproof.verify.bounds import (
+    NAME,
+    SUBJECT,
+    Bounds,
+    Form,
+    Range,
+    judge_bounds,
+    of_target,
+    of_tool,
+)
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.workload.limits import (
     MAX_DURATION_US,
+    MAX_PAUSE_US,
     MAX_PREFLIGHT_ATTEMPTS,
     MAX_PREFLIGHT_TIMEOUT_US,
     MAX_RAMP_US,
@@ -25,13 +35,19 @@ _LATENCY = Range(1 / _S, _LONGEST_S)
 # Rounded to four decimals a fast answer is 0.0000 in the figures over all rounds.
 _ROUNDED = Range(1 / _S, _LONGEST_S, or_zero=True)
 _STATUS = Range(100, 599)
-_NAME = Form(r"[!-~](?:[ -~]{0,4094}[!-~])?", "a name in printable characters")
 _LATENCIES = tuple(
     f"{name}_response_time" for name in ("min", "median", "avg", "p95", "p99", "max")
 )
 
 BOUNDS: Bounds = {
-    "endpoints[]": _NAME,
+    **SUBJECT,
+    **of_target("target.before"),
+    **of_target("target.after"),
+    **of_tool("generator"),
+    "workload.endpoints[].method": Form(r"[A-Z]{1,20}", "a method"),
+    "workload.pause_seconds": Range(1 / _S, MAX_PAUSE_US / _S, or_zero=True),
+    "evaluation.rounds[].error_rate_percent": Range(1e-6, 100, or_zero=True),
+    "endpoints[]": NAME,
     "duration_seconds": Range(1, MAX_DURATION_US / _S),
     "concurrent_users": Range(1, MAX_USERS),
     "ramp_up_seconds": Range(0, MAX_RAMP_US / _S),
@@ -41,7 +57,7 @@ BOUNDS: Bounds = {
     "preflight.request_timeout_seconds": Range(
         MIN_PREFLIGHT_TIMEOUT_US / _S, MAX_PREFLIGHT_TIMEOUT_US / _S
     ),
-    "preflight.checks[].endpoint": _NAME,
+    "preflight.checks[].endpoint": NAME,
     "preflight.checks[].status_code": _STATUS,
     "preflight.checks[].latency_ms": Range(
         1 / _MS, MAX_PREFLIGHT_TIMEOUT_US / _MS + _MS, or_zero=True
@@ -49,7 +65,6 @@ BOUNDS: Bounds = {
     "runtime.health_endpoint": Form(r"(?:/[!-~]*)?", "a path, or nothing where none was asked"),
     "runtime.database_engine": Form(r"[A-Za-z0-9][!-~]*(?: [!-~]+)*", "the name of an engine"),
     "runtime.health_status_code": _STATUS,
-    "subject.git_commit": Form(r"[0-9a-f]{40}|[0-9a-f]{64}|unknown", "a full commit hash"),
     "thresholds.max_p95_seconds": Range(1 / _S, _LONGEST_S, or_zero=True),
     "thresholds.max_error_rate_percent": Range(0, 100),
     "thresholds.min_throughput_rps": _RATE,

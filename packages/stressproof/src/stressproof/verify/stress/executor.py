@@ -1,19 +1,14 @@
 """The executor that an artifact records, as the value that ran: what it promises can be told."""
 
-from collections.abc import Callable
-
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import ScenarioRecord
 from stressproof.workload.executors import (
+    EXECUTORS,
     ClosedExecutor,
-    ConstantArrivalRate,
-    ConstantVus,
     Executor,
-    PerVuIterations,
-    RampingArrivalRate,
     RampingVus,
-    SharedIterations,
     Stage,
+    make_executor,
 )
 
 _US_PER_S = 1_000_000
@@ -29,36 +24,23 @@ def executor_of(record: ScenarioRecord) -> Executor | None:
     Facts of the record that the executor does not take (a rate beside users, say) are compared by
     `stressproof.verify.stress.load.executor`.
     """
-    made = _MAKE.get(record.executor)
+    if record.executor not in EXECUTORS:
+        return None
     stages = tuple(Stage(_us(stage.duration_seconds), stage.target) for stage in record.stages)
+    facts = {
+        "users": record.users,
+        "max_users": record.max_users,
+        "rate": record.rate or 0,
+        "time_unit_us": record.time_unit_us or 0,
+        "iterations": record.iterations or 0,
+        "stages": stages,
+        "duration_us": _us(record.duration_seconds),
+        "ramp_us": _us(record.ramp_seconds),
+    }
     try:
-        return (
-            None
-            if made is None
-            else made(record, stages, _us(record.duration_seconds), _us(record.ramp_seconds))
-        )
+        return make_executor(record.executor, facts)
     except UsageError:
         return None
-
-
-_Stages = tuple[Stage, ...]
-
-_MAKE: dict[str, Callable[[ScenarioRecord, _Stages, int, int], Executor]] = {
-    "constant-vus": lambda r, _, duration, ramp: ConstantVus(r.users, duration, ramp),
-    "ramping-vus": lambda r, stages, _, ramp: RampingVus(r.users, stages, ramp),
-    "shared-iterations": lambda r, _, duration, __: SharedIterations(
-        r.users, r.iterations or 0, duration
-    ),
-    "per-vu-iterations": lambda r, _, duration, __: PerVuIterations(
-        r.users, r.iterations or 0, duration
-    ),
-    "constant-arrival-rate": lambda r, _, duration, ramp: ConstantArrivalRate(
-        r.rate or 0, duration, r.max_users, ramp, r.time_unit_us or 0
-    ),
-    "ramping-arrival-rate": lambda r, stages, _, ramp: RampingArrivalRate(
-        r.rate or 0, stages, r.max_users, ramp, r.time_unit_us or 0
-    ),
-}
 
 
 def user_time_us(executor: ClosedExecutor) -> tuple[int, int]:

@@ -291,6 +291,10 @@ def same_figures(case: StressCase, judgement: Judgement) -> None:
                 if getattr(one, name) is None and not _may_be_null(name, case, place):
                     path = f"{where.format(place)}.{name}"
                     judgement.fail(path, None, prose(f"a value, as round {stated[0] + 1} has"))
+    whole = case.declared.results
+    for name in FIGURES if whole is not None else ():
+        if of_rounds(case, name) is not None and getattr(whole, name) is None:
+            judgement.fail(f"results.{name}", None, prose("a value, as every round has"))
 
 
 def _may_be_null(name: str, case: StressCase, place: int) -> bool:

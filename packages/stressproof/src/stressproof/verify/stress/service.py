@@ -47,6 +47,9 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         judgement.inconclusive("target.after", None, prose("what the target says after the load"))
         return
     judge_unchanged("target", before, after, IDENTITY, judgement)
+    if (before.uptime_seconds is None) != (after.uptime_seconds is None):
+        where = "target.before" if before.uptime_seconds is None else "target.after"
+        judgement.fail(f"{where}.uptime_seconds", None, prose("said at both times, or at neither"))
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
     if before.instance_id is None and case.requirements.require_identity:
