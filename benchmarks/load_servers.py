@@ -33,9 +33,15 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096{listen};
     {tls}
+    {carts}
     location / {{ default_type application/json; return 200 '{body}'; }}
   }}
 }}
+"""
+
+_CARTS = """
+    location = /carts { default_type application/json; return 201 '{"id": "$request_id"}'; }
+    location /carts/ { default_type application/json; return 200 '{"id": "$request_id"}'; }
 """
 
 _TLS = "ssl_certificate {file}; ssl_certificate_key {file}; ssl_session_cache shared:tls:1m;"
@@ -88,7 +94,7 @@ def running(command: list[str], port: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def server(kind: str) -> Iterator[Running]:
-    """Run ``nginx`` (as it is, ``-tls`` or ``-http2``), ``minimal`` (C) or ``delays`` (Python)."""
+    """Run ``nginx`` (or with ``-tls``, ``-http2``, ``-carts``), ``minimal`` (C) or ``delays``."""
     port = free_port()
     with tempfile.TemporaryDirectory() as room:
         secure, http2 = kind in {"nginx-tls", "nginx-http2"}, kind == "nginx-http2"
@@ -103,6 +109,7 @@ def server(kind: str) -> Iterator[Running]:
                     port=port,
                     body=BODY.decode(),
                     listen=(" ssl" if secure else "") + (" http2" if http2 else ""),
+                    carts=_CARTS if kind == "nginx-carts" else "",
                     tls=_TLS.format(file=certificate) if secure else "",
                 )
             )
@@ -138,7 +145,13 @@ def _certify(file: Path) -> None:
 
 def available(kinds: list[str]) -> list[str]:
     """Return those servers that can be run here."""
-    needs = {"nginx": "nginx", "nginx-tls": "nginx", "nginx-http2": "nginx", "minimal": "cc"}
+    needs = {
+        "nginx": "nginx",
+        "nginx-tls": "nginx",
+        "nginx-http2": "nginx",
+        "nginx-carts": "nginx",
+        "minimal": "cc",
+    }
     return [kind for kind in kinds if kind not in needs or shutil.which(needs[kind])]
 
 

@@ -2,6 +2,9 @@
 
     uv run python benchmarks/verify_cold.py [--repetitions 15]
 
+A signed one is the standard artifact with its bundle: planned, run and signed by a person with an
+SSH key, approved by another, and found in a ledger of its run.
+
 A standard artifact is 3 rounds of 30 seconds over 7 endpoints, here of 10 users who are answered in
 20 ms, 400 times a second together; a busy one has 1200 answers a second, in 6 ms. Each
 repetition starts every command once, in turn, so that noise hits all of them alike; ratios are of
@@ -15,18 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from interpreter import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "conformance"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from forgeries import honest  # noqa: E402  # the corpus is no package
+from forgeries import honest  # noqa: E402  # likewise
 
+from attested_release import Release, hours_ago  # noqa: E402  # the corpus is no package
+from signing_people import make_team  # noqa: E402  # likewise
 from stressproof.evidence.encoding import encode  # noqa: E402  # likewise after it
 
-BUDGET = 9.0
+BUDGETS = {"verify, standard": 9.0, "verify, signed": 11.0}
 PLANS = {
     "standard": honest.Plan(rate_per_user=40.0),
     "busy": honest.Plan(rate_per_user=120.0),
@@ -47,6 +54,20 @@ def _once(command: list[str], environment: dict[str, str]) -> tuple[float, float
     return wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000
 
 
+def _signed(folder: Path) -> list[str]:
+    """Make a signed release in a folder, and return the arguments that verify it."""
+    release = folder / "signed"
+    release.mkdir()
+    team = make_team(folder)
+    signing = Release(release, team, team.policy())
+    data = honest.full(replace(PLANS["standard"], captured=hours_ago(1)))
+    path = signing.approve(signing.sign(signing.run(data, plan=True)))
+    for name, text in team.files().items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return ["--evidence-path", str(path), "--policy", str(folder / "trust" / "policy.toml")]
+
+
 def main() -> int:
     """Measure, print, and return 1 where the budget is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,6 +83,7 @@ def main() -> int:
             path.write_bytes(content)
             commands[f"verify, {name}"] = [sys.executable, script, "--evidence-path", str(path)]
             print(f"{name}: {len(content)} bytes")
+        commands["verify, signed"] = [sys.executable, script, *_signed(Path(folder))]
         kept = environment(Path(folder) / "bytecode")
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for command in commands.values():
@@ -79,9 +101,12 @@ def main() -> int:
             f"{name:<20}{walls[name]:8.1f}{min(w for w, _ in found):8.1f}{cpus[name]:8.1f}"
             f"{walls[name] / walls[nothing]:8.1f}{cpus[name] / cpus[nothing]:8.1f}"
         )
-    ratio = walls["verify, standard"] / walls[nothing]
-    print(f"budget {BUDGET:g}: {'within' if ratio <= BUDGET else 'EXCEEDED'}")
-    return int(ratio > BUDGET)
+    exceeded = 0
+    for name, budget in BUDGETS.items():
+        ratio = walls[name] / walls[nothing]
+        exceeded += ratio > budget
+        print(f"{name}: budget {budget:g}: {'within' if ratio <= budget else 'EXCEEDED'}")
+    return int(exceeded > 0)
 
 
 if __name__ == "__main__":

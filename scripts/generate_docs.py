@@ -23,9 +23,12 @@ from enforcement_suite.templates import (
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 from stressproof.config.schema import schema_text
+from stressproof.gate.trust import TRUST_RULES
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
 from stressproof.report.schemas import PUBLISHED, PUBLISHED_PREDICATES, predicate_schema, schema
+from stressproof.trust.attestation import RULES as ATTESTATION_RULES
+from stressproof.trust.promotion import RULES as PROMOTION_RULES
 from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
@@ -57,6 +60,11 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
                 ("failure", FAILURE_RULES, SUITE.failure_requirements()),
             ),
             "the enforcement suite",
+            (
+                ("Rules about who signed", ATTESTATION_RULES),
+                ("Rules of a gate under a trust policy", TRUST_RULES),
+                ("Rules of a promotion", PROMOTION_RULES),
+            ),
         )
         yield ROOT / "docs" / "rules.md", page.encode()
     elif kind == "schemas":

@@ -17,6 +17,7 @@ from forgeries.judging import judge
 from enforcement_suite.scenarios import SCENARIOS
 
 _REPLY = "the service's own word, which it owes to nobody"
+_ASKED = "how it was asked: no figure follows from it, and no rule judges it yet"
 _FREE = "words for people; nothing is concluded from them"
 _ABSENT = "may be absent in a plain artifact: its rule is then not checked"
 _SLACK = "what is stated lies within what may be true"
@@ -38,6 +39,12 @@ FULL = {
     "runtime.limits.global_per_minute": _REPLY,
     "target.before.workers": _REPLY,
     "target.after.workers": _REPLY,
+    "target.counters[].times.bounds_us[]": _REPLY,
+    "workload.scenarios[].cookies": _ASKED,
+    "workload.scenarios[].fresh": _ASKED,
+    "workload.scenarios[].graceful_stop_us": _ASKED,
+    "workload.scenarios[].redirects": _ASKED,
+    "workload.scenarios[].setup": _ASKED,
     "workload.seed": "another seed may ask every endpoint as often",
     "generator.cpus": _FREE,
     "generator.host": _FREE,

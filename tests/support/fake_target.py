@@ -30,13 +30,21 @@ class FakeTarget:
         self.silent = False  # knows no page about itself
         self.answers: dict[str, Callable[[int], Answer]] = {}
         self.served: Counter[str] = Counter()
+        self.answered: Counter[tuple[str, int]] = Counter()
         self.lock = threading.Lock()
         self.url = ""
         self.started_s = time.monotonic()
 
     def answer(self, path: str, authorization: str | None) -> Answer:
-        """Return what a path answers."""
+        """Return what a path answers, and count it."""
         route = path.partition("?")[0]
+        answer = self._answer(route, authorization)
+        if route in self.served:
+            with self.lock:
+                self.answered[route, answer[0]] += 1
+        return answer
+
+    def _answer(self, route: str, authorization: str | None) -> Answer:
         if self.silent and route in {"/metrics", "/health"}:
             return as_json(404, {"code": "not_found"})
         if route == "/metrics":
@@ -81,18 +89,16 @@ class FakeTarget:
         )
 
     def metrics(self) -> Answer:
-        """Return the counters in Prometheus text, split over two statuses as a real one may be."""
+        """Return the counters in Prometheus text, by status as a real one has them."""
         if not self.counting:
             return as_json(404, {})
         lines = ["# TYPE http_server_requests_total counter"]
         with self.lock:
-            for route, count in self.served.items():
-                labels = f'http_request_method="GET",http_route="{route}"'
-                name = "http_server_requests_total"
-                lines += [
-                    f'{name}{{{labels},http_response_status_code="200"}} {count - 1}',
-                    f'{name}{{{labels},http_response_status_code="503"}} 1.0',
-                ]
+            lines += [
+                f'http_server_requests_total{{http_request_method="GET",http_route="{route}",'
+                f'http_response_status_code="{status}"}} {float(count)}'
+                for (route, status), count in self.answered.items()
+            ]
         return 200, {"content-type": "text/plain"}, "\n".join(lines).encode()
 
 

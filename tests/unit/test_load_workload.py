@@ -25,7 +25,7 @@ from stressproof.workload.executors import (
     make_executor,
 )
 from stressproof.workload.order import WeightedOrder, word
-from stressproof.workload.redaction import Redactor
+from stressproof.workload.redaction import Redactor, masked_text
 from stressproof.workload.requests import Request
 from stressproof.workload.target import Origin, Target, origin_of
 from stressproof.workload.workload import Workload
@@ -279,3 +279,21 @@ def test_what_looks_like_a_secret_is_cleaned_too() -> None:
         assert secret not in cleaned
     assert "text/html" in cleaned
     assert cleaned.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET /x?api_key=abc&page=1", "GET /x?api_key=***&page=1"),
+        ('{"password": "a\\"b", "author": "x"}', '{"password": ***, "author": "x"}'),
+        ('{"a": {"accessToken":"x"}}', '{"a": {"accessToken":***}}'),
+        ("user=ada&client_secret=x;y", "user=ada&client_secret=***;y"),
+        ('{"password": "cut her', '{"password": ***'),
+        ("a" * 200_000, "a" * 200_000),
+        ("no secret: here", "no secret: ***"),
+    ],
+    ids=["query", "JSON", "nested", "form", "cut", "long", "words"],
+)
+def test_what_is_named_like_a_secret_is_masked_in_any_text(text: str, shown: str) -> None:
+    """Queries, forms and JSON, also where a text was cut; nothing takes long."""
+    assert masked_text(text) == shown

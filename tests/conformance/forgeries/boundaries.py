@@ -407,10 +407,19 @@ corpus.add(
     lambda data: put(data, "subject.git_dirty", True),
     asked={"min_endpoint_successes": 61},
 )
+
+
+def _probes_counted(data: dict[str, Any]) -> None:
+    pair = data["target"]["counters"][7]
+    pair["after"] += 4
+    pair["statuses"]["200"] += 4
+    pair["times"]["counts"][0] += 4
+
+
 variant(
     "our own health probes counted",
     "with health",
-    lambda data: put(data, "target.counters.7.after", data["target"]["counters"][7]["after"] + 4),
+    _probes_counted,
 )
 corpus.add(
     "one health probe too many",
@@ -905,6 +914,8 @@ def _two_samples(
             "max_us": high,
             "buckets": [buckets.index(low), 1, buckets.index(high), 1],
         }
+        for pair in data["target"]["counters"]:
+            pair["times"] = None  # of the answers that stood there
         return rederived(data)
 
     return edit

@@ -312,3 +312,30 @@ def _downgraded(data: dict[str, Any]) -> None:
 
 
 corpus.set_("full: interrupted", F, "failure.status", "status", "interrupted")
+
+
+# The testbed, and counts that nothing there can have reached.
+for _name, _path, _value in (
+    ("somebody else's injector", "stage.tool", "mytool"),
+    ("an injector of no version", "stage.version", "none"),
+    ("a testbed without processors", "stage.cpus", 0),
+    ("a testbed without a proxy", "stage.proxy", " "),
+    ("a database server of no digest", "stage.postgres_binary_sha256", "nothing"),
+):
+    corpus.set_(f"full: {_name}", F, "failure.testbed", _path, _value)
+
+
+@corpus.forge("full: queries that looked at more than there is", F, "failure.compared")
+def _(data: dict[str, Any]) -> None:
+    for scenario in data["scenarios"]:
+        for check in scenario["trial"]["checks"]:
+            if check["source"] == "database":
+                check["compared"] = 10**15
+
+
+@corpus.forge("full: a witness beyond measure", F, "failure.witnesses")
+def _(data: dict[str, Any]) -> None:
+    for scenario in data["scenarios"]:
+        for fault in scenario["trial"]["faults"]:
+            for witness in fault["witnesses"]:
+                witness["during"] = witness["before"] + 10**15

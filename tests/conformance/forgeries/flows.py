@@ -135,3 +135,10 @@ _edited(
     "stress.endpoint-definitions",
     lambda data: data["workload"]["endpoints"][FIRST + 1].update(scenario="other"),
 )
+corpus.set_(
+    "a request without a method",
+    "full",
+    "stress.endpoint-definitions",
+    "workload.endpoints.0.method",
+    "",
+)

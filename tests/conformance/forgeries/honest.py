@@ -5,6 +5,7 @@ same functions that the verifier uses, and a forged one differs from it in exact
 """
 
 import random
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from stressproof.evidence.measurements import (
 )
 from stressproof.evidence.stress import (
     ClockRecord,
+    Connections,
+    CountedTimes,
     CounterPair,
     EndpointResults,
     GeneratorHealth,
@@ -43,6 +46,7 @@ from stressproof.evidence.stress import (
     WorkloadRecord,
 )
 from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.measure.buckets import lowest
 from stressproof.measure.histogram import Histogram
 from stressproof.workload.order import WeightedOrder
 
@@ -67,6 +71,7 @@ NOW = datetime(2026, 2, 25, 12, 0, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
 SECOND_US = 1_000_000
 LIMITS = Thresholds(2.0, 1.0, 0.5)
+BOUNDS_US = [500, 10_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000]
 
 
 @dataclass(frozen=True)
@@ -245,23 +250,46 @@ def _probe(at: datetime) -> RuntimeProbe:
 
 
 def _counters(plan: Plan, runs: list[RunMeasurements]) -> list[CounterPair]:
+    rows: list[Row | RampRow] = [row for run in runs for row in (*run.rows, *run.ramp)]
     pairs = []
     for endpoint, path in enumerate(plan.endpoints):
-        counted = sum(
-            answered(row.outcomes)
-            for run in runs
-            for row in (*run.rows, *run.ramp)
-            if plan.endpoints[row.endpoint].split("?")[0] == path.split("?")[0]
-        )
+        route = path.split("?")[0]
+        own = [row for row in rows if plan.endpoints[row.endpoint].split("?")[0] == route]
+        counted = sum(answered(row.outcomes) for row in own)
         before = 100 + endpoint if plan.counters else None
         pairs.append(
             CounterPair(
                 endpoint=path,
                 before=before,
                 after=None if before is None else before + counted,
+                statuses=_statuses(own) if plan.counters else None,
+                times=_times(own) if plan.counters else None,
             )
         )
     return pairs
+
+
+def _statuses(rows: list[Row | RampRow]) -> dict[str, int]:
+    """What a service counts that answers 200 or 503."""
+    counted = {
+        "200": sum(row.outcomes.get("ok", 0) for row in rows),
+        "503": sum(row.outcomes.get("status_503", 0) for row in rows),
+    }
+    return {status: count for status, count in counted.items() if count}
+
+
+def _times(rows: list[Row | RampRow]) -> CountedTimes:
+    """A service's own histogram: a little less than what clients waited, who gave up last."""
+    counts = [0] * (len(BOUNDS_US) + 1)
+    for row in rows:
+        latency = getattr(row, "uncorrected", None) or row.corrected
+        left = answered(row.outcomes)
+        pairs = latency.buckets
+        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
+            told = min(count, left)
+            left -= told
+            counts[bisect_left(BOUNDS_US, lowest(bucket))] += told
+    return CountedTimes(bounds_us=BOUNDS_US, counts=counts)
 
 
 def _totals(measured: list[RunMeasurements], workload: WorkloadRecord) -> derive.Totals:
@@ -365,6 +393,7 @@ def _runs(
                         plan.endpoints, derive.by_endpoint(run, len(plan.endpoints)), strict=True
                     )
                 ],
+                connections=Connections("http/1.1", {"127.0.0.1": plan.users}, tls_resumed=0),
                 generator=_health(plan, dice, run, figures[place]),
             )
         )

@@ -55,7 +55,7 @@ for _path, _values in {
     "generator.host": ("", "\x1b[0m"),
     "generator.cpus": (0, 2**53),
     "workload.pause_seconds": (5e-324, 3_601.0),
-    "workload.endpoints.0.method": ("", "get", "GET\x00"),
+    "workload.endpoints.0.method": ("get", "GET\x00"),
 }.items():
     for _value in _values:
         corpus.set_(f"{_path} of {_value!a}", "full", BOUNDS, _path, _value)
@@ -285,6 +285,11 @@ corpus.add(
 )
 
 
+_FULL_PARTS = frozenset(
+    {"schema_version", "target", "workload", "generator", "clock", "measurements"}
+)
+
+
 # What a full artifact is, it stays without its version and its measurements.
 def _stripped(*also: str) -> Callable[[dict[str, Any]], None]:
     def edit(data: dict[str, Any]) -> None:
@@ -304,6 +309,26 @@ for _left in (
         "full",
         "stress.schema-version",
         _stripped(*_left),
+    )
+
+# What a forger may take out, and what adding up must stand.
+corpus.set_(
+    "a longest answer of nothing",
+    "full",
+    "stress.rows",
+    "measurements.runs.0.rows.0.corrected.max_us",
+    0,
+)
+corpus.set_("a round without rows", "full", "stress.continuity", "measurements.runs.0.rows", [])
+corpus.set_("no rounds measured", "full", "stress.rounds-recomputed", "measurements.runs", [])
+for _part in ("target", "workload", "generator", "clock", "measurements"):
+    corpus.add(
+        f"a version removed beside its {_part}",
+        "full",
+        "stress.schema-version",
+        lambda data, part=_part: (
+            [remove(data, name) for name in list(data) if name in _FULL_PARTS - {part}] and None
+        ),
     )
 
 # A machine by its other names.

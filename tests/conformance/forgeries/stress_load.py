@@ -12,6 +12,7 @@ from forgeries.honest import ENDPOINTS, Plan, rederived
 from forgeries.stress_full import measured as _measured
 
 from stressproof.exits import Exit
+from stressproof.measure import buckets
 from stressproof.verify.stress.verifier import STRESS
 
 corpus = Corpus()
@@ -460,3 +461,107 @@ corpus.add(
 )
 for _word in ("unhealthy", "degraded"):
     corpus.set_(f"health {_word} beside 200", "plain", "stress.probe", "runtime.status", _word)
+
+
+# What an adversary who had read the rules above tried next.
+LIGHT = tuple(f"/health/live?{number}" for number in range(60))
+corpus.add(
+    "sixty light endpoints beside the profile's",
+    "full",
+    "stress.load-reached",
+    lambda _: honest.full(Plan(endpoints=(*ENDPOINTS, *LIGHT), rate_per_user=20)),
+    asked=PROFILE,
+)
+corpus.add(
+    "one light endpoint that weighs more than the profile's",
+    "full",
+    "stress.load-reached",
+    lambda _: honest.full(
+        Plan(endpoints=(*ENDPOINTS, LIGHT[0]), weights=(*(1,) * 7, 60), rate_per_user=20)
+    ),
+    asked=PROFILE,
+)
+
+
+def _one_slow(data: dict[str, Any]) -> None:
+    """Forty users whose answers took half as long, and one that took very long."""
+    data.update(honest.full(Plan(users=40)))
+    _shorter(0.5)(data)
+    for run in runs(data):
+        row = next(row for row in run["rows"] if row["started"])
+        held = row["corrected"]
+        held["buckets"][-1] -= 1
+        if not held["buckets"][-1]:
+            del held["buckets"][-2:]
+        longest = 14_900_000
+        held["buckets"] += [buckets.index(longest), 1]
+        held["sum_us"] += longest - held["max_us"]
+        held["max_us"] = longest
+        if held["n"] == 1:
+            held["min_us"] = held["sum_us"] = longest
+
+
+measured(
+    "latencies halved, and one slow answer to excuse it", "full", "stress.users-busy", _one_slow
+)
+
+
+def _shared(data: dict[str, Any]) -> None:
+    """Forty users who share iterations, each answer a third of what it took."""
+    data.update(honest.full(Plan(users=40, ramp_s=0)))
+    _shorter(1 / 3)(data)
+    most = max(sum(row["started"] for row in run["rows"]) for run in runs(data))
+    scenario = data["workload"]["scenarios"][0]
+    scenario |= {"executor": "shared-iterations", "iterations": most + 1}
+
+
+measured("shared iterations answered in a third of the time", "full", "stress.users-busy", _shared)
+
+for _name, _path, _value in (
+    ("somebody else's tool", "generator.tool", "mytool"),
+    ("a tool of no version", "generator.version", ""),
+    ("an interpreter of no version", "generator.python", "unknown"),
+    ("a machine without processors", "generator.cpus", 0),
+):
+    corpus.set_(_name, "full", "stress.generator", _path, _value)
+for _name, _connections in (
+    ("a protocol that is none", {"protocol": "pigeon", "opened": {"127.0.0.1": 9}}),
+    ("answers over no connection", {"protocol": "http/1.1", "opened": {}}),
+    ("more connections than requests", {"protocol": "h2", "opened": {"127.0.0.1": 10**9}}),
+    (
+        "sessions resumed of no connection",
+        {"protocol": "h2", "opened": {"127.0.0.1": 1}, "tls_resumed": 2},
+    ),
+):
+    corpus.set_(
+        _name,
+        "full",
+        "stress.connections",
+        "runs.0.connections",
+        {"tls_resumed": 0, **_connections},
+    )
+
+
+def _generator(**health: int) -> Edit:
+    def edit(data: dict[str, Any]) -> None:
+        for run in data["runs"]:
+            run["generator"] |= health
+
+    return edit
+
+
+measured(
+    "requests that cost nothing", "full", "stress.generator-recomputed", _generator(cpu_busy_ppm=0)
+)
+measured(
+    "more memory than there is",
+    "full",
+    "stress.generator-recomputed",
+    _generator(rss_bytes=2**50),
+)
+
+
+@corpus.forge("a service of no workers", "full", "stress.same-instance")
+def _(data: dict[str, Any]) -> None:
+    for probe in ("before", "after"):
+        data["target"][probe]["workers"] = 0

@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 from forgeries import (
     boundaries,
+    clock,
     failure,
     failure_full,
     failure_operations,
     honest,
+    stress_bounds,
+    stress_counted,
     stress_fields,
     stress_full,
+    stress_load,
     stress_plain,
 )
 from forgeries.checked import JUDGED
@@ -110,11 +114,26 @@ def corpus() -> list[Source]:
     for kind, modules in (
         (
             "stress",
-            (stress_fields.corpus, stress_plain.corpus, stress_full.corpus, boundaries.corpus),
+            (
+                stress_fields.corpus,
+                stress_plain.corpus,
+                stress_full.corpus,
+                stress_load.corpus,
+                stress_counted.corpus,
+                stress_bounds.corpus,
+                clock.stress,
+                boundaries.corpus,
+            ),
         ),
         (
             "failure",
-            (failure.corpus, failure_full.corpus, failure_operations.corpus, boundaries.failures),
+            (
+                failure.corpus,
+                failure_full.corpus,
+                failure_operations.corpus,
+                clock.failures,
+                boundaries.failures,
+            ),
         ),
     ):
         made += [
@@ -124,7 +143,7 @@ def corpus() -> list[Source]:
         ]
     made += [
         Source(each.raw(), each.kind, each.asked, "", Exit.PASS)
-        for each in (*VARIANTS, *boundaries.variants)
+        for each in (*VARIANTS, *boundaries.variants, *clock.variants)
     ]
     return [source for source in made if _is_readable(source.raw)]
 

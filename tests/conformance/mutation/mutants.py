@@ -29,6 +29,11 @@ MODULES = (
             "clocks",
             "coverage",
             "service",
+            "counters",
+            "sent",
+            "load",
+            "executor",
+            "endpoints",
         )
     ),
     *(

@@ -27,6 +27,7 @@ from stressproof.verify import kinds
 OPS = REPOSITORY / "docs" / "ops"
 PAGES = ("enforcement_stress_evidence_protocol.md", "ci-example.md")
 WORKFLOW = OPS / "enforcement-release-gate.yml"
+SIGNED = OPS / "signed-release.yml"
 STRESS = "docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json"
 FAILURE = "docs/ops/evidence/enforcement_failure_injection_2026-02-27.json"
 PARSED_ONLY = frozenset({"load_test_api.py", "inject_enforcement_failures.py"})
@@ -86,9 +87,9 @@ def shown_on(page: str) -> list[Shown]:
     return [Shown(block) for block in _BLOCK.findall((OPS / page).read_text())]
 
 
-def shown_in_workflow() -> Iterator[Shown]:
-    """The commands of the workflow that are ours, with what GitHub would put in."""
-    document = yaml.safe_load(WORKFLOW.read_text())
+def shown_in_workflow(workflow: Path) -> Iterator[Shown]:
+    """The commands of a workflow that are ours, with what GitHub would put in."""
+    document = yaml.safe_load(workflow.read_text())
     for job in document["jobs"].values():
         for step in job["steps"]:
             text = re.sub(r"\$\{\{ *([a-z.A-Z_]+) *\}\}", r"\1", step.get("run", ""))
@@ -236,12 +237,30 @@ def test_the_workflow_sets_variables_that_the_gate_takes() -> None:
     )
 
 
-def test_the_workflows_commands_are_understood() -> None:
-    """Serve, capture, inject, decide, confirm: each is taken by its own parser."""
-    shown = list(shown_in_workflow())
+@pytest.mark.parametrize("workflow", [WORKFLOW, SIGNED], ids=lambda path: path.stem)
+def test_the_workflows_commands_are_understood(workflow: Path) -> None:
+    """Serve, capture, inject, decide, confirm or promote: each is taken by its own parser."""
+    shown = list(shown_in_workflow(workflow))
     assert len(shown) == 5
     for each in shown:
         parse(each)
+
+
+def test_the_signed_workflow_keeps_keys_apart() -> None:
+    """Each job sees its own secret, in an environment of its own; an approver's is in none."""
+    document = yaml.safe_load(SIGNED.read_text())
+    keys = {
+        name: set(re.findall(r"secrets\.([A-Z_]+)", json.dumps(job)))
+        for name, job in document["jobs"].items()
+    }
+    assert keys == {
+        "run": {"STRESSPROOF_EXECUTOR_KEY"},
+        "gate": {"STRESSPROOF_GATE_KEY"},
+        "promote": set(),
+    }
+    environments = {name: job.get("environment") for name, job in document["jobs"].items()}
+    assert environments == {"run": "executor", "gate": "gate", "promote": None}
+    assert document["jobs"]["promote"]["needs"] == "gate"
 
 
 def test_the_workflow_has_the_history_and_stops_at_a_refusal() -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,13 @@ def test_two_people_one_promotion(signed: SignedProject) -> None:
     assert "STRESSPROOF_PLANNED" in summary["verifiedLevels"]
     assert len(summary["inputAttestations"]) == 4  # the decision, plan, evidence, approval
     assert said[TEST_RESULT]["predicate"]["result"] in {"PASSED", "WARNED"}
+    assert set(summary) == {
+        *("verifier", "timeVerified", "resourceUri", "policy", "inputAttestations"),
+        *("verificationResult", "verifiedLevels"),
+    }
+    assert not any(level.startswith("SLSA_") for level in summary["verifiedLevels"])
+    digests = [each["digest"] for each in [summary["policy"], *summary["inputAttestations"]]]
+    assert all(re.fullmatch("[0-9a-f]{64}", each["sha256"]) for each in digests)
     assert "trust.approval" in said[TEST_RESULT]["predicate"]["passedTests"]
     promoted = signed.promote()
     assert (promoted.code, promoted.last_line.split()[0]) == (0, "PASS"), promoted.out
@@ -142,6 +150,8 @@ def test_promotion_takes_exactly_one_thing(signed: SignedProject) -> None:
         (whole[:-3], (), "promote.summary"),
         (whole.replace(b'"payload":"ey', b'"payload":"eY', 1), (), "promote.signatures"),
         (bundle_path(signed.root / STRESS).read_bytes(), (), "promote.summary"),
+        (whole.replace(b"vnd.in-toto+json", b"json", 1), (), "promote.readable"),
+        (by_executor(signed, summary), (), "promote.authorised"),
         (whole, ("--commit", other), "promote.subject"),
         (whole, ("--digest", "sha256:" + "0" * 64), "promote.subject"),
     ):
@@ -160,6 +170,12 @@ def test_promotion_takes_exactly_one_thing(signed: SignedProject) -> None:
     ended = signed.promote("--commit", signed.git("rev-parse", "HEAD^"))
     assert "promote.policy" in ended.out
     assert ended.code == Exit.EVIDENCE
+
+
+def by_executor(signed: SignedProject, line: bytes) -> bytes:
+    """Return a gate's summary as the executor would sign it, who may not."""
+    payload = base64.b64decode(json.loads(line)["payload"])
+    return signed.team.ada.sign(payload) + b"\n"
 
 
 def make_team_key(signed: SignedProject) -> tuple[Path, Any]:
@@ -260,6 +276,34 @@ def test_a_policy_on_disk_cannot_replace_the_committed_one(
     other = str(tmp_path / "trust" / "policy.toml")
     assert signed.decide("--policy", other).code == Exit.USAGE
     assert signed.decide("--policy", str(signed.root / "trust/policy.toml")).code == Exit.PASS
+
+
+def test_a_policy_on_disk_serves_where_none_is_committed(
+    project: ReleaseProject, tmp_path: Path, team: Team
+) -> None:
+    """Signing can be tried before it is everybody's; a decision under it is confirmed under it."""
+    for name, text in team.files().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    policy = ("--policy", str(tmp_path / "trust" / "policy.toml"))
+    key = team.folder / "gate.pem"
+    key.write_text(team.gate_pem)
+    signing = Release(project.root / "docs/ops/evidence", team, team.policy())
+    path = signing.run(project.stress_data())
+    asked = ("--decision-out", DECISION, "--sign", "--signing-key", str(key), *policy)
+    ended = project.enterprise(*asked, STRESSPROOF_LEDGER="")
+    assert (ended.code, "trust.bundle" in ended.out) == (Exit.INCONCLUSIVE, True)
+    signing.approve(signing.sign(path))
+    assert project.enterprise(*asked, STRESSPROOF_LEDGER="").code == Exit.PASS
+    command = [sys.executable, "-m", "stressproof", "gate", "confirm", DECISION]
+    environment = clean_environment({"STRESSPROOF_LEDGER": ""})
+    codes = [
+        subprocess.run(
+            [*command, *flags], cwd=project.root, env=environment, check=False, timeout=60
+        ).returncode
+        for flags in (policy, ())
+    ]
+    assert codes == [Exit.PASS, Exit.INCONCLUSIVE]
 
 
 def test_a_policy_s_limits_and_counts_tighten(signed: SignedProject) -> None:

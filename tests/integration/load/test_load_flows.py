@@ -199,7 +199,7 @@ def test_a_failure_ends_the_iteration_with_its_line(
 
     result = flows.run(bench.serve(respond), one_flow(body), PerVuIterations(2, 2, 30 * S))
     assert outcomes(result) == {outcome: 4}
-    samples = [str(sample) for sample in result.errors_sample if sample.endpoint == "flow"]
+    samples = [str(sample) for sample in result.errors_sample if sample.endpoint == "flow:flow"]
     assert samples
     assert detail in samples[0]
 

@@ -1,6 +1,7 @@
 """Profiles of one's own file: captured, verified, changed by flags, and held to the gate."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -114,3 +115,19 @@ def test_a_gate_holds_the_evidence_to_the_commits_flows(
     changed = stressproof("gate", "release", "--stress-evidence-path", evidence)
     assert changed.returncode == Exit.EVIDENCE
     assert "gate.files" in changed.stdout
+
+
+def test_a_pipe_or_a_folder_in_place_of_data_is_told(
+    shop: Shop, stressproof: Stressproof, tmp_path: Path
+) -> None:
+    """Nothing waits for somebody to write into it."""
+    write_project(tmp_path, shop)
+    (tmp_path / "skus.csv").unlink()
+    os.mkfifo(tmp_path / "skus.csv")
+    ran = stressproof("capture")
+    assert ran.returncode == Exit.USAGE
+    assert "skus.csv: is no file" in ran.stderr
+    (tmp_path / "skus.csv").unlink()
+    (tmp_path / "skus.csv").mkdir()
+    assert stressproof("capture").returncode == Exit.USAGE
+    assert not shop.served

@@ -285,10 +285,15 @@ def test_a_description_as_large_as_it_can_be_stays_within_the_files_bounds() -> 
 
 
 def test_a_schema_that_contains_itself_ends() -> None:
-    """Trees, aliases that hold themselves and long chains of references have an example."""
-    loop = b"openapi: 3.0.0\npaths:\n  /x:\n    post:\n      requestBody: {content: {application/json: {schema: &s {properties: {a: {type: integer}, b: *s}}}}}\n"  # noqa: E501
-    made = draft_of_openapi(loop, "api", url="http://h")
-    assert made.requests[0].body is not None
+    """Trees and long chains of references have an example; aliases without end are refused."""
+    loop = b"openapi: 3.0.0\nx: &s {a: 1, b: *s}\n"
+    lines = [b"a0: &a0 [x, x]"]
+    lines += [b"a%d: &a%d [%b]" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)]
+    for endless in (loop, b"openapi: 3.0.0\n" + b"\n".join(lines)):
+        with pytest.raises(UsageError, match="its aliases make it too large"):
+            draft_of_openapi(endless, "api")
+    tree = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"$ref": "#/s"}}}
+    assert Examples(Resolver({"s": tree})).of({"$ref": "#/s"}) == {"a": 1}
     wide = {"properties": {f"p{n}": {"$ref": "#/x"} for n in range(30)}, "type": "object"}
     document = {"x": {"properties": {f"q{n}": {"$ref": "#/y"} for n in range(30)}}, "y": wide}
     assert isinstance(Examples(Resolver(document)).of(wide), dict)

@@ -14,6 +14,7 @@ import pytest
 from attested_release import Release, digest, payload_of, rewritten
 from signing_people import (
     ADA,
+    GATE,
     GRACE,
     POLICY,
     Team,
@@ -33,6 +34,7 @@ from stressproof.trust.signing import SigningKey
 from stressproof.trust.statement import (
     APPROVAL,
     EVIDENCE,
+    GATE_ID,
     SUMMARY,
     TEST_RESULT,
     Digests,
@@ -401,7 +403,7 @@ def test_a_gate_s_statement_is_no_evidence(release: Release, team: Team) -> None
     subject = (Subject("git", Digests(gitCommit=COMMIT)),)
     result = TestResultPredicate("PASSED", (), ("all",), (), ())
     summary = SummaryPredicate(
-        Verifier("urn:x"),
+        Verifier(f"{GATE_ID}{GATE}"),
         show_instant(release.now_us),
         "urn:x",
         Resource("urn:x", {}),
@@ -414,6 +416,10 @@ def test_a_gate_s_statement_is_no_evidence(release: Release, team: Team) -> None
         line = team.gate.sign(encode_statement(kind, subject, predicate))
         bundle_path(path).write_bytes(whole + line + b"\n")
         assert outcomes(release, path)["trust.evidence"] is Outcome.FAIL
+    other = msgspec.structs.replace(summary, verifier=Verifier(f"{GATE_ID}another"))
+    line = team.gate.sign(encode_statement(SUMMARY, subject, other))
+    bundle_path(path).write_bytes(whole + line + b"\n")
+    assert "in the name of another" in seen(release, path, "trust.signatures")
 
 
 def test_the_people_named_are_those_who_signed(release: Release) -> None:

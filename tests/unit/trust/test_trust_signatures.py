@@ -193,7 +193,9 @@ def test_a_key_in_a_file_signs_as_one_in_a_variable(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     path.write_text(pem)
     assert find_key(str(path)).public == signer.public
-    assert find_key(None, {"STRESSPROOF_SIGNING_KEY": str(path)}).public == signer.public
+    environment = {"STRESSPROOF_SIGNING_KEY": str(path), "PATH": "/bin"}
+    assert find_key(None, environment).public == signer.public
+    assert environment == {"PATH": "/bin"}  # no child of ours inherits it
 
 
 def test_an_encrypted_key_needs_a_person() -> None:

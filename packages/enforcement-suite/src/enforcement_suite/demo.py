@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from enforcement_suite.demo_service import DemoService
+from enforcement_suite.demo_team import APPROVER, EXECUTOR, GATE, REF, DemoTeam
 from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.run import Terminated
@@ -21,7 +22,7 @@ CAPTURE = "scripts/load_test_api.py"
 INJECT = "scripts/inject_enforcement_failures.py"
 VERIFY = "scripts/verify_enforcement_stress_evidence.py"
 VERIFY_FAILURE = "scripts/verify_enforcement_failure_injection_evidence.py"
-GATE = "scripts/run_enforcement_release_evidence_gate.py"
+RELEASE_GATE = "scripts/run_enforcement_release_evidence_gate.py"
 
 
 @click.command(
@@ -82,59 +83,74 @@ def command(
     skip_injection: bool,
     keep_database: bool,
 ) -> Exit:
-    """Run the whole protocol here: service, load, failures, verification, gate.
+    """Run the whole protocol here: service, load, failures, verification, gate, promotion.
 
     Starts PostgreSQL and the enforcement service on free ports of this machine, captures stress
-    evidence, injects failures into a second, disposable pair of them, verifies both and asks the
-    gate. Takes about five minutes; Ctrl-C stops everything and keeps what was measured.
+    evidence, injects failures into a second, disposable pair of them, verifies both, lets another
+    person approve, asks the gate, and promotes; all signed with throw-away keys, on a checkout of
+    the demo's own. Takes about five minutes; Ctrl-C stops everything and keeps what was measured.
     """
     root = _checkout()
     folder = _new_folder(directory)
-    run = _Run(root=root, folder=folder)
-    to_stderr(f"demo in {folder}: starting PostgreSQL and the enforcement service on free ports")
-    try:
-        with DemoService(folder.resolve(), workers=service_workers) as service:
-            to_stderr(
-                f"service on {service.url}: {service_workers} workers, a tenant of 5,000 decisions"
-            )
+    kinds = ("stress",) if skip_injection else ("stress", "failure")
+    asked = ("--rounds", str(rounds), "--duration", str(duration), "--users", str(users))
+    with DemoTeam(root, folder.resolve(), kinds) as team:
+        run = _Run(team, folder)
+        to_stderr(f"{EXECUTOR} runs, {APPROVER} approves, {GATE} decides; all of {team.checkout}")
+        try:
+            _capture(run, asked, service_workers)
+        finally:
+            if not keep_database:
+                shutil.rmtree(folder / "data", ignore_errors=True)
+            shutil.rmtree(folder / "state", ignore_errors=True)
+        if not skip_injection and not run.interrupted:
             run.step(
-                "capture",
-                CAPTURE,
-                *("--profile", "enforcement", "--url", service.url),
-                *("--rounds", str(rounds), "--duration", str(duration)),
-                *("--users", str(users), "--enforce-thresholds", "--out", str(run.stress)),
-                environment=service.environment(),
+                "inject",
+                INJECT,
+                *("--output", str(run.failure), "--executed-by", EXECUTOR),
+                *("--approved-by", APPROVER, "--workers", str(service_workers)),
+                *run.signing(EXECUTOR),
             )
-    finally:
-        if not keep_database:
-            shutil.rmtree(folder / "data", ignore_errors=True)
-        shutil.rmtree(folder / "state", ignore_errors=True)
-    if not skip_injection and not run.interrupted:
-        run.step(
-            "inject",
-            INJECT,
-            *("--output", str(run.failure), "--executed-by", "demo-executor"),
-            *("--approved-by", "demo-approver", "--workers", str(service_workers)),
-        )
-    if not run.interrupted:
-        _judge(run, with_failures=not skip_injection)
+        if not run.interrupted:
+            _judge(run, with_failures=not skip_injection)
     return _close(run)
 
 
+def _capture(run: "_Run", asked: tuple[str, ...], workers: int) -> None:
+    """Start the service, load it, and stop it."""
+    folder = run.folder
+    to_stderr(f"demo in {folder}: starting PostgreSQL and the enforcement service on free ports")
+    environment = run.team.environment(os.environ)
+    with DemoService(folder.resolve(), workers=workers, environment=environment) as service:
+        to_stderr(f"service on {service.url}: {workers} workers, a tenant of 5,000 decisions")
+        run.step(
+            "capture",
+            CAPTURE,
+            *("--profile", "enforcement", "--url", service.url, *asked),
+            *("--enforce-thresholds", "--out", str(run.stress)),
+            *run.signing(EXECUTOR),
+            environment=service.environment(),
+        )
+
+
 class _Run:
-    """One demo under way: where it lies, and how its steps ended.
+    """One demo under way: who releases, where it lies, and how its steps ended.
 
     Attributes:
+        team: Who releases what.
+        folder: Where evidence and logs lie.
         stress: The stress artifact.
         failure: The failure artifact.
         codes: How each step ended, by its name.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.root = root
+    def __init__(self, team: DemoTeam, folder: Path) -> None:
+        self.team = team
         self.folder = folder
-        self.stress = folder / "enforcement_stress_artifact.json"
-        self.failure = folder / "enforcement_failure_injection.json"
+        # Seen from the checkout, in which everything runs.
+        self.stress = folder.resolve() / "enforcement_stress_artifact.json"
+        self.failure = folder.resolve() / "enforcement_failure_injection.json"
+        self.decision = folder.resolve() / "decision.json"
         self.codes: dict[str, Exit] = {}
 
     @property
@@ -142,11 +158,14 @@ class _Run:
         """Whether a signal ended a step."""
         return bool({Exit.INTERRUPTED, Exit.TERMINATED} & set(self.codes.values()))
 
+    def signing(self, name: str) -> tuple[str, ...]:
+        """Return the flags with which somebody signs what they do."""
+        return ("--sign", "--signing-key", self.team.key(name))
+
     def step(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
-        """Run one of the protocol's commands as a child."""
-        self.codes[name] = _step(
-            self.root, name, list(command), os.environ if environment is None else environment
-        )
+        """Run one of the commands as a child, in the team's checkout."""
+        given = self.team.environment(os.environ if environment is None else environment)
+        self.codes[name] = _step(self.team.checkout, name, list(command), given)
 
 
 def _checkout() -> Path:
@@ -156,7 +175,7 @@ def _checkout() -> Path:
         UsageError: The working directory is not one.
     """
     root = Path.cwd()
-    missing = [name for name in (CAPTURE, VERIFY, GATE) if not (root / name).is_file()]
+    missing = [name for name in (CAPTURE, VERIFY, RELEASE_GATE) if not (root / name).is_file()]
     if missing:
         raise UsageError(
             f"{root} is not a checkout of stressproof: {', '.join(missing)} not found",
@@ -220,30 +239,40 @@ def _wait_out(child: subprocess.Popen[bytes]) -> int:
 
 
 def _judge(run: _Run, *, with_failures: bool) -> None:
-    """Verify the evidence and ask the gate about it."""
+    """Verify the evidence, have it approved, ask the gate, and promote what it passes."""
     run.step(
         "verify",
         VERIFY,
         *("--evidence-path", str(run.stress)),
-        *("--decision-out", str(run.folder / "verification.json")),
+        *("--decision-out", str(run.stress.with_name("verification.json"))),
     )
-    asked = ["--without-failure-evidence"]
+    asked = ["--evidence-only", "--without-failure-evidence"]
+    files = [str(run.stress)]
     if with_failures:
         run.step(
             "verify-failures",
             VERIFY_FAILURE,
             *("--evidence-path", str(run.failure)),
-            *("--decision-out", str(run.folder / "failure_verification.json")),
+            *("--decision-out", str(run.failure.with_name("failure_verification.json"))),
         )
-        asked = ["--failure-evidence-path", str(run.failure)]
+        asked = ["--failure-evidence-path", str(run.failure), *run.signing(GATE)]
+        files.append(str(run.failure))
     else:
         to_stderr("\nfailure injection was left out: the gate is asked for stress evidence only")
     run.step(
-        "gate",
-        GATE,
-        *("--evidence-only", "--stress-evidence-path", str(run.stress), *asked),
-        *("--decision-out", str(run.folder / "decision.json")),
+        "approve",
+        *("-m", "stressproof", "approve", *files, "--yes", "--policy-ref", REF),
+        *("--signing-key", run.team.key(APPROVER)),
     )
+    run.step(
+        "gate",
+        RELEASE_GATE,
+        *("--stress-evidence-path", str(run.stress), *asked),
+        *("--policy-ref", REF, "--decision-out", str(run.decision)),
+    )
+    if run.codes["gate"] is Exit.PASS and with_failures:
+        summary = run.decision.with_suffix(".intoto.jsonl")
+        run.step("promote", *("-m", "stressproof", "promote", str(summary), "--policy-ref", REF))
 
 
 def _close(run: _Run) -> Exit:
@@ -252,11 +281,11 @@ def _close(run: _Run) -> Exit:
     lines = ["", "== demo"]
     lines += [f"  {name:<16} exit {int(one):<4} {one.meaning}" for name, one in run.codes.items()]
     lines.append("  where everything lies:")
-    lines += [f"    {path}" for path in sorted(run.folder.rglob("*")) if path.is_file()]
+    lines += [f"    {path}" for path in sorted(run.folder.iterdir())]
     if run.stress.exists():
         lines += [
             "  next:",
-            f"    uv run python {VERIFY} --evidence-path {run.stress}",
+            f"    uv run python {VERIFY} --evidence-path {run.folder / run.stress.name}",
             "    uv run enforcement serve        # then the commands of the README, by hand",
         ]
     lines.append(f"{'PASS' if code is Exit.PASS else 'NOT PASSED'}  exit {int(code)}")

@@ -1,7 +1,7 @@
 """The enforcement service as a child process: started for a demo, and surely stopped after it."""
 
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,13 +15,15 @@ class DemoService:
     Args:
         folder: Where its state, database and log lie.
         workers: Service processes.
+        environment: What it and those who ask it are given beside its credentials.
 
     Attributes:
         url: Where it listens, once entered.
     """
 
-    def __init__(self, folder: Path, *, workers: int) -> None:
+    def __init__(self, folder: Path, *, workers: int, environment: Mapping[str, str]) -> None:
         self._folder = folder
+        self._environment = environment
         self._process = ServiceProcess(
             "the enforcement service",
             [
@@ -37,7 +39,7 @@ class DemoService:
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which its credentials are found."""
-        return {**os.environ, "XDG_STATE_HOME": str(self._folder / "state")}
+        return {**self._environment, "XDG_STATE_HOME": str(self._folder / "state")}
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)

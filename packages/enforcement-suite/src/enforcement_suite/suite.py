@@ -5,6 +5,8 @@ docs/ops/enforcement_stress_evidence_protocol.md explains every floor and every 
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import (
@@ -21,26 +23,6 @@ STRESS_PREFIX: Final = "ENFORCEMENT_STRESS_EVIDENCE_"
 FAILURE_PREFIX: Final = "ENFORCEMENT_FAILURE_INJECTION_EVIDENCE_"
 RUNNER: Final = "scripts/load_test_api.py"
 
-_ENFORCEMENT: Final = StressRequirements(
-    profile="enforcement",
-    runner=RUNNER,
-    min_rounds=3,
-    min_duration_seconds=30,
-    min_concurrent_users=10,
-    users_of_any_executor=True,
-    gate_max_age_hours=24.0,
-    gate_asks_service=True,
-    require_health=True,
-    database_engine="postgresql",
-    max_p95_seconds=2.0,
-    max_error_rate_percent=1.0,
-    min_throughput_rps=0.5,
-    required_endpoints=(
-        f"{PREFIX}/policies",
-        f"{PREFIX}/ledger?limit=50",
-        f"{PREFIX}/exports/parity?limit=50",
-    ),
-)
 _HEALTH: Final = StressRequirements(
     profile="health",
     runner=RUNNER,
@@ -48,25 +30,35 @@ _HEALTH: Final = StressRequirements(
     min_duration_seconds=30,
     min_concurrent_users=10,
     gate_asks_service=True,
+    counters_in_detail=True,
     require_health=True,
     max_p95_seconds=1.0,
     max_error_rate_percent=1.0,
     min_throughput_rps=1.0,
     required_endpoints=("/health/live",),
 )
-_HEALTH_DEEP: Final = StressRequirements(
+_HEALTH_DEEP: Final = replace(
+    _HEALTH,
     profile="health_deep",
-    runner=RUNNER,
-    min_rounds=3,
-    min_duration_seconds=30,
-    min_concurrent_users=10,
-    gate_asks_service=True,
-    require_health=True,
     database_engine="postgresql",
     max_p95_seconds=4.0,
     max_error_rate_percent=2.0,
     min_throughput_rps=0.2,
     required_endpoints=("/health/live", "/health"),
+)
+_ENFORCEMENT: Final = replace(
+    _HEALTH,
+    profile="enforcement",
+    users_of_any_executor=True,
+    gate_max_age_hours=24.0,
+    database_engine="postgresql",
+    max_p95_seconds=2.0,
+    min_throughput_rps=0.5,
+    required_endpoints=(
+        f"{PREFIX}/policies",
+        f"{PREFIX}/ledger?limit=50",
+        f"{PREFIX}/exports/parity?limit=50",
+    ),
 )
 
 SUITE: Final = Suite(
@@ -107,7 +99,11 @@ SUITE: Final = Suite(
                 "migration_head": "database.migration_head",
             },
         ),
-        counters=CounterProbe(path="/metrics", metric="http_server_requests_total"),
+        counters=CounterProbe(
+            path="/metrics",
+            metric="http_server_requests_total",
+            duration_metric="http_server_request_duration_seconds",
+        ),
         limits=f"{PREFIX}/limits",
     ),
     demo="enforcement_suite.demo:command",

@@ -79,12 +79,17 @@ class CounterProbe(Struct, frozen=True):
         metric: The counter.
         method_label: Its label with the HTTP method.
         route_label: Its label with the route.
+        status_label: Its label with the status of the answer.
+        duration_metric: The histogram of the seconds that requests took, with the same labels of
+            method and route; empty for none.
     """
 
     path: str
     metric: str
     method_label: str = "http_request_method"
     route_label: str = "http_route"
+    status_label: str = "http_response_status_code"
+    duration_metric: str = ""
 
 
 class Probes(Struct, frozen=True):

@@ -36,10 +36,15 @@ _PAYLOAD: Final = msgspec.json.Decoder(State)
 
 
 class Replay:
-    """Follows a tenant's events with their rows, and stops at the first difference."""
+    """Follows a tenant's events with their rows, and stops at the first difference.
 
-    def __init__(self) -> None:
-        self._standing = Standing()
+    Args:
+        complete: Whether a checkpoint may be asked for, or met behind the first event.
+    """
+
+    def __init__(self, *, complete: bool) -> None:
+        self._complete = complete
+        self._standing = Standing(complete=complete)
         self._usage = Usage()
         # Ledgers begun before every change was an event are replayed from where they were adopted.
         self._began = False
@@ -66,7 +71,7 @@ class Replay:
                 for row in checkpoint.rows
                 if not self._usage.adopt(row.kind, row.id, _STATE.decode(row.state))
             ]
-            self._standing = Standing(checkpoint.sequence, standing)
+            self._standing = Standing(checkpoint.sequence, standing, complete=self._complete)
         except _UNREADABLE as error:
             detail = f"a row of the checkpoint is none ({type(error).__name__}: {error})"
             return fault(checkpoint.sequence, "unreadable", detail)
@@ -274,11 +279,14 @@ class HistoryVerifier:
 
     A broken chain comes before a state that differs, wherever that is: from events that were
     edited nothing follows.
+
+    Args:
+        complete: Whether a checkpoint may be asked for, or met behind the first event.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, complete: bool = True) -> None:
         self._chain = ChainVerifier()
-        self._replay = Replay()
+        self._replay = Replay(complete=complete)
         self._broken: ChainFault | None = None
         self._differing: ChainFault | None = None
         self._since = 0

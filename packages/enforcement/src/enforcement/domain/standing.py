@@ -64,10 +64,14 @@ class Standing:
     Args:
         sequence: Of the row behind which the events begin.
         rows: Of the checkpoint there, without the sums.
+        complete: Whether a checkpoint may be asked for, which takes every decision that is alive.
     """
 
-    def __init__(self, sequence: int = 0, rows: Iterable[Row] = ()) -> None:
+    def __init__(
+        self, sequence: int = 0, rows: Iterable[Row] = (), *, complete: bool = True
+    ) -> None:
         self._begin = sequence
+        self._complete = complete
         # By the number of the decision's event: whether its reservation is active.
         self._open = bytearray(sequence + 1)
         self._open_in_table = bytearray(sequence + 1)
@@ -129,10 +133,11 @@ class Standing:
 
     def found(self, sequence: int, decision: Decision, decided_digest: bytes) -> None:
         """Take in the row of the decision that an event recorded."""
-        approval = None if decision.approval_id is None else str(decision.approval_id)
-        self._decisions[decision.decision_id] = _Decided(
-            sequence, decided_digest, decision.key_given, approval, found=True
-        )
+        if self._complete:
+            approval = None if decision.approval_id is None else str(decision.approval_id)
+            self._decisions[decision.decision_id] = _Decided(
+                sequence, decided_digest, decision.key_given, approval, found=True
+            )
         self._see(sequence, decision)
 
     def _see(self, sequence: int, decision: Decision) -> None:

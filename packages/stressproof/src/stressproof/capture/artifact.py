@@ -4,17 +4,16 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from stressproof.capture.counters import Counters, counter_pairs
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import Health
 from stressproof.evidence import derive
 from stressproof.evidence.measurements import Measurements, RunMeasurements
 from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.stress import (
-    CounterPair,
     EndpointResults,
     GeneratorRecord,
     Preflight,
@@ -31,9 +30,6 @@ from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.load.run import RoundResult
 from stressproof.suite import HealthProbe
 from stressproof.version import __version__
-
-Counters = dict[tuple[str, str], int]
-"""Requests that the target counted, by (method, route)."""
 
 
 class Probes(Struct, frozen=True):
@@ -79,26 +75,6 @@ def finish_run(
         generator=result.health,
         connections=result.connections,
     )
-
-
-def _counters(
-    endpoints: Sequence[WorkloadEndpoint], before: Probes, after: Probes | None
-) -> list[CounterPair]:
-    def count(probes: Probes | None, method: str, path: str) -> int | None:
-        if probes is None or probes.counters is None:
-            return None
-        # A route that nobody has asked yet has no sample; a target that counts has counted none.
-        return probes.counters.get((method, urlsplit(path).path), 0)
-
-    return [
-        CounterPair(
-            endpoint=endpoint.name,
-            before=count(before, endpoint.method, endpoint.path),
-            after=count(after, endpoint.method, endpoint.path),
-        )
-        for endpoint in endpoints
-        if endpoint.kind != "flow"
-    ]
 
 
 def _runtime(health: HealthProbe | None, before: Probes, after: Probes | None) -> Runtime:
@@ -190,7 +166,7 @@ def assemble(
             url=plan.url,
             before=before.health.target,
             after=after.health.target if after else None,
-            counters=_counters(endpoints, before, after),
+            counters=counter_pairs(endpoints, before.counters, after.counters if after else None),
             insecure=plan.connecting.insecure,
         ),
         workload=workload,

@@ -10,9 +10,10 @@ import msgspec
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
+from stressproof.capture.counters import read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_counters, read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits
 from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
@@ -31,6 +32,7 @@ from stressproof.evidence.stress import (
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
+from stressproof.load.tokens import authorised
 from stressproof.objectives.objectives import Objectives
 from stressproof.workload.data import Data
 
@@ -100,7 +102,10 @@ class Capture:
         self._subject = read_subject(folder)
         self._workload = build_workload(plan, credential)
         Data(self._workload).demand_enough(plan.rounds)
-        self._client = Client(self._workload.target, timeout_s=plan.preflight.timeout_seconds)
+        target, keeper = authorised(self._workload.target)
+        if keeper is not None:
+            keeper.close()  # each round has a token of its own
+        self._client = Client(target, timeout_s=plan.preflight.timeout_seconds)
         self._preflight: Preflight = preflights.skipped(plan.preflight)
         self._before: Probes | None = None
         self._after: Probes | None = None
@@ -137,7 +142,10 @@ class Capture:
             number = len(self._plan.endpoints)
             self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
             self._preflight = preflights.run_preflight(
-                self._client, self._workload, self._plan.preflight, self._stop.is_set
+                self._client,
+                msgspec.structs.replace(self._workload, target=self._client.target),
+                self._plan.preflight,
+                self._stop.is_set,
             )
             if self._stop.is_set():
                 return "interrupted"

@@ -23,7 +23,7 @@ from stressproof.load.cookies import keep
 from stressproof.load.flow_modules import FlowModules
 from stressproof.load.flow_outcomes import close, described, foreign, located, outcome_of
 from stressproof.load.patterns import Call, Pattern
-from stressproof.load.redirects import FOLLOWED, LeadsAwayError, method_after, place_of
+from stressproof.load.redirects import FOLLOWED, REDIRECTS, LeadsAwayError, method_after, place_of
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.steps import StepRegistry, call_of
 from stressproof.load.tasks import PreparedFlow, prepare_flow, prepare_varying
@@ -101,7 +101,7 @@ def once(workload: Workload, stopped: Callable[[], bool] = lambda: False) -> Ite
     target, keeper = authorised(workload.target)
     if keeper is not None:
         keeper.close()
-    sender = _Sender(msgspec.structs.replace(workload, target=target))
+    sender = Sender(msgspec.structs.replace(workload, target=target))
     for number, scenario in enumerate(workload.scenarios):
         if scenario.setup is not None and not stopped():
             setup = Flow(f"setup {scenario.setup}", scenario.setup)
@@ -112,8 +112,12 @@ def once(workload: Workload, stopped: Callable[[], bool] = lambda: False) -> Ite
             yield sender.iteration(number, scenario, item, position)
 
 
-class _Sender:
-    """Sends what one user of each scenario would."""
+class Sender:
+    """Sends what one user of each scenario would.
+
+    Args:
+        workload: Whose target is authorised already.
+    """
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
@@ -202,7 +206,8 @@ class _Sender:
         call = call_of(asked, prepared)
         answer, fault = self._ask(prepared.endpoint, prepared.pattern, call, user, scenario)
         if fault:
-            raise RequestFailed(prepared.endpoint.name, fault, answer)
+            outcome = _outcome(prepared.endpoint, answer, fault)
+            raise RequestFailed(prepared.endpoint.name, outcome, answer)
         return answer
 
     def _ask(
@@ -302,11 +307,20 @@ class _Sender:
         return (str(status), *shown, *self._shown_body(body))
 
     def _shown_body(self, body: bytes) -> Iterator[str]:
-        text = masked_text(body.decode(errors="replace"))
-        for line in text[:MAX_SHOWN_CHARS].splitlines():
+        text = body[: 4 * MAX_SHOWN_CHARS].decode(errors="replace")[:MAX_SHOWN_CHARS]
+        for line in masked_text(text).splitlines():
             yield self._redactor.clean(line)
-        if len(text) > MAX_SHOWN_CHARS:
+        if len(body) > len(text.encode(errors="replace")):
             yield f"… {len(body):,} bytes in all"
+
+
+def _outcome(endpoint: PreparedEndpoint, answer: Answer | None, fault: str) -> str:
+    """Return how the load would count a request that failed: flows may branch on it."""
+    if answer is None:
+        return fault.partition(":")[0]
+    if answer.status in endpoint.expected:
+        return "body_check"
+    return "redirect" if answer.status in REDIRECTS else f"status_{answer.status}"
 
 
 def _header(name: str, value: str, redactor: Redactor) -> str:

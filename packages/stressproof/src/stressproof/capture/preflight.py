@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import msgspec
-
-from stressproof.capture.once import once
+from stressproof.capture.once import Sender
 from stressproof.capture.plan import PreflightPlan
+from stressproof.config.records import FLOW
 from stressproof.evidence.stress import (
     Preflight,
     PreflightCheck,
@@ -15,10 +14,12 @@ from stressproof.evidence.stress import (
 )
 from stressproof.load.client import Answer, Client, RequestError
 from stressproof.load.requests import PreparedEndpoint, prepare
-from stressproof.load.tokens import authorised
+from stressproof.load.scenario_load import is_plain
 from stressproof.load.unique_values import UniqueValues
+from stressproof.workload.flows import Flow
 from stressproof.workload.redaction import Redactor
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.statuses import in_words
 from stressproof.workload.workload import Workload
 
@@ -49,25 +50,19 @@ def run_preflight(
     """Try each endpoint until it passes or its attempts are used up, or until somebody stops us.
 
     An endpoint is asked as it is under load, byte by byte, and passes as it does there: an expected
-    status and a body that passes its check; a redirect is a failure. Where users are set up first,
-    one is, and asks.
+    status and a body that passes its check; a redirect is a failure. A flow is run, and whatever it
+    asks is a check of its own.
 
     Raises:
-        TargetError: No token was issued.
-        UsageError: A setup cannot be loaded.
+        UsageError: A flow cannot be run as it is.
     """
-    target, keeper = authorised(workload.target)
-    if keeper is not None:
-        keeper.close()
-    workload = msgspec.structs.replace(workload, target=target)
-    redactor = workload.redactor()
     checks: list[PreflightCheck] = []
     failures: list[PreflightFailure] = []
-    for asking in _askings(client, workload, plan, redactor):
+    for attempt_at in _attempts(client, workload, plan):
         for attempt in range(1, plan.attempts + 1):
             if stopped():
                 break
-            made = asking(attempt)
+            made = attempt_at(attempt)
             checks.append(made)
             if made.ok:
                 break
@@ -85,38 +80,45 @@ def run_preflight(
     )
 
 
-def _askings(
-    client: Client, workload: Workload, plan: PreflightPlan, redactor: Redactor
+def _attempts(
+    client: Client, workload: Workload, plan: PreflightPlan
 ) -> Iterator[Callable[[int], PreflightCheck]]:
-    """Yield what asks each request of a workload once; it takes the number of the attempt."""
-    for scenario in workload.scenarios:
-        alone = msgspec.structs.replace(workload, scenarios=(scenario,))
-        if scenario.setup is None:
-            for endpoint in prepare(alone, UniqueValues(0, 1)):
+    """Yield for each item what tries it, given the number of the attempt."""
+    redactor = workload.redactor()
+    plain = iter(prepare(workload, UniqueValues(0, 1)))
+    sender = Sender(workload)
+    for number, scenario in enumerate(workload.scenarios):
+        for position, item in enumerate(scenario.items):
+            endpoint = next(plain) if isinstance(item, Request) else None
+            if endpoint is not None and is_plain(scenario, workload):
                 yield partial(_attempt, client, endpoint, plan.timeout_seconds, redactor)
-            continue
-        for request in scenario.requests:
-            only = msgspec.structs.replace(scenario, items=(request,))
-            yield partial(_as_a_user, msgspec.structs.replace(alone, scenarios=(only,)), request)
+            else:
+                yield partial(_run_once, sender, number, scenario, position)
 
 
-def _as_a_user(workload: Workload, request: Request, attempt: int) -> PreflightCheck:
-    """Set a user up and let it ask the one request of a workload."""
-    exchanges = []
-    fault = ""
-    for iteration in once(workload):
-        exchanges = list(iteration.exchanges)
-        fault = iteration.fault
-        if fault:
-            fault = f"{iteration.name}: {fault}" if iteration.is_flow else fault
-            break
+def _run_once(
+    sender: Sender, number: int, scenario: Scenario, position: int, attempt: int
+) -> PreflightCheck:
+    """Run a flow, or a request whose user adds to it, after what its user is set up with."""
+    item = scenario.items[position]
+    began_ns = time.perf_counter_ns()
+    problem = ""
+    statuses: list[int | None] = [None]
+    if scenario.setup is not None:
+        setup = sender.iteration(number, scenario, Flow("", scenario.setup), 0)
+        problem = setup.fault and f"{scenario.setup}: {setup.fault}"
+    if not problem:
+        made = sender.iteration(number, scenario, item, position)
+        problem = made.fault
+        statuses += [one.status for one in made.exchanges]
+    elapsed_ms = (time.perf_counter_ns() - began_ns) / 1e6
     return PreflightCheck(
-        endpoint=request.name,
+        endpoint=f"{FLOW}{item.name}" if isinstance(item, Flow) else item.name,
         attempt=attempt,
-        status_code=exchanges[-1].status if exchanges else None,
-        ok=not fault,
-        latency_ms=round(sum(one.elapsed_ms for one in exchanges), 2),
-        error=fault[:_ERROR_CHARS],
+        status_code=statuses[-1],
+        ok=not problem,
+        latency_ms=round(elapsed_ms, 2),
+        error=problem[:_ERROR_CHARS],
     )
 
 

@@ -1,10 +1,9 @@
-"""What a target says of itself: who it is, which database it uses, what it has counted.
+"""What a target says of itself: who it is, which database it uses, which limits it applies.
 
 Asked before and after the load, so that a restart, a failover or somebody else's traffic during
 the run shows in the evidence. None of this is timed.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,9 +11,8 @@ from msgspec import Struct
 
 from stressproof.evidence.stress import RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
-from stressproof.suite import CounterProbe, HealthProbe
+from stressproof.suite import HealthProbe
 
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _KEPT = 4096
 _OK = 200
 _COUNT_MAX = 2**53
@@ -103,33 +101,6 @@ def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Hea
         runtime=RuntimeProbe(**{name: said[name] for name in RuntimeProbe.__struct_fields__}),
         unsafe=[str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [],
     )
-
-
-def parse_counters(exposition: str, probe: CounterProbe) -> dict[tuple[str, str], int]:
-    """Return requests by (method, route) from Prometheus text, summed over the other labels."""
-    samples = re.compile(
-        rf"^{re.escape(probe.metric)}\{{(?P<labels>[^}}]*)\}}\s+(?P<value>[0-9.eE+]+)(?:\s|$)",
-        re.MULTILINE,
-    )
-    totals: dict[tuple[str, str], int] = {}
-    for sample in samples.finditer(exposition):
-        labels = dict(_LABEL.findall(sample["labels"]))
-        key = (labels.get(probe.method_label, ""), labels.get(probe.route_label, ""))
-        totals[key] = totals.get(key, 0) + round(float(sample["value"]))
-    return totals
-
-
-def read_counters(client: Client, probe: CounterProbe | None) -> dict[tuple[str, str], int] | None:
-    """Return the target's own request counters, None where it has none to show."""
-    if probe is None:
-        return None
-    try:
-        answer = client.get(probe.path)
-    except RequestError:
-        return None
-    if answer.status != _OK:
-        return None
-    return parse_counters(answer.text, probe) or None
 
 
 def read_limits(client: Client, path: str) -> dict[str, int] | None:

@@ -44,9 +44,9 @@ def find_ledger(folder: Path, out: Path | None) -> Path | None:
         root = locate(folder).root
     except GitSilentError:
         beside = folder if out is None else out.parent
-        named = ledger_path(beside)
+        named = Path(ledger_path(beside))
         return None if out is None and named == beside / LEDGER_NAME else named
-    return ledger_path(root / read_policy(folder).project.evidence[0])
+    return Path(ledger_path(root / read_policy(folder).project.evidence[0]))
 
 
 class RunRecord:

@@ -81,9 +81,10 @@ def command(
 
     Judges FILE as the gate will, shows what it found, and signs nothing where anything blocks.
     """
-    policy = committed_policy(trust_file, policy_ref)
+    policy, source = committed_policy(trust_file, policy_ref)
     signer = find_key(signing_key)
     owner_of(signer, policy, Role.APPROVER)
+    to_stdout(f"trust     {printable(source)}")
     judged = judge_evidence(_request(files, trust_file, policy_ref), Path())
     codes = []
     for verdict, case in zip(judged.verdicts, judged.cases, strict=True):

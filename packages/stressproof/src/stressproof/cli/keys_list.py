@@ -8,6 +8,7 @@ from stressproof.cli.sign_options import POLICY, POLICY_REF, committed_policy
 from stressproof.trust.policy import TrustPolicy
 from stressproof.trust.roster import Signer
 from stressproof.verify.instants import now_us, show_instant
+from stressproof.verify.rule import printable
 
 
 @click.command(
@@ -18,9 +19,9 @@ from stressproof.verify.instants import now_us, show_instant
 @POLICY_REF
 def command(trust_file: str, policy_ref: str) -> None:
     """Show every key of the roster: owner, role, fingerprint, and whether it may sign now."""
-    policy = committed_policy(trust_file, policy_ref)
+    policy, source = committed_policy(trust_file, policy_ref)
     width = max(len(each.principal) for each in policy.signers)
-    lines = [f"policy  {policy.digest}  ({policy.file.resource})"]
+    lines = [f"policy  {printable(source)}", f"sha256  {policy.digest}  {policy.file.resource}"]
     lines += [_line(policy, each, width) for each in policy.signers]
     to_stdout("\n".join(lines))
 

@@ -43,7 +43,7 @@ def command(
     That is a fresh summary that says PASSED, signed by the gate's key, for this commit and this
     digest, under this policy. SUMMARY is what gate release --sign wrote beside its decision.
     """
-    policy = committed_policy(trust_file, policy_ref)
+    policy, source = committed_policy(trust_file, policy_ref)
     case = PromotionCase(
         path=printable(str(summary)),
         bundle=read_or_reason(summary, policy, now_us()),
@@ -55,6 +55,7 @@ def command(
     results = judge_promotion(case)
     outcome, code = overall(results)
     lines = [line for each in results if each.exit_code is not Exit.PASS for line in reasons(each)]
+    lines.append(f"trust     {printable(source)}")
     build = f"commit {case.commit}" + (f", sha256 {image}" if image else "")
     lines.append(f"{WORD[outcome]}  promote {build}  exit {int(code)}")
     to_stdout("\n".join(lines))

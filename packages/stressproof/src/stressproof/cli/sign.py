@@ -42,7 +42,7 @@ def command(
     Captures sign by themselves with --sign. A bundle that lies beside FILE already keeps its
     plan; what was said of other bytes, or by others, has to be said anew.
     """
-    policy = committed_policy(trust_file, policy_ref)
+    policy, _ = committed_policy(trust_file, policy_ref)
     signer = find_key(signing_key)
     for file in files:
         document = read_document(file)

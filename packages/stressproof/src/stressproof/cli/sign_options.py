@@ -96,8 +96,8 @@ class SignOptions(Struct, frozen=True):
         return made
 
 
-def committed_policy(trust_file: str, policy_ref: str) -> TrustPolicy:
-    """Return the policy that is named, or committed here.
+def committed_policy(trust_file: str, policy_ref: str) -> tuple[TrustPolicy, str]:
+    """Return the policy that is named, or committed here, and where it was read.
 
     Raises:
         UsageError: There is none, or it cannot be meant.
@@ -111,4 +111,4 @@ def committed_policy(trust_file: str, policy_ref: str) -> TrustPolicy:
             f"there is no {FOLDER}/{POLICY_NAME} in HEAD, so nobody knows who may sign",
             hint="docs/signing.md has a policy and a roster to begin with; commit both.",
         )
-    return found.policy
+    return found.policy, found.source

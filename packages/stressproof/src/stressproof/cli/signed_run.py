@@ -103,7 +103,7 @@ def signed_run(
             raise UsageError(
                 "--sign signs a file, and the artifact goes to stdout", hint="Add --out FILE."
             )
-        policy = committed_policy(options.trust_file, options.policy_ref)
+        policy, _ = committed_policy(options.trust_file, options.policy_ref)
         key = find_key(options.signing_key)
         plan = sign_plan(
             policy,

@@ -20,7 +20,7 @@ from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.report.verdicts import FORMATS, render
 from stressproof.verify.instants import now_us
-from stressproof.verify.kind import EvidenceKind, Unread, read_or_reason
+from stressproof.verify.kind import Evidence, EvidenceKind, Unread, read_or_reason
 from stressproof.verify.rule import Rule
 from stressproof.verify.subject import is_commit
 
@@ -60,6 +60,15 @@ LEVEL = click.option(
 )
 UNKNOWN = click.option("--refuse-unknown-fields", is_flag=True, help="Refuse fields no rule reads.")
 GATE = click.option("--as-gate", is_flag=True, help="Ask everything that a release gate asks.")
+
+# Spelled as in sign_options, which needs all of trust; a plain verification needs none of it.
+TRUST = click.option(
+    "--policy",
+    "trust_file",
+    metavar="FILE",
+    default="",
+    help="Also judge who signed it, under this trust policy with its roster beside it.",
+)
 
 CHECKOUT = click.option(
     "--checkout",
@@ -164,7 +173,24 @@ def judge(
     read = read_or_reason(path) if document is None else document
     evidence = kind.evidence(read, path, flags.get("checkout") or ".")
     verdict = kind.judge(evidence, asked, now_us(), dry_run=showing.dry_run, loosened=loosened)
+    if flags["trust_file"]:
+        verdict = _attested(verdict, evidence, flags["trust_file"], asked.expected_commits)
     return _conclude(verdict, showing)
+
+
+def _attested(
+    verdict: "Verdict", evidence: Evidence, trust_file: str, commits: tuple[str, ...]
+) -> "Verdict":
+    """Return a verdict with who signed the evidence; its runs are in the ledger beside it."""
+    from stressproof.trust.attestation import attest  # noqa: PLC0415  # only for signatures
+    from stressproof.trust.case import attestation_case  # noqa: PLC0415  # likewise
+    from stressproof.trust.ledger import ledger_path, read_or_reason  # noqa: PLC0415  # likewise
+    from stressproof.trust.reading import load_policy  # noqa: PLC0415  # likewise
+
+    policy = load_policy(trust_file)
+    folder = evidence.path.rpartition("/")[0] or "."
+    ledger = read_or_reason(ledger_path(folder))
+    return attest(verdict, attestation_case(evidence, policy, ledger, commits, now_us()))
 
 
 def _asked(floor: Any, flags: dict[str, Any]) -> Any:

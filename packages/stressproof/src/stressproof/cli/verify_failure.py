@@ -11,6 +11,7 @@ from stressproof.cli.verify_common import (
     COMMIT,
     GATE,
     LEVEL,
+    TRUST,
     UNKNOWN,
     explain_option,
     judge,
@@ -21,7 +22,7 @@ from stressproof.cli.verify_common import (
 from stressproof.exits import Exit
 from stressproof.verify.failure.verifier import FAILURE
 
-failure_options = with_options(profile_option(FAILURE), AGE, COMMIT, LEVEL, UNKNOWN, GATE)
+failure_options = with_options(profile_option(FAILURE), AGE, COMMIT, LEVEL, UNKNOWN, GATE, TRUST)
 """Every requirement of failure evidence that can be asked on the command line."""
 
 

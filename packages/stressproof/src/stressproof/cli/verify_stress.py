@@ -11,6 +11,7 @@ from stressproof.cli.verify_common import (
     COMMIT,
     GATE,
     LEVEL,
+    TRUST,
     UNKNOWN,
     explain_option,
     judge,
@@ -42,6 +43,7 @@ stress_options = with_options(
     click.option("--refuse-unsafe", is_flag=True, help="Refuse a target with protections off."),
     UNKNOWN,
     GATE,
+    TRUST,
 )
 """Every requirement of stress evidence that can be asked on the command line."""
 

@@ -24,6 +24,7 @@ from stressproof.config.plan_tables import (
     TargetTable,
 )
 from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import WorkloadFile
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
@@ -54,6 +55,7 @@ from stressproof.workload.target import demand_headers
 MAX_NAMES = 256
 """Requests and flows of a profile."""
 
+_TOKEN_BYTES = 65_536
 _CLASS = re.compile(r"[2-5]xx", re.IGNORECASE)
 _ZERO = re.compile(r"0+(?:us|ms|s|m|h)?")
 
@@ -319,16 +321,12 @@ class PlanReader:
             raise UsageError(
                 f"{path!r} is no file of the project", hint="Name a file beside stressproof.toml."
             )
-        try:
-            with (self._file.folder / path).open("rb") as stream:
-                content = stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise UsageError(
-                f"{path} cannot be read: {error.strerror or error}",
-                hint="Name a file beside stressproof.toml.",
-            ) from error
-        if len(content) > MAX_FILE_BYTES:
-            raise UsageError(f"{path} has more than {MAX_FILE_BYTES:,} bytes", hint="Cut it.")
+        content = read_bytes(
+            self._file.folder / path,
+            MAX_FILE_BYTES,
+            "a file of a plan",
+            "Name a file beside stressproof.toml.",
+        )
         self.files.add(WorkloadFile(path, sha256(content).hexdigest(), role))
         return FileContent(path, content)
 
@@ -360,11 +358,13 @@ class PlanReader:
         return BearerAuth(self._token(self.text(table.bearer_file or "")))
 
     def _token(self, path: str) -> str:
+        file = self._file.folder / path
+        content = read_bytes(file, _TOKEN_BYTES, "a token", "Name a file that holds one token.")
         try:
-            return (self._file.folder / path).read_text().strip()
-        except (OSError, ValueError) as error:
+            return content.decode().strip()
+        except ValueError as error:
             raise UsageError(
-                f"the token's file {path} cannot be read: {error}", hint="Name another."
+                f"{file} holds no token: it is not UTF-8", hint="Name another."
             ) from error
 
 

@@ -6,14 +6,12 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.schema import Config
 from stressproof.errors import UsageError
 from stressproof.objectives.syntax import caret, did_you_mean
 
@@ -29,6 +27,11 @@ _BARE = r"[A-Za-z0-9_-]"
 _PARTS = rf"""(?:(?:"[^"\n]*+"|'[^'\n]*+'|{_BARE}++)[ \t]*+\.[ \t]*+){{{_DEEPEST}}}"""
 _TOO_DEEP = re.compile(rf"(?<!{_BARE}){_PARTS}")
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stressproof.config.schema import Config
 
 StructT = TypeVar("StructT", bound=Struct)
 
@@ -150,33 +153,32 @@ def _parts(dotted: str) -> Iterator[str]:
         yield next(group for group in match.groups() if group is not None)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a configuration file's bytes.
+def read_bytes(
+    path: "Path | str",
+    most_bytes: int = MAX_BYTES,
+    what: str = "a configuration",
+    hint: str = "Name a configuration file; stressproof init writes one.",
+) -> bytes:
+    """Return the bytes of a file, a configuration or what one names.
 
     Raises:
-        UsageError: It cannot be read, or is too large.
+        UsageError: It cannot be read, is no regular file, or is too large.
     """
     try:
         # A pipe at this name must not be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(
-                    f"{path}: is no file",
-                    hint="Name a configuration file; stressproof init writes one.",
-                )
-            data = file.read(MAX_BYTES + 1)
+                raise UsageError(f"{path}: is no file", hint=hint)
+            data = file.read(most_bytes + 1)
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            hint="Name a configuration file; stressproof init writes one.",
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}: a configuration has at most {MAX_BYTES} bytes")
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+    if len(data) > most_bytes:
+        raise UsageError(f"{path}: {what} has at most {most_bytes:,} bytes", hint=hint)
     return data
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: "Path | str") -> Source:
     """Return the text of a configuration file.
 
     Raises:
@@ -199,8 +201,10 @@ def source_of(data: bytes, name: str) -> Source:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from error
 
 
-def read_config(source: Source) -> Config:
+def read_config(source: Source) -> "Config":
     """Return a configuration in its types; raises as `read_toml`."""
+    from stressproof.config.schema import Config  # noqa: PLC0415  # other files need none of it
+
     return read_toml(source, Config, prepare=_extended)
 
 

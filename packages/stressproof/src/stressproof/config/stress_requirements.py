@@ -115,6 +115,12 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     require_counters: Annotated[
         bool, Meta(description="Whether the target's own request counters must be there.")
     ] = False
+    counters_in_detail: Annotated[
+        bool,
+        Meta(
+            description="Whether counters, where they must be there, must tell statuses and times."
+        ),
+    ] = False
     require_identity: Annotated[
         bool, Meta(description="Whether the target must say which instance it is.")
     ] = False

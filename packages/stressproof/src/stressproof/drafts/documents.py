@@ -10,6 +10,8 @@ from stressproof.objectives.yaml_documents import read_json_like
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_YAML_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 2_000_000
+"""Of a YAML description, aliases written out."""
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -38,9 +40,35 @@ def read_document(data: bytes, name: str) -> dict[str, Any]:
             (document, *_) = read_json_like(data, MAX_YAML_BYTES) or [None]
         except UsageError as error:
             raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+        _demand_size(document, name)
     if not isinstance(document, dict):
         raise UsageError(f"{name} holds no table", hint="Name an OpenAPI description.")
     return document
+
+
+def _demand_size(document: Any, name: str) -> None:
+    """Refuse aliases that make a short text a document without end.
+
+    Raises:
+        UsageError: It holds itself, or more values than any description.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(value: Any) -> int:
+        if not isinstance(value, dict | list):
+            return 1
+        known = sizes.get(id(value))
+        if known is None:
+            sizes[id(value)] = MAX_VALUES + 1  # until it is known: what holds itself has no end
+            inner = value.values() if isinstance(value, dict) else value
+            known = sizes[id(value)] = 1 + sum(map(size, inner))
+        return known
+
+    if size(document) > MAX_VALUES:
+        raise UsageError(
+            f"{name}: its aliases make it too large",
+            hint="Write what they stand for, or use $ref.",
+        )
 
 
 def place_of(data: bytes, error: Exception) -> str:

@@ -33,9 +33,9 @@ _KINDS = (
 )
 
 
-def beside(path: "Path", suffix: str) -> "Path":
+def beside(path: "Path | str", suffix: str) -> str:
     """Return the file that belongs to a document and lies beside it."""
-    return path.with_name(path.name.removesuffix(".json") + suffix)
+    return os.fspath(path).removesuffix(".json") + suffix
 
 
 class Document(Struct, frozen=True):

@@ -246,12 +246,35 @@ class TargetProbe(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Count | None
 
 
+class CountedTimes(Struct, frozen=True, forbid_unknown_fields=True):
+    """A histogram of the target's own: how long it took to answer, over the whole load.
+
+    Attributes:
+        bounds_us: Ascending.
+        counts: Requests that took no longer than each bound and longer than the one before; at the
+            end those that took longer than all.
+    """
+
+    bounds_us: list[Count]
+    counts: list[Count]
+
+
 class CounterPair(Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests to one route as the target counted them; null where it does not count."""
+    """Requests to one route as the target counted them; null where it does not count.
+
+    Attributes:
+        endpoint: Its name.
+        before: After preflight, before any load.
+        after: After the last answer.
+        statuses: What came between, by status; those that did not occur are left out.
+        times: How long the target took for what came between.
+    """
 
     endpoint: Text
     before: Count | None
     after: Count | None
+    statuses: dict[Text, Count] | None = None
+    times: CountedTimes | None = None
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):

@@ -99,8 +99,9 @@ def set_aside(path: Path) -> Path | None:
         kept = path.with_name(f"{path.stem}.{stamp}.{number}{path.suffix}")
     try:
         path.rename(kept)
-        if beside(path, STATEMENTS).is_file():
-            beside(path, STATEMENTS).rename(beside(kept, STATEMENTS))
+        signed = Path(beside(path, STATEMENTS))
+        if signed.is_file():
+            signed.rename(beside(kept, STATEMENTS))
     except OSError as error:
         raise _refuse(path, f"the file there could not be set aside: {error.strerror}") from error
     return kept

@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
+from stressproof.config.records import FLOW
 from stressproof.errors import StressproofError, UsageError
 from stressproof.flow.answer import Answer, RequestFailed
 from stressproof.flow.asking import Ask, Pause
@@ -261,9 +262,9 @@ class IterationRunner:
         if outcome is not None:
             where = "" if error is None else self._context.modules.line_of(error)
             detail = described(error, self.user.failed_check, where)
-            if self._settled is None and self._samples.wants(outcome, flow.name):
-                second = self._row.second
-                self._samples.add(ErrorSample(outcome, flow.name, second, None, detail))
+            name = f"{FLOW}{flow.name}"
+            if self._settled is None and self._samples.wants(outcome, name):
+                self._samples.add(ErrorSample(outcome, name, self._row.second, None, detail))
         self._end(flow, outcome, now_ns, detail)
 
     def _end(self, flow: PreparedFlow, outcome: str | None, now_ns: int, detail: str = "") -> None:

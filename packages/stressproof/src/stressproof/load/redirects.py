@@ -5,6 +5,7 @@ from urllib.parse import urljoin, urlsplit
 from stressproof.flow.answer import Answer
 from stressproof.workload.target import PATH, Origin
 
+REDIRECTS = range(300, 400)
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed where that was asked for."""
 _SAME_METHOD = frozenset({307, 308})

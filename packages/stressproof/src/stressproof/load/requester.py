@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from stressproof.flow.answer import Answer
 from stressproof.flow.user import User
 from stressproof.load.composing import Message
@@ -13,7 +11,7 @@ from stressproof.load.recorder import Cursor, LiveRow
 from stressproof.load.redirects import FOLLOWED, method_after, place_of
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.scenario_context import ScenarioContext
-from stressproof.load.steps import Step
+from stressproof.load.steps import Step, hop_of
 from stressproof.load.virtual_user import Engine, MakeUser, VirtualUser
 
 Ended = Callable[[Answer | None, str | None, int], None]
@@ -141,9 +139,7 @@ class Requester:
         if method != self._method:
             call.method, call.bodyless, call.body = method, True, None
         if hop.index < 0:
-            step = self._step
-            named = msgspec.structs.replace(step, name=hop.name, method=method)
-            hop.index = self._context.registry.number(named)
+            hop.index = self._context.registry.number(hop_of(self._step))
         self.prepare(hop, self._step, self._pattern, call)
         row = self._context.step_row(self.cursor, hop.index, now_ns)
         self.send(row, now_ns, now_ns)

@@ -120,6 +120,7 @@ class Round:
         """Run it from the first order to the last message."""
         while not all(handle.ready for handle in self._pool.handles):
             self._listen()
+            self._renew_token()
             if self._stop.is_set():
                 return self._result()
             if time.monotonic() > self._ready_by_s:

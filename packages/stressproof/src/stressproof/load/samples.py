@@ -44,6 +44,10 @@ class Samples:
         self._new: list[ErrorSample] = []
         self._kept = 0
 
+    def hide(self, secret: str) -> None:
+        """Clean what is kept from now on of another secret."""
+        self._redactor.learn([secret])
+
     def wants(self, outcome: str, endpoint: str) -> bool:
         """Return whether another failure of this kind would be kept."""
         return self._kept < _AT_MOST and self._seen.get((outcome, endpoint), 0) < _PER_KIND

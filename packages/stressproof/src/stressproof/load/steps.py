@@ -30,6 +30,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _MAX_KEYS = 4096
+_HOP = " +redirect"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -202,13 +203,19 @@ class FlowSteps:
         return PreparedStep(endpoint, step, pattern, holes)
 
 
+def hop_of(step: Step) -> Step:
+    """Return what evidence calls the hops of a step's redirects: no request's name or path."""
+    path = f"{step.path.partition('?')[0]}{_HOP}"
+    return msgspec.structs.replace(step, name=f"{step.name}{_HOP}", path=path)
+
+
 def hops(step: Step, redirects: int) -> PreparedEndpoint | None:
     """Return what asks for the places that a step's answers redirect to, counted nowhere yet."""
     if not redirects:
         return None
     return PreparedEndpoint(
         -1,
-        f"{step.name} +redirect",
+        f"{step.name}{_HOP}",
         "HEAD" if step.method == "HEAD" else "GET",
         expected=step.expected_statuses,
         checks=Checks.of(step.checks),

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from stressproof.errors import TargetError
 from stressproof.load.client import Answer, Client, RequestError
-from stressproof.workload.auth import BearerAuth, OAuth2Auth
-from stressproof.workload.target import Target
+from stressproof.workload.auth import OAuth2Auth
+from stressproof.workload.target import Target, with_token
 
 RENEWED_AT = 0.8
 """Of a token's life, after which the next one is fetched."""
@@ -162,11 +162,6 @@ def authorised(target: Target) -> tuple[Target, TokenKeeper | None]:
     endpoint = TokenEndpoint(target.auth, target)
     token = endpoint.fetch()
     return with_token(target, token.value), TokenKeeper(endpoint, token)
-
-
-def with_token(target: Target, token: str) -> Target:
-    """Return a target that is asked with a token."""
-    return msgspec.structs.replace(target, auth=BearerAuth(token))
 
 
 def _why(body: bytes) -> str:

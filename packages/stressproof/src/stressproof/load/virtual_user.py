@@ -13,12 +13,10 @@ from stressproof.flow.answer import Answer
 from stressproof.load.composing import Message
 from stressproof.load.connector import Connector
 from stressproof.load.recorder import FINE_US, LiveRow, Phases
-from stressproof.load.redirects import FOLLOWED, LeadsAwayError, place_of
+from stressproof.load.redirects import FOLLOWED, REDIRECTS, LeadsAwayError, place_of
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.load.samples import ErrorSample, Samples
 from stressproof.workload.checks import NO_HEADERS, Checks
-
-_REDIRECTS = range(300, 400)
 
 
 class Task(Protocol):
@@ -198,7 +196,7 @@ class VirtualUser:
                 else:
                     self._row.ok += 1
                     return False  # its answer is none that could be accepted once more
-            outcome = "redirect" if status in _REDIRECTS else f"status_{status}"
+            outcome = "redirect" if status in REDIRECTS else f"status_{status}"
             self._row.fail(outcome)
             self.failure = outcome
             self._sample(outcome, endpoint, status, detail)

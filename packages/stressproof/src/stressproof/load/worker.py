@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
-import msgspec
 import uvloop
 
 from stressproof.errors import StressproofError
@@ -47,8 +46,8 @@ from stressproof.load.stream_user import LinkPool, StreamUser
 from stressproof.load.timer import Timer
 from stressproof.load.unique_values import UniqueValues
 from stressproof.load.virtual_user import Engine, MakeUser
-from stressproof.workload.auth import BearerAuth
 from stressproof.workload.data import Data
+from stressproof.workload.target import with_token
 
 _BEAT_NS = 10_000_000
 _REPORT_NS = 1_000_000_000
@@ -185,6 +184,7 @@ class Worker:
             await asyncio.sleep(_LONGEST_SWEEP_NS / 1e9)
             self._sweep(monotonic_ns())
             self._report(final=False)
+            self._obey()
 
     async def run(self, start_ns: int) -> Done:
         """Run from a moment of the monotonic clock until the last request has ended."""
@@ -275,10 +275,14 @@ class Worker:
             if isinstance(message, Stop):
                 self._stopped = True
             elif isinstance(message, Token):
-                auth = BearerAuth(message.value)
-                target = msgspec.structs.replace(self._workload.target, auth=auth)
-                for load in self._loads:
-                    load.aim(target)
+                self.authorise(message)
+
+    def authorise(self, token: Token) -> None:
+        """Ask with another token from now on."""
+        target = with_token(self._workload.target, token.value)
+        self._samples.hide(token.value)
+        for load in self._loads:
+            load.aim(target)
 
     def _interrupt(self, now_ns: int) -> None:
         for load in self._loads:
@@ -317,9 +321,10 @@ async def _work(inbox: int, outbox: int) -> None:
             channel.send(Refused(error.exit_code, error.message, error.hint))
         else:
             channel.send(Ready())
-            go = await channel.receive()
-            if isinstance(go, Go):
-                channel.send(await worker.run(go.start_ns))
+            while isinstance(order := await channel.receive(), Token):
+                worker.authorise(order)
+            if isinstance(order, Go):
+                channel.send(await worker.run(order.start_ns))
     await channel.close()
 
 

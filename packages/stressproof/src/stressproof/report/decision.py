@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stressproof.exits import strongest
-from stressproof.report.verdict_json import as_data
+from stressproof.report.verdict_json import as_data, evidence_entry
 from stressproof.verify.verdict import Verdict
 
 DECISION_SCHEMA = "stressproof.decision/1"
@@ -19,18 +19,7 @@ def decision(verdicts: Sequence[Verdict]) -> bytes:
         "schema": DECISION_SCHEMA,
         "accepted": accepted,
         "exit_code": int(code),
-        "evidence": [
-            {
-                "kind": verdict.kind,
-                "path": verdict.path,
-                "sha256": verdict.sha256,
-                "size": verdict.size,
-                "level": verdict.level,
-                "commit": verdict.commit,
-                "captured_at": verdict.captured_at,
-            }
-            for verdict in verdicts
-        ],
+        "evidence": [evidence_entry(verdict) for verdict in verdicts],
         "verdicts": [as_data(verdict) for verdict in verdicts],
     }
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"

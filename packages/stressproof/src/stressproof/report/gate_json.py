@@ -5,7 +5,7 @@ import msgspec
 from stressproof.exits import Exit
 from stressproof.gate.decision import DECISION_SCHEMA, Decision
 from stressproof.report.gate_text import NOT_A_DECISION, summary
-from stressproof.report.verdict_json import as_data
+from stressproof.report.verdict_json import as_data, evidence_entry
 from stressproof.report.verdicts import NOT_RELEASE
 
 
@@ -17,18 +17,7 @@ def render(decision: Decision) -> str:
         "exit_code": int(decision.exit_code),
         "summary": summary(decision),
         "notice": _notice(decision),
-        "evidence": [
-            {
-                "kind": verdict.kind,
-                "path": verdict.path,
-                "sha256": verdict.sha256,
-                "size": verdict.size,
-                "level": verdict.level,
-                "commit": verdict.commit,
-                "captured_at": verdict.captured_at,
-            }
-            for verdict in decision.verdicts
-        ],
+        "evidence": [evidence_entry(verdict) for verdict in decision.verdicts],
         **msgspec.to_builtins(decision),
         "verdicts": [as_data(verdict) for verdict in decision.verdicts],
     }

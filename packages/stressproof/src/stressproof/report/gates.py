@@ -1,8 +1,7 @@
 """A gate's decision in the form that was asked for."""
 
-import importlib
-
 from stressproof.gate.decision import Decision
+from stressproof.report.forms import render_as
 
 FORMATS = ("text", "json", "junit", "github", "markdown")
 """Each is rendered by `stressproof.report.gate_NAME`, imported when it is asked for."""
@@ -14,7 +13,4 @@ def render(decision: Decision, form: str) -> str:
     Raises:
         KeyError: There is no such form.
     """
-    if form not in FORMATS:
-        raise KeyError(form)
-    text: str = importlib.import_module(f"stressproof.report.gate_{form}").render(decision)
-    return text
+    return render_as(form, FORMATS, "gate", decision)

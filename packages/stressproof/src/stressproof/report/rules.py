@@ -58,17 +58,23 @@ and a path where nothing is, is exit 3.
 """
 
 
-def rules_page(kinds: Sequence[tuple[str, Iterable[Rule[Any]], Struct]], asked_by: str) -> str:
+def rules_page(
+    kinds: Sequence[tuple[str, Iterable[Rule[Any]], Struct]],
+    asked_by: str,
+    others: Sequence[tuple[str, Iterable[Rule[Any]]]],
+) -> str:
     """Return docs/rules.md.
 
     Args:
         kinds: Name of a kind of evidence, its rules, and requirements to show as an example.
         asked_by: Whose requirements these are.
+        others: Headings and rules that are about no document alone.
     """
     parts = [_INTRODUCTION, _READING]
     for name, rules, requirements in kinds:
         parts.append(f"\n## Rules for {name} evidence\n\n{_rules_table(rules)}")
         parts.append(f"\n### Requirements, and what {asked_by} asks\n\n{_choices(requirements)}")
+    parts += [f"\n## {heading}\n\n{_rules_table(rules)}" for heading, rules in others]
     return "".join(parts)
 
 

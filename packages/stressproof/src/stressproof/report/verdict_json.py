@@ -42,3 +42,16 @@ def render(verdict: Verdict) -> str:
     """Return the verdict as indented JSON."""
     raw = msgspec.json.encode(published(verdict))
     return msgspec.json.format(raw, indent=2).decode() + "\n"
+
+
+def evidence_entry(verdict: Verdict) -> dict[str, object]:
+    """Return what a decision says of the bytes that were judged."""
+    return {
+        "kind": verdict.kind,
+        "path": verdict.path,
+        "sha256": verdict.sha256,
+        "size": verdict.size,
+        "level": verdict.level,
+        "commit": verdict.commit,
+        "captured_at": verdict.captured_at,
+    }

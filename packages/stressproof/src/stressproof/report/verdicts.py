@@ -1,7 +1,6 @@
 """A verdict in the form that was asked for."""
 
-import importlib
-
+from stressproof.report.forms import render_as
 from stressproof.verify.verdict import Verdict
 
 FORMATS = ("text", "json", "junit", "github", "markdown")
@@ -17,7 +16,4 @@ def render(verdict: Verdict, form: str) -> str:
     Raises:
         KeyError: There is no such form.
     """
-    if form not in FORMATS:
-        raise KeyError(form)
-    text: str = importlib.import_module(f"stressproof.report.verdict_{form}").render(verdict)
-    return text
+    return render_as(form, FORMATS, "verdict", verdict)

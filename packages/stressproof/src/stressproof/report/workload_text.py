@@ -128,8 +128,8 @@ def _body(body: Body) -> str:
     match body:
         case JsonBody(text=text) | TextBody(text=text):
             kind = "json" if isinstance(body, JsonBody) else "body"
-            shown = masked_text(text)
-            return f"{kind} {shown[:_SHOWN_CHARS]}{'…' * (len(shown) > _SHOWN_CHARS)}"
+            shown = masked_text(text[:_SHOWN_CHARS])
+            return f"{kind} {shown}{'…' * (len(text) > _SHOWN_CHARS)}"
         case FormBody(fields=fields):
             return "form " + masked_text("&".join(f"{name}={value}" for name, value in fields))
         case MultipartBody(parts=parts):

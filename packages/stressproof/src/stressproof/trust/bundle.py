@@ -7,8 +7,7 @@ is said. A line that is refused is not looked into any further.
 import hashlib
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +20,6 @@ from stressproof.evidence.reading import (
     beside,
     read_bytes,
 )
-from stressproof.evidence.writing import write_atomic
 from stressproof.trust.envelope import (
     EnvelopeError,
     ForgedEnvelopeError,
@@ -50,7 +48,8 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_LINES = 256
 SKEW_US = 60 * SECOND_US
 
-PredicateT = TypeVar("PredicateT", bound=Struct)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAY_SIGN = {
     PLAN: Role.EXECUTOR,
@@ -145,12 +144,14 @@ class Bundle(Struct, frozen=True):
 Unread = UnreadableEvidenceError | AbsentEvidenceError
 
 
-def bundle_path(artifact: Path | str) -> Path:
+def bundle_path(artifact: "Path | str") -> "Path":
     """Return where the bundle of a file lies: beside it."""
-    return beside(Path(artifact), STATEMENTS)
+    from pathlib import Path  # noqa: PLC0415  # a verification goes by names
+
+    return Path(beside(artifact, STATEMENTS))
 
 
-def read_bundle(path: Path | str, policy: TrustPolicy, now_us: int) -> Bundle:
+def read_bundle(path: "Path | str", policy: TrustPolicy, now_us: int) -> Bundle:
     """Return a bundle, every line taken or refused.
 
     Args:
@@ -189,7 +190,7 @@ def _unreadable(name: str, seen: str) -> UnreadableEvidenceError:
     )
 
 
-def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+def append_lines(path: "Path", lines: Sequence[bytes]) -> None:
     """Add lines to a bundle; a reader sees all of them or none.
 
     Raises:
@@ -202,15 +203,17 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
         before = b""
     if before and not before.endswith(b"\n"):
         raise _unreadable(str(path), "a last line that was cut short")
-    write_atomic(path, before + b"".join(line + b"\n" for line in lines))
+    put_bundle(path, [*before.splitlines(), *lines])
 
 
-def put_bundle(path: Path, lines: Sequence[bytes]) -> None:
+def put_bundle(path: "Path", lines: Sequence[bytes]) -> None:
     """Let a bundle hold these lines and no others; without any there is none.
 
     Raises:
         OutputError: It could not be written.
     """
+    from stressproof.evidence.writing import write_atomic  # noqa: PLC0415  # not to verify
+
     if lines:
         write_atomic(path, b"".join(line + b"\n" for line in lines))
     else:
@@ -332,7 +335,7 @@ def _claims(predicate: Any) -> tuple[str | None, str | None]:
     return None, None
 
 
-def read_or_reason(path: Path | str, policy: TrustPolicy, now_us: int) -> Bundle | Unread:
+def read_or_reason(path: "Path | str", policy: TrustPolicy, now_us: int) -> Bundle | Unread:
     """Read a bundle; what keeps it from being read is for a rule to tell, not an end."""
     try:
         return read_bundle(path, policy, now_us)

@@ -2,12 +2,12 @@
 
 from msgspec import Struct
 
+from stressproof.evidence.reading import STATEMENTS, beside
 from stressproof.trust.bundle import (
     SKEW_US,
     Bundle,
     Signed,
     Unread,
-    bundle_path,
     read_or_reason,
 )
 from stressproof.trust.ledger import Attempt, Ledger
@@ -129,7 +129,7 @@ def attestation_case(
     return AttestationCase(
         evidence=evidence,
         policy=policy,
-        bundle=read_or_reason(bundle_path(evidence.path), policy, now_us),
+        bundle=read_or_reason(beside(evidence.path, STATEMENTS), policy, now_us),
         ledger=ledger,
         commits=commits,
         now_us=now_us,

@@ -89,6 +89,7 @@ def one_summary(case: PromotionCase, judgement: Judgement) -> None:
 
 def _refusal_rule(name: str, title: str, reason: Reason, remedy: str) -> Rule[PromotionCase]:
     def judge(case: PromotionCase, judgement: Judgement) -> None:
+        """No line of the summary's bundle is refused for this reason."""
         if not isinstance(case.bundle, Bundle):
             judgement.skip("there is no summary")
             return

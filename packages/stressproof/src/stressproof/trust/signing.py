@@ -5,7 +5,7 @@ the token. A machine's is a PKCS#8 file, or the text of one in a variable of the
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -60,19 +60,20 @@ class SigningKey(Struct, frozen=True):
         return line
 
 
-def find_key(named: str | None, environment: Mapping[str, str] = os.environ) -> SigningKey:
+def find_key(named: str | None, environment: MutableMapping[str, str] = os.environ) -> SigningKey:
     """Return the key to sign with.
 
     Args:
         named: A file; None for what the environment names, else the user's own SSH key.
-        environment: The variables of the process.
+        environment: The variables of the process; a key in it is taken out, so that no child
+            inherits it.
 
     Raises:
         UsageError: There is none, or it is of a kind that is not taken.
     """
+    text = environment.pop(VARIABLE, "")
     if named is not None:
         return _of_file(Path(named).expanduser(), named)
-    text = environment.get(VARIABLE, "")
     if text.lstrip().startswith(_PEM):
         return _of_text(text, VARIABLE)
     if text:
@@ -169,7 +170,7 @@ def _ssh_keygen(path: Path, message: bytes) -> bytes:
     return ended.stdout
 
 
-def _of_user(environment: Mapping[str, str]) -> SigningKey:
+def _of_user(environment: MutableMapping[str, str]) -> SigningKey:
     """Return the SSH key that git signs with, else the only ed25519 key that an agent holds."""
     configured = _answer("git", "config", "--get", "user.signingKey")
     if configured and not configured.startswith("key::"):

@@ -231,7 +231,11 @@ def _json_fault(body: bytes, clauses: list[_Clause]) -> str | None:
     try:
         if clauses:
             document = msgspec.json.decode(body)
-            return next(filter(None, (_fault(document, clause) for clause in clauses)), None)
+            for clause in clauses:
+                fault = _fault(document, clause)
+                if fault:
+                    return fault
+            return None
         _SYNTAX.decode(body)
         body.decode()  # the syntax decoder does not look into strings
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -241,29 +245,30 @@ def _json_fault(body: bytes, clauses: list[_Clause]) -> str | None:
     return None
 
 
-def _fault(document: Any, clause: _Clause) -> str | None:
+def _fault(document: Any, clause: _Clause) -> str:
+    """Return what is wrong with a document, empty where nothing is."""
     path, expected, negated = clause
     found = document
     for name in path:
-        found = _member(found, name)
-    # Types count: true is not 1, and "1" is not 1.
-    same = found == expected and isinstance(found, bool) is isinstance(expected, bool)
-    shown = ".".join(path)
+        found = found.get(name, _ABSENT) if type(found) is dict else _element(found, name)
     if expected is _ABSENT:
-        if negated:
-            return None if found is _ABSENT else f"the body has a member {shown}"
-        return f"the body has no member {shown}" if found is _ABSENT else None
-    value = msgspec.json.encode(expected).decode()
-    if negated:
-        return f"{shown} is {value}" if same else None
+        holds = found is not _ABSENT
+    else:
+        # Types count: true is not 1, and "1" is not 1.
+        holds = found == expected and isinstance(found, bool) is isinstance(expected, bool)
+    return "" if holds is not negated else _described(path, expected, found, negated=negated)
+
+
+def _described(path: list[str], expected: Any, found: Any, *, negated: bool) -> str:
+    shown = ".".join(path)
+    if expected is _ABSENT and negated:
+        return f"the body has a member {shown}"
     if found is _ABSENT:
         return f"the body has no member {shown}"
-    return None if same else f"{shown} is not {value}"
+    return f"{shown} is {'' if negated else 'not '}{msgspec.json.encode(expected).decode()}"
 
 
-def _member(found: Any, name: str) -> Any:
-    if isinstance(found, dict):
-        return found.get(name, _ABSENT)
+def _element(found: Any, name: str) -> Any:
     if isinstance(found, list) and name.isascii() and name.isdigit() and int(name) < len(found):
         return found[int(name)]
     return _ABSENT

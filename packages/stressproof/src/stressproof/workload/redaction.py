@@ -29,9 +29,10 @@ def looks_secret(text: str) -> bool:
     return _JWT.search(text) is not None
 
 
+# Possessive and not begun within a name: linear, whatever the text.
 _NAMED = re.compile(
-    r"""(?P<lead>(?P<quote>["']?)(?P<name>[\w.\[\]-]+)(?P=quote)\s*[=:]\s*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|[^\s&"',;{}\[\]]+)"""
+    r"""(?P<lead>(?P<quote>["']?)(?<![\w.\[\]-])(?P<name>[\w.\[\]-]++)(?P=quote)\s*+[=:]\s*+)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*+(?:"|$)|[^\s&"',;{}\[\]]+)"""
 )
 
 
@@ -66,10 +67,14 @@ class Redactor:
             for name, value in one.items():
                 if name.lower() not in _PUBLIC_NAMES:
                     values.update((value, *value.split()))
+        self._values: list[str] = []
+        self.learn(values)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace these, too, from now on."""
+        values = {*self._values, *(one for one in secrets if len(one) >= _SHORTEST_SECRET)}
         # Longest first, so that no remainder of a longer secret survives.
-        self._values = sorted(
-            (v for v in values if len(v) >= _SHORTEST_SECRET), reverse=True, key=len
-        )
+        self._values = sorted(values, reverse=True, key=len)
 
     def clean(self, text: str) -> str:
         """Return the text without secrets and without control characters."""

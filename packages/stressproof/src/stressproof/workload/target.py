@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.workload.auth import Auth
+from stressproof.workload.auth import Auth, BearerAuth
 from stressproof.workload.redaction import masked
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -86,6 +87,11 @@ class Target(Struct, frozen=True):
             f"insecure={self.insecure}, cert_file={self.cert_file!r}, address={self.address!r}, "
             f"http2={self.http2}, auth={self.auth!r})"
         )
+
+
+def with_token(target: Target, token: str) -> Target:
+    """Return a target that is asked with a bearer token."""
+    return msgspec.structs.replace(target, auth=BearerAuth(token))
 
 
 def origin_of(url: str) -> Origin:

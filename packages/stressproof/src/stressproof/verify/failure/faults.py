@@ -12,6 +12,9 @@ from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 
+WITNESSED_MAX = 2**40
+"""By how much anything that a witness counts can grow while a fault lasts."""
+
 _CLAUSE = "evidence.md, Failure evidence"
 _OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
 _SLACK_US = SECOND_US // 2
@@ -188,6 +191,13 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
                     prose(f"at least {each.needs}"),
                 )
             for witness in fault.witnesses:
+                grown = witness.during - witness.before
+                judgement.check(
+                    grown <= WITNESSED_MAX,
+                    where,
+                    prose(f"{witness.name}: {grown} more"),
+                    prose(f"at most {WITNESSED_MAX}"),
+                )
                 if took_effect(witness):
                     judgement.passed()
                 else:

@@ -1,5 +1,7 @@
 """The testbed: which service and database the faults were injected into."""
 
+import re
+
 from stressproof.evidence.level import Level
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
@@ -18,6 +20,9 @@ from stressproof.verify.rule import Judgement, prose, rule
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
+_TOOL = "stressproof"
+_CPUS_MAX = 100_000
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @rule(
@@ -183,8 +188,37 @@ def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement)
     judgement.check(holds, where, seen, prose(f"from {span[0]} to {span[1]}"))
 
 
+@rule(
+    "failure.testbed",
+    clause=_CLAUSE,
+    title="The testbed is one that there can be, and our tool injected the faults",
+    remedy="Inject with this tool; nobody else writes its evidence.",
+    level=Level.RECOMPUTED,
+)
+def testbed(case: FailureCase, judgement: Judgement) -> None:
+    """Tool, versions, processors and proxy are told, and what these faults are not."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    told = case.artifact.stage
+    judgement.check(told.tool == _TOOL, "stage.tool", told.tool, _TOOL)
+    judgement.check(
+        1 <= told.cpus <= _CPUS_MAX, "stage.cpus", told.cpus, prose(f"1 to {_CPUS_MAX}")
+    )
+    for name in ("version", "python"):
+        seen = getattr(told, name)
+        judgement.check(seen[:1].isdigit(), f"stage.{name}", seen, prose("a version"))
+    judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
+    binary = told.postgres_binary_sha256
+    if binary is not None:
+        holds = _SHA256.fullmatch(binary) is not None
+        where = "stage.postgres_binary_sha256"
+        judgement.check(holds, where, binary, prose("64 lower-case hex digits"))
+
+
 RULES = (
     engine,
+    testbed,
     workers,
     same_build,
     same_database,

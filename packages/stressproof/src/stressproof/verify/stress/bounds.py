@@ -44,7 +44,7 @@ BOUNDS: Bounds = {
     **of_target("target.before"),
     **of_target("target.after"),
     **of_tool("generator"),
-    "workload.endpoints[].method": Form(r"[A-Z]{1,20}", "a method"),
+    "workload.endpoints[].method": Form(r"[A-Z]{0,20}", "a method, none of a flow"),
     "workload.pause_seconds": Range(1 / _S, MAX_PAUSE_US / _S, or_zero=True),
     "evaluation.rounds[].error_rate_percent": Range(1e-6, 100, or_zero=True),
     "endpoints[]": NAME,

@@ -7,12 +7,13 @@ from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
 from stressproof.evidence.measurements import Latency
-from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.evidence.stress import Results, StressArtifact, WorkloadEndpoint
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
+from stressproof.verify.stress.sent import Sent, sent_by_name
 
 
 class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
@@ -31,11 +32,23 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         """When each round was captured."""
         return [instant(run.captured_at) for run in self.runs]
 
+    @property
+    def workload(self) -> list[WorkloadEndpoint]:
+        """What the workload asks; nothing without an artifact."""
+        return self.artifact.workload.endpoints if self.artifact else []
+
     @cached_property
     def required_places(self) -> dict[str, list[int]]:
         """Where the workload has each required endpoint; nowhere without an artifact."""
-        endpoints = self.artifact.workload.endpoints if self.artifact else []
-        return {name: named(name, endpoints) for name in self.requirements.required_endpoints}
+        return {name: named(name, self.workload) for name in self.requirements.required_endpoints}
+
+    @cached_property
+    def sent(self) -> dict[str, Sent]:
+        """What was sent to each route, by the names of its endpoints; nothing without an artifact.
+
+        Rows need not be sound for it.
+        """
+        return {} if self.artifact is None else sent_by_name(self.artifact)
 
     @cached_property
     def computable(self) -> StressArtifact | None:

@@ -1,8 +1,10 @@
 """Enough was measured, by an instrument that was not itself the limit."""
 
 from stressproof.evidence import derive
+from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
+from stressproof.evidence.measurements import RampRow, Row, answered
 from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
@@ -15,7 +17,13 @@ from stressproof.workload.order import MAX_PASS, pass_length
 _CPU_MOST_PPM = 1_100_000  # one core, read by two clocks
 _OUTSIDE_S = 60  # the ramp, and the last answers
 _LEAST_RSS_BYTES = 4_000_000  # no Python process is smaller
+_MOST_RSS_BYTES = 2**44
+_LEAST_CPU_US = 1  # of a request; ours takes five
+_CPUS_MAX = 100_000
+_PROTOCOLS = ("http/1.1", "h2")
+_OPENED_MOST = 4  # connections for one request: an answer that never comes is asked for again
 _SUCCESS = range(200, 300)
+_TOOL = "stressproof"
 
 
 @rule(
@@ -102,6 +110,9 @@ def endpoint_definitions(case: StressCase, judgement: Judgement) -> None:
             weight,
             prose("0 of a step" if step else f"1 to {MAX_WEIGHT}"),
         )
+        fits = bool(endpoint.method) is (endpoint.kind != "flow")
+        seen = endpoint.method
+        judgement.check(fits, f"{where}.method", seen, prose("a method, and none of a flow"))
         known = endpoint.scenario in scenarios
         judgement.check(
             known, f"{where}.scenario", endpoint.scenario, prose(" or ".join(sorted(scenarios)))
@@ -166,12 +177,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
             ("dropped_iterations", health.dropped_iterations, sum(row.dropped for row in run.rows)),
         ):
             judgement.check(seen == expected, f"{where}.{name}", seen, expected)
-        p95 = case.recomputed_rounds[place].p95_response_time
-        reasons = derive.saturation_reasons(
-            health,
-            None if p95 is None else round(p95 * 1_000_000),
-            sum(row.started for row in run.rows),
-        )
+        reasons = _saturated_by(health, case.round_totals[place])
         judgement.check(
             health.saturated == bool(reasons), f"{where}.saturated", health.saturated, bool(reasons)
         )
@@ -181,12 +187,29 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
             health.saturated_reasons,
             reasons,
         )
+    workers = max(artifact.workload.workers, 1)
     for place, said in enumerate(artifact.runs):
-        _possible(said.generator, said.elapsed_seconds, f"runs[{place}].generator", judgement)
+        where = f"runs[{place}].generator"
+        _possible(said.generator, said.elapsed_seconds, where, judgement)
+        # The busiest worker has sent its share, and no request costs less.
+        busy_us = said.generator.cpu_busy_ppm * said.elapsed_seconds
+        least_us = said.results.total_requests // workers * _LEAST_CPU_US
+        judgement.check(
+            busy_us >= least_us,
+            f"{where}.cpu_busy_ppm",
+            prose(f"{busy_us:.0f} µs of a processor"),
+            prose(f"at least {least_us}, for {said.results.total_requests} requests"),
+        )
     worst = derive.worst_health([run.generator for run in artifact.runs])
     judgement.passed()
     for path, seen, expected in differences(artifact.generator.worst, worst, "generator.worst"):
         judgement.fail(path, seen, expected)
+
+
+def _saturated_by(health: GeneratorHealth, totals: Totals) -> list[str]:
+    """Return why a round's generator may have been the limit; failures wait as successes do."""
+    p95_us = totals.corrected.quantile(P95_PPM)
+    return derive.saturation_reasons(health, p95_us, totals.completed)
 
 
 def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: Judgement) -> None:
@@ -199,9 +222,75 @@ def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: 
     ):
         seen = getattr(health, name)
         judgement.check(seen <= most, f"{where}.{name}", seen, prose(f"at most {most}"))
-    least = _LEAST_RSS_BYTES
-    rss = health.rss_bytes
-    judgement.check(rss >= least, f"{where}.rss_bytes", rss, prose(f"at least {least}"))
+    least, most, rss = _LEAST_RSS_BYTES, _MOST_RSS_BYTES, health.rss_bytes
+    judgement.check(least <= rss <= most, f"{where}.rss_bytes", rss, prose(f"{least} to {most}"))
+
+
+@rule(
+    "stress.generator",
+    clause="evidence.md, Generator",
+    title="The generator is ours, on a machine that there can be",
+    remedy="Capture with this tool; nobody else writes its evidence.",
+    level=Level.RECOMPUTED,
+)
+def generator(case: StressCase, judgement: Judgement) -> None:
+    """Tool, version, interpreter and processors are told."""
+    if case.artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    told = case.artifact.generator
+    judgement.check(told.tool == _TOOL, "generator.tool", told.tool, _TOOL)
+    judgement.check(
+        1 <= told.cpus <= _CPUS_MAX, "generator.cpus", told.cpus, prose(f"1 to {_CPUS_MAX}")
+    )
+    for name in ("version", "python"):
+        seen = getattr(told, name)
+        judgement.check(
+            seen[:1].isdigit(), f"generator.{name}", seen, prose("a version, such as 3.11.7")
+        )
+
+
+@rule(
+    "stress.connections",
+    clause="evidence.md, Generator",
+    title="The requests travelled over connections, no more of them than they can have opened",
+    remedy="A figure that does not follow from its measurements is forged; capture again.",
+    level=Level.RECOMPUTED,
+)
+def connections(case: StressCase, judgement: Judgement) -> None:
+    """Where a round tells its connections: a protocol of ours, and one connection at least."""
+    artifact = case.computable
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    for place, (run, said) in enumerate(
+        zip(artifact.measurements.runs, artifact.runs, strict=False)
+    ):
+        told, where = said.connections, f"runs[{place}].connections"
+        if told is None:
+            continue
+        judgement.check(
+            told.protocol in _PROTOCOLS,
+            f"{where}.protocol",
+            told.protocol,
+            prose(" or ".join(_PROTOCOLS)),
+        )
+        rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
+        opened = sum(told.opened.values())
+        least = int(any(answered(row.outcomes) for row in rows))
+        most = _OPENED_MOST * sum(row.started + row.requests for row in rows)
+        most += sum(one.max_users for one in artifact.workload.scenarios)
+        judgement.check(
+            least <= opened <= most, f"{where}.opened", opened, prose(f"{least} to {most}")
+        )
+        judgement.check(
+            told.tls_resumed <= opened,
+            f"{where}.tls_resumed",
+            told.tls_resumed,
+            prose(f"at most {opened}"),
+        )
+    if not judgement.compared:
+        judgement.skip("no round tells its connections")
 
 
 @rule(
@@ -217,14 +306,8 @@ def saturated(case: StressCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    runs = artifact.measurements.runs
-    for place, (run, said) in enumerate(zip(runs, artifact.runs, strict=False)):
-        p95 = case.recomputed_rounds[place].p95_response_time
-        reasons = derive.saturation_reasons(
-            said.generator,
-            None if p95 is None else round(p95 * 1_000_000),
-            sum(row.started for row in run.rows),
-        )
+    for place, (totals, said) in enumerate(zip(case.round_totals, artifact.runs, strict=False)):
+        reasons = _saturated_by(said.generator, totals)
         if reasons:
             judgement.inconclusive(
                 f"runs[{place}].generator", prose("; ".join(reasons)), prose("a generator at ease")
@@ -237,6 +320,8 @@ RULES = (
     samples,
     endpoint_successes,
     endpoint_definitions,
+    generator,
     generator_recomputed,
+    connections,
     saturated,
 )

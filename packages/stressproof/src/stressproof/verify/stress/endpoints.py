@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.level import Level
-from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import RampRow, Row
-from stressproof.evidence.stress import Results, WorkloadEndpoint
+from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.verify.stress.objectives import judge_answers, judge_errors
 
 _SLOW = "Make the service meet its limits on every endpoint, then capture again."
 _LEAST = SAMPLES_FOR[P95_PPM]
@@ -108,7 +108,7 @@ def _judge(
     n = totals.corrected.n
     if flow:
         # Its time is its user's, who thinks; a threshold on iteration_duration is about that.
-        _errors(where, derive.results(totals, 0.0), case, judgement)
+        judge_errors(where, derive.results(totals, 0.0), case.requirements, judgement)
         return
     if n < _LEAST:
         judgement.inconclusive(
@@ -118,32 +118,8 @@ def _judge(
             "Capture longer, or with more users.",
         )
         return
-    _within(where, derive.results(totals, 0.0), case, judgement)
-
-
-def _within(where: str, figures: Results, case: StressCase, judgement: Judgement) -> None:
-    """Latency and errors are within the limits; how many requests came is the round's affair."""
-    asked, met = case.requirements, limits_met(figures, case.requirements)
-    if met.p95 is not None:
-        judgement.check(
-            met.p95,
-            f"{where}.p95_response_time",
-            figures.p95_response_time,
-            prose(f"at most {asked.max_p95_seconds:g} s"),
-        )
-    _errors(where, figures, case, judgement)
-
-
-def _errors(where: str, figures: Results, case: StressCase, judgement: Judgement) -> None:
-    asked, met = case.requirements, limits_met(figures, case.requirements)
-    total, failed = figures.total_requests, figures.failed_requests
-    if met.error_rate is not None:
-        judgement.check(
-            met.error_rate,
-            f"{where}.failed_requests",
-            prose(f"{failed} of {total}, {error_rate_percent(failed, max(total, 1)):.4f} %"),
-            prose(f"at most {asked.max_error_rate_percent:g} %"),
-        )
+    # How many requests came is the round's affair, so the rate is not judged.
+    judge_answers(where, derive.results(totals, 0.0), case.requirements, judgement)
 
 
 @rule(
@@ -171,7 +147,8 @@ def ramp_targets(case: StressCase, judgement: Judgement) -> None:
         ]
         whole = derive.combined([window, _of_ramp(outside)])
         if whole.corrected.n >= _LEAST:
-            _within(f"measurements.runs[{place}]", derive.results(whole, 0.0), case, judgement)
+            where, figures = f"measurements.runs[{place}]", derive.results(whole, 0.0)
+            judge_answers(where, figures, case.requirements, judgement)
 
 
 def _of_ramp(ramp: Sequence[RampRow]) -> Totals:

@@ -5,12 +5,16 @@ users times the time they were there (Little, Operations Research 9, 1961): no l
 were left out or latencies shortened, and no more.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from math import gcd
+
+import msgspec
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.stress import ScenarioRecord, WorkloadRecord
+from stressproof.measure.buckets import highest
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
@@ -41,6 +45,7 @@ REACHED_PERCENT = 90
 RATE_REACHED_PERCENT = 99
 
 _BUSY_PERCENT = 99  # what the generator's own time between two requests of a user may cost
+_LONGEST_DELAY_US = 250_000  # of a generator's loop that is believed
 _LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _UNOPENED = ("connect", "tls", "protocol", "reset")
 
@@ -119,17 +124,23 @@ def _executor(record: ScenarioRecord, where: str, judgement: Judgement) -> None:
 def load_reached(case: StressCase, judgement: Judgement) -> None:
     """Σ time of iterations ÷ window is at least nine tenths of the floor, pauses included.
 
-    Of open executors, whose load is their rate, nearly all arrivals were sent.
+    Where the profile is asked for by value, its endpoints alone count: others are extra work. Of
+    open executors, whose load is their rate, nearly all arrivals were sent.
     """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
     asked = case.requirements
+    wanted = {(one.method, one.path) for one in asked.profile_endpoints}
+    listed = enumerate(artifact.workload.endpoints)
+    own = {at for at, one in listed if not wanted or (one.method, one.path) in wanted}
     for place, run in enumerate(artifact.measurements.runs):
         where = f"measurements.runs[{place}]"
         there_us = window_us = 0
-        for share in shares_of(artifact.workload, run):
+        for every in shares_of(artifact.workload, run):
+            rows = [row for row in every.rows if row.endpoint in own]
+            share = msgspec.structs.replace(every, rows=rows)
             if share.scenario.closed_loop or asked.users_of_any_executor:
                 there_us += _there(share)[0]
                 window_us = max(window_us, _window_us(share, run))
@@ -171,24 +182,40 @@ def _rate_reached(share: Share, where: str, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def users_busy(case: StressCase, judgement: Judgement) -> None:
-    """Σ time of iterations and pauses ≥ users for (window - the longest of these)."""
+    """Σ time of iterations and pauses ≥ users for the window - what they began before it.
+
+    At its beginning each is in one iteration of the ramp at most, or in a pause. Users who share
+    iterations have nothing to do once none is left.
+    """
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
         return
-    for place, run in enumerate(artifact.measurements.runs):
+    alone = len(artifact.workload.scenarios) == 1  # a round lasts as long as its last scenario
+    measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
+    for place, (run, said) in enumerate(measured):
+        where = f"measurements.runs[{place}]"
+        delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
         for share in shares_of(artifact.workload, run):
             made = executor_of(share.scenario)
             if isinstance(made, ConstantVus | RampingVus):
-                _busy(made, share, f"measurements.runs[{place}]", judgement)
+                least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100
+                least_us -= _begun_before(made, share) + made.max_users * delay_us
+                _busy(least_us, made, share, where, judgement)
+            elif isinstance(made, SharedIterations) and alone:
+                busy_us = min(run.elapsed_us, made.duration_us) - _longest_us(share)
+                users = min(made.users, made.iterations)
+                least_us = users * (max(busy_us, 0) * _BUSY_PERCENT // 100 - delay_us)
+                _busy(least_us, made, share, where, judgement)
     if not judgement.compared:
         judgement.skip("only users who go on to the end are busy all the time")
 
 
-def _busy(made: ClosedExecutor, share: Share, where: str, judgement: Judgement) -> None:
+def _busy(
+    least_us: int, made: ClosedExecutor, share: Share, where: str, judgement: Judgement
+) -> None:
     there_us, iterations = _there(share)
     unopened = sum(row.outcomes.get(kind, 0) for row in share.rows for kind in _UNOPENED)
-    least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100 - made.max_users * _longest_us(share)
     least_us -= unopened * _LONGEST_PAUSE_US + iterations
     judgement.check(
         there_us >= least_us,
@@ -196,6 +223,24 @@ def _busy(made: ClosedExecutor, share: Share, where: str, judgement: Judgement) 
         prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
         prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
     )
+
+
+def _begun_before(made: ClosedExecutor, share: Share) -> int:
+    """Return how long users can have been in what they began before the window, in sum."""
+    scenario = share.scenario
+    if scenario.think or scenario.pace or scenario.setup or scenario.start_us:
+        return made.max_users * _longest_us(share)
+    held: Counter[int] = Counter()
+    for row in share.ramp:
+        pairs = row.corrected.buckets
+        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
+            held[bucket] += count
+    users, took_us = made.max_users, 0
+    for bucket in sorted(held, reverse=True):
+        some = min(held[bucket], users)
+        took_us += some * highest(bucket)
+        users -= some
+    return took_us
 
 
 @rule(

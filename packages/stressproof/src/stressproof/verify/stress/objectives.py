@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence.endpoint_names import short
-from stressproof.evidence.limits import error_rate_percent, limits_met, rate_reached
+from stressproof.evidence.limits import LimitsMet, error_rate_percent, limits_met, rate_reached
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, P99_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, Severity, prose, rule
 from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.declared import Figures
 from stressproof.verify.stress.figures import all_figures
 
 _SLOW = "Make the service meet its limits, then capture again; the limits are the protocol's."
@@ -132,24 +134,9 @@ def round_targets(case: StressCase, judgement: Judgement) -> None:
     asked = case.requirements
     _exact_rates(case, judgement)
     for where, figures in all_figures(case):
-        total, failed = figures.total_requests, figures.failed_requests
-        if not total:
+        if not figures.total_requests:
             continue  # stress.some-requests says that there is nothing to judge
-        met = limits_met(figures, asked)
-        if figures.p95_response_time is not None and met.p95 is not None:
-            judgement.check(
-                met.p95,
-                f"{where}.p95_response_time",
-                figures.p95_response_time,
-                prose(f"at most {asked.max_p95_seconds:g} s"),
-            )
-        if failed is not None and met.error_rate is not None:
-            judgement.check(
-                met.error_rate,
-                f"{where}.failed_requests",
-                prose(f"{failed} of {total}, {error_rate_percent(failed, total):.4f} %"),
-                prose(f"at most {asked.max_error_rate_percent:g} %"),
-            )
+        met = judge_answers(where, figures, asked, judgement)
         if met.throughput is not None:
             judgement.check(
                 met.throughput,
@@ -179,6 +166,37 @@ def _exact_rates(case: StressCase, judgement: Judgement) -> None:
                 prose(f"{total} requests in {run.elapsed_seconds!r} s"),
                 prose(f"at least {least:g}/s"),
             )
+
+
+def judge_answers(
+    where: str, figures: Figures, asked: StressRequirements, judgement: Judgement
+) -> LimitsMet:
+    """Judge latency and errors of some requests, and return how all limits are met."""
+    met = limits_met(figures, asked)
+    if met.p95 is not None:
+        judgement.check(
+            met.p95,
+            f"{where}.p95_response_time",
+            figures.p95_response_time,
+            prose(f"at most {asked.max_p95_seconds:g} s"),
+        )
+    judge_errors(where, figures, asked, judgement)
+    return met
+
+
+def judge_errors(
+    where: str, figures: Figures, asked: StressRequirements, judgement: Judgement
+) -> None:
+    """Judge how many of some requests failed."""
+    met = limits_met(figures, asked)
+    total, failed = figures.total_requests, figures.failed_requests
+    if failed is not None and met.error_rate is not None:
+        judgement.check(
+            met.error_rate,
+            f"{where}.failed_requests",
+            prose(f"{failed} of {total}, {error_rate_percent(failed, max(total, 1)):.4f} %"),
+            prose(f"at most {asked.max_error_rate_percent:g} %"),
+        )
 
 
 @rule(

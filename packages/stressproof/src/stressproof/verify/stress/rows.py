@@ -19,7 +19,8 @@ _EDITED = "Measurements are written by the capture alone; capture again."
 _LATE_US = 999  # later than a millisecond, and either time is cut to whole microseconds
 
 _OUTCOME = re.compile(
-    r"ok|redirect|body_check|timeout|reset|connect|tls|protocol|status_[1-5][0-9]{2}", re.ASCII
+    r"ok|redirect|body_check|timeout|reset|reset_reused|connect|tls|protocol|status_[1-5][0-9]{2}",
+    re.ASCII,
 )
 """How a request of a capture that ran to its end can have ended (`stressproof.load`)."""
 

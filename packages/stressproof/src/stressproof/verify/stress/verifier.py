@@ -13,6 +13,7 @@ from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
     bounds,
     clocks,
+    counters,
     coverage,
     document,
     endpoints,
@@ -51,6 +52,7 @@ RULES: Sequence[Rule[StressCase]] = (
     *endpoints.RULES,
     *coverage.RULES,
     *service.RULES,
+    *counters.RULES,
 )
 """In the order in which a person would look."""
 
