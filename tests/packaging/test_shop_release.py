@@ -3,18 +3,21 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from example_shop import EXAMPLE, RunningShop, running_example_shop
 from installed_wheels import Environment
+from own_folder import passed
 from stressproof.exits import Exit
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DECISION = "stressproof-results/decision.json"
 EVIDENCE = "stressproof-results/shop.json"
+ATTEMPTS = 4
 GIVEN = ("--stress-evidence-path", EVIDENCE)
 
 
@@ -39,13 +42,32 @@ class Clone:
 
     def stressproof(self, *arguments: str, shop: RunningShop, code: Exit) -> str:
         """Run the tool in the clone; returns what it said."""
-        variables = {**shop.environment, "DATABASE_URL": self.database}
-        ran = self.environment.run(
-            "stressproof", *arguments, cwd=self.folder, code=code, variables=variables
-        )
+        for _ in range(ATTEMPTS):
+            ran = subprocess.run(
+                [self.environment.folder / "bin" / "stressproof", *arguments],
+                cwd=self.folder,
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "HOME": str(self.folder.parent),
+                    "DATABASE_URL": self.database,
+                    **shop.environment,
+                },
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+            if ran.returncode == code or not passed(ran):  # a busy machine may be the limit itself
+                break
+        assert ran.returncode == code, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
 
-    def serve(self) -> Iterator[RunningShop]:
+    def commit_before(self) -> str:
+        """Return the commit before the last."""
+        asked = ["git", "rev-parse", "HEAD~1"]
+        return subprocess.check_output(asked, cwd=self.folder, text=True).strip()
+
+    def serve(self) -> AbstractContextManager[RunningShop]:
         """Serve what the clone holds."""
         return running_example_shop(self.database, folder=self.folder, python=self.python)
 
@@ -111,7 +133,7 @@ def test_a_slow_shop_is_blocked(clone: Clone) -> None:
     clone.change("shop/app.py", "name, price, stock FROM", "name, price, stock, pg_sleep(0.7) FROM")
     with clone.serve() as shop:
         said = clone.stressproof("gate", "release", *GIVEN, shop=shop, code=Exit.EVIDENCE)
-        assert "another build" in said
+        assert clone.commit_before() in said
         said = clone.stressproof(
             *("capture", "--profile", "shop", "--out", EVIDENCE), shop=shop, code=Exit.OBJECTIVES
         )

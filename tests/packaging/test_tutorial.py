@@ -13,9 +13,17 @@ from documented_code import DOCS, Block, sections_of
 from example_shop import free_port
 from installed_wheels import ROOT
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 TUTORIAL = DOCS / "tutorial.md"
+PATIENCE = """stressproof() {
+  for _ in 1 2 3 4; do
+    command stressproof "$@" && return 0 || code=$?
+    [ $code = 3 ] && [ $1 = capture ] || return $code
+  done
+  return 3
+}"""
+"""A busy machine may be the limit itself: then a capture proves nothing, and is taken again."""
 FILES = frozenset({"stressproof.toml", "flows.py"})
 
 
@@ -37,7 +45,9 @@ def script_of(page: Path) -> str:
     blocks = [block for section in sections_of(page) for block in section.blocks]
     assert len(blocks) > 10
     ends = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"
-    return "\n".join(["set -u", ends, *(line for block in blocks for line in lines_of(block))])
+    return "\n".join(
+        ["set -u", PATIENCE, ends, *(line for block in blocks for line in lines_of(block))]
+    )
 
 
 @pytest.fixture
@@ -71,7 +81,7 @@ def test_a_newcomer_gets_from_nothing_to_a_gated_build(clone: Path, passable: Pa
             },
             stdout=file,
             stderr=subprocess.STDOUT,
-            timeout=800,
+            timeout=1400,
             check=False,
         )
     told = transcript.read_text()
