@@ -134,7 +134,7 @@ SERVICES = (
         name="rest-shop",
         profile="shop",
         urls=("SHOP_URL",),
-        quick={'"10s"': '"3s"', "rounds = 3": "rounds = 1"},
+        quick={'"15s"': '"3s"', "rounds = 3": "rounds = 1"},
         users=40,
         each=(
             ("GET /products/{} 200",),
