@@ -27,6 +27,11 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         """The rounds that are there, none where the field is not a list."""
         return self.declared.runs or []
 
+    @property
+    def preflight_failed(self) -> bool:
+        """Whether it says that no load was begun, since the preflight failed."""
+        return self.data.get("status") == "preflight_failed"
+
     @cached_property
     def run_captured_us(self) -> list[int | None]:
         """When each round was captured."""
@@ -65,10 +70,11 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None
-            for row in run.rows:
-                for latency in (row.corrected, row.uncorrected):
-                    if latency is not None and not _computable(latency):
-                        return None
+            outside = (*run.setup, *run.ramp, *run.tail)
+            latencies = [row.corrected for row in (*run.rows, *outside)]
+            latencies += [row.uncorrected for row in run.rows if row.uncorrected is not None]
+            if not all(map(_computable, latencies)):
+                return None
         return self.artifact
 
     @cached_property
