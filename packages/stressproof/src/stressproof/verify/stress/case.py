@@ -6,7 +6,7 @@ from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
-from stressproof.evidence.measurements import Latency
+from stressproof.evidence.measurements import Latency, RampRow, Row
 from stressproof.evidence.stress import Results, StressArtifact, WorkloadEndpoint
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.buckets import MAX_INDEX
@@ -70,8 +70,8 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None
-            outside = (*run.setup, *run.ramp, *run.tail)
-            latencies = [row.corrected for row in (*run.rows, *outside)]
+            rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
+            latencies = [row.corrected for row in rows]
             latencies += [row.uncorrected for row in run.rows if row.uncorrected is not None]
             if not all(map(_computable, latencies)):
                 return None
