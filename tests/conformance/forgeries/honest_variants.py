@@ -318,6 +318,22 @@ variant("endpoints named with their method, at a gate", "full", named_with_metho
 variant("everything that a gate asks", "full", as_it_is, GATE)
 
 
+def longer(data: dict[str, Any]) -> None:
+    """The journal grew during the load, and the log with it."""
+    data["runtime"]["after"] |= {"journal_sequence": 5_001, "journal_hash": "0" * 64}
+
+
+def _untold(data: dict[str, Any]) -> None:
+    """A service that says nothing of what its database counts owes nobody that."""
+    for probe in (data["runtime"]["before"], data["runtime"]["after"]):
+        for name in ("transactions_committed", "wal_bytes", "journal_sequence", "journal_hash"):
+            probe[name] = None
+
+
+variant("a journal that grew, at a gate", "full", longer, {**GATE, "database_in_detail": True})
+variant("nothing of what the database counts", "full", _untold, {"database_in_detail": True})
+
+
 def _written(data: dict[str, Any]) -> None:
     """The second endpoint is asked by POST, and called by its path alone."""
     data["workload"]["endpoints"][1]["method"] = "POST"

@@ -15,6 +15,7 @@ from stressproof.verify.stress import (
     clocks,
     counters,
     coverage,
+    database,
     document,
     endpoints,
     evaluation,
@@ -53,6 +54,7 @@ RULES: Sequence[Rule[StressCase]] = (
     *coverage.RULES,
     *service.RULES,
     *counters.RULES,
+    *database.RULES,
 )
 """In the order in which a person would look."""
 
