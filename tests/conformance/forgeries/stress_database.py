@@ -3,7 +3,7 @@
 from typing import Any
 
 from forgeries.corpus import Corpus, at, put
-from forgeries.honest_variants import GATE, longer
+from forgeries.honest_variants import GATE, committed_until, longer
 
 from stressproof.exits import Exit
 
@@ -70,6 +70,18 @@ corpus.set_(
     40_001,
     asked={"min_transactions_per_success": 3.0},
 )
+
+
+@corpus.forge(
+    "fewer transactions than early successes",
+    "full",
+    TRANSACTIONS,
+    asked={"min_transactions_per_success": 1.0},
+)
+def _(data: dict[str, Any]) -> None:
+    least = committed_until(data, 14)
+    first = at(data, f"{BEFORE}.transactions_committed")
+    put(data, f"{AFTER}.transactions_committed", first + least)
 
 
 @corpus.forge(
