@@ -65,8 +65,8 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None
-            for row in run.rows:
-                for latency in (row.corrected, row.uncorrected):
+            for row in (*run.rows, *run.ramp, *run.setup, *run.tail):
+                for latency in (row.corrected, getattr(row, "uncorrected", None)):
                     if latency is not None and not _computable(latency):
                         return None
         return self.artifact

@@ -100,7 +100,9 @@ def transactions(case: StressCase, judgement: Judgement) -> None:
     successes = _successes_reported(artifact, required)
     where = "runtime.after.transactions_committed"
     if not successes:
-        judgement.inconclusive(where, last, prose("a success that is old enough to be counted"))
+        if case.requirements.require_counters:
+            judgement.inconclusive(where, last, prose("a success that is old enough to be counted"))
+        judgement.skip("every success is so young that sessions may not have reported it")
         return
     judgement.check(
         last - first >= successes * least,
