@@ -12,6 +12,7 @@ from forgeries import (
     stress_full,
     stress_load,
     stress_plain,
+    stress_service,
 )
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
@@ -28,6 +29,7 @@ FORGERIES = [
     *stress_full.corpus.forgeries,
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
+    *stress_service.corpus.forgeries,
     *stress_counted.corpus.forgeries,
     *stress_database.corpus.forgeries,
     *clock.stress.forgeries,

@@ -348,7 +348,11 @@ def artifact(plan: Plan = Plan()) -> StressArtifact:
                 plan.captured - timedelta(milliseconds=50),
                 sum(_totals(measured, workload).outcomes.values()),
             ),
-            limits={"tenant_per_minute": 1_000_000, "global_per_minute": 2_000_000},
+            limits={
+                f"{bucket}{scope}_per_minute": 1_000_000
+                for bucket in ("", "read_")
+                for scope in ("tenant", "global")
+            },
             unsafe=[],
         ),
         subject=Subject(git_commit=plan.commit, git_dirty=False),

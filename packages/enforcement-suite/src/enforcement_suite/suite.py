@@ -58,6 +58,7 @@ _ENFORCEMENT: Final = replace(
     min_transactions_per_success=0.9,
     max_p95_seconds=2.0,
     min_throughput_rps=0.5,
+    load_limits=("read_tenant_per_minute", "read_global_per_minute"),
     required_endpoints=(
         f"{PREFIX}/policies",
         f"{PREFIX}/ledger?limit=50",
