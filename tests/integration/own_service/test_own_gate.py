@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from gated_shop import EVIDENCE, GatedShop
 
+from gated_shop import EVIDENCE, GatedShop
 from own_folder import passed
 from shop_service import Shop
 from stressproof.exits import Exit
