@@ -49,7 +49,7 @@ class GatedShop:
     def __init__(self, folder: Path, shop: Shop) -> None:
         self.folder = folder
         self.file = FILE.format(url=shop.url)
-        self._run = stressproof_in(folder)
+        self.run = stressproof_in(folder)
         (folder / "skus.csv").write_text("sku\na\nb\n")
         self.git("init", "-q")
         self.commit(self.file)
@@ -73,8 +73,8 @@ class GatedShop:
 
     def capture(self, *flags: object) -> Ran:
         """Capture evidence."""
-        return self._run("capture", "--out", EVIDENCE, *flags)
+        return self.run("capture", "--out", EVIDENCE, *flags)
 
     def gate(self, *flags: object) -> Ran:
         """Ask the gate."""
-        return self._run("gate", "release", "--stress-evidence-path", EVIDENCE, *flags)
+        return self.run("gate", "release", "--stress-evidence-path", EVIDENCE, *flags)

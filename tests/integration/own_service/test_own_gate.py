@@ -63,7 +63,7 @@ def test_a_target_that_is_asked_otherwise_is_not_the_named_one(
 
 def test_rounds_pause_and_timeout_of_a_command_are_not_the_profiles(project: GatedShop) -> None:
     """More of everything is another profile, too."""
-    flags = ("--rounds", 3, "--pause-seconds", "1s", "--timeout", "8s")
+    flags = ("--rounds", 3, "--pause", "1s", "--timeout", "8s")
     assert passed(project.capture("--target", "staging", *flags))
     decided = project.gate()
     assert decided.returncode == Exit.EVIDENCE

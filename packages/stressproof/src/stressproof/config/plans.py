@@ -26,6 +26,7 @@ from stressproof.config.plan_tables import (
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
+from stressproof.evidence.project_files import project_file
 from stressproof.evidence.stress import DEFAULT_TARGET, WorkloadFile
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
 from stressproof.workload.bodies import (
@@ -326,14 +327,11 @@ class PlanReader:
         Raises:
             UsageError: It is not the project's, cannot be read, or is too large.
         """
+        place = project_file(self._file.folder, path)
         if self._environment is None:
             return FileContent(path, b"")  # whoever captures reads it
-        if path.startswith("/") or ".." in path.split("/") or "\0" in path or not path:
-            raise UsageError(
-                f"{path!r} is no file of the project", hint="Name a file beside stressproof.toml."
-            )
         content = read_bytes(
-            self._file.folder / path,
+            place,
             MAX_FILE_BYTES,
             "a file of a plan",
             "Name a file beside stressproof.toml.",
