@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 import sys
 import sysconfig
 import traceback
@@ -60,17 +61,23 @@ class _OwnImports(MetaPathFinder):
             return
         for place in (found.origin, *(found.submodule_search_locations or ())):
             if place and is_own(self.folder, Path(place)):
-                project_file(self.folder, str(Path(place).relative_to(self.folder)))
+                project_file(self.folder, str(_plain(Path(place)).relative_to(self.folder)))
 
 
 def is_own(folder: Path, place: Path) -> bool:
     """Return whether a path is below a project's folder, and nothing that was installed there."""
+    place = _plain(place)
     return (
         place.is_absolute()
         and place.is_relative_to(folder)
         and place != folder
         and not _INSTALLED.intersection(place.parts)
     )
+
+
+def _plain(place: Path) -> Path:
+    """Return a path without ``..``, which an entry of ``sys.path`` may hold; links stay."""
+    return Path(os.path.normpath(place))
 
 
 class FlowModules:
@@ -199,5 +206,6 @@ class FlowModules:
         )
 
     def _shown(self, place: Path) -> str:
+        place = _plain(place)
         below = place.is_relative_to(self._folder)
         return str(place.relative_to(self._folder)) if below else f"../{place.name}"
