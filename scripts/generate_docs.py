@@ -1,6 +1,6 @@
-"""Write the documents that follow from the code: ``rules``, ``schemas``, ``templates``, ``matrix``.
+"""Write the documents that follow from the code: rules, schemas, templates, matrix, commands.
 
-    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix ...]
+    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix|commands ...]
 
 With ``--check`` nothing is written and a document that is not current ends with 1.
 """
@@ -20,10 +20,12 @@ from enforcement_suite.templates import (
     failure_template,
     stress_template,
 )
+from stressproof.cli.main import command as stressproof_command
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 from stressproof.config.schema import schema_text
 from stressproof.gate.trust import TRUST_RULES
+from stressproof.report.commands import commands_page
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
 from stressproof.report.schemas import PUBLISHED, PUBLISHED_PREDICATES, predicate_schema, schema
@@ -33,7 +35,7 @@ from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ("rules", "schemas", "templates", "matrix")
+KINDS = ("rules", "schemas", "templates", "matrix", "commands")
 MATRIX_INTRODUCTION = """\
 # Enforcement failure injection matrix
 
@@ -76,6 +78,8 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "matrix":
         page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
+    elif kind == "commands":
+        yield ROOT / "docs" / "commands.md", commands_page(stressproof_command).encode()
     else:
         yield ROOT / STRESS_TEMPLATE, stress_template()
         yield ROOT / FAILURE_TEMPLATE, failure_template()

@@ -12,11 +12,11 @@ export const options = {
   scenarios: {
     browse: {
       executor: "ramping-arrival-rate", exec: "browse", startRate: 0, preAllocatedVUs: 40, maxVUs: 40,
-      stages: [{ target: 16, duration: "2s" }, { target: 16, duration: "10s" }],
+      stages: [{ target: 16, duration: "2s" }, { target: 16, duration: "15s" }],
     },
     checkout: {
       executor: "ramping-arrival-rate", exec: "checkout", startRate: 0, preAllocatedVUs: 40, maxVUs: 40,
-      stages: [{ target: 4, duration: "2s" }, { target: 4, duration: "10s" }],
+      stages: [{ target: 4, duration: "2s" }, { target: 4, duration: "15s" }],
     },
   },
   thresholds: {

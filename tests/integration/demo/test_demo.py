@@ -57,6 +57,8 @@ def test_a_short_demo_runs_the_protocol_and_says_why_it_is_no_release_evidence(
     assert str(artifacts[0]) in ran.stdout
     assert processes_naming(folder) == []
     assert not list(folder.glob("*/data"))
+    (page,) = folder.glob("*/report.html")
+    assert artifact["subject"]["git_commit"][:12] in page.read_text()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

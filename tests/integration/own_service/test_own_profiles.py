@@ -80,6 +80,26 @@ def test_the_files_profile_is_captured_and_verified(
     assert "FAIL  " not in judged.stdout
 
 
+def test_a_step_of_a_flow_ends_a_capture(
+    shop: Shop, stressproof: Stressproof, tmp_path: Path
+) -> None:
+    """A threshold on what a flow asks is judged while it asks."""
+    write_project(tmp_path, shop)
+    file = tmp_path / "stressproof.toml"
+    written = file.read_text().replace('duration = "3s"', 'duration = "60s"')
+    aborts = 'threshold = "rate < 50% over 2s", abortOnFail = true'
+    written = written.replace(
+        "[gate]", f'"http_req_failed{{name:POST /orders}}" = [{{ {aborts} }}]\n\n[gate]'
+    )
+    file.write_text(written.replace(API_KEY, "wrong"))
+    ran = stressproof("capture", "--skip-preflight", "--out", "a.json")
+    assert ran.returncode == Exit.OBJECTIVES, ran.stdout + ran.stderr
+    assert "crossed http_req_failed{name:POST /orders}: rate < 50% over 2s" in ran.stderr
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["status"] == "interrupted"
+    assert max(row["second"] for row in found["measurements"]["runs"][0]["rows"]) < 59
+
+
 def test_flags_change_the_profile_and_the_verifier_sees_it(
     shop: Shop, stressproof: Stressproof, tmp_path: Path
 ) -> None:

@@ -354,6 +354,26 @@ def test_a_run_is_aborted_when_the_threshold_falls_and_not_before_its_delay() ->
     assert aborted_at == [3, 4, 5]
 
 
+def test_what_is_discovered_later_is_watched_from_then_on() -> None:
+    """A step of a flow has no rows before it is known; its windows are those of the whole round."""
+    step = Endpoint("POST /orders", "POST", "/orders", kind="step", flow="buy")
+    threshold = parse_threshold(
+        "http_req_failed{name:POST /orders}: rate < 50% over 2s", abort_on_fail=True
+    )
+    evaluator = Evaluator([threshold], EvaluationContext(ENDPOINTS))
+    aborted_at = []
+    for second in range(4):
+        if second == 2:
+            evaluator.know((*ENDPOINTS, step))
+        rows = [make_row(0, second, 5, 0, connect=0)]
+        if second >= 2:
+            rows.append(make_row(len(ENDPOINTS), second, 0, 5, connect=5))
+        evaluator.feed(rows)
+        if evaluator.settle(1, second + 1):
+            aborted_at.append(second + 1)
+    assert aborted_at == [3, 4]
+
+
 def test_a_count_that_still_grows_does_not_abort() -> None:
     """A run is not ended for requests that it has not sent yet."""
     threshold = parse_threshold("http_reqs: count >= 1000", abort_on_fail=True)

@@ -293,6 +293,40 @@ def test_an_approval_cannot_outlast_the_policy(release: Release) -> None:
     assert outcomes(release, path)["trust.approval"] is Outcome.FAIL
 
 
+def test_an_approval_ages_by_the_policy_whatever_it_says(release: Release) -> None:
+    """Eighty hours old, said to hold for years: the policy has seventy-two."""
+    path = release.sign(release.run(stress()), now_us=release.now_us - 81 * HOUR_US)
+    release.approve(path, now_us=release.now_us - 80 * HOUR_US)
+    until = show_instant(release.now_us + 900 * HOUR_US)
+    resigned(path, 1, release.team.grace, lambda data: data["predicate"].update(expiresAt=until))
+    assert "stale" in seen(release, path, "trust.approval")
+
+
+def test_an_approval_of_another_build_or_from_before_the_signature_is_none(
+    release: Release,
+) -> None:
+    """The commit that was approved is the executor's, and nobody approves what is not yet there."""
+    path = release.approve(release.sign(release.run(stress())))
+
+    def other_build(data: dict[str, Any]) -> None:
+        data["subject"][0]["digest"]["gitCommit"] = "f" * 40
+
+    resigned(path, 1, release.team.grace, other_build)
+    assert "for the commits" in seen(release, path, "trust.approval")
+    late = release.sign(release.run(stress(), "late.json"))
+    release.approve(late, now_us=release.now_us - HOUR_US)
+    assert "before it was signed" in seen(release, late, "trust.approval")
+
+
+def test_evidence_is_signed_once_and_after_it_was_captured(release: Release) -> None:
+    """Two statements about the same bytes could differ; one from before them cannot be true."""
+    path = release.sign(release.sign(release.run(stress())))
+    assert outcomes(release, path) == {"trust.evidence": Outcome.FAIL}
+    early = release.run(stress(), "early.json")
+    release.sign(early, now_us=release.now_us - 2 * HOUR_US)
+    assert "signedAt" in seen(release, early, "trust.subject")
+
+
 def test_a_statement_from_the_future_is_refused(release: Release) -> None:
     """A clock that was set forward makes nothing fresh."""
     path = release.sign(release.run(stress()), now_us=release.now_us + 2 * HOUR_US)
@@ -502,6 +536,7 @@ def test_a_ledger_that_was_edited_is_refused(release: Release) -> None:
     for broken in (
         lines[2:],
         lines[:1] + lines[3:],
+        lines[:2] + lines[4:],
         [lines[0].replace(b"shop", b"shoq"), *lines[1:]],
         [*lines, lines[-1]],
         [*lines[:-1], lines[-1][:-1]],

@@ -259,6 +259,8 @@ def _judge(run: _Run, *, with_failures: bool) -> None:
         files.append(str(run.failure))
     else:
         to_stderr("\nfailure injection was left out: the gate is asked for stress evidence only")
+    page = run.stress.with_name("report.html")
+    run.step("report", *("-m", "stressproof", "report", *files, "--html", str(page)))
     run.step(
         "approve",
         *("-m", "stressproof", "approve", *files, "--yes", "--policy-ref", REF),
@@ -285,6 +287,7 @@ def _close(run: _Run) -> Exit:
     if run.stress.exists():
         lines += [
             "  next:",
+            f"    open {run.folder / 'report.html'} in a browser",
             f"    uv run python {VERIFY} --evidence-path {run.folder / run.stress.name}",
             "    uv run enforcement serve        # then the commands of the README, by hand",
         ]

@@ -32,6 +32,7 @@ from stressproof.evidence.stress import (
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
+from stressproof.load.steps import Step
 from stressproof.load.tokens import authorised
 from stressproof.objectives.objectives import Objectives
 from stressproof.workload.data import Data
@@ -194,7 +195,9 @@ class Capture:
                 msgspec.structs.replace(self._workload, round_number=run_index - 1),
                 workers=self._plan.workers,
                 on_tick=lambda tick: self._tick(run_index, tick),
-                on_settled=lambda until_s, rows, _: self._settled(run_index, until_s, rows),
+                on_settled=lambda until_s, rows, steps: self._settled(
+                    run_index, until_s, rows, steps
+                ),
                 stop=self._stop,
                 resolution_s=self._plan.resolution_seconds,
             )
@@ -209,11 +212,13 @@ class Capture:
         self._clock.observe()
         self._observer.tick(run_index, tick)
 
-    def _settled(self, run_index: int, until_s: int, rows: Sequence[Row]) -> None:
+    def _settled(
+        self, run_index: int, until_s: int, rows: Sequence[Row], steps: Sequence[Step]
+    ) -> None:
         """End the capture where a threshold that may do so is crossed."""
         if self._watch is None or self._stop.is_set():
             return
-        if self._watch.settled(run_index, until_s, rows):
+        if self._watch.settled(run_index, until_s, rows, steps):
             crossed = ", ".join(str(threshold) for threshold in self._watch.crossed)
             self._observer.phase(f"round {run_index} ends at second {until_s}: crossed {crossed}")
             self._stop.set()
@@ -222,7 +227,7 @@ class Capture:
         """Derive a round's figures and add it to what the artifact will hold."""
         measured = result.measurements(run_index)
         if self._watch is not None:
-            self._watch.round_done(measured)
+            self._watch.round_done(measured, result.steps)
         steps = [step_record(step) for step in result.steps]
         endpoints = [*self._plan.endpoints, *steps]
         run = finish_run(endpoints, result, measured, self._clock)

@@ -20,6 +20,7 @@ from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import Thresholds
 from stressproof.objectives.objectives import Objectives
+from stressproof.objectives.syntax import did_you_mean
 from stressproof.suite import PLAIN, Suite
 from stressproof.workload.target import origin_of, split_url
 
@@ -109,10 +110,20 @@ def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, P
             return asked, chosen_suite() if project.suite else PLAIN, AD_HOC
         name = DEFAULT_PROFILE
     suite = chosen_suite()
-    profile = suite.profile(name)
+    profile = _profile_of(suite, name, project)
     known = frozenset(one.path for one in profile.endpoints)
     asked = asked_for(options, default_url=url, known=_Everything() if scripted else known)
     return asked, suite, profile
+
+
+def _profile_of(suite: Suite, name: str, project: Project) -> Profile:
+    """Return a suite's profile; where there is none, the file's own are offered as well."""
+    own, of_suite = sorted(project.plan.profiles), suite.profile_table()
+    if name in of_suite or not set(own).difference(of_suite):
+        return suite.profile(name)
+    known = f"The file has {', '.join(own)}; the suite {suite.name} has {', '.join(of_suite)}."
+    near = did_you_mean(name, (*own, *of_suite))
+    raise UsageError(f"there is no profile {name!r}", hint=near or known)
 
 
 def _own_profile(project: Project, options: Mapping[str, Any]) -> str | None:

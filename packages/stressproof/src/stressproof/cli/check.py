@@ -1,6 +1,6 @@
 """``stressproof check``: read a configuration, say what it asks, and ask it of evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.burn import SloResult
 from stressproof.objectives.explaining import explain_slo, explain_threshold
-from stressproof.objectives.objectives import Objectives
+from stressproof.objectives.expression import Threshold
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 
@@ -97,9 +97,11 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
 @click.option(
     "--profile",
     metavar="NAME",
-    help="Show what this profile would send.  [default: the file's, where there is one alone]",
+    help="Show what this profile would send.  [default: all of the file's; with --once the "
+    "gate's, or the only one]",
 )
-@click.option("--url", help="Base URL of the service instead of the file's.")
+@click.option("--target", metavar="NAME", help="Which of [targets] is asked.  [default: [target]]")
+@click.option("--url", help="Base URL of the service instead of the target's.")
 @click.option(
     "--once",
     is_flag=True,
@@ -121,6 +123,7 @@ def command(
     failure_evidence: Path | None,
     form: str,
     profile: str | None,
+    target: str | None,
     url: str | None,
     *,
     once: bool,
@@ -139,7 +142,7 @@ def command(
     if once:
         from stressproof.cli.check_once import send_once, workload_of  # noqa: PLC0415  # the engine
 
-        return send_once(workload_of(file, profile, url))
+        return send_once(workload_of(file, profile, target, url))
     project = gather(file, texts)
     if evidence is None and (baseline is not None or failure_evidence is not None):
         raise UsageError(
@@ -147,12 +150,12 @@ def command(
             hint="Name the stress artifact that is judged.",
         )
     if evidence is None and form == "json":
-        to_stdout(_as_json(project.objectives))
+        to_stdout(_as_json(project))
         return Exit.PASS
     if evidence is None:
-        to_stdout(_in_words(project, _sent(file, profile, url)))
+        to_stdout(_in_words(project, _sent(project, file, profile, target, url)))
         return Exit.PASS
-    found = answer(project.objectives, evidence, baseline, failure_evidence)
+    found = answer(project, evidence, baseline, failure_evidence)
     if form == "text":
         to_stdout("\n".join([*found.lines, _summary(found)]))
     else:
@@ -161,13 +164,17 @@ def command(
     return Exit(found.exit_code)
 
 
-def _sent(file: Path | None, profile: str | None, url: str | None) -> list[str]:
-    """Return what would be sent, line by line; nothing where no profile is meant."""
-    if profile is None:
-        return []
-    from stressproof.cli.check_once import shown, workload_of  # noqa: PLC0415  # the engine
+def _sent(
+    project: Project, file: Path | None, profile: str | None, target: str | None, url: str | None
+) -> Sequence[str]:
+    """Return what would be sent, line by line; where no profile is meant, to whom."""
+    if profile is None and not project.plan.profiles:
+        table = project.plan.target_of(target or "")
+        whom = url or table.url
+        return [f"target {whom}"] if whom else []
+    from stressproof.cli.check_file import sent_lines  # noqa: PLC0415  # the engine
 
-    return [*shown(workload_of(file, profile, url))]
+    return sent_lines(project, file, profile, target, url)
 
 
 def gather(file: Path | None, texts: Sequence[str]) -> Project:
@@ -188,12 +195,12 @@ def gather(file: Path | None, texts: Sequence[str]) -> Project:
 
 
 def answer(
-    objectives: Objectives,
+    project: Project,
     evidence: Path,
     baseline: Path | None = None,
     failure_evidence: Path | None = None,
 ) -> Answer:
-    """Judge objectives on an artifact.
+    """Judge a project's objectives, and those of an artifact's own profile, on the artifact.
 
     Raises:
         StressproofError: The evidence or the baseline cannot be used.
@@ -215,6 +222,8 @@ def answer(
         earlier = [Capture(str(baseline), before)]
         check_baseline(earlier)
         check_alike(earlier, [Capture(str(evidence), artifact)])
+    own = project.profile_thresholds.get(artifact.profile, ())
+    objectives = project.objectives.with_more(own)
     recoveries = () if failure_evidence is None else read_recoveries(failure_evidence)
     found = ask(objectives, artifact, baseline=before, recoveries=recoveries)
     return Answer(
@@ -246,27 +255,43 @@ def _summary(found: Answer) -> str:
 
 
 def _in_words(project: Project, sent: Sequence[str]) -> str:
-    objectives = project.objectives
+    objectives, profiles = project.objectives, project.profile_thresholds
     lines = [f"suite {project.suite}"] if project.suite else []
-    target = project.plan.target
-    lines += sent or ([f"target {target.url}"] if target is not None and target.url else [])
-    for threshold in objectives.thresholds:
-        lines += [str(threshold), f"  {explain_threshold(threshold)}"]
+    lines += sent
+    lines += _thresholds(objectives.thresholds)
+    for name, thresholds in profiles.items():
+        lines += _thresholds(thresholds, f"profile {name}: ")
     for slo in objectives.slos:
         head, *pairs = explain_slo(slo)
         lines += [head, *(f"  {pair}" for pair in pairs)]
+    if project.gate.profile:
+        from stressproof.cli.check_file import gate_lines  # noqa: PLC0415  # the engine
+
+        lines += gate_lines(project)
+    lines += _thresholds(project.gate_thresholds, "gate: ")
     lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in project.steps]
-    asked = len(objectives.thresholds) + len(objectives.slos)
-    return "\n".join([*lines, f"valid: {asked} objectives" if asked else "valid: asks nothing"])
+    each = (*profiles.values(), objectives.thresholds, objectives.slos, project.gate_thresholds)
+    counted = ((len(profiles), "profile"), (sum(map(len, each)), "objective"))
+    asked = [f"{number} {word}{'s' * (number != 1)}" for number, word in counted if number]
+    return "\n".join([*lines, f"valid: {', '.join(asked) or 'asks nothing'}"])
 
 
-def _as_json(objectives: Objectives) -> str:
+def _thresholds(thresholds: Sequence[Threshold], whose: str = "") -> Iterator[str]:
+    for threshold in thresholds:
+        yield f"{whose}{threshold}"
+        yield f"  {explain_threshold(threshold)}"
+
+
+def _as_json(project: Project) -> str:
+    def means(thresholds: Sequence[Threshold]) -> list[dict[str, str]]:
+        return [{"threshold": str(one), "means": explain_threshold(one)} for one in thresholds]
+
+    objectives = project.objectives
     told: dict[str, Any] = {
         "schema": _SCHEMA,
-        "thresholds": [
-            {"threshold": str(one), "means": explain_threshold(one)}
-            for one in objectives.thresholds
-        ],
+        "thresholds": means(objectives.thresholds),
         "slos": [{"name": slo.name, "means": explain_slo(slo)} for slo in objectives.slos],
+        "profiles": {name: means(own) for name, own in project.profile_thresholds.items()},
+        "gate": means(project.gate_thresholds),
     }
     return msgspec.json.encode(told).decode()

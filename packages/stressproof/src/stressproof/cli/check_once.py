@@ -1,7 +1,6 @@
 """What a project would send, and sending each of it once: for ``stressproof check``."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,30 @@ from stressproof.cli.capture_plan import plan_from
 from stressproof.cli.output import to_stdout
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.exits import Exit
-from stressproof.report.workload_text import iteration_lines, workload_lines
+from stressproof.report.workload_text import iteration_lines
 from stressproof.workload.workload import Workload
 
 
-def workload_of(file: Path | None, profile: str | None, url: str | None) -> Workload:
+def workload_of(
+    file: Path | None, profile: str | None, target: str | None, url: str | None
+) -> Workload:
     """Return what ``stressproof capture`` would send of a profile, in its first round.
 
     Args:
         file: The project's, that of the working directory if None.
         profile: Which; the project's own choice if None.
-        url: The service; the file's if None.
+        target: Which of the file's; the main one if None.
+        url: The service; the target's if None.
 
     Raises:
         UsageError: It cannot be meant.
     """
-    given = (("--config", file), ("--profile", profile), ("--url", url))
+    given = (("--config", file), ("--profile", profile), ("--target", target), ("--url", url))
     flags = [str(word) for flag, value in given if value is not None for word in (flag, value)]
     context = capture_command.make_context("capture", flags)
     options: dict[str, Any] = dict(context.params)
     plan = plan_from(RUNNER, options, scripted=False)
     return build_workload(plan, find(plan.url, os.environ, plan.local_service))
-
-
-def shown(workload: Workload) -> Sequence[str]:
-    """Return what would be sent, line by line."""
-    return list(workload_lines(workload))
 
 
 def send_once(workload: Workload) -> Exit:

@@ -17,6 +17,13 @@ def names_in(text: str) -> bool:
     return any(match[0] != "$${" for match in _VARIABLE.finditer(text))
 
 
+def unset_in(text: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables of a text that have neither a value nor a default."""
+    for match in _VARIABLE.finditer(text):
+        if match[1] is not None and match[2] is None and not environment.get(match[1]):
+            yield match[1]
+
+
 def filled(text: str, environment: Mapping[str, str] | None) -> str:
     """Return a text with what the environment says; None leaves it as it is written.
 

@@ -28,6 +28,7 @@ from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.evidence.stress import DEFAULT_TARGET, WorkloadFile
+from stressproof.objectives.syntax import did_you_mean
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
 from stressproof.workload.bodies import (
     MAX_FILE_BYTES,
@@ -89,9 +90,8 @@ class PlanFile(Struct, frozen=True):
             return main
         if name not in self.targets:
             known = ", ".join(sorted(self.targets)) or "none"
-            raise UsageError(
-                f"there is no target {name!r}", hint=f"[targets] of the file has {known}."
-            )
+            hint = did_you_mean(name, self.targets) or f"[targets] of the file has {known}."
+            raise UsageError(f"there is no target {name!r}", hint=hint)
         own = self.targets[name]
         given = {
             field: value

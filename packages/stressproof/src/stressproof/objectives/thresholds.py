@@ -25,7 +25,7 @@ from stressproof.objectives.metrics import METRICS
 from stressproof.objectives.recoveries import FaultRecovery, judge_recoveries
 from stressproof.objectives.results import Record, Span, ThresholdResult
 from stressproof.objectives.sampling import BaselineFigures, bounded
-from stressproof.objectives.selection import Endpoint, Selection
+from stressproof.objectives.selection import ANSWER_TAGS, Endpoint, Selection
 from stressproof.objectives.tally import SlidingTally, Tally
 from stressproof.outcome import Outcome
 
@@ -66,22 +66,26 @@ class Watch:
         self.threshold = threshold
         self.setting = setting
         self.record = Record(threshold)
-        self.selection = Selection.of(threshold.selector, setting.endpoints)
+        self.uncorrected = metric == "http_req_service_time"
+        self.window_s = (expression.over_us or 0) // _US_PER_S
         self.ask = Ask(
             metric,
             expression.measure,
-            filtered=bool(self.selection.answers),
+            filtered=any(tag in ANSWER_TAGS for tag, _ in threshold.selector.tags),
             users=setting.users,
             least_n=expression.least_n,
             sample_floors=setting.sample_floors,
         )
-        self.uncorrected = metric == "http_req_service_time"
-        self.window_s = (expression.over_us or 0) // _US_PER_S
+        self.know(setting.endpoints)
+        self._restart()
+
+    def know(self, endpoints: Sequence[Endpoint]) -> None:
+        """Select among these from now on; what was counted stays counted."""
+        self.selection = Selection.of(self.threshold.selector, endpoints)
         self.silent = self._silence()
         self.limits, self.missing = self._limits() if not self.silent else ((), "")
         if self.silent:
             self.record.not_judgeable_reason = self.silent
-        self._restart()
 
     def _silence(self) -> str:
         """Return why no row can say anything, empty where rows can."""
@@ -128,6 +132,8 @@ class Watch:
     def step(self, run_index: int, second: int, rows: Sequence[Row]) -> None:
         """Take the rows of one settled step, and judge the window that it completes."""
         if self.silent:
+            if self.window is not None:  # nothing of it was asked yet: seconds pass all the same
+                self.window.push(Tally())
             return
         tally = Tally() if self.window else self.round
         for row in rows:
@@ -194,6 +200,11 @@ class Evaluator:
         self.watches = [Watch(threshold, setting) for threshold in thresholds]
         self.pending: dict[int, dict[int, list[Row]]] = {}
         self.settled_s = 0
+
+    def know(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take the workload as it is known by now, to which all rows from here on refer."""
+        for watch in self.watches:
+            watch.know(endpoints)
 
     def feed(self, rows: Sequence[Row]) -> None:
         """Take rows of the current round, whole or in parts, in any order.

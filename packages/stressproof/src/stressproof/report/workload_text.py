@@ -31,9 +31,19 @@ def workload_lines(workload: Workload) -> Iterator[str]:
     Raises:
         UsageError: A table cannot be read.
     """
-    yield from _target_lines(workload.target)
+    yield from target_lines(workload.target)
+    yield from load_lines(workload)
+    yield from data_lines(workload)
+
+
+def load_lines(workload: Workload) -> Iterator[str]:
+    """Yield how much would be sent, and in which shares."""
     for scenario in workload.scenarios:
         yield from _scenario_lines(scenario, workload)
+
+
+def data_lines(workload: Workload) -> Iterator[str]:
+    """Yield where rows would come from; raises as `workload_lines`."""
     for table in workload.tables:
         rows = len(Rows(table, workload.seed))
         yield (
@@ -42,7 +52,8 @@ def workload_lines(workload: Workload) -> Iterator[str]:
         )
 
 
-def _target_lines(target: Target) -> Iterator[str]:
+def target_lines(target: Target) -> Iterator[str]:
+    """Yield to whom it would be sent, and as whom."""
     more = [
         word
         for word, there in (("HTTP/2", target.http2), ("any certificate", target.insecure))

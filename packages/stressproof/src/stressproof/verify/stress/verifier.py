@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stressproof.config.records import record_of
 from stressproof.config.stress_requirements import StressRequirements, loosened
 from stressproof.evidence.limits import error_rate_percent
 from stressproof.suite import Suite
@@ -96,6 +95,8 @@ def _at_gate(suite: Suite, asked: StressRequirements) -> StressRequirements:
     asked = asked.for_gate()
     if profile is None or profile.scenarios:
         return asked  # a file's requirements have its profile by value
+    from stressproof.config.records import record_of  # noqa: PLC0415  # flows, for gates alone
+
     endpoints = tuple(map(record_of, profile.endpoints))
     return msgspec.structs.replace(asked, profile_endpoints=endpoints)
 
