@@ -11,6 +11,7 @@ from forgeries import (
     stress_full,
     stress_load,
     stress_plain,
+    stress_service,
 )
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
@@ -27,6 +28,7 @@ FORGERIES = [
     *stress_full.corpus.forgeries,
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
+    *stress_service.corpus.forgeries,
     *stress_counted.corpus.forgeries,
     *clock.stress.forgeries,
     *stress_bounds.corpus.forgeries,

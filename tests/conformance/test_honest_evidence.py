@@ -1,7 +1,7 @@
 """Strictness costs no honest artifact: whatever is true passes, however it is written."""
 
 import pytest
-from forgeries import boundaries, clock, stress_bounds
+from forgeries import boundaries, clock, stress_bounds, stress_service
 from forgeries.corpus import Honest, base
 from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
@@ -12,7 +12,13 @@ from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
 
-VARIANTS = [*UNUSUAL, *boundaries.variants, *clock.variants, *stress_bounds.variants]
+VARIANTS = [
+    *UNUSUAL,
+    *boundaries.variants,
+    *clock.variants,
+    *stress_bounds.variants,
+    *stress_service.variants,
+]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)

@@ -339,3 +339,18 @@ def _(data: dict[str, Any]) -> None:
         for fault in scenario["trial"]["faults"]:
             for witness in fault["witnesses"]:
                 witness["during"] = witness["before"] + 10**15
+
+
+# Where, and when each fault was asked for.
+for _limits in ([], ["none"]):
+    corpus.set_(
+        f"what the faults are not: {_limits}", F, "failure.testbed", "stage.limits", _limits
+    )
+for _place in (0, 1):
+    corpus.set_(
+        f"fault {_place} asked for at once",
+        F,
+        FAULTS,
+        f"scenarios.0.trial.faults.{_place}.requested_us",
+        0,
+    )

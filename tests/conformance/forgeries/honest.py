@@ -340,7 +340,11 @@ def artifact(plan: Plan = Plan()) -> StressArtifact:
             database_engine_source="db-query",
             before=_probe(started + timedelta(seconds=1)),
             after=_probe(plan.captured - timedelta(milliseconds=50)),
-            limits={"tenant_per_minute": 1_000_000, "global_per_minute": 2_000_000},
+            limits={
+                f"{bucket}{scope}_per_minute": 1_000_000
+                for bucket in ("", "read_")
+                for scope in ("tenant", "global")
+            },
             unsafe=[],
         ),
         subject=Subject(git_commit=plan.commit, git_dirty=False),

@@ -681,3 +681,12 @@ def _twice(data: dict[str, Any]) -> dict[str, Any]:
     first = data["measurements"]["runs"][0]
     data["measurements"]["runs"][1] = {**first, "run_index": 2}
     return rederived(data)
+
+
+for _outside in ("ramp", "tail", "setup"):
+
+    @corpus.forge(f"a bucket of astronomic shift in the {_outside}", "full", CONTINUITY)
+    def _shift(data: dict[str, Any], outside: str = _outside) -> None:
+        run = data["measurements"]["runs"][0]
+        run[outside] = run["ramp"]
+        run[outside][0]["corrected"]["buckets"][0] = 2**40

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 from fake_target import Answer, FakeTarget, as_json
+from stressproof.cli.artifact import integrity
 from stressproof.evidence import derive
 from stressproof.evidence.measurements import answered
+from stressproof.evidence.reading import read_document
 from stressproof.evidence.stress import StressArtifact
 from stressproof.exits import Exit
+from stressproof.verify.instants import now_us
+from stressproof.verify.stress.verifier import STRESS
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "load_test_api.py"
@@ -188,6 +192,25 @@ def test_a_failed_preflight_sends_no_load_and_says_what_to_do(
     kept = artifact_at(out)
     assert (kept.status, kept.meets_targets, kept.runs) == ("preflight_failed", False, [])
     assert kept.results.p95_response_time is None
+    assert kept.results.errors_sample
+    assert rejecting(out) == NOT_RUN
+
+
+def rejecting(path: Path) -> set[str]:
+    """The rules that reject an artifact which is asked for nothing but to agree with itself."""
+    document = read_document(path)
+    verdict = STRESS.verify(document, integrity(document), now_us())
+    return {one.rule for one in verdict.blocking if one.exit_code is Exit.EVIDENCE}
+
+
+NOT_RUN = {
+    "stress.status",
+    "stress.preflight",
+    "stress.preflight-checks",
+    "stress.rounds",
+    "stress.overall",
+}
+"""What a capture without a load is rejected by: as what it is, and never as edited."""
 
 
 def test_nothing_listening_is_4_with_one_clear_line(tmp_path: Path) -> None:
@@ -201,6 +224,7 @@ def test_nothing_listening_is_4_with_one_clear_line(tmp_path: Path) -> None:
     assert f"Is the service running at {url}?" in ran.stdout
     assert "Traceback" not in ran.stderr
     assert artifact_at(out).status == "preflight_failed"
+    assert rejecting(out) == NOT_RUN
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ _ENFORCEMENT: Final = replace(
     database_engine="postgresql",
     max_p95_seconds=2.0,
     min_throughput_rps=0.5,
+    load_limits=("read_tenant_per_minute", "read_global_per_minute"),
     required_endpoints=(
         f"{PREFIX}/policies",
         f"{PREFIX}/ledger?limit=50",

@@ -157,7 +157,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         """Return what is asked of stress evidence of a profile, the first one's if none is named.
 
         A profile without requirements of its own keeps the first one's floors, and all of its
-        endpoints are required.
+        endpoints are required; which limits it meets is not known. What the probes ask a service, a
+        gate may demand.
 
         Raises:
             UsageError: The suite has no such profile: nothing would be demanded of it.
@@ -167,10 +168,25 @@ class Suite(Struct, frozen=True, kw_only=True):
             (one for one in self.stress if one.profile == (profile or first.profile)), None
         )
         if known is not None:
-            return known
+            return self._with_probes(known)
         endpoints = self.profile(profile).endpoints
         required = tuple(f"{endpoint.method} {endpoint.path}" for endpoint in endpoints)
-        return msgspec.structs.replace(first, profile=profile, required_endpoints=required)
+        return self._with_probes(
+            msgspec.structs.replace(
+                first, profile=profile, required_endpoints=required, load_limits=()
+            )
+        )
+
+    def _with_probes(self, asked: StressRequirements) -> StressRequirements:
+        """Return requirements that know what a service is asked about itself."""
+        health = self.probes.health
+        return msgspec.structs.replace(
+            asked,
+            health_endpoint=asked.health_endpoint or (health.path if health else ""),
+            health_members=asked.health_members or (tuple(health.members) if health else ()),
+            gate_asks_limits=asked.gate_asks_limits
+            or (asked.gate_asks_service and bool(self.probes.limits)),
+        )
 
     def limits(self, profile: str) -> "Thresholds":
         """Return the limits of a profile, the first one's where it has none of its own."""
@@ -192,9 +208,10 @@ class Suite(Struct, frozen=True, kw_only=True):
                 f"the suite {self.name} has no failure scenarios",
                 hint="Name a suite that has some: [suite] in stressproof.toml.",
             )
-        if isinstance(self.failure, str):
-            return resolve(self.failure, FailureRequirements, of=f"the suite {self.name}")
-        return self.failure
+        found = self.failure
+        if isinstance(found, str):
+            found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
+        return msgspec.structs.replace(found, fault_limits=self.fault_limits)
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.config_file import ConfigFile, read_config
 from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
@@ -20,7 +21,6 @@ from stressproof.config.reading import (
     Source,
     located,
     read_bytes,
-    read_config,
     read_source,
     source_of,
 )
@@ -28,7 +28,6 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
-    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -161,18 +160,18 @@ def load_project(folder: Path) -> Project:
     return load_config(path) if os.path.lexists(path) else Project(folder=folder)
 
 
-def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
+def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
     """Return what a configuration asks.
 
     Args:
-        config: Its tables.
+        read: What could be read of it.
         source: Its text, for the lines of what is wrong.
         folder: Where it lies.
 
     Raises:
-        ConfigError: A text in it cannot be meant; every such text is named.
+        ConfigError: Something in it cannot be meant; every such thing is named.
     """
-    reader = _Reader(source)
+    config, reader = read.config, _Reader(source)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
@@ -205,8 +204,9 @@ def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    if reader.faults:
-        raise ConfigError(source.name, reader.faults)
+    faults = [*read.faults, *filter(read.tells, reader.faults)]
+    if faults:
+        raise ConfigError(source.name, faults)
     return project
 
 
@@ -219,7 +219,7 @@ class _Reader:
 
     def fault(self, path: Place, message: str, hint: str = "", text: str = "") -> None:
         line = self.source.line_of_text(path, text)
-        self.faults.append(Fault(path, message, hint, line))
+        self.faults.append(located(self.source, Fault(path, message, hint, line)))
 
     def attempt(self, path: Place, text: str, read: Callable[[str], ResultT]) -> ResultT | None:
         """Return what a text means, or take note that it means nothing."""

@@ -21,6 +21,10 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         tuple[ScenarioSpec, ...],
         Meta(description="Scenarios that must be there, each once, and no other."),
     ]
+    fault_limits: Annotated[
+        tuple[str, ...],
+        Meta(description="What the faults are not, as the evidence must say; a suite's own."),
+    ] = ()
     max_artifact_age_hours: Annotated[
         float | None, Meta(description="Oldest evidence; null judges no age.")
     ] = None

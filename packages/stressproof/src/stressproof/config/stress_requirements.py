@@ -76,6 +76,26 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
             "it is, what it counted, and that its protections are on."
         ),
     ] = False
+    gate_asks_limits: Annotated[
+        bool, Meta(description="Whether a gate demands the service's own rate limits.")
+    ] = False
+    health_endpoint: Annotated[
+        str, Meta(description="The health page that a gate wants asked; empty for any.")
+    ] = ""
+    health_members: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What that page tells of the service, as evidence calls it; a gate demands "
+            "each where it demands the service's identity."
+        ),
+    ] = ()
+    load_limits: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Limits a minute, as the service calls them, against which the required "
+            "endpoints count together."
+        ),
+    ] = ()
     future_skew_seconds: Annotated[
         int, Meta(description="How far ahead of ours the capture's clock may be.")
     ] = 60
@@ -155,6 +175,9 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
     require_identity: Annotated[
         bool, Meta(description="Whether the target must say which instance it is.")
     ] = False
+    require_limits: Annotated[
+        bool, Meta(description="Whether the target must tell its rate limits.")
+    ] = False
     refuse_unsafe: Annotated[
         bool,
         Meta(
@@ -196,6 +219,7 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
             minimum_level=max(self.minimum_level, Level.RECOMPUTED, key=lambda level: level.rank),
             require_counters=self.require_counters or self.gate_asks_service,
             require_identity=self.require_identity or self.gate_asks_service,
+            require_limits=self.require_limits or self.gate_asks_limits,
             refuse_unsafe=self.refuse_unsafe or self.gate_asks_service,
         )
 

@@ -67,6 +67,7 @@ def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
 def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judgement) -> None:
     """Every fault began after steady load, was judged by our objectives and watched long enough."""
     asked = {fault.id: fault for fault in spec.faults}
+    free_us = spec.steady_us  # until then the load is steady, and then the fault before is watched
     for number, fault in enumerate(scenario.trial.faults):
         at = f"{where}.trial.faults[{number}]"
         if fault.id in asked:
@@ -86,14 +87,13 @@ def _lengths(scenario: Scenario, spec: ScenarioSpec, where: str, judgement: Judg
             prose("times out of order"),
             prose("requested, effective, removed, healed, watched"),
         )
-    if scenario.trial.faults:
-        first = scenario.trial.faults[0].effective_us
         judgement.check(
-            first >= spec.steady_us - _SLACK_US,
-            f"{where}.trial.faults[0].effective_us",
-            first,
-            prose(f"after {spec.steady_us} µs of steady load"),
+            fault.requested_us >= free_us - _SLACK_US,
+            f"{at}.requested_us",
+            fault.requested_us,
+            prose(f"not before {free_us} µs, when steady load or the fault before had ended"),
         )
+        free_us = fault.watched_us
 
 
 def _ascending(fault: InjectedFault) -> bool:

@@ -196,7 +196,7 @@ def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement)
     level=Level.RECOMPUTED,
 )
 def testbed(case: FailureCase, judgement: Judgement) -> None:
-    """Tool, versions, processors and proxy are told, and what these faults are not."""
+    """Tool, versions, processors and proxy are told, and what these faults are not, as asked."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -209,6 +209,8 @@ def testbed(case: FailureCase, judgement: Judgement) -> None:
         seen = getattr(told, name)
         judgement.check(seen[:1].isdigit(), f"stage.{name}", seen, prose("a version"))
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
+    wanted = list(case.requirements.fault_limits)
+    judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)
     binary = told.postgres_binary_sha256
     if binary is not None:
         holds = _SHA256.fullmatch(binary) is not None

@@ -6,7 +6,7 @@ from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
-from stressproof.evidence.measurements import Latency
+from stressproof.evidence.measurements import Latency, RampRow, Row
 from stressproof.evidence.stress import Results, StressArtifact, WorkloadEndpoint
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.measure.buckets import MAX_INDEX
@@ -26,6 +26,11 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
     def runs(self) -> list[DeclaredRun]:
         """The rounds that are there, none where the field is not a list."""
         return self.declared.runs or []
+
+    @property
+    def preflight_failed(self) -> bool:
+        """Whether it says that no load was begun, since the preflight failed."""
+        return self.data.get("status") == "preflight_failed"
 
     @cached_property
     def run_captured_us(self) -> list[int | None]:
@@ -65,10 +70,11 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None
-            for row in run.rows:
-                for latency in (row.corrected, row.uncorrected):
-                    if latency is not None and not _computable(latency):
-                        return None
+            rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
+            latencies = [row.corrected for row in rows]
+            latencies += [row.uncorrected for row in run.rows if row.uncorrected is not None]
+            if not all(map(_computable, latencies)):
+                return None
         return self.artifact
 
     @cached_property

@@ -1,11 +1,17 @@
 """Before the load: every endpoint worked."""
 
+from collections.abc import Collection
+
 from stressproof.evidence.endpoint_names import short
+from stressproof.evidence.stress import WorkloadEndpoint
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredCheck
+from stressproof.workload.statuses import in_words
 
 _OK = range(200, 300)
+_LEAST_MS = 0.02
+"""No answer over TCP, on one machine and to a program in Python, takes less."""
 _REMEDY = "Repair what the preflight names, then capture again without --skip-preflight."
 
 
@@ -34,16 +40,18 @@ def preflight(case: StressCase, judgement: Judgement) -> None:
     remedy=_REMEDY,
 )
 def preflight_checks(case: StressCase, judgement: Judgement) -> None:
-    """Where checks are listed, each endpoint's last one is a 2xx and none contradicts itself.
+    """Each endpoint's last check is ok with a status it expects (2xx where none is told).
 
-    What a flow asks is not checked apart: the flow is, as a whole.
+    No check contradicts itself, and no answer took no time. What a flow asks is not checked apart:
+    the flow is, as a whole, and may end with any status.
     """
     seen = case.declared.preflight
     checks = None if seen is None else seen.checks
     if seen is None or checks is None:
         judgement.skip("the artifact lists no preflight checks")
         return
-    endpoints = case.artifact.workload.endpoints if case.artifact else []
+    endpoints = case.workload
+    expected = _expected(endpoints)
     found_by_flows = {one.name for one in endpoints if one.kind != "request"}
     found_by_flows -= {one.name for one in endpoints if one.kind == "request"}
     last: dict[str, tuple[str, DeclaredCheck]] = {}
@@ -53,7 +61,13 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
             judgement.fail(f"{where}.endpoint", None, prose("the endpoint that was asked"))
             continue
         name = short(check.endpoint)
-        _one_check(check, where, last.get(name), seen.attempts_per_endpoint, judgement)
+        if check.ok is True:
+            _a_success(check, where, expected.get(name, _OK), judgement)
+        if case.is_full and check.status_code is not None and check.latency_ms is not None:
+            took = check.latency_ms
+            least = prose(f"at least {_LEAST_MS:g}, for an answer")
+            judgement.check(took >= _LEAST_MS, f"{where}.latency_ms", took, least)
+        _in_turn(check, where, last.get(name), seen.attempts_per_endpoint, judgement)
         last[name] = (where, check)
     steps = {one.name for one in case.workload if one.kind == "step"}
     steps -= {one.name for one in case.workload if one.kind != "step"}
@@ -72,21 +86,38 @@ def preflight_checks(case: StressCase, judgement: Judgement) -> None:
     judgement.check(not unexpected, "preflight.checks", unexpected, prose("only the load's own"))
 
 
-def _one_check(
+def _expected(endpoints: list[WorkloadEndpoint]) -> dict[str, Collection[int] | None]:
+    """Return the statuses that each endpoint expects, by its short name; None of a flow."""
+    found: dict[str, Collection[int] | None] = {}
+    for one in endpoints:
+        if one.kind == "flow":
+            found[short(one.name)] = None
+        elif one.kind == "request":
+            known = found.get(short(one.name)) or ()
+            found[short(one.name)] = {*known, *one.expected_statuses}
+    return found
+
+
+def _a_success(
+    check: DeclaredCheck, where: str, expected: Collection[int] | None, judgement: Judgement
+) -> None:
+    """Judge what is called ok: an expected status, and no error beside it."""
+    if check.error:
+        judgement.fail(f"{where}.error", check.error, prose("no error beside ok"))
+    if expected is not None:
+        seen = check.status_code
+        wanted = prose(f"{in_words(sorted(expected))} beside ok")
+        judgement.check(seen in expected, f"{where}.status_code", seen, wanted)
+
+
+def _in_turn(
     check: DeclaredCheck,
     where: str,
     before: tuple[str, DeclaredCheck] | None,
     attempts: int | None,
     judgement: Judgement,
 ) -> None:
-    if check.ok is True and check.status_code is not None:
-        judgement.check(
-            check.status_code in _OK, f"{where}.status_code", check.status_code, prose("2xx")
-        )
-    if check.ok is True and check.error:
-        judgement.fail(f"{where}.error", check.error, prose("no error beside ok"))
-    if check.ok is True and check.status_code is None:
-        judgement.fail(f"{where}.status_code", None, prose("2xx beside ok"))
+    """Judge an attempt by the one before it."""
     number = check.attempt
     if number is not None:
         least = 1 if before is None else (before[1].attempt or 0) + 1

@@ -93,7 +93,7 @@ def overall_recomputed(case: StressCase, judgement: Judgement) -> None:
 @rule(
     "stress.error-samples",
     clause="evidence.md, Measurements",
-    title="Samples of errors belong to rounds that had errors",
+    title="Samples of errors belong to rounds that had errors, or to the preflight that failed",
     remedy=_FORGED,
     level=Level.RECOMPUTED,
 )
@@ -104,8 +104,12 @@ def error_samples(case: StressCase, judgement: Judgement) -> None:
         judgement.skip(UNSOUND)
         return
     known = {text for run in artifact.runs for text in run.results.errors_sample}
+    whose = "the rounds' own"
+    if case.preflight_failed:
+        known = {f"{failure.endpoint}: {failure.error}" for failure in artifact.preflight.failures}
+        whose = "the preflight's failures"
     unexpected = [text for text in artifact.results.errors_sample if text not in known]
-    judgement.check(not unexpected, "results.errors_sample", unexpected, prose("the rounds' own"))
+    judgement.check(not unexpected, "results.errors_sample", unexpected, prose(whose))
     for place, run in enumerate(artifact.runs):
         for number, one in enumerate(run.endpoints):
             if one.results.errors_sample and not one.results.failed_requests:

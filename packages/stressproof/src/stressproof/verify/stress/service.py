@@ -1,5 +1,6 @@
 """The service under load: the same one throughout, healthy, protected, and counting alike."""
 
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.case import NO_ARTIFACT, instant
@@ -19,6 +20,9 @@ from stressproof.verify.stress.case import StressCase
 
 _RESTARTED = "Find out why the service changed during the run, then capture again."
 
+IDENTITY_MEMBERS = ("instance_id", "version", "started_at", "uptime_seconds", "workers")
+"""What says which process answers; which build it is, ``stress.target-build`` asks."""
+
 UPTIME_SLACK_S = 5.0
 """Two answers under load may be this much older than the moments at which they were asked for."""
 
@@ -31,7 +35,10 @@ UPTIME_SLACK_S = 5.0
     level=Level.RECOMPUTED,
 )
 def same_instance(case: StressCase, judgement: Judgement) -> None:
-    """Instance, build and start time agree, and the uptime grew."""
+    """Instance, build and start time agree, and the uptime grew.
+
+    A gate that asks who the service is wants all that its health page tells, of one clock.
+    """
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -48,10 +55,55 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         judgement.check(before.workers > 0, where, before.workers, prose("1 or more"))
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
-    if before.instance_id is None and case.requirements.require_identity:
-        judgement.inconclusive("target.before.instance_id", None, prose("an instance id"))
+    if case.requirements.require_identity:
+        if before.instance_id is None:
+            judgement.inconclusive("target.before.instance_id", None, prose("an instance id"))
+        _told(case.requirements, case.artifact, judgement)
+        _of_one_clock(case.requirements, case.artifact, judgement)
     if before.instance_id is None and not case.requirements.require_identity:
         judgement.skip("the target does not say which instance it is (require_identity)")
+
+
+def _told(asked: StressRequirements, artifact: StressArtifact, judgement: Judgement) -> None:
+    """Everything that the service's health page tells is told, before and after the load."""
+    for where, told, names in (
+        ("target", artifact.target, IDENTITY_MEMBERS),
+        ("runtime", artifact.runtime, DATABASE),
+    ):
+        for when, probe in (("before", told.before), ("after", told.after)):
+            for name in asked.health_members:
+                if name in names and probe is not None and getattr(probe, name) is None:
+                    told_by = prose(f"a value, as {asked.health_endpoint} tells")
+                    judgement.inconclusive(f"{where}.{when}.{name}", None, told_by)
+
+
+def _of_one_clock(
+    asked: StressRequirements, artifact: StressArtifact, judgement: Judgement
+) -> None:
+    """The service started as long before a probe as it then says that it is up.
+
+    Two machines' clocks differ a little. Where they differ more, or one slept, nobody lied, but how
+    long the service has been up is not known.
+    """
+    for when in ("before", "after"):
+        target, runtime = getattr(artifact.target, when), getattr(artifact.runtime, when)
+        if target is None or runtime is None or target.started_at is None:
+            continue
+        where = f"target.{when}.started_at"
+        born, at = instant(target.started_at), instant(runtime.probed_at)
+        if born is None or at is None:
+            judgement.inconclusive(where, target.started_at, prose("RFC 3339 with an offset"))
+            continue
+        since_s, up_s = (at - born) / SECOND_US, target.uptime_seconds
+        apart_s = min(since_s, 0.0) if up_s is None else since_s - up_s
+        if abs(apart_s) <= asked.future_skew_seconds:
+            judgement.passed()
+        else:
+            judgement.inconclusive(
+                where,
+                prose(f"{since_s:.3f} s before it was asked, beside uptime_seconds {up_s}"),
+                prose(f"as long as it is up, within {asked.future_skew_seconds} s"),
+            )
 
 
 def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> None:
@@ -114,6 +166,10 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
             judgement.inconclusive("runtime.before.status", None, prose("what it says of itself"))
         judgement.skip("the target says nothing of its health (require_health)")
         return
+    wanted = asked.health_endpoint
+    if asked.require_identity and wanted and artifact.runtime.health_endpoint != wanted:
+        seen = artifact.runtime.health_endpoint
+        judgement.inconclusive("runtime.health_endpoint", seen, wanted)
     judge_healthy("runtime.before", artifact.runtime.before, judgement)
     _asked_between(
         "runtime.before.probed_at",

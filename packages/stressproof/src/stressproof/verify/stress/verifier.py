@@ -24,10 +24,12 @@ from stressproof.verify.stress import (
     physics,
     preflight,
     provenance,
+    rate_limits,
     recomputation,
     rows,
     service,
     timing,
+    users,
 )
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.overview import overview
@@ -47,10 +49,12 @@ RULES: Sequence[Rule[StressCase]] = (
     *recomputation.RULES,
     *clocks.RULES,
     *load.RULES,
+    *users.RULES,
     *flows.RULES,
     *endpoints.RULES,
     *coverage.RULES,
     *service.RULES,
+    *rate_limits.RULES,
     *counters.RULES,
 )
 """In the order in which a person would look."""
