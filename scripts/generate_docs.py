@@ -36,6 +36,12 @@ from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("rules", "schemas", "templates", "matrix", "commands")
+COMMANDS_INTRODUCTION = """\
+# Commands
+
+What `stressproof COMMAND --help` says, of every command. Defaults that a [suite](suites.md) brings
+are here those of the enforcement service. Exit codes: [ops/exit-codes.md](ops/exit-codes.md).
+"""
 MATRIX_INTRODUCTION = """\
 # Enforcement failure injection matrix
 
@@ -79,7 +85,10 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
         page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
     elif kind == "commands":
-        yield ROOT / "docs" / "commands.md", commands_page(stressproof_command).encode()
+        yield (
+            ROOT / "docs" / "commands.md",
+            commands_page(stressproof_command, COMMANDS_INTRODUCTION).encode(),
+        )
     else:
         yield ROOT / STRESS_TEMPLATE, stress_template()
         yield ROOT / FAILURE_TEMPLATE, failure_template()

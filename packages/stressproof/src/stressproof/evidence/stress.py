@@ -188,7 +188,14 @@ class Preflight(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the target said of its database at one moment; null where it did not say."""
+    """What the target said of its database at one moment; null where it did not say.
+
+    Attributes:
+        transactions_committed: Since its statistics began, of all sessions that reported by then.
+        wal_bytes: Where its write-ahead log ends.
+        journal_sequence: Number of the last entry of the caller's journal, 0 of an empty one.
+        journal_hash: Of that entry, which every entry before it goes into.
+    """
 
     probed_at: Text
     status_code: int | None
@@ -201,6 +208,10 @@ class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
     synchronous_commit: Text | None
     migration_head: Text | None
     probe_error: Text | None
+    transactions_committed: Count | None = None
+    wal_bytes: Count | None = None
+    journal_sequence: Count | None = None
+    journal_hash: Text | None = None
 
 
 class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,6 +239,8 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
 
 AD_HOC = "ad-hoc"
 """The profile of what was named on a command line alone."""
+DEFAULT_TARGET = "default"
+"""The target that a project names by nothing but ``[target]``."""
 DEFAULT_SCENARIO = "default"
 """The scenario that nobody named, as in k6."""
 UNKNOWN_ENGINE = "unknown"
@@ -286,6 +299,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         after: After the last answer.
         counters: One for each endpoint, in the workload's order.
         insecure: Whether its certificate was not verified: it may be anybody.
+        name: The project's for it, ``default`` of ``[target]``; null where a command named its URL
+            or changed how it is asked.
     """
 
     url: Text
@@ -293,6 +308,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     after: TargetProbe | None
     counters: list[CounterPair]
     insecure: bool = False
+    name: Text | None = None
 
 
 class Subject(Struct, frozen=True, forbid_unknown_fields=True):

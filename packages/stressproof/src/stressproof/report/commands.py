@@ -6,21 +6,15 @@ import click
 
 _WIDTH = 100
 
-_INTRODUCTION = """\
-# Commands
 
-What `stressproof COMMAND --help` says, of every command. Defaults that a [suite](suites.md) brings
-are here those of the enforcement service. Exit codes: [ops/exit-codes.md](ops/exit-codes.md).
-"""
-
-
-def commands_page(root: click.Command) -> str:
+def commands_page(root: click.Command, introduction: str) -> str:
     """Return the page of a command and all below it.
 
     Args:
         root: The whole command line.
+        introduction: Its title, and whose defaults it shows.
     """
-    parts = [_INTRODUCTION]
+    parts = [introduction]
     for name, command, context in _all(root, "stressproof", None):
         if name != "stressproof":
             parts += [f"## {name}", ""]
