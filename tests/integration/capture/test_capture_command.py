@@ -208,7 +208,6 @@ NOT_RUN = {
     "stress.preflight",
     "stress.preflight-checks",
     "stress.rounds",
-    "stress.overall",
 }
 """What a capture without a load is rejected by: as what it is, and never as edited."""
 
