@@ -1,13 +1,15 @@
 """Targets, tables and profiles of ``stressproof.toml``: what they mean, and how faults are told."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from stressproof.config.compile import Project, resolve
+from stressproof.config.config_file import read_config
 from stressproof.config.environment import filled, filled_values
 from stressproof.config.plans import PlanReader
-from stressproof.config.reading import ConfigError, Source, read_config
+from stressproof.config.reading import ConfigError, Source
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, RampingVus
@@ -182,3 +184,71 @@ def test_a_gate_reads_a_file_without_the_environment_and_the_files_it_names() ->
     """What is asked is compared as it is written."""
     (one,) = scenarios(SHOP.replace("json = {", "form = { a = '${A}' }\n#"), None)
     assert one.requests[0].headers == {"x-key": "${KEY}"}
+
+
+MANY = """\
+[target]
+urll = "http://h"
+
+[thresholds]
+errors = "p95 < 3"
+
+[profile.a]
+users = 1
+durations = "3s"
+thresholds = { http_reqs = "rat > 1" }
+request = [{ path = "/", weight = "3" }]
+
+[profile.b]
+extends = "c"
+rounds = 0
+[profile.b.thresholds]
+checks = "rate > 1 msec"
+
+[[profile.d.request]]
+pth = "/"
+
+[gate]
+profile = "bb"
+max_age = "z"
+"""
+
+
+def test_types_and_meaning_are_told_in_one_pass_in_the_order_of_lines() -> None:
+    """A misspelt key hides no bad threshold; each fault has its line with a caret."""
+    with pytest.raises(ConfigError) as caught:
+        project(MANY)
+    faults = caught.value.faults
+    assert [fault.line for fault in faults] == [2, 5, 9, 10, 11, 14, 15, 17, 19, 20, 23, 24]
+    carets = [f"{fault.message}\n{fault.pointer}" for fault in faults]
+    assert all(re.search(r"^  +\^+$", shown, re.MULTILINE) for shown in carets)
+    assert (
+        "stressproof.toml:9: profile.a.durations: there is no key 'durations' here\n"
+        '  durations = "3s"\n'
+        "  ^^^^^^^^^\n"
+        "  Did you mean 'duration'?\n"
+    ) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('profile = 3\n[gate]\nprofile = "a"', ["profile"]),
+        ('[profile]\na = 3\n[gate]\nprofile = "a"', ["profile.a"]),
+        ('[targets]\na = 3\n[gate]\ntarget = ["a"]', ["targets.a"]),
+        ("[profile.a]\nusers = 1\n[[profile.a.request]]", ["profile.a.request[0].path"]),
+        ("[profile.a]\nusers = '1'\nrequest = [{path = '/'}]", ["profile.a.users"]),
+        ("[profile.a]\nextends = 'b'", ["profile.a.extends"]),
+        ("[profile.a]\nextends = 3\n[profile.b]\nextends = 'a'", ["profile.a.extends"]),
+        (
+            "[profile.a]\nextends = 'b'\n[profile.b]\nextends = 'a'\n[profile.c]\nextends = 'a'",
+            ["profile.a.extends", "profile.b.extends"],
+        ),
+        ("[[slo]]\nname = 'x'\n[[slo]]\nname = 'x'\nobjective = '9'", ["slo[0].objective"]),
+    ],
+)
+def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, told: list[str]) -> None:
+    """Of what could not be read nothing is claimed."""
+    with pytest.raises(ConfigError) as caught:
+        project(text)
+    assert [fault.where for fault in caught.value.faults] == told

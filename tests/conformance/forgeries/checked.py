@@ -95,6 +95,7 @@ JUDGED = (
             "stress.littles-law",
             "stress.unsafe",
             "stress.insecure",
+            "stress.target-name",
             "stress.target-build",
             "stress.arrivals",
             "stress.profile-by-value",

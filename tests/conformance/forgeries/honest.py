@@ -439,6 +439,7 @@ def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> T
         before=probe(started + timedelta(seconds=1)),
         after=probe(plan.captured - timedelta(milliseconds=50)),
         counters=_counters(plan, measured),
+        name="staging",
     )
 
 

@@ -291,6 +291,7 @@ GATE = {
     "require_identity": True,
     "refuse_unsafe": True,
     "max_artifact_age_hours": 24.0,
+    "target_names": {"staging": "http://127.0.0.1:8000", "production": ""},
 }
 
 
@@ -316,6 +317,18 @@ def named_with_method(data: dict[str, Any]) -> None:
 variant("endpoints named with their method", "plain", named_with_method)
 variant("endpoints named with their method, at a gate", "full", named_with_method, GATE)
 variant("everything that a gate asks", "full", as_it_is, GATE)
+variant(
+    "a target whose URL the environment says",
+    "full",
+    lambda data: data["target"].update(name="production"),
+    GATE,
+)
+variant(
+    "a target without a name, for a suite",
+    "full",
+    lambda data: data["target"].update(name=None),
+    {**GATE, "target_names": None},
+)
 
 
 def _written(data: dict[str, Any]) -> None:

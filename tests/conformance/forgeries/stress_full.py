@@ -598,6 +598,27 @@ for path, value in (
     corpus.set_(f"full: {path} = {value!r}", "full", HEALTHY, path, value)
 
 corpus.set_("any certificate", "full", "stress.insecure", "target.insecure", True, asked=GATE)
+NAMED = {"target_names": {"staging": "http://127.0.0.1:8000", "production": ""}}
+TARGET_NAME = "stress.target-name"
+for value in (None, "", "default", "Staging"):
+    corpus.set_(
+        f"a target called {value!r}", "full", TARGET_NAME, "target.name", value, asked=NAMED
+    )
+
+
+@corpus.forge("another service by a target's name", "full", TARGET_NAME, asked=NAMED)
+def _another_service(data: dict[str, Any]) -> None:
+    data["target_url"] = data["target"]["url"] = "http://127.0.0.1:8001"
+
+
+corpus.set_(
+    "a target where the file names none",
+    "full",
+    TARGET_NAME,
+    "target.name",
+    "default",
+    asked={"target_names": {}},
+)
 UNSAFE = "stress.unsafe"
 corpus.set_("a protection off", "full", UNSAFE, "runtime.unsafe", ["limits_off"], asked=GATE)
 

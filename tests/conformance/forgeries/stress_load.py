@@ -11,6 +11,7 @@ from forgeries.corpus import BASES, Corpus, drop
 from forgeries.honest import ENDPOINTS, Plan, rederived
 from forgeries.stress_full import measured as _measured
 
+from stressproof.config.stress_requirements import WorkloadAsked
 from stressproof.exits import Exit
 from stressproof.measure import buckets
 from stressproof.verify.stress.verifier import STRESS
@@ -20,6 +21,9 @@ BASES["busy"] = lambda: honest.full(Plan(rate_per_user=20, users=20))
 Edit = Callable[[dict[str, Any]], Any]
 PROFILE = {
     "profile_endpoints": honest.artifact().workload.endpoints,
+    "profile_workload": WorkloadAsked(
+        rounds=3, pause_seconds=0.0, timeout_us=15_000_000, seed=honest.artifact().workload.seed
+    ),
 }
 """The suite's profile by value, as a gate asks for it."""
 
@@ -325,6 +329,13 @@ for _path, _value in (
         _value,
         asked=PROFILE,
     )
+for _name, _plan in {
+    "four rounds": Plan(rounds=4),
+    "a pause": Plan(pause_s=60),
+    "a longer timeout": Plan(timeout_s=20.0),
+    "another seed": Plan(seed=2),
+}.items():
+    captured(f"profile: {_name}", _plan, "stress.profile-by-value", asked=PROFILE)
 corpus.add(
     "profile: an endpoint of it not asked",
     "full",

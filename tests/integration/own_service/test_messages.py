@@ -369,9 +369,9 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:3: target.urll: there is no key 'urll' here\n"
-        "  Did you mean 'url'?\n"
+        "  urll = 'x'\n  ^^^^\n  Did you mean 'url'?\n"
         "bad.toml:4: treshold: there is no key 'treshold' here\n"
-        "  Did you mean 'thresholds'?\nbad.toml: 2 faults\n",
+        "  [treshold]\n   ^^^^^^^^\n  Did you mean 'thresholds'?\nbad.toml: 2 faults\n",
         {"bad.toml": "[target]\nurl = 'http://h'\nurll = 'x'\n[treshold]\n"},
     ),
     Mistake(
@@ -379,7 +379,7 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:2: thresholds.foo: expected a text or a table or a list, got a "
-        "whole number\nbad.toml: one fault\n",
+        "whole number\n  foo = 3\n  ^^^\nbad.toml: one fault\n",
         {"bad.toml": "[thresholds]\nfoo = 3\n"},
     ),
     Mistake(

@@ -63,6 +63,37 @@ def test_bash_completes_commands_flags_and_their_words(
     words: list[str], offered: list[str], tmp_path: Path
 ) -> None:
     """What a real bash offers, from the script that the command prints."""
+    assert in_bash(words, tmp_path) == offered
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["capture", "--profile", ""], ["shop", "soak"]),
+        (["capture", "--target", "st"], ["staging"]),
+        (["check", "--profile", "so"], ["soak"]),
+        (["check", "--target", ""], ["staging"]),
+        (["capture", "--config", "other.toml", "--profile", ""], ["other"]),
+        (["capture", "--config", "broken.toml", "--profile", ""], []),
+        (["capture", "--config", "absent.toml", "--target", ""], []),
+    ],
+    ids=" ".join,
+)
+def test_bash_completes_names_of_the_file(
+    words: list[str], offered: list[str], tmp_path: Path
+) -> None:
+    """Profiles and targets of the file that is meant; of one that cannot be read, nothing."""
+    load = 'users = 1\nrequest = [{ path = "/" }]\n'
+    (tmp_path / "stressproof.toml").write_text(
+        f'[targets.staging]\nurl = "http://h"\n[profile.shop]\n{load}[profile.soak]\n{load}'
+    )
+    (tmp_path / "other.toml").write_text(f"[profile.other]\n{load}")
+    (tmp_path / "broken.toml").write_text("[profile")
+    assert in_bash(words, tmp_path) == offered
+
+
+def in_bash(words: list[str], folder: Path) -> list[str]:
+    """Return what bash offers after some words, in a folder."""
     quoted = " ".join(f'"{word}"' for word in ["stressproof", *words])
     source = f"""{script("bash")}
 COMP_WORDS=({quoted})
@@ -70,7 +101,7 @@ COMP_CWORD={len(words)}
 _stressproof_completion stressproof
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    assert in_shell(["bash", "--norc"], source, tmp_path).split() == offered
+    return in_shell(["bash", "--norc"], source, folder).split()
 
 
 @pytest.mark.needs_zsh

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from stressproof.config.compile import Project, load_config, resolve
-from stressproof.config.reading import ConfigError, Source, read_config, read_source
+from stressproof.config.config_file import read_config
+from stressproof.config.reading import ConfigError, Source, read_source
 from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.stress import WorkloadEndpoint

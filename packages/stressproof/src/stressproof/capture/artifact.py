@@ -168,6 +168,7 @@ def assemble(
             after=after.health.target if after else None,
             counters=counter_pairs(endpoints, before.counters, after.counters if after else None),
             insecure=plan.connecting.insecure,
+            name=plan.target_name,
         ),
         workload=workload,
         generator=_generator(plan, runs),

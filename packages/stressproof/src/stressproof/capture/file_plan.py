@@ -17,7 +17,7 @@ from stressproof.config.compile import Project
 from stressproof.config.plans import PlanReader, duration_us
 from stressproof.config.profile import AD_HOC_ERRORS_PERCENT
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.stress import DEFAULT_TARGET, Thresholds
 from stressproof.suite import HealthProbe, Probes
 from stressproof.workload.executors import Executor
 from stressproof.workload.target import origin_of
@@ -87,8 +87,11 @@ def plan_file(
     between_us = (duration_us(load.pause) or 0) if pause_us is None else pause_us
     tables = reader.tables()
     health = Probes(HealthProbe(table.health, {"status": "status"})) if table.health else Probes()
+    # Another URL or other headers are not what the file calls by this name.
+    is_named = bool(table.url) and url is None and not headers
     return Plan(
         url=base,
+        target_name=(target or DEFAULT_TARGET) if is_named else None,
         profile=profile,
         scenarios=scenarios,
         all_tenants=False,

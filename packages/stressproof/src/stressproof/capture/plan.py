@@ -90,6 +90,7 @@ class Plan(Struct, frozen=True):
         tables: Data that requests and flows take from.
         folder: What the files of flows are relative to.
         files: What of the project decides what is sent.
+        target_name: The project's name of it; None where it is another, or asked otherwise.
     """
 
     url: str
@@ -112,6 +113,7 @@ class Plan(Struct, frozen=True):
     tables: tuple[Table, ...] = ()
     folder: str = ""
     files: tuple[WorkloadFile, ...] = ()
+    target_name: str | None = None
 
     @property
     def endpoints(self) -> list[WorkloadEndpoint]:

@@ -16,6 +16,7 @@ from stressproof.cli.capture_request import METHODS
 from stressproof.cli.capture_run import default_out, run_capture
 from stressproof.cli.ci_forms import CiForms, ci_options
 from stressproof.cli.examples import examples
+from stressproof.cli.file_names import profile_names, target_names
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
@@ -73,11 +74,13 @@ _REQUEST_OPTIONS = (
         "--target",
         "target_name",
         metavar="NAME",
+        shell_complete=target_names,
         help="Which of [targets] in stressproof.toml is asked.",
     ),
     click.option(
         "--profile",
         metavar="NAME",
+        shell_complete=profile_names,
         help="Endpoints and limits to use, as the suite names them.  "
         f"[default: {DEFAULT_PROFILE}, where no request is named]",
     ),

@@ -187,6 +187,7 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
     said = {name: value for name, value in connecting.items() if value is not None}
     return msgspec.structs.replace(
         plan,
+        target_name=None if said else plan.target_name,
         connecting=msgspec.structs.replace(plan.connecting, **said),
         thresholds=_thresholds(plan.thresholds, options),
     )

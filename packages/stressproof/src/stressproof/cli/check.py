@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.cli.examples import examples
+from stressproof.cli.file_names import profile_names, target_names
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
 from stressproof.config.compile import Project, load_config
@@ -97,10 +98,16 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
 @click.option(
     "--profile",
     metavar="NAME",
+    shell_complete=profile_names,
     help="Show what this profile would send.  [default: all of the file's; with --once the "
     "gate's, or the only one]",
 )
-@click.option("--target", metavar="NAME", help="Which of [targets] is asked.  [default: [target]]")
+@click.option(
+    "--target",
+    metavar="NAME",
+    shell_complete=target_names,
+    help="Which of [targets] is asked.  [default: [target]]",
+)
 @click.option("--url", help="Base URL of the service instead of the target's.")
 @click.option(
     "--once",

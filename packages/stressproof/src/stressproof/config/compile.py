@@ -10,6 +10,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.config_file import ConfigFile, read_config
+from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
 from stressproof.config.reading import (
@@ -19,7 +21,6 @@ from stressproof.config.reading import (
     Source,
     located,
     read_bytes,
-    read_config,
     read_source,
     source_of,
 )
@@ -27,7 +28,6 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
-    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -38,7 +38,7 @@ from stressproof.config.schema import (
 )
 from stressproof.config.steps import Step
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.stress import DEFAULT_TARGET, Thresholds
 from stressproof.objectives.comparison import Question
 from stressproof.objectives.expression import Selector, Threshold
 from stressproof.objectives.metrics import METRICS
@@ -97,9 +97,14 @@ class Project(Struct, frozen=True):
     evidence: tuple[str, ...] = (EVIDENCE_FOLDER,)
 
     @property
+    def gate_profile(self) -> str:
+        """The profile that the gate's floors are for: the one it names, or else the first."""
+        return self.gate.profile or next(iter(self.plan.profiles), "")
+
+    @property
     def at_gate(self) -> Objectives:
         """The objectives with those of the gate's own profile, and those of the gate."""
-        more = self.profile_thresholds.get(self.gate.profile, ())
+        more = self.profile_thresholds.get(self.gate_profile, ())
         return self.objectives.with_more((*more, *self.gate_thresholds))
 
     @property
@@ -155,23 +160,26 @@ def load_project(folder: Path) -> Project:
     return load_config(path) if os.path.lexists(path) else Project(folder=folder)
 
 
-def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
+def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
     """Return what a configuration asks.
 
     Args:
-        config: Its tables.
+        read: What could be read of it.
         source: Its text, for the lines of what is wrong.
         folder: Where it lies.
 
     Raises:
-        ConfigError: A text in it cannot be meant; every such text is named.
+        ConfigError: Something in it cannot be meant; every such thing is named.
     """
-    reader = _Reader(source)
+    config, reader = read.config, _Reader(source)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    reader.faults += [located(source, fault) for fault in plan_faults(plan)]
+    in_plan = list(plan_faults(plan))
+    reader.faults += [located(source, fault) for fault in in_plan]
     reader.gate(gate, plan)
+    if not (in_plan or reader.faults):
+        reader.faults += [located(source, fault) for fault in below_gate(plan, gate)]
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -196,8 +204,9 @@ def resolve(config: Config, source: Source, folder: Path = Path()) -> Project:
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    if reader.faults:
-        raise ConfigError(source.name, reader.faults)
+    faults = [*read.faults, *filter(read.tells, reader.faults)]
+    if faults:
+        raise ConfigError(source.name, faults)
     return project
 
 
@@ -210,7 +219,7 @@ class _Reader:
 
     def fault(self, path: Place, message: str, hint: str = "", text: str = "") -> None:
         line = self.source.line_of_text(path, text)
-        self.faults.append(Fault(path, message, hint, line))
+        self.faults.append(located(self.source, Fault(path, message, hint, line)))
 
     def attempt(self, path: Place, text: str, read: Callable[[str], ResultT]) -> ResultT | None:
         """Return what a text means, or take note that it means nothing."""
@@ -320,9 +329,12 @@ class _Reader:
             hint = did_you_mean(table.profile, plan.profiles) or f"The file has {known}."
             self.fault(("gate", "profile"), f"there is no profile {table.profile!r}", hint)
         for at, name in enumerate(table.target):
-            if name not in plan.targets and name != "target":
-                hint = did_you_mean(name, plan.targets)
+            if name not in plan.target_urls:
+                hint = did_you_mean(name, plan.target_urls)
                 self.fault(("gate", "target", at), f"there is no target {name!r}", hint)
+        if DEFAULT_TARGET in plan.targets:
+            hint = "That is what [target] is called; give this one another name."
+            self.fault(("targets", DEFAULT_TARGET), f"the name {DEFAULT_TARGET!r} is taken", hint)
         self.attempt(("gate", "max_age"), table.max_age, _positive_duration)
         if table.duration is not None:
             self.attempt(("gate", "duration"), table.duration, _positive_duration)

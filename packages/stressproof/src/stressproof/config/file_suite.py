@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from stressproof.config.gate_floors import closed_users, window_us
 from stressproof.config.plans import PlanReader, duration_us
 from stressproof.config.profile import AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.config.records import record_of, scenario_record
-from stressproof.config.stress_requirements import StressRequirements
+from stressproof.config.stress_requirements import StressRequirements, WorkloadAsked
 from stressproof.workload.rates import US_PER_S
 
 if TYPE_CHECKING:
@@ -27,22 +28,20 @@ def file_profiles(project: "Project") -> tuple[Profile, ...]:
 
 def file_requirements(project: "Project") -> tuple[StressRequirements, ...]:
     """Return what is asked of evidence of each profile, the gate's first."""
-    gate = project.gate
     found = [_requirements(project, profile) for profile in file_profiles(project)]
-    return tuple(sorted(found, key=lambda one: one.profile != gate.profile))
+    return tuple(sorted(found, key=lambda one: one.profile != project.gate_profile))
 
 
 def _requirements(project: "Project", profile: Profile) -> StressRequirements:
     """Floors of the gate's own profile are the gate's; others are held to what they ask."""
     load, gate = project.plan.profiles[profile.name], project.gate
-    gated = gate.profile == profile.name
-    closed = [one.executor.max_users for one in profile.scenarios if one.executor.closed_loop]
-    users = max(sum(closed) * _USERS_PERCENT // 100, 1)
-    window_us = max(one.start_us + one.executor.duration_us for one in profile.scenarios)
+    gated = project.gate_profile == profile.name
+    users = max(closed_users(profile.scenarios) * _USERS_PERCENT // 100, 1)
+    urls = project.plan.target_urls
     least_us = duration_us(gate.duration) if gated else None
     if least_us is None:
         ends = all(one.executor.iterations is not None for one in profile.scenarios)
-        least_us = 0 if ends else window_us
+        least_us = 0 if ends else window_us(profile.scenarios)
     patience_us = duration_us(load.timeout) or _TIMEOUT_US
     limits = project.limits
     records = [record_of(item, one) for one in profile.scenarios for item in one.items]
@@ -65,4 +64,11 @@ def _requirements(project: "Project", profile: Profile) -> StressRequirements:
         or tuple(dict.fromkeys(record.name for record in records)),
         profile_endpoints=tuple(records),
         profile_scenarios=tuple(scenario_record(one) for one in profile.scenarios),
+        profile_workload=WorkloadAsked(
+            rounds=load.rounds,
+            pause_seconds=(duration_us(load.pause) or 0) / US_PER_S,
+            timeout_us=patience_us,
+            seed=load.seed,
+        ),
+        gate_target_names={name: urls[name] for name in gate.target or urls},
     )

@@ -11,6 +11,7 @@ from stressproof.config.plan_tables import ScenarioTable
 from stressproof.config.plans import PlanFile, PlanReader, demand_target, inherited
 from stressproof.config.reading import Fault, Place
 from stressproof.errors import UsageError
+from stressproof.evidence.project_files import project_file
 from stressproof.workload.scenarios import Steps
 from stressproof.workload.target import origin_of
 
@@ -28,6 +29,8 @@ def plan_faults(file: PlanFile) -> Iterator[Fault]:
         yield from _attempt(place, demand_target, reader, target)
         if target.url is not None and not names_in(target.url):
             yield from _attempt((*place, "url"), origin_of, target.url)
+    for name, table in file.data.items():
+        yield from _attempt(("data", name, "file"), project_file, file.folder, table.file)
     for name, load in file.profiles.items():
         place = ("profile", name)
         found = [
@@ -35,7 +38,10 @@ def plan_faults(file: PlanFile) -> Iterator[Fault]:
             *(
                 fault
                 for where, table in _scenarios(load, place)
-                for fault in _scenario(reader, table, where)
+                for fault in (
+                    *_scenario(reader, table, where),
+                    *_flow_files(file, table, where),
+                )
             ),
         ]
         yield from found or _attempt(place, reader.scenarios, load)
@@ -54,6 +60,14 @@ def _scenario(reader: PlanReader, table: ScenarioTable, place: Place) -> Iterato
     bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
     if table.flow:
         yield from _attempt(place, reader.scenario, "default", bare)
+
+
+def _flow_files(file: PlanFile, table: ScenarioTable, place: Place) -> Iterator[Fault]:
+    named = {(*place, "flow", at, "run"): flow.run for at, flow in enumerate(table.flow)}
+    if table.setup is not None:
+        named[(*place, "setup")] = table.setup
+    for where, run in named.items():
+        yield from _attempt(where, project_file, file.folder, run.rpartition(":")[0])
 
 
 def _outside(load: Load, place: Place) -> Iterator[Fault]:

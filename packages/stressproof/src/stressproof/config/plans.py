@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.environment import filled, filled_values
+from stressproof.config.environment import filled, filled_values, names_in
 from stressproof.config.executor_facts import executor_from
 from stressproof.config.plan_tables import (
     AuthTable,
@@ -26,7 +26,8 @@ from stressproof.config.plan_tables import (
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import WorkloadFile
+from stressproof.evidence.project_files import project_file
+from stressproof.evidence.stress import DEFAULT_TARGET, WorkloadFile
 from stressproof.objectives.syntax import did_you_mean
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
 from stressproof.workload.bodies import (
@@ -85,7 +86,7 @@ class PlanFile(Struct, frozen=True):
             UsageError: There is none of this name.
         """
         main = self.target or TargetTable()
-        if not name:
+        if not name or name == DEFAULT_TARGET:
             return main
         if name not in self.targets:
             known = ", ".join(sorted(self.targets)) or "none"
@@ -98,6 +99,17 @@ class PlanFile(Struct, frozen=True):
             if (value := getattr(own, field)) not in (None, {})
         }
         return msgspec.structs.replace(main, **given)
+
+    @property
+    def target_urls(self) -> dict[str, str]:
+        """The targets that have a URL, by name; of each its URL, empty where it is from outside."""
+        names = [DEFAULT_TARGET, *self.targets] if self.target is not None else [*self.targets]
+        urls = {name: self.target_of(name).url for name in names}
+        return {
+            name: "" if names_in(url) else filled(url, {}).strip().rstrip("/")
+            for name, url in urls.items()
+            if url
+        }
 
 
 def duration_us(text: str | None) -> int | None:
@@ -315,14 +327,11 @@ class PlanReader:
         Raises:
             UsageError: It is not the project's, cannot be read, or is too large.
         """
+        place = project_file(self._file.folder, path)
         if self._environment is None:
             return FileContent(path, b"")  # whoever captures reads it
-        if path.startswith("/") or ".." in path.split("/") or "\0" in path or not path:
-            raise UsageError(
-                f"{path!r} is no file of the project", hint="Name a file beside stressproof.toml."
-            )
         content = read_bytes(
-            self._file.folder / path,
+            place,
             MAX_FILE_BYTES,
             "a file of a plan",
             "Name a file beside stressproof.toml.",

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -31,8 +31,6 @@ _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stressproof.config.schema import Config
-
 StructT = TypeVar("StructT", bound=Struct)
 
 Key = str | int
@@ -47,12 +45,14 @@ class Fault(Struct, frozen=True):
         message: What was seen and what was expected.
         hint: What to write instead, empty where nothing is obvious.
         line: From 1, 0 where the file's text does not show it.
+        pointer: That line with a caret, empty where the message has one.
     """
 
     path: Place
     message: str
     hint: str = ""
     line: int = 0
+    pointer: str = ""
 
     @property
     def where(self) -> str:
@@ -68,7 +68,7 @@ class Fault(Struct, frozen=True):
 
 
 class ConfigError(UsageError):
-    """A configuration that cannot be meant; holds every fault.
+    """A configuration that cannot be meant; holds every fault, in the order of their lines.
 
     Args:
         name: How to name the file.
@@ -76,8 +76,9 @@ class ConfigError(UsageError):
     """
 
     def __init__(self, name: str, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        blocks = [self._block(name, fault) for fault in faults]
+        in_order = sorted(faults, key=lambda fault: fault.line)
+        self.faults = tuple(in_order)
+        blocks = [self._block(name, fault) for fault in in_order]
         count = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
         super().__init__("\n".join([*blocks, f"{name}: {count}"]))
 
@@ -85,8 +86,10 @@ class ConfigError(UsageError):
     def _block(name: str, fault: Fault) -> str:
         place = f"{name}:{fault.line}" if fault.line else name
         where = f" {fault.where}:" if fault.path else ""
-        hint = f"\n  {fault.hint}" if fault.hint else ""
-        return f"{place}:{where} {fault.message}{hint}"
+        more = "".join(
+            f"\n{text}" for text in (fault.pointer, fault.hint and f"  {fault.hint}") if text
+        )
+        return f"{place}:{where} {fault.message}{more}"
 
 
 class Source:
@@ -110,6 +113,22 @@ class Source:
             if found is not None:
                 return found
         return 0
+
+    def pointer(self, line: int, path: Place) -> str:
+        """Return a line with a caret below the last key of a path that it shows, or below it all.
+
+        Empty where there is no such line.
+        """
+        if not 0 < line <= len(self.lines):
+            return ""
+        text = self.lines[line - 1]
+        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        for key in reversed(path):
+            found = re.search(rf"(?<!{_BARE}){re.escape(str(key))}(?!{_BARE})", text)
+            if isinstance(key, str) and found is not None:
+                start, end = found.span()
+                break
+        return pointed(text, start, end)
 
     def line_of_text(self, path: Place, text: str) -> int:
         """Return the line on which a value's text stands, at or below its key."""
@@ -201,73 +220,49 @@ def source_of(data: bytes, name: str) -> Source:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from error
 
 
-def read_config(source: Source) -> "Config":
-    """Return a configuration in its types; raises as `read_toml`."""
-    from stressproof.config.schema import Config  # noqa: PLC0415  # other files need none of it
-
-    return read_toml(source, Config, prepare=_extended)
-
-
-def _extended(data: dict[str, Any]) -> Iterator[Fault]:
-    """Let profiles start from the keys of those that they extend; yield what cannot be."""
-    profiles = data.get("profile")
-    if not isinstance(profiles, dict):
-        return
-    given = dict(profiles)
-    for name in given:
-        chain = [name]
-        while isinstance(table := given.get(chain[-1]), dict) and "extends" in table:
-            base = table["extends"]
-            path: Place = ("profile", name, "extends")
-            if base in chain:
-                yield Fault(path, f"{' extends '.join((*chain, base))}", "Break the circle.")
-                return
-            if not isinstance(given.get(base), dict):
-                hint = did_you_mean(str(base), given)
-                yield Fault(path, f"there is no profile {base!r}", hint)
-                return
-            chain.append(base)
-        if len(chain) > 1:
-            whole: dict[str, Any] = {}
-            for one in reversed(chain):
-                whole |= given[one]
-            profiles[name] = whole
-
-
 def read_toml(
     source: Source,
     kind: type[StructT],
-    prepare: Callable[[dict[str, Any]], Iterator[Fault]] = lambda _: iter(()),
 ) -> StructT:
     """Return a file in its types.
 
     Args:
         source: Its text.
         kind: The types.
-        prepare: Changes what was read before it is looked at, and yields what is wrong with it.
 
     Raises:
         ConfigError: It is not TOML, or has keys or values that it cannot have; every one of them
             is named.
     """
+    data = parsed(source)
+    faults = [located(source, fault) for fault in type_faults(data, kind, ())]
+    if faults:
+        raise ConfigError(source.name, faults)
+    return msgspec.convert(data, kind)
+
+
+def parsed(source: Source) -> dict[str, Any]:
+    """Return a file's tables as they are written.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
     if _TOO_DEEP.search(source.text):
         # Each part of a dotted key is a table: the parser's time and memory grow with their square.
         raise ConfigError(source.name, [Fault((), f"keys of more than {_DEEPEST} parts")])
     try:
-        data = tomllib.loads(source.text)
+        return tomllib.loads(source.text)
     except ValueError as error:  # TOML's own, and that of a number with too many digits
         raise ConfigError(source.name, [_syntax_fault(source, str(error))]) from error
     except RecursionError as error:
         raise ConfigError(source.name, [Fault((), "nested too deeply to be read")]) from error
-    faults = [located(source, fault) for fault in (*prepare(data), *_faults(data, kind, ()))]
-    if faults:
-        raise ConfigError(source.name, sorted(faults, key=lambda fault: fault.line))
-    return msgspec.convert(data, kind)
 
 
 def located(source: Source, fault: Fault) -> Fault:
-    """Return a fault with its line."""
-    return msgspec.structs.replace(fault, line=source.line(fault.path))
+    """Return a fault with its line, and where in it."""
+    line = fault.line or source.line(fault.path)
+    pointer = "" if "\n" in fault.message else source.pointer(line, fault.path)
+    return msgspec.structs.replace(fault, line=line, pointer=pointer)
 
 
 def _syntax_fault(source: Source, message: str) -> Fault:
@@ -279,12 +274,17 @@ def _syntax_fault(source: Source, message: str) -> Fault:
         line, column = int(match[1]), int(match[2]) - 1
         reason = message[: match.start()].rstrip()
     shown = source.lines[line - 1] if 0 < line <= len(source.lines) else ""
-    first = max(column - _SHOWN // 2, 0)
-    shown, column = shown[first : first + _SHOWN], column - first
-    return Fault((), f"not TOML: {reason}\n{caret(shown, column, column + 1)}", line=line)
+    return Fault((), f"not TOML: {reason}\n{pointed(shown, column, column + 1)}", line=line)
 
 
-def _faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
+def pointed(text: str, start: int, end: int) -> str:
+    """Return a line of a file with a caret below a part; of a long one what is around it."""
+    first = max(start - _SHOWN // 2, 0)
+    shown = text[first : first + _SHOWN]
+    return caret(shown, start - first, min(end - first, len(shown)))
+
+
+def type_faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
     """Yield everything about a value that its type does not allow."""
     whole = kind
     if get_origin(kind) is Annotated:
@@ -296,12 +296,14 @@ def _faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is dict and isinstance(value, dict):
         for key, item in value.items():
-            yield from _faults(item, arguments[1], (*path, key))
+            yield from type_faults(item, arguments[1], (*path, key))
         return
     listed = _list_item(kind)
     if listed is not None and isinstance(value, list):
         inner = [
-            fault for at, item in enumerate(value) for fault in _faults(item, listed, (*path, at))
+            fault
+            for at, item in enumerate(value)
+            for fault in type_faults(item, listed, (*path, at))
         ]
         if inner:
             yield from inner
@@ -321,7 +323,7 @@ def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> 
             yield Fault((*path, key), f"there is no key {key!r} here", hint)
     for name, field in fields.items():
         if name in value:
-            yield from _faults(value[name], field.type, (*path, name))
+            yield from type_faults(value[name], field.type, (*path, name))
         elif field.required:
             yield Fault((*path, name), f"the key {name!r} is missing")
 

@@ -15,6 +15,22 @@ RUNNER = "stressproof capture"
 """What runs a capture that no script runs."""
 
 
+class WorkloadAsked(Struct, frozen=True, kw_only=True):
+    """What a profile says beside its scenarios, by value.
+
+    Attributes:
+        rounds: How often its window is measured.
+        pause_seconds: Between rounds.
+        timeout_us: Of a request that has none of its own.
+        seed: Of everything random, null where each capture draws its own.
+    """
+
+    rounds: int
+    pause_seconds: float
+    timeout_us: int
+    seed: int | None
+
+
 class StressRequirements(Struct, frozen=True, kw_only=True):
     """Floors, limits and choices for stress evidence, of one profile; a suite has the values."""
 
@@ -98,6 +114,10 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
         tuple[ScenarioRecord, ...],
         Meta(description="Scenarios of the profile by value; a file's gates demand its own."),
     ] = ()
+    profile_workload: Annotated[
+        WorkloadAsked | None,
+        Meta(description="The rest of the profile by value; a file's gates demand its own."),
+    ] = None
     min_endpoint_successes: Annotated[
         int,
         Meta(
@@ -115,6 +135,17 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Origins (scheme://host[:port]) that may be the target; empty allows any"),
     ] = ()
+    gate_target_names: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="Targets that a gate takes, by the project's names, each with its URL, "
+            "empty where the environment says it; null asks for no name."
+        ),
+    ] = None
+    target_names: Annotated[
+        dict[str, str] | None,
+        Meta(description="Likewise, asked of the evidence; the gates of a project's file do."),
+    ] = None
     allow_loopback: Annotated[
         bool, Meta(description="Whether a service on this machine may be the target.")
     ] = True
@@ -182,6 +213,9 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self,
             max_artifact_age_hours=self.gate_max_age_hours if age is None else age,
+            target_names=(
+                self.gate_target_names if self.target_names is None else self.target_names
+            ),
             minimum_level=max(self.minimum_level, Level.RECOMPUTED, key=lambda level: level.rank),
             require_counters=self.require_counters or self.gate_asks_service,
             require_identity=self.require_identity or self.gate_asks_service,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from stressproof.evidence.stress import WorkloadEndpoint
-from stressproof.workload.requests import request_name
+from stressproof.workload.templates import request_name
 
 _GET = "GET "
 _TELLING = re.compile(r"/|[!#$%&'*+.^_`|~0-9A-Za-z-]+ +/|flow:")

@@ -228,6 +228,8 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
 
 AD_HOC = "ad-hoc"
 """The profile of what was named on a command line alone."""
+DEFAULT_TARGET = "default"
+"""The target that a project names by nothing but ``[target]``."""
 DEFAULT_SCENARIO = "default"
 """The scenario that nobody named, as in k6."""
 UNKNOWN_ENGINE = "unknown"
@@ -286,6 +288,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         after: After the last answer.
         counters: One for each endpoint, in the workload's order.
         insecure: Whether its certificate was not verified: it may be anybody.
+        name: The project's for it, ``default`` of ``[target]``; null where a command named its URL
+            or changed how it is asked.
     """
 
     url: Text
@@ -293,6 +297,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     after: TargetProbe | None
     counters: list[CounterPair]
     insecure: bool = False
+    name: Text | None = None
 
 
 class Subject(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,16 +9,27 @@ from stressproof.errors import UsageError
 MAX_READ_BYTES = 64 * 1024 * 1024
 
 _contents: dict[Path, bytes] = {}
+_folders: set[Path] = set()
+
+
+def read_below(folder: Path) -> None:
+    """Let flows read what is below a folder, with links followed, and nothing else."""
+    _folders.add(folder)
 
 
 def read(path: str) -> bytes:
     """Return a file's content; the path is relative to the file that calls this.
 
     Raises:
-        UsageError: It cannot be read, or is longer than 64 MiB.
+        UsageError: It is not the project's, cannot be read, or is longer than 64 MiB.
     """
     caller = sys._getframe(1).f_globals.get("__file__", "")  # noqa: SLF001  # whose file is it
     place = (Path(caller).parent / path).resolve()
+    if _folders and not any(place.is_relative_to(folder) for folder in _folders):
+        raise UsageError(
+            f"{path!r} is no file of the project",
+            hint="A flow reads what lies beside stressproof.toml; a link must not lead out of it.",
+        )
     if place not in _contents:
         _contents[place] = _content(place, path)
     return _contents[place]

@@ -32,6 +32,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         changes: What makes the tree another build than HEAD.
         not_judged: What was not looked at, for people.
         evidence: Folders in which a difference is none of the build.
+        tracked: Paths of HEAD's tree.
         shallow: Whether history ends early, so that older commits cannot be looked up.
         why_unknown: Git's words where it had no answer.
     """
@@ -41,8 +42,14 @@ class Checkout(Struct, frozen=True, kw_only=True):
     changes: list[Change]
     not_judged: list[str] = []
     evidence: tuple[str, ...] = ()
+    tracked: frozenset[bytes] = frozenset()
     shallow: bool = False
     why_unknown: str = ""
+
+    def holds(self, path: str) -> bool:
+        """Whether HEAD has a path, itself or in a submodule or by a link to a folder of it."""
+        parts = os.fsencode(path).split(b"/")
+        return any(b"/".join(parts[:count]) in self.tracked for count in range(1, len(parts) + 1))
 
     @property
     def is_clean(self) -> bool:
@@ -65,7 +72,7 @@ def read_checkout(folder: Path, evidence: tuple[str, ...], named: Iterable[str] 
         root = place.root
         head = resolve(place, "HEAD")
         files = frozenset(os.fsencode(Path(name).absolute()) for name in named)
-        changes, not_judged, shallow = _compare(place, head, evidence, files)
+        changes, not_judged, shallow, tracked = _compare(place, head, evidence, files)
     except GitSilentError as silent:
         return Checkout(root=str(root), head=None, changes=[], why_unknown=silent.seen)
     return Checkout(
@@ -74,19 +81,20 @@ def read_checkout(folder: Path, evidence: tuple[str, ...], named: Iterable[str] 
         changes=changes,
         not_judged=not_judged,
         evidence=evidence,
+        tracked=tracked,
         shallow=shallow,
     )
 
 
 def _compare(
     place: Place, commit: str, evidence: tuple[str, ...], named: frozenset[bytes] = frozenset()
-) -> tuple[list[Change], list[str], bool]:
+) -> tuple[list[Change], list[str], bool, frozenset[bytes]]:
     with open_repository(place, commit) as repository, repository.objects() as objects:
         tree = read_tree(objects, commit)
         changes = differences(place.root, tree, objects, evidence, _submodule)
         unknown, not_judged = find_untracked(repository, tree, evidence, named)
         changes = sorted([*changes, *unknown], key=lambda each: each.path)
-        return changes, not_judged, repository.is_shallow
+        return changes, not_judged, repository.is_shallow, frozenset(tree)
 
 
 _FETCH_SUBMODULE = "git submodule update --init --recursive"
@@ -100,7 +108,7 @@ def _submodule(folder: Path, commit: str) -> Seen | None:
             return "is a submodule that is not checked out", _FETCH_SUBMODULE
         if resolve(place, "HEAD") != commit:
             return "is a submodule at another commit than HEAD has", _FETCH_SUBMODULE
-        changes, _, _ = _compare(place, commit, ())
+        changes, *_ = _compare(place, commit, ())
     except GitSilentError as silent:
         return f"is a submodule that cannot be judged: {silent.seen}", _FETCH_SUBMODULE
     if changes:

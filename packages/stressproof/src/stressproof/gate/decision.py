@@ -34,7 +34,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         policy_commit: The commit it was read from; null where there is no repository.
         trust: Where the trust policy was read, and who owns that.
         trust_digest: sha256 of it, null where there is none.
-        not_judged: What lies in the tree and was not compared with the commit.
+        not_judged: What of the tree and of the load was compared with no commit.
         asked: What the caller tightened or named, by kind of evidence and requirement.
         outcome: All parts together.
         exit_code: What the process ends with.
@@ -110,6 +110,7 @@ def decide(
     *,
     verdicts: Sequence[Verdict],
     checks: Sequence[Result],
+    not_judged: Sequence[str],
     steps: Sequence[StepReport],
     evidence_only: bool,
     now_us: int,
@@ -126,6 +127,7 @@ def decide(
         trust: What must be signed, and where that was read.
         verdicts: On each evidence that has a path.
         checks: Of the gate's own rules.
+        not_judged: What was compared with no commit.
         steps: Of the quality steps, run or not.
         evidence_only: Whether the steps were left out on purpose.
         now_us: The time, in microseconds since 1970.
@@ -157,7 +159,7 @@ def decide(
         policy_commit=policy.commit,
         trust=trust.source,
         trust_digest=trust.policy.digest if trust.policy else None,
-        not_judged=checkout.not_judged,
+        not_judged=list(not_judged),
         asked={each.kind.name: each.settings for each in asked.evidence if each.is_asked},
         outcome=_OUTCOMES.get(code, Outcome.FAIL),
         exit_code=code,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stressproof.config.plans import PlanFile
 from stressproof.evidence.stress import WorkloadFile
+from stressproof.gate.checkout import Checkout
 from stressproof.verify.rule import Judgement, prose
 
 _ELSEWHERE = "/"
@@ -29,12 +30,24 @@ def needed_files(plan: PlanFile, profile: str) -> Iterator[tuple[str, str]]:
                     yield "body", part.file
 
 
+def generated_files(plan: PlanFile, profile: object) -> list[str]:
+    """Return the tables that a profile of the file takes from and no commit holds, for people."""
+    if profile not in plan.profiles:
+        return []
+    return [f"{table.file} (generated)" for table in plan.data.values() if table.generated]
+
+
 def judge_files(
-    files: list[WorkloadFile], plan: PlanFile, profile: str, root: Path, judgement: Judgement
+    files: list[WorkloadFile],
+    plan: PlanFile,
+    profile: str,
+    checkout: Checkout,
+    judgement: Judgement,
 ) -> None:
     """Compare what evidence names with the working tree, which another rule holds to the commit.
 
-    A table that is ``generated`` is no part of the commit; who reads the decision is told.
+    A table that is ``generated`` is no part of the commit (`generated_files` tells who reads the
+    decision); its file in another role is.
     """
     generated = {table.file for table in plan.data.values() if table.generated}
     listed = {(file.role, file.path) for file in files}
@@ -44,7 +57,7 @@ def judge_files(
         )
     for number, file in enumerate(files):
         where = f"workload.files[{number}].sha256"
-        if file.path in generated:
+        if file.role == "data" and file.path in generated:
             judgement.passed()
             continue
         if file.path.startswith(_ELSEWHERE) or ".." in file.path.split("/"):
@@ -52,8 +65,11 @@ def judge_files(
                 where, file.path, prose("a file of the checkout"), "Keep what flows import in it."
             )
             continue
+        if not checkout.holds(file.path):
+            judgement.inconclusive(where, prose(f"{file.path}: not in HEAD"), prose("a file of it"))
+            continue
         try:
-            own = sha256((root / file.path).read_bytes()).hexdigest()
+            own = sha256((Path(checkout.root) / file.path).read_bytes()).hexdigest()
         except OSError as error:
             judgement.inconclusive(
                 where, prose(f"{file.path}: {error.strerror}"), prose("a file of the commit")

@@ -12,6 +12,7 @@ from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, read_checkout, same_builds
 from stressproof.gate.decision import Decision, decide
 from stressproof.gate.evidence import judge, read_evidence
+from stressproof.gate.files import generated_files
 from stressproof.gate.policy import Policy, read_policy
 from stressproof.gate.project import steps_of
 from stressproof.gate.request import GateRequest
@@ -32,6 +33,7 @@ from stressproof.trust.ledger import read_or_reason as read_ledger
 from stressproof.verify.instants import now_us
 from stressproof.verify.kind import Evidence
 from stressproof.verify.rule import Result
+from stressproof.verify.stress.verifier import STRESS
 from stressproof.verify.verdict import Verdict
 
 RELEASE = "release"
@@ -47,6 +49,7 @@ class Judged(Struct, frozen=True, kw_only=True):
         evidence: What was read of each path.
         verdicts: On each of them.
         checks: Of the gate's own rules.
+        not_judged: What of the checkout and of the load was compared with no commit.
         trust: What must be signed, and where that was read.
         cases: What is known of who signed each evidence; none without a trust policy.
     """
@@ -58,6 +61,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     evidence: list[Evidence]
     verdicts: list[Verdict]
     checks: list[Result]
+    not_judged: list[str]
 
     @property
     def blocks(self) -> bool:
@@ -121,6 +125,15 @@ def judge_evidence(asked: GateRequest, folder: Path) -> Judged:
         evidence=evidence,
         verdicts=verdicts,
         checks=[*checks, *(each.apply(told) for each in TRUST_RULES)],
+        not_judged=[
+            *checkout.not_judged,
+            *(
+                name
+                for each in evidence
+                if each.kind is STRESS
+                for name in generated_files(project.plan, each.data.get("profile"))
+            ),
+        ],
     )
 
 
@@ -166,6 +179,7 @@ def gate(
         judged.trust,
         verdicts=judged.verdicts,
         checks=checks,
+        not_judged=judged.not_judged,
         steps=reports,
         evidence_only=evidence_only,
         now_us=now_us(),

@@ -8,6 +8,7 @@ read from a protected branch (``--policy-ref``) somebody else does.
 import os
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from stressproof.config.compile import Project, load_project, project_of
@@ -70,7 +71,64 @@ def read_policy(folder: Path, ref: str = "") -> Policy:
     project = (
         Project(folder=place.root) if content is None else project_of(content, name, place.root)
     )
+    if ref:
+        project = _with_loads_of(project, _project_at_head(place))
     return Policy(project=project, source=name, commit=commit, by_author=not ref)
+
+
+def _project_at_head(place: Place) -> Project:
+    """Return what the commit that is judged says of itself.
+
+    Raises:
+        InconclusiveError: It cannot be read.
+        UsageError: Its file cannot be meant.
+    """
+    try:
+        head = resolve(place, "HEAD")
+        content = _read(place, head)
+    except GitSilentError as silent:
+        raise InconclusiveError(
+            f"no commit to judge: {silent.seen}", hint="Run the gate in a checkout of it."
+        ) from silent
+    if content is None:
+        return Project(folder=place.root)
+    return project_of(content, f"{FILE_NAME} of HEAD ({head[:12]})", place.root)
+
+
+def _with_loads_of(policy: Project, judged: Project) -> Project:
+    """Return a policy with the loads of the commit that is judged.
+
+    A change may ask its service other things; which profile counts, on which targets and within
+    which bounds is the policy's: thresholds of a profile hold as both have them. A policy without
+    profiles judges by its suite, and no change adds any.
+
+    Raises:
+        UsageError: The commit has no such profile.
+    """
+    if not policy.plan.profiles:
+        return policy
+    name = policy.gate_profile
+    if name not in judged.plan.profiles:
+        raise UsageError(
+            f"{FILE_NAME} of HEAD has no profile {name!r}, whose evidence the policy asks for",
+            hint="Keep the profile, or have the policy's [gate] name another.",
+        )
+    thresholds = {
+        one: tuple(
+            dict.fromkeys(
+                (*policy.profile_thresholds.get(one, ()), *judged.profile_thresholds[one])
+            )
+        )
+        for one in judged.plan.profiles
+    }
+    return msgspec.structs.replace(
+        policy,
+        plan=msgspec.structs.replace(
+            policy.plan, data=judged.plan.data, profiles=judged.plan.profiles
+        ),
+        profile_thresholds=thresholds,
+        gate=msgspec.structs.replace(policy.gate, profile=name),
+    )
 
 
 def _read(place: Place, commit: str) -> bytes | None:

@@ -1,7 +1,6 @@
 """What a gate itself demands, beside what the verifiers demand of evidence."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -207,7 +206,7 @@ def files(case: GateCase, judgement: Judgement) -> None:
     if found is None or found.profile not in case.plan.profiles:
         judgement.skip("no evidence of a profile of the project's file")
         return
-    judge_files(found.workload.files, case.plan, found.profile, Path(case.checkout.root), judgement)
+    judge_files(found.workload.files, case.plan, found.profile, case.checkout, judgement)
     if not judgement.compared:
         judgement.skip("the profile needs no files")
 

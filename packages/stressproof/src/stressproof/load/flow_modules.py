@@ -2,10 +2,14 @@
 
 import importlib.util
 import inspect
+import os
 import sys
+import sysconfig
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from hashlib import sha256
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +18,14 @@ from msgspec import Struct
 
 from stressproof.dotted_path import nearest
 from stressproof.errors import StressproofError, UsageError
+from stressproof.evidence.project_files import project_file
 from stressproof.evidence.stress import Role
-from stressproof.flow.files import files_read
+from stressproof.flow.files import files_read, read_below
 from stressproof.flow.user import User
+
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_STANDARD = frozenset(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+_OURS = __name__.partition(".")[0]
 
 Run = Callable[[User], Coroutine[Any, Any, object]]
 """A flow: an ``async def`` that takes its user."""
@@ -26,7 +35,7 @@ class FileUsed(Struct, frozen=True):
     """A file that a round's requests came from.
 
     Attributes:
-        path: Relative to the workload's folder; absolute where it is none of it.
+        path: Relative to the workload's folder; of a module elsewhere its name after ``../``.
         sha256: Of its content.
         role: ``flow``, ``module`` that a flow imports, or ``read`` by one.
     """
@@ -34,6 +43,41 @@ class FileUsed(Struct, frozen=True):
     path: str
     sha256: str
     role: Role
+
+
+class _OwnImports(MetaPathFinder):
+    """Refuses modules of a project that a link leads out of it to, before they are opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        """Leave every other module to those who find them."""
+        del target
+        found = PathFinder.find_spec(fullname, path)
+        if found is None:
+            return
+        for place in (found.origin, *(found.submodule_search_locations or ())):
+            if place and is_own(self.folder, Path(place)):
+                project_file(self.folder, str(_plain(Path(place)).relative_to(self.folder)))
+
+
+def is_own(folder: Path, place: Path) -> bool:
+    """Return whether a path is below a project's folder, and nothing that was installed there."""
+    place = _plain(place)
+    return (
+        place.is_absolute()
+        and place.is_relative_to(folder)
+        and place != folder
+        and not _INSTALLED.intersection(place.parts)
+    )
+
+
+def _plain(place: Path) -> Path:
+    """Return a path without ``..``, which an entry of ``sys.path`` may hold; links stay."""
+    return Path(os.path.normpath(place))
 
 
 class FlowModules:
@@ -45,6 +89,8 @@ class FlowModules:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
+        self._loaded_before = frozenset(sys.modules)
+        read_below(self._folder)
         self._modules: dict[str, ModuleType] = {}
         self._digests: dict[str, str] = {}
 
@@ -85,11 +131,18 @@ class FlowModules:
         known = {str(self._folder / path) for path in self._digests}
         for module in list(sys.modules.values()):
             place = getattr(module, "__file__", None)
-            if not place or not self._is_ours(Path(place)) or place in known:
+            if not place or place in known:
+                continue
+            if self._is_ours(Path(place)):
+                shown = self._shown(Path(place))
+            elif self._is_elsewhere(module.__name__, Path(place)):
+                # Named, so that a gate refuses it; where it lies is this machine's affair.
+                shown = f"../{module.__name__.replace('.', '/')}.py"
+            else:
                 continue
             known.add(place)
             digest = sha256(Path(place).read_bytes()).hexdigest()
-            files.append(FileUsed(self._shown(Path(place)), digest, "module"))
+            files.append(FileUsed(shown, digest, "module"))
         files += [
             FileUsed(self._shown(Path(place)), digest, "read")
             for place, digest in files_read().items()
@@ -104,6 +157,10 @@ class FlowModules:
         return ""
 
     def _run(self, path: str) -> ModuleType:
+        project_file(self._folder, path)
+        finders = [one.folder for one in sys.meta_path if isinstance(one, _OwnImports)]
+        if self._folder not in finders:
+            sys.meta_path.insert(0, _OwnImports(self._folder))
         place = self._folder / path
         try:
             content = place.read_bytes()
@@ -137,11 +194,18 @@ class FlowModules:
         return module
 
     def _is_ours(self, place: Path) -> bool:
+        return is_own(self._folder, place)
+
+    def _is_elsewhere(self, name: str, place: Path) -> bool:
+        """Return whether a module that flows imported is neither the project's nor installed."""
         return (
-            place.is_absolute()
-            and place.is_relative_to(self._folder)
-            and "site-packages" not in place.parts
+            name not in self._loaded_before
+            and name.partition(".")[0] != _OURS
+            and not _INSTALLED.intersection(place.parts)
+            and not any(place.is_relative_to(path) for path in _STANDARD)
         )
 
     def _shown(self, place: Path) -> str:
-        return str(place.relative_to(self._folder)) if self._is_ours(place) else str(place)
+        place = _plain(place)
+        below = place.is_relative_to(self._folder)
+        return str(place.relative_to(self._folder)) if below else f"../{place.name}"

@@ -13,6 +13,8 @@ def render(decision: Decision) -> str:
     """Return the decision with both verdicts, what the gate itself found, and the steps."""
     prefix = f"{NOT_RELEASE} · " if decision.dry_run or decision.loosened else ""
     lines = [f"## {prefix}{summary(decision)}", "", f"{prefix}commit {code(decision.commit or '')}"]
+    if decision.not_judged:
+        lines += ["", f"{prefix}not judged: {', '.join(map(code, decision.not_judged))}"]
     for verdict in decision.verdicts:
         lines += ["", verdict_markdown.render(verdict).rstrip("\n")]
     told = [check for check in decision.checks if check in decision.blocking] + decision.waived

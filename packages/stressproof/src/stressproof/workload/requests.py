@@ -9,7 +9,7 @@ from stressproof.workload.checks import Checks
 from stressproof.workload.limits import MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
-from stressproof.workload.templates import placeholders, with_names, without_placeholders
+from stressproof.workload.templates import placeholders, request_name, without_placeholders
 
 DEFAULT_STATUSES = tuple(range(200, 300))
 MAX_REDIRECTS = 10
@@ -87,11 +87,6 @@ class Request(Struct, frozen=True, tag="request"):
             f"weight={self.weight}, checks={self.checks!r}, headers={masked(self.headers)!r}, "
             f"rotate={len(self.rotate)} sets)"
         )
-
-
-def request_name(method: str, path: str) -> str:
-    """Return what a request without a name is called: ``GET /products/{sku}``."""
-    return f"{method} {with_names(path).partition('?')[0]}"
 
 
 def demand_weight(name: str, weight: int) -> None:

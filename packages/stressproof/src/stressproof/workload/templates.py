@@ -104,6 +104,11 @@ def with_names(text: str) -> str:
     return _PLACEHOLDER.sub(lambda match: "{" + match[1].rpartition(".")[2] + "}", text)
 
 
+def request_name(method: str, path: str) -> str:
+    """Return what a request without a name is called: ``GET /products/{sku}``."""
+    return f"{method} {with_names(path).partition('?')[0]}"
+
+
 def without_placeholders(text: str) -> str:
     """Return a text with a digit for each placeholder: what it looks like when it is sent."""
     return _PLACEHOLDER.sub("0", text)

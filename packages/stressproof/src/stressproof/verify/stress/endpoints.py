@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from stressproof.config.stress_requirements import WorkloadAsked
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.stress import ScenarioRecord, StressArtifact, WorkloadEndpoint
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, prose, rule
@@ -46,19 +47,40 @@ def profile_by_value(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 one == other, f"workload.endpoints ({endpoint.name}).{name}", one, other
             )
+    if case.requirements.profile_workload is not None:
+        _workload_by_value(artifact, case.requirements.profile_workload, judgement)
     if case.requirements.profile_scenarios:
-        scenarios = {one.name: one for one in artifact.workload.scenarios}
-        for scenario in case.requirements.profile_scenarios:
-            found = scenarios.pop(scenario.name, None)
-            where = f"workload.scenarios ({scenario.name})"
-            if found is None:
-                judgement.fail(where, prose("not there"), scenario.name)
-                continue
-            for name in scenario.__struct_fields__:
-                one, other = getattr(found, name), getattr(scenario, name)
-                judgement.check(one == other, f"{where}.{name}", prose(f"{one}"), prose(f"{other}"))
-        more = sorted(scenarios)
-        judgement.check(not more, "workload.scenarios", more, prose("the profile's alone"))
+        _scenarios_by_value(artifact, case.requirements.profile_scenarios, judgement)
+
+
+def _workload_by_value(
+    artifact: StressArtifact, asked: WorkloadAsked, judgement: Judgement
+) -> None:
+    told = artifact.workload
+    for where, seen, wanted in (
+        ("rounds", artifact.rounds, asked.rounds),
+        ("workload.pause_seconds", told.pause_seconds, asked.pause_seconds),
+        ("workload.timeout_us", told.timeout_us, asked.timeout_us),
+        ("workload.seed", told.seed, told.seed if asked.seed is None else asked.seed),
+    ):
+        judgement.check(seen == wanted, where, seen, wanted)
+
+
+def _scenarios_by_value(
+    artifact: StressArtifact, asked: Sequence[ScenarioRecord], judgement: Judgement
+) -> None:
+    scenarios = {one.name: one for one in artifact.workload.scenarios}
+    for scenario in asked:
+        found = scenarios.pop(scenario.name, None)
+        where = f"workload.scenarios ({scenario.name})"
+        if found is None:
+            judgement.fail(where, prose("not there"), scenario.name)
+            continue
+        for name in scenario.__struct_fields__:
+            one, other = getattr(found, name), getattr(scenario, name)
+            judgement.check(one == other, f"{where}.{name}", prose(f"{one}"), prose(f"{other}"))
+    more = sorted(scenarios)
+    judgement.check(not more, "workload.scenarios", more, prose("the profile's alone"))
 
 
 _BY_VALUE = ("weight", "expected_statuses", "checks", "timeout_us", "definition_sha256")

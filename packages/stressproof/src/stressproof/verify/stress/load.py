@@ -7,6 +7,7 @@ were left out or latencies shortened, and no more.
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from math import gcd
 
 import msgspec
@@ -273,6 +274,12 @@ def endpoint_counts(case: StressCase, judgement: Judgement) -> None:
                 )
 
 
+@lru_cache(maxsize=8)
+def _order(weights: tuple[int, ...], seed: int) -> WeightedOrder:
+    """Return an order, which every round has anew."""
+    return WeightedOrder(weights, seed)
+
+
 def _counts(workload: WorkloadRecord, share: Share) -> Iterator[tuple[int, int, int]]:
     """Yield (asked, least, most) of each item of a scenario, ramp and drops included."""
     asked = dict.fromkeys(share.items, 0)
@@ -285,7 +292,7 @@ def _counts(workload: WorkloadRecord, share: Share) -> Iterator[tuple[int, int, 
         return  # stress.endpoint-definitions judges the weights
     total, workers = sum(asked.values()), workload.workers
     if workers == 1:
-        order = WeightedOrder(weights, order_seed(workload.seed, share.place))
+        order = _order(tuple(weights), order_seed(workload.seed, share.place))
         for seen, wanted in zip(asked.values(), order.counts(total), strict=True):
             yield seen, wanted, wanted
         return

@@ -1,11 +1,13 @@
 """What was sent to each route of the target, and what came back, over all rounds and ramps."""
 
 from collections import Counter
+from functools import cached_property
 
 from stressproof.evidence.endpoint_names import names_of
-from stressproof.evidence.measurements import RampRow, Row, answered
+from stressproof.evidence.measurements import Latency, RampRow, Row, answered
 from stressproof.evidence.stress import StressArtifact, WorkloadEndpoint
 from stressproof.measure import buckets
+from stressproof.measure.histogram import Histogram
 
 PROBES_OF_OURS = 4
 """Requests to the health endpoint that the capture itself may add between its two readings."""
@@ -32,7 +34,7 @@ class Sent:
         self.expected: set[int] = set()
         self.started = self.answered = self.as_expected = 0
         self._failed: Counter[str] = Counter()
-        self._waits: Counter[int] = Counter()
+        self._latencies: list[Latency] = []
 
     @property
     def unanswered(self) -> int:
@@ -50,10 +52,7 @@ class Sent:
                 self.as_expected += count
             else:
                 self._failed[outcome] += count
-        latency = getattr(row, "uncorrected", None) or row.corrected
-        pairs = latency.buckets
-        for bucket, count in zip(pairs[::2], pairs[1::2], strict=False):
-            self._waits[bucket] += count
+        self._latencies.append(getattr(row, "uncorrected", None) or row.corrected)
 
     def seen(self, status: str) -> int:
         """Return how many answers with a status that was a failure clients saw."""
@@ -64,6 +63,13 @@ class Sent:
         least_us = min(bound_us, self.timeout_us) * 999 // 1000 - _CLOCKS_US
         first = buckets.index(min(max(least_us, 0), buckets.MAX_US))
         return sum(count for bucket, count in self._waits.items() if bucket >= first)
+
+    @cached_property
+    def _waits(self) -> dict[int, int]:
+        """Return requests by the bucket of their wait; most services never ask for it."""
+        whole = Histogram()
+        whole.merge_all(latency.parts() for latency in self._latencies)
+        return whole.counts
 
 
 def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:

@@ -239,6 +239,32 @@ def insecure(case: StressCase, judgement: Judgement) -> None:
 
 
 @rule(
+    "stress.target-name",
+    clause="evidence.md, Target and runtime (requirement target_names)",
+    title="The service is a target that the project names, as it names it",
+    remedy="Name it under [targets] of stressproof.toml, and capture with --target NAME alone.",
+    level=Level.RECOMPUTED,
+)
+def target_name(case: StressCase, judgement: Judgement) -> None:
+    """A URL on a command line names none; a name goes with the URL that the file has for it."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    wanted, target = case.requirements.target_names, case.artifact.target
+    if wanted is None:
+        judgement.skip("no target was asked for by name; the gates of a project's file do")
+        return
+    known = prose(" or ".join(sorted(wanted)) or "a target, and the file names none")
+    if target.name is None or target.name not in wanted:
+        judgement.fail("target.name", target.name, known)
+        return
+    judgement.passed()
+    url = wanted[target.name]
+    if url:
+        judgement.check(target.url == url, "target.url", target.url, url)
+
+
+@rule(
     "stress.target-build",
     clause="gate.md, Which build",
     title="The service was built from the commit that is promoted",
@@ -255,4 +281,4 @@ def target_build(case: StressCase, judgement: Judgement) -> None:
     judge_build("target.before", build, expected, judgement, required=required)
 
 
-RULES = (same_instance, same_database, healthy, unsafe, insecure, target_build)
+RULES = (same_instance, same_database, healthy, unsafe, insecure, target_name, target_build)
