@@ -19,6 +19,7 @@ from enforcement_suite.scenarios import SCENARIOS
 _REPLY = "the service's own word, which it owes to nobody"
 _FREE = "words for people; nothing is concluded from them"
 _ABSENT = "may be absent in a plain artifact: its rule is then not checked"
+_GREW = "what the database counts may grow by any amount, as others use it too"
 _SLACK = "what is stated lies within what may be true"
 
 PLAIN = {
@@ -36,6 +37,10 @@ FULL = {
     "runtime.limits.global_per_minute": _REPLY,
     "runtime.limits.read_tenant_per_minute": _SLACK,
     "runtime.limits.read_global_per_minute": _SLACK,
+    "runtime.before.transactions_committed": _GREW,
+    "runtime.after.transactions_committed": _GREW,
+    "runtime.before.wal_bytes": _GREW,
+    "runtime.after.wal_bytes": _GREW,
     "target.before.workers": _REPLY,
     "target.after.workers": _REPLY,
     "target.counters[].times.bounds_us[]": _REPLY,
@@ -47,6 +52,14 @@ FULL = {
 INJECTION = {
     "clock.drift_us": FULL["clock.drift_us"],
     "approved_by": "any name but one: who people are, a signature settles",
+    "runtime_before.transactions_committed": "a crash loses the count",
+    "runtime_after.transactions_committed": "a crash loses the count",
+    "runtime_before.wal_bytes": _GREW,
+    "runtime_after.wal_bytes": _GREW,
+    "runtime_before.journal_sequence": _GREW,
+    "runtime_after.journal_sequence": _GREW,
+    "runtime_before.journal_hash": _GREW,
+    "runtime_after.journal_hash": _GREW,
     "target_before.instance_id": _REPLY,
     "target_before.started_at": _REPLY,
     "target_before.uptime_seconds": _REPLY,

@@ -61,7 +61,9 @@ class FakeTarget:
         return self.answers.get(route, lambda _: as_json(200, _AGREES))(number)
 
     def health(self) -> Answer:
-        """Return the health document."""
+        """Return the health document; whatever was served took a transaction, and no entry."""
+        with self.lock:
+            committed = sum(self.served.values())
         database = {
             "status": "up",
             "engine": self.engine,
@@ -71,6 +73,8 @@ class FakeTarget:
             "fsync": "on",
             "synchronous_commit": "on",
             "migration_head": "0001",
+            "xact_commit": committed,
+            "wal_lsn": 25_000_000 + committed,
             "latency_ms": 0.1,
         }
         build = {"version": "1", "git_commit": None, "git_dirty": None}
@@ -84,6 +88,7 @@ class FakeTarget:
                 "uptime_seconds": time.monotonic() - self.started_s,
                 "workers": 2,
                 "database": database,
+                "ledger": {"sequence": 5_000, "entry_hash": "5e" * 32},
                 "unsafe": [],
             },
         )

@@ -267,6 +267,10 @@ for path, value in (
     ("runtime_after.system_identifier", "1"),
     ("runtime_after.server_version", "17"),
     ("runtime_after.migration_head", "0002"),
+    ("runtime_after.wal_bytes", 1),
+    ("runtime_after.journal_sequence", 4_999),
+    ("runtime_before.journal_hash", None),
+    ("runtime_after.journal_hash", "0" * 64),
 ):
     corpus.set_(f"full: {path} = {value!r}", F, "failure.same-database", path, value)
 corpus.set_(

@@ -164,7 +164,8 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
     return scenario, datetime.fromisoformat(trial.ended_at)
 
 
-def _runtime(at: datetime) -> RuntimeProbe:
+def _runtime(at: datetime, entries: int = 0) -> RuntimeProbe:
+    """What a database says after so many entries of the journal."""
     return RuntimeProbe(
         probed_at=at.isoformat(),
         status_code=200,
@@ -177,6 +178,10 @@ def _runtime(at: datetime) -> RuntimeProbe:
         synchronous_commit="on",
         migration_head="0001",
         probe_error=None,
+        transactions_committed=40_000,  # a crash loses the count
+        wal_bytes=25_000_000 + 2_000 * entries,
+        journal_sequence=5_000 + entries,
+        journal_hash=f"{entries:064x}",
     )
 
 
@@ -221,7 +226,7 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         target_before=_target(started),
         target_after=_target(started),
         runtime_before=_runtime(started),
-        runtime_after=_runtime(at),
+        runtime_after=_runtime(at, 900),
         unsafe=[],
         stage=TestbedRecord(
             tool="stressproof",

@@ -15,6 +15,7 @@ from forgeries.honest import COMMIT, ENDPOINTS, NOW, PREFIX, Plan
 from forgeries.result_tails import PASSED_TAILS
 
 from enforcement_suite.scenarios import SCENARIOS
+from enforcement_suite.suite import SUITE
 
 PLANS: dict[str, Plan] = {
     "as usual": Plan(),
@@ -329,6 +330,49 @@ variant(
     lambda data: data["target"].update(name=None),
     {**GATE, "target_names": None},
 )
+
+
+def longer(data: dict[str, Any]) -> None:
+    """The journal grew during the load, and the log with it."""
+    data["runtime"]["after"] |= {"journal_sequence": 5_001, "journal_hash": "0" * 64}
+
+
+def committed_until(data: dict[str, Any], second: int) -> int:
+    """Successes of required endpoints: of ramps, of rounds, and of the last up to a second."""
+    *whole, last = data["measurements"]["runs"]
+    rows = [row for run in whole for row in (*run["ramp"], *run["rows"])]
+    rows += [*last["ramp"], *(row for row in last["rows"] if row["second"] < second)]
+    required = {
+        place
+        for place, path in enumerate(data["endpoints"])
+        if path in SUITE.stress[0].required_endpoints
+    }
+    return sum(row["outcomes"].get("ok", 0) for row in rows if row["endpoint"] in required)
+
+
+def _unreported(data: dict[str, Any]) -> None:
+    """Sessions that fell idle at once have not reported their last second yet."""
+    first = data["runtime"]["before"]["transactions_committed"]
+    data["runtime"]["after"]["transactions_committed"] = first + committed_until(data, 21)
+
+
+variant(
+    "commits of the last seconds not reported yet",
+    "full",
+    _unreported,
+    {"min_transactions_per_success": 1.0},
+)
+
+
+def _untold(data: dict[str, Any]) -> None:
+    """A service that says nothing of what its database counts owes nobody that."""
+    for probe in (data["runtime"]["before"], data["runtime"]["after"]):
+        for name in ("transactions_committed", "wal_bytes", "journal_sequence", "journal_hash"):
+            probe[name] = None
+
+
+variant("a journal that grew, at a gate", "full", longer, {**GATE, "database_in_detail": True})
+variant("nothing of what the database counts", "full", _untold, {"database_in_detail": True})
 
 
 def _written(data: dict[str, Any]) -> None:

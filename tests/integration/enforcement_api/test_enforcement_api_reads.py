@@ -14,6 +14,7 @@ import pytest
 from enforcement.api.paths import LIMITS, PREFIX
 from enforcement.domain.enums import Plan, Role
 from enforcement.domain.identity import Caller
+from enforcement_suite.suite import SUITE
 from running_service import (
     AUDIENCE,
     GATE,
@@ -26,6 +27,10 @@ from running_service import (
     gate_body,
     sign,
 )
+from stressproof.capture.injection import probe
+from stressproof.evidence.stress import RuntimeProbe
+from stressproof.verify.probes import COUNTS, judge_forward, judge_journal
+from stressproof.verify.rule import Judgement
 
 READS = (
     "/policies",
@@ -339,6 +344,37 @@ def test_health_names_the_service_and_its_database(service: Service, tenant: Ten
         assert database["system_identifier"].isdigit()
     assert len(instances) == 1
     assert service.client.get("/health/live").json() == {"status": "healthy"}
+
+
+def test_health_tells_what_the_database_counts(
+    service: Service, tenant: Tenant, world: World
+) -> None:
+    """Evidence reads transactions, log and the end of the caller's own ledger, and they hold."""
+
+    def read(of: Tenant) -> RuntimeProbe:
+        return probe(service.url, SUITE, of.headers(), "2026-01-01T00:00:00+00:00").runtime
+
+    other = world.tenant()
+    before, others = read(tenant), read(other)
+    assert before.transactions_committed
+    assert before.wal_bytes
+    assert service.post("/gate/terraform", tenant.headers(), gate_body()).status_code == 200
+    after = read(tenant)
+    newest = service.get("/ledger?limit=1", tenant.headers()).json()[0]
+    assert (after.journal_sequence, after.journal_hash) == (
+        newest["sequence"],
+        newest["entry_hash"],
+    )
+    assert after.journal_sequence != before.journal_sequence
+    unchanged = read(other)
+    assert (unchanged.journal_sequence, unchanged.journal_hash) == (
+        others.journal_sequence,
+        others.journal_hash,
+    )
+    judgement = Judgement("")
+    judge_forward("runtime", before, after, COUNTS, judgement)
+    judge_journal("runtime.after", before, after, judgement)
+    assert (judgement.compared, judgement.findings) == (5, [])
 
 
 def test_a_request_keeps_its_id(service: Service, tenant: Tenant) -> None:

@@ -41,6 +41,7 @@ _HEALTH_DEEP: Final = replace(
     _HEALTH,
     profile="health_deep",
     database_engine="postgresql",
+    database_in_detail=True,
     max_p95_seconds=4.0,
     max_error_rate_percent=2.0,
     min_throughput_rps=0.2,
@@ -52,6 +53,9 @@ _ENFORCEMENT: Final = replace(
     users_of_any_executor=True,
     gate_max_age_hours=24.0,
     database_engine="postgresql",
+    database_in_detail=True,
+    # Each read is a transaction; a session may report one in ten late.
+    min_transactions_per_success=0.9,
     max_p95_seconds=2.0,
     min_throughput_rps=0.5,
     load_limits=("read_tenant_per_minute", "read_global_per_minute"),
@@ -98,6 +102,10 @@ SUITE: Final = Suite(
                 "fsync": "database.fsync",
                 "synchronous_commit": "database.synchronous_commit",
                 "migration_head": "database.migration_head",
+                "transactions_committed": "database.xact_commit",
+                "wal_bytes": "database.wal_lsn",
+                "journal_sequence": "ledger.sequence",
+                "journal_hash": "ledger.entry_hash",
             },
         ),
         counters=CounterProbe(

@@ -263,16 +263,17 @@ class Visitors:
         self._tokens = tokens
         self._principals = principals
 
-    async def is_known(self, authorization: str | None) -> bool:
-        """Say whether a caller shows a token.
+    async def tenant_of(self, authorization: str | None) -> UUID | None:
+        """Return the tenant whose token a caller shows, None where it shows none.
 
         Raises:
             RefusalError: 401: it shows one that is not good.
         """
         if authorization is None:
-            return False
-        await self._principals.find(self._tokens.read(authorization))
-        return True
+            return None
+        claims = self._tokens.read(authorization)
+        await self._principals.find(claims)
+        return claims.tenant_id
 
 
 def now_utc() -> datetime:

@@ -29,6 +29,34 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     fault: ChainFault | None
 
 
+class LedgerEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tenant's ledger ends.
+
+    Attributes:
+        sequence: Of the newest row, 0 of an empty ledger.
+        entry_hash: Of that row, in hexadecimal; every row before it goes into it.
+    """
+
+    sequence: int
+    entry_hash: str
+
+
+async def end(db: Database, tenant_id: UUID, *, deadline_s: float) -> LedgerEnd | None:
+    """Return where a tenant's ledger ends, None where there is no such tenant.
+
+    Raises:
+        StoreError: The database did not answer in time.
+    """
+    rows = await db.read(
+        tenant_id,
+        "SELECT sequence, encode(entry_hash, 'hex') FROM enforcement.ledger_heads"
+        " WHERE tenant_id = %s",
+        (tenant_id,),
+        deadline_s=deadline_s,
+    )
+    return LedgerEnd(sequence=rows[0][0], entry_hash=rows[0][1]) if rows else None
+
+
 async def page_json(
     db: Database,
     caller: Caller,

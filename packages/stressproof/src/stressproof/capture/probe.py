@@ -51,6 +51,9 @@ _READ_AS: dict[str, Callable[[Any], Any]] = {
     "git_dirty": _flag,
     "uptime_seconds": _number,
     "workers": _count,
+    "transactions_committed": _count,
+    "wal_bytes": _count,
+    "journal_sequence": _count,
 }
 """How members are read that are no texts."""
 

@@ -172,6 +172,20 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
             description="Whether counters, where they must be there, must tell statuses and times."
         ),
     ] = False
+    database_in_detail: Annotated[
+        bool,
+        Meta(
+            description="Whether the target, where it must say what it counted, must tell its "
+            "database's transactions and log, and where the caller's journal ends."
+        ),
+    ] = False
+    min_transactions_per_success: Annotated[
+        float | None,
+        Meta(
+            description="Fewest transactions that the target's database commits for each success "
+            "of a required endpoint; null asks for none."
+        ),
+    ] = None
     require_identity: Annotated[
         bool, Meta(description="Whether the target must say which instance it is.")
     ] = False

@@ -188,7 +188,14 @@ class Preflight(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the target said of its database at one moment; null where it did not say."""
+    """What the target said of its database at one moment; null where it did not say.
+
+    Attributes:
+        transactions_committed: Since its statistics began, of all sessions that reported by then.
+        wal_bytes: Where its write-ahead log ends.
+        journal_sequence: Number of the last entry of the caller's journal, 0 of an empty one.
+        journal_hash: Of that entry, which every entry before it goes into.
+    """
 
     probed_at: Text
     status_code: int | None
@@ -201,6 +208,10 @@ class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
     synchronous_commit: Text | None
     migration_head: Text | None
     probe_error: Text | None
+    transactions_committed: Count | None = None
+    wal_bytes: Count | None = None
+    journal_sequence: Count | None = None
+    journal_hash: Text | None = None
 
 
 class Runtime(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,6 +23,12 @@ DATABASE = (
 )
 """What stays the same as long as the same database is behind it."""
 
+LOG = ("wal_bytes", "journal_sequence")
+"""What only grows as long as the same database is behind it, whatever happens to its processes."""
+
+COUNTS = ("transactions_committed", *LOG)
+"""What only grows as long as the same database server runs."""
+
 _DURABILITY = ("fsync", "synchronous_commit")
 
 
@@ -39,6 +45,56 @@ def judge_unchanged(
         one, other = getattr(before, name), getattr(after, name)
         if one is not None or other is not None:
             judgement.check(one == other, f"{after_at or f'{where}.after'}.{name}", other, one)
+
+
+def judge_forward(
+    where: str,
+    before: RuntimeProbe,
+    after: RuntimeProbe,
+    names: tuple[str, ...],
+    judgement: Judgement,
+    after_at: str = "",
+) -> None:
+    """What either probe counts, both count, and nothing went back."""
+    for name in names:
+        one, other = getattr(before, name), getattr(after, name)
+        if one is not None or other is not None:
+            at = f"{after_at or f'{where}.after'}.{name}"
+            grown = one is not None and other is not None and one <= other
+            judgement.check(grown, at, other, prose(f"{one} or more, as before"))
+
+
+def judge_journal(
+    where: str, before: RuntimeProbe, after: RuntimeProbe, judgement: Judgement
+) -> None:
+    """The hash at the end of the journal changed if the end did; more entries took more log.
+
+    Args:
+        where: Of the probe after.
+        before: The one before.
+        after: That one.
+        judgement: Takes the comparisons.
+    """
+    for probe in (before, after):
+        if (probe.journal_sequence is None) != (probe.journal_hash is None):
+            judgement.fail(where, prose("half of a journal's end"), prose("its sequence and hash"))
+            return
+    if before.journal_sequence is None or after.journal_sequence is None:
+        return  # judge_forward says where only one of them has one
+    longer = before.journal_sequence != after.journal_sequence
+    judgement.check(
+        longer == (before.journal_hash != after.journal_hash),
+        f"{where}.journal_hash",
+        after.journal_hash,
+        prose("another one, of more entries" if longer else "the same, of the same entries"),
+    )
+    if longer and before.wal_bytes is not None and after.wal_bytes is not None:
+        judgement.check(
+            before.wal_bytes < after.wal_bytes,
+            f"{where}.wal_bytes",
+            after.wal_bytes,
+            prose(f"more than {before.wal_bytes}: the journal grew"),
+        )
 
 
 def says_nothing(probe: RuntimeProbe) -> bool:

@@ -7,6 +7,7 @@ its database says of itself, is for whoever shows a token.
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get
@@ -21,9 +22,10 @@ from enforcement.api.refusals import RefusalError
 from enforcement.api.worker_config import Build, WorkerConfig
 from enforcement.domain.timestamps import rfc3339
 from enforcement.logs import Log
-from enforcement.store import health
+from enforcement.store import health, ledger
 from enforcement.store.database import Database
 from enforcement.store.errors import StoreError
+from enforcement.store.ledger import LedgerEnd
 
 HEALTH_DEADLINE_S: Final = 1.0
 METRICS_SPACING_S: Final = 0.05
@@ -42,7 +44,12 @@ class LiveView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the database said of itself just now; all null where it said nothing."""
+    """What the database said of itself just now; all null where it said nothing.
+
+    Attributes:
+        xact_commit: Transactions committed, as ``pg_stat_database`` has them.
+        wal_lsn: Where the write-ahead log ends, in bytes.
+    """
 
     status: str
     engine: str | None = None
@@ -52,6 +59,8 @@ class DatabaseView(msgspec.Struct, frozen=True, kw_only=True):
     fsync: str | None = None
     synchronous_commit: str | None = None
     migration_head: str | None = None
+    xact_commit: int | None = None
+    wal_lsn: int | None = None
     latency_ms: float | None = None
 
 
@@ -60,6 +69,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         unsafe: Protections that a test switched off; empty in any service that is one.
+        ledger: Where the ledger of the caller's tenant ends; absent where it could not be read.
     """
 
     status: str
@@ -71,6 +81,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     workers: int | None = None
     unsafe: list[str] | None = None
     database: DatabaseView | None = None
+    ledger: LedgerEnd | None = None
 
 
 def handlers(
@@ -89,16 +100,18 @@ def handlers(
     async def read_health(request: Visit) -> Response[HealthView]:
         """Say whether the service and its database answer; 503 where the database does not.
 
-        With a token, also what the service is, and what its database says of itself.
+        With a token, also what the service is, what its database says of itself, and where the
+        ledger of the caller's tenant ends.
         """
-        known = await visitors.is_known(request.headers.get("authorization"))
+        tenant_id = await visitors.tenant_of(request.headers.get("authorization"))
         said = await database.ask()
         up = said.status == "up"
         view = HealthView(
             status="healthy" if up else "unhealthy", instance_id=worker_config.instance_id
         )
-        if known:
-            view = _in_full(view, worker_config, said)
+        if tenant_id is not None:
+            end = await _ledger_end(db, tenant_id, log) if up else None
+            view = _in_full(view, worker_config, said, end)
         return Response(view, status_code=200 if up else 503)
 
     @get(paths.METRICS, operation_id="readMetrics", media_type="text/plain")
@@ -107,7 +120,7 @@ def handlers(
 
         With a token, as they are once the request has arrived; else a copy of at most a second.
         """
-        if await visitors.is_known(request.headers.get("authorization")):
+        if await visitors.tenant_of(request.headers.get("authorization")) is not None:
             text = await exposition.exact()
         elif worker_config.settings.public_metrics:
             text = exposition.recent()
@@ -155,7 +168,9 @@ class Exposition:
         return self._text
 
 
-def _in_full(view: HealthView, worker_config: WorkerConfig, database: DatabaseView) -> HealthView:
+def _in_full(
+    view: HealthView, worker_config: WorkerConfig, database: DatabaseView, end: LedgerEnd | None
+) -> HealthView:
     uptime_s = (time.monotonic_ns() - worker_config.started_monotonic_ns) / _NS
     return msgspec.structs.replace(
         view,
@@ -166,7 +181,16 @@ def _in_full(view: HealthView, worker_config: WorkerConfig, database: DatabaseVi
         workers=worker_config.settings.workers,
         unsafe=list(worker_config.settings.unsafe),
         database=database,
+        ledger=end,
     )
+
+
+async def _ledger_end(db: Database, tenant_id: UUID, log: Log) -> LedgerEnd | None:
+    try:
+        return await ledger.end(db, tenant_id, deadline_s=HEALTH_DEADLINE_S)
+    except StoreError as error:
+        log.warning("ledger_end_unknown", code=error.code, detail=error.detail)
+        return None
 
 
 async def _ask(db: Database, log: Log) -> DatabaseView:
@@ -184,5 +208,7 @@ async def _ask(db: Database, log: Log) -> DatabaseView:
         fsync=facts.fsync,
         synchronous_commit=facts.synchronous_commit,
         migration_head=facts.migration_head,
+        xact_commit=facts.xact_commit,
+        wal_lsn=facts.wal_lsn,
         latency_ms=round(facts.latency_ms, 3),
     )

@@ -9,9 +9,12 @@ from stressproof.verify.instants import parse_instant
 from stressproof.verify.probes import (
     BUILD,
     DATABASE,
+    LOG,
     judge_build,
     judge_durable,
+    judge_forward,
     judge_healthy,
+    judge_journal,
     judge_unchanged,
     judge_unsafe,
 )
@@ -87,7 +90,7 @@ def same_build(case: FailureCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def same_database(case: FailureCase, judgement: Judgement) -> None:
-    """Engine, version, system identifier, durability and migrations agree."""
+    """Engine, version, identifier, durability, migrations agree; log and journal only grew."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -96,6 +99,8 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
         judgement.inconclusive("runtime_after", None, prose("what the target says afterwards"))
         return
     judge_unchanged("runtime", before, after, DATABASE, judgement, "runtime_after")
+    judge_forward("runtime", before, after, LOG, judgement, "runtime_after")
+    judge_journal("runtime_after", before, after, judgement)
 
 
 @rule(

@@ -14,6 +14,7 @@ from stressproof.verify.stress import (
     clocks,
     counters,
     coverage,
+    database,
     document,
     endpoints,
     evaluation,
@@ -56,6 +57,7 @@ RULES: Sequence[Rule[StressCase]] = (
     *service.RULES,
     *rate_limits.RULES,
     *counters.RULES,
+    *database.RULES,
 )
 """In the order in which a person would look."""
 
