@@ -63,7 +63,7 @@ class Done:
 
 def rate_for_a_time(done: Done) -> None:
     """Fifty were sent in each second."""
-    assert done.artifact["workload"]["rate"] == 50
+    assert done.artifact["workload"]["scenarios"][0]["rate"] == 50
     assert sum(done.asked.values()) == 100
     assert {done.rows(second) for second in range(2)} == {50}
 
@@ -82,8 +82,12 @@ def thresholds_by_endpoint(done: Done) -> None:
 
 def stages(done: Done) -> None:
     """Users came and went."""
-    assert done.artifact["workload"]["executor"] == "ramping-vus"
-    assert [stage["target"] for stage in done.artifact["workload"]["stages"]] == [20, 20, 0]
+    assert done.artifact["workload"]["scenarios"][0]["executor"] == "ramping-vus"
+    assert [stage["target"] for stage in done.artifact["workload"]["scenarios"][0]["stages"]] == [
+        20,
+        20,
+        0,
+    ]
 
 
 def think_time(done: Done) -> None:

@@ -29,6 +29,7 @@ from stressproof.evidence.stress import (
     WorkloadEndpoint,
     WorkloadFile,
 )
+from stressproof.load.addresses import tls_context
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError
 from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, run_round
@@ -278,6 +279,18 @@ class Capture:
             steps=steps,
             files=sorted(self._files, key=lambda file: (file.path, file.role)),
         )
+
+
+def demand_usable(plan: Plan, credential: Credential | None) -> None:
+    """Refuse what could not even begin, before anything is written or signed about a run.
+
+    Raises:
+        UsageError: What is asked cannot be meant, its data are too few, or certificates cannot be
+            read.
+    """
+    workload = build_workload(plan, credential)
+    Data(workload).demand_enough(plan.rounds)
+    tls_context(workload.target)
 
 
 def capture(

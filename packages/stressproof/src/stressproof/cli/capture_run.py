@@ -12,7 +12,7 @@ from types import FrameType
 
 import msgspec
 
-from stressproof.capture.capture import capture
+from stressproof.capture.capture import capture, demand_usable
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
 from stressproof.capture.plan import Plan
@@ -161,6 +161,7 @@ def run_capture(
         check_writable(out)
     check_places(forms)
     credential = find(plan.url, os.environ, plan.local_service)
+    demand_usable(plan, credential)
     run = signed_run(
         signing,
         out,
