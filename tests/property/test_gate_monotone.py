@@ -24,6 +24,7 @@ from stressproof.gate.request import plain_request
 from stressproof.gate.rules import BEFORE_STEPS, GateCase
 from stressproof.gate.step_runner import StepReport, not_run
 from stressproof.gate.tree import Change
+from stressproof.gate.trust import Trust
 from stressproof.outcome import Outcome
 from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kind import Evidence, EvidenceKind, Unread
@@ -125,8 +126,10 @@ def decision_in(world: World) -> Decision:
         asked,
         checkout,
         POLICY,
+        Trust(),
         verdicts=[verdict(kind, contents[kind], world.age_h, world.dry_run) for kind in named],
         checks=[each.apply(case) for each in BEFORE_STEPS],
+        not_judged=[],
         # A dry run runs none: nothing can have failed there.
         steps=[] if world.evidence_only else [STEPS["not run" if world.dry_run else world.step]],
         evidence_only=world.evidence_only,

@@ -10,6 +10,7 @@ from stressproof.errors import UsageError
 from stressproof.flow import Answer, Part, RequestFailed, User, read
 from stressproof.flow.answer import CheckFailedError
 from stressproof.flow.asking import Ask, Pause
+from stressproof.flow.files import read_below
 from stressproof.load.cookies import as_header, keep
 from stressproof.load.http1 import fields_of
 from stressproof.load.multipart import encode_multipart
@@ -124,6 +125,7 @@ def test_parts_cannot_break_out_of_their_body() -> None:
 
 def test_a_file_is_read_beside_its_caller(tmp_path: Any) -> None:
     """What is read is relative to the flow's file, read once, and bounded."""
+    read_below(tmp_path)
     (tmp_path / "data.bin").write_bytes(b"one")
     scope: dict[str, Any] = {"__file__": str(tmp_path / "flows.py"), "read": read}
     exec("first = read('data.bin')", scope)  # noqa: S102  # a file of the user's, as it were

@@ -686,7 +686,7 @@ def _twice(data: dict[str, Any]) -> dict[str, Any]:
 for _outside in ("ramp", "tail", "setup"):
 
     @corpus.forge(f"a bucket of astronomic shift in the {_outside}", "full", CONTINUITY)
-    def _shift(data: dict[str, Any], outside: str = _outside) -> None:
+    def _astronomic(data: dict[str, Any], outside: str = _outside) -> None:
         run = data["measurements"]["runs"][0]
         run[outside] = run["ramp"]
         run[outside][0]["corrected"]["buckets"][0] = 2**40

@@ -68,7 +68,7 @@ def test_http2_shows_in_evidence_and_summary(
     assert run.connections is not None
     assert (run.connections.protocol, run.connections.opened) == ("h2", {"127.0.0.1": 1})
     assert not artifact.target.insecure
-    assert "connections (h2): 127.0.0.1 x 1" in summary(artifact)
+    assert "connections (h2): 127.0.0.1 x 1" in "\n".join(map(str, summary(artifact)))
 
 
 def test_an_unverified_certificate_shows_in_evidence_and_summary(
@@ -77,7 +77,7 @@ def test_an_unverified_certificate_shows_in_evidence_and_summary(
     """What --insecure let pass is told to whoever reads the evidence."""
     artifact = kept(tmp_path, secure.url, "--http2", "--insecure")
     assert artifact.target.insecure
-    assert "INSECURE" in summary(artifact)
+    assert "INSECURE" in "\n".join(map(str, summary(artifact)))
 
 
 @pytest.mark.parametrize("resolve", ["127.0.0.1", "staging.example:{port}:127.0.0.1"])

@@ -342,7 +342,8 @@ def test_a_prune_that_is_killed_goes_on(cluster: Cluster, tmp_path: Path) -> Non
         process = subprocess.Popen(
             arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        wait = dice.uniform(0.2, 1.6)
+        # On a quick machine a prune is done within a second: the first is always cut off.
+        wait = dice.uniform(0.2, 1.6) if kills else 0.05
         try:
             _, said = process.communicate(timeout=wait)
         except subprocess.TimeoutExpired:

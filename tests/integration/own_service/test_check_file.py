@@ -43,6 +43,7 @@ SOAK = """
 [profile.soak]
 users = 20
 duration = "1h"
+rounds = 3
 timeout = "2s"
 request = [{ path = "/catalog" }]
 """
@@ -63,7 +64,7 @@ SHOP_LINES = [
     "     25.0 %  flow order: flows.py:order, as many requests as it makes",
 ]
 SOAK_LINES = [
-    "profile soak",
+    "profile soak, 3 rounds",
     "  default: constant-vus, 20 users, for 1h",
     "    100.0 %  GET /catalog: 2xx and within 2s",
 ]

@@ -83,11 +83,15 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
-def test_a_disk_that_is_full_after_the_load_is_told(shop: Shop, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_after_the_load_is_told(
+    shop: Shop, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """The measured round is not lost in silence: 7, with what could not be written."""
+    ledger = tmp_path_factory.mktemp("ledger") / "runs.jsonl"  # with room for this run
     ran = ended(
         *("capture", f"{shop.url}/catalog", "--duration", "1s", "--ramp", "0", "--out", "a.json"),
         cwd=tmp_path,
+        env=ENVIRONMENT | {"STRESSPROOF_LEDGER": str(ledger)},
         preexec_fn=small_files,
     )
     assert ran.returncode == Exit.OUTPUT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from stressproof.errors import StressproofError
+from stressproof.errors import OutputError, StressproofError
 from stressproof.exits import Exit
 from stressproof.gate.policy import read_policy
 from stressproof.gate.repository import GitSilentError, locate
@@ -118,7 +118,8 @@ def recorded(
     try:
         yield record
     except StressproofError as error:
-        record.end(error.exit_code, None)
+        with contextlib.suppress(OutputError):  # a full disk is told once, by what met it first
+            record.end(error.exit_code, None)
         raise
 
 

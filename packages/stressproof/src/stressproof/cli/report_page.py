@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from stressproof.cli.artifact import artifact_of
+from stressproof.cli.artifact import artifact_of, integrity
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.cli.verify import floor_of
 from stressproof.errors import StressproofError
@@ -20,6 +21,7 @@ from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.report.html import failure, stress
 from stressproof.report.html.parts import Page, unshown
 from stressproof.verify.instants import now_us, parse_instant
+from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.kinds import kind_of
 from stressproof.verify.stress.verifier import STRESS
 from stressproof.verify.verdict import Verdict
@@ -72,11 +74,23 @@ def _verdict(document: Document) -> Verdict:
     kind = kind_of(document)
     floor = floor_of(kind, document)
     if floor is None:
-        floor = kind.requirements(chosen_suite(), str(document.data.get("profile") or ""))
+        floor = _floor_of_suite(kind, document)
     captured = document.data.get("captured_at")
     at_us = parse_instant(captured) if isinstance(captured, str) else None
     evidence = kind.evidence(document, document.path, ".")
     return kind.judge(evidence, floor, now_us() if at_us is None else at_us)
+
+
+def _floor_of_suite(kind: EvidenceKind[Any], document: Document) -> Any:
+    """Return what the suite asks of this profile; of one that it does not know, to be consistent.
+
+    Raises:
+        UsageError: The suite cannot be used.
+    """
+    suite, profile = chosen_suite(), str(document.data.get("profile") or "")
+    if kind is STRESS and profile not in suite.profile_table():
+        return integrity(document)
+    return kind.requirements(suite, profile)
 
 
 def _stress(

@@ -5,14 +5,26 @@ looked at for its meaning.
 """
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.reading import Fault, Place, Source, located, parsed, type_faults
+from stressproof.config.reading import (
+    ConfigError,
+    Fault,
+    Place,
+    Source,
+    located,
+    parsed,
+    type_faults,
+)
 from stressproof.config.schema import Config
 from stressproof.objectives.syntax import did_you_mean
+
+_MOST = 100
+"""Faults that are told of one file."""
 
 
 class ConfigFile(Struct, frozen=True):
@@ -40,10 +52,14 @@ def read_config(source: Source) -> ConfigFile:
     """Return what can be read of a file, and what is wrong with it.
 
     Raises:
-        ConfigError: It is not TOML.
+        ConfigError: It is not TOML, or holds more faults than anybody mends at once.
     """
     data = parsed(source)
-    faults = [*_extended(data), *type_faults(data, Config, ())]
+    faults = list(islice(chain(_extended(data), type_faults(data, Config, ())), _MOST + 1))
+    if len(faults) > _MOST:
+        told = [located(source, fault) for fault in faults[:_MOST]]
+        more = msgspec.structs.replace(told[-1], hint="There are more; mend these first.")
+        raise ConfigError(source.name, [*told[:-1], more])
     profiles: Any = data.get("profile")
     wanting = isinstance(profiles, dict) and any(fault.path[:1] == ("profile",) for fault in faults)
     heirs = [name for name in profiles if _base(profiles, name)] if wanting else []
@@ -101,18 +117,18 @@ def _extended(data: dict[str, Any]) -> Iterator[Fault]:
         return
     given = dict(profiles)
     for name in given:
-        chain = [name]
-        while chain and (base := _base(given, chain[-1])):
-            fault = _base_fault(given, chain, base)
+        heritage = [name]
+        while heritage and (base := _base(given, heritage[-1])):
+            fault = _base_fault(given, heritage, base)
             if fault is None:
-                chain.append(base)
+                heritage.append(base)
                 continue
             if fault.path[1] == name:  # whoever only leads to a fault is none of it
                 yield fault
-            chain = []
-        if len(chain) > 1:
+            heritage = []
+        if len(heritage) > 1:
             whole: dict[str, Any] = {}
-            for one in reversed(chain):
+            for one in reversed(heritage):
                 whole |= given[one]
             profiles[name] = whole
 
@@ -124,15 +140,15 @@ def _base(profiles: dict[str, Any], name: str) -> str:
     return base if isinstance(base, str) else ""
 
 
-def _base_fault(profiles: dict[str, Any], chain: list[str], base: str) -> Fault | None:
+def _base_fault(profiles: dict[str, Any], heritage: list[str], base: str) -> Fault | None:
     """Return what is wrong with the last of a chain of profiles and what it extends, if anything.
 
     A circle is told where it is closed.
     """
-    path: Place = ("profile", chain[-1], "extends")
-    if base in chain:
+    path: Place = ("profile", heritage[-1], "extends")
+    if base in heritage:
         place: Place = ("profile", base, "extends")
-        return Fault(place, f"{' extends '.join((*chain, base))}", "Break the circle.")
+        return Fault(place, f"{' extends '.join((*heritage, base))}", "Break the circle.")
     if not isinstance(profiles.get(base), dict):
         hint = did_you_mean(base, profiles)
         return Fault(path, f"there is no profile {base!r}", hint)
