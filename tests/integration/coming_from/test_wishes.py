@@ -217,15 +217,16 @@ def gated_with_steps(done: Done) -> None:
 
 
 def gated_with_floors(done: Done) -> None:
-    """The evidence met them; it does not meet a floor that is raised."""
+    """The evidence met them; a floor above its own profile is refused by name."""
     gated_with_steps(done)
     path = done.folder / "stressproof.toml"
     path.write_text(path.read_text().replace("users = 8", "users = 7777"))
     commit(done.folder)
     gate = "stressproof gate release --stress-evidence-path stressproof-results/run.json"
     raised = run_in(done.folder, gate, done.shop.environment)
-    assert raised.returncode != Exit.PASS
-    assert "7777" in raised.stdout.replace(",", "")
+    assert raised.returncode == Exit.USAGE
+    assert "users = 7777" in raised.stderr
+    assert "Raise it in [profile.shop], or ask for less." in raised.stderr
 
 
 WISHED: dict[str, Callable[[Done], None]] = {
