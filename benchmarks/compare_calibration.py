@@ -32,7 +32,7 @@ from multiprocessing.connection import Connection
 
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.load.run import run_round
 from stressproof.objectives.bounds import share_bounds
 from stressproof.objectives.comparability import Round

@@ -11,7 +11,7 @@ from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.templates import FAILURE_TEMPLATE
 from stressproof.dotted_path import resolve
-from stressproof.evidence.stress import TEMPLATE_MARKER
+from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import load_driver

@@ -14,7 +14,7 @@ from forgeries.judging import judge
 
 from enforcement_suite.templates import STRESS_TEMPLATE
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.stress import TEMPLATE_MARKER
+from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.exits import Exit
 from stressproof.report.schemas import PUBLISHED
 from stressproof.report.verdict_json import as_data

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stressproof.evidence.measurements import Latency, Row, RunMeasurements
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.histogram import SAMPLES_FOR, Histogram
 from stressproof.objectives import bounds
 from stressproof.objectives.comparability import Round, interleaved

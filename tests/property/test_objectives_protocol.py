@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from stressproof.evidence.derive import evaluate_round, run_results
 from stressproof.evidence.measurements import Latency, Measurements, Row, RunMeasurements
-from stressproof.evidence.stress import Thresholds, WorkloadEndpoint
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.histogram import Histogram
 from stressproof.objectives.parser import parse_threshold
 from stressproof.objectives.protocol import protocol_thresholds

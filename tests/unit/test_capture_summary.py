@@ -9,7 +9,8 @@ import pytest
 
 import made_artifacts
 from stressproof.evidence.derive import saturation_reasons
-from stressproof.evidence.stress import Connections, StressArtifact
+from stressproof.evidence.generator import Connections
+from stressproof.evidence.stress import StressArtifact
 from stressproof.outcome import Outcome
 from stressproof.report.capture_summary import summary
 from stressproof.report.lines import Line, shown

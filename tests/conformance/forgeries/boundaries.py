@@ -9,7 +9,7 @@ from forgeries import honest
 from forgeries.corpus import BASES, Corpus, Honest, at, base, drop, put
 from forgeries.honest import COMMIT, ENDPOINTS, NOW, Plan, rederived
 
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 from stressproof.exits import Exit
 from stressproof.measure import buckets
 

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from stressproof.evidence import derive
+from stressproof.evidence.clock import ClockRecord
+from stressproof.evidence.generator import Connections, GeneratorHealth, GeneratorRecord
 from stressproof.evidence.measurements import (
     Latency,
     Measurements,
@@ -22,30 +24,20 @@ from stressproof.evidence.measurements import (
     RunMeasurements,
     answered,
 )
-from stressproof.evidence.stress import (
-    ClockRecord,
-    Connections,
+from stressproof.evidence.preflight import Preflight, PreflightCheck
+from stressproof.evidence.results import EndpointResults, Results, Thresholds
+from stressproof.evidence.stress import Run, StressArtifact
+from stressproof.evidence.target import (
     CountedTimes,
     CounterPair,
-    EndpointResults,
-    GeneratorHealth,
-    GeneratorRecord,
-    Preflight,
-    PreflightCheck,
-    Results,
-    Run,
     Runtime,
     RuntimeProbe,
-    ScenarioRecord,
-    StressArtifact,
     Subject,
     Target,
     TargetProbe,
-    Thresholds,
-    WorkloadEndpoint,
-    WorkloadRecord,
 )
 from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.buckets import lowest
 from stressproof.measure.histogram import Histogram
 from stressproof.workload.order import WeightedOrder

@@ -13,6 +13,7 @@ from forgeries.honest import COMMIT, NOW
 
 from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
+from stressproof.evidence.clock import ClockRecord
 from stressproof.evidence.failure import (
     CheckResult,
     Effects,
@@ -25,7 +26,7 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.stress import ClockRecord, RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read

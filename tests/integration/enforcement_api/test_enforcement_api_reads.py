@@ -28,7 +28,7 @@ from running_service import (
     sign,
 )
 from stressproof.capture.injection import probe
-from stressproof.evidence.stress import RuntimeProbe
+from stressproof.evidence.target import RuntimeProbe
 from stressproof.verify.probes import COUNTS, judge_forward, judge_journal
 from stressproof.verify.rule import Judgement
 

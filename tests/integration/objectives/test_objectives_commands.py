@@ -14,7 +14,7 @@ from made_artifacts import Plan, honest, write
 from stressproof.cli import check, compare, slo
 from stressproof.cli.run import run
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 
 Outcome = tuple[int, str, str]
 Command = Callable[..., Outcome]

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from made_artifacts import Plan, write, write_injection
 from stressproof.cli.report import command
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.timeout(180)]
 

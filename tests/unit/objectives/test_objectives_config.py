@@ -12,7 +12,7 @@ from stressproof.config.config_file import read_config
 from stressproof.config.reading import ConfigError, Source, read_source
 from stressproof.config.schema import Config, schema, schema_text
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.parser import parse_threshold

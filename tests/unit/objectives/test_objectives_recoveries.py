@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from stressproof.errors import EvidenceError
+from stressproof.evidence.clock import ClockRecord
 from stressproof.evidence.failure import (
     Effects,
     FailureArtifact,
@@ -17,7 +18,7 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.evidence.stress import ClockRecord, RuntimeProbe, Subject, TargetProbe
+from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from made_artifacts import Plan, write, write_injection
 from stressproof.cli.report import command
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 
 pytestmark = pytest.mark.gate
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from made_artifacts import Plan, honest, write
 from stressproof.cli.report import command
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.stress import StressArtifact, Thresholds
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.stress import StressArtifact
 from stressproof.report.html.scales import fitting, linear, logarithmic
 
 pytestmark = pytest.mark.gate

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from made_artifacts import Plan, honest, write, write_injection
 from stressproof.cli.report import command
 from stressproof.errors import InconclusiveError
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 
 pytestmark = pytest.mark.gate
 

@@ -6,7 +6,7 @@ import msgspec
 
 from enforcement_suite.suite import SUITE
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.stress import TEMPLATE_MARKER
+from stressproof.evidence.fields import TEMPLATE_MARKER
 
 FAILURE_TEMPLATE = "docs/ops/evidence/enforcement_failure_injection_TEMPLATE.json"
 

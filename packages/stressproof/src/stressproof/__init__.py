@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from stressproof.config.stress_requirements import StressRequirements as StressRequirements
     from stressproof.errors import StressproofError as StressproofError
     from stressproof.evidence.failure import FailureArtifact as FailureArtifact
+    from stressproof.evidence.results import Thresholds as Thresholds
     from stressproof.evidence.stress import StressArtifact as StressArtifact
-    from stressproof.evidence.stress import Thresholds as Thresholds
     from stressproof.exits import Exit as Exit
     from stressproof.gate.decision import Decision as Decision
     from stressproof.gate.gate import gate as gate

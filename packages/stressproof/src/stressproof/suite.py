@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stressproof.config.compile import Project
     from stressproof.config.failure_requirements import FailureRequirements
     from stressproof.config.profile import Profile
-    from stressproof.evidence.stress import Thresholds
+    from stressproof.evidence.results import Thresholds
 
 GROUP = "stressproof.suites"
 """The entry point group under which packages offer suites."""
@@ -61,7 +61,7 @@ class HealthProbe(Struct, frozen=True):
 
     Attributes:
         path: What is asked, with the capture's token.
-        members: Fields of `stressproof.evidence.stress.TargetProbe` and ``RuntimeProbe`` by where
+        members: Fields of `stressproof.evidence.target.TargetProbe` and ``RuntimeProbe`` by where
             the JSON answer has them, such as ``{"version": "build.version"}``.
         unsafe: Where the answer lists protections that are switched off.
     """

@@ -11,22 +11,16 @@ from stressproof.capture.counters import Counters, counter_pairs
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import Health
 from stressproof.evidence import derive
+from stressproof.evidence.fields import Status
+from stressproof.evidence.generator import GeneratorRecord
 from stressproof.evidence.measurements import Measurements, RunMeasurements
+from stressproof.evidence.preflight import Preflight
+from stressproof.evidence.results import EndpointResults
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.stress import (
-    EndpointResults,
-    GeneratorRecord,
-    Preflight,
-    Run,
-    Runtime,
-    Status,
-    StressArtifact,
-    Subject,
-    Target,
-    WorkloadEndpoint,
-    WorkloadFile,
-)
+from stressproof.evidence.stress import Run, StressArtifact
+from stressproof.evidence.target import Runtime, Subject, Target
 from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.workload import WorkloadEndpoint, WorkloadFile
 from stressproof.load.run import RoundResult
 from stressproof.suite import HealthProbe
 from stressproof.version import __version__

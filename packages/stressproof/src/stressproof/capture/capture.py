@@ -19,16 +19,12 @@ from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
 from stressproof.capture.workload import build_workload
 from stressproof.errors import RunError, TargetError
+from stressproof.evidence.fields import Status
 from stressproof.evidence.measurements import Row, RunMeasurements
+from stressproof.evidence.preflight import Preflight
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.stress import (
-    Preflight,
-    Run,
-    Status,
-    StressArtifact,
-    WorkloadEndpoint,
-    WorkloadFile,
-)
+from stressproof.evidence.stress import Run, StressArtifact
+from stressproof.evidence.workload import WorkloadEndpoint, WorkloadFile
 from stressproof.load.addresses import tls_context
 from stressproof.load.client import Client
 from stressproof.load.result import HurryError

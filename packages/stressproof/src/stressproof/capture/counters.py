@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from stressproof.evidence.stress import CountedTimes, CounterPair, WorkloadEndpoint
+from stressproof.evidence.target import CountedTimes, CounterPair
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.load.client import Client, RequestError
 from stressproof.suite import CounterProbe
 

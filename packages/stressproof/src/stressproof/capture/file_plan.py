@@ -17,7 +17,8 @@ from stressproof.config.compile import Project
 from stressproof.config.plans import PlanReader, duration_us
 from stressproof.config.profile import AD_HOC_ERRORS_PERCENT
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import DEFAULT_TARGET, Thresholds
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.suite import HealthProbe, Probes
 from stressproof.workload.executors import Executor
 from stressproof.workload.target import origin_of

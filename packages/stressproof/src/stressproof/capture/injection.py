@@ -22,8 +22,9 @@ from stressproof.evidence.failure import (
     TestbedRecord,
     Unsupported,
 )
+from stressproof.evidence.fields import Status
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.stress import RuntimeProbe, Status, TargetProbe
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise

@@ -9,12 +9,8 @@ from stressproof.config.profile import Profile, read
 from stressproof.config.records import records_of, scenario_record
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.measurements import resolution_seconds
-from stressproof.evidence.stress import (
-    Thresholds,
-    WorkloadEndpoint,
-    WorkloadFile,
-    WorkloadRecord,
-)
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.workload import WorkloadEndpoint, WorkloadFile, WorkloadRecord
 from stressproof.suite import LocalService, Probes, Suite
 from stressproof.workload.auth import Auth
 from stressproof.workload.executors import ConstantVus, Executor

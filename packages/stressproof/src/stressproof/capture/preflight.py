@@ -7,11 +7,7 @@ from functools import partial
 from stressproof.capture.once import Sender
 from stressproof.capture.plan import PreflightPlan
 from stressproof.config.records import FLOW
-from stressproof.evidence.stress import (
-    Preflight,
-    PreflightCheck,
-    PreflightFailure,
-)
+from stressproof.evidence.preflight import Preflight, PreflightCheck, PreflightFailure
 from stressproof.load.client import Answer, Client, RequestError
 from stressproof.load.requests import PreparedEndpoint, prepare
 from stressproof.load.scenario_load import is_plain

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stressproof.evidence.stress import RuntimeProbe, TargetProbe
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
 from stressproof.suite import HealthProbe
 

@@ -9,7 +9,7 @@ from typing import overload
 import msgspec
 
 from stressproof.evidence.measurements import Latency, RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.load.steps import Step
 
 _NOTHING = Latency(n=0, sum_us=0, min_us=None, max_us=None, buckets=[])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stressproof.evidence.stress import Subject
+from stressproof.evidence.target import Subject
 from stressproof.gate.checkout import read_checkout
 from stressproof.gate.policy import read_policy
 

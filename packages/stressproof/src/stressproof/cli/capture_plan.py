@@ -18,7 +18,7 @@ from stressproof.config.compile import Project, load_config
 from stressproof.config.environment import filled
 from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.syntax import did_you_mean
 from stressproof.suite import PLAIN, Suite

@@ -13,7 +13,8 @@ from stressproof.cli.suite_choice import chosen_project
 from stressproof.cli.verify_common import CHECKOUT, explain_option, judge, showing_options
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.evidence.reading import Document
-from stressproof.evidence.stress import AD_HOC, Thresholds
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.workload import AD_HOC
 from stressproof.exits import Exit
 from stressproof.verify.kind import EvidenceKind, Unread, read_or_reason
 from stressproof.verify.kinds import KINDS, kind_of

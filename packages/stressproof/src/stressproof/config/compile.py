@@ -38,7 +38,8 @@ from stressproof.config.schema import (
 )
 from stressproof.config.steps import Step
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import DEFAULT_TARGET, Thresholds
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.objectives.comparison import Question
 from stressproof.objectives.expression import Selector, Threshold
 from stressproof.objectives.metrics import METRICS

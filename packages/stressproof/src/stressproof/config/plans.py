@@ -27,7 +27,8 @@ from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
-from stressproof.evidence.stress import DEFAULT_TARGET, WorkloadFile
+from stressproof.evidence.target import DEFAULT_TARGET
+from stressproof.evidence.workload import WorkloadFile
 from stressproof.objectives.syntax import did_you_mean
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
 from stressproof.workload.bodies import (

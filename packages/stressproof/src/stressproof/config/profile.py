@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stressproof.evidence import stress
+from stressproof.evidence.workload import AD_HOC as AD_HOC_NAME
 from stressproof.workload.requests import Request
 from stressproof.workload.scenarios import Scenario
 
@@ -45,7 +45,7 @@ HEALTH_DEEP: Final = Profile(
 PLAIN: Final = (HEALTH, HEALTH_DEEP)
 """What anybody's service may be asked without a suite."""
 
-AD_HOC: Final = Profile(name=stress.AD_HOC, endpoints=())
+AD_HOC: Final = Profile(name=AD_HOC_NAME, endpoints=())
 """What was named on the command line alone."""
 
 AD_HOC_ERRORS_PERCENT: Final = 1.0

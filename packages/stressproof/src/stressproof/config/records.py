@@ -2,12 +2,7 @@
 
 from collections.abc import Sequence
 
-from stressproof.evidence.stress import (
-    ScenarioRecord,
-    SpanRecord,
-    Stage,
-    WorkloadEndpoint,
-)
+from stressproof.evidence.workload import ScenarioRecord, SpanRecord, Stage, WorkloadEndpoint
 from stressproof.workload.flows import Flow
 from stressproof.workload.requests import Request
 from stressproof.workload.scenarios import DEFAULT, Scenario, Span

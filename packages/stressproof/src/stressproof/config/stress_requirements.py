@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from stressproof.evidence.endpoint_names import short
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import ScenarioRecord, Thresholds, WorkloadEndpoint
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint
 
 Finite = Annotated[float, Meta(ge=0)]
 

@@ -7,18 +7,12 @@ which is exact; rates have six decimals, throughput rounded down.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from stressproof.evidence.generator import GeneratorHealth
 from stressproof.evidence.limits import error_rate_percent, limits_met
 from stressproof.evidence.measurements import Row, RunMeasurements
-from stressproof.evidence.stress import (
-    UNKNOWN_ENGINE,
-    Evaluation,
-    GeneratorHealth,
-    Results,
-    RoundEvaluation,
-    RuntimeProbe,
-    Thresholds,
-    WorkloadEndpoint,
-)
+from stressproof.evidence.results import Evaluation, Results, RoundEvaluation, Thresholds
+from stressproof.evidence.target import UNKNOWN_ENGINE, RuntimeProbe
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 
 _DECIMALS = 6

@@ -8,7 +8,7 @@ functions.
 import re
 from collections.abc import Sequence
 
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.workload.templates import request_name
 
 _GET = "GET "

@@ -10,15 +10,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from stressproof.evidence.clock import ClockRecord
+from stressproof.evidence.fields import Status, Text
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import (
-    ClockRecord,
-    RuntimeProbe,
-    Status,
-    Subject,
-    TargetProbe,
-    Text,
-)
+from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SchemaVersion
 
 Micros = Annotated[int, Meta(ge=0, le=2**42)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from stressproof.evidence.stress import CLOCK_STEPS_KEPT, STEP_US, ClockRecord, ClockStep
+from stressproof.evidence.clock import CLOCK_STEPS_KEPT, STEP_US, ClockRecord, ClockStep
 
 _READINGS = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from stressproof.config.plans import PlanFile
-from stressproof.evidence.stress import WorkloadFile
+from stressproof.evidence.workload import WorkloadFile
 from stressproof.gate.checkout import Checkout
 from stressproof.verify.rule import Judgement, prose
 

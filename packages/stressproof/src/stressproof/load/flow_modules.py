@@ -19,7 +19,7 @@ from msgspec import Struct
 from stressproof.dotted_path import nearest
 from stressproof.errors import StressproofError, UsageError
 from stressproof.evidence.project_files import project_file
-from stressproof.evidence.stress import Role
+from stressproof.evidence.workload import Role
 from stressproof.flow.files import files_read, read_below
 from stressproof.flow.user import User
 

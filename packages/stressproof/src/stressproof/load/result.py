@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.evidence.derive import saturation_reasons
+from stressproof.evidence.generator import Connections, GeneratorHealth
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import Connections, GeneratorHealth
 from stressproof.load.flow_modules import FileUsed
 from stressproof.load.messages import Done
 from stressproof.load.samples import ErrorSample

@@ -11,7 +11,8 @@ from msgspec import Struct
 from stressproof.errors import InconclusiveError
 from stressproof.evidence.derive import evaluate, run_results
 from stressproof.evidence.measurements import RunMeasurements
-from stressproof.evidence.stress import StressArtifact, Thresholds
+from stressproof.evidence.results import Thresholds
+from stressproof.evidence.stress import StressArtifact
 
 _LEAST_PAIRS = 2
 _WORKLOAD_MAY_DIFFER = frozenset({"seed", "pause_seconds"})

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.histogram import Histogram
 from stressproof.objectives import bounds
 from stressproof.objectives.comparability import (

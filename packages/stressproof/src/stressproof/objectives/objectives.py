@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.evidence.endpoint_names import names_of
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.objectives.comparison import Question
 from stressproof.objectives.expression import Threshold
 from stressproof.objectives.parser import parse_threshold

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 from stressproof.objectives.expression import (
     Comparison,
     Expression,

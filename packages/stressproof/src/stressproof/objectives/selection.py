@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Row
-from stressproof.evidence.stress import DEFAULT_SCENARIO, Kind, WorkloadEndpoint
+from stressproof.evidence.workload import DEFAULT_SCENARIO, Kind, WorkloadEndpoint
 from stressproof.objectives.expression import Selector
 from stressproof.objectives.selectors import suggest_tag
 

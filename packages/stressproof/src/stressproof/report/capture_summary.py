@@ -5,14 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from stressproof.evidence.measurements import Row, RunMeasurements
-from stressproof.evidence.stress import (
-    AD_HOC,
-    UNKNOWN_ENGINE,
-    Results,
-    ScenarioRecord,
-    StressArtifact,
-    WorkloadRecord,
-)
+from stressproof.evidence.results import Results
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.target import UNKNOWN_ENGINE
+from stressproof.evidence.workload import AD_HOC, ScenarioRecord, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, Histogram
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stressproof.evidence.clock import CLOCK_STEPS_KEPT, STEP_US, ClockRecord
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import CLOCK_STEPS_KEPT, STEP_US, ClockRecord
 from stressproof.evidence.versions import SCHEMA_VERSION, version_remedy
 from stressproof.verify.case import NO_ARTIFACT, EvidenceCase, instant
 from stressproof.verify.instants import ROUNDING_US, SECOND_US, judge_age, judge_future

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from stressproof.evidence.stress import TEMPLATE_MARKER
+from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.verify.rule import Judgement, prose
 
 ITEMS_MAX = 10_000

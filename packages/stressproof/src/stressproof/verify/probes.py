@@ -1,6 +1,6 @@
 """What a service said of itself before and after: the same, healthy, protected, the right build."""
 
-from stressproof.evidence.stress import RuntimeProbe, TargetProbe
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.verify.rule import Judgement, prose
 
 _HEALTHY = 200

@@ -2,7 +2,7 @@
 
 import re
 
-from stressproof.evidence.stress import Subject
+from stressproof.evidence.target import Subject
 from stressproof.verify.rule import Judgement, prose
 
 _COMMIT = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from stressproof.evidence.derive import Totals, by_endpoint, combined
-from stressproof.evidence.stress import UNKNOWN_ENGINE, StressArtifact
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.target import UNKNOWN_ENGINE
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome

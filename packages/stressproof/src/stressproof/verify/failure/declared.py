@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta
 
 from stressproof.evidence.failure import FailureArtifact
-from stressproof.evidence.stress import Amount, Text
+from stressproof.evidence.fields import Amount, Text
 from stressproof.verify.lenient_decoder import Form, Plain
 
 _EVIDENCE = "evidence.md, Failure evidence"

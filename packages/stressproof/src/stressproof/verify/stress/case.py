@@ -7,8 +7,10 @@ from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
 from stressproof.evidence.measurements import Latency, RampRow, Row
-from stressproof.evidence.stress import Results, StressArtifact, WorkloadEndpoint
+from stressproof.evidence.results import Results
+from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.lenient_decoder import ITEMS_MAX

@@ -1,7 +1,7 @@
 """Time, as the measurements allow it: round clocks, elapsed time, concurrency, timeouts."""
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import WorkloadRecord
+from stressproof.evidence.workload import WorkloadRecord
 from stressproof.verify.case import instant
 from stressproof.verify.instants import ROUNDING_US, SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule

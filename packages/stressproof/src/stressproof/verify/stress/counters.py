@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import CountedTimes, CounterPair
+from stressproof.evidence.target import CountedTimes, CounterPair
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase

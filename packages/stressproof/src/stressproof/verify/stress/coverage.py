@@ -3,9 +3,10 @@
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import own_names
+from stressproof.evidence.generator import GeneratorHealth
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, answered
-from stressproof.evidence.stress import GeneratorHealth, WorkloadEndpoint, WorkloadRecord
+from stressproof.evidence.workload import WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
 from stressproof.verify.lenient_decoder import ITEMS_MAX

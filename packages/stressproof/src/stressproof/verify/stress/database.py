@@ -6,7 +6,8 @@ are chained ends in another hash as soon as it holds another entry.
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import RuntimeProbe, StressArtifact
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.target import RuntimeProbe
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.probes import COUNTS, judge_forward, judge_journal
 from stressproof.verify.rule import Judgement, prose, rule

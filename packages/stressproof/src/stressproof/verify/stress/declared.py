@@ -5,8 +5,9 @@ The forms follow from `stressproof.evidence.stress`; only what differs stands he
 
 from typing import Any, TypeAlias
 
+from stressproof.evidence.fields import Text
 from stressproof.evidence.measurements import Count
-from stressproof.evidence.stress import StressArtifact, Text
+from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.lenient_decoder import Form, Plain
 
 _REQUIRED = {
@@ -113,7 +114,7 @@ PLAIN = Plain(
 FORM = Form(PLAIN, StressArtifact)
 
 Figures: TypeAlias = Any
-"""`stressproof.evidence.stress.Results`, every field of it optional."""
+"""`stressproof.evidence.results.Results`, every field of it optional."""
 
 DeclaredRun: TypeAlias = Any
 DeclaredCheck: TypeAlias = Any

@@ -7,7 +7,8 @@ from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row
-from stressproof.evidence.stress import ScenarioRecord, StressArtifact, WorkloadEndpoint
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint
 from stressproof.exits import Exit
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.rule import Judgement, prose, rule

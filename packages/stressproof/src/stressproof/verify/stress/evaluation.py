@@ -1,7 +1,7 @@
 """The capture's own evaluation follows from its rounds."""
 
 from stressproof.evidence.limits import Limits, error_rate_percent, limits_met
-from stressproof.evidence.stress import Thresholds
+from stressproof.evidence.results import Thresholds
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredRound, Figures

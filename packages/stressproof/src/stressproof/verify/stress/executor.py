@@ -1,7 +1,7 @@
 """The executor that an artifact records, as the value that ran: what it promises can be told."""
 
 from stressproof.errors import UsageError
-from stressproof.evidence.stress import ScenarioRecord
+from stressproof.evidence.workload import ScenarioRecord
 from stressproof.workload.executors import (
     EXECUTORS,
     ClosedExecutor,

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from stressproof.evidence.stress import RoundEvaluation
+from stressproof.evidence.results import RoundEvaluation
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import Figures

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import WorkloadRecord
+from stressproof.evidence.workload import WorkloadRecord
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase

@@ -14,7 +14,7 @@ import msgspec
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
-from stressproof.evidence.stress import ScenarioRecord, WorkloadRecord
+from stressproof.evidence.workload import ScenarioRecord, WorkloadRecord
 from stressproof.measure.buckets import highest
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule

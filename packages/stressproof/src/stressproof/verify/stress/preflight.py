@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from stressproof.evidence.endpoint_names import short
-from stressproof.evidence.stress import WorkloadEndpoint
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import DeclaredCheck

@@ -8,7 +8,8 @@ import msgspec
 from stressproof.evidence import derive
 from stressproof.evidence.endpoint_names import own_names
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import Results, StressArtifact
+from stressproof.evidence.results import Results
+from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.differences import differences
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase

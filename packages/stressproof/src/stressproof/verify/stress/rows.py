@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_seconds
-from stressproof.evidence.stress import Kind, WorkloadRecord
+from stressproof.evidence.workload import Kind, WorkloadRecord
 from stressproof.measure import buckets
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.lenient_decoder import ITEMS_MAX

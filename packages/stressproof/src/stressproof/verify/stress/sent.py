@@ -5,7 +5,8 @@ from functools import cached_property
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Latency, RampRow, Row, answered
-from stressproof.evidence.stress import StressArtifact, WorkloadEndpoint
+from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure import buckets
 from stressproof.measure.histogram import Histogram
 

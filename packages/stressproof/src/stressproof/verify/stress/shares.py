@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
-from stressproof.evidence.stress import ScenarioRecord, WorkloadRecord
+from stressproof.evidence.workload import ScenarioRecord, WorkloadRecord
 
 
 class Share(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from stressproof.errors import UsageError
 from stressproof.evidence.level import Level
-from stressproof.evidence.stress import ScenarioRecord, WorkloadEndpoint
+from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.workload.flows import demand_run
