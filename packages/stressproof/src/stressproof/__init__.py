@@ -142,7 +142,7 @@ _HOMES = {
     "StressRequirements": "stressproof.config.stress_requirements",
     "StressproofError": "stressproof.errors",
     "Suite": "stressproof.suite",
-    "Thresholds": "stressproof.evidence.stress",
+    "Thresholds": "stressproof.evidence.results",
     "Verdict": "stressproof.verify.verdict",
     "capture": "stressproof.capture.capture",
     "conclude": "stressproof.capture.conclusion",
