@@ -9,7 +9,8 @@ from html import escape
 
 from msgspec import Struct
 
-from stressproof.report.html.scales import Scale
+from stressproof.quantities import latency
+from stressproof.report.html.scales import Scale, linear
 
 _WIDTH, _HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 40
@@ -87,6 +88,23 @@ class Chart(Struct, frozen=True, kw_only=True):
     bands: Sequence[Band] = ()
     limits: Sequence[Limit] = ()
     breaks: Sequence[float] = ()
+
+
+def over_time(length_s: float) -> Scale:
+    """Return the scale of a stretch of time from 0, with round seconds named."""
+    length_s = max(length_s, 1.0)
+    named = tuple(tick for tick in linear(length_s).ticks if tick <= length_s)
+    return Scale(0.0, length_s, named)
+
+
+def seconds_text(tick: float) -> str:
+    """Return the name of a tick of time."""
+    return f"{tick:g} s"
+
+
+def latency_text(tick_ms: float) -> str:
+    """Return the name of a tick of a latency in milliseconds."""
+    return latency(round(tick_ms * 1000))
 
 
 class Drawing(Struct, frozen=True):

@@ -6,8 +6,18 @@ from stressproof.evidence.failure import Trial
 from stressproof.failures.history import Operation, nearest_rank
 from stressproof.measure.histogram import P50_PPM
 from stressproof.quantities import latency, rate, span
-from stressproof.report.html.charts import Band, Chart, Drawing, Point, Series, draw
-from stressproof.report.html.scales import Scale, fitting, linear
+from stressproof.report.html.charts import (
+    Band,
+    Chart,
+    Drawing,
+    Point,
+    Series,
+    draw,
+    latency_text,
+    over_time,
+    seconds_text,
+)
+from stressproof.report.html.scales import fitting, linear
 
 _COLUMNS = 160
 _US = 1_000_000
@@ -20,11 +30,6 @@ def _columns(trial: Trial, operations: Sequence[Operation]) -> tuple[int, list[l
     for one in operations:
         columns[min(one.start_us // wide, len(columns) - 1)].append(one)
     return wide, columns
-
-
-def _time(trial: Trial) -> Scale:
-    length_s = max(trial.duration_us / _US, 1.0)
-    return Scale(0.0, length_s, tuple(tick for tick in linear(length_s).ticks if tick <= length_s))
 
 
 def _bands(trial: Trial) -> list[Band]:
@@ -55,10 +60,10 @@ def latency_chart(trial: Trial, operations: Sequence[Operation], prefix: str) ->
             title="What callers waited",
             description=f"Median and slowest answer over time; the slowest took {latency(worst)}. "
             f"Faults: {told or 'none'}.",
-            x=_time(trial),
+            x=over_time(trial.duration_us / _US),
             y=fitting(seen),
-            x_text=lambda tick: f"{tick:g} s",
-            y_text=lambda tick: latency(round(tick * 1000)),
+            x_text=seconds_text,
+            y_text=latency_text,
             x_name="time in the trial",
             series=[Series("median", median, 0), Series("slowest", slowest, 3)],
             bands=_bands(trial),
@@ -92,9 +97,9 @@ def answers_chart(trial: Trial, operations: Sequence[Operation], prefix: str) ->
             id=f"{prefix}-answers",
             title="What callers were told",
             description=f"Answers a second by what they say of the effect: {totals}.",
-            x=_time(trial),
+            x=over_time(trial.duration_us / _US),
             y=linear(top or 1.0),
-            x_text=lambda tick: f"{tick:g} s",
+            x_text=seconds_text,
             y_text=rate,
             x_name="time in the trial",
             series=lines,

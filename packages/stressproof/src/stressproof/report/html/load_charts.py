@@ -10,7 +10,17 @@ from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
 from stressproof.quantities import latency, rate
-from stressproof.report.html.charts import Chart, Drawing, Limit, Point, Series, draw
+from stressproof.report.html.charts import (
+    Chart,
+    Drawing,
+    Limit,
+    Point,
+    Series,
+    draw,
+    latency_text,
+    over_time,
+    seconds_text,
+)
 from stressproof.report.html.scales import Scale, fitting, linear
 
 _POINTS = 240
@@ -87,11 +97,6 @@ def _broken(rounds: Sequence[Sequence[Column]], values: Sequence[Sequence[Point]
     return points
 
 
-def _time(length_s: float) -> Scale:
-    scale = linear(length_s)
-    return Scale(0.0, length_s, tuple(tick for tick in scale.ticks if tick <= length_s))
-
-
 def latency_chart(artifact: StressArtifact, prefix: str) -> Drawing:
     """Return latency over time, from the intended start, with the limit of p95."""
     rounds, length_s = columns(artifact)
@@ -112,10 +117,10 @@ def latency_chart(artifact: StressArtifact, prefix: str) -> Drawing:
             title="Latency over time",
             description=f"Median, 95th and 99th percentile and the slowest answer in each stretch "
             f"of {len(rounds)} rounds; the slowest of all took {latency(round(worst * 1000))}.",
-            x=_time(length_s),
+            x=over_time(length_s),
             y=fitting([*seen, *(limit.value for limit in limits)]),
-            x_text=lambda tick: f"{tick:g} s",
-            y_text=lambda tick: latency(round(tick * 1000)),
+            x_text=seconds_text,
+            y_text=latency_text,
             x_name="measured time, rounds side by side",
             series=lines,
             limits=limits,
@@ -149,9 +154,9 @@ def rate_chart(artifact: StressArtifact, prefix: str) -> Drawing:
             id=f"{prefix}-rate",
             title="Requests a second",
             description=f"What was asked for and what was reached; at most {rate(top)}.",
-            x=_time(length_s),
+            x=over_time(length_s),
             y=linear(top or 1.0),
-            x_text=lambda tick: f"{tick:g} s",
+            x_text=seconds_text,
             y_text=rate,
             x_name="measured time, rounds side by side",
             series=lines,
@@ -197,7 +202,7 @@ def percentile_chart(
             x=Scale(0.0, nines, tuple(ticks)),
             y=fitting(seen),
             x_text=lambda tick: f"p{100 * (1 - 10**-tick):.6g}",
-            y_text=lambda tick: latency(round(tick * 1000)),
+            y_text=latency_text,
             x_name="percentile",
             series=lines,
         )

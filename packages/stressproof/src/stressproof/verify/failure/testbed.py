@@ -6,6 +6,7 @@ from stressproof.evidence.level import Level
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import parse_instant
+from stressproof.verify.instrument import judge_instrument
 from stressproof.verify.probes import (
     BUILD,
     DATABASE,
@@ -23,8 +24,6 @@ from stressproof.verify.rule import Judgement, prose, rule
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _WORKERS = 2
-_TOOL = "stressproof"
-_CPUS_MAX = 100_000
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -206,13 +205,7 @@ def testbed(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(NO_ARTIFACT)
         return
     told = case.artifact.stage
-    judgement.check(told.tool == _TOOL, "stage.tool", told.tool, _TOOL)
-    judgement.check(
-        1 <= told.cpus <= _CPUS_MAX, "stage.cpus", told.cpus, prose(f"1 to {_CPUS_MAX}")
-    )
-    for name in ("version", "python"):
-        seen = getattr(told, name)
-        judgement.check(seen[:1].isdigit(), f"stage.{name}", seen, prose("a version"))
+    judge_instrument("stage", told, judgement)
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
     wanted = list(case.requirements.fault_limits)
     judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)

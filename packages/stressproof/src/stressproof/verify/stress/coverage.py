@@ -9,6 +9,7 @@ from stressproof.evidence.measurements import RampRow, Row, answered
 from stressproof.evidence.workload import WorkloadEndpoint, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.verify.differences import differences
+from stressproof.verify.instrument import judge_instrument
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
@@ -20,11 +21,9 @@ _OUTSIDE_S = 60  # the ramp, and the last answers
 _LEAST_RSS_BYTES = 4_000_000  # no Python process is smaller
 _MOST_RSS_BYTES = 2**44
 _LEAST_CPU_US = 1  # of a request; ours takes five
-_CPUS_MAX = 100_000
 _PROTOCOLS = ("http/1.1", "h2")
 _OPENED_MOST = 4  # connections for one request: an answer that never comes is asked for again
 _SUCCESS = range(200, 300)
-_TOOL = "stressproof"
 
 
 @rule(
@@ -239,16 +238,7 @@ def generator(case: StressCase, judgement: Judgement) -> None:
     if case.artifact is None:
         judgement.skip(UNSOUND)
         return
-    told = case.artifact.generator
-    judgement.check(told.tool == _TOOL, "generator.tool", told.tool, _TOOL)
-    judgement.check(
-        1 <= told.cpus <= _CPUS_MAX, "generator.cpus", told.cpus, prose(f"1 to {_CPUS_MAX}")
-    )
-    for name in ("version", "python"):
-        seen = getattr(told, name)
-        judgement.check(
-            seen[:1].isdigit(), f"generator.{name}", seen, prose("a version, such as 3.11.7")
-        )
+    judge_instrument("generator", case.artifact.generator, judgement)
 
 
 @rule(
