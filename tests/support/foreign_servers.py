@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from loop_server import LoopServer
 
 _NGINX = """
 worker_processes 1;
@@ -78,44 +79,21 @@ _GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbare"
 _HALF_S = 0.3
 
 
-class BareServer:
+class BareServer(LoopServer):
     """A server of bare sockets, which knows no page about itself.
 
     It fails at ``/broken``, breaks connections of ``/half`` for half of the time and of ``/reset``
     always, speaks no HTTP at ``/nonsense``, and takes its time at ``/slow``.
     """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
-        self._thread.start()
-        assert ready.wait(20)
-        self.url = f"http://127.0.0.1:{self._port}"
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
 
-    def stop(self) -> None:
-        """Close everything."""
-
-        async def shut() -> None:
-            self._server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(shut(), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        self._loop.close()
-
-    def _run(self, ready: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0)
-        )
-        self._port = self._server.sockets[0].getsockname()[1]
-        ready.set()
-        self._loop.run_forever()
+    async def listen(self) -> asyncio.Server:
+        """Return the server."""
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):

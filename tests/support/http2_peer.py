@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,12 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from loop_server import LoopServer
+
 BODY = b'{"parity_ok": true}'
 
 
-class Peer:
+class Peer(LoopServer):
     """The server.
 
     Args:
@@ -37,11 +38,7 @@ class Peer:
         self._streams = streams
         self._respond = respond or self.answer
         self._tls = tls
-        self._loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
-        self._thread.start()
-        assert ready.wait(20)
+        super().__init__()
 
     @property
     def url(self) -> str:
@@ -55,29 +52,11 @@ class Peer:
         peer.h2.send_headers(stream, fields)
         peer.h2.send_data(stream, BODY, end_stream=True)
 
-    def stop(self) -> None:
-        """Close everything."""
-
-        async def shut() -> None:
-            self._server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(shut(), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        self._loop.close()
-
-    def _run(self, ready: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: Served(self), "127.0.0.1", 0, ssl=self._tls)
+    async def listen(self) -> asyncio.Server:
+        """Return the server."""
+        return await asyncio.get_running_loop().create_server(
+            lambda: Served(self), "127.0.0.1", 0, ssl=self._tls
         )
-        self.port = self._server.sockets[0].getsockname()[1]
-        ready.set()
-        self._loop.run_forever()
 
 
 class Served(asyncio.Protocol):

@@ -1,5 +1,8 @@
 """What a service said of itself before and after: the same, healthy, protected, the right build."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.verify.rule import Judgement, prose
 
@@ -32,36 +35,39 @@ COUNTS = ("transactions_committed", *LOG)
 _DURABILITY = ("fsync", "synchronous_commit")
 
 
+def _stated(
+    before: TargetProbe | RuntimeProbe, after: TargetProbe | RuntimeProbe, names: tuple[str, ...]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each name that either probe states, with what both say."""
+    for name in names:
+        one, other = getattr(before, name), getattr(after, name)
+        if one is not None or other is not None:
+            yield name, one, other
+
+
 def judge_unchanged(
-    where: str,
+    after_at: str,
     before: TargetProbe | RuntimeProbe,
     after: TargetProbe | RuntimeProbe,
     names: tuple[str, ...],
     judgement: Judgement,
-    after_at: str = "",
 ) -> None:
     """Every name that either probe states is the same in both."""
-    for name in names:
-        one, other = getattr(before, name), getattr(after, name)
-        if one is not None or other is not None:
-            judgement.check(one == other, f"{after_at or f'{where}.after'}.{name}", other, one)
+    for name, one, other in _stated(before, after, names):
+        judgement.check(one == other, f"{after_at}.{name}", other, one)
 
 
 def judge_forward(
-    where: str,
+    after_at: str,
     before: RuntimeProbe,
     after: RuntimeProbe,
     names: tuple[str, ...],
     judgement: Judgement,
-    after_at: str = "",
 ) -> None:
     """What either probe counts, both count, and nothing went back."""
-    for name in names:
-        one, other = getattr(before, name), getattr(after, name)
-        if one is not None or other is not None:
-            at = f"{after_at or f'{where}.after'}.{name}"
-            grown = one is not None and other is not None and one <= other
-            judgement.check(grown, at, other, prose(f"{one} or more, as before"))
+    for name, one, other in _stated(before, after, names):
+        grown = one is not None and other is not None and one <= other
+        judgement.check(grown, f"{after_at}.{name}", other, prose(f"{one} or more, as before"))
 
 
 def judge_journal(

@@ -78,7 +78,7 @@ def same_build(case: FailureCase, judgement: Judgement) -> None:
     if after is None:
         judgement.inconclusive("target_after", None, prose("what the target says afterwards"))
         return
-    judge_unchanged("target", before, after, BUILD, judgement, "target_after")
+    judge_unchanged("target_after", before, after, BUILD, judgement)
 
 
 @rule(
@@ -97,8 +97,8 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
     if after is None:
         judgement.inconclusive("runtime_after", None, prose("what the target says afterwards"))
         return
-    judge_unchanged("runtime", before, after, DATABASE, judgement, "runtime_after")
-    judge_forward("runtime", before, after, LOG, judgement, "runtime_after")
+    judge_unchanged("runtime_after", before, after, DATABASE, judgement)
+    judge_forward("runtime_after", before, after, LOG, judgement)
     judge_journal("runtime_after", before, after, judgement)
 
 

@@ -34,7 +34,7 @@ def database_counts(case: StressCase, judgement: Judgement) -> None:
     """Transactions committed, bytes of log and entries of the journal: before ≤ after."""
     probes = _probes(case, COUNTS, judgement)
     if probes is not None:
-        judge_forward("runtime", *probes, COUNTS, judgement)
+        judge_forward("runtime.after", *probes, COUNTS, judgement)
 
 
 @rule(

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
+from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.workload import WorkloadRecord
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
@@ -17,21 +20,49 @@ def _flows(workload: WorkloadRecord) -> list[int]:
     return [number for number in range(len(workload.endpoints)) if workload.is_flow(number)]
 
 
-def _steps(workload: WorkloadRecord, flow: int) -> set[int]:
-    """Return the positions of what a flow asks."""
-    own = workload.endpoints[flow]
-    return {
-        number
-        for number, step in enumerate(workload.endpoints)
-        if (step.kind, step.scenario, step.flow) == ("step", own.scenario, own.flow)
-    }
-
-
-def _outside_and_in(run: RunMeasurements) -> Iterator[Row | RampRow]:
+def _all(run: RunMeasurements) -> Iterator[Row | RampRow]:
     """Yield all rows in which iterations and their requests are counted; a setup is none."""
     yield from run.ramp
     yield from run.rows
     yield from run.tail
+
+
+class _FlowRows(Struct, frozen=True):
+    """What one round counted of a flow.
+
+    Attributes:
+        where: The round and the flow.
+        runs: Rows of its runs.
+        steps: Rows of what they asked.
+    """
+
+    where: str
+    runs: Sequence[Row | RampRow]
+    steps: Sequence[Row | RampRow]
+
+
+def _rows_of_flows(artifact: StressArtifact) -> Iterator[_FlowRows]:
+    """Yield each flow of each round."""
+    endpoints = artifact.workload.endpoints
+    steps: dict[tuple[str, str | None], list[int]] = {}
+    for number, one in enumerate(endpoints):
+        if one.kind == "step":
+            steps.setdefault((one.scenario, one.flow), []).append(number)
+    for place, run in enumerate(artifact.measurements.runs):
+        rows: dict[int, list[Row | RampRow]] = {}
+        for row in _all(run):
+            rows.setdefault(row.endpoint, []).append(row)
+        for flow in _flows(artifact.workload):
+            own = endpoints[flow]
+            yield _FlowRows(
+                f"measurements.runs[{place}] ({own.name})",
+                rows.get(flow, []),
+                [
+                    row
+                    for number in steps.get((own.scenario, own.flow), ())
+                    for row in rows.get(number, ())
+                ],
+            )
 
 
 @rule(
@@ -43,21 +74,18 @@ def _outside_and_in(run: RunMeasurements) -> Iterator[Row | RampRow]:
 )
 def flow_requests(case: StressCase, judgement: Judgement) -> None:
     """Σ requests of a flow's rows equals Σ started of its steps, over ramp, window and tail."""
-    artifact = case.computable
-    if artifact is None:
+    if case.computable is None:
         judgement.skip(UNSOUND)
         return
-    for place, run in enumerate(artifact.measurements.runs):
-        for flow in _flows(artifact.workload):
-            steps = _steps(artifact.workload, flow)
-            said = sum(row.requests for row in _outside_and_in(run) if row.endpoint == flow)
-            sent = sum(row.started for row in _outside_and_in(run) if row.endpoint in steps)
-            judgement.check(
-                said == sent,
-                f"measurements.runs[{place}] ({artifact.workload.endpoints[flow].name})",
-                prose(f"{said} requests of its runs"),
-                prose(f"{sent}, of its steps"),
-            )
+    for flow in _rows_of_flows(case.computable):
+        said = sum(row.requests for row in flow.runs)
+        sent = sum(row.started for row in flow.steps)
+        judgement.check(
+            said == sent,
+            flow.where,
+            prose(f"{said} requests of its runs"),
+            prose(f"{sent}, of its steps"),
+        )
     if not judgement.compared:
         judgement.skip(_NONE)
 
@@ -71,37 +99,27 @@ def flow_requests(case: StressCase, judgement: Judgement) -> None:
 )
 def flow_time(case: StressCase, judgement: Judgement) -> None:
     """Σ time of the runs is at least Σ time of their steps and Σ think, from the send."""
-    artifact = case.computable
-    if artifact is None:
+    if case.computable is None:
         judgement.skip(UNSOUND)
         return
-    for place, run in enumerate(artifact.measurements.runs):
-        for flow in _flows(artifact.workload):
-            steps = _steps(artifact.workload, flow)
-            rows = list(_outside_and_in(run))
-            own = [row for row in rows if row.endpoint == flow]
-            parts = [row for row in rows if row.endpoint in steps]
-            took_us = _took_us(own)
-            least_us = _took_us(parts, sent=True) + sum(row.think_us for row in own)
-            # Whole microseconds are cut off of each.
-            slack_us = sum(row.started for row in own)
-            judgement.check(
-                took_us + slack_us >= least_us,
-                f"measurements.runs[{place}] ({artifact.workload.endpoints[flow].name})",
-                prose(f"runs of {took_us / SECOND_US:.3f} s in sum"),
-                prose(f"at least {least_us / SECOND_US:.3f} s, of requests and pauses"),
-            )
+    for flow in _rows_of_flows(case.computable):
+        took_us = sum(row.corrected.sum_us for row in flow.runs)
+        least_us = _sent_us(flow.steps) + sum(row.think_us for row in flow.runs)
+        # Whole microseconds are cut off of each.
+        slack_us = sum(row.started for row in flow.runs)
+        judgement.check(
+            took_us + slack_us >= least_us,
+            flow.where,
+            prose(f"runs of {took_us / SECOND_US:.3f} s in sum"),
+            prose(f"at least {least_us / SECOND_US:.3f} s, of requests and pauses"),
+        )
     if not judgement.compared:
         judgement.skip(_NONE)
 
 
-def _took_us(rows: Sequence[Row | RampRow], *, sent: bool = False) -> int:
-    """Return the time of rows: from the intended start, or from the send where that is known."""
-    total_us = 0
-    for row in rows:
-        uncorrected = getattr(row, "uncorrected", None) if sent else None
-        total_us += (uncorrected or row.corrected).sum_us
-    return total_us
+def _sent_us(rows: Sequence[Row | RampRow]) -> int:
+    """Return the time of rows from the send, where that is known by itself."""
+    return sum((getattr(row, "uncorrected", None) or row.corrected).sum_us for row in rows)
 
 
 @rule(
@@ -127,9 +145,7 @@ def interrupted(case: StressCase, judgement: Judgement) -> None:
             }
             if flows:
                 seen = sum(
-                    row.outcomes.get("interrupted", 0)
-                    for row in _outside_and_in(run)
-                    if row.endpoint in flows
+                    row.outcomes.get("interrupted", 0) for row in _all(run) if row.endpoint in flows
                 )
                 judgement.check(
                     seen <= scenario.max_users,

@@ -46,7 +46,7 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.inconclusive("target.after", None, prose("what the target says after the load"))
         return
-    judge_unchanged("target", before, after, IDENTITY, judgement)
+    judge_unchanged("target.after", before, after, IDENTITY, judgement)
     if (before.uptime_seconds is None) != (after.uptime_seconds is None):
         where = "target.before" if before.uptime_seconds is None else "target.after"
         judgement.fail(f"{where}.uptime_seconds", None, prose("said at both times, or at neither"))
@@ -140,7 +140,7 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
     if after is None:
         judgement.inconclusive("runtime.after", None, prose("what the target says after the load"))
         return
-    judge_unchanged("runtime", before, after, DATABASE, judgement)
+    judge_unchanged("runtime.after", before, after, DATABASE, judgement)
     asked = case.requirements
     if asked.require_identity and asked.database_engine and before.server_version is None:
         judgement.inconclusive("runtime.before.server_version", None, prose("a server version"))
