@@ -147,7 +147,7 @@ class IterationRunner:
         """End a pause between iterations."""
         if self._timer is not None and self._coroutine is None:
             self._timer.cancel()
-            self._rested()
+            self._resume(monotonic_ns())
 
     def interrupt(self, now_ns: int) -> None:
         """End a flow whose time is over; what its ``finally`` does is done, unless it asks."""
@@ -309,8 +309,18 @@ class IterationRunner:
             self._released(self, now_ns)
             return
         self._row.pause_us += pause_us
+        self._pause_ns = now_ns + pause_us * 1000
         self._timer = self._loop.call_later(pause_us / 1_000_000, self._rested)
 
     def _rested(self) -> None:
+        """Go on, unless the loop's timer, a millisecond coarse, rang early: an iteration more."""
+        now_ns = monotonic_ns()
+        left_ns = self._pause_ns - now_ns
+        if left_ns > 0:
+            self._timer = self._loop.call_later(left_ns / 1_000_000_000, self._rested)
+        else:
+            self._resume(now_ns)
+
+    def _resume(self, now_ns: int) -> None:
         self._timer = None
-        self._released(self, monotonic_ns())
+        self._released(self, now_ns)

@@ -119,7 +119,8 @@ class ScenarioContext:
         pause_us = span.least_us + word(self._pause_seed, iteration) % width
         if self.scenario.pace is not None:
             pause_us -= (now_ns - began_ns) // 1000
-        return max(min(pause_us, (self.end_ns - now_ns) // 1000), 0)
+        left_us = -((now_ns - self.end_ns) // 1000)  # rounded up: not to wake just before the end
+        return max(min(pause_us, left_us), 0)
 
     def step_row(self, cursor: Cursor, index: int, at_ns: int) -> LiveRow:
         """Return the row of a step that is sent, having counted it."""
