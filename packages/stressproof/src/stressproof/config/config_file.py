@@ -18,6 +18,7 @@ from stressproof.config.reading import (
     Source,
     located,
     parsed,
+    related,
     type_faults,
 )
 from stressproof.config.schema import Config
@@ -42,10 +43,7 @@ class ConfigFile(Struct, frozen=True):
 
     def tells(self, fault: Fault) -> bool:
         """Whether a fault of meaning is none that a part which was taken out brought about."""
-        return not any(
-            place[: len(fault.path)] == fault.path or fault.path[: len(place)] == place
-            for place in self.unread
-        )
+        return not any(related(place, fault.path) for place in self.unread)
 
 
 def read_config(source: Source) -> ConfigFile:
