@@ -228,6 +228,10 @@ class CheckSpec(Struct, frozen=True, forbid_unknown_fields=True):
     baseline: bool = False
 
 
+UNDISTURBED: Final = CheckSpec("undisturbed", "", {"of": ("*",), "settle_us": 0}, baseline=True)
+"""What a trial without faults is held against, unless a scenario says why not."""
+
+
 class Effects(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """Where effects are found: one row each, its text and how often it is there.
 
@@ -373,7 +377,10 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Return the checks over operations of a trial; without faults nothing may be wrong."""
         if with_faults:
             return list(self.checks)
-        return [CheckSpec("undisturbed"), *(check for check in self.checks if check.baseline)]
+        own = [check for check in self.checks if check.baseline]
+        if UNDISTURBED.id in self.off:
+            return own
+        return [UNDISTURBED, *own]
 
     def demanded_invariants(self, *, with_faults: bool) -> list[Invariant]:
         """Return the invariants that are asked in a trial."""
