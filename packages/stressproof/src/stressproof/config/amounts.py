@@ -21,6 +21,8 @@ _QUANTILE = re.compile(r"\s*p\(\s*([0-9]{1,2}(?:\.[0-9]{1,4})?)\s*\)\s*", re.ASC
 _PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _LONGEST_PERIOD_S = 366 * DAY_S
 _PPM_PER_PERCENT = 10_000
+_SCALES = {"factor": _PPM, "percentile": _PPM_PER_PERCENT}
+_LONGEST_US = DAY_S * 1_000_000
 _BYTES = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)", re.ASCII)
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -165,19 +167,35 @@ def parameter(spec: ParameterSpec, value: Any) -> Parameter:
     Raises:
         UsageError: It cannot be meant, or is out of bounds.
     """
-    bounds = (spec.least, spec.most)
     if spec.type == "duration":
-        return time_us(value, *bounds)
+        return time_us(value, spec.least, min(spec.most, _LONGEST_US))
     if spec.type == "rate":
-        return rate_per_s(value, *bounds)
+        return rate_per_s(value, spec.least, spec.most)
     if spec.type == "share":
-        return share_ppm(value, *bounds)
+        return share_ppm(value, spec.least, spec.most)
     if spec.type == "byte_rate":
-        return size_bytes(value.removesuffix("/s"), *bounds)
+        return size_bytes(value.removesuffix("/s"), spec.least, spec.most)
+    if spec.type in _SCALES:
+        return _scaled(value, _SCALES[spec.type], spec.least, spec.most)
     if spec.type == "patterns" and isinstance(value, str):
         value = (value,)
     problem = spec.problem(value)
     if problem is not None:
         raise UsageError(f"{spec.name} is {value!r}, {problem}")
     found: Parameter = value
+    return found
+
+
+def _scaled(value: float, scale: int, least: int, most: int) -> int:
+    """Return a plain number of a file as the whole number of millionths that it means.
+
+    Raises:
+        UsageError: It is out of bounds, or no number.
+    """
+    # Written so that nan is out of bounds.
+    found = round(value * scale) if least <= value * scale <= most else None
+    if found is None:
+        raise UsageError(
+            f"{value:g} is out of bounds", hint=f"Write {least / scale:g} to {most / scale:g}."
+        )
     return found

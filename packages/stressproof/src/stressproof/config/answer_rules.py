@@ -4,6 +4,7 @@ import re
 from typing import cast
 
 from stressproof.config.plan_tables import AnswerTable, RequestTable
+from stressproof.config.plans import statuses_of
 from stressproof.errors import UsageError
 from stressproof.failures.answer_class import ANSWER_CLASSES, AnswerClass
 from stressproof.failures.spec import AnswerRule
@@ -44,13 +45,13 @@ def kept_name(rule: AnswerRule | AnswerTable) -> str:
     return rule.keep.partition("=")[0]
 
 
-def demand_definite(table: RequestTable, expected: tuple[int, ...]) -> None:
+def demand_definite(table: RequestTable) -> None:
     """Refuse statuses that promise no effect and yet mean what was asked for.
 
     Raises:
         UsageError: There is one.
     """
-    both = sorted(set(table.definite).intersection(expected))
+    both = sorted(set(table.definite).intersection(statuses_of(table.expect)))
     if both:
         raise UsageError(
             f"{both[0]} is expected, and promises to have had no effect",

@@ -18,6 +18,7 @@ from stressproof.config.amounts import (
     share_of,
 )
 from stressproof.config.config_file import ConfigFile, read_config
+from stressproof.config.failure_plan import FailureFile
 from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
@@ -77,6 +78,7 @@ class Project(Struct, frozen=True):
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
         plan: Targets, tables and profiles.
+        failures: What is broken, and what must hold then.
         profile_thresholds: What each profile is held to.
         gate: What its gate asks.
         gate_thresholds: What evidence must hold at it beside its profile's own.
@@ -90,6 +92,7 @@ class Project(Struct, frozen=True):
     suite_package: str = ""
     folder: Path = Path()
     plan: PlanFile = PlanFile()
+    failures: FailureFile = FailureFile()
     profile_thresholds: Mapping[str, tuple[Threshold, ...]] = {}
     gate: GateTable = GateTable()
     gate_thresholds: tuple[Threshold, ...] = ()
@@ -126,7 +129,7 @@ def load_config(path: Path) -> Project:
         from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
 
         return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))
-    return _project(read_source(path), path.parent)
+    return _project(read_source(path), path.parent, at_hand=True)
 
 
 def project_of(content: bytes, name: str, folder: Path) -> Project:
@@ -141,11 +144,11 @@ def project_of(content: bytes, name: str, folder: Path) -> Project:
         ConfigError: Something in it cannot be meant; every such thing is named.
         UsageError: It is too large, or not UTF-8.
     """
-    return _project(source_of(content, name), folder)
+    return _project(source_of(content, name), folder, at_hand=False)
 
 
-def _project(source: Source, folder: Path) -> Project:
-    return resolve(read_config(source), source, folder)
+def _project(source: Source, folder: Path, *, at_hand: bool) -> Project:
+    return resolve(read_config(source), source, folder, at_hand=at_hand)
 
 
 def load_project(folder: Path) -> Project:
@@ -160,18 +163,21 @@ def load_project(folder: Path) -> Project:
     return load_config(path) if os.path.lexists(path) else Project(folder=folder)
 
 
-def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
+def resolve(
+    read: ConfigFile, source: Source, folder: Path = Path(), *, at_hand: bool = False
+) -> Project:
     """Return what a configuration asks.
 
     Args:
         read: What could be read of it.
         source: Its text, for the lines of what is wrong.
         folder: Where it lies.
+        at_hand: Whether the folder holds what the file names; a commit's need not be there.
 
     Raises:
         ConfigError: Something in it cannot be meant; every such thing is named.
     """
-    config, reader = read.config, _Reader()
+    config, reader = read.config, _Reader(read.unread)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
@@ -179,6 +185,11 @@ def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
+    failures = FailureFile(config.testbed, config.effects, config.invariant, config.failure)
+    if failures != FailureFile():
+        from stressproof.config.failure_reading import read_failures  # noqa: PLC0415  # few have any
+
+        read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -194,6 +205,7 @@ def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
         suite_package=suite.package,
         folder=folder,
         plan=plan,
+        failures=failures,
         profile_thresholds={
             name: tuple(reader.thresholds(load.thresholds, ("profile", name, "thresholds")))
             for name, load in config.profile.items()

@@ -74,8 +74,10 @@ class Faults:
         self._unread = unread
 
     def add(self, path: Place, message: str, hint: str = "") -> None:
-        """Take note of a fault."""
-        self.found.append(Fault(path, message, hint))
+        """Take note of a fault, once."""
+        fault = Fault(path, message, hint)
+        if fault not in self.found:
+            self.found.append(fault)
 
     def attempt(self, path: Place, read: Callable[..., ResultT], *given: Any) -> ResultT | None:
         """Return what something means, or take note that it means nothing."""
