@@ -1,7 +1,7 @@
 """Whether patterns of a file can meet anything: codes of answers, and kinds of requests."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from stressproof.errors import UsageError
@@ -32,31 +32,29 @@ def meet(one: str, other: str) -> bool:
 
 
 def _after_stars(places: set[int], pattern: str) -> set[int]:
+    """Return places in a pattern, and those that stars which stand for nothing lead on to."""
     found = set(places)
-    for at in sorted(places):
-        while at < len(pattern) and pattern[at] == "*":
-            at += 1
-            found.add(at)
+    for at, sign in enumerate(pattern):
+        if sign == "*" and at in found:
+            found.add(at + 1)
     return found
 
 
-def ranged(names: Iterable[str]) -> Iterator[str]:
-    """Yield names, those such as ``race_1..5`` one by one.
+def ranged(text: str) -> list[str]:
+    """Return the names that a text such as ``race_1..5`` stands for; of another, itself.
 
     Raises:
-        UsageError: A range is empty, or too long.
+        UsageError: The range is empty, or too long.
     """
-    for name in names:
-        match = _RANGE.fullmatch(name)
-        if match is None:
-            yield name
-            continue
-        first, last = int(match["first"]), int(match["last"])
-        if not 0 <= last - first < _MOST_OF_A_RANGE:
-            raise UsageError(
-                f"{name!r} is no range", hint=f"Such as {match['stem']}1..5, from low to high."
-            )
-        yield from (f"{match['stem']}{number}" for number in range(first, last + 1))
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return [text]
+    first, last = int(match["first"]), int(match["last"])
+    if not 0 <= last - first < _MOST_OF_A_RANGE:
+        raise UsageError(
+            f"{text!r} is no range", hint=f"Such as {match['stem']}1..5, from low to high."
+        )
+    return [f"{match['stem']}{number}" for number in range(first, last + 1)]
 
 
 def chosen(pattern: str, requests: Sequence[RequestSpec]) -> list[RequestSpec]:

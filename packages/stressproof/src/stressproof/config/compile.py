@@ -1,9 +1,7 @@
 """What a configuration means: its texts as thresholds, objectives and questions."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -22,10 +20,10 @@ from stressproof.config.failure_plan import FailureFile
 from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
+from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
     Faults,
-    Place,
     Source,
     located,
     read_bytes,
@@ -45,7 +43,6 @@ from stressproof.config.schema import (
     SuiteTable,
 )
 from stressproof.config.steps import Step
-from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.objectives.comparison import Question

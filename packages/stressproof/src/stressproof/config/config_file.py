@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
     Fault,
-    Place,
     Source,
     located,
     parsed,

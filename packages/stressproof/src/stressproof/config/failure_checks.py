@@ -9,7 +9,8 @@ from stressproof.config.amounts import parameter
 from stressproof.config.code_patterns import chosen, demand_code, ranged
 from stressproof.config.failure_tables import FailureTable
 from stressproof.config.fault_tables import CheckTable
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.check_kind import CheckKind
@@ -81,7 +82,9 @@ class ChecksReader:
                     place, f"{name} is off, and is asked for", "Leave one of them out."
                 )
             elif not reason.strip():
-                self._faults.add(place, f"{name} is off without a reason", "Write why: it is shown.")
+                self._faults.add(
+                    place, f"{name} is off without a reason", "Write why: it is shown."
+                )
 
     def _kind(self, place: Place, table: CheckTable) -> CheckKind | None:
         """Return which check a table is, and take note of all that is none of its own."""
@@ -152,7 +155,7 @@ class ChecksReader:
         found: list[tuple[str, ...]] = []
         for at, text in enumerate(table.each):
             where = (*place, "each", at)
-            names = self._faults.attempt(where, list, ranged([text])) or []
+            names = self._faults.attempt(where, ranged, text) or []
             for name in names:
                 if not self._demand_kind(where, name):
                     break
@@ -197,9 +200,7 @@ class ChecksReader:
                 self._demand_codes((*place, key), given[key], kind, of)
         return found if len(self._faults.found) == before else None
 
-    def _demand_codes(
-        self, place: Place, given: Any, kind: CheckKind, of: tuple[str, ...]
-    ) -> None:
+    def _demand_codes(self, place: Place, given: Any, kind: CheckKind, of: tuple[str, ...]) -> None:
         if not self._requests:
             return
         more = (RETRIED, DISTURBED) if kind.sometimes else ()

@@ -10,7 +10,8 @@ from stressproof.config.answer_rules import answer_rule
 from stressproof.config.failure_tables import FailureTable
 from stressproof.config.plan_tables import ProfileTable, RequestTable
 from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import ADDRESS, EFFECT, RUN, SECRET
 from stressproof.errors import UsageError
 from stressproof.failures.sendings import batches_of
@@ -132,9 +133,7 @@ class Asked(Struct, frozen=True):
         )
 
 
-def asked_of(
-    file: PlanFile, name: str, environment: Mapping[str, str] | None
-) -> dict[str, Asked]:
+def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -> dict[str, Asked]:
     """Return the requests of a profile by their names.
 
     Raises:

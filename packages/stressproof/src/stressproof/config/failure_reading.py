@@ -12,7 +12,8 @@ from stressproof.config.final_reads import read_final_reads
 from stressproof.config.injected_faults import FaultsReader
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.plans import PlanFile, PlanReader
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.config.testbed_reading import TestbedReader
 from stressproof.evidence.failure import RecoveryObjectives
@@ -154,9 +155,7 @@ class _Reader:
         where = ("profile", table.load, "rate")
         return self._faults.attempt(where, rate_per_s, load.rate) or 1
 
-    def _objectives(
-        self, table: FailureTable, place: Place, timeout_us: int
-    ) -> RecoveryObjectives:
+    def _objectives(self, table: FailureTable, place: Place, timeout_us: int) -> RecoveryObjectives:
         good = (*place, "good")
         bad_ppm = self._faults.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
         return RecoveryObjectives(
@@ -206,13 +205,13 @@ class _Reader:
     ) -> None:
         """Refuse effects that nobody could find again."""
         keyed = [one.kind for one in specs if one.keyed]
-        if keyed and self._reads.effects is None and self._faults.knows("effects"):
-            if not set(EFFECTS) <= set(table.off):
-                self._faults.add(
-                    (*place, "load"),
-                    f"{keyed[0]} asks for an effect, and nothing says where effects are read",
-                    "Write [effects].",
-                )
+        read = self._reads.effects is not None or set(EFFECTS) <= set(table.off)
+        if keyed and not read and self._faults.knows("effects"):
+            self._faults.add(
+                (*place, "load"),
+                f"{keyed[0]} asks for an effect, and nothing says where effects are read",
+                "Write [effects].",
+            )
 
     def _tables(self, asked: Iterable[Request]) -> tuple[Table, ...]:
         """Return the tables that requests take from; none where nothing is read."""
@@ -247,7 +246,9 @@ class _Reader:
         for where, text in named:
             path, _, name = text.rpartition(":")
             if not path.endswith(".py") or not name.isidentifier():
-                self._faults.add(where, f"{text!r} names nothing in a file", "Such as file.py:name.")
+                self._faults.add(
+                    where, f"{text!r} names nothing in a file", "Such as file.py:name."
+                )
                 continue
             found = self._faults.attempt(where, project_file, self._plan.folder, path)
             if found is not None and self._at_hand and not found.is_file():

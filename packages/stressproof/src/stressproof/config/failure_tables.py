@@ -159,9 +159,9 @@ class EffectsTable(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[
         str, Meta(description="Where a row says how often; each row is one if empty.")
     ] = ""
-    run: Annotated[Argv | None, Meta(description="A command that prints lines of EFFECT COUNT.")] = (
-        None
-    )
+    run: Annotated[
+        Argv | None, Meta(description="A command that prints lines of EFFECT COUNT.")
+    ] = None
 
 
 class InvariantTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,9 +180,9 @@ class InvariantTable(Struct, frozen=True, forbid_unknown_fields=True):
     http: Annotated[str | None, Meta(description="A path that answers with these as JSON.")] = None
     compared: Annotated[str, Meta(description="Where the answer has it: json:checked.")] = ""
     violations: Annotated[str, Meta(description="Likewise: json:wrong.")] = ""
-    run: Annotated[
-        Argv | None, Meta(description="A command that prints COMPARED VIOLATIONS.")
-    ] = None
+    run: Annotated[Argv | None, Meta(description="A command that prints COMPARED VIOLATIONS.")] = (
+        None
+    )
     at_least: Annotated[
         _AtLeast | str,
         Meta(
@@ -201,9 +201,9 @@ class InvariantTable(Struct, frozen=True, forbid_unknown_fields=True):
     settle: Annotated[
         Duration, Meta(description="Asked again until nothing is wrong, 0s to 60s.")
     ] = "0s"
-    faults_only: Annotated[
-        bool, Meta(description="A baseline gives it nothing to look at.")
-    ] = False
+    faults_only: Annotated[bool, Meta(description="A baseline gives it nothing to look at.")] = (
+        False
+    )
 
 
 class GoodTable(Struct, frozen=True, forbid_unknown_fields=True):

@@ -59,9 +59,9 @@ class FaultTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Annotated[Name, Meta(description="Unique in its failure.")]
     lasts: Annotated[Duration, Meta(description="How long, 100ms to 10m, unless spent before.")]
     target: Annotated[str, Meta(description="What of the testbed it hits.")] = ""
-    recover: Annotated[
-        Duration | None, Meta(description="Instead of the failure's: 0s to 1h.")
-    ] = None
+    recover: Annotated[Duration | None, Meta(description="Instead of the failure's: 0s to 1h.")] = (
+        None
+    )
     watch: Annotated[
         Duration | None, Meta(description="Recovery is watched so long; 2.5s beyond recover.")
     ] = None
@@ -148,7 +148,7 @@ def _named(name: str, **given: Any) -> Any:
 
 
 def _fault_table(kind: FaultKind) -> type[FaultTable]:
-    made: type[FaultTable] = msgspec.defstruct(
+    made: Any = msgspec.defstruct(
         "".join(word.capitalize() for word in kind.name.split("_")) + "Table",
         [
             *(_field(one, required=_is_required(one)) for one in kind.parameters),
@@ -163,7 +163,8 @@ def _fault_table(kind: FaultKind) -> type[FaultTable]:
         tag_field="kind",
         tag=kind.name,
     )
-    return made
+    found: type[FaultTable] = made
+    return found
 
 
 def _check_table() -> type[_CheckTable]:
@@ -185,7 +186,7 @@ def _check_table() -> type[_CheckTable]:
                     _named(one.name, default=None),
                 ),
             )
-    made: type[_CheckTable] = msgspec.defstruct(
+    made: Any = msgspec.defstruct(
         "CheckTable",
         list(fields.values()),
         bases=(_CheckTable,),
@@ -194,7 +195,8 @@ def _check_table() -> type[_CheckTable]:
         forbid_unknown_fields=True,
         kw_only=True,
     )
-    return made
+    found: type[_CheckTable] = made
+    return found
 
 
 FAULT_TABLES: Mapping[str, type[FaultTable]] = {

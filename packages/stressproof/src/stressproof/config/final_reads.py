@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from stressproof.config.amounts import time_us
 from stressproof.config.failure_tables import EffectsTable, InvariantTable
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import ADDRESS, RUN, SECRET, TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
@@ -163,7 +164,8 @@ class _Reader:
         if way == "run":
             if source:
                 raise UsageError(
-                    "a command knows itself whom it asks", hint="Leave from out, or name no command."
+                    "a command knows itself whom it asks",
+                    hint="Leave from out, or name no command.",
                 )
             return
         if way == "http" and "://" in source:

@@ -10,7 +10,8 @@ from stressproof.config.amounts import parameter, time_us
 from stressproof.config.failure_loads import Asked, Known
 from stressproof.config.failure_tables import FailureTable
 from stressproof.config.fault_tables import FaultTable, SendTable, WitnessTable
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.evidence.failure import Parameter, RecoveryObjectives
 from stressproof.failures.fault_kind import FaultKind
@@ -125,7 +126,7 @@ class FaultsReader:
         if table.target not in kinds:
             if self._faults.knows("testbed"):
                 self._faults.lead_nowhere(where, "part of the testbed", table.target, kinds)
-            return next(iter(sorted(kind.targets - {"any"})), _CALLERS)
+            return _CALLERS
         found = kinds[table.target]
         if not kind.fits(found):
             self._faults.add(
@@ -209,13 +210,13 @@ class FaultsReader:
                 f'Write disk = "160MiB" in [testbed.postgres.{spec.target}].',
             )
         process = testbed.process.get(spec.target)
-        if spec.kind == "kill_worker" and process is not None:
-            if process.workers < _LEAST_WORKERS and not process.worker:
-                self._faults.add(
-                    (*place, "target"),
-                    f"nobody knows the workers of {spec.target}",
-                    f"Write workers = 2 or worker = … in [testbed.process.{spec.target}].",
-                )
+        known = process is None or process.workers >= _LEAST_WORKERS or process.worker
+        if spec.kind == "kill_worker" and not known:
+            self._faults.add(
+                (*place, "target"),
+                f"nobody knows the workers of {spec.target}",
+                f"Write workers = 2 or worker = … in [testbed.process.{spec.target}].",
+            )
         holding = spec.parameters.get("holding")
         if holding and holding not in testbed.postgres and self._faults.knows("testbed"):
             where = (*place, "holding")

@@ -10,7 +10,8 @@ from stressproof.config.environment import names_in, texts_in
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.plan_tables import ScenarioTable
 from stressproof.config.plans import PlanFile, PlanReader, demand_target, inherited
-from stressproof.config.reading import Fault, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Fault
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.workload.scenarios import Steps

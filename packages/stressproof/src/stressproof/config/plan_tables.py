@@ -97,7 +97,8 @@ class AnswerTable(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     when: Annotated[
-        str, Meta(description="A check that must hold, such as header:retry-after; always if empty.")
+        str,
+        Meta(description="A check that must hold, such as header:retry-after; always if empty."),
     ] = ""
     class_: Annotated[
         str | None,

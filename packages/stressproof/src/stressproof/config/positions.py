@@ -76,14 +76,15 @@ class _Scanner:
         brackets = 2 if self._text.startswith("[[", self._at) else 1
         self._at += brackets
         table: Place = ()
-        start = end = self._at
-        for key, start, end in self._dotted():
+        parts = self._dotted()
+        for key, _, _ in parts:
             table = (*self._of_list(table), key)
         self._at += brackets
         if brackets > 1:
             self._tables[table] = self._tables.get(table, -1) + 1
             table = self._of_list(table)
-        self._note(table, start, end)
+        for _, start, end in parts[-1:]:
+            self._note(table, start, end)
         return table
 
     def _of_list(self, table: Place) -> Place:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 StructT = TypeVar("StructT", bound=Struct)
 ResultT = TypeVar("ResultT")
 
+
 class Fault(Struct, frozen=True):
     """One thing that is wrong, and where.
 
@@ -275,9 +276,9 @@ def type_faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
     whole = kind
     if get_origin(kind) is Annotated:
         kind = _without_structs_metadata(kind)
-    struct = _struct_in(kind)
-    if struct is not None and isinstance(value, dict):
-        yield from _struct_faults(value, struct, path)
+    structs = _structs_in(kind)
+    if structs and isinstance(value, dict):
+        yield from _table_faults(value, structs, path)
         return
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is dict and isinstance(value, dict):
@@ -300,6 +301,26 @@ def type_faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
         yield Fault(path, _plain(str(error)))
 
 
+def _table_faults(
+    value: dict[str, Any], structs: Sequence[type[Struct]], path: Place
+) -> Iterator[Fault]:
+    """Yield what is wrong with a table: of one type, or of several that a key tells apart."""
+    tag = structs[0].__struct_config__.tag_field
+    if tag is None:
+        yield from _struct_faults(value, structs[0], path)
+        return
+    by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}
+    given = value.get(tag)
+    if isinstance(given, str) and given in by_tag:
+        rest = {key: item for key, item in value.items() if key != tag}
+        yield from _struct_faults(rest, by_tag[given], path)
+    elif tag not in value:
+        yield Fault((*path, tag), f"the key {tag!r} is missing", f"There are {', '.join(by_tag)}.")
+    else:
+        hint = did_you_mean(str(given), by_tag) or f"There are {', '.join(by_tag)}."
+        yield Fault((*path, tag), f"there is no {tag} {given!r}", hint)
+
+
 def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> Iterator[Fault]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for key in value:
@@ -317,7 +338,7 @@ def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> 
 def _without_structs_metadata(kind: Any) -> Any:
     """Return an annotated type bare where its parts are looked at one by one."""
     inner = get_args(kind)[0]
-    if _struct_in(inner) is not None or _list_item(inner) is not None or get_origin(inner) is dict:
+    if _structs_in(inner) or _list_item(inner) is not None or get_origin(inner) is dict:
         return inner
     return kind
 
@@ -326,11 +347,12 @@ def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
 
 
-def _struct_in(kind: Any) -> type[Struct] | None:
-    for member in _members(kind):
-        if isinstance(member, type) and issubclass(member, Struct):
-            return member
-    return None
+def _structs_in(kind: Any) -> list[type[Struct]]:
+    return [
+        member
+        for member in _members(kind)
+        if isinstance(member, type) and issubclass(member, Struct)
+    ]
 
 
 def _list_item(kind: Any) -> Any:

@@ -16,7 +16,8 @@ from stressproof.config.failure_tables import (
     ReadyTable,
     TestbedTable,
 )
-from stressproof.config.reading import Faults, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import (
     ADDRESS,
     PORT,
