@@ -6,6 +6,7 @@ The service reaches its database through the proxy and in no other way, in the b
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
 
 DATABASE = "enforcement_faults"
-READY = r"serving on http://[^:/\s]+:(?P<port>\d+)"
+READY = re.compile(r"serving on http://[^:/\s]+:(?P<port>\d+)")
 _SECRET_BYTES = 48
 
 
@@ -114,7 +115,7 @@ class EnforcementTestbed(Testbed):
                 *("--data-dir", str(folder / "data"), "--migrate"),
             ],
             self._service_environment(folder),
-            READY,
+            READY.search,
             log=folder / "service.log",
         )
         stack.callback(self.service.stop)
