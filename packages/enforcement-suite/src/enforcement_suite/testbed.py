@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 
@@ -49,10 +49,6 @@ class EnforcementTestbed(Testbed):
         approval_secret: With which it signs approval tokens.
     """
 
-    proxy_path: ClassVar[str] = (
-        "a process of its own between service and database, in the path of the baseline too"
-    )
-
     def __init__(
         self,
         *given: Any,
@@ -73,6 +69,11 @@ class EnforcementTestbed(Testbed):
     def dsn(self) -> str:
         """The database, direct, as its superuser."""
         return self.postgres.dsn(DATABASE)
+
+    @property
+    def proxy_path(self) -> str:
+        """Where the proxy stands, for evidence."""
+        return "a process of its own between service and database, in the path of the baseline too"
 
     @property
     def postgres_binary(self) -> Path | None:
@@ -167,7 +168,7 @@ class EnforcementTestbed(Testbed):
             raise RunError(f"the database cannot be reached directly: {error}") from error
 
     def query(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Ask the database directly.
 
