@@ -147,7 +147,9 @@ def test_killed_at_once_and_started_again(tmp_path: Path) -> None:
 
 def test_program_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     """No traceback of ours tells of it."""
-    one = ServiceProcess("the shop", ["./no-such"], {}, re.compile("x").search, log=tmp_path / "log")
+    one = ServiceProcess(
+        "the shop", ["./no-such"], {}, re.compile("x").search, log=tmp_path / "log"
+    )
     with pytest.raises(UsageError, match=r"cannot be started: \./no-such: No such file"):
         one.start()
 
