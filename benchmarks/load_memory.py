@@ -1,8 +1,8 @@
 """Memory of the generator: flat over time and with many connections.
 
 Peak resident memory of worker and parent, each from its own ``VmHWM``, at full rate for 10 and for
-60 seconds, and with 2,000 and 10,000 connections: of a bare round, and of ``stressproof capture``, which also
-holds the HTTP client and the display, derives the figures and writes the artifact.
+60 seconds, and with 2,000 and 10,000 connections: of a bare round, and of ``stressproof capture``,
+which also holds the HTTP client and the display, derives the figures and writes the artifact.
 
     python benchmarks/load_memory.py [--quick] [--connections 10 64 2000 10000] [--json FILE]
 """
