@@ -45,7 +45,7 @@ def entered(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[EnforcementTestbed]:
     """Yield a testbed with a list of active faults of its own."""
-    active = ActiveFaults(path / "active.json")
+    active = ActiveFaults(path / "active")
     with EnforcementTestbed(
         active, workers=2, environment=environment, postgres_settings=settings, say=print
     ) as running:

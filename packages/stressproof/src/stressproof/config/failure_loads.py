@@ -12,14 +12,14 @@ from stressproof.config.plan_tables import ProfileTable, RequestTable
 from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
-from stressproof.config.testbed_plan import ADDRESS, EFFECT, RUN, SECRET
+from stressproof.config.testbed_plan import ADDRESS, SECRET
 from stressproof.errors import UsageError
 from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, RequestSpec, Send
 from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
 from stressproof.workload.requests import DEFAULT_STATUSES, Request
 from stressproof.workload.scenarios import Steps
-from stressproof.workload.templates import SEQ, UUID
+from stressproof.workload.templates import EFFECT, RUN, SEQ, UUID
 
 WORDS = frozenset({UUID, SEQ, EFFECT, RUN})
 """What texts of requests may hold beside columns."""

@@ -9,13 +9,13 @@ from stressproof.config.amounts import time_us
 from stressproof.config.failure_tables import EffectsTable, InvariantTable
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
-from stressproof.config.testbed_plan import ADDRESS, RUN, SECRET, TestbedPlan
+from stressproof.config.testbed_plan import ADDRESS, SECRET, TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import S
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.workload.target import origin_of
-from stressproof.workload.templates import placeholders
+from stressproof.workload.templates import RUN, placeholders
 
 KEPT = "kept"
 """The word before values that answers left for invariants."""

@@ -15,8 +15,6 @@ from stressproof.workload.templates import placeholders
 ADDRESS = frozenset({"url", "address", "host", "port"})
 """What a text may ask of anything that stands."""
 
-RUN = "run"
-EFFECT = "effect"
 PORT = "port"
 SECRET = "secret"  # noqa: S105  # a word before the names of secrets
 

@@ -21,7 +21,6 @@ from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import (
     ADDRESS,
     PORT,
-    RUN,
     SECRET,
     ContainerPlan,
     PostgresPlan,
@@ -35,7 +34,7 @@ from stressproof.evidence.project_files import project_file
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import MS, S
 from stressproof.workload.target import origin_of
-from stressproof.workload.templates import placeholders
+from stressproof.workload.templates import RUN, placeholders
 
 _LEAST_DISK = 128 * 2**20
 _MOST_DISK = 4 * 2**30

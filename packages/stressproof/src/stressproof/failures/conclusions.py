@@ -16,7 +16,8 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.failures.checks import CHECKS, CheckInput, outcome
+from stressproof.failures.check_kind import CheckInput
+from stressproof.failures.checks import CHECKS, outcome
 from stressproof.failures.history import (
     EFFECT_COLUMNS,
     FaultWindow,

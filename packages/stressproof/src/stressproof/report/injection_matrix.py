@@ -66,13 +66,13 @@ def _checks(checks: Sequence[CheckSpec]) -> list[str]:
     about: dict[tuple[str, str, str], list[str]] = {}
     for check in checks:
         defaults = CHECKS[check.id].complete()
-        given = {
+        asked = {
             name: _value(value)
             for name, value in check.parameters.items()
             if value != defaults.get(name)
         }
-        kind = given.pop("of", "")
-        others = "; ".join(f"{name} `{value}`" for name, value in given.items())
+        kind = asked.pop("of", "")
+        others = "; ".join(f"{name} `{value}`" for name, value in asked.items())
         about.setdefault((check.id, others, kind), []).append(check.about)
     alike: dict[tuple[str, str, str], list[str]] = {}
     for (name, others, kind), faults in about.items():
