@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stressproof.config.answer_rules import answer_rule
 from stressproof.config.failure_tables import FailureTable
-from stressproof.config.plan_tables import ProfileTable, RequestTable
+from stressproof.config.plan_tables import PartTable, ProfileTable, RequestTable
 from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
@@ -19,7 +19,7 @@ from stressproof.failures.spec import FaultSpec, RequestSpec, Send
 from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
 from stressproof.workload.requests import DEFAULT_STATUSES, Request
 from stressproof.workload.scenarios import Steps
-from stressproof.workload.templates import EFFECT, RUN, SEQ, UUID
+from stressproof.workload.templates import EFFECT, RUN, SEQ, UUID, placeholders
 
 WORDS = frozenset({UUID, SEQ, EFFECT, RUN})
 """What texts of requests may hold beside columns."""
@@ -115,6 +115,19 @@ class Asked(Struct, frozen=True):
     table: RequestTable
     request: Request
     keyed: bool
+
+    @property
+    def tables(self) -> set[str]:
+        """The tables that it takes rows from."""
+        names = self.request.placeholders | placeholders(self.table.effect)
+        return {table for name in names for table, dot, _ in [name.partition(".")] if dot}
+
+    @property
+    def files(self) -> list[str]:
+        """The files that it carries."""
+        parts = (self.table.multipart or {}).values()
+        found = [part.file for part in parts if isinstance(part, PartTable)]
+        return found if self.table.body_file is None else [*found, self.table.body_file]
 
     def spec(self, kind: str) -> RequestSpec:
         """Return it as a kind of requests of a scenario."""

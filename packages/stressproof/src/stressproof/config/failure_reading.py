@@ -106,6 +106,8 @@ class _Reader:
         injected = reader.read(asked, self._known(table))
         kinds = kinds_of(asked, injected)
         specs = [spec for spec, _ in kinds.values()]
+        used = {request.name for _, request in kinds.values()}
+        asked = {name: one for name, one in asked.items() if name in used}
         self._demand_texts(table, asked)
         self._demand_source(table, place, specs)
         requests = tuple(request for _, request in kinds.values())
@@ -127,7 +129,7 @@ class _Reader:
             off=table.off,
             prepare=table.prepare,
             ripe_us=self._time((*place, "ripe"), table.ripe, 0, 600 * S),
-            files=dict.fromkeys(self._files(table, place, injected), ""),
+            files=dict.fromkeys(self._files(table, place, injected, asked.values()), ""),
             parallel=table.parallel,
         )
 
@@ -232,9 +234,19 @@ class _Reader:
         return tuple(known[name] for name in table.invariants if name in known)
 
     def _files(
-        self, table: FailureTable, place: Place, injected: Sequence[FaultSpec]
+        self,
+        table: FailureTable,
+        place: Place,
+        injected: Sequence[FaultSpec],
+        asked: Iterable[Asked],
     ) -> Iterator[str]:
         """Yield the files that decide what happens, beside the services' own."""
+        for one in asked:
+            yield from one.files
+            for name in one.tables:
+                data = self._plan.data.get(name)
+                if data is not None and not data.generated:
+                    yield data.file
         for postgres in self._testbed.postgres.values():
             yield from postgres.load
         named = [((*place, "prepare"), table.prepare)] if table.prepare else []

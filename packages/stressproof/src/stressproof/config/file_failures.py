@@ -75,6 +75,4 @@ def failure_file_requirements(project: "Project") -> FailureRequirements | None:
     if plan is None or not plan.scenarios:
         return None
     hours = (duration_us(project.gate.max_age) or 0) / _HOUR_US
-    return FailureRequirements(
-        profile=PROFILE, scenarios=plan.scenarios, gate_max_age_hours=hours
-    )
+    return FailureRequirements(profile=PROFILE, scenarios=plan.scenarios, gate_max_age_hours=hours)
