@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
+from stressproof.extras import extra
 from stressproof.faults.active import Undo
-from stressproof.faults.extras import extra
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.processes import ProcessRef, lives, refer, send, state_of
