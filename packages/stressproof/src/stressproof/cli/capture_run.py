@@ -22,7 +22,6 @@ from stressproof.cli.otlp_option import Collector, LiveMetrics
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
-from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.stress import Run, StressArtifact
@@ -127,9 +126,6 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
             signal.signal(one, handler)
 
 
-RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
-
-
 def run_capture(
     plan: Plan,
     *,
@@ -218,11 +214,6 @@ def run_capture(
         if not came:  # else the terminal may be what went away
             raise
     return _EXITS[came[0]]
-
-
-def default_out() -> Path:
-    """Return where an artifact goes that nobody named a place for: a file of its time."""
-    return RESULTS_FOLDER / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}.json"
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
