@@ -7,7 +7,7 @@ from typing import Any
 
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.extras import extra
+from stressproof.extras import extra
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.injectors.disposable import require_disposable
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stressproof.errors import InconclusiveError, RunError
 from stressproof.failures.spec import FaultSpec
-from stressproof.faults.extras import extra
+from stressproof.extras import extra
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.injectors.database import (
     Connection,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stressproof.errors import RunError
-from stressproof.faults.extras import extra
+from stressproof.extras import extra
 from stressproof.faults.injector import Counted
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.undo import Undo
