@@ -1,4 +1,4 @@
-"""What only whoever is at the keyboard permits, each time: no file can, and evidence tells of it."""
+"""What only an operator permits, each time: no file can, and evidence tells of it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -79,4 +79,3 @@ def _unpermitted(
         for fault in spec.faults:
             if needs_permission(fault, started) and fault.id not in permissions.breaks:
                 yield fault.id
-

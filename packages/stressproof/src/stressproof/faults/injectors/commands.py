@@ -7,12 +7,13 @@ from pathlib import Path
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Counted, Injector
+from stressproof.faults.injectors.bed import argv_of
 from stressproof.faults.undo import Command, Undo, command, run_once
 
 _HEAL_TIMEOUT_S = 60.0
 _HEAL_POLL_S = 0.1
 _LOOK_S = 0.5
-_LARGEST = 2**53
+_DIGITS = 15  # whole numbers that evidence can hold
 GIVEN_UP = "on"
 """What a command prints that marks a thing as disposable."""
 
@@ -24,9 +25,6 @@ class CommandFault(Injector):
         fault: As the scenario has it; its witnesses are commands that print a count.
         folder: Where they run.
         environment: Beside ours.
-
-    Raises:
-        UsageError: Its mark does not say that its owner has given it up.
     """
 
     def __init__(
@@ -106,12 +104,6 @@ class CommandFault(Injector):
         return command(argv, self._folder, self._environment)
 
 
-def argv_of(fault: FaultSpec, name: str) -> tuple[str, ...]:
-    """Return a parameter of a fault that is a command, empty where it has none."""
-    value = fault.parameters.get(name, ())
-    return value if isinstance(value, tuple) else ()
-
-
 def require_mark(fault: FaultSpec, mark: Command) -> None:
     """Refuse to break what nobody has given up: the mark is on the thing, and a command reads it.
 
@@ -134,9 +126,9 @@ def require_mark(fault: FaultSpec, mark: Command) -> None:
 def _count(what: Command) -> int | None:
     """Return what a command prints, None where that is no count."""
     ran = run_once(what)
-    if ran.failure or not (ran.said.isascii() and ran.said.isdigit()) or len(ran.said) > 16:
+    if ran.failure or not (ran.said.isascii() and ran.said.isdigit()) or len(ran.said) > _DIGITS:
         return None
-    return min(int(ran.said), _LARGEST)
+    return int(ran.said)
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stressproof.errors import RunError, UsageError
-from stressproof.failures.spec import FaultSpec
 from stressproof.extras import extra
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.injectors.disposable import require_disposable
 

@@ -1,4 +1,4 @@
-"""Faults of a database that goes on answering and takes nothing more: read-only, or its disk full."""
+"""Faults of a database that answers and takes nothing more: read-only, or on a full disk."""
 
 import errno
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stressproof.errors import InconclusiveError, RunError
-from stressproof.failures.spec import FaultSpec
 from stressproof.extras import extra
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.injectors.database import (
     Connection,
@@ -18,7 +18,7 @@ from stressproof.faults.injectors.database import (
     open_session,
     require_all_disposable,
 )
-from stressproof.faults.injectors.victims import PostgresVictim
+from stressproof.faults.injectors.postgres_victim import PostgresVictim
 from stressproof.faults.undo import Undo, command
 from stressproof.processes import wait_for
 

@@ -2,58 +2,58 @@
 
 import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from stressproof.errors import RunError
-from stressproof.evidence.failure import Parameter
+from stressproof.errors import RunError, UsageError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Counted, Injector
+from stressproof.faults.injectors.bed import argv_of, text_of
 from stressproof.faults.undo import Undo, command
+from stressproof.load.flow_modules import FlowModules
 
-
-class OwnFault(Protocol):
-    """What such a class has; the file names its witnesses, so that nobody runs it to verify."""
-
-    def inject(self, bed: Any, /, **parameters: Parameter) -> None:
-        """Make the fault."""
-
-    def observe(self) -> None:
-        """Look while it lasts; called several times a second."""
-
-    def undo(self) -> None:
-        """Unmake it; harmless twice, and where it was not made."""
-
-    def counts(self) -> Mapping[str, int]:
-        """Return the witnesses' counts by name, before `inject` and before `undo`."""
+_METHODS = ("inject", "observe", "undo", "counts")
 
 
 class PythonFault(Injector):
     """A class of the file's makes the fault, and unmakes it.
 
+    It has ``inject(bed, **parameters)``, ``observe()``, ``undo()``, which is harmless twice and
+    where nothing was made, and ``counts()``: counts by name, asked before `inject` and while it
+    lasts. The file names its witnesses, so that nobody runs it to verify.
+
     Args:
         fault: As the scenario has it.
-        own: Of the class that it names.
         bed: What it is given: the testbed.
         folder: Of the file; an undo that is a command runs there.
+
+    Raises:
+        UsageError: There is no such class, or it lacks one of these.
     """
 
-    def __init__(self, fault: FaultSpec, own: OwnFault, bed: object, folder: Path) -> None:
+    def __init__(self, fault: FaultSpec, bed: object, folder: Path) -> None:
         super().__init__(fault)
-        self._own = own
         self._bed = bed
         self._folder = folder
+        self._modules = FlowModules(folder)
+        named = text_of(fault, "class")
+        found = self._modules.find(named, f"write class {named.rpartition(':')[2]}")
+        missing = [name for name in _METHODS if not callable(getattr(found, name, None))]
+        if missing or not inspect.isclass(found):
+            raise UsageError(
+                f"{fault.id}: {named} has no {', '.join(missing) or 'instances: it is no class'}",
+                hint=f"Write a class with {', '.join(_METHODS)}.",
+            )
+        self._own = self._called("__init__", found)
         self._before: dict[str, int] = {}
         self._during: dict[str, int] = {}
         self._touched = False
 
     def undo_left(self) -> Undo:
         """Return the file's command for what outlives us."""
-        argv = self.fault.parameters.get("undo", ())
-        if not isinstance(argv, tuple) or not argv:
-            return Undo()
-        return Undo(run=[command(argv, self._folder)])
+        argv = argv_of(self.fault, "undo")
+        return Undo(run=[command(argv, self._folder)]) if argv else Undo()
 
     def apply(self) -> int:
         """Count, then have it made."""
@@ -96,12 +96,14 @@ class PythonFault(Injector):
         return counts
 
     def _call(self, name: str, *given: object, **named: Any) -> Any:
-        """Call a method of the file's class; what it raises is an error of the run."""
+        return self._called(name, getattr(self._own, name), *given, **named)
+
+    def _called(self, name: str, of: Callable[..., Any], *given: object, **named: Any) -> Any:
+        """Call something of the file's; what it raises is an error of the run."""
         try:
-            return getattr(self._own, name)(*given, **named)
+            return of(*given, **named)
         except Exception as error:
-            where = inspect.trace()[-1]
             raise RunError(
                 f"{self.fault.id}: {name}() raised {type(error).__name__}: {error}",
-                hint=f"At {Path(where.filename).name}, line {where.lineno}.",
+                hint=f"Look at {self._modules.line_of(error) or text_of(self.fault, 'class')}.",
             ) from error

@@ -1,4 +1,4 @@
-"""What is killed, frozen and stopped: a server of PostgreSQL, or any process, with all below it."""
+"""What is killed, frozen and stopped: a process of the testbed, with everything below it."""
 
 import signal
 import socket
@@ -8,21 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stressproof.errors import RunError
-from stressproof.extras import extra
 from stressproof.faults.injector import Counted
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.undo import Undo
-from stressproof.processes import ProcessRef, lives, refer, send, state_of
-
-with extra("postgres", "breaking a PostgreSQL database"):
-    import psycopg
-
-    from disposable_postgres import PostgresError, PostgresServer, connect
+from stressproof.processes import ProcessRef, lives, send, state_of
 
 _FREEZE_TIMEOUT_S = 10.0
 _POLL_S = 0.005
 _ASK_S = 1.0
-_CRASH_LINE = "database system was not properly shut down"
 _QUESTION = b"GET / HTTP/1.0\r\n\r\n"
 
 
@@ -78,70 +71,6 @@ class Victim(ABC):
         return Undo()
 
 
-class PostgresVictim(Victim):
-    """A server of our own, with every backend.
-
-    Args:
-        server: Started by us, so that we can start it again.
-    """
-
-    def __init__(self, server: PostgresServer) -> None:
-        self._server = server
-
-    def kill(self) -> Counted:
-        """Kill the server and every backend, each of which is its own session."""
-        victims = _everyone(self._server)
-        try:
-            self._server.kill()
-        except PostgresError as error:
-            raise RunError(f"postgres could not be killed: {error}") from error
-        return _gone(victims)
-
-    def freeze(self) -> Counted:
-        """Stop the server and every backend."""
-        return freeze_all("postgres", lambda: _everyone(self._server))
-
-    def thaw(self) -> None:
-        """Let every process go on."""
-        send(_everyone(self._server), signal.SIGCONT)
-
-    def stop(self) -> bool:
-        """Nobody does that to a database whose clients are under test."""
-        raise RunError("a database is not stopped but killed")
-
-    def start(self) -> None:
-        """Start the server again, which recovers from its log."""
-        if self._server.is_running():
-            self.thaw()  # what was to be killed may have been stopped before
-            return
-        try:
-            self._server.restart()
-        except PostgresError as error:
-            raise RunError(
-                f"postgres does not come up again: {error.message}", hint=error.hint
-            ) from error
-
-    def answers(self) -> bool:
-        """Return whether a new session is granted."""
-        try:
-            connect(self._server.dsn(), connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def comebacks(self) -> Counted:
-        """Return the recoveries that the server's log tells of."""
-        try:
-            count = self._server.log_path.read_text(errors="replace").count(_CRASH_LINE)
-        except OSError:
-            count = 0
-        return Counted(count, detail=[_CRASH_LINE])
-
-    def undo_frozen(self) -> Undo:
-        """Return the server; its backends are found below it."""
-        return Undo(resume=_everyone(self._server)[:1])
-
-
 class ProcessVictim(Victim):
     """A process of the testbed, with everything that it started.
 
@@ -157,7 +86,7 @@ class ProcessVictim(Victim):
 
     def kill(self) -> Counted:
         """Kill it and everything below it."""
-        return _gone(self._process.kill())
+        return gone(self._process.kill())
 
     def freeze(self) -> Counted:
         """Stop it and everything below it."""
@@ -231,14 +160,12 @@ def freeze_all(name: str, everyone: Callable[[], Sequence[ProcessRef]]) -> Count
             time.sleep(_POLL_S)
         stopped = found
     return Counted(
-        sum(state_of(one.pid) == "T" for one in stopped), detail=[f"pid {one.pid}" for one in stopped]
+        sum(state_of(one.pid) == "T" for one in stopped),
+        detail=[f"pid {one.pid}" for one in stopped],
     )
 
 
-def _gone(victims: Sequence[ProcessRef]) -> Counted:
+def gone(victims: Sequence[ProcessRef]) -> Counted:
+    """Return how many of some processes are there no more."""
     dead = [victim for victim in victims if not lives(victim)]
     return Counted(len(dead), detail=[f"pid {victim.pid}" for victim in dead])
-
-
-def _everyone(server: PostgresServer) -> list[ProcessRef]:
-    return [one for one in map(refer, server.processes()) if one is not None]
