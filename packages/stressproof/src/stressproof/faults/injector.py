@@ -100,12 +100,12 @@ class Injector(ABC):
     def undo(self) -> None:
         """Unmake it; must be harmless where it never took effect."""
 
-    @abstractmethod
     def counts(self) -> Sequence[Counted]:
         """Return what proves that it took effect, a count for each of its kind's witnesses.
 
         It is asked after the undo: it may count late.
         """
+        return ()
 
     def witnesses(self) -> list[Witness]:
         """Return what the fault's witnesses counted, in the order in which they are demanded."""

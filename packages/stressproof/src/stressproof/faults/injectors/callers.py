@@ -127,6 +127,7 @@ class CutRequests(ProxyFault):
     """Requests sent one after the other, each into a cut at its commit.
 
     Args:
+        fault: As the scenario has it.
         proxy: That cuts.
         cut: Before or after the commit.
         load: That sends them.
@@ -135,12 +136,13 @@ class CutRequests(ProxyFault):
 
     def __init__(
         self,
+        fault: FaultSpec,
         proxy: ProxyProcess,
         cut: CutAfterCommit | CutBeforeCommit,
         load: Load,
         requests: Sequence[Request],
     ) -> None:
-        super().__init__(proxy, cut)
+        super().__init__(fault, proxy, cut)
         self._load = load
         self._requests = requests
 
