@@ -27,9 +27,9 @@ from stressproof.faults.injectors.database import (
 )
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
+from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import Down, Latency, Timeout
+from stressproof.faults.proxy.toxics import Down, Latency, ResetPeer, Timeout
 from stressproof.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
 
 HANG_S = 20.0
@@ -234,7 +234,7 @@ def test_network_faults_are_witnessed_by_the_proxy(
 ) -> None:
     """Delay, silence, resets and refusals each have a count of their own, zero without traffic."""
     with (
-        ProxyProcess((postgres.host, postgres.port), postgres=True) as proxy,
+        ProxyProcess((postgres.host, postgres.port), protocol="postgres") as proxy,
         psycopg.connect(
             postgres.dsn(host=proxy.host, port=proxy.port), autocommit=True
         ) as connection,
@@ -255,7 +255,7 @@ def test_network_faults_are_witnessed_by_the_proxy(
         hole.remove()
         asking.join(HANG_S)
         assert took_effect(hole.witnesses()[0])
-        storm = ResetStorm(proxy, every_us=1000)
+        storm = ProxyFault(proxy, ResetPeer(every_us=1000))
         run(storm, active)
         assert storm.witnesses()[0].during == 1
         down = ProxyFault(proxy, Down())
