@@ -113,16 +113,16 @@ def _check(data: dict[str, Any], place: int, name: str) -> dict[str, Any]:
 
 
 for name, edit in {
-    "an easier bound": lambda data: _check(data, 0, "answered_in_time")["parameters"].update(
+    "an easier bound": lambda data: _check(data, 0, "answered_in")["parameters"].update(
         within_us=99_000_000
     ),
-    "a wider choice of codes": lambda data: _check(data, 0, "only_codes")["parameters"].update(
-        codes="*"
+    "a wider choice of codes": lambda data: _check(data, 0, "only")["parameters"].update(
+        codes=["*"]
     ),
-    "a narrower kind": lambda data: _check(data, 0, "answered_in_time")["parameters"].update(
-        kind="none"
+    "a narrower kind": lambda data: _check(data, 0, "answered_in")["parameters"].update(
+        of=["none"]
     ),
-    "a higher limit": lambda data: _check(data, 4, "limit_kept")["parameters"].update(limit=10**6),
+    "a higher limit": lambda data: _check(data, 4, "at_most")["parameters"].update(limit=10**6),
     "a check about another fault": lambda data: _check(data, 0, "recovered").update(
         about="black_hole"
     ),

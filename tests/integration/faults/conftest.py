@@ -79,4 +79,4 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def active(tmp_path: Path) -> ActiveFaults:
     """Return a list of active faults of this test's own."""
-    return ActiveFaults(tmp_path / "active.json")
+    return ActiveFaults(tmp_path / "active")

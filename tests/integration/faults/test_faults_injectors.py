@@ -1,7 +1,6 @@
 """Injectors against a real server and real processes: they bite, they prove it, they heal."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 from disposable_postgres import PostgresServer
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
-from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.active import ActiveFaults
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.database import (
     FreezePostgres,
@@ -30,7 +29,7 @@ from stressproof.faults.injectors.service import KillWorker
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.toxics import Down, Latency, ResetPeer, Timeout
-from stressproof.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
+from stressproof.processes import lives, refer, state_of, wait_for, workers_of
 
 HANG_S = 20.0
 
@@ -90,75 +89,6 @@ def test_frozen_server_has_every_backend_stopped(
     assert took_effect(stopped)
     assert stopped.during >= 3
     assert took_effect(unanswered)
-
-
-def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
-    postgres: PostgresServer, active: ActiveFaults
-) -> None:
-    """The list on disk outlives a SIGKILL of ours, and the next start undoes what is on it."""
-    program = f"""
-        import os, signal
-        from pathlib import Path
-        from stressproof.faults.active import ActiveFaults
-        from stressproof.processes import refer
-        hit = [one for one in map(refer, {postgres.processes()!r}) if one]
-        ActiveFaults(Path({str(active._path)!r})).add(
-            "freeze/1", "freeze_postgres", undo="continue", processes=hit)
-        for one in hit:
-            os.kill(one.pid, signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
-    try:
-        # A signal to a process that is waiting for a processor is still on its way.
-        wait_for("stop", lambda: state_of(postgres.pid) == "T", HANG_S)
-        [left] = active.undo_left_behind()
-        wait_for(
-            "thaw", lambda: not {state_of(one) for one in postgres.processes()} & {"T"}, HANG_S
-        )
-    finally:
-        postgres.thaw()  # whatever comes out, the tests after this one have a server
-    assert left.kind == "freeze_postgres"
-    assert active.read() == []
-    with psycopg.connect(postgres.dsn(), connect_timeout=10) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert active.undo_left_behind() == []
-
-
-def test_fault_of_a_living_injector_is_left_alone(active: ActiveFaults) -> None:
-    """Another injector's fault is not ours to undo while it lives."""
-    active.add("x/1", "x", undo="ends_with_injector")
-    assert active.undo_left_behind() == []
-    assert [one.id for one in active.read()] == ["x/1"]
-
-
-def test_recycled_pid_is_not_hit(active: ActiveFaults) -> None:
-    """A process that only has the number of a stopped one gets no signal."""
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        os.kill(stranger.pid, signal.SIGSTOP)
-        wait_for("stop", lambda: state_of(stranger.pid) == "T", HANG_S)
-        dead = ProcessRef(2**22 + 1, 1)
-        imposter = ProcessRef(stranger.pid, 12345)
-        listed = active.read()
-        active.add("x/1", "freeze_postgres", undo="continue", processes=[imposter])
-        entries = active.read()
-        active._write([*listed, *(type(one)(one.id, one.kind, dead, one.undo, one.processes)
-                                  for one in entries)])  # fmt: skip
-        assert len(active.undo_left_behind()) == 1
-        assert state_of(stranger.pid) == "T"
-        stranger.kill()
-
-
-def test_list_that_cannot_be_read_is_an_error(active: ActiveFaults) -> None:
-    """A broken list may hide a stopped process, so it is not taken for an empty one."""
-    active._path.write_text('[{"id": 1}]')
-    with pytest.raises(RunError, match="cannot be read"):
-        active.undo_left_behind()
-
-
-def test_list_lies_in_the_state_folder() -> None:
-    """As every other state of the tool."""
-    assert default_path({"XDG_STATE_HOME": "/s"}) == Path("/s/stressproof/active_faults.json")
 
 
 def test_terminated_sessions_are_those_of_the_application_alone(

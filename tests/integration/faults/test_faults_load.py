@@ -69,6 +69,8 @@ class Server:
                     return
                 assert isinstance(reply, bytes)
                 connection.sendall(reply)
+                if reply.startswith(b"HTTP/1.0"):
+                    return
 
     def close(self) -> None:
         """Stop listening; the second time does nothing."""
@@ -113,6 +115,7 @@ ANSWERS: dict[str, bytes | str] = {
     "/busy": b"HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
     "/many": b"HTTP/1.1 429 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
     "/last": b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    "/until-close": b"HTTP/1.0 200 OK\r\n\r\nall of it",
     "/noise": b"SSH-2.0-something\r\n\r\n",
     "/cut": b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}",
     "/hang": "hang",
@@ -125,6 +128,7 @@ CODES = {
     "/busy": "503/retry",
     "/many": "429/retry",
     "/last": "200",
+    "/until-close": "200",
     "/noise": "malformed",
     "/cut": "timeout",
     "/hang": "timeout",

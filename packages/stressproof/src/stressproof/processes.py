@@ -5,8 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from stressproof.errors import RunError
 
@@ -16,7 +15,7 @@ _PROC = Path("/proc")
 _STATE, _PARENT, _SESSION, _START = 0, 1, 3, 19
 
 
-class ProcessRef(Struct, frozen=True):
+class ProcessRef(NamedTuple):
     """A process at one time: a number that is given out again differs in its start.
 
     Attributes:

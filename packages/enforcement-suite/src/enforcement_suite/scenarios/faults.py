@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from stressproof.failures.spec import MS, WitnessSpec
+from stressproof.failures.parameters import MS
+from stressproof.failures.spec import WitnessSpec
 
 THROUGH_PROXY: Final = "every connection through the proxy on port *"
 ONE_WORKER: Final = "one of * workers, by SIGKILL"

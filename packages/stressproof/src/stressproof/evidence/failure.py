@@ -23,7 +23,8 @@ Conclusion = Literal["pass", "fail", "inconclusive"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
-Parameter = int | str | bool
+Parameter = int | str | bool | tuple[str, ...] | dict[str, int | str | bool]
+"""Of a fault or a check; lists are of texts, patterns or arguments."""
 
 
 class Operations(Struct, frozen=True, forbid_unknown_fields=True):

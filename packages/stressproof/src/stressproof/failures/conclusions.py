@@ -16,7 +16,8 @@ from stressproof.evidence.failure import (
     Trial,
     Witness,
 )
-from stressproof.failures.checks import CHECKS, CheckInput, outcome
+from stressproof.failures.check_kind import CheckInput
+from stressproof.failures.checks import CHECKS, outcome
 from stressproof.failures.history import (
     EFFECT_COLUMNS,
     FaultWindow,
@@ -86,12 +87,18 @@ def recompute_check(
     if check.source == "operations":
         if check.id not in CHECKS:
             raise ValueError(f"there is no check {check.id!r} over operations")
-        about = [fault for fault in faults if fault.id == check.about]
+        injected = list(faults)
+        about = [fault for fault in injected if fault.id == check.about]
         if check.about and not about:
             raise ValueError(f"there is no fault {check.about!r} for check {check.id!r}")
-        fault = about[0] if about else None
         compared, violations = CHECKS[check.id].count(
-            CheckInput(operations, effects, fault, check.parameters)
+            CheckInput(
+                operations,
+                effects,
+                about[0] if about else None,
+                check.parameters,
+                steady_us=min((fault.requested_us for fault in injected), default=0),
+            )
         )
     return replace(
         check,
@@ -142,7 +149,7 @@ def pending(spec: CheckSpec) -> CheckResult:
     return CheckResult(
         id=spec.id,
         about=spec.about,
-        title=CHECKS[spec.id].title,
+        title=CHECKS[spec.id].says,
         source="operations",
         parameters=dict(spec.parameters),
         sql="",

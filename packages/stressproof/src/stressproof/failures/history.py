@@ -9,16 +9,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Literal
 
 from msgspec import Struct
 
 from stressproof.evidence.failure import Operations, PhaseCount, Recovery, RecoveryObjectives
+from stressproof.failures.answer_class import CONCLUDES, AnswerClass, Ending
 
 COLUMNS = ["start_us", "duration_us", "kind", "code", "key", "attempt"]
 EFFECT_COLUMNS = ["key", "effects"]
-
-Ending = Literal["ok", "fail", "unknown"]
 
 # Nothing of the request had been sent when these happened.
 _NOT_SENT = frozenset({"refused", "connect_timeout", "connect_reset"})
@@ -36,15 +34,23 @@ class Code(Struct, frozen=True):
         name: As the artifact has it.
         status: Of the HTTP answer, 0 where none came.
         note: What else the answer said, empty where nothing was asked of it.
-        ending: What may be concluded about the effect asked for.
-        healthy: Whether a caller would call this service.
+        answer_class: What it means.
     """
 
     name: str
     status: int
     note: str
-    ending: Ending
-    healthy: bool
+    answer_class: AnswerClass
+
+    @property
+    def ending(self) -> Ending:
+        """What may be concluded about the effect asked for."""
+        return CONCLUDES[self.answer_class].ending
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a caller would call this service."""
+        return CONCLUDES[self.answer_class].healthy
 
 
 def read_code(name: str) -> Code | None:
@@ -55,20 +61,19 @@ def read_code(name: str) -> Code | None:
     that begins with ``failsafe:`` is an answer given without the database.
     """
     if name in _NOT_SENT:
-        return Code(name, 0, "", "fail", healthy=False)
+        return Code(name, 0, "", "rejected")
     if name in _SENT:
-        return Code(name, 0, "", "unknown", healthy=False)
+        return Code(name, 0, "", "unknown")
     match = _STATUS.match(name)
     if match is None:
         return None
     status, note = int(match[1]), match[2] or ""
     if 200 <= status < 300:  # noqa: PLR2004  # the class of success
         # A fail-safe answers for the caller's sake; whether the real decision was made is open.
-        failsafe = note.startswith(FAILSAFE)
-        return Code(name, status, note, "unknown" if failsafe else "ok", healthy=not failsafe)
+        return Code(name, status, note, "degraded" if note.startswith(FAILSAFE) else "ok")
     if 400 <= status < 500:  # noqa: PLR2004  # the class of refusals
-        return Code(name, status, note, "fail", healthy=status in _HEALTHY_REFUSALS)
-    return Code(name, status, note, "unknown", healthy=False)
+        return Code(name, status, note, "refused" if status in _HEALTHY_REFUSALS else "rejected")
+    return Code(name, status, note, "unknown")
 
 
 class Operation(Struct, frozen=True):

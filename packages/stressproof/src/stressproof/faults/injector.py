@@ -1,16 +1,15 @@
 """What every injector is: apply, witness, undo; listed while it lasts."""
 
-import itertools
-import os
 import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from stressproof.evidence.failure import Parameter, Witness
-from stressproof.faults.active import ActiveFaults, Undo
-from stressproof.processes import ProcessRef
+from stressproof.faults.active import ActiveFaults
+from stressproof.faults.undo import Undo
 
-_NUMBERS = itertools.count(1)
+_GRACE_S = 60.0
+"""What applying and undoing may take beside the time that a fault is meant to last."""
 
 
 class Injector(ABC):
@@ -25,26 +24,26 @@ class Injector(ABC):
     """
 
     kind: ClassVar[str]
-    undo_left: ClassVar[Undo] = "ends_with_injector"
 
     def __init__(self, target: str, parameters: dict[str, Parameter] | None = None) -> None:
         self.target = target
         self.parameters: dict[str, Parameter] = parameters or {}
         self.effective_ns = 0
         self.removed_ns = 0
-        self._listed: ActiveFaults | None = None
-        self._identity = f"{self.kind}/{os.getpid()}/{next(_NUMBERS)}"
+        self._listed: tuple[ActiveFaults, str] | None = None
 
-    def inject(self, active: ActiveFaults) -> None:
+    def inject(self, active: ActiveFaults, lasts_us: int = 0) -> None:
         """List the fault, apply it, and note when it took effect.
+
+        Args:
+            active: Where it is listed while it lasts.
+            lasts_us: How long it is meant to hold; well after that it is undone even if we hang.
 
         Raises:
             RunError: It could not be applied; whatever was done of it is undone.
         """
-        active.add(
-            self._identity, self.kind, undo=self.undo_left, processes=self.processes_to_hit()
-        )
-        self._listed = active
+        within_s = lasts_us / 1e6 + _GRACE_S
+        self._listed = active, active.add(self.kind, self.undo_left(), within_s=within_s)
         try:
             self.effective_ns = self.apply() or time.monotonic_ns()
         except BaseException:
@@ -52,17 +51,22 @@ class Injector(ABC):
             raise
 
     def remove(self) -> None:
-        """Undo the fault and take it off the list; the second time does nothing."""
+        """Undo the fault and take it off the list; the second time does nothing.
+
+        Raises:
+            RunError: It cannot be undone, or was undone before its time.
+        """
         if self._listed is None:
             return
+        active, entry = self._listed
         self.undo()
         self.removed_ns = time.monotonic_ns()
-        self._listed.remove(self._identity)
         self._listed = None
+        active.remove(entry)
 
-    def processes_to_hit(self) -> list[ProcessRef]:
-        """Return the processes that an undo at the next start would have to know."""
-        return []
+    def undo_left(self) -> Undo:
+        """Return what undoes it should we be gone; nothing where it ends with us."""
+        return Undo()
 
     @abstractmethod
     def apply(self) -> int | None:

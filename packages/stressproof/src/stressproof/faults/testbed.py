@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
@@ -36,14 +36,10 @@ class Testbed(ABC):
         halt: Set by whoever wants all trials to stop.
 
     Attributes:
-        proxy_path: Where the proxy stands, for evidence; empty where there is none.
         service: The service under test, once entered.
         host: Where it listens.
         port: Likewise.
-        shared: What a scenario prepared long before its turn, by a name of its own.
     """
-
-    proxy_path: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -59,8 +55,7 @@ class Testbed(ABC):
         self.seed = seed
         self.say = say
         self.halt = threading.Event() if halt is None else halt
-        self.shared: dict[str, Any] = {}
-        self.service: ServiceProcess
+        self.service: ServiceProcess[Any]
         self.host, self.port = "127.0.0.1", 0
         self._stack = contextlib.ExitStack()
 
@@ -70,9 +65,22 @@ class Testbed(ABC):
         return f"http://{self.host}:{self.port}"
 
     @property
+    def proxy_path(self) -> str:
+        """Where proxies stand, for evidence; empty where there is none."""
+        return ""
+
+    @property
     def postgres_binary(self) -> Path | None:
         """The program of its database server, None where it has none."""
         return None
+
+    def logs(self) -> Mapping[str, Path]:
+        """Return the logs that explain a failure, by whose they are."""
+        return {"service": self.service.log}
+
+    def unsupported(self) -> Mapping[str, str]:
+        """Return faults that cannot be injected into it here, each with the reason."""
+        return {}
 
     def probe_headers(self) -> dict[str, str]:
         """Return what the service is asked with about itself; some say little to strangers."""
@@ -88,7 +96,7 @@ class Testbed(ABC):
 
     @abstractmethod
     def query(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Ask the database directly, past the service and the proxy.
 
@@ -121,26 +129,38 @@ class Testbed(ABC):
             HaltedError: Somebody wants all trials to stop.
             RunError: The service ended by itself.
         """
-        if self.halt.is_set():
-            raise HaltedError("stopped, because the run cannot be completed any more")
+        self.demand_not_halted()
         self.service.demand_running()
 
-    def wait_healed(self) -> int:
-        """Wait until a fresh direct connection gets an answer; return when (monotonic ns).
+    def demand_not_halted(self) -> None:
+        """Stop where somebody wants all trials to.
 
         Raises:
-            RunError: It does not within a minute.
+            HaltedError: Somebody does.
+        """
+        if self.halt.is_set():
+            raise HaltedError("stopped, because the run cannot be completed any more")
+
+    def is_healed(self) -> bool:
+        """Return whether a fresh direct connection gets an answer."""
+        try:
+            self.query("SELECT 1")
+        except RunError:
+            return False
+        return True
+
+    def wait_healed(self) -> int:
+        """Wait until what the service depends on is healed; return when (monotonic ns).
+
+        Raises:
+            RunError: It is not within a minute.
         """
         deadline = time.monotonic() + _HEAL_TIMEOUT_S
-        while True:
-            try:
-                self.query("SELECT 1")
-            except RunError as error:
-                if time.monotonic() > deadline:
-                    raise RunError(
-                        "the database does not answer after healing",
-                        hint="The testbed is stopped; nothing of it is left behind.",
-                    ) from error
-                time.sleep(_HEAL_POLL_S)
-            else:
-                return time.monotonic_ns()
+        while not self.is_healed():
+            if time.monotonic() > deadline:
+                raise RunError(
+                    "what the service depends on does not answer after healing",
+                    hint="The testbed is stopped; nothing of it is left behind.",
+                )
+            time.sleep(_HEAL_POLL_S)
+        return time.monotonic_ns()

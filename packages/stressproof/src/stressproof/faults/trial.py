@@ -120,10 +120,10 @@ class TrialRun:
 
     def _inject(self, fault: FaultSpec, load: Load) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
-        injector = self._driver.injectors[fault.id](self._driver, load)
+        injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
-            injector.inject(self._testbed.active)
+            injector.inject(self._testbed.active, fault.lasts_us)
             self._say(f"{fault.id}: {fault.how}")
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():

@@ -343,8 +343,10 @@ class AnswerReader:
         head = self.known.parse(data[at:end])
         if head.length == INTERIM:
             self._interim += 1
-            if head.status == _SWITCHING or self._interim > MAX_INTERIM:
-                raise MalformedAnswerError(f"interim answer {head.status} without end or request")
+            if head.status == _SWITCHING:
+                raise MalformedAnswerError("status 101, and nobody asked for another protocol")
+            if self._interim > MAX_INTERIM:
+                raise MalformedAnswerError(f"more than {MAX_INTERIM} interim answers in a row")
             return end
         self._head = head
         self.body_bytes = 0

@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
-from stressproof.failures.checks import CHECKS, SOMETIMES
+from stressproof.evidence.failure import Parameter
+from stressproof.failures.checks import CHECKS
 from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
 
 _METHOD = """\
@@ -44,8 +45,8 @@ def _scenario(spec: ScenarioSpec) -> list[str]:
     lines += ["| fault | injected | lasts | witness | RTO_service |", "|---|---|---|---|---|"]
     lines += [_fault(fault) for fault in spec.faults]
     lines += ["", f"Load: {spec.rate_per_s} requests a second throughout.", "", "Must hold:", ""]
-    lines += _checks([one for one in spec.checks if not one.id.startswith(SOMETIMES)])
-    sometimes = [check for check in spec.checks if check.id.startswith(SOMETIMES)]
+    lines += _checks([one for one in spec.checks if not CHECKS[one.id].sometimes])
+    sometimes = [check for check in spec.checks if CHECKS[check.id].sometimes]
     if sometimes:
         lines += ["", "Must happen, or nothing was proven:", ""]
         lines += _checks(sometimes)
@@ -64,9 +65,14 @@ def _checks(checks: Sequence[CheckSpec]) -> list[str]:
     """Return a line for each different check, with all faults and kinds that it is about."""
     about: dict[tuple[str, str, str], list[str]] = {}
     for check in checks:
-        parameters = dict(check.parameters)
-        kind = str(parameters.pop("kind", ""))
-        others = "; ".join(f"{name} `{value}`" for name, value in parameters.items())
+        defaults = CHECKS[check.id].complete()
+        asked = {
+            name: _value(value)
+            for name, value in check.parameters.items()
+            if value != defaults.get(name)
+        }
+        kind = asked.pop("of", "")
+        others = "; ".join(f"{name} `{value}`" for name, value in asked.items())
         about.setdefault((check.id, others, kind), []).append(check.about)
     alike: dict[tuple[str, str, str], list[str]] = {}
     for (name, others, kind), faults in about.items():
@@ -77,8 +83,12 @@ def _checks(checks: Sequence[CheckSpec]) -> list[str]:
         given = "; ".join(filter(None, [f"{each} {_listed(kinds)}" if any(kinds) else "", others]))
         where = f" Under {under}." if under else ""
         detail = f" With {given}." if given else ""
-        lines.append(_wrapped(f"`{name}`: {CHECKS[name].title}.{where}{detail}", "* ", "  "))
+        lines.append(_wrapped(f"`{name}`: {CHECKS[name].says}.{where}{detail}", "* ", "  "))
     return lines
+
+
+def _value(value: Parameter) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _listed(names: Sequence[str]) -> str:

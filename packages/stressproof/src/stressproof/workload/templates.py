@@ -2,7 +2,8 @@
 
 ``{{uuid}}`` is a UUID, ``{{seq}}`` a number that no other request of the round has, and
 ``{{table.column}}`` a value of the row that the iteration has of a `stressproof.workload.tables`
-table. Double braces around anything else are text.
+table. In failure scenarios ``{{effect}}`` is the text of one effect and ``{{run}}`` what those of
+one trial begin with. Double braces around anything else are text.
 """
 
 import re
@@ -16,7 +17,9 @@ from stressproof.errors import UsageError
 
 UUID = "uuid"
 SEQ = "seq"
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
+EFFECT = "effect"
+RUN = "run"
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 

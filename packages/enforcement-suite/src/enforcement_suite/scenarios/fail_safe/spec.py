@@ -15,13 +15,13 @@ from enforcement_suite.scenarios.faults import (
     KILLED_POSTGRES,
     THROUGH_PROXY,
 )
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import (
     LATER,
-    MS,
     CheckSpec,
     FaultSpec,
     RequestSpec,
-    S,
     ScenarioSpec,
     WitnessSpec,
 )
@@ -35,24 +35,27 @@ def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
         ("gate_shadow", "ALLOW", "shadow_mode_fail_open"),
     )
     return (
-        CheckSpec("answered_in_time", fault, {"kind": "gate_*", "within_us": GATE_ANSWER_US}),
+        check_spec("answered_in", fault, {"of": ("gate_*",), "within_us": GATE_ANSWER_US}),
         *(
-            CheckSpec(
-                "only_codes",
+            check_spec(
+                "only",
                 fault,
-                {"kind": kind, "codes": f"200/ALLOW* 200/failsafe:{decision}:gate_*:{reason}"},
+                {
+                    "of": (kind,),
+                    "codes": ("200/ALLOW*", f"200/failsafe:{decision}:gate_*:{reason}"),
+                },
             )
             for kind, decision, reason in modes
         ),
-        CheckSpec("undisturbed", fault, {"kind": "live"}),
-        CheckSpec("sometimes.disturbed", fault),
+        check_spec("undisturbed", fault, {"of": ("live",)}),
+        check_spec("happens", fault, {"codes": ("disturbed",)}),
         *after(fault),
     )
 
 
 def _answered_without_database(fault: str) -> CheckSpec:
-    return CheckSpec(
-        "sometimes.happened", fault, {"kind": "gate_*", "codes": "200/failsafe:*", "needs": 3}
+    return check_spec(
+        "happens", fault, {"of": ("gate_*",), "codes": ("200/failsafe:*",), "times": 3}
     )
 
 
@@ -142,9 +145,9 @@ FI_001 = ScenarioSpec(
     ),
     checks=(
         *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec("sometimes.unknown"),
-        CheckSpec("sometimes.retried"),
+        check_spec("failed_absent", baseline=True),
+        check_spec("happens", "", {"codes": ("unknown",)}),
+        check_spec("happens", "", {"codes": ("retried",)}),
         *_failsafes("slow_database"),
         _answered_without_database("slow_database"),
         *_failsafes("black_hole"),
@@ -152,7 +155,7 @@ FI_001 = ScenarioSpec(
         *_failsafes("postgres_frozen"),
         _answered_without_database("postgres_frozen"),
         *after("backends_terminated"),
-        CheckSpec("undisturbed", "backends_terminated", {"kind": "live"}),
+        check_spec("undisturbed", "backends_terminated", {"of": ("live",)}),
         *_failsafes("postgres_killed"),
         _answered_without_database("postgres_killed"),
         *after("commit_answer_lost"),

@@ -7,13 +7,13 @@ from enforcement_suite.scenarios.checks import EFFECTS, after
 from enforcement_suite.scenarios.faults import (
     KILLED_POSTGRES,
 )
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import S
 from stressproof.failures.spec import (
     AT_ONCE,
     LATER,
-    CheckSpec,
     FaultSpec,
     RequestSpec,
-    S,
     ScenarioSpec,
     WitnessSpec,
 )
@@ -62,22 +62,24 @@ FI_005 = ScenarioSpec(
     ),
     checks=(
         *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec(
-            "limit_kept", "", {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * S}
+        check_spec("failed_absent", baseline=True),
+        check_spec(
+            "at_most", "", {"of": ("gate_flood",), "limit": FLOOD_LIMIT, "within_us": 60 * S}
         ),
-        CheckSpec("only_codes", "flood", {"kind": "gate_flood", "codes": "200/ALLOW* 429/retry"}),
-        CheckSpec(
-            "sometimes.happened",
+        check_spec("only", "flood", {"of": ("gate_flood",), "codes": ("200/ALLOW*", "429/retry")}),
+        check_spec(
+            "happens",
             "flood",
-            {"kind": "gate_flood", "codes": "429/retry", "needs": FLOOD_LIMIT},
+            {"of": ("gate_flood",), "codes": ("429/retry",), "times": FLOOD_LIMIT},
         ),
-        CheckSpec("share_kept", "flood", {"kind": "gate_quiet_*", "least_ppm": S}),
-        CheckSpec("undisturbed", "flood", {"kind": "gate_quiet_* read live"}),
-        CheckSpec("undisturbed", "postgres_killed", {"kind": "live"}),
+        check_spec("share", "flood", {"of": ("gate_quiet_*",), "least_ppm": S}),
+        check_spec("undisturbed", "flood", {"of": ("gate_quiet_*", "read", "live")}),
+        check_spec("undisturbed", "postgres_killed", {"of": ("live",)}),
         *after("flood"),
         *after("postgres_killed"),
-        CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * S}),
+        check_spec(
+            "ok_again_after", "postgres_killed", {"of": ("gate_flood",), "after_us": 60 * S}
+        ),
     ),
     effects_sql=EFFECTS_SQL,
     queries=LEDGER,

@@ -16,14 +16,13 @@ from enforcement_suite.scenarios.faults import (
     REPLACED,
     race,
 )
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import (
     AT_ONCE,
     LATER,
-    MS,
-    CheckSpec,
     FaultSpec,
     RequestSpec,
-    S,
     ScenarioSpec,
     WitnessSpec,
 )
@@ -97,45 +96,45 @@ FI_002 = ScenarioSpec(
     ),
     checks=(
         *EFFECTS,
-        CheckSpec(
-            "answered_in_time", "lock_held", {"kind": "gate_hot", "within_us": GATE_ANSWER_US}
-        ),
-        CheckSpec(
-            "only_codes",
+        check_spec("answered_in", "lock_held", {"of": ("gate_hot",), "within_us": GATE_ANSWER_US}),
+        check_spec(
+            "only",
             "lock_held",
             {
-                "kind": "gate_hot",
-                "codes": "200/ALLOW* 200/failsafe:DENY:gate_*:hard_mode_fail_closed",
+                "of": ("gate_hot",),
+                "codes": ("200/ALLOW*", "200/failsafe:DENY:gate_*:hard_mode_fail_closed"),
             },
         ),
-        CheckSpec(
-            "sometimes.happened",
+        check_spec(
+            "happens",
             "lock_held",
             {
-                "kind": "gate_hot",
+                "of": ("gate_hot",),
                 # On a busy machine the gate's own bound may come first.
-                "codes": "200/failsafe:DENY:gate_lock_timeout:* 200/failsafe:DENY:gate_timeout:*",
-                "needs": 3,
+                "codes": (
+                    "200/failsafe:DENY:gate_lock_timeout:*",
+                    "200/failsafe:DENY:gate_timeout:*",
+                ),
+                "times": 3,
             },
         ),
-        CheckSpec("undisturbed", "lock_held", {"kind": "gate_other read live"}),
-        CheckSpec(
-            "quantile_kept",
+        check_spec("undisturbed", "lock_held", {"of": ("gate_other", "read", "live")}),
+        check_spec(
+            "no_slower",
             "lock_held",
             {
-                "kind": "gate_other",
-                "quantile_ppm": 950_000,
-                "until_us": 3 * S,
+                "of": ("gate_other",),
+                "p_ppm": 950_000,
                 "factor_ppm": 4 * S,
                 "floor_us": 1000 * MS,
             },
         ),
         *after("lock_held"),
-        CheckSpec("undisturbed", "holder_killed", {"kind": "gate_other read live"}),
+        check_spec("undisturbed", "holder_killed", {"of": ("gate_other", "read", "live")}),
         *after("holder_killed"),
         *after("worker_killed"),
         *won_once(
-            BUDGET_RACES, {"attempts": BUDGET_RACERS, "together": True, "winner": "200/ALLOW*"}
+            BUDGET_RACES, {"attempts": BUDGET_RACERS, "together": True, "winner": ("200/ALLOW*",)}
         ),
         *after("budget_race"),
     ),

@@ -16,12 +16,12 @@ from enforcement_suite.scenarios.faults import (
     THROUGH_PROXY,
     race,
 )
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import S
 from stressproof.failures.spec import (
     AT_ONCE,
-    CheckSpec,
     FaultSpec,
     RequestSpec,
-    S,
     ScenarioSpec,
 )
 
@@ -112,18 +112,18 @@ FI_004 = ScenarioSpec(
     ),
     checks=(
         *EFFECTS,
-        CheckSpec("failed_absent", "", {"kind": "gate_* settle*"}, baseline=True),
-        CheckSpec("sometimes.unknown"),
-        CheckSpec("sometimes.retried"),
+        check_spec("failed_absent", "", {"of": ("gate_*", "settle*")}, baseline=True),
+        check_spec("happens", "", {"codes": ("unknown",)}),
+        check_spec("happens", "", {"codes": ("retried",)}),
         *won_once(
             (*SAME_KEY_RACES, DIFFERENT_KEYS_RACE),
-            {"attempts": SETTLEMENT_RACERS, "winner": "200/settled"},
+            {"attempts": SETTLEMENT_RACERS, "winner": ("200/settled",)},
         ),
-        CheckSpec("only_codes", "", {"kind": "race_same_*", "codes": "200/settled*"}),
-        CheckSpec("only_codes", "", {"kind": DIFFERENT_KEYS_RACE, "codes": "200/settled* 409"}),
-        CheckSpec("only_codes", "", {"kind": "sweep_settle", "codes": "200/settled* 409"}),
-        CheckSpec("only_codes", "", {"kind": "sweep_deny", "codes": "200 409"}),
-        CheckSpec("only_codes", "", {"kind": "sweep", "codes": "200"}),
+        check_spec("only", "", {"of": ("race_same_*",), "codes": ("200/settled*",)}),
+        check_spec("only", "", {"of": (DIFFERENT_KEYS_RACE,), "codes": ("200/settled*", "409")}),
+        check_spec("only", "", {"of": ("sweep_settle",), "codes": ("200/settled*", "409")}),
+        check_spec("only", "", {"of": ("sweep_deny",), "codes": ("200", "409")}),
+        check_spec("only", "", {"of": ("sweep",), "codes": ("200",)}),
         *(
             check
             for fault in (

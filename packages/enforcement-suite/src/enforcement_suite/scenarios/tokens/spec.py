@@ -11,13 +11,13 @@ from enforcement_suite.scenarios.faults import (
     THROUGH_PROXY,
     race,
 )
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import S
 from stressproof.failures.spec import (
     AT_ONCE,
     LATER,
-    CheckSpec,
     FaultSpec,
     RequestSpec,
-    S,
     ScenarioSpec,
     WitnessSpec,
 )
@@ -127,13 +127,13 @@ FI_003 = ScenarioSpec(
     ),
     checks=(
         *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec("sometimes.unknown"),
-        CheckSpec("sometimes.retried"),
-        *won_once(TOKEN_RACES, {"attempts": TOKEN_RACERS, "winner": "200"}),
-        CheckSpec("never_acknowledged", "", {"kind": "tamper_*"}),
+        check_spec("failed_absent", baseline=True),
+        check_spec("happens", "", {"codes": ("unknown",)}),
+        check_spec("happens", "", {"codes": ("retried",)}),
+        *won_once(TOKEN_RACES, {"attempts": TOKEN_RACERS, "winner": ("200",)}),
+        check_spec("never", "", {"of": ("tamper_*",), "codes": ("ok",)}),
         *(
-            CheckSpec("only_codes", "", {"kind": f"tamper_{forgery}", "codes": "401 403 409"})
+            check_spec("only", "", {"of": (f"tamper_{forgery}",), "codes": ("401", "403", "409")})
             for forgery in FORGERIES
         ),
         *(

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
-from stressproof.faults.active import Undo
-from stressproof.faults.extras import extra
+from stressproof.extras import extra
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.disposable import require_disposable
+from stressproof.faults.undo import Undo
 from stressproof.processes import ProcessRef, lives, refer, send, state_of
 
 with extra("postgres", "breaking a PostgreSQL database"):
@@ -93,7 +93,6 @@ class FreezePostgres(Injector):
     """
 
     kind: ClassVar[str] = "freeze_postgres"
-    undo_left: ClassVar[Undo] = "continue"
 
     def __init__(self, server: PostgresServer) -> None:
         super().__init__(f"postgres {server.version} and every child, by SIGSTOP")
@@ -102,9 +101,9 @@ class FreezePostgres(Injector):
         self._stopped = 0
         self._unanswered = 0
 
-    def processes_to_hit(self) -> list[ProcessRef]:
-        """Return those that would need SIGCONT."""
-        return _refer_all(self._server)
+    def undo_left(self) -> Undo:
+        """Return the server, which would need SIGCONT with every child."""
+        return Undo(resume=_refer_all(self._server)[:1])
 
     def apply(self) -> int:
         """Stop them all, and see that each is stopped."""

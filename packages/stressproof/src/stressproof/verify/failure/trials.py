@@ -110,9 +110,9 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     for place, scenario in enumerate(artifact.scenarios):
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             for number, check in enumerate(trial.checks):
-                if check.source == "operations" and check.title != CHECKS[check.id].title:
+                if check.source == "operations" and check.title != CHECKS[check.id].says:
                     at = f"scenarios[{place}].{name}.checks[{number}].title"
-                    judgement.fail(at, check.title, CHECKS[check.id].title)
+                    judgement.fail(at, check.title, CHECKS[check.id].says)
 
 
 def is_judgeable(scenarios: Iterable[Scenario], specs: Mapping[str, ScenarioSpec]) -> bool:
