@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from http_upstream import BIG, Upstream, http_upstream
 
+from http_upstream import BIG, Upstream, http_upstream
 from stressproof.errors import RunError, UsageError
 from stressproof.faults.proxy.http_toxics import (
     HttpAnswer,

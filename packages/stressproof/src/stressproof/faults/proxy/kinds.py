@@ -4,19 +4,40 @@ The kinds, their parameters and what is counted of each are those of
 `stressproof.failures.fault_kinds`; toxics are what the proxy knows.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.faults.proxy.toxics import DIRECTIONS, Toxic, parse
 
-_Values = dict[str, Any]
+_CUT: Final = {"statement": "statement_contains"}
+_TOXICS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "latency": ("latency", {}),
+    "bandwidth": ("bandwidth", {"rate_bytes_per_s": "bytes_per_second"}),
+    "trickle": ("slicer", {"piece": "average_bytes", "pause_us": "delay_us"}),
+    "black_hole": ("timeout", {}),
+    "reset": ("reset_peer", {}),
+    "down": ("down", {}),
+    "lose_answer": ("lose_answer", {}),
+    "cut_after_commit": ("cut_after_commit", _CUT),
+    "cut_before_commit": ("cut_before_commit", _CUT),
+    "http_answer": ("http_answer", {}),
+    "http_delay": ("http_delay", {}),
+    "http_truncate": ("http_truncate", {}),
+    "http_garbage": ("http_garbage", {}),
+    "http_hang": ("http_hang", {}),
+    "http_reset": ("http_reset", {}),
+}
+"""Kind to the toxic that makes it, and those of its parameters that the toxic calls otherwise."""
+
+PROXY_KINDS: Final = tuple(_TOXICS)
+"""Kinds of faults that a proxy makes."""
 
 
 def toxics(kind: str, parameters: Mapping[str, Parameter]) -> list[Toxic]:
-    """Return what a proxy has to do for a fault.
+    """Return what a proxy has to do for a fault, one toxic for each direction.
 
     Args:
         kind: Of the fault.
@@ -25,55 +46,15 @@ def toxics(kind: str, parameters: Mapping[str, Parameter]) -> list[Toxic]:
     Raises:
         UsageError: No fault of a proxy is of that kind, or these are not its parameters.
     """
-    make = _MAKERS.get(kind)
-    if make is None:
+    if kind not in _TOXICS:
         raise UsageError(
             f"{kind!r} is no fault of a proxy", hint=f"There are {', '.join(PROXY_KINDS)}."
         )
-    return parse(make(kind, FAULT_KINDS[kind].complete(parameters)))
-
-
-def _each_stream(name: str, names: Mapping[str, str]) -> Callable[[str, _Values], list[_Values]]:
-    """Return what makes a toxic for each direction; its attributes by those of the kind."""
-
-    def make(_: str, values: _Values) -> list[_Values]:
-        given = {names[key]: value for key, value in values.items() if key != "stream"}
-        streams = [each for each in DIRECTIONS if values["stream"] in ("both", each)]
-        return [{"type": name, "stream": stream, **given} for stream in streams]
-
-    return make
-
-
-def _renamed(
-    name: str = "", names: Mapping[str, str] | None = None
-) -> Callable[[str, _Values], list[_Values]]:
-    """Return what makes one toxic, with the attributes of the kind or others for some of them."""
-
-    def make(kind: str, values: _Values) -> list[_Values]:
-        given = {(names or {}).get(key, key): value for key, value in values.items()}
-        return [{"type": name or kind, **given}]
-
-    return make
-
-
-_LATENCY: Final = {"latency_us": "latency_us", "jitter_us": "jitter_us"}
-_MAKERS: Final[Mapping[str, Callable[[str, _Values], list[_Values]]]] = {
-    "latency": _each_stream("latency", _LATENCY),
-    "bandwidth": _each_stream("bandwidth", {"rate_bytes_per_s": "bytes_per_second"}),
-    "trickle": _each_stream("slicer", {"piece": "average_bytes", "pause_us": "delay_us"}),
-    "black_hole": _each_stream("timeout", {}),
-    "reset": _renamed("reset_peer"),
-    "down": _renamed(),
-    "lose_answer": _renamed(),
-    "cut_after_commit": _renamed(names={"statement": "statement_contains"}),
-    "cut_before_commit": _renamed(names={"statement": "statement_contains"}),
-    "http_answer": _renamed(),
-    "http_delay": _renamed(),
-    "http_truncate": _renamed(),
-    "http_garbage": _renamed(),
-    "http_hang": _renamed(),
-    "http_reset": _renamed(),
-}
-
-PROXY_KINDS: Final = tuple(_MAKERS)
-"""Kinds of faults that a proxy makes."""
+    name, renamed = _TOXICS[kind]
+    values = FAULT_KINDS[kind].complete(parameters)
+    stream = values.pop("stream", None)
+    toxic = {"type": name, **{renamed.get(key, key): value for key, value in values.items()}}
+    if stream is None:
+        return parse([toxic])
+    streams = DIRECTIONS if stream == "both" else (stream,)
+    return parse([{**toxic, "stream": each} for each in streams])
