@@ -1,16 +1,18 @@
 """The cut between COMMIT and its answer, with a real server and a real driver behind it."""
 
+import re
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from broken_bed import fault
 from disposable_postgres import PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Latency, Slicer
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Slicer
 
 
 @pytest.fixture
@@ -167,23 +169,22 @@ def test_cut_counts_only_what_it_cut(
     proxy: ProxyProcess, postgres: PostgresServer, active: ActiveFaults
 ) -> None:
     """A fault that found no commit has no witness; with one it names the connection."""
-    fault = ProxyFault(proxy, CutAfterCommit(count=1), Latency("upstream", latency_us=1000))
-    fault.inject(active)
-    assert not fault.is_finished()
+    made = ProxyFault(fault("cut_after_commit", "proxy", statement="effect"), proxy)
+    made.inject(active)
+    assert not made.is_finished()
     with through(proxy, postgres) as connection:
         connection.execute("INSERT INTO effect VALUES (1, '')")
         with pytest.raises(psycopg.OperationalError):
             connection.commit()
-    assert fault.is_finished()
-    fault.remove()
-    cut, late = fault.witnesses()
-    assert (cut.before, cut.during, late.during > late.before) == (0, 1, True)
-    again = ProxyFault(proxy, CutAfterCommit(count=1))
+    assert made.is_finished()
+    made.remove()
+    [cut] = made.witnesses()
+    assert (cut.before, cut.during) == (0, 1)
+    assert re.fullmatch(r"cut_after_commit on link \d+ at \d+ ns", cut.detail[0])
+    again = ProxyFault(fault("cut_after_commit", "proxy"), proxy)
     again.inject(active)
     again.remove()
     assert [(one.before, one.during) for one in again.witnesses()] == [(1, 1)]
-    assert fault.parameters["cut_after_commit.count"] == 1
-    assert fault.parameters["latency.upstream.latency_us"] == 1000
 
 
 def test_encrypted_conversation_is_told_not_guessed(postgres: PostgresServer) -> None:
@@ -199,6 +200,6 @@ def test_cut_of_a_plain_proxy_is_refused(postgres: PostgresServer, active: Activ
     """A fault that cannot be applied is an error, and nothing stays listed."""
     with ProxyProcess((postgres.host, postgres.port)) as proxy:
         with pytest.raises(RunError, match="PostgreSQL"):
-            ProxyFault(proxy, CutAfterCommit()).inject(active)
+            ProxyFault(fault("cut_after_commit", "proxy"), proxy).inject(active)
         assert active.read() == []
         assert proxy.state()["toxics"] == []

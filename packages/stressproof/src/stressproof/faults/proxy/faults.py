@@ -1,14 +1,13 @@
 """Faults of the network between a service and what it depends on, through the proxy."""
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
 
-from stressproof.errors import RunError
-from stressproof.evidence.failure import Parameter, Witness
-from stressproof.faults.injector import Injector
+from stressproof.failures.spec import FaultSpec
+from stressproof.faults.injector import Counted, Injector
+from stressproof.faults.proxy.kinds import toxics
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import Cut, Down, Toxic, plain, type_of
-from stressproof.faults.proxy.witnesses import Snapshot, witnesses
+from stressproof.faults.proxy.toxics import Cut, Down, Toxic, type_of
+from stressproof.faults.proxy.witnesses import Snapshot, count
 
 _PROBES = 3
 
@@ -17,21 +16,25 @@ class ProxyFault(Injector):
     """Toxics on every connection, switched on at once and off at once.
 
     Args:
+        fault: As the scenario has it.
         proxy: In the path.
-        toxics: One at least; a witness is demanded of each.
+        made_of: Its toxics, where it is of no kind that says them.
         send: Called once the toxics are on: sends what they are to hit.
+
+    Raises:
+        UsageError: It is no fault of a proxy.
     """
 
-    kind: ClassVar[str] = "network"
-
     def __init__(
-        self, proxy: ProxyProcess, *toxics: Toxic, send: Callable[[], None] | None = None
+        self,
+        fault: FaultSpec,
+        proxy: ProxyProcess,
+        *made_of: Toxic,
+        send: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(
-            f"every connection through the proxy on port {proxy.port}", _parameters(toxics)
-        )
+        super().__init__(fault)
         self._proxy = proxy
-        self._toxics = toxics
+        self._toxics = made_of or tuple(toxics(fault.kind, fault.parameters))
         self._send = send
         self._before: Snapshot = {}
         self._after: Snapshot = {}
@@ -65,29 +68,10 @@ class ProxyFault(Injector):
             for cut in cuts
         )
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return what the toxics did, from the proxy's own counters."""
-        return witnesses(
-            self._toxics,
-            self._before,
-            self._after,
-            events=self._proxy.events(int(self._before["last_event"])),
-            refused=self._refused,
+        events = self._proxy.events(int(self._before["last_event"]))
+        counted = count(
+            self._toxics, self._before, self._after, events=events, refused=self._refused
         )
-
-
-def _parameters(toxics: tuple[Toxic, ...]) -> dict[str, Parameter]:
-    """Return toxics as flat parameters: ``latency.upstream.latency_us``."""
-    if not toxics:
-        raise RunError("a network fault without a toxic is none")
-    found: dict[str, Parameter] = {}
-    for values in plain(list(toxics)):
-        prefix = str(values.pop("type"))
-        stream = values.pop("stream", None)
-        prefix = f"{prefix}.{stream}" if stream else prefix
-        if not values:
-            found[prefix] = True
-        for name, value in values.items():
-            if isinstance(value, int | str):
-                found[f"{prefix}.{name}"] = value
-    return found
+        return list(counted.values())

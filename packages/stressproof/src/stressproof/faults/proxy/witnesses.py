@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from stressproof.evidence.failure import Witness
+from stressproof.faults.injector import Counted
 from stressproof.faults.proxy.http_toxics import HttpFault
 from stressproof.faults.proxy.toxics import (
     Bandwidth,
@@ -39,7 +39,6 @@ _TALLIES: Final[dict[type[Toxic], tuple[str, str]]] = {
     LimitData: ("links closed at the limit", "limited"),
 }
 """Toxic of one direction to what is counted, and the counter of a `Tally` that counts it."""
-_DETAILS = 20
 
 Snapshot = dict[str, Any]
 
@@ -54,15 +53,15 @@ def counted(toxic: Toxic) -> str:
     return _HITS.get(kind) or f"{_TALLIES[kind][0]} {getattr(toxic, 'stream', '')}"
 
 
-def witnesses(
+def count(
     toxics: Sequence[Toxic],
     before: Snapshot,
     after: Snapshot,
     *,
     events: Sequence[dict[str, Any]] = (),
     refused: int = 0,
-) -> list[Witness]:
-    """Return what toxics did; those that count the same thing count it together.
+) -> dict[str, Counted]:
+    """Return what toxics did, by its name; those that count the same thing count it together.
 
     Args:
         toxics: That were in force.
@@ -74,18 +73,19 @@ def witnesses(
     groups: dict[str, list[Toxic]] = {}
     for toxic in toxics:
         groups.setdefault(counted(toxic), []).append(toxic)
-    found = []
+    found = {}
     for name, group in groups.items():
         if name == HELD:
-            found.append(_hole(group, before, after))
-            continue
-        counts = (0, refused) if name == REFUSED else _counts(group, before, after)
-        detail = _details(group, before, after, events)
-        found.append(Witness(name=name, before=counts[0], during=counts[1], needs=1, detail=detail))
+            found[name] = _hole(group, before, after)
+        elif name == REFUSED:
+            found[name] = Counted(refused)
+        else:
+            was, now = _counters(group, before, after)
+            found[name] = Counted(now, was, _details(group, before, after, events))
     return found
 
 
-def _counts(group: list[Toxic], before: Snapshot, after: Snapshot) -> tuple[int, int]:
+def _counters(group: list[Toxic], before: Snapshot, after: Snapshot) -> tuple[int, int]:
     tally = _TALLIES.get(type(group[0]))
     if tally is not None:
         stream = getattr(group[0], "stream", "")
@@ -97,19 +97,14 @@ def _counts(group: list[Toxic], before: Snapshot, after: Snapshot) -> tuple[int,
     )
 
 
-def _hole(group: list[Toxic], before: Snapshot, after: Snapshot) -> Witness:
+def _hole(group: list[Toxic], before: Snapshot, after: Snapshot) -> Counted:
     """Return how many bytes were held; one let through would make it no hole."""
     streams = [toxic.stream for toxic in group if isinstance(toxic, Timeout)]
     held = sum(after[stream]["held"] for stream in streams)
     leaked = sum(after[stream]["forwarded"] - before[stream]["forwarded"] for stream in streams)
     detail = [f"{stream}: {after[stream]['held']} bytes held" for stream in streams]
-    return Witness(
-        name=HELD,
-        before=0,
-        during=0 if leaked else held,
-        needs=1,
-        detail=[*detail, f"{leaked} bytes let through while it lasted"],
-    )
+    detail.append(f"{leaked} bytes let through while it lasted")
+    return Counted(0 if leaked else held, detail=detail)
 
 
 def _details(
@@ -123,7 +118,7 @@ def _details(
     ]
     names = {type_of(toxic) for toxic in group if type(toxic) not in _TALLIES}
     hits = [event for event in events if event["event"] in names]
-    for event in hits[:_DETAILS]:
+    for event in hits:
         request = f" {event['method']} {event['path']}" if "path" in event else ""
         found.append(f"{event['event']} on link {event['link']}{request} at {event['t_ns']} ns")
     unread = after["counters"]["encrypted_links"] - before["counters"]["encrypted_links"]
