@@ -39,7 +39,7 @@ def plan(executor: Executor) -> Plan:
     asked = Profile(name="shop", endpoints=(Request(name="/", method="GET", path="/"),))
     return plan_capture(
         "http://127.0.0.1:1",
-        Suite(name="shop", version="1"),
+        Suite(name="shop", version="1", stress=()),
         asked,
         executor=executor,
         rounds=2,
