@@ -10,7 +10,7 @@ import pytest
 
 from stressproof.capture.plan import Plan, plan_capture
 from stressproof.config.profile import Profile
-from stressproof.evidence.results import Thresholds
+from stressproof.config.stress_requirements import StressRequirements
 from stressproof.load.result import Tick
 from stressproof.report.lines import Line
 from stressproof.report.load_progress import round_state
@@ -37,13 +37,15 @@ ENDED = Tick(
 def plan(executor: Executor) -> Plan:
     """Return a capture of two rounds."""
     asked = Profile(name="shop", endpoints=(Request(name="/", method="GET", path="/"),))
+    limits = StressRequirements(
+        profile="shop", max_p95_seconds=1.0, max_error_rate_percent=1.0, min_throughput_rps=0.0
+    )
     return plan_capture(
         "http://127.0.0.1:1",
-        Suite(name="shop", version="1", stress=()),
+        Suite(name="shop", version="1", profiles=(asked,), stress=(limits,)),
         asked,
         executor=executor,
         rounds=2,
-        thresholds=Thresholds(None, None, None),
     )
 
 

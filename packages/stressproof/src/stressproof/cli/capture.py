@@ -13,8 +13,9 @@ from stressproof.cli.capture_plan import (
     plan_from,
 )
 from stressproof.cli.capture_request import METHODS
-from stressproof.cli.capture_run import default_out, run_capture
+from stressproof.cli.capture_run import run_capture
 from stressproof.cli.ci_forms import CiForms, ci_options
+from stressproof.cli.default_out import default_out
 from stressproof.cli.examples import examples
 from stressproof.cli.file_names import profile_names, target_names
 from stressproof.cli.otlp_option import collector_of, otlp_option
