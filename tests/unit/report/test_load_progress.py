@@ -71,7 +71,7 @@ def test_a_ramp_is_named_as_one() -> None:
     ramp = msgspec.structs.replace(ENDED, elapsed_s=0.5, ramping=True)
     assert texts(ramp, ConstantVus(10, 10 * S, ramp_us=2 * S)) == [
         "round 1/2  ramp, 2 s left; nothing of it is measured",
-        "2 users",
+        "3 users",
     ]
 
 
