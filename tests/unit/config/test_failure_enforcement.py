@@ -1,4 +1,4 @@
-"""The protocol's five failure scenarios as a file: the same checks, kinds and times as its specs."""
+"""The protocol's five failure scenarios as a file: its specs' checks, kinds and times."""
 
 from pathlib import Path
 
