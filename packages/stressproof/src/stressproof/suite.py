@@ -302,7 +302,10 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
 
 def _of_file(project: "Project") -> Suite:
     """Return what a project's own file asks; no entry point is looked up for it."""
-    from stressproof.config.file_suite import (  # noqa: PLC0415  # only for files with profiles
+    from stressproof.config.file_failures import (  # noqa: PLC0415  # only for files with profiles
+        failure_file_requirements,
+    )
+    from stressproof.config.file_suite import (  # noqa: PLC0415  # likewise
         file_profiles,
         file_requirements,
     )
@@ -311,6 +314,7 @@ def _of_file(project: "Project") -> Suite:
         name="stressproof.toml",
         version="1",
         stress=file_requirements(project),
+        failure=failure_file_requirements(project),
         profiles=file_profiles(project),
     )
 

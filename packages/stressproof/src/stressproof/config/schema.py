@@ -8,6 +8,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.config.failure_tables import (
+    EffectsTable,
+    FailureTable,
+    InvariantTable,
+    TestbedTable,
+)
 from stressproof.config.plan_tables import DataTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
 
@@ -200,6 +206,20 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     data: Annotated[dict[str, DataTable], Meta(description="Tables, by name.")] = {}
     profile: Annotated[dict[str, ProfileTable], Meta(description="Loads, by name.")] = {}
+    testbed: Annotated[
+        TestbedTable | None, Meta(description="What runs while failures are injected.")
+    ] = None
+    effects: Annotated[
+        EffectsTable | None, Meta(description="Where effects are read in the end.")
+    ] = None
+    invariant: Annotated[
+        tuple[InvariantTable, ...],
+        Meta(description="What must be true in the end.", max_length=100),
+    ] = ()
+    failure: Annotated[
+        tuple[FailureTable, ...],
+        Meta(description="What is broken, and what must hold then.", max_length=100),
+    ] = ()
     suite: Annotated[
         SuiteTable | None, Meta(description="What is asked of the service, and where it is said.")
     ] = None

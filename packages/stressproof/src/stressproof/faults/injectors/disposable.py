@@ -2,7 +2,7 @@
 
 from stressproof.errors import RunError, UsageError
 from stressproof.extras import extra
-from stressproof.faults.loopback import require_loopback
+from stressproof.failures.loopback import require_loopback
 
 with extra("postgres", "breaking a PostgreSQL database"):
     import psycopg
