@@ -29,6 +29,7 @@ from stressproof.workload.executors import (
 from stressproof.workload.order import WeightedOrder, word
 from stressproof.workload.redaction import Redactor, masked_text
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import Origin, Target, origin_of
 from stressproof.workload.workload import Workload
 
@@ -119,7 +120,8 @@ def test_one_table_makes_every_executor() -> None:
         lambda: Request("/", "GET", "/a b"),
         lambda: Request("/", "GET", "/a\r\nHost: evil"),
         lambda: Request("/", "GET", "/ä"),
-        lambda: Request("/", "GET", "/", weight=0),
+        lambda: Request("/", "GET", "/", weight=-1),
+        lambda: Scenario(ConstantVus(1, S), (Request("/", "GET", "/", weight=0),)),
         lambda: Request("/", "GET", "/", expected_statuses=()),
         lambda: Request("/", "GET", "/", expected_statuses=(100,)),
         lambda: Request("/", "GET", "/", checks=("xml",)),

@@ -9,11 +9,12 @@ import msgspec
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
-from stressproof.capture.counters import read_counters
+from stressproof.capture.counters import Counters, read_counters
 from stressproof.capture.credentials import Credential, find
+from stressproof.capture.fitting import fitted
 from stressproof.capture.observer import Observer
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits, read_parity
 from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
@@ -125,15 +126,27 @@ class Capture:
         self._before = self._probe()
         status = self._rounds()
         if not self._stop.at_once:
-            self._after = self._probe()
+            self._after = self._probe(loaded=True)
         return status
 
-    def _probe(self) -> Probes:
+    def _probe(self, *, loaded: bool = False) -> Probes:
+        """Ask the target about itself: what it counted first after the load, and last before it.
+
+        So no other question of ours is among the requests counted between the two readings.
+        """
+        asked = self._plan.probes
+        counters = self._counters() if loaded else None
+        health = read_health(self._client, asked.health, self._clock.now())
+        parity = read_parity(self._client, asked.parity)
+        runtime = msgspec.structs.replace(health.runtime, parity=parity)
         return Probes(
-            health=read_health(self._client, self._plan.probes.health, self._clock.now()),
-            counters=read_counters(self._client, self._plan.probes.counters),
-            limits=read_limits(self._client, self._plan.probes.limits),
+            health=msgspec.structs.replace(health, runtime=runtime),
+            limits=read_limits(self._client, asked.limits),
+            counters=counters if loaded else self._counters(),
         )
+
+    def _counters(self) -> Counters | None:
+        return read_counters(self._client, self._plan.probes.counters)
 
     def _check_instance(self) -> None:
         """Never hand a token of one service to another that took its port."""
@@ -248,7 +261,7 @@ class Capture:
         if self._before is None:
             raise RunError("an artifact was asked for before the target was probed")
         steps, measured, runs = self._finished()
-        return assemble(
+        artifact = assemble(
             self._plan,
             status=status,
             started_at=self._started_at,
@@ -262,6 +275,7 @@ class Capture:
             steps=steps,
             files=sorted(self._files, key=lambda file: (file.path, file.role)),
         )
+        return fitted(artifact)
 
 
 def demand_usable(plan: Plan, credential: Credential | None) -> None:

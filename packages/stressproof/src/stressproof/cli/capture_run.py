@@ -24,6 +24,7 @@ from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
+from stressproof.evidence.json_text import MAX_BYTES
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit
@@ -187,6 +188,7 @@ def run_capture(
         found = conclude(artifact, objectives, plan.local_service)
         if out is not None:
             _keep(artifact, out, force=force)
+            _demand_readable(out)
         signed.end(found.exit_code, encode(artifact) if out is None else out)
     # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
@@ -232,6 +234,16 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         raise OutputError(error.message, hint=hint) from error
     if kept is not None:
         to_stderr(f"the artifact that was there is now {kept}")
+
+
+def _demand_readable(out: Path) -> None:
+    """Say at once, not when it is judged, that evidence is too large to be read again."""
+    size = out.stat().st_size
+    if size > MAX_BYTES:
+        raise OutputError(
+            f"{out} has {size:,} bytes, and {MAX_BYTES:,} are the most that is read as evidence",
+            hint="It is kept. Ask for fewer endpoints or rounds: each has latencies of its own.",
+        )
 
 
 def _judge(

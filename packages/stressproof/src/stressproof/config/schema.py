@@ -14,8 +14,10 @@ from stressproof.config.failure_tables import (
     InvariantTable,
     TestbedTable,
 )
+from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.config.plan_tables import DataTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.failures.fault_kinds import FAULT_KINDS
 
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
@@ -242,6 +244,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     made = msgspec.json.schema(Config)
+    for name, table in FAULT_TABLES.items():
+        kind = made["$defs"][table.__name__]["properties"]["kind"]
+        kind["description"] = f"{FAULT_KINDS[name].says} {FAULT_KINDS[name].limits}".rstrip()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
