@@ -5,18 +5,22 @@ again, and ``{{run}}``, with which the texts of all effects of a trial begin.
 """
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.config.failure_plan import FailureLoad
 from stressproof.config.testbed_plan import SECRET
 from stressproof.errors import RunError
-from stressproof.failures.spec import RequestSpec
+from stressproof.failures.sendings import batches_of
+from stressproof.failures.spec import FaultSpec, RequestSpec, Send
 from stressproof.faults.answer_rules import RuleReader
-from stressproof.faults.load import Makers, Request
+from stressproof.faults.load import Makers, Mix, Request
 from stressproof.load.composing import Composed, compose_request
 from stressproof.load.unique_values import UniqueValues
 from stressproof.load.values import values_for
@@ -27,6 +31,8 @@ from stressproof.workload.templates import EFFECT, RUN, Place, Template
 
 PreparedRows = Mapping[str, Sequence[Row]]
 """Rows by table, as a file's ``prepare`` returns them."""
+
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 class EffectNumbers:
@@ -143,6 +149,7 @@ class FileRequests:
         self._secrets = secrets
         self.kept: dict[str, list[Any]] = {}
         self._unique = UniqueValues(0, 1)
+        self._scheduled = [spec.kind for spec in specs if spec.weight]
         self._kinds = {
             spec.kind: _compiled(spec, request, effect, target, self.kept)
             for spec, request, effect in zip(specs, load.requests, load.effects, strict=True)
@@ -211,17 +218,47 @@ class FileRequests:
         effect = self.effects.new()
         return [self._filled(kind, rows, lambda: effect) for _ in range(times)]
 
-    def each(self, table: str) -> Iterator[tuple[Row, Callable[[str], Request]]]:
-        """Yield every row of a table, with what makes a request of a kind with that row."""
-        cursor = self._cursors[table]
+    def batches(self, fault: FaultSpec) -> list[Callable[[], list[Request]]]:
+        """Return what makes each batch that a fault sends, when it is its turn."""
+        return [partial(self._batch, one) for one in batches_of(fault, self._scheduled)]
+
+    def _batch(self, batch: Sequence[tuple[str, Send]]) -> list[Request]:
+        return [
+            request
+            for kind, one in batch
+            for request in self.batch(kind, one.times, same=one.same)
+        ]
+
+    def mix(self, fault: FaultSpec) -> Mix:
+        """Return what a fault sends beside the load, by weight."""
+        [batch] = batches_of(fault, self._scheduled)
+        return [(one.times, self._maker(kind)) for kind, one in batch]
+
+    def of_rows(self, fault: FaultSpec) -> list[Request]:
+        """Return a request for each row of the table that a fault names.
+
+        Raises:
+            RunError: The table is empty, or has no such column.
+        """
+        table, column = (str(fault.parameters.get(key, "")) for key in ("table", "kind_from"))
+        cursor = self._cursors.get(table)
+        if not cursor:
+            raise RunError(f"{fault.id} sends each row of {table}, which has none")
+        [batch] = batches_of(fault, self._scheduled)
+        made = []
         for number in range(len(cursor)):
             row = cursor.at(number)
-
-            def with_row(kind: str, row: Row = row) -> Request:
+            word = str(row.get(column, "")) if column else ""
+            if column and not _WORD.fullmatch(word):
+                raise RunError(
+                    f"{fault.id} names operations by {column}, which is {word!r} in {table}",
+                    hint="Give each row a word of letters, digits, dots, dashes and underscores.",
+                )
+            for kind, _ in batch:
                 others = self._rows(self._kinds[kind], besides=table) or {}
-                return self._filled(kind, {**others, table: row}, self.effects.new)
-
-            yield row, with_row
+                request = self._filled(kind, {**others, table: row}, self.effects.new)
+                made.append(replace(request, kind=f"{kind}_{word}") if word else request)
+        return made
 
     def text(self, text: str) -> str:
         """Return a text with ``{{run}}``, secrets, and columns of the first rows of tables.

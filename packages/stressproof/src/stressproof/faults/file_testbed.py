@@ -21,6 +21,7 @@ from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
+from stressproof.faults.injectors.bed import Running
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
@@ -84,6 +85,11 @@ class FileTestbed(Testbed):
         self.secrets = {name: secrets.token_urlsafe(_SECRET_BYTES) for name in plan.secrets}
         self._ports: dict[str, int] = {}
         self._logs: Path
+
+    @property
+    def attached(self) -> bool:
+        """Whether all of it runs already: nothing is started, and nothing stopped."""
+        return self.plan.attach
 
     @property
     def run(self) -> str:
@@ -280,6 +286,24 @@ class FileTestbed(Testbed):
             raise UsageError(f"the testbed has no database {name}", hint=f"It has {known}.")
         return found
 
+    def running(self, name: str) -> Running:
+        """Return a process.
+
+        Raises:
+            UsageError: There is none of this name.
+        """
+        if name not in self.processes:
+            known = ", ".join(self.processes) or "none"
+            raise UsageError(f"the testbed has no process {name}", hint=f"It has {known}.")
+        plan = self.plan.process[name]
+        address = (self.host, self._ports[name])
+        return Running(self.processes[name], address, plan.workers, plan.worker)
+
+    def container(self, name: str) -> tuple[str, str]:
+        """Return a container's name, and the program that knows it."""
+        plan = self.plan.container[name]
+        return plan.name, plan.program
+
     def demand_service(self) -> None:
         """Make sure that going on proves something.
 
@@ -393,9 +417,7 @@ class FileTestbed(Testbed):
 
     def pids(self, process: str) -> Sequence[int]:
         """Return the numbers of a process and of what it started."""
-        if process not in self.processes:
-            raise UsageError(f"the testbed has no process {process}")
-        return [one.pid for one in self.processes[process].family()]
+        return [one.pid for one in self.running(process).process.family()]
 
 
 def free_port() -> int:
