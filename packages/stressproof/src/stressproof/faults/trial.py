@@ -123,7 +123,7 @@ class TrialRun:
         injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
-            injector.inject(self._testbed.active, fault.lasts_us)
+            injector.inject(self._testbed.active)
             self._say(f"{fault.id}: {fault.how}")
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
@@ -184,8 +184,8 @@ class TrialRun:
         return InjectedFault(
             id=timed.spec.id,
             kind=timed.spec.kind,
-            target=injector.target,
-            parameters=injector.parameters,
+            target=timed.spec.target,
+            parameters=dict(timed.spec.parameters),
             requested_us=self._us(timed.requested_ns),
             effective_us=self._us(injector.effective_ns),
             removed_us=self._us(injector.removed_ns),

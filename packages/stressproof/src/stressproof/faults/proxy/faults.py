@@ -2,10 +2,11 @@
 
 import socket
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure import Parameter, Witness
+from stressproof.evidence.failure import Witness
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.toxics import (
@@ -18,7 +19,6 @@ from stressproof.faults.proxy.toxics import (
     Slicer,
     Timeout,
     Toxic,
-    plain,
 )
 
 _PROBES = 3
@@ -28,16 +28,15 @@ class ProxyFault(Injector):
     """Toxics on every connection, switched on at once and off at once.
 
     Args:
+        fault: As the scenario has it.
         proxy: In the path.
         toxics: One at least; a witness is demanded of each.
     """
 
-    kind: ClassVar[str] = "network"
-
-    def __init__(self, proxy: ProxyProcess, *toxics: Toxic) -> None:
-        super().__init__(
-            f"every connection through the proxy on port {proxy.port}", _parameters(toxics)
-        )
+    def __init__(self, fault: FaultSpec, proxy: ProxyProcess, *toxics: Toxic) -> None:
+        super().__init__(fault)
+        if not toxics:
+            raise RunError("a network fault without a toxic is none")
         self._proxy = proxy
         self._toxics = toxics
         self._before: dict[str, Any] = {}
@@ -131,16 +130,13 @@ class ResetStorm(Injector):
     """RST to every live link, again and again while it lasts.
 
     Args:
+        fault: As the scenario has it.
         proxy: In the path.
         every_us: Between two resets.
     """
 
-    kind: ClassVar[str] = "reset_peer"
-
-    def __init__(self, proxy: ProxyProcess, *, every_us: int = 200_000) -> None:
-        super().__init__(
-            f"every connection through the proxy on port {proxy.port}", {"every_us": every_us}
-        )
+    def __init__(self, fault: FaultSpec, proxy: ProxyProcess, *, every_us: int = 200_000) -> None:
+        super().__init__(fault)
         self._proxy = proxy
         self._every_us = every_us
         self._resets = 0
@@ -171,23 +167,6 @@ class ResetStorm(Injector):
         self._resets += self._proxy.reset_links()
         self._times += 1
         self._next_ns = time.monotonic_ns() + self._every_us * 1000
-
-
-def _parameters(toxics: tuple[Toxic, ...]) -> dict[str, Parameter]:
-    """Return toxics as flat parameters: ``latency.upstream.latency_us``."""
-    if not toxics:
-        raise RunError("a network fault without a toxic is none")
-    found: dict[str, Parameter] = {}
-    for values in plain(list(toxics)):
-        prefix = str(values.pop("type"))
-        stream = values.pop("stream", None)
-        prefix = f"{prefix}.{stream}" if stream else prefix
-        if not values:
-            found[prefix] = True
-        for name, value in values.items():
-            if isinstance(value, int | str):
-                found[f"{prefix}.{name}"] = value
-    return found
 
 
 def _grew(
