@@ -1,4 +1,4 @@
-"""Requests of a file's failure scenario: what is sent, which effect it asks for, what came of it."""
+"""Requests of a file's failure scenario: what is sent, for which effect, and what came of it."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -4,20 +4,21 @@ import contextlib
 import json
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stressproof.config.compile import load_project
 from stressproof.config.file_failures import plan_failures
-from stressproof.errors import RunError, StressproofError, UsageError
+from stressproof.errors import RunError, UsageError
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
+from stressproof.processes import lives, wait_for
+
+HANG_S = 20.0
 
 HEAD = """
 [profile.p]
@@ -118,11 +119,7 @@ def test_everything_stands_behind_its_proxy_and_inherits_little(folder: Path) ->
         assert bed.is_healed()
         assert bed.pids("web")[0] == bed.service.pid
         processes = [one.family()[0] for one in bed.processes.values()]
-    assert not any(map(_lives, processes))
-
-
-def _lives(process: Any) -> bool:
-    return Path(f"/proc/{process.pid}").exists()
+    assert not any(map(lives, processes))
 
 
 def test_what_is_read_in_the_end_goes_past_all_proxies(folder: Path) -> None:
@@ -197,8 +194,8 @@ FAILS = {
         "no such thing",
     ),
     "never serves": (
-        'run = ["python", "-c", "import time; print(\'idle\', flush=True); time.sleep(99)"]\n'
-        'ready = { within = "1s" }',
+        """run = ["python", "-c", "import time; print('idle', flush=True); time.sleep(99)"]
+ready = { within = "1s" }""",
         RunError,
         "web was not ready within 1 s",
         "idle",
@@ -237,6 +234,7 @@ def test_a_script_that_does_not_load_is_told_with_its_line(folder: Path) -> None
 
 def test_readiness_by_log_and_by_command(folder: Path) -> None:
     """What a process says, on either stream, or what a command finds."""
+    connects = "import socket; socket.create_connection(('127.0.0.1', {{port}}))"
     program = "import sys, time; sys.stderr.write('ready: 1\\\\n'); time.sleep(60)"
     bed = f"""
 [testbed]
@@ -246,7 +244,7 @@ run = ["python", "-u", "-c", "{program}"]
 ready = {{ log = "^ready: [0-9]$" }}
 [testbed.process.other]
 run = ["python", "-m", "http.server", "--bind", "127.0.0.1", "{{{{port}}}}"]
-ready = {{ run = ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', {{{{port}}}}))"] }}
+ready = {{ run = ["python", "-c", "{connects}"] }}
 """
     with standing(folder, bed) as entered:
         assert set(entered.processes) == {"web", "other"}
@@ -286,13 +284,5 @@ def test_a_process_that_ends_by_itself_stops_everything(folder: Path) -> None:
         bed.demand_service()
         bed.processes["other"].start()
         os.kill(bed.processes["other"].pid, 9)
-        ended = threading.Event()
-        for _ in range(200):
-            try:
-                bed.demand_service()
-            except StressproofError as error:
-                assert "other ended by itself (killed by SIGKILL)" in error.message
-                ended.set()
-                break
-            ended.wait(0.05)
-        assert ended.is_set()
+        with pytest.raises(RunError, match=r"other ended by itself \(killed by SIGKILL\)"):
+            wait_for("its end", lambda: bed.demand_service() or False, HANG_S)

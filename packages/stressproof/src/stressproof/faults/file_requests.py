@@ -224,9 +224,7 @@ class FileRequests:
 
     def _batch(self, batch: Sequence[tuple[str, Send]]) -> list[Request]:
         return [
-            request
-            for kind, one in batch
-            for request in self.batch(kind, one.times, same=one.same)
+            request for kind, one in batch for request in self.batch(kind, one.times, same=one.same)
         ]
 
     def mix(self, fault: FaultSpec) -> Mix:
