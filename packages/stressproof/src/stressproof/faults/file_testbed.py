@@ -31,8 +31,6 @@ from stressproof.workload.target import Target, origin_of
 from stressproof.workload.templates import Place, Template
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from stressproof.faults.testbed_database import TestbedDatabase
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -106,11 +104,8 @@ class FileTestbed(Testbed):
     @property
     def postgres_binary(self) -> Path | None:
         """The program of its database server, None where it starts none."""
-        if not any(database.server for database in self.databases.values()):
-            return None
-        from disposable_postgres import find_binaries  # noqa: PLC0415  # of an extra
-
-        return Path(str(find_binaries().program("postgres")))
+        programs = [one.program for one in self.databases.values() if one.program is not None]
+        return next(iter(programs), None)
 
     def logs(self) -> Mapping[str, Path]:
         """Return the logs of its processes."""
@@ -155,13 +150,6 @@ class FileTestbed(Testbed):
             TestbedDatabase,
         )
 
-        if not self.databases:
-            from disposable_postgres import (  # noqa: PLC0415  # of an extra
-                without_libpq_variables,
-            )
-
-            # Our own connections are not to be led elsewhere by them.
-            stack.enter_context(without_libpq_variables())
         database = TestbedDatabase(
             name, self.plan.postgres[name], folder=self.folder, seed=self.seed, stack=stack
         )
@@ -349,8 +337,8 @@ class FileTestbed(Testbed):
             )
         return self.secrets[name]
 
-    def connect(self, name: str = "") -> "Connection[tuple[Any, ...]]":
-        """Return a connection to a database, direct and in autocommit.
+    def connect(self, name: str = "") -> Any:
+        """Return a connection of psycopg's to a database, direct and in autocommit.
 
         Raises:
             UsageError: There is no such database.

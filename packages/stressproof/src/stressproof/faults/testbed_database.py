@@ -16,7 +16,12 @@ from stressproof.faults.proxy.process import ProxyProcess
 with extra("postgres", "a testbed with a PostgreSQL database"):
     import psycopg
 
-    from disposable_postgres import PostgresError, PostgresServer
+    from disposable_postgres import (
+        PostgresError,
+        PostgresServer,
+        find_binaries,
+        without_libpq_variables,
+    )
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -55,6 +60,8 @@ class TestbedDatabase:
         seed: int,
         stack: contextlib.ExitStack,
     ) -> None:
+        # Our own connections are not to be led elsewhere by them.
+        stack.enter_context(without_libpq_variables())
         self.name = name
         self.server: PostgresServer | None = None
         self.why_no_disk = ""
@@ -68,6 +75,11 @@ class TestbedDatabase:
         for path in plan.load:
             self._load(folder, path)
         self.proxy = stack.enter_context(ProxyProcess(self._upstream(), seed=seed, postgres=True))
+
+    @property
+    def program(self) -> Path | None:
+        """The program of its server, None where that is not ours."""
+        return None if self.server is None else find_binaries().program("postgres")
 
     @property
     def url(self) -> str:
