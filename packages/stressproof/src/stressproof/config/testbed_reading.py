@@ -78,7 +78,7 @@ class TestbedReader:
         self._demand_target()
         plan = TestbedPlan(
             target=table.target,
-            url=self._text(("url",), table.url or ""),
+            url=self._text(("url",), table.url or "") if table.attach else "",
             secrets=table.secrets,
             pass_env=table.pass_env,
             testbeds=table.testbeds,
