@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from stressproof.config.failure_plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
@@ -12,6 +13,8 @@ from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.registry import injector
 from stressproof.faults.load import Load, Makers
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.kinds import PROXY_KINDS
 from stressproof.load.flow_modules import FlowModules
 from stressproof.workload.tables import MAX_ROWS
 from stressproof.workload.target import Target
@@ -85,7 +88,16 @@ class FileDriver(ScenarioDriver[FileTestbed]):
 
     def injector(self, fault: FaultSpec, load: Load) -> Injector:
         """Return what makes a fault of the scenario."""
-        return injector(fault, self.testbed, load)
+        if fault.kind not in PROXY_KINDS:
+            return injector(fault, self.testbed, load)
+        send = partial(self._send, fault, load) if fault.send else None
+        return ProxyFault(fault, self.testbed.proxies[fault.target], send=send)
+
+    def _send(self, fault: FaultSpec, load: Load) -> None:
+        """Send what a fault is to hit, one after the other."""
+        for make in self.testbed.requests.batches(fault):
+            for request in make():
+                load.burst([request])
 
 
 def made_rows(testbed: FileTestbed, named: str) -> PreparedRows:

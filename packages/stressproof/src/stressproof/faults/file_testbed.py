@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ from stressproof.failures.loopback import require_loopback
 from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
+from stressproof.faults.permissions import NOTHING_MORE, Permissions
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
@@ -31,6 +32,7 @@ from stressproof.workload.target import Target, origin_of
 from stressproof.workload.templates import Place, Template
 
 if TYPE_CHECKING:
+    from stressproof.faults.proxy.toxics import Protocol
     from stressproof.faults.testbed_database import TestbedDatabase
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -48,6 +50,7 @@ class FileTestbed(Testbed):
         plan: What the file says.
         folder: Of the file.
         environment: Of our own process.
+        permissions: What the operator permits.
         **more: As every testbed has them.
 
     Attributes:
@@ -67,10 +70,12 @@ class FileTestbed(Testbed):
         plan: TestbedPlan,
         folder: Path,
         environment: Mapping[str, str],
+        permissions: Permissions = NOTHING_MORE,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
         self.plan = plan
+        self._permissions = permissions
         self.folder = folder
         self.databases: dict[str, TestbedDatabase] = {}
         self.processes: dict[str, ServiceProcess[bool]] = {}
@@ -163,7 +168,10 @@ class FileTestbed(Testbed):
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
         host, _, port = upstream.rpartition(":")
         proxy = ProxyProcess(
-            (host, int(port)), seed=self.seed, postgres=plan.protocol == "postgres"
+            (host, int(port)),
+            seed=self.seed,
+            protocol=cast("Protocol", plan.protocol),
+            allowed=self._permissions.upstreams,
         )
         self.proxies[name] = stack.enter_context(proxy)
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")

@@ -74,7 +74,9 @@ class TestbedDatabase:
         require_disposable(self.dsn, started_by_us=self.server is not None)
         for path in plan.load:
             self._load(folder, path)
-        self.proxy = stack.enter_context(ProxyProcess(self._upstream(), seed=seed, postgres=True))
+        self.proxy = stack.enter_context(
+            ProxyProcess(self._upstream(), seed=seed, protocol="postgres")
+        )
 
     @property
     def program(self) -> Path | None:
