@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from forgeries.corpus import Corpus, at, put
 
-from stressproof.evidence.failure import FailureArtifact, Scenario, Trial
 from stressproof.exits import Exit
 from stressproof.failures import conclusions
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 
 corpus = Corpus()
 ALL, F = "injection", "one injection"

@@ -16,8 +16,8 @@ from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.scenarios.fail_safe.driver import FailSafe
 from enforcement_suite.testbed import EnforcementTestbed
 from stepping_clock import SteppingClock
-from stressproof.evidence.failure import Scenario, Trial
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.checks import check_spec
 from stressproof.failures.conclusions import contradictions, summarise
 from stressproof.failures.history import read

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stressproof.capture.injection import Injection, InjectionPlan
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.faults.run import chosen
 from stressproof.suite import Suite
 

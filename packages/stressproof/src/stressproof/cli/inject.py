@@ -16,7 +16,7 @@ from stressproof.cli.suite_choice import chosen_suite
 from stressproof.exits import Exit
 
 if TYPE_CHECKING:
-    from stressproof.evidence.failure import FailureArtifact
+    from stressproof.failures.artifact import FailureArtifact
 
 _SEED_BITS = 32
 
@@ -108,7 +108,7 @@ def command(
         whole = not quick and len(artifact.scenarios) == len(demanded)
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
-    lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
+    lines = [f"{one.id}  {one.status:<12} {one.spec.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
     lines.append(

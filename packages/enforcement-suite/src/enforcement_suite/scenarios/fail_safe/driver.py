@@ -3,7 +3,8 @@
 from functools import partial
 from typing import ClassVar
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.service import Tenant
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
@@ -67,7 +68,7 @@ class FailSafe(EnforcementDriver):
 
     def terminate(self, _: Load) -> Injector:
         """End the service's sessions, again and again."""
-        return TerminateBackends(self.testbed.dsn, SERVICE_SESSIONS)
+        return TerminateBackends(self.testbed.dsn, SESSIONS)
 
     def kill(self, _: Load) -> Injector:
         """Kill every process of the database."""

@@ -3,8 +3,9 @@
 from functools import partial
 from typing import ClassVar
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
-from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
+from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, HELD_ROW
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.client import Race
@@ -12,8 +13,7 @@ from stressproof.faults.injectors.database import HoldLock
 from stressproof.faults.injectors.service import KillHoldingWorker
 from stressproof.faults.load import Load, Makers, Request
 
-LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
-"""The row that every change of a tenant's money or ledger locks."""
+LOCK_SQL = HELD_ROW.replace("'{{hot.id}}'", "%s")
 
 _PRICE = "100"
 
@@ -71,7 +71,7 @@ class LockContention(EnforcementDriver):
         """Kill a worker in the middle of a transaction."""
         testbed = self.testbed
         return KillHoldingWorker(
-            testbed.service.pid, testbed.workers, testbed.proxy, testbed.query, SERVICE_SESSIONS
+            testbed.service.pid, testbed.workers, testbed.proxy, testbed.query, SESSIONS
         )
 
     def race(self, load: Load) -> Injector:

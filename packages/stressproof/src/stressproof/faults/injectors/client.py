@@ -97,7 +97,7 @@ class Tamper(Injector):
         forged: Request and how its token was forged; every one differs from what was issued.
     """
 
-    kind: ClassVar[str] = "tamper"
+    kind: ClassVar[str] = "send_each"
 
     def __init__(self, load: Load, forged: Sequence[Request]) -> None:
         parameters: dict[str, Parameter] = {"forgeries": len(forged)}
@@ -124,11 +124,11 @@ class Tamper(Injector):
         answered = [done for done in self._done if done.answer is not None]
         return [
             Witness(
-                name="forged tokens sent and answered",
+                name="requests answered",
                 before=0,
                 during=len(answered),
                 needs=max(1, len(self._forged)),
-                detail=[f"{done.request.kind}: {done.code}" for done in answered][:50],
+                detail=[f"{done.request.kind}: {done.code.name}" for done in answered][:50],
             )
         ]
 
@@ -174,7 +174,7 @@ class Flood(Injector):
         kind_sent: Operations of this kind are the flood.
     """
 
-    kind: ClassVar[str] = "saturation"
+    kind: ClassVar[str] = "flood"
 
     def __init__(
         self, load: Load, target: str, mix: Mix, *, rate_per_s: int, limit: int, kind_sent: str
@@ -206,7 +206,7 @@ class Flood(Injector):
         """Return what was offered; the limit is what it must exceed."""
         return [
             Witness(
-                name="requests offered by the tenant",
+                name="requests offered",
                 before=0,
                 during=self._offered,
                 needs=self._limit + 1,

@@ -132,13 +132,13 @@ class FreezePostgres(Injector):
         """Return the processes seen stopped, and the connection that got no answer."""
         return [
             Witness(
-                name="processes in state T",
+                name="processes stopped",
                 before=0,
                 during=self._stopped,
                 needs=max(2, len(self._victims)),
                 detail=[f"pid {victim.pid}" for victim in self._victims[:20]],
             ),
-            Witness(name="connections unanswered", before=0, during=self._unanswered, needs=1),
+            Witness(name="probes unanswered", before=0, during=self._unanswered, needs=1),
         ]
 
 
