@@ -37,6 +37,7 @@ def test_a_service_without_a_health_page_is_asked_for_none() -> None:
     silent = dict.fromkeys(runtime["before"]) | {"probe_error": "no health endpoint is configured"}
     for when in ("before", "after"):
         runtime[when] = silent | {"probed_at": runtime[when]["probed_at"]}
+        document["target"][when] = dict.fromkeys(document["target"][when])
     raw = encode(document | {"runtime": runtime})
     asked = {"database_engine": None}
     required = judge(raw, "stress", asked)

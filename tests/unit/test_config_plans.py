@@ -142,7 +142,7 @@ ramp = "2s"
         ('[data.u]\nfile = "u.csv"\npick = "x"', 3, "pick"),
         ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "x"', 3, "expected /"),
         ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\ncheck = "x"', 3, "check"),
-        ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\nweight = 0', 5, "weight"),
+        ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\nweight = -1', 5, "weight"),
         ('[profile.a]\nrate = "x"\nrequest = [{ path = "/" }]', 1, "is not a rate"),
         ('[profile.a]\nrate = "1/s"\nthink = "1s"\nrequest = [{ path = "/" }]', 1, "think or pace"),
         ('[profile.a]\nusers = 1\nmax_vus = 3\nrequest = [{ path = "/" }]', 1, "max_vus means"),

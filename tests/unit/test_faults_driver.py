@@ -12,7 +12,7 @@ from enforcement_suite.scenarios.lock.driver import LockContention
 from enforcement_suite.scenarios.lock.spec import FI_002
 from enforcement_suite.suite import SUITE
 from enforcement_suite.testbed import EnforcementTestbed
-from stressproof.capture.injection import load_testbed
+from stressproof.capture.stage import suite_stage
 from stressproof.errors import UsageError
 from stressproof.faults.driver import Injectors, load_driver
 from stressproof.suite import PLAIN
@@ -34,7 +34,7 @@ class HalfADriver(LockContention):
 def test_what_the_suite_names_is_loaded() -> None:
     """Each is the class that lies beside its data."""
     assert load_driver(FI_002) is LockContention
-    assert load_testbed(SUITE) is EnforcementTestbed
+    assert suite_stage(SUITE, [], 2).testbed.func is EnforcementTestbed
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_driver_that_cannot_drive_is_told_before_anything_starts(
 def test_suite_without_a_testbed_says_so() -> None:
     """There is nothing that could be broken."""
     with pytest.raises(UsageError, match="suite plain has no testbed"):
-        load_testbed(PLAIN)
+        suite_stage(PLAIN, [], 2)
 
 
 @pytest.mark.parametrize("package", ["psycopg", "disposable_postgres"])

@@ -409,23 +409,11 @@ corpus.add(
 )
 
 
-def _probes_counted(data: dict[str, Any]) -> None:
-    pair = data["target"]["counters"][7]
-    pair["after"] += 4
-    pair["statuses"]["200"] += 4
-    pair["times"]["counts"][0] += 4
-
-
-variant(
-    "our own health probes counted",
-    "with health",
-    _probes_counted,
-)
 corpus.add(
     "one health probe too many",
     "with health",
     "stress.counters",
-    lambda data: put(data, "target.counters.7.after", data["target"]["counters"][7]["after"] + 5),
+    lambda data: put(data, "target.counters.7.after", data["target"]["counters"][7]["after"] + 1),
 )
 corpus.add(
     "one request of nobody's",
@@ -512,20 +500,59 @@ corpus.set_(
     asked={"expected_commits": (COMMIT,)},
 )
 variant(
-    "an uptime four seconds off",
+    "an uptime as far off as two clocks may run apart",
     "full",
     lambda data: put(
-        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 4.9
+        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.04
     ),
 )
 corpus.add(
-    "an uptime six seconds off",
+    "an uptime a tenth of a second off",
     "full",
     "stress.same-instance",
     lambda data: put(
-        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 5.1
+        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.1
     ),
 )
+corpus.add(
+    "an uptime half a minute off at one time",
+    "full",
+    "stress.same-instance",
+    lambda data: put(
+        data, "target.before.uptime_seconds", data["target"]["before"]["uptime_seconds"] + 30.5
+    ),
+)
+variant(
+    "an uptime of whole seconds",
+    "full",
+    lambda data: [
+        put(data, f"target.{when}.uptime_seconds", int(data["target"][when]["uptime_seconds"]))
+        for when in ("before", "after")
+    ],
+)
+variant(
+    "an uptime a second off, of an answer that took as long",
+    "full",
+    lambda data: (
+        put(data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.8),
+        put(data, "runtime.before.took_us", 900_000),
+    ),
+)
+for when in ("before", "after"):
+    corpus.set_(
+        f"a probe that took nobody knows how long, {when}",
+        "full",
+        "stress.same-instance",
+        f"runtime.{when}.took_us",
+        None,
+    )
+    corpus.set_(
+        f"a probe that was answered in the time of the load, {when}",
+        "full",
+        "stress.healthy",
+        f"runtime.{when}.took_us",
+        7_000_000,
+    )
 corpus.add(
     "an uptime that shrank",
     "full",

@@ -30,6 +30,7 @@ from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.target import (
     CountedTimes,
     CounterPair,
+    ParityReading,
     Runtime,
     RuntimeProbe,
     Subject,
@@ -243,6 +244,15 @@ def _probe(at: datetime, committed: int = 0) -> RuntimeProbe:
         wal_bytes=25_000_000 + 56 * committed,
         journal_sequence=5_000,
         journal_hash="5e" * 32,
+        took_us=900,
+        parity=ParityReading(
+            compared=1_000,
+            agreed=True,
+            first_sequence=3_996,
+            last_sequence=4_998,
+            records_sha256="ad" * 32,
+            journal_sha256="ad" * 32,
+        ),
     )
 
 
@@ -423,14 +433,14 @@ def _preflight(plan: Plan) -> Preflight:
 
 def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> Target:
     def probe(at: datetime) -> TargetProbe:
-        born = started - timedelta(hours=2)
+        born = started - timedelta(hours=2, milliseconds=417)
         return TargetProbe(
             instance_id="instance-1",
             version="0.1.0",
             git_commit=plan.commit,
             git_dirty=False,
             started_at=_stamp(born),
-            uptime_seconds=(at - born).total_seconds(),
+            uptime_seconds=round((at - born).total_seconds(), 3),
             workers=2,
         )
 

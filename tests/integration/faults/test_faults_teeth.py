@@ -29,7 +29,7 @@ from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import Timeout
-from stressproof.faults.run import run_scenario
+from stressproof.faults.run import ScenarioRun
 from stressproof.verify.failure.trials import check_problems
 from stressproof.verify.instants import parse_instant
 
@@ -112,7 +112,7 @@ def test_lost_answer_to_a_commit_has_one_effect(safe: EnforcementTestbed) -> Non
     # With time left the service asks again by itself: callers notice nothing.
     spec = short("FI-001", "commit_answer_lost", without=("happens", "failsafes_recorded"))
     clock = RunClock(SteppingClock(*((place, -9.0) for place in range(5, 60, 5))))
-    scenario = run_scenario(safe, spec, seed=SEED, clock=clock, say=print)
+    scenario = ScenarioRun(safe, spec, seed=SEED, clock=clock, say=print).run()
     assert scenario.reasons == []
     assert scenario.status == "pass"
     demand_times_of_one_clock(scenario, clock)
@@ -148,7 +148,7 @@ class ForgedFault(FailSafe):
 def test_fault_without_effect_proves_nothing(safe: EnforcementTestbed) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
-    scenario = run_scenario(safe, spec, seed=SEED, driver=ForgedFault, say=print)
+    scenario = ScenarioRun(safe, spec, seed=SEED, driver=ForgedFault, say=print).run()
     assert scenario.status == "inconclusive", scenario.reasons
     assert any("no proof that it took effect" in reason for reason in scenario.reasons)
     assert failed(scenario) == set()
@@ -159,7 +159,7 @@ def test_without_idempotency_the_same_scenario_fails(tmp_path: Path) -> None:
     """Asked again under the same key the decision is made again, and the checks see both."""
     spec = short("FI-001", "commit_answer_lost")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
-        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
     assert scenario.status == "fail", scenario.reasons
     assert "no_double_effect" in failed(scenario)
     assert inconsistencies(scenario, spec) == []
@@ -173,7 +173,7 @@ def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None
     # Acknowledged just before the crash, and not written yet.
     settings = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_buffers": "64MB"}
     with entered(tmp_path, settings=settings) as unsafe:
-        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
     assert scenario.status == "fail", scenario.reasons
     assert "acknowledged_durable" in failed(scenario)
 
@@ -184,7 +184,7 @@ def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
     """Fifty gates that do not wait for each other each find the whole budget."""
     spec = short("FI-002", "budget_race")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
-        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
     assert scenario.status == "fail", scenario.reasons
     assert failed(scenario) & {"one_wins", "budgets_not_exceeded"}
 
@@ -195,7 +195,7 @@ def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     """Far more than the limit is accepted within a minute."""
     spec = short("FI-005", "flood")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
-        scenario = run_scenario(unsafe, spec, seed=SEED, say=print)
+        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
     assert scenario.status == "fail", scenario.reasons
     assert "limit_kept" in failed(scenario)
 
@@ -247,7 +247,7 @@ def test_planted_bug_is_caught(
     """A token that can be spent again, and a credit that is not given back, fail the scenario."""
     with entered(tmp_path) as unsafe:
         plant(unsafe)
-        scenario = run_scenario(unsafe, short(name, fault), seed=SEED, say=print)
+        scenario = ScenarioRun(unsafe, short(name, fault), seed=SEED, say=print).run()
     assert scenario.status == "fail", scenario.reasons
     assert caught <= failed(scenario) | {
         check.id for check in scenario.baseline.checks if check.outcome == "fail"
@@ -259,7 +259,7 @@ def test_planted_bug_is_caught(
 @pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
 def test_whole_scenario_passes(safe: EnforcementTestbed, name: str) -> None:
     """With all faults of the matrix the live service passes, and every conclusion follows."""
-    scenario = run_scenario(safe, BY_ID[name], seed=SEED, say=print)
+    scenario = ScenarioRun(safe, BY_ID[name], seed=SEED, say=print).run()
     assert scenario.reasons == []
     assert inconsistencies(scenario, BY_ID[name]) == []
 

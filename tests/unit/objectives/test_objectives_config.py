@@ -150,7 +150,7 @@ quantiles = []
         "there is no key 'max_p95_secs' hereDid you mean 'max_p95_seconds'?",
     )
     assert found["limits.max_error_rate_percent"][0] == 3
-    assert found["thresholds.http_req_duration[1].abortOnFial"][0] == 6
+    assert found["thresholds.http_req_duration[1].abortOnFial"][0] == 8
     assert "abortOnFail" in found["thresholds.http_req_duration[1].abortOnFial"][1]
     assert "missing" in found["thresholds.http_req_duration[2].threshold"][1]
     assert found["slo[0].objective"] == (13, "the key 'objective' is missing")

@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING, Any
 from stressproof.version import __version__
 
 if TYPE_CHECKING:
-    from stressproof.capture.capture import Observer as Observer
     from stressproof.capture.capture import capture as capture
     from stressproof.capture.conclusion import Conclusion as Conclusion
     from stressproof.capture.conclusion import conclude as conclude
     from stressproof.capture.credentials import Credential as Credential
     from stressproof.capture.inject import inject as inject
+    from stressproof.capture.observer import Observer as Observer
     from stressproof.capture.plan import Plan as Plan
     from stressproof.capture.plan import plan_capture as plan_capture
     from stressproof.config.compile import Project as Project
@@ -127,7 +127,7 @@ _HOMES = {
     "FailureRequirements": "stressproof.config.failure_requirements",
     "GateRequest": "stressproof.gate.request",
     "Objectives": "stressproof.objectives.objectives",
-    "Observer": "stressproof.capture.capture",
+    "Observer": "stressproof.capture.observer",
     "Outcome": "stressproof.outcome",
     "PerVuIterations": "stressproof.workload.executors",
     "Plan": "stressproof.capture.plan",

@@ -92,17 +92,32 @@ class CounterProbe(Struct, frozen=True):
     duration_metric: str = ""
 
 
+class ParityProbe(Struct, frozen=True):
+    """The page on which a service compares its records with its journal.
+
+    Attributes:
+        path: What is asked, with the capture's token.
+        members: Fields of `stressproof.evidence.target.ParityReading` by where the JSON answer has
+            them.
+    """
+
+    path: str
+    members: Mapping[str, str]
+
+
 class Probes(Struct, frozen=True):
     """What a service may be asked about itself, before and after the load; nothing by default.
 
     Attributes:
         health: Who it is.
         counters: What it counted.
+        parity: What it finds when it compares its books.
         limits: The path of a JSON object with the rate limits of this caller; empty for none.
     """
 
     health: HealthProbe | None = None
     counters: CounterProbe | None = None
+    parity: ParityProbe | None = None
     limits: str = ""
 
 
@@ -300,7 +315,10 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
 
 def _of_file(project: "Project") -> Suite:
     """Return what a project's own file asks; no entry point is looked up for it."""
-    from stressproof.config.file_suite import (  # noqa: PLC0415  # only for files with profiles
+    from stressproof.config.file_failures import (  # noqa: PLC0415  # only for files with profiles
+        failure_file_requirements,
+    )
+    from stressproof.config.file_suite import (  # noqa: PLC0415  # likewise
         file_profiles,
         file_requirements,
     )
@@ -309,6 +327,7 @@ def _of_file(project: "Project") -> Suite:
         name="stressproof.toml",
         version="1",
         stress=file_requirements(project),
+        failure=failure_file_requirements(project),
         profiles=file_profiles(project),
     )
 

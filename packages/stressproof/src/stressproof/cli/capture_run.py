@@ -15,14 +15,16 @@ import msgspec
 from stressproof.capture.capture import capture, demand_usable
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
+from stressproof.capture.observer import Observer
 from stressproof.capture.plan import Plan
 from stressproof.cli.ci_forms import CiForms, check_places, write_forms
+from stressproof.cli.otlp_option import Collector, LiveMetrics
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
-from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
+from stressproof.evidence.json_text import MAX_BYTES
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit
@@ -67,7 +69,7 @@ def tick_line(tick: Tick, plan: Plan) -> str:
     )
 
 
-class CaptureProgress:
+class CaptureProgress(Observer):
     """Shows a capture's progress.
 
     Args:
@@ -125,9 +127,6 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
             signal.signal(one, handler)
 
 
-RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
-
-
 def run_capture(
     plan: Plan,
     *,
@@ -136,6 +135,7 @@ def run_capture(
     force: bool,
     enforce: bool,
     forms: CiForms,
+    collector: Collector | None,
     signing: SignOptions,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
@@ -147,6 +147,7 @@ def run_capture(
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
         forms: What CI is told; it needs a file that holds the artifact.
+        collector: Where metrics go while the load runs, None for nowhere.
         signing: Whether and how plan and evidence are signed.
 
     Raises:
@@ -169,19 +170,25 @@ def run_capture(
         profile=plan.profile,
         thresholds=msgspec.structs.asdict(plan.thresholds),
     )
-    with run as signed, Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
+    with (
+        run as signed,
+        Progress(sys.stderr) as progress,
+        stop_on_signals() as (stop, came),
+        LiveMetrics(collector, plan, lambda: stop.at_once) as metrics,
+    ):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
         artifact = capture(
             plan,
             credential=credential,
             objectives=objectives,
-            observer=CaptureProgress(progress, plan),
+            observer=metrics.beside(CaptureProgress(progress, plan)),
             stop=stop,
         )
         found = conclude(artifact, objectives, plan.local_service)
         if out is not None:
             _keep(artifact, out, force=force)
+            _demand_readable(out)
         signed.end(found.exit_code, encode(artifact) if out is None else out)
     # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
@@ -202,16 +209,13 @@ def run_capture(
                 "is marked as interrupted"
             )
         else:
-            return _judge(found, out, tell, enforce=enforce)
+            code = _judge(found, out, tell, enforce=enforce)
+            metrics.demand_sent()
+            return code
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
     return _EXITS[came[0]]
-
-
-def default_out() -> Path:
-    """Return where an artifact goes that nobody named a place for: a file of its time."""
-    return RESULTS_FOLDER / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}.json"
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -230,6 +234,16 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         raise OutputError(error.message, hint=hint) from error
     if kept is not None:
         to_stderr(f"the artifact that was there is now {kept}")
+
+
+def _demand_readable(out: Path) -> None:
+    """Say at once, not when it is judged, that evidence is too large to be read again."""
+    size = out.stat().st_size
+    if size > MAX_BYTES:
+        raise OutputError(
+            f"{out} has {size:,} bytes, and {MAX_BYTES:,} are the most that is read as evidence",
+            hint="It is kept. Ask for fewer endpoints or rounds: each has latencies of its own.",
+        )
 
 
 def _judge(

@@ -1,21 +1,25 @@
 """``stressproof inject``: break a service on purpose, keep proof."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stressproof.cli.ci_forms import CiForms, check_places, ci_options, write_forms
+from stressproof.cli.default_out import default_out
 from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
-from stressproof.cli.suite_choice import chosen_suite
+from stressproof.cli.suite_choice import chosen_subject
+from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.exits import Exit
 
 if TYPE_CHECKING:
+    from stressproof.capture.injection import InjectionPlan
     from stressproof.failures.artifact import FailureArtifact
 
 _SEED_BITS = 32
@@ -24,19 +28,21 @@ _SEED_BITS = 32
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
-        "stressproof inject --output failure.json --executed-by ada --approved-by grace",
-        then="Exit codes: 0 all passed · 3 inconclusive · 5 a fault could not be applied or "
-        "removed · 99 a scenario failed.",
+        "stressproof inject --dry-run",
+        "stressproof inject --executed-by ada --approved-by grace",
+        "stressproof inject --scenario SHOP-001 --executed-by ada --approved-by grace",
+        then="Exit codes: 0 all passed · 3 inconclusive, or the steady state is unhealthy · "
+        "5 a fault could not be applied or removed · 99 a scenario failed.",
     ),
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
+    show_default=f"{EVIDENCE_FOLDER}TIME.failures.json",
     help="Where the failure artifact goes; it is written whatever comes out.",
 )
-@click.option("--executed-by", required=True, metavar="NAME", help="Who runs this.")
-@click.option("--approved-by", required=True, metavar="NAME", help="Somebody else, who approves.")
+@click.option("--executed-by", metavar="NAME", help="Who runs this; needed unless --dry-run.")
+@click.option("--approved-by", metavar="NAME", help="Somebody else, who approves; likewise.")
 @click.option(
     "--scenario",
     "scenarios",
@@ -52,60 +58,100 @@ _SEED_BITS = 32
 @click.option(
     "--workers",
     type=Whole(2, 32),
-    default=2,
-    show_default=True,
-    help="Processes of the service.",
+    show_default="2",
+    help="Processes of a suite's service; a file says it itself.",
 )
+@click.option("--dry-run", is_flag=True, help="Start all of it, run the baselines, and stop there.")
 @click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
 @click.option("--force", is_flag=True, help="Discard a file that is in the way.")
 @ci_options
 @sign_options
 def command(
-    output: Path,
-    executed_by: str,
-    approved_by: str,
+    output: Path | None,
+    executed_by: str | None,
+    approved_by: str | None,
     scenarios: Sequence[str],
     seed: int | None,
-    workers: int,
+    workers: int | None,
     *,
+    dry_run: bool,
     quick: bool,
     force: bool,
     **options: Any,
 ) -> Exit:
-    """Inject failures into a live service and its database, and keep the evidence.
+    """Inject failures into a live service and what it depends on, and keep the evidence.
 
-    Starts the suite's service here, with a database of its own and the fault proxy between them,
-    on free ports: nothing else is touched. Each scenario runs once without and once with its
-    faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
+    Starts what stressproof.toml names (or the suite's service) here, with fault proxies before its
+    dependencies, on free ports: nothing else is touched. Each scenario runs once without and once
+    with its faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
-    from stressproof.capture.inject import inject  # noqa: PLC0415  # --help needs none of it
-    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
-    from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
+    from stressproof.capture.inject import plan_injection  # noqa: PLC0415  # --help needs none of it
 
     forms = CiForms.of(options)
     check_places(forms)
-    suite = chosen_suite()
-    demanded = suite.failure_requirements().scenarios
+    signing = SignOptions.taken_from(options)
+    asked = partial(
+        plan_injection,
+        chosen_subject(),
+        scenarios=scenarios,
+        seed=seed,
+        workers=workers,
+        quick=quick,
+        force=force,
+    )
+    if dry_run:
+        return _rehearse(asked(output or Path(), executed_by="", approved_by=""))
+    for option, name in (("--executed-by", executed_by), ("--approved-by", approved_by)):
+        if name is None:
+            raise click.UsageError(f"Missing option '{option}'.")
+    plan = asked(
+        output or default_out("failures"),
+        executed_by=executed_by or "",
+        approved_by=approved_by or "",
+    )
+    return _inject(plan, forms, signing)
+
+
+def _rehearse(plan: "InjectionPlan") -> Exit:
+    """Run the baselines alone, and say what they show."""
+    from stressproof.capture.injection import Injection  # noqa: PLC0415  # likewise
+
+    baselines = Injection(plan, to_stderr).rehearse()
+    lines = []
+    outcomes = set()
+    for name, trial in baselines.items():
+        wrong = [check for check in trial.checks if check.outcome != "pass"]
+        outcomes |= {check.outcome for check in wrong}
+        lines.append(
+            f"{name}  {len(trial.operations.rows)} requests, "
+            f"{len(trial.checks) - len(wrong)} of {len(trial.checks)} checks hold"
+        )
+        lines += [
+            f"        {check.outcome}: {check.title} ({check.violations} of {check.compared})"
+            for check in wrong
+        ]
+    to_stdout("\n".join([*lines, "NOT RELEASE EVIDENCE: a rehearsal, nothing was broken"]))
+    if "fail" in outcomes:
+        return Exit.OBJECTIVES
+    return Exit.INCONCLUSIVE if outcomes else Exit.PASS
+
+
+def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit:
+    """Inject, say what came out, and return the exit code."""
+    from stressproof.capture.injection import Injection  # noqa: PLC0415  # likewise
+    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
+    from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
+
+    output = plan.output
     with signed_run(
-        SignOptions.taken_from(options),
+        signing,
         output,
         kind="failure",
-        profile=suite.failure_requirements().profile,
-        scenarios=scenarios or [spec.id for spec in demanded],
+        profile=plan.suite.failure_requirements().profile,
+        scenarios=[spec.id for spec in plan.stage.scenarios],
     ) as signed:
-        artifact = inject(
-            output,
-            suite,
-            executed_by=executed_by,
-            approved_by=approved_by,
-            scenarios=scenarios,
-            seed=seed,
-            workers=workers,
-            quick=quick,
-            force=force,
-            say=to_stderr,
-        )
-        whole = not quick and len(artifact.scenarios) == len(demanded)
+        artifact = Injection(plan, to_stderr).run()
+        whole = plan.stage.whole and not plan.quick
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
     lines = [f"{one.id}  {one.status:<12} {one.spec.title}" for one in artifact.scenarios]

@@ -1,5 +1,6 @@
 """``stressproof report FILE…``: evidence as a page to hand on, or as CSV."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import click
 
 from stressproof.cli.ci_forms import CiForms, ci_options, write_forms
 from stressproof.cli.examples import examples
+from stressproof.cli.otlp_option import named_collector, otlp_option, sender_to
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import UsageError
 from stressproof.evidence.reading import read_document
+from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit, strongest
 
@@ -39,6 +42,7 @@ _STDOUT = "-"
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="Where to write stress evidence as OpenMetrics text; - is stdout.",
 )
+@otlp_option("Send stress evidence to this OpenTelemetry collector")
 @click.option(
     "--site",
     type=click.Path(file_okay=False, path_type=Path),
@@ -55,6 +59,7 @@ def command(
     html: Path | None,
     csv: Path | None,
     openmetrics: Path | None,
+    otlp: str | None,
     site: Path | None,
     baseline: Path | None,
     **options: Any,
@@ -65,7 +70,7 @@ def command(
     evidence alone, so the same files give the same bytes; how old evidence may be, a gate judges.
     """
     forms = CiForms.of(options)
-    measurements = csv is not None or openmetrics is not None
+    measurements = any(place is not None for place in (csv, openmetrics, otlp))
     if html is None and site is None and not measurements and not forms.wanted:
         raise UsageError(
             "no form of the report is named",
@@ -78,7 +83,7 @@ def command(
     if baseline is not None and html is None:
         raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
     if measurements:
-        _write_measurements(evidence, csv, openmetrics)
+        _write_measurements(evidence, csv, openmetrics, otlp)
     write_forms(forms, [Path(path) for path in evidence])
     return Exit.PASS if html is None else _write_page(evidence, html, baseline)
 
@@ -98,7 +103,7 @@ def _write_site(folders: tuple[str, ...], out: Path) -> Exit:
 
 
 def _write_measurements(
-    evidence: tuple[str, ...], csv: Path | None, openmetrics: Path | None
+    evidence: tuple[str, ...], csv: Path | None, openmetrics: Path | None, otlp: str | None
 ) -> None:
     from stressproof.cli.artifact import artifact_of  # noqa: PLC0415  # the verifier, 40 ms
     from stressproof.verify.kinds import kind_of  # noqa: PLC0415  # likewise
@@ -108,8 +113,8 @@ def _write_measurements(
     for document in documents:
         if kind_of(document) is not STRESS:
             raise UsageError(
-                f"{document.path} is no stress evidence, and --csv and --openmetrics are about "
-                "its measurements",
+                f"{document.path} is no stress evidence, and --csv, --openmetrics and --otlp are "
+                "about its measurements",
                 hint="Leave it out; --html shows failure evidence as well.",
             )
     loads = [(one.path, artifact_of(one)) for one in documents]
@@ -121,6 +126,22 @@ def _write_measurements(
         from stressproof.report.openmetrics import render  # noqa: PLC0415  # likewise
 
         _write(openmetrics, render([artifact for _, artifact in loads]), "OpenMetrics")
+    if otlp is not None:
+        _send([artifact for _, artifact in loads], otlp)
+
+
+def _send(loads: Sequence[StressArtifact], otlp: str) -> None:
+    """Send the metrics of some loads, each as often as a collector would have got them."""
+    sender = sender_to(named_collector(otlp))
+    from stressproof.report.otlp_metrics import of_evidence  # noqa: PLC0415  # an extra
+
+    try:
+        for artifact in loads:
+            for metrics in of_evidence(artifact):
+                sender.send(metrics)
+    finally:
+        sender.close()
+    to_stderr(f"metrics sent to {sender.shown}")
 
 
 def _write(out: Path, text: str, what: str) -> None:

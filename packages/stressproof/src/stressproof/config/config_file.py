@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
     Fault,
-    Place,
     Source,
     located,
     parsed,
+    related,
     type_faults,
 )
 from stressproof.config.schema import Config
@@ -42,10 +43,7 @@ class ConfigFile(Struct, frozen=True):
 
     def tells(self, fault: Fault) -> bool:
         """Whether a fault of meaning is none that a part which was taken out brought about."""
-        return not any(
-            place[: len(fault.path)] == fault.path or fault.path[: len(place)] == place
-            for place in self.unread
-        )
+        return not any(related(place, fault.path) for place in self.unread)
 
 
 def read_config(source: Source) -> ConfigFile:

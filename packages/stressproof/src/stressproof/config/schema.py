@@ -8,8 +8,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.config.failure_tables import (
+    EffectsTable,
+    FailureTable,
+    InvariantTable,
+    TestbedTable,
+)
+from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.config.plan_tables import DataTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.failures.fault_kinds import FAULT_KINDS
 
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
@@ -200,6 +208,20 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     data: Annotated[dict[str, DataTable], Meta(description="Tables, by name.")] = {}
     profile: Annotated[dict[str, ProfileTable], Meta(description="Loads, by name.")] = {}
+    testbed: Annotated[
+        TestbedTable | None, Meta(description="What runs while failures are injected.")
+    ] = None
+    effects: Annotated[
+        EffectsTable | None, Meta(description="Where effects are read in the end.")
+    ] = None
+    invariant: Annotated[
+        tuple[InvariantTable, ...],
+        Meta(description="What must be true in the end.", max_length=100),
+    ] = ()
+    failure: Annotated[
+        tuple[FailureTable, ...],
+        Meta(description="What is broken, and what must hold then.", max_length=100),
+    ] = ()
     suite: Annotated[
         SuiteTable | None, Meta(description="What is asked of the service, and where it is said.")
     ] = None
@@ -222,6 +244,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     made = msgspec.json.schema(Config)
+    for name, table in FAULT_TABLES.items():
+        kind = made["$defs"][table.__name__]["properties"]["kind"]
+        kind["description"] = f"{FAULT_KINDS[name].says} {FAULT_KINDS[name].limits}".rstrip()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.testbed import Testbed
@@ -34,9 +34,8 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         self.testbed = testbed
         self.run = run
 
-    @classmethod
-    def prepare_early(cls, testbed: TestbedT, run: str) -> None:
-        """Prepare what needs time, while scenarios before this one run; nothing by default."""
+    def prepare_early(self) -> None:
+        """Prepare what needs time, while scenarios before this one run."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -49,6 +48,10 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
     @abstractmethod
     def requests(self) -> Makers:
         """Return what makes each kind of request of the load, by its name in the scenario."""
+
+    def injector(self, fault: FaultSpec, load: Load) -> Injector:
+        """Return what makes a fault of the scenario."""
+        return self.injectors[fault.id](self, load)
 
     def baseline_actions(self, load: Load) -> None:  # most do nothing
         """Do in a baseline what faults do by force: spend a token once, settle once."""
@@ -67,10 +70,11 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         return {}
 
 
-Driver = type[ScenarioDriver[Any]]
+Driver = Callable[[Any, str], ScenarioDriver[Any]]
+"""Makes the driver of one trial: on a testbed, under the name of the trial's effects."""
 
 
-def load_driver(spec: ScenarioSpec) -> Driver:
+def load_driver(spec: ScenarioSpec) -> type[ScenarioDriver[Any]]:
     """Import the driver that a scenario names.
 
     Raises:
@@ -78,7 +82,7 @@ def load_driver(spec: ScenarioSpec) -> Driver:
             of the scenario.
     """
     of = f"the driver of {spec.id}"
-    driver: Driver = load_class(spec.driver, ScenarioDriver, of=of)
+    driver: type[ScenarioDriver[Any]] = load_class(spec.driver, ScenarioDriver, of=of)
     declared = set(getattr(driver, "injectors", {}))
     missing = [fault.id for fault in spec.faults if fault.id not in declared]
     if missing:

@@ -39,7 +39,6 @@ class Testbed(ABC):
         service: The service under test, once entered.
         host: Where it listens.
         port: Likewise.
-        shared: What a scenario prepared long before its turn, by a name of its own.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class Testbed(ABC):
         self.seed = seed
         self.say = say
         self.halt = threading.Event() if halt is None else halt
-        self.shared: dict[str, Any] = {}
         self.service: ServiceProcess[Any]
         self.host, self.port = "127.0.0.1", 0
         self._stack = contextlib.ExitStack()
@@ -75,6 +73,14 @@ class Testbed(ABC):
     def postgres_binary(self) -> Path | None:
         """The program of its database server, None where it has none."""
         return None
+
+    def logs(self) -> Mapping[str, Path]:
+        """Return the logs that explain a failure, by whose they are."""
+        return {"service": self.service.log}
+
+    def unsupported(self) -> Mapping[str, str]:
+        """Return faults that cannot be injected into it here, each with the reason."""
+        return {}
 
     def probe_headers(self) -> dict[str, str]:
         """Return what the service is asked with about itself; some say little to strangers."""

@@ -121,7 +121,7 @@ class TrialRun:
 
     def _inject(self, fault: FaultSpec, load: Load) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
-        injector = self._driver.injectors[fault.id](self._driver, load)
+        injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
             injector.inject(self._testbed.active, fault.lasts_us)

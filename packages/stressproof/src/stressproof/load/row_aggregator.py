@@ -10,8 +10,8 @@ from stressproof.load.recorder import RAMP, SETUP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
 
 
-class _Sum:
-    """One endpoint in one second, over all workers."""
+class RowSum:
+    """One endpoint in one step of time, over all that is added."""
 
     __slots__ = (
         "corrected",
@@ -32,7 +32,8 @@ class _Sum:
         self.corrected = Histogram()
         self.uncorrected = Histogram()
 
-    def add(self, delta: RowDelta) -> None:
+    def add(self, delta: RowDelta | Row) -> None:
+        """Add what one worker counted, or a part of the step."""
         self.started += delta.started
         self.late += delta.late
         self.dropped += delta.dropped
@@ -46,6 +47,7 @@ class _Sum:
             delta.uncorrected.add_to(self.uncorrected)
 
     def row(self, second: int, endpoint: int, *, closed_loop: bool) -> Row:
+        """Return it as a row."""
         return Row(
             endpoint=endpoint,
             second=second,
@@ -98,9 +100,9 @@ class RowAggregator:
     def __init__(self, closed_loops: Sequence[bool], flows: Iterable[int] = ()) -> None:
         self._closed_loops = list(closed_loops)
         self._flows = frozenset(flows)
-        self._open: dict[tuple[int, int], _Sum] = {}
+        self._open: dict[tuple[int, int], RowSum] = {}
         self._packed: dict[tuple[int, int], bytes] = {}
-        self._outside: dict[int, dict[int, _Sum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
+        self._outside: dict[int, dict[int, RowSum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
         self.completed = self.failed = 0
         self.first_ns = self.last_ns = 0
         self.last_second = RAMP
@@ -117,7 +119,7 @@ class RowAggregator:
         for endpoint, delta in deltas:
             outside = self._outside.get(delta.second)
             if outside is not None:
-                outside.setdefault(endpoint, _Sum()).add(delta)
+                outside.setdefault(endpoint, RowSum()).add(delta)
                 continue
             self._sum(delta.second, endpoint).add(delta)
             if delta.first_ns:
@@ -170,13 +172,13 @@ class RowAggregator:
         counts = self._outside[second]
         if not counts and second != RAMP:
             return []
-        return [counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)]
+        return [counts.get(number, RowSum()).outside(place) for place, number in enumerate(order)]
 
-    def _sum(self, second: int, endpoint: int) -> _Sum:
+    def _sum(self, second: int, endpoint: int) -> RowSum:
         key = (second, endpoint)
         found = self._open.get(key)
         if found is None:
-            found = self._open[key] = _Sum()
+            found = self._open[key] = RowSum()
         return found
 
     def _empty(self, second: int, endpoint: int) -> bytes:
@@ -186,4 +188,4 @@ class RowAggregator:
 @lru_cache(4096)
 def empty_row(second: int, *, closed_loop: bool) -> bytes:
     """Return a second in which an endpoint was not asked, packed."""
-    return pack(_Sum().row(second, 0, closed_loop=closed_loop))
+    return pack(RowSum().row(second, 0, closed_loop=closed_loop))

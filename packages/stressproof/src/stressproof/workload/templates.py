@@ -19,7 +19,7 @@ UUID = "uuid"
 SEQ = "seq"
 EFFECT = "effect"
 RUN = "run"
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 

@@ -17,7 +17,6 @@ from enforcement_suite.scenarios.settlement.spec import (
     SETTLEMENT_RACERS,
 )
 from enforcement_suite.service import PREFIX, Enforcement, Tenant, read_status
-from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
@@ -29,7 +28,6 @@ from stressproof.faults.proxy.toxics import CutAfterCommit
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
-_AGING = "overdue reservations"
 
 
 class Aging(Struct, frozen=True):
@@ -98,15 +96,15 @@ def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -
 class Settlement(EnforcementDriver):
     """One tenant whose changes are paid by credits, and settled while others settle them too."""
 
-    @classmethod
-    def prepare_early(cls, testbed: EnforcementTestbed, run: str) -> None:
-        """Let reservations grow old while other scenarios run."""
-        testbed.shared[_AGING] = make_overdue(Enforcement(testbed, run))
+    _aging: Aging | None = None
+
+    def prepare_early(self) -> None:
+        """Let reservations grow old while other scenarios run; they are no effects of the trial."""
+        self._aging = make_overdue(Enforcement(self.testbed, f"{self.run}e"))
 
     def prepare(self) -> None:
         """Make reservations to settle; those to sweep were made long before, or will be."""
         self._tenant = _paying_tenant(self.service, "fi004-settle")
-        self._aging: Aging
         self._ready: list[tuple[int, str]] = []
         for _ in range(_RESERVED):
             key = self.service.key()
@@ -146,9 +144,11 @@ class Settlement(EnforcementDriver):
 
     def race_sweep(self, load: Load) -> Injector:
         """Settle, deny and sweep the same reservations at once."""
-        self._aging = self.testbed.shared.pop(_AGING, None) or make_overdue(self.service)
-        self._wait_overdue()
-        return self._race(load, "overdue reservations", [self._sweep])
+        aging = self._aging or make_overdue(self.service)
+        left = aging.made_at + _OVERDUE_S + 1 - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+        return self._race(load, "overdue reservations", [partial(self._sweep, aging)])
 
     def _race(self, load: Load, target: str, batches: Sequence[Batch]) -> Injector:
         return Race(load, target, batches, needs=SETTLEMENT_RACERS // 2)
@@ -187,21 +187,13 @@ class Settlement(EnforcementDriver):
             for number in range(SETTLEMENT_RACERS)
         ]
 
-    def _wait_overdue(self) -> None:
-        """Let the reservations made first grow old enough to be swept."""
-        left = self._aging.made_at + _OVERDUE_S + 1 - time.monotonic()
-        if left > 0:
-            time.sleep(left)
-
-    def _sweep(self) -> Sequence[Request]:
+    def _sweep(self, aging: Aging) -> Sequence[Request]:
         """Settle, deny and sweep the same reservations; what became of them the database says."""
         requests: list[Request] = []
-        headers = self._aging.tenant.headers("owner")
-        for decision, approval in self._aging.reservations:
+        headers = aging.tenant.headers("owner")
+        for decision, approval in aging.reservations:
             requests += [
-                self.service.settle(
-                    "sweep_settle", self._aging.tenant, decision, 0, name=f"s{number}"
-                )
+                self.service.settle("sweep_settle", aging.tenant, decision, 0, name=f"s{number}")
                 for number in range(3)
             ]
             requests += [

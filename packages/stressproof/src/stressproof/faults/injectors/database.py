@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from stressproof.errors import RunError
 from stressproof.evidence.failure import Witness
-from stressproof.faults.extras import extra
+from stressproof.extras import extra
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.undo import Undo

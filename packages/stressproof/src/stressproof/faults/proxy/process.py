@@ -13,7 +13,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.faults.loopback import require_loopback
+from stressproof.failures.loopback import require_loopback
 from stressproof.faults.proxy.toxics import Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0

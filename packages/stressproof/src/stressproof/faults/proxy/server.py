@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from stressproof.errors import StressproofError
-from stressproof.faults.loopback import require_loopback
+from stressproof.failures.loopback import require_loopback
 from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import parse
 

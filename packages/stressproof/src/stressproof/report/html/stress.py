@@ -51,7 +51,7 @@ def page(
         id: Unique in the document.
         baseline: An earlier artifact, drawn beside it.
     """
-    judged = _judged(answers)
+    judged = judged_of(answers)
     sections = [
         _objectives(judged, id),
         _over_time(artifact, id),
@@ -124,7 +124,8 @@ def _facts(artifact: StressArtifact) -> list[Fact]:
     ]
 
 
-def _judged(answers: Answers) -> list[Judged]:
+def judged_of(answers: Answers) -> list[Judged]:
+    """Return each objective with what was seen of it."""
     judged = [
         Judged(
             name=one.threshold,

@@ -49,7 +49,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
         elif pair.before is not None and pair.after is not None:
             grown = pair.after - pair.before
             judgement.check(
-                sent.answered <= grown <= sent.started + sent.probes,
+                sent.answered <= grown <= sent.started,
                 where,
                 prose(f"{grown} requests counted"),
                 prose(f"{sent.answered} answered to {sent.started} sent"),

@@ -1,0 +1,78 @@
+"""A project's failures: what is driven, and what is asked of evidence of them."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stressproof.config.failure_plan import FailurePlan
+from stressproof.config.failure_reading import read_failures
+from stressproof.config.failure_requirements import FailureRequirements
+from stressproof.config.plans import duration_us
+from stressproof.config.reading import Faults, read_bytes
+from stressproof.errors import UsageError
+from stressproof.evidence.project_files import project_file
+from stressproof.failures.parameters import S
+
+if TYPE_CHECKING:
+    from stressproof.config.compile import Project
+
+PROFILE = "failures"
+"""What evidence of a file's failures has as its profile: all of them together."""
+
+_HOUR_US = 3600 * S
+_MOST_BYTES = 64 * 2**20
+
+
+def plan_failures(
+    project: "Project", environment: Mapping[str, str] | None = None
+) -> FailurePlan | None:
+    """Return what a project's file says of failures, None where it says nothing.
+
+    Args:
+        project: Its folder holds the files that the specs name.
+        environment: What ``${}`` is taken from; None leaves it as it is written, and reads no
+            tables: specs are the same.
+
+    Raises:
+        UsageError: A file is not there, or the environment lacks something.
+    """
+    faults = Faults()
+    plan = read_failures(project.failures, project.plan, environment, faults)
+    if faults.found:
+        first = faults.found[0]
+        raise UsageError(f"{first.where}: {first.message}", hint=first.hint)
+    if plan is None:
+        return None
+    digests = {
+        path: sha256(
+            read_bytes(
+                project_file(project.folder, path),
+                _MOST_BYTES,
+                "a file of a failure",
+                "Name a file beside stressproof.toml.",
+            )
+        ).hexdigest()
+        for path in sorted({path for one in plan.scenarios for path in one.files})
+    }
+    return msgspec.structs.replace(
+        plan,
+        scenarios=tuple(
+            msgspec.structs.replace(one, files={path: digests[path] for path in one.files})
+            for one in plan.scenarios
+        ),
+    )
+
+
+def failure_file_requirements(project: "Project") -> FailureRequirements | None:
+    """Return what is asked of failure evidence, None where the file has no failures.
+
+    Raises:
+        UsageError: A file that a failure names is not there.
+    """
+    plan = plan_failures(project)
+    if plan is None or not plan.scenarios:
+        return None
+    hours = (duration_us(project.gate.max_age) or 0) / _HOUR_US
+    return FailureRequirements(profile=PROFILE, scenarios=plan.scenarios, gate_max_age_hours=hours)
