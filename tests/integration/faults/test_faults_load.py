@@ -9,12 +9,14 @@ from functools import partial
 
 import pytest
 
+from broken_bed import fault
 from enforcement_suite.service import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.errors import RunError
 from stressproof.failures.history import COLUMNS, read
+from stressproof.failures.spec import Send
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
-from stressproof.faults.injectors.client import Flood, Race, Tamper
+from stressproof.faults.injectors.callers import Flood, Race, SendEach
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
@@ -274,7 +276,11 @@ def test_race_is_witnessed_by_its_overlap(
     one = load(running.port, "/ok", rate=1, timeout_s=HANG_S)
     one.start()
     paths = ["/together"] * 8, ["/ok"], ["/lost"] * 3
-    race = Race(one, "nothing", [partial(batch, each) for each in paths], needs=8)
+    race = Race(
+        fault("race", send=[Send("x", 16)], batches=3),
+        one,
+        [partial(batch, each) for each in paths],
+    )
     race.inject(active)
     race.remove()
     one.stop()
@@ -287,19 +293,24 @@ def test_race_is_witnessed_by_its_overlap(
     ]
 
 
-def test_forgeries_must_be_answered_to_count(
+def test_each_request_must_be_answered_to_count(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
-    """A forged token that nobody judged is no witness."""
+    """A forged token that nobody judged is no witness, whatever became of the others."""
     running = server(lambda path, _: "close" if path == "/lost" else ANSWERS["/many"])
     one = load(running.port, "/ok", rate=1)
     one.start()
-    tamper = Tamper(one, [request("/a"), request("/lost")])
-    tamper.inject(active)
-    tamper.remove()
+    spec = fault("send_each", send=[Send("x")], table="forged")
+    counts = []
+    for paths in (["/a", "/lost"], ["/a"] * 120):
+        each = SendEach(spec, one, [request(path) for path in paths])
+        each.inject(active)
+        each.remove()
+        counts += [witness.during for witness in each.witnesses()]
+    with pytest.raises(RunError, match="no row"):
+        SendEach(spec, one, []).inject(active)
     one.stop()
-    [witness] = tamper.witnesses()
-    assert (witness.during, witness.needs) == (1, 2)
+    assert counts == [0, 120]
 
 
 def test_flood_is_witnessed_by_what_was_offered(
@@ -310,7 +321,8 @@ def test_flood_is_witnessed_by_what_was_offered(
     one = load(running.port, "/calm", rate=1)
     one.start()
     mix = [(1, lambda: request("/flood", kind="flood"))]
-    flood = Flood(one, "a tenant", mix, rate_per_s=200, limit=20, kind_sent="flood")
+    spec = fault("flood", send=[Send("flood")], rate_per_s=200, over=20)
+    flood = Flood(spec, one, mix, rate_per_s=200)
     flood.inject(active)
     deadline = time.monotonic() + HANG_S
     while running.asked.get("/flood", 0) < 40 and time.monotonic() < deadline:

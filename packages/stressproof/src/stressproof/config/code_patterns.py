@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from stressproof.config.reading import there_are
 from stressproof.errors import UsageError
 from stressproof.failures.answer_class import ANSWER_CLASSES, CHECK_FAILED, NOT_SENT, SENT
 from stressproof.failures.spec import RequestSpec
@@ -72,7 +73,7 @@ def chosen(pattern: str, requests: Sequence[RequestSpec]) -> list[RequestSpec]:
         kinds = [one.kind for one in requests]
         raise UsageError(
             f"no request is {pattern!r}",
-            hint=did_you_mean(pattern, kinds) or f"There are {', '.join(kinds)}.",
+            hint=did_you_mean(pattern, kinds) or there_are(kinds),
         )
     return found
 

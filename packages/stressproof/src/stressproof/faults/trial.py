@@ -124,7 +124,7 @@ class TrialRun:
         injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
-            injector.inject(self._testbed.active, fault.lasts_us)
+            injector.inject(self._testbed.active)
             self._say(f"{fault.id}: {fault.how}")
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
