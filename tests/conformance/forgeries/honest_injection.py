@@ -112,12 +112,16 @@ def _answer(one: Asked, before: int) -> str:
 
 
 def _witnesses(spec: ScenarioSpec, fault: FaultSpec) -> list[Witness]:
-    """What proves a fault: more than it needs; a fault for each row has as many as it sent."""
+    """What proves a fault: more than it needs; of one for each row, as many as it sent."""
     rows = any(request.rows_of == fault.id for request in spec.requests)
     return [
-        Witness(name=one.name, before=0, during=needs + 100 * (not rows), needs=needs)
+        Witness(
+            name=one.name,
+            before=0,
+            during=len(FORGERIES) if rows else one.needs + 100,
+            needs=one.needs,
+        )
         for one in demanded_witnesses(fault)
-        for needs in [len(FORGERIES) if rows else one.needs]
     ]
 
 

@@ -37,6 +37,14 @@ SHORTEST_US: Final = 100 * MS
 _STREAMS: Final = ("both", "upstream", "downstream")
 
 
+def told(fault: FaultSpec) -> str:
+    """Return what is done, for people: the file's own words, or the kind's."""
+    if fault.how:
+        return fault.how
+    kind = FAULT_KINDS.get(fault.kind)
+    return fault.kind if kind is None else kind.says.removesuffix(".")
+
+
 def demanded_witnesses(fault: FaultSpec) -> tuple[WitnessSpec, ...]:
     """Return what must be counted of a fault, in order: its kind's own, or the file's."""
     kind = FAULT_KINDS.get(fault.kind)

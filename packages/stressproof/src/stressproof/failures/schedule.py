@@ -135,7 +135,7 @@ def _of_faults(
         return
     if request.rows_of:
         wanted = sum(
-            witness.needs
+            witness.during - witness.before
             for fault in faults
             if fault.id == request.rows_of
             for witness in fault.witnesses

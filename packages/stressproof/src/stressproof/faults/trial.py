@@ -15,6 +15,7 @@ from stressproof.evidence.failure import InjectedFault, Recovery
 from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.artifact import EffectCounts, Trial
 from stressproof.failures.conclusions import answered, completed, pending
+from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
@@ -125,7 +126,7 @@ class TrialRun:
         requested = time.monotonic_ns()
         try:
             injector.inject(self._testbed.active)
-            self._say(f"{fault.id}: {fault.how}")
+            self._say(f"{fault.id}: {told(fault)}")
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
                 injector.observe()

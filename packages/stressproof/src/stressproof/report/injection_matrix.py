@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.checks import CHECKS
-from stressproof.failures.fault_kinds import FAULT_KINDS, demanded_witnesses, limits_of
+from stressproof.failures.fault_kinds import demanded_witnesses, limits_of, told
 from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec, WitnessSpec
 
 _METHOD = """\
@@ -64,11 +64,7 @@ def _fault(fault: FaultSpec) -> str:
     lasts = f"{fault.lasts_us / 1e6:g} s"
     witness = "; ".join(_witness(one) for one in demanded_witnesses(fault))
     rto = f"≤ {fault.objectives.rto_service_us / 1e6:g} s"
-    return f"| `{fault.id}` | {_told(fault)} | {lasts} | {witness} | {rto} |"
-
-
-def _told(fault: FaultSpec) -> str:
-    return fault.how or FAULT_KINDS[fault.kind].says.removesuffix(".")
+    return f"| `{fault.id}` | {told(fault)} | {lasts} | {witness} | {rto} |"
 
 
 def _witness(witness: WitnessSpec) -> str:
