@@ -23,7 +23,7 @@ from enforcement_suite.templates import (
 from stressproof.cli.main import command as stressproof_command
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
-from stressproof.config.schema import schema_text
+from stressproof.config.whole_file import schema_text
 from stressproof.gate.trust import TRUST_RULES
 from stressproof.report.commands import commands_page
 from stressproof.report.injection_matrix import render

@@ -22,7 +22,7 @@ from stressproof.failures.checks import check_spec
 from stressproof.failures.conclusions import contradictions, summarise
 from stressproof.failures.history import read
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
@@ -136,9 +136,9 @@ class Toothless(ProxyFault):
 class ForgedFault(FailSafe):
     """FI-001 with an injector that does not inject."""
 
-    def toothless(self, _: Load) -> Injector:
+    def toothless(self, fault: FaultSpec, _: Load) -> Injector:
         """Return the injector that does nothing."""
-        return Toothless(self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+        return Toothless(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
 
     injectors: ClassVar[Injectors] = {"black_hole": toothless}
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stressproof.capture.injection import Injection, InjectionPlan
-from stressproof.capture.stage import suite_stage
+from stressproof.capture.stage import file_stage, suite_stage
 from stressproof.config.compile import Project
+from stressproof.errors import UsageError
 from stressproof.evidence.failure import FailureArtifact
 from stressproof.suite import Suite, suite_of
 
@@ -35,11 +36,17 @@ def plan_injection(
     """
     drawn = int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed
     suite = suite_of(what) if isinstance(what, Project) else what
+    stage = file_stage(what, scenarios, drawn) if isinstance(what, Project) else None
+    if stage is not None and workers is not None:
+        raise UsageError(
+            "how many workers the service has is the file's to say",
+            hint="Write [testbed.process.NAME] workers, and leave --workers out.",
+        )
     return InjectionPlan(
         output=Path(output),
         executed_by=executed_by,
         approved_by=approved_by,
-        stage=suite_stage(suite, scenarios, workers or _WORKERS),
+        stage=stage or suite_stage(suite, scenarios, workers or _WORKERS),
         suite=suite,
         seed=drawn,
         quick=quick,

@@ -2,7 +2,7 @@
 
 Texts keep their placeholders: ``{{port}}`` of the process itself, ``{{NAME.url}}``,
 ``{{NAME.address}}``, ``{{NAME.host}}`` and ``{{NAME.port}}`` of whatever stands, as the service is
-to reach it (of a database, its proxy), ``{{secret.NAME}}``, and ``{{run}}``, which names the trial.
+to reach it (of a database, its proxy), and ``{{secret.NAME}}``.
 """
 
 from collections.abc import Iterator, Mapping

@@ -91,9 +91,9 @@ _HTTP: Final = (
         "first", "count", "only the first so many that match", None, 1, 1_000_000, optional=True
     ),
     ParameterSpec("every", "count", "each so-manieth that matches", 1, 1, 1_000_000),
-    ParameterSpec(
-        "deliver", "flag", "the upstream answers, and the caller is told this", default=False
-    ),
+)
+_DELIVER: Final = ParameterSpec(
+    "deliver", "flag", "the upstream does it, and the caller is told otherwise", default=False
 )
 _PROXIES: Final[Targets] = frozenset({"postgres", "proxy"})
 _CONVERSATIONS: Final[Targets] = frozenset({"postgres", "proxy:postgres"})
@@ -193,6 +193,7 @@ _KINDS: Final = (
         ParameterSpec("status", "count", "of the answer", 500, 200, 599),
         ParameterSpec("headers", "table", "likewise", {}),
         _text("body", "likewise", ""),
+        _DELIVER,
     ),
     _http(
         "http_delay",
@@ -205,9 +206,13 @@ _KINDS: Final = (
         "The whole head and a part of the body leave, and then the connection ends.",
         ParameterSpec("keep", "share", "of the body", 500_000, 0, 999_999),
     ),
-    _http("http_garbage", "The body is replaced by bytes that are no JSON and no text."),
-    _http("http_hang", "No answer leaves until the fault ends, and then RST."),
-    _http("http_reset", "RST in place of the answer."),
+    _http(
+        "http_garbage",
+        "Bytes that are no HTTP in place of the answer, and then the connection ends.",
+        _DELIVER,
+    ),
+    _http("http_hang", "No answer leaves until the fault ends, and then RST.", _DELIVER),
+    _http("http_reset", "RST in place of the answer.", _DELIVER),
     FaultKind(
         "kill",
         _THINGS,

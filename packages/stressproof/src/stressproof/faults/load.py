@@ -41,6 +41,7 @@ class Request(Struct, frozen=True):
         body: As bytes.
         key: The effect asked for; 0 for none. Requests with a key are repeated when unknown.
         read: Turns an answer into a code.
+        timeout_s: After which it is given up, None for the load's.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Request(Struct, frozen=True):
     body: bytes
     key: int
     read: Callable[[Answer], str]
+    timeout_s: float | None = None
 
 
 class Done(Struct, frozen=True):
@@ -328,7 +330,7 @@ class Load:
                 request.path,
                 headers=request.headers,
                 body=request.body,
-                timeout_s=self._timeout_s,
+                timeout_s=request.timeout_s or self._timeout_s,
             )
             code = request.read(answer)
         except NoAnswerError as error:
