@@ -170,6 +170,12 @@ def code(body: str, status: int = 200, **headers: str) -> tuple[str, FileRequest
     return request.read(Answer(status, given, body.encode(), 0)), maker
 
 
+def test_a_check_is_of_expected_answers() -> None:
+    """Another status has failed by itself, and its rules still name it."""
+    assert code("{}", 503, retry_after="1")[0] == "503/retry"
+    assert code("{}", 503)[0] == "503"
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "expected"),
     [

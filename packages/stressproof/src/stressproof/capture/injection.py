@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.capture.interrupts import one_interrupt
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
@@ -158,13 +159,14 @@ class Injection:
         check_writable(self._plan.output)
         ids = ", ".join(spec.id for spec in self._plan.stage.scenarios)
         self._say(f"injecting {ids} with seed {self._plan.seed}")
-        try:
-            self._inject(self._run_on)
-        except BaseException as error:
-            # A run that broke keeps what was concluded before, marked as what it is.
-            self._keep("broken" if isinstance(error, Exception) else "interrupted")
-            raise
-        return self._keep("complete")
+        with one_interrupt(self._say):
+            try:
+                self._inject(self._run_on)
+            except BaseException as error:
+                # A run that broke keeps what was concluded before, marked as what it is.
+                self._keep("broken" if isinstance(error, Exception) else "interrupted")
+                raise
+            return self._keep("complete")
 
     def rehearse(self) -> dict[str, Trial]:
         """Start the testbed and run the baselines, break nothing and write nothing; return them.
@@ -181,7 +183,8 @@ class Injection:
             baselines[spec.id] = run.baseline()
             say(f"{spec.id}: baseline done")
 
-        self._inject(rehearse_on)
+        with one_interrupt(self._say):
+            self._inject(rehearse_on)
         return {spec.id: baselines[spec.id] for spec in self._plan.stage.scenarios}
 
     def _inject(self, carry_out: CarryOut) -> None:

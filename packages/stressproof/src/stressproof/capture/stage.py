@@ -11,6 +11,7 @@ from stressproof.config.file_failures import plan_failures
 from stressproof.errors import UsageError
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import Driver, load_class, load_driver
+from stressproof.faults.permissions import Permissions, demand_permission
 from stressproof.faults.run import chosen
 from stressproof.faults.testbed import Testbed
 from stressproof.suite import Suite
@@ -66,16 +67,20 @@ def suite_stage(suite: Suite, names: Sequence[str], workers: int) -> Stage:
     )
 
 
-def file_stage(project: Project, names: Sequence[str], seed: int) -> Stage | None:
+def file_stage(
+    project: Project, names: Sequence[str], seed: int, permissions: Permissions
+) -> Stage | None:
     """Return what the failures of a project's file are injected into, None where it has none.
 
     Args:
         project: Its file.
         names: Only these, by id; all of them if empty.
         seed: Of the injection.
+        permissions: What the operator permits.
 
     Raises:
-        UsageError: A file that it names is not there, or the environment lacks something.
+        UsageError: A file that it names is not there, the environment lacks something, or a fault
+            would break what is not started here and nobody permitted it.
     """
     plan = plan_failures(project, os.environ)
     if plan is None or not plan.scenarios:
@@ -84,10 +89,15 @@ def file_stage(project: Project, names: Sequence[str], seed: int) -> Stage | Non
     from stressproof.faults.file_testbed import FileTestbed  # noqa: PLC0415  # likewise
 
     scenarios = chosen(plan.scenarios, names)
+    demand_permission(scenarios, plan.testbed.started, permissions)
     return Stage(
         scenarios=scenarios,
         testbed=partial(
-            FileTestbed, plan=plan.testbed, folder=project.folder, environment=os.environ
+            FileTestbed,
+            plan=plan.testbed,
+            folder=project.folder,
+            environment=os.environ,
+            permissions=permissions,
         ),
         drivers={
             spec.id: partial(FileDriver, spec=spec, load=plan.loads[spec.id], seed=seed)

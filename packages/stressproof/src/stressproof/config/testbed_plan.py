@@ -145,6 +145,12 @@ class TestbedPlan(Struct, frozen=True, kw_only=True):
             **dict.fromkeys(self.container, "container"),
         }
 
+    @property
+    def started(self) -> set[str]:
+        """Names of what is started for it, and so is disposable."""
+        running = {name for name, one in self.postgres.items() if one.dsn}
+        return {*self.postgres, *self.process, *self.proxy} - running
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return what of something may hold placeholders."""
         if name in self.process:

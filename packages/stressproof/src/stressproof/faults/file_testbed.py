@@ -307,7 +307,7 @@ class FileTestbed(Testbed):
             HaltedError: Somebody wants all trials to stop.
             RunError: A process ended by itself.
         """
-        self.demand_not_halted()
+        self.demand_sane()
         for process in self.processes.values():
             process.demand_running()
 
