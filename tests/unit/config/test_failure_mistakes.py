@@ -102,7 +102,7 @@ MISTAKES = [
         "testbed.process.bank.run[2]",
         '"{{prot}}"',
         "{{prot}} means nothing here",
-        "There are {{port}}, {{run}}, {{secret.NAME}} and {{NAME.url}} of others.",
+        "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
     ),
     Mistake(
         'run = ["python", "bank.py", "{{port}}"]',
@@ -222,7 +222,8 @@ MISTAKES = [
         "invariant[1].from",
         "from",
         "faults go to loopback only, and '10.0.0.1' is not on it",
-        "Inject into a service and a database on this machine.",
+        "Inject into a service and a database on this machine, or let the operator allow the host "
+        "with --allow-upstream HOST.",
     ),
     Mistake(
         'compared = "json:seen"\n',

@@ -5,6 +5,8 @@ import time
 import pytest
 
 from enforcement_suite.suite import SUITE
+from stressproof.failures.fault_kinds import told
+from stressproof.failures.history import read_code
 from stressproof.faults.load import Done, Load, Request
 from stressproof.faults.trial_state import TrialState
 from stressproof.report.injection_progress import trial_state
@@ -18,11 +20,17 @@ S = 1_000_000_000
 
 def load(*ended: tuple[float, float, str], now_ns: int) -> Load:
     """Return a load that sends nothing, with requests that took so long and ended so long ago."""
-    made = Load("127.0.0.1", 1, [], rate_per_s=1, seed=1, timeout_s=1.0)
+    made = Load(
+        "127.0.0.1", 1, [], classify=lambda _, __, ___: "ok", rate_per_s=1, seed=1, timeout_s=1.0
+    )
     asked = Request("gate", "POST", "/", {}, b"", 0, lambda _: "")
     for took_s, ago_s, code in sorted(ended, key=lambda one: -one[1]):
         end_ns = now_ns - int(ago_s * S)
-        made.history.append(Done(asked, end_ns - int(took_s * S), end_ns, code, 1, None))
+        made.history.append(
+            Done(
+                asked, end_ns - int(took_s * S), end_ns, read_code(code, "ok"), 1, "scheduled", None
+            )
+        )
     return made
 
 
@@ -42,7 +50,7 @@ def test_every_phase_says_what_is_done_and_how_long() -> None:
     assert phase == "steady load since 1 s"
     state.enter("fault", FAULT, 8_000_000)
     phase = shown(state, state.since_ns + 3 * S)[1]
-    assert phase == f"✗ {FAULT.id} broken since 3 s, up to 5 s more: {FAULT.how}"
+    assert phase == f"✗ {FAULT.id} broken since 3 s, up to 5 s more: {told(FAULT)}"
     state.enter("recovery", FAULT, 4_000_000)
     phase = shown(state, state.since_ns + 1 * S)[1]
     assert phase == f"{FAULT.id} healed 1 s ago, watched for 3 s more"

@@ -23,7 +23,6 @@ from stressproof.evidence.project_files import project_file
 from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
-from stressproof.workload.requests import Request
 from stressproof.workload.tables import Table
 from stressproof.workload.templates import placeholders, request_name
 
@@ -121,13 +120,15 @@ class _Reader:
             for fault in injected
             if FAULT_KINDS[fault.kind].sends == "must" or fault.send
         )
-        used = {request.name for _, request in kinds.values()}
+        asked_for = [one for _, one in kinds.values()]
+        used = {one.request.name for one in asked_for}
         asked = {name: one for name, one in asked.items() if name in used}
         self._demand_texts(table, asked)
         self._demand_no_tokens(asked)
         self._demand_source(table, place, specs)
-        requests = tuple(request for _, request in kinds.values())
-        self._loads[table.id] = FailureLoad(requests, self._tables(requests))
+        requests = tuple(one.request for one in asked_for)
+        effects = tuple(one.effect for one in asked_for)
+        self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
         if table.ripe != "0s" and not table.prepare:
             self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
         return ScenarioSpec(
@@ -243,13 +244,13 @@ class _Reader:
                 "Write [effects].",
             )
 
-    def _tables(self, asked: Iterable[Request]) -> tuple[Table, ...]:
+    def _tables(self, asked: Iterable[Asked]) -> tuple[Table, ...]:
         """Return the tables that requests take from; none where nothing is read."""
         if self._environment is None:
             return ()
         if self._all_tables is None:
             self._all_tables = PlanReader(self._plan, self._environment).tables()
-        used = {name.partition(".")[0] for one in asked for name in one.placeholders}
+        used = {name for one in asked for name in one.tables}
         return tuple(one for one in self._all_tables if one.name in used)
 
     def _invariants(self, table: FailureTable, place: Place) -> tuple[Invariant, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from stressproof.failures.fault_kinds import told
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.load import Load
 from stressproof.faults.trial_state import TrialState
@@ -46,7 +47,7 @@ def _phase(state: TrialState, now_ns: int) -> Line:
         return Line(f"{doing} since {since}")
     if state.phase == "fault":
         what = f"broken since {since}, up to {left} more"
-        return Line(f"{state.fault.id} {what}: {state.fault.how}", Outcome.FAIL)
+        return Line(f"{state.fault.id} {what}: {told(state.fault)}", Outcome.FAIL)
     return Line(f"{state.fault.id} healed {since} ago, watched for {left} more")
 
 
@@ -57,11 +58,11 @@ def _callers(load: Load, now_ns: int) -> Iterator[Line]:
     for done in reversed(load.history):  # which grows meanwhile
         if done.ended_ns < now_ns - _RECENT_S * _NS_PER_S:
             break
-        answers[done.code.partition(":")[0]] += 1  # its further parts are for evidence
+        answers[done.code.name.partition(":")[0]] += 1  # its further parts are for evidence
         waits.record(max(done.ended_ns - done.intended_ns, 0) // _NS_PER_US)
-    told = listed([f"{code} x {count(each)}" for code, each in answers.most_common()], _KINDS)
+    codes = listed([f"{code} x {count(each)}" for code, each in answers.most_common()], _KINDS)
     p50, p95 = waits.quantiles((P50_PPM, P95_PPM))
-    yield Line(f"callers get {rate(waits.n / _RECENT_S)}: {told or 'no answer'}")
+    yield Line(f"callers get {rate(waits.n / _RECENT_S)}: {codes or 'no answer'}")
     outstanding = load.outstanding_ns
     longest_us = max((now_ns - min(outstanding, default=now_ns)) // _NS_PER_US, 0)
     waiting = f"{count(len(outstanding))} wait, the longest for {latency(longest_us)}"

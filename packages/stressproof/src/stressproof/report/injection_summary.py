@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from stressproof.evidence.failure import FailureArtifact, InjectedFault, Scenario, Trial
+from stressproof.evidence.failure import InjectedFault
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 from stressproof.failures.history import Operation, nearest_rank, read
 from stressproof.measure.histogram import P95_PPM
 from stressproof.outcome import Outcome
@@ -34,7 +35,7 @@ def _scenario(scenario: Scenario, width: int | None) -> Iterator[Line]:
     outcome = OUTCOMES[scenario.status]
     trial = scenario.trial
     operations = read(trial.operations)
-    yield Line(f"{scenario.id}  {scenario.title}", outcome)
+    yield Line(f"{scenario.id}  {scenario.spec.title}", outcome)
     for why in scenario.reasons:
         yield Line(f"    {why}", outcome if outcome is not Outcome.PASS else None, marked=False)
     yield from _over_time(trial, operations, columns_within(width, _BESIDE))
