@@ -115,8 +115,8 @@ def _credentials(draft: Draft, variables: Mapping[str, str]) -> Iterator[str]:
 def _failure(profile: str) -> list[str]:
     """Return a failure to begin with: the service behind a slow database."""
     return [
-        "# [testbed]                    # break it on purpose: stressproof check lists what would be",
-        '# target = "service"           # started for it: a database, a proxy before it, the service',
+        "# [testbed]                    # breaks it on purpose: stressproof check lists how",
+        '# target = "service"           # started for that, with a database behind a proxy',
         "# [testbed.postgres.db]",
         "# [testbed.process.service]",
         '# run = ["python", "-m", "uvicorn", "app:app", "--port", "{{port}}"]',
@@ -128,6 +128,7 @@ def _failure(profile: str) -> list[str]:
         '# title = "The database is slow"',
         '# question = "Is everybody still answered in time?"',
         f'# load = "{profile}"',
+        '# rate = "20/s"',
         '# checks = [{ answered_in = "3s", during = ["slow"] }]',
         "# [[failure.fault]]",
         '# id = "slow"',
