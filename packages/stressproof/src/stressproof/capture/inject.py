@@ -10,7 +10,7 @@ from stressproof.capture.injection import Injection, InjectionPlan
 from stressproof.capture.stage import file_stage, suite_stage
 from stressproof.config.compile import Project
 from stressproof.errors import UsageError
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
 from stressproof.suite import Suite, suite_of
 

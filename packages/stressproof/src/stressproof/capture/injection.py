@@ -18,19 +18,20 @@ from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
-from stressproof.evidence.failure import (
+from stressproof.evidence.fields import Status
+from stressproof.evidence.run_clock import RunClock
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.failures.artifact import (
     FailureArtifact,
     Scenario,
     TestbedRecord,
     Trial,
     Unsupported,
 )
-from stressproof.evidence.fields import Status
-from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
-from stressproof.evidence.versions import SCHEMA_VERSION
-from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
+from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import ScenarioRun
@@ -315,7 +316,7 @@ class Injection:
             workers=self._workers,
             proxy=self._proxy_path,
             postgres_binary_sha256=_sha256(self._postgres_binary),
-            limits=list(plan.suite.fault_limits),
+            limits=limits_of(plan.stage.scenarios),
             unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
         )
 

@@ -20,7 +20,7 @@ from stressproof.exits import Exit
 
 if TYPE_CHECKING:
     from stressproof.capture.injection import InjectionPlan
-    from stressproof.evidence.failure import FailureArtifact
+    from stressproof.failures.artifact import FailureArtifact
 
 _SEED_BITS = 32
 
@@ -172,7 +172,7 @@ def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit
         whole = plan.stage.whole and not plan.quick
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
-    lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
+    lines = [f"{one.id}  {one.status:<12} {one.spec.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
     lines.append(
