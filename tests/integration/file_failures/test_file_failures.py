@@ -70,7 +70,11 @@ def test_a_service_that_bears_it_passes_and_its_evidence_recomputes(
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("bug", "found"), [("no_key", "no_double_effect"), ("early", "acknowledged_durable")]
+    ("bug", "found"),
+    [
+        ("no_key", "no_double_effect"),
+        pytest.param("early", "acknowledged_durable", marks=pytest.mark.slow),
+    ],
 )
 def test_a_planted_bug_is_found_by_its_check(
     kiosk: Path, inject: Inject, bug: str, found: str
@@ -108,7 +112,14 @@ def test_a_rehearsal_breaks_nothing_and_keeps_nothing(kiosk: Path, inject: Injec
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("until", ["baseline", "race: Requests", "gone: SIGKILL"])
+@pytest.mark.parametrize(
+    "until",
+    [
+        pytest.param("baseline", marks=pytest.mark.slow),
+        pytest.param("race: Requests", marks=pytest.mark.slow),
+        "gone: SIGKILL",
+    ],
+)
 def test_ctrl_c_at_any_moment_leaves_nothing(kiosk: Path, until: str) -> None:
     """Twice is no worse than once: what holds is undone, what was concluded is kept."""
     people = ("--executed-by", "ada", "--approved-by", "grace")
