@@ -196,11 +196,17 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
     )
 
 
-def _health(
-    plan: Plan, dice: random.Random, run: RunMeasurements, figures: Results
-) -> GeneratorHealth:
+def _mean_us(run: RunMeasurements, workload: WorkloadRecord) -> int:
+    """Mean latency of all requests of a round."""
+    endpoints = workload.endpoints
+    totals = derive.of_requests(derive.by_endpoint(run, len(endpoints)), endpoints)
+    return totals.corrected.mean_us
+
+
+def _health(dice: random.Random, run: RunMeasurements, workload: WorkloadRecord) -> GeneratorHealth:
     health = GeneratorHealth(
         cpu_busy_ppm=dice.randrange(20_000, 60_000),
+        loop_delay_mean_us=dice.randrange(100, 300),
         loop_delay_p99_us=dice.randrange(300, 900),
         loop_delay_max_us=dice.randrange(1_000, 4_000),
         late_starts=sum(row.late for row in run.rows),
@@ -212,12 +218,8 @@ def _health(
         saturated=False,
         saturated_reasons=[],
     )
-    del plan
-    p95 = figures.p95_response_time
     reasons = derive.saturation_reasons(
-        health,
-        None if p95 is None else round(p95 * SECOND_US),
-        sum(row.started for row in run.rows),
+        health, _mean_us(run, workload), sum(row.started for row in run.rows)
     )
     return msgspec.structs.replace(health, saturated=bool(reasons), saturated_reasons=reasons)
 
@@ -408,7 +410,7 @@ def _runs(
                     )
                 ],
                 connections=Connections("http/1.1", {"127.0.0.1": plan.users}, tls_resumed=0),
-                generator=_health(plan, dice, run, figures[place]),
+                generator=_health(dice, run, _workload(plan)),
             )
         )
         end = started - timedelta(seconds=plan.ramp_s + plan.pause_s, milliseconds=40)
@@ -609,16 +611,13 @@ def rederived(data: dict[str, Any]) -> dict[str, Any]:
     ]
     runs = []
     for run, said, results in zip(measured, source.runs, figures, strict=True):
-        p95 = results.p95_response_time
         health = msgspec.structs.replace(
             said.generator,
             late_starts=sum(row.late for row in run.rows),
             dropped_iterations=sum(row.dropped for row in run.rows),
         )
         reasons = derive.saturation_reasons(
-            health,
-            None if p95 is None else round(p95 * SECOND_US),
-            sum(row.started for row in run.rows),
+            health, _mean_us(run, source.workload), sum(row.started for row in run.rows)
         )
         runs.append(
             msgspec.structs.replace(

@@ -208,8 +208,7 @@ def generator_recomputed(case: StressCase, judgement: Judgement) -> None:
 
 def _saturated_by(health: GeneratorHealth, totals: Totals) -> list[str]:
     """Return why a round's generator may have been the limit; failures wait as successes do."""
-    p95_us = totals.corrected.quantile(P95_PPM)
-    return derive.saturation_reasons(health, p95_us, totals.completed)
+    return derive.saturation_reasons(health, totals.corrected.mean_us, totals.completed)
 
 
 def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: Judgement) -> None:
@@ -222,6 +221,12 @@ def _possible(health: GeneratorHealth, elapsed_s: float, where: str, judgement: 
     ):
         seen = getattr(health, name)
         judgement.check(seen <= most, f"{where}.{name}", seen, prose(f"at most {most}"))
+    # One in a hundred was as late as the p99, and one as the worst.
+    mean, p99, worst = (getattr(health, f"loop_delay_{one}_us") for one in ("mean", "p99", "max"))
+    least, most = p99 * 999 // 100_000, p99 + (worst - p99) // 100
+    judgement.check(
+        least <= mean <= most, f"{where}.loop_delay_mean_us", mean, prose(f"{least} to {most}")
+    )
     least, most, rss = _LEAST_RSS_BYTES, _MOST_RSS_BYTES, health.rss_bytes
     judgement.check(least <= rss <= most, f"{where}.rss_bytes", rss, prose(f"{least} to {most}"))
 
