@@ -1,7 +1,7 @@
 """Strictness costs no honest artifact: whatever is true passes, however it is written."""
 
 import pytest
-from forgeries import boundaries, clock, stress_bounds, stress_service
+from forgeries import boundaries, clock, stress_bounds, stress_service, stress_throughout
 from forgeries.corpus import Honest, base
 from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
@@ -18,6 +18,7 @@ VARIANTS = [
     *clock.variants,
     *stress_bounds.variants,
     *stress_service.variants,
+    *stress_throughout.variants,
 ]
 
 
