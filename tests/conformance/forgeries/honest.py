@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import heapreplace
 from typing import Any
 
 import msgspec
@@ -155,8 +156,11 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
     # Those that time out come first, in each round to another endpoint.
     first = total - plan.timeouts
     latencies[place:place], latencies[first:] = latencies[first:], []
+    free = [0] * plan.users  # when each user has the last answer
     for number, took_us in enumerate(latencies):
         start_us = number * plan.duration_s * SECOND_US // total
+        if plan.closed_loop:
+            start_us = heapreplace(free, free[0] + int(took_us / plan.busy))
         second = start_us // SECOND_US // plan.resolution_s * plan.resolution_s
         outcome = "status_503" if dice.random() < plan.failures else "ok"
         outcome = "timeout" if place <= number < place + plan.timeouts else outcome

@@ -42,7 +42,7 @@ def connections(case: StressCase, judgement: Judgement) -> None:
             prose(" or ".join(_PROTOCOLS)),
         )
         _addressed(artifact.target.url, told, where, judgement)
-        least, most = _needed(run, told.protocol), _possible(artifact, run)
+        least, most = _needed(artifact, run, told.protocol), _possible(artifact, run)
         opened = sum(told.opened.values())
         judgement.check(
             least <= opened <= most, f"{where}.opened", opened, prose(f"{least} to {most}")
@@ -73,7 +73,7 @@ def _same(address: str, host: str) -> bool:
         return False
 
 
-def _needed(run: RunMeasurements, protocol: str) -> int:
+def _needed(artifact: StressArtifact, run: RunMeasurements, protocol: str) -> int:
     """Return how many connections there were at least.
 
     One of HTTP/1.1 carries a request at a time: all of them in sum were busy as long as requests
@@ -83,8 +83,11 @@ def _needed(run: RunMeasurements, protocol: str) -> int:
     least = int(any(answered(row.outcomes) for row in rows))
     if protocol != _HTTP1 or not run.elapsed_us:
         return least
-    waited_us, _ = busy(run.rows, closed=False)
-    for row in run.rows:
+    asked = artifact.workload.endpoints
+    requests = {at for at, endpoint in enumerate(asked) if endpoint.kind != "flow"}
+    sent = [row for row in run.rows if row.endpoint in requests]
+    waited_us, _ = busy(sent, closed=False)
+    for row in sent:
         if row.started and (ended := answered(row.outcomes)) < row.started:
             waited_us -= (row.started - ended) * (row.corrected.max_us or 0)
     return max(least, -(-waited_us // run.elapsed_us))
