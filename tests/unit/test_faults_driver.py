@@ -43,7 +43,7 @@ def test_what_the_suite_names_is_loaded() -> None:
         ("nowhere.driver:X", "no module nowhere is installed", "Install"),
         (f"{DRIVER}:LockContentio", "has no LockContentio", "mean LockContention"),
         (f"{DRIVER}:LOCK_SQL", "is a str, expected a type", "Name"),
-        (f"{DRIVER}:KilledHolder", "is no ScenarioDriver", "subclass"),
+        (f"{DRIVER}:Request", "is no ScenarioDriver", "subclass"),
         ("driver", "expected package.module:NAME", "colon"),
         (
             "test_faults_driver_half:HalfADriver",
@@ -76,7 +76,7 @@ def test_suite_without_a_testbed_says_so() -> None:
 def test_missing_extra_is_named(tmp_path: Path, package: str) -> None:
     """Where PostgreSQL's driver is absent, the command that brings it is in the hint."""
     (tmp_path / "shop_driver.py").write_text(
-        "from stressproof.faults.injectors.database import KillPostgres\nclass Driver: pass\n"
+        "from stressproof.faults.injectors.database_registry import MAKERS\nclass Driver: pass\n"
     )
     program = f"""
 import sys

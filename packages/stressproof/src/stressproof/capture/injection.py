@@ -12,28 +12,31 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.capture.interrupts import one_interrupt
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
-from stressproof.evidence.failure import (
+from stressproof.evidence.fields import Status
+from stressproof.evidence.run_clock import RunClock
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.failures.artifact import (
     FailureArtifact,
     Scenario,
     TestbedRecord,
     Trial,
     Unsupported,
 )
-from stressproof.evidence.fields import Status
-from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
-from stressproof.evidence.versions import SCHEMA_VERSION
-from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
+from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import ScenarioRun
 from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.faults.trial_state import Watch
 from stressproof.load.client import Client
 from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
@@ -125,14 +128,21 @@ class Injection:
     Args:
         plan: What is asked for.
         say: Told what happens.
+        watch: Given the state of each trial, from the thread of its testbed.
         clock: What tells the time, read now.
     """
 
     def __init__(
-        self, plan: InjectionPlan, say: Callable[[str], None], clock: RunClock | None = None
+        self,
+        plan: InjectionPlan,
+        say: Callable[[str], None],
+        *,
+        watch: Watch = lambda _: None,
+        clock: RunClock | None = None,
     ) -> None:
         self._plan = plan
         self._say = say
+        self._watch = watch
         self._active = ActiveFaults(default_path(plan.environment))
         self._halt = threading.Event()
         self._done: dict[str, Scenario] = {}
@@ -158,13 +168,14 @@ class Injection:
         check_writable(self._plan.output)
         ids = ", ".join(spec.id for spec in self._plan.stage.scenarios)
         self._say(f"injecting {ids} with seed {self._plan.seed}")
-        try:
-            self._inject(self._run_on)
-        except BaseException as error:
-            # A run that broke keeps what was concluded before, marked as what it is.
-            self._keep("broken" if isinstance(error, Exception) else "interrupted")
-            raise
-        return self._keep("complete")
+        with one_interrupt(self._say):
+            try:
+                self._inject(self._run_on)
+            except BaseException as error:
+                # A run that broke keeps what was concluded before, marked as what it is.
+                self._keep("broken" if isinstance(error, Exception) else "interrupted")
+                raise
+            return self._keep("complete")
 
     def rehearse(self) -> dict[str, Trial]:
         """Start the testbed and run the baselines, break nothing and write nothing; return them.
@@ -181,7 +192,8 @@ class Injection:
             baselines[spec.id] = run.baseline()
             say(f"{spec.id}: baseline done")
 
-        self._inject(rehearse_on)
+        with one_interrupt(self._say):
+            self._inject(rehearse_on)
         return {spec.id: baselines[spec.id] for spec in self._plan.stage.scenarios}
 
     def _inject(self, carry_out: CarryOut) -> None:
@@ -227,6 +239,7 @@ class Injection:
                         driver=plan.stage.drivers[spec.id],
                         clock=self._clock,
                         say=say,
+                        watch=self._watch,
                     ),
                 )
                 for spec in specs
@@ -312,7 +325,7 @@ class Injection:
             workers=self._workers,
             proxy=self._proxy_path,
             postgres_binary_sha256=_sha256(self._postgres_binary),
-            limits=list(plan.suite.fault_limits),
+            limits=limits_of(plan.stage.scenarios),
             unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
         )
 

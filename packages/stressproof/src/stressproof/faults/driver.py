@@ -13,7 +13,7 @@ from stressproof.faults.testbed import Testbed
 
 TestbedT = TypeVar("TestbedT", bound=Testbed)
 
-Injectors = Mapping[str, Callable[[Any, Load], Injector]]
+Injectors = Mapping[str, Callable[[Any, FaultSpec, Load], Injector]]
 """Methods of a driver by the id of the fault whose injector each makes."""
 
 
@@ -51,7 +51,7 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
 
     def injector(self, fault: FaultSpec, load: Load) -> Injector:
         """Return what makes a fault of the scenario."""
-        return self.injectors[fault.id](self, load)
+        return self.injectors[fault.id](self, fault, load)
 
     def baseline_actions(self, load: Load) -> None:  # most do nothing
         """Do in a baseline what faults do by force: spend a token once, settle once."""

@@ -150,23 +150,30 @@ class ServiceProcess(Generic[ReadyT]):
         self._await_gone(everyone)
         return everyone
 
-    def stop(self) -> None:
-        """Stop it and everything below it; harmless where it does not run."""
+    def stop(self) -> bool:
+        """Stop it and everything below it; harmless where it does not run.
+
+        Returns:
+            Whether it ended by itself once it was asked, and had not to be killed.
+        """
         process, self._process = self._process, None
         if process is None:
-            return
+            return True
+        in_time = True
         started = below(process.pid)
         if process.poll() is None:
             process.send_signal(self._stop_signal)
             try:
                 process.wait(self._stop_timeout_s)
             except subprocess.TimeoutExpired:
+                in_time = False
                 started += below(process.pid)
                 process.kill()
                 process.wait()
         left = [one for one in {*started, *below(process.pid)} if lives(one)]
         send(left, signal.SIGKILL)
         self._await_gone(left)
+        return in_time
 
     def _await_gone(self, processes: Sequence[ProcessRef]) -> None:
         wait_for(

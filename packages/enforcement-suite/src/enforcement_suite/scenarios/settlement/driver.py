@@ -8,25 +8,27 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.scenarios.settlement.spec import (
+    CUTS,
     DIFFERENT_KEYS_RACE,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
 )
 from enforcement_suite.service import PREFIX, Enforcement, Tenant, read_status
 from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Batch, CutRequests, Race
-from stressproof.faults.injectors.database import TerminateBackends
+from stressproof.faults.injectors.callers import Batch, CutRequests, Race
+from stressproof.faults.injectors.database import TerminateSessions
 from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit
 
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
-_CUTS = 3
 
 
 class Aging(Struct, frozen=True):
@@ -132,34 +134,31 @@ class Settlement(EnforcementDriver):
         """Settle a few reservations once each."""
         load.burst(self._next_settlements())
 
-    def race_same_key(self, load: Load) -> Injector:
+    def race_same_key(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle reservations many times at once, each under one key."""
         batches: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
-        return self._race(load, "reservations, one key each", batches)
+        return Race(fault, load, batches)
 
-    def race_different_keys(self, load: Load) -> Injector:
+    def race_different_keys(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle a reservation many times at once, each time under another key."""
-        return self._race(load, "a reservation", [self._different_keys])
+        return Race(fault, load, [self._different_keys])
 
-    def race_sweep(self, load: Load) -> Injector:
+    def race_sweep(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle, deny and sweep the same reservations at once."""
         aging = self._aging or make_overdue(self.service)
         left = aging.made_at + _OVERDUE_S + 1 - time.monotonic()
         if left > 0:
             time.sleep(left)
-        return self._race(load, "overdue reservations", [partial(self._sweep, aging)])
+        return Race(fault, load, [partial(self._sweep, aging)])
 
-    def _race(self, load: Load, target: str, batches: Sequence[Batch]) -> Injector:
-        return Race(load, target, batches, needs=SETTLEMENT_RACERS // 2)
-
-    def cut(self, load: Load) -> Injector:
+    def cut(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.credit_reservations")
-        return CutRequests(self.testbed.proxy, cut, load, self._next_settlements())
+        cut = CutAfterCommit(count=CUTS, statement_contains="enforcement.credit_reservations")
+        return CutRequests(fault, self.testbed.proxy, cut, load, self._next_settlements())
 
-    def terminate(self, _: Load) -> Injector:
+    def terminate(self, fault: FaultSpec, _: Load) -> Injector:
         """End the service's sessions, again and again."""
-        return TerminateBackends(self.testbed.dsn, SERVICE_SESSIONS)
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
 
     def _take(self) -> tuple[int, str]:
         if not self._ready:
@@ -167,7 +166,7 @@ class Settlement(EnforcementDriver):
         return self._ready.pop(0)
 
     def _next_settlements(self) -> list[Request]:
-        taken = [self._take() for _ in range(_CUTS)]
+        taken = [self._take() for _ in range(CUTS)]
         return [
             self.service.settle("settle_cut", self._tenant, decision, key)
             for key, decision in taken

@@ -1,14 +1,16 @@
-"""Faults of the service under test: its workers killed."""
+"""Faults of a service's workers: one is killed, by itself or in the middle of a transaction."""
 
 import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
+
+from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure import Witness
-from stressproof.faults.injector import Injector
+from stressproof.failures.spec import FaultSpec
+from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.proxy.sockets import owner_of
 from stressproof.faults.proxy.toxics import Timeout
@@ -24,20 +26,35 @@ Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Asks the service's database directly."""
 
 
+class Workers(Struct, frozen=True):
+    """The workers of a service.
+
+    Attributes:
+        master: The service's process that was started.
+        count: How many it should have.
+        pattern: A regex of a worker's command line; empty for the master's program.
+    """
+
+    master: int
+    count: int
+    pattern: str = ""
+
+    def now(self) -> list[ProcessRef]:
+        """Return those there are, in order of their pids."""
+        return sorted(workers_of(self.master, self.pattern))
+
+
 class KillWorker(Injector):
     """SIGKILL to one worker; its master lives and is expected to replace it.
 
     Args:
-        master: The service's process that was started.
-        workers: How many it should have.
-        index: Which worker, in order of their pids.
+        fault: As the scenario has it.
+        workers: Of which one is killed.
+        index: Which, in order of their pids.
     """
 
-    kind: ClassVar[str] = "kill_worker"
-
-    def __init__(self, master: int, workers: int, *, index: int = 0) -> None:
-        super().__init__(f"one of {workers} workers, by SIGKILL", {"workers": workers})
-        self._master = master
+    def __init__(self, fault: FaultSpec, workers: Workers, *, index: int = 0) -> None:
+        super().__init__(fault)
         self._workers = workers
         self._index = index
         self._victim: ProcessRef | None = None
@@ -52,9 +69,7 @@ class KillWorker(Injector):
             RunError: There are not as many workers as there should be.
         """
         self._look()
-        return self._kill(
-            sorted(self._before, key=lambda one: one.pid)[self._index % self._workers]
-        )
+        return self._kill(self._before[self._index % len(self._before)])
 
     def _look(self) -> None:
         """Note the workers there are.
@@ -62,11 +77,12 @@ class KillWorker(Injector):
         Raises:
             RunError: There are not as many as there should be.
         """
-        self._before = workers_of(self._master)
-        if len(self._before) != self._workers:
+        self._before = self._workers.now()
+        if not self._before or len(self._before) != self._workers.count:
             raise RunError(
-                f"the service has {len(self._before)} workers, expected {self._workers}",
-                hint="Its master must be the process that we started.",
+                f"the service has {len(self._before)} workers, expected {self._workers.count}",
+                hint="Its master must be the process that we started; `worker` tells its workers "
+                "by their command line.",
             )
 
     def _kill(self, victim: ProcessRef) -> int:
@@ -91,52 +107,42 @@ class KillWorker(Injector):
             return
         wait_for(
             "the killed worker was not replaced",
-            lambda: len(self._fresh()) >= 1 and len(workers_of(self._master)) == self._workers,
+            lambda: bool(self._fresh()) and len(self._workers.now()) == self._workers.count,
             _RESPAWN_TIMEOUT_S,
         )
         self._replaced_by = [one.pid for one in self._fresh()]
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return the worker gone, and the one that came."""
         gone = f"pid {self._victim.pid}" if self._victim else "none"
-        return [
-            Witness(name="workers killed", before=0, during=self._killed, needs=1, detail=[gone]),
-            Witness(
-                name="workers replaced",
-                before=0,
-                during=len(self._replaced_by),
-                needs=1,
-                detail=[f"pid {pid}" for pid in self._replaced_by],
-            ),
-        ]
+        return (
+            Counted(self._killed, detail=[gone]),
+            Counted(len(self._replaced_by), detail=[f"pid {pid}" for pid in self._replaced_by]),
+        )
 
     def _fresh(self) -> list[ProcessRef]:
-        return [one for one in workers_of(self._master) if one not in self._before]
+        return [one for one in self._workers.now() if one not in self._before]
 
 
 class KillHoldingWorker(KillWorker):
-    """SIGKILL to a worker while a transaction of its own holds a tenant's lock.
+    """SIGKILL to a worker while a transaction of its own holds a lock.
 
     The database's answers are held back for a moment, so that a session is caught between taking
     the lock and committing: the server waits for its client, and the client is about to die.
 
     Args:
-        master: The service's process that was started.
-        workers: How many it should have.
+        fault: As the scenario has it.
+        workers: Of which one is killed.
         proxy: Between the service and its database; it holds back.
         query: Asks the database past the proxy.
-        sessions: `application_name` of the service's sessions, as a LIKE pattern.
     """
 
-    kind: ClassVar[str] = "kill_worker"
-
     def __init__(
-        self, master: int, workers: int, proxy: ProxyProcess, query: Query, sessions: str
+        self, fault: FaultSpec, workers: Workers, proxy: ProxyProcess, query: Query
     ) -> None:
-        super().__init__(master, workers)
+        super().__init__(fault, workers)
         self._proxy = proxy
         self._query = query
-        self._sessions = sessions
         self._held: list[str] = []
         self._ended = 0
 
@@ -169,27 +175,17 @@ class KillHoldingWorker(KillWorker):
                 time.sleep(_CATCH_S)
         raise RunError("no worker was caught in a transaction", hint="Is there any load?")
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return the session caught, and that it ended, beside the worker's own."""
-        return [
-            Witness(
-                name="sessions of the worker that held a lock when it died",
-                before=0,
-                during=len(self._held),
-                needs=1,
-                detail=self._held,
-            ),
-            Witness(name="of them ended by the server", before=0, during=self._ended, needs=1),
-            *super().witnesses(),
-        ]
+        caught = Counted(len(self._held), detail=self._held)
+        return caught, Counted(self._ended), *super().counts()
 
     def _caught(self) -> tuple[int, ProcessRef] | None:
         """Return a backend that holds a row lock in an open transaction, and whose worker it is."""
         rows = self._query(
             "SELECT pid, client_port FROM pg_stat_activity"
-            " WHERE application_name LIKE %s AND state = 'idle in transaction'"
-            " AND backend_xid IS NOT NULL",
-            (self._sessions,),
+            " WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL AND client_port > 0",
+            (),
         )
         for backend, port in rows:
             client_port = self._proxy.client_port_of(port)

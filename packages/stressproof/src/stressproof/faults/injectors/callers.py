@@ -6,11 +6,11 @@ Their witness is what was sent, or what the proxy counted of it.
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
-from stressproof.evidence.failure import Parameter, Witness
+from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.client import served_by
-from stressproof.faults.injector import Injector
+from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.load import Done, Load, Mix, Request
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
@@ -18,24 +18,22 @@ from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 Batch = Callable[[], Sequence[Request]]
 
+_AT_ONCE = 50
+
 
 class Race(Injector):
     """Requests sent at the same moment, batch after batch.
 
     Args:
+        fault: As the scenario has it.
         load: That sends them.
-        target: What they race for.
         batches: Each makes the requests of one moment.
-        needs: How many must have been under way together.
     """
 
-    kind: ClassVar[str] = "race"
-
-    def __init__(self, load: Load, target: str, batches: Sequence[Batch], *, needs: int) -> None:
-        super().__init__(target, {"volleys": len(batches), "needs": needs})
+    def __init__(self, fault: FaultSpec, load: Load, batches: Sequence[Batch]) -> None:
+        super().__init__(fault)
         self._load = load
         self._batches = batches
-        self._needs = needs
         self.done: list[list[Done]] = []
 
     def apply(self) -> int:
@@ -52,23 +50,14 @@ class Race(Injector):
     def undo(self) -> None:
         """Nothing holds: each request has ended."""
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return how many were under way together, in the batch that had the fewest."""
         overlaps = [overlap(batch) for batch in self.done]
-        return [
-            Witness(
-                name="requests under way at the same time",
-                before=0,
-                during=min(overlaps, default=0),
-                needs=self._needs,
-                detail=[
-                    f"batch {n}: {count}, answered by {_workers(batch)}"
-                    for n, (count, batch) in enumerate(
-                        zip(overlaps, self.done, strict=True), start=1
-                    )
-                ],
-            )
+        detail = [
+            f"batch {n}: {count}, answered by {_workers(batch)}"
+            for n, (count, batch) in enumerate(zip(overlaps, self.done, strict=True), start=1)
         ]
+        return (Counted(min(overlaps, default=0), detail=detail),)
 
 
 def _workers(done: Sequence[Done]) -> str:
@@ -89,27 +78,34 @@ def overlap(done: Sequence[Done]) -> int:
     return most
 
 
-class Tamper(Injector):
-    """Forged tokens, each sent once.
+class SendEach(Injector):
+    """Requests of which each is sent once, some at a time: one for each row of a table.
 
     Args:
+        fault: As the scenario has it.
         load: That sends them.
-        forged: Request and how its token was forged; every one differs from what was issued.
+        requests: What is sent, one at least.
     """
 
-    kind: ClassVar[str] = "tamper"
-
-    def __init__(self, load: Load, forged: Sequence[Request]) -> None:
-        parameters: dict[str, Parameter] = {"forgeries": len(forged)}
-        super().__init__("approval tokens", parameters)
+    def __init__(self, fault: FaultSpec, load: Load, requests: Sequence[Request]) -> None:
+        super().__init__(fault)
         self._load = load
-        self._forged = forged
+        self._requests = requests
         self._done: list[Done] = []
 
     def apply(self) -> int:
-        """Send them."""
+        """Send them.
+
+        Raises:
+            RunError: There is nothing to send.
+        """
+        if not self._requests:
+            raise RunError(
+                f"{self.fault.id} has no row to send", hint="Fill the table that it names."
+            )
         effective = time.monotonic_ns()
-        self._done = self._load.burst(self._forged)
+        for first in range(0, len(self._requests), _AT_ONCE):
+            self._done += self._load.burst(self._requests[first : first + _AT_ONCE])
         return effective
 
     def is_finished(self) -> bool:
@@ -119,24 +115,19 @@ class Tamper(Injector):
     def undo(self) -> None:
         """Nothing holds."""
 
-    def witnesses(self) -> list[Witness]:
-        """Return how many forged tokens got an answer."""
+    def counts(self) -> Sequence[Counted]:
+        """Return how many got an answer; none of them counts where one did not."""
         answered = [done for done in self._done if done.answer is not None]
-        return [
-            Witness(
-                name="forged tokens sent and answered",
-                before=0,
-                during=len(answered),
-                needs=max(1, len(self._forged)),
-                detail=[f"{done.request.kind}: {done.code}" for done in answered][:50],
-            )
-        ]
+        whole = len(answered) == len(self._requests)
+        detail = [f"{done.request.kind}: {done.code.name}" for done in self._done]
+        return (Counted(len(answered) if whole else 0, detail=detail),)
 
 
 class CutRequests(ProxyFault):
     """Requests sent one after the other, each into a cut at its commit.
 
     Args:
+        fault: As the scenario has it.
         proxy: That cuts.
         cut: Before or after the commit.
         load: That sends them.
@@ -145,12 +136,13 @@ class CutRequests(ProxyFault):
 
     def __init__(
         self,
+        fault: FaultSpec,
         proxy: ProxyProcess,
         cut: CutAfterCommit | CutBeforeCommit,
         load: Load,
         requests: Sequence[Request],
     ) -> None:
-        super().__init__(proxy, cut)
+        super().__init__(fault, proxy, cut)
         self._load = load
         self._requests = requests
 
@@ -163,28 +155,20 @@ class CutRequests(ProxyFault):
 
 
 class Flood(Injector):
-    """One tenant asks for far more than it may.
+    """Far more is asked for than may be, beside the load.
 
     Args:
+        fault: As the scenario has it.
         load: That sends it.
-        target: Who floods.
-        mix: What is sent.
+        mix: What is sent; what it makes is of the fault's kinds of requests.
         rate_per_s: How much of it.
-        limit: What is allowed in the time that the flood lasts.
-        kind_sent: Operations of this kind are the flood.
     """
 
-    kind: ClassVar[str] = "saturation"
-
-    def __init__(
-        self, load: Load, target: str, mix: Mix, *, rate_per_s: int, limit: int, kind_sent: str
-    ) -> None:
-        super().__init__(target, {"rate_per_s": rate_per_s, "limit": limit})
+    def __init__(self, fault: FaultSpec, load: Load, mix: Mix, *, rate_per_s: int) -> None:
+        super().__init__(fault)
         self._load = load
         self._mix = mix
         self._rate = rate_per_s
-        self._limit = limit
-        self._kind_sent = kind_sent
         self._stop: Callable[[], None] | None = None
         self._before = 0
         self._offered = 0
@@ -202,17 +186,10 @@ class Flood(Injector):
             self._stop = None
             self._offered = self._count() - self._before
 
-    def witnesses(self) -> list[Witness]:
-        """Return what was offered; the limit is what it must exceed."""
-        return [
-            Witness(
-                name="requests offered by the tenant",
-                before=0,
-                during=self._offered,
-                needs=self._limit + 1,
-                detail=[f"limit {self._limit}"],
-            )
-        ]
+    def counts(self) -> Sequence[Counted]:
+        """Return what was offered, by the load too."""
+        return (Counted(self._offered, detail=[f"{self._rate} a second"]),)
 
     def _count(self) -> int:
-        return sum(done.request.kind == self._kind_sent for done in list(self._load.history))
+        kinds = {one.request for one in self.fault.send}
+        return sum(done.request.kind in kinds for done in list(self._load.history))
