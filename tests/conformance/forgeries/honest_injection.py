@@ -5,7 +5,9 @@ affair. Everything in it is derived by the functions that the injection uses.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,14 +82,14 @@ def _operations(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) 
         assert parsed is not None
         answers.append((name, one.request.classify(*parsed)))
         seen[one.kind] += 1
-    codes = sorted(set(answers))
+    codes, effects = sorted(set(answers)), count(1)
     rows = [
         [
             one.start_us,
             20_000 + number % 977,
             kinds.index(one.kind),
             codes.index(answer),
-            number + 1 if one.request.keyed else 0,
+            next(effects) if one.request.keyed else 0,
             1,
             ORIGINS.index(one.origin),
         ]
@@ -243,18 +245,22 @@ def one() -> dict[str, Any]:
     return full(("FI-001",))
 
 
-def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[str, Any]:
-    """The artifact as plain values."""
+def full(
+    names: tuple[str, ...] = (),
+    specs: Sequence[ScenarioSpec] = SCENARIOS,
+    profile: str = "enforcement_failure_injection",
+) -> dict[str, Any]:
+    """The artifact of scenarios, all of them if none is named, as plain values."""
     started = NOW - timedelta(hours=3)
     at = started
     scenarios = []
-    for place, spec in enumerate(spec for spec in SCENARIOS if spec.id in names):
+    for place, spec in enumerate(spec for spec in specs if not names or spec.id in names):
         scenario, at = _scenario(place, spec, at + timedelta(seconds=1))
         scenarios.append(scenario)
     artifact = FailureArtifact(
         schema_version=SCHEMA_VERSION,
         status="complete",
-        profile="enforcement_failure_injection",
+        profile=profile,
         runner="staged_failure_injection",
         execution_class="staged",
         started_at=started.isoformat(),
@@ -278,7 +284,7 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
             workers=2,
             proxy="own",
             postgres_binary_sha256=None,
-            limits=limits_of(SCENARIOS),
+            limits=limits_of(one.spec for one in scenarios),
             unsupported=[],
         ),
         scenarios=scenarios,
