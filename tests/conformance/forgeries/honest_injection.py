@@ -228,11 +228,11 @@ def _runtime(at: datetime, entries: int = 0) -> RuntimeProbe:
     )
 
 
-def _target(at: datetime) -> TargetProbe:
+def _target(at: datetime, commit: str) -> TargetProbe:
     return TargetProbe(
         instance_id="instance-1",
         version="0.1.0",
-        git_commit=COMMIT,
+        git_commit=commit,
         git_dirty=False,
         started_at=at.isoformat(),
         uptime_seconds=100.0,
@@ -249,9 +249,11 @@ def full(
     names: tuple[str, ...] = (),
     specs: Sequence[ScenarioSpec] = SCENARIOS,
     profile: str = "enforcement_failure_injection",
+    *,
+    started: datetime = NOW - timedelta(hours=3),
+    commit: str = COMMIT,
 ) -> dict[str, Any]:
     """The artifact of scenarios, all of them if none is named, as plain values."""
-    started = NOW - timedelta(hours=3)
     at = started
     scenarios = []
     for place, spec in enumerate(spec for spec in specs if not names or spec.id in names):
@@ -269,9 +271,9 @@ def full(
         executed_by="alice@example.com",
         approved_by="bob@example.com",
         seed=SEED,
-        subject=Subject(git_commit=COMMIT, git_dirty=False),
-        target_before=_target(started),
-        target_after=_target(started),
+        subject=Subject(git_commit=commit, git_dirty=False),
+        target_before=_target(started, commit),
+        target_after=_target(started, commit),
         runtime_before=_runtime(started),
         runtime_after=_runtime(at, 900),
         unsafe=[],
