@@ -870,7 +870,10 @@ MISTAKES = [
     ),
     Mistake(
         'id = "flood"\nkind',
-        'id = "more"\nkind = "flood"\nrequest = "product"\nrate = 5\nlasts = "1s"\n\n[[failure.fault]]\nid = "flood"\nkind',
+        (
+            'id = "more"\nkind = "flood"\nrequest = "product"\nrate = 5\nlasts = "1s"\n\n'
+            '[[failure.fault]]\nid = "flood"\nkind'
+        ),
         "failure[1]",
         "failure",
         "product is sent by more and by flood",
