@@ -102,7 +102,7 @@ MISTAKES = [
         "testbed.process.bank.run[2]",
         '"{{prot}}"',
         "{{prot}} means nothing here",
-        "There are {{port}}, {{run}}, {{secret.NAME}} and {{NAME.url}} of others.",
+        "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
     ),
     Mistake(
         'run = ["python", "bank.py", "{{port}}"]',
@@ -222,7 +222,8 @@ MISTAKES = [
         "invariant[1].from",
         "from",
         "faults go to loopback only, and '10.0.0.1' is not on it",
-        "Inject into a service and a database on this machine.",
+        "Inject into a service and a database on this machine, or let the operator allow the host "
+        "with --allow-upstream HOST.",
     ),
     Mistake(
         'compared = "json:seen"\n',
@@ -762,6 +763,38 @@ MISTAKES = [
         "target",
         "failures fetch no token while things break",
         "Make tokens in prepare, and send them as a header of the requests.",
+    ),
+    Mistake(
+        'settings = { max_connections = "40" }',
+        'settings = { max_connections = "${X}" }',
+        "testbed.postgres.db.settings.max_connections",
+        "max_connections",
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'sql = "SELECT 1, 0"',
+        'sql = "SELECT ${X}, 0"',
+        "invariant[0].sql",
+        "sql",
+        "'SELECT ${X}, 0' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'run = ["true"]',
+        'run = ["${X}"]',
+        "failure[1].fault[3].run[0]",
+        '"${X}"',
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'headers = { retry-after = "1" }',
+        'headers = { retry-after = "${X}" }',
+        "failure[0].fault[2].headers.retry-after",
+        "retry-after",
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
     ),
 ]
 

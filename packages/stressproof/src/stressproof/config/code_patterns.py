@@ -103,8 +103,10 @@ def demand_code(pattern: str, requests: Sequence[RequestSpec], more: Sequence[st
         )
     notes = [CHECK_FAILED, *(rule.note for one in requests for rule in one.answers)]
     if slash and not any(meet(re.sub(r"\{[^{}]*\}", "*", each), note) for each in notes):
-        own = ", ".join(dict.fromkeys(notes[1:])) or "none"
+        own = f"Their notes are {', '.join(dict.fromkeys(notes[1:]))}." if notes[1:] else ""
         raise UsageError(
             f"no answer of these requests has the note {note!r}",
-            hint=did_you_mean(note, notes) or f"Their notes are {own}.",
+            hint=did_you_mean(note, notes)
+            or own
+            or "They have none: write answers = [{ note = … }].",
         )

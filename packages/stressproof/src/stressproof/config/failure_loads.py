@@ -112,6 +112,11 @@ class Asked(Struct, frozen=True):
     keyed: bool
 
     @property
+    def effect(self) -> str:
+        """The text of the effect that it asks for, as a template; empty for none."""
+        return self.table.effect or (f"{{{{{EFFECT}}}}}" if self.keyed else "")
+
+    @property
     def tables(self) -> set[str]:
         """The tables that it takes rows from."""
         names = self.request.placeholders | placeholders(self.table.effect)
@@ -184,17 +189,17 @@ def _headers_of_target(
 
 def kinds_of(
     asked: Mapping[str, Asked], injected: Iterable[FaultSpec]
-) -> dict[str, tuple[RequestSpec, Request]]:
+) -> dict[str, tuple[RequestSpec, Asked]]:
     """Return the kinds of requests of a scenario, the load's first, each with what is sent."""
     scheduled = [name for name, one in asked.items() if one.request.weight]
-    found = {name: (asked[name].spec(name), asked[name].request) for name in scheduled}
+    found = {name: (asked[name].spec(name), asked[name]) for name in scheduled}
     for fault in injected:
         for batch in batches_of(fault, scheduled):
             for kind, send in batch:
                 one = asked.get(send.request)
                 if one is not None:
                     spec = found[kind][0] if kind in found else one.spec(kind)
-                    found[kind] = _with_sending(spec, fault, send), one.request
+                    found[kind] = _with_sending(spec, fault, send), one
     return found
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from stressproof.config.amounts import rate_per_s, share_ppm, time_us
 from stressproof.config.answer_rules import kept_name
+from stressproof.config.environment import names_in, texts_in
 from stressproof.config.failure_checks import EFFECTS, ChecksReader
 from stressproof.config.failure_loads import Asked, Known, asked_of, kinds_of, load_faults
 from stressproof.config.failure_plan import FailureFile, FailureLoad, FailurePlan
@@ -23,9 +26,11 @@ from stressproof.evidence.project_files import project_file
 from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
-from stressproof.workload.requests import Request
 from stressproof.workload.tables import Table
 from stressproof.workload.templates import placeholders, request_name
+
+_FILLED = frozenset({"url", "dsn", "run", "env", "upstream"})
+"""Keys of the testbed whose texts may take something from the environment."""
 
 _TIMEOUT_US = 8 * S
 
@@ -58,8 +63,27 @@ def read_failures(
         if file.failures:
             faults.add(("failure", 0), "nothing says what is broken", "Write [testbed].")
         return None
+    _demand_own_texts(file, faults)
     testbed = TestbedReader(file.testbed, plan.folder, environment, faults, at_hand=at_hand).read()
     return _Reader(file, plan, testbed, environment, faults, at_hand=at_hand).read()
+
+
+def _demand_own_texts(file: FailureFile, faults: Faults) -> None:
+    """Refuse what would come from the environment into a spec, or where nothing fills it."""
+    said = {
+        "testbed": file.testbed,
+        "effects": file.effects,
+        "invariant": file.invariants,
+        "failure": file.failures,
+    }
+    for where, text in texts_in(msgspec.to_builtins(said), ()):
+        if names_in(text) and not (where[0] == "testbed" and _FILLED.intersection(where)):
+            faults.add(
+                where,
+                f"{text!r} would come from the environment",
+                "Processes may be given it by run and env; what is broken and checked is the "
+                "file's.",
+            )
 
 
 class _Reader:
@@ -121,13 +145,15 @@ class _Reader:
             for fault in injected
             if FAULT_KINDS[fault.kind].sends == "must" or fault.send
         )
-        used = {request.name for _, request in kinds.values()}
+        asked_for = [one for _, one in kinds.values()]
+        used = {one.request.name for one in asked_for}
         asked = {name: one for name, one in asked.items() if name in used}
         self._demand_texts(table, asked)
         self._demand_no_tokens(asked)
         self._demand_source(table, place, specs)
-        requests = tuple(request for _, request in kinds.values())
-        self._loads[table.id] = FailureLoad(requests, self._tables(requests))
+        requests = tuple(one.request for one in asked_for)
+        effects = tuple(one.effect for one in asked_for)
+        self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
         if table.ripe != "0s" and not table.prepare:
             self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
         return ScenarioSpec(
@@ -243,13 +269,13 @@ class _Reader:
                 "Write [effects].",
             )
 
-    def _tables(self, asked: Iterable[Request]) -> tuple[Table, ...]:
+    def _tables(self, asked: Iterable[Asked]) -> tuple[Table, ...]:
         """Return the tables that requests take from; none where nothing is read."""
         if self._environment is None:
             return ()
         if self._all_tables is None:
             self._all_tables = PlanReader(self._plan, self._environment).tables()
-        used = {name.partition(".")[0] for one in asked for name in one.placeholders}
+        used = {name for one in asked for name in one.tables}
         return tuple(one for one in self._all_tables if one.name in used)
 
     def _invariants(self, table: FailureTable, place: Place) -> tuple[Invariant, ...]:
