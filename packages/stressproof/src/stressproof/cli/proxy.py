@@ -40,10 +40,8 @@ class _Mapping(click.ParamType[tuple[str, str]]):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "stressproof proxy 5433=127.0.0.1:5432 --protocol postgres",
-        "curl -X POST http://127.0.0.1:8474/proxies/5433/switch -d "
-        """'{"for": "30s", "toxics": [{"type": "cut_after_commit"}]}'""",
-        "curl http://127.0.0.1:8474/proxies/5433/witness",
-        then="Exit codes: 2 usage · 5 an address cannot be had · 130 and 143 once it was stopped "
+        "stressproof proxy 8081=127.0.0.1:8080 --protocol http --api 127.0.0.1:8475",
+        then="docs/fault-proxy.md has what to ask of the API. Exit codes: 2 usage · 5 an address cannot be had · 130 and 143 once it was stopped "
         "(Ctrl-C, SIGTERM), with every fault gone.",
     ),
 )
