@@ -41,8 +41,8 @@ class _Mapping(click.ParamType[tuple[str, str]]):
     epilog=examples(
         "stressproof proxy 5433=127.0.0.1:5432 --protocol postgres",
         "stressproof proxy 8081=127.0.0.1:8080 --protocol http --api 127.0.0.1:8475",
-        then="docs/fault-proxy.md has what to ask of the API. Exit codes: 2 usage · 5 an address cannot be had · 130 and 143 once it was stopped "
-        "(Ctrl-C, SIGTERM), with every fault gone.",
+        then="docs/fault-proxy.md has what to ask of the API. Exit codes: 2 usage · 5 an address "
+        "cannot be had · 130 and 143 once it was stopped (Ctrl-C, SIGTERM), with every fault gone.",
     ),
 )
 @click.argument("proxies", nargs=-1, metavar="[PORT=HOST:PORT]...", type=_Mapping())
