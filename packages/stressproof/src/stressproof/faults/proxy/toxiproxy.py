@@ -7,15 +7,11 @@ kilobytes (1000 bytes) a second.
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
-from stressproof.config.amounts import parameter
-from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.errors import UsageError
-from stressproof.evidence.failure import Parameter
 from stressproof.failures.fault_kinds import FAULT_KINDS
-from stressproof.faults.proxy.kinds import PROXY_KINDS, toxics
+from stressproof.faults.proxy.kinds import PROXY_KINDS, read_written
 from stressproof.faults.proxy.toxics import DIRECTIONS, Toxic, parse
 
 _MS: Final = 1000
@@ -124,22 +120,7 @@ def _theirs(body: ToxicBody) -> tuple[dict[str, Any], list[Toxic]]:
 
 
 def _ours(body: ToxicBody) -> tuple[dict[str, Any], list[Toxic]]:
-    """Read the attributes as a file writes them."""
-    kind = FAULT_KINDS[body.type]
     given = dict(body.attributes or {})
-    if any(one.name == "stream" for one in kind.parameters):
+    if any(one.name == "stream" for one in FAULT_KINDS[body.type].parameters):
         given.setdefault("stream", body.stream)
-    try:
-        table = msgspec.convert(
-            {**given, "kind": kind.name, "id": "toxic", "lasts": "1s"}, FAULT_TABLES[kind.name]
-        )
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{body.type}: {error}", hint="docs/fault-proxy.md has them.") from error
-    values: dict[str, Any] = {one.name: getattr(table, f"{one.name}_") for one in kind.parameters}
-    parameters: dict[str, Parameter] = {
-        one.key: parameter(one, values[one.name])
-        for one in kind.parameters
-        if values[one.name] is not None
-    }
-    attributes = {name: value for name, value in values.items() if value is not None}
-    return attributes, toxics(kind.name, parameters)
+    return read_written(body.type, given)
