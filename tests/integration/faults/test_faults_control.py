@@ -5,22 +5,24 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from disposable_postgres import PostgresServer
+from documented_code import sections_of
+from documented_commands import ROOT, commands_of
 
 HANG_S = 30.0
-SUPPORT = Path(__file__).resolve().parents[2] / "support"
+SUPPORT = ROOT / "tests" / "support"
 
 
 class Running:
@@ -554,3 +556,29 @@ def test_a_machine_that_refuses_is_not_broken() -> None:
     )
     assert ended.returncode == 2
     assert "STRESSPROOF_REFUSE" in ended.stderr
+
+
+def test_every_command_of_the_page_does_what_it_says(postgres: PostgresServer) -> None:
+    """The proxy of the page, on other ports; what it asks of the API; its examples of toxics."""
+    page = ROOT / "docs" / "fault-proxy.md"
+    started, *asked = [shlex.split(one.text) for one in commands_of(page)]
+    assert started[:2] == ["stressproof", "proxy"]
+    mapping, *options = started[2:]
+    assert mapping == "5433=127.0.0.1:5432"
+    with running(f"0={postgres.host}:{postgres.port}", *options) as one:
+        [shown] = one.ask("GET", "/proxies")[1].values()
+        assert shown["protocol"] == "postgres"
+        for curl, *words in asked:
+            assert curl == "curl"
+            [url] = [word for word in words if word.startswith("http")]
+            path = url.removeprefix("http://127.0.0.1:8474").replace("5433", "0", 1)
+            body = words[words.index("-d") + 1].encode() if "-d" in words else None
+            status, said = one.ask("POST" if "POST" in words else "GET", path, body)
+            assert status == 200, said
+        assert [found["type"] for found in one.ask("GET", "/proxies/0/toxics")[1]] == [
+            "cut_after_commit"
+        ]
+        [example] = [block for part in sections_of(page) for block in part.blocks
+                     if block.info == ("json",)]  # fmt: skip
+        assert one.ask("POST", "/proxies/0/switch", example.code.encode())[0] == 200
+        assert one.ask("POST", "/proxies/0/switch", {"toxics": []})[0] == 200
