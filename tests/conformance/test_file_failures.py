@@ -11,6 +11,7 @@ from forgeries.honest import NOW
 from stressproof.config.compile import load_project
 from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.config.file_failures import PROFILE, failure_file_requirements
+from stressproof.errors import UsageError
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.reading import parse_document
 from stressproof.failures.spec_problems import spec_problems
@@ -106,3 +107,11 @@ def test_a_scenario_more_or_less_is_told(shop: Path) -> None:
     one = msgspec.structs.replace(every, scenarios=every.scenarios[:1])
     for required, of in ((every, one), (one, every)):
         assert "failure.scenarios" in {each.rule for each in judged(required, of).blocking}
+
+
+def test_what_cannot_be_judged_is_refused_before_anything_is_injected(shop: Path) -> None:
+    """A thousand requests a second for half a minute are more than a verifier looks at."""
+    file = shop / "stressproof.toml"
+    file.write_text(file.read_text().replace('rate = "20/s"', 'rate = "1000/s"'))
+    with pytest.raises(UsageError, match=r"the failure SHOP-001: .* can be judged"):
+        asked(shop)

@@ -178,7 +178,7 @@ corpus.add(
     F,
     "failure.load",
     lambda data: put(
-        data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 50_001
+        data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 20_001
     ),
 )
 corpus.set_("no witness", F, "failure.witnesses", "scenarios.0.trial.faults.0.witnesses", [])
