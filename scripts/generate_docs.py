@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.suite import SUITE
 from enforcement_suite.templates import (
@@ -23,7 +22,7 @@ from enforcement_suite.templates import (
 from stressproof.cli.main import command as stressproof_command
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
-from stressproof.config.schema import schema_text
+from stressproof.config.whole_file import schema_text
 from stressproof.gate.trust import TRUST_RULES
 from stressproof.report.commands import commands_page
 from stressproof.report.injection_matrix import render
@@ -82,7 +81,7 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
         for name in PUBLISHED_PREDICATES:
             yield ROOT / "docs" / "predicates" / f"{name}.json", predicate_schema(name)
     elif kind == "matrix":
-        page = render(MATRIX_INTRODUCTION, SCENARIOS, LIMITS)
+        page = render(MATRIX_INTRODUCTION, SCENARIOS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
     elif kind == "commands":
         yield (

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from failure_codes import meaning
 from stressproof.evidence.failure import RecoveryObjectives
 from stressproof.evidence.references import look_up
 from stressproof.failures.check_kind import CheckInput
@@ -16,20 +17,17 @@ from stressproof.failures.history import (
     Operation,
     began_in,
     nearest_rank,
-    read_code,
     recovery,
 )
 
 pytestmark = pytest.mark.gate
 
-CODES = [read_code(name) for name in ("200", "409", "timeout", "503")]
+CODES = [meaning(name) for name in ("200", "409", "timeout", "503")]
 
 
 def operation(start_us: int, duration_us: int, code: int) -> Operation:
     """Return one operation."""
-    meaning = CODES[code]
-    assert meaning is not None
-    return Operation(start_us, start_us + duration_us, "gate", meaning, start_us + 1, 1)
+    return Operation(start_us, start_us + duration_us, "gate", CODES[code], start_us + 1, 1)
 
 
 histories = st.lists(

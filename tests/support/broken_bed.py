@@ -3,13 +3,15 @@
 import socket
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from disposable_postgres import PostgresServer, connect
 from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import S
+from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, Send, TargetKind, WitnessSpec
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.load import Request
@@ -97,12 +99,12 @@ class BrokenDatabase:
 
 
 class NumberedRequests:
-    """Requests of any kind, the number of the effect in their path; one table, ``forged``."""
+    """Requests of any kind, the number of the effect in their path; two rows of any table."""
 
     def __init__(self, read: Callable[[Any], str] = lambda answer: str(answer.status)) -> None:
         self._read = read
         self._effects = 0
-        self.rows: list[dict[str, Any]] = [{"name": "unsigned"}, {"name": "expired"}]
+        self.rows = ["unsigned", "expired"]
 
     def make(self, kind: str) -> Request:
         """Return the next request of a kind."""
@@ -110,15 +112,28 @@ class NumberedRequests:
         path = f"/{kind}/{self._effects}"
         return Request(kind, "GET", path, {}, b"", self._effects, self._read)
 
-    def batch(self, kind: str, times: int, *, same: bool) -> list[Request]:
-        """Return so many, all for one effect or each for its own."""
-        return [self.make(kind)] * times if same else [self.make(kind) for _ in range(times)]
+    def batches(self, fault: FaultSpec) -> list[Callable[[], list[Request]]]:
+        """Return what makes each batch that a fault sends, when it is its turn."""
+        return [partial(self._batch, one) for one in batches_of(fault, ())]
 
-    def each(self, table: str) -> Iterator[tuple[Mapping[str, Any], Callable[[str], Request]]]:
-        """Yield every row of the table."""
-        assert table == "forged"
-        for row in self.rows:
-            yield row, self.make
+    def _batch(self, batch: Sequence[tuple[str, Send]]) -> list[Request]:
+        return [
+            request
+            for kind, one in batch
+            for request in (
+                [self.make(kind)] * one.times
+                if one.same
+                else [self.make(kind) for _ in range(one.times)]
+            )
+        ]
+
+    def mix(self, fault: FaultSpec) -> list[tuple[int, Callable[[], Request]]]:
+        """Return what a fault sends beside the load, by weight."""
+        return [(one.times, partial(self.make, one.request)) for one in fault.send]
+
+    def of_rows(self, fault: FaultSpec) -> list[Request]:
+        """Return a request for each row."""
+        return [self.make(f"{one.request}_{row}") for row in self.rows for one in fault.send]
 
     def text(self, text: str) -> str:
         """Return a text with what it refers to."""

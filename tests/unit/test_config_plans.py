@@ -244,7 +244,10 @@ def test_types_and_meaning_are_told_in_one_pass_in_the_order_of_lines() -> None:
             "[profile.a]\nextends = 'b'\n[profile.b]\nextends = 'a'\n[profile.c]\nextends = 'a'",
             ["profile.a.extends", "profile.b.extends"],
         ),
-        ("[[slo]]\nname = 'x'\n[[slo]]\nname = 'x'\nobjective = '9'", ["slo[0].objective"]),
+        (
+            "[[slo]]\nname = 'x'\n[[slo]]\nname = 'x'\nobjective = '9'",
+            ["slo[0].objective", "slo[1].objective"],
+        ),
     ],
 )
 def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, told: list[str]) -> None:

@@ -5,21 +5,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.queries import CHAIN_UNBROKEN, EFFECTS_SQL
+from enforcement_suite.queries import CHAIN_UNBROKEN
 from enforcement_suite.scenarios.lock.spec import FI_002
 from enforcement_suite.scenarios.settlement.spec import FI_004
 from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES
+from failure_codes import record
 from stressproof.evidence.failure import (
     CheckResult,
-    Effects,
     InjectedFault,
-    Operations,
     Recovery,
     RecoveryObjectives,
-    Scenario,
-    Trial,
     Witness,
 )
+from stressproof.failures.artifact import EffectCounts, Operations, Scenario, Trial
 from stressproof.failures.check_kind import CheckInput
 from stressproof.failures.checks import CHECKS, check_spec, outcome
 from stressproof.failures.conclusions import (
@@ -34,7 +32,7 @@ from stressproof.failures.conclusions import (
     summarise,
     took_effect,
 )
-from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, read
 from stressproof.failures.spec import ScenarioSpec
 
 pytestmark = pytest.mark.gate
@@ -48,9 +46,12 @@ def operations(*rows: Row) -> Operations:
     kinds, codes = sorted({row[2] for row in rows}), sorted({row[3] for row in rows})
     return Operations(
         kinds=kinds,
-        codes=codes,
+        codes=list(map(record, codes)),
         columns=COLUMNS,
-        rows=[[a, b, kinds.index(k), codes.index(c), key, n] for a, b, k, c, key, n in rows],
+        rows=[
+            [a, b, kinds.index(k), codes.index(c), key, n, ORIGINS.index("retry") if n > 1 else 0]
+            for a, b, k, c, key, n in rows
+        ],
     )
 
 
@@ -77,6 +78,9 @@ FAULT = InjectedFault(
 )
 
 
+SPEC = replace(FI_002, invariants=(replace(CHAIN_UNBROKEN, at_least=3),))
+
+
 def run(check: str, rows: list[Row], effects: dict[int, int], **parameters: Any) -> str:
     """Return the outcome of one check over a history."""
     about = parameters.pop("about", None)
@@ -84,7 +88,7 @@ def run(check: str, rows: list[Row], effects: dict[int, int], **parameters: Any)
     given = CHECKS[check].complete(parameters)
     history = read(operations(*rows))
     found = CHECKS[check].count(CheckInput(history, effects, about, given, steady_us))
-    return outcome(check, *found)
+    return outcome(*found, sometimes=CHECKS[check].sometimes)
 
 
 GATE_OK: Row = (0, 5, "gate", "200", 1, 1)
@@ -128,8 +132,8 @@ def test_effects_must_agree_with_their_history(
 def test_nothing_looked_at_proves_nothing() -> None:
     """Every check over an empty history is inconclusive, none passes."""
     empty = CheckInput([], {}, None, {})
-    outcomes = {check: outcome(check, *CHECKS[check].count(empty)) for check in CHECKS}
-    assert set(outcomes.values()) == {"inconclusive"}
+    outcomes = {outcome(*kind.count(empty), sometimes=kind.sometimes) for kind in CHECKS.values()}
+    assert outcomes == {"inconclusive"}
 
 
 @pytest.mark.parametrize(
@@ -248,15 +252,13 @@ def trial(
         ended_at="2026-01-01T00:00:05+00:00",
         duration_us=0,
         operations=operations(*rows),
-        effects=Effects(
-            sql=EFFECTS_SQL, columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
-        ),
+        effects=EffectCounts(columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]),
         faults=faults,
         phases=[],
         checks=list(names),
         log=[],
     )
-    return completed(raw)
+    return completed(raw, SPEC)
 
 
 STEADY: list[Row] = [(n * 100_000, 5000, "gate", "200", n + 1, 1) for n in range(10)]
@@ -301,6 +303,17 @@ def test_every_witness_must_hold() -> None:
     second = Witness(name="nothing completed", before=0, during=0, needs=1)
     both = replace(faulty.faults[0], witnesses=[*faulty.faults[0].witnesses, second])
     assert judge_scenario(baseline, replace(faulty, faults=[both]))[0] == "inconclusive"
+
+
+def test_an_invariant_that_looked_at_too_little_is_inconclusive() -> None:
+    """Fewer things than it must compare prove nothing; a wrong one among them is wrong."""
+    few, wrong = answered(CHAIN_UNBROKEN, 2, 0), answered(CHAIN_UNBROKEN, 2, 1)
+    assert trial(STEADY, {}, [], few).checks[0].outcome == "inconclusive"
+    assert trial(STEADY, {}, [], wrong).checks[0].outcome == "fail"
+    of_effects = replace(SPEC, invariants=(CHAIN_UNBROKEN,))
+    for compared, expected in ((9, "inconclusive"), (10, "pass")):
+        found = completed(trial(STEADY, {}, [], answered(CHAIN_UNBROKEN, compared, 0)), of_effects)
+        assert found.checks[0].outcome == expected
 
 
 def test_violation_fails_even_where_the_witness_is_missing() -> None:
@@ -349,7 +362,7 @@ def scenario() -> Scenario:
         evidence_refs=["#/scenarios/0"],
         command="x",
         result_tail="",
-        title="t",
+        spec=SPEC,
         seed=1,
         reasons=[],
         baseline=baseline,

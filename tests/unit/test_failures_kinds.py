@@ -129,9 +129,7 @@ def test_every_check_s_parameters_are_told_apart(name: str) -> None:
 
 def test_a_class_stands_for_its_codes() -> None:
     """A pattern that is a class's name is no pattern of names."""
-    ok, refused = read_code("200/ALLOW"), read_code("409")
-    assert ok is not None
-    assert refused is not None
+    ok, refused = read_code("200/ALLOW", "ok"), read_code("409", "refused")
     assert ended_as(ok, ("ok",))
     assert not ended_as(refused, ("ok",))
     assert ended_as(refused, ("409",))

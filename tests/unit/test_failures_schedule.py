@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from stressproof.failures.history import Operation, read_code
+from stressproof.failures.history import ORIGINS, Operation, parse_code, read_code
 from stressproof.failures.schedule import arrivals, deviations, key_deviations
 from stressproof.failures.spec import RequestSpec, ScenarioSpec
 
@@ -23,19 +23,19 @@ SPEC = ScenarioSpec(
     ),
     faults=(),
     checks=(),
-    effects_sql="",
-    queries=(),
     driver="nobody:Nothing",
 )
 
 
 def operation(
-    start_us: int, kind: str, key: int = 0, attempt: int = 1, code: str = "200"
+    start_us: int, kind: str, key: int = 0, attempt: int = 1, code: str = "200", origin: str = ""
 ) -> Operation:
-    """Return one operation."""
-    meaning = read_code(code)
-    assert meaning is not None
-    return Operation(start_us, start_us + 5, kind, meaning, key, attempt)
+    """Return one operation; asked again where it is a second attempt."""
+    parsed = parse_code(code)
+    assert parsed is not None
+    said = read_code(code, RequestSpec(kind, expect=(200, 409)).classify(*parsed))
+    why = origin or ("retry" if attempt > 1 else "scheduled")
+    return Operation(start_us, start_us + 5, kind, said, key, attempt, ORIGINS[ORIGINS.index(why)])
 
 
 def history(orders: int, until_us: int = 10 * S) -> list[Operation]:
@@ -98,7 +98,9 @@ def test_what_is_only_for_faults_is_counted() -> None:
     spec = replace(SPEC, requests=(*SPEC.requests, RequestSpec("cut", keyed=True, sent=(1, 2))))
     made = history(100)
     assert list(deviations(spec, SEED, made, []))
-    one = sorted([*made, operation(777, "cut", 1000)], key=lambda each: each.start_us)
+    one = sorted(
+        [*made, operation(777, "cut", 1000, origin="fault")], key=lambda each: each.start_us
+    )
     assert list(deviations(spec, SEED, one, [])) == []
 
 
@@ -125,5 +127,5 @@ def test_keys_and_attempts_must_fit(rows: list[Operation], unsure: bool) -> None
 def test_asked_again_until_it_is_known_fits() -> None:
     """An unknown ending explains the next attempt, and so on."""
     codes = ["timeout", "503", "409"]
-    rows = [operation(at, "order", 7, at + 1, code) for at, code in enumerate(codes)]
+    rows = [operation(10 * at, "order", 7, at + 1, code) for at, code in enumerate(codes)]
     assert list(key_deviations(SPEC, rows)) == []

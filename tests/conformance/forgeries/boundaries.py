@@ -798,7 +798,7 @@ failures.add(
 failures.add(
     "a first fault too early",
     ONE,
-    "failure.matrix-faults",
+    "failure.faults",
     lambda data: data["scenarios"][0]["trial"]["faults"][0].update(
         requested_us=2_000_000, effective_us=2_400_000
     ),
@@ -806,7 +806,7 @@ failures.add(
 failures.add(
     "a fault that ended when it began",
     ONE,
-    "failure.matrix-faults",
+    "failure.faults",
     lambda data: data["scenarios"][0]["trial"]["faults"][0].update(
         effective_us=data["scenarios"][0]["trial"]["faults"][0]["healed_us"],
         removed_us=data["scenarios"][0]["trial"]["faults"][0]["healed_us"],

@@ -17,15 +17,13 @@ from stressproof.faults.injectors.database import Lock, TerminateSessions
 from stressproof.faults.injectors.disposable import require_disposable
 from stressproof.faults.injectors.outages import Freeze, Kill
 from stressproof.faults.injectors.postgres_victim import PostgresVictim
-from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
+from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import Down, Latency, Timeout
 from stressproof.processes import lives, refer, state_of, wait_for
 
 HANG_S = 20.0
 ENDED = fault("terminate_sessions", "postgres")
 LOCKED = fault("lock", "postgres", sql="SELECT 1")
-SWITCHED = fault("latency", "proxy")
 
 
 def run(made: Injector, active: ActiveFaults) -> None:
@@ -155,22 +153,21 @@ def test_network_faults_are_witnessed_by_the_proxy(
 ) -> None:
     """Delay, silence, resets and refusals each have a count of their own, zero without traffic."""
     with (
-        ProxyProcess((postgres.host, postgres.port), postgres=True) as proxy,
+        ProxyProcess((postgres.host, postgres.port), protocol="postgres") as proxy,
         psycopg.connect(
             postgres.dsn(host=proxy.host, port=proxy.port), autocommit=True
         ) as connection,
     ):
-        idle = ProxyFault(
-            SWITCHED, proxy, Latency("upstream", latency_us=1000), Timeout("downstream")
-        )
-        run(idle, active)
-        assert [took_effect(one) for one in idle.witnesses()] == [False, False]
-        slow = ProxyFault(SWITCHED, proxy, Latency("upstream", latency_us=20_000))
+        for kind in ("latency", "bandwidth", "trickle", "black_hole", "lose_answer"):
+            idle = ProxyFault(fault(kind, "proxy"), proxy)
+            run(idle, active)
+            assert not any(took_effect(one) for one in idle.witnesses())
+        slow = ProxyFault(fault("latency", "proxy", latency_us=20_000, stream="upstream"), proxy)
         slow.inject(active)
         connection.execute("SELECT 1")
         slow.remove()
         assert took_effect(slow.witnesses()[0])
-        hole = ProxyFault(SWITCHED, proxy, Timeout("downstream"))
+        hole = ProxyFault(fault("black_hole", "proxy", stream="downstream"), proxy)
         hole.inject(active)
         asking = threading.Thread(target=lambda: connection.execute("SELECT 1"))
         asking.start()
@@ -178,10 +175,10 @@ def test_network_faults_are_witnessed_by_the_proxy(
         hole.remove()
         asking.join(HANG_S)
         assert took_effect(hole.witnesses()[0])
-        storm = ResetStorm(SWITCHED, proxy, every_us=1000)
+        storm = ProxyFault(fault("reset", "proxy", every_us=10_000), proxy)
         run(storm, active)
         assert storm.witnesses()[0].during == 1
-        down = ProxyFault(SWITCHED, proxy, Down())
+        down = ProxyFault(fault("down", "proxy"), proxy)
         down.inject(active)
         down.observe()
         with pytest.raises(ConnectionRefusedError):

@@ -10,8 +10,10 @@ from functools import partial
 import pytest
 
 from broken_bed import fault
+from enforcement_suite.scenarios.requests import gate
 from enforcement_suite.service import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.errors import RunError
+from stressproof.failures.answer_class import AnswerClass
 from stressproof.failures.history import COLUMNS, read
 from stressproof.failures.spec import Send
 from stressproof.faults.active import ActiveFaults
@@ -21,6 +23,11 @@ from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def classify(_: str, status: int, note: str) -> AnswerClass:
+    """Return what an answer to a gate means."""
+    return gate("gate").classify(status, note)
 
 
 class Server:
@@ -94,7 +101,9 @@ def batch(paths: list[str]) -> list[Request]:
 def load(port: int, path: str = "/", *, rate: int = 20, timeout_s: float = 1.0) -> Load:
     """Return a load of plain requests."""
     mix = [(1, lambda: request(path))]
-    return Load("127.0.0.1", port, mix, rate_per_s=rate, seed=1, timeout_s=timeout_s)
+    return Load(
+        "127.0.0.1", port, mix, classify=classify, rate_per_s=rate, seed=1, timeout_s=timeout_s
+    )
 
 
 @pytest.fixture
@@ -144,7 +153,9 @@ def test_every_ending_has_its_code(server: Callable[..., Server]) -> None:
     running = server(lambda path, _: ANSWERS[path])
     one = load(running.port, "/ok", rate=1)
     one.start()
-    ended = {done.request.path: done.code for done in one.burst([request(path) for path in CODES])}
+    ended = {
+        done.request.path: done.code.name for done in one.burst([request(path) for path in CODES])
+    }
     one.stop()
     assert ended == CODES
 
@@ -155,7 +166,7 @@ def test_nothing_sent_is_a_sure_failure(server: Callable[..., Server]) -> None:
     running.close()
     one = load(running.port)
     one.start()
-    assert [done.code for done in one.burst([request("/")])] == ["refused"]
+    assert [done.code.name for done in one.burst([request("/")])] == ["connect_refused"]
     one.stop()
     codes = {row.code.ending for row in read(one.operations())}
     assert codes == {"fail"}
@@ -179,7 +190,7 @@ def test_unknown_effects_are_asked_for_again_until_known(server: Callable[..., S
     one.burst([request("/a", key=1), request("/b", key=2)])
     assert one.settle(HANG_S) == []
     one.stop()
-    history = [(done.request.key, done.attempt, done.code) for done in one.history]
+    history = [(done.request.key, done.attempt, done.code.name) for done in one.history]
     assert {(1, 1, "reset"), (1, 2, "200"), (2, 1, "reset"), (2, 2, "200")} <= set(history)
 
 
@@ -199,7 +210,7 @@ def test_refusal_after_an_unknown_attempt_explains_it(server: Callable[..., Serv
     one.burst([request("/conflict", key=1), request("/limited", key=2)])
     assert one.settle(HANG_S) == []
     one.stop()
-    codes = [done.code for done in one.history if done.request.key == 2]
+    codes = [done.code.name for done in one.history if done.request.key == 2]
     assert codes == ["closed", "429/retry", "409"]
 
 
@@ -217,7 +228,9 @@ def test_mix_is_dealt_exactly(server: Callable[..., Server]) -> None:
     """Of every so many requests each kind has exactly its share."""
     running = server(lambda _, __: OK)
     mix = [(3, lambda: request("/a", kind="a")), (1, lambda: request("/b", kind="b"))]
-    one = Load("127.0.0.1", running.port, mix, rate_per_s=200, seed=3, timeout_s=5)
+    one = Load(
+        "127.0.0.1", running.port, mix, classify=classify, rate_per_s=200, seed=3, timeout_s=5
+    )
     one.start()
     time.sleep(0.6)
     one.stop()
@@ -246,7 +259,9 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
     running = server(lambda _, __: OK)
     bad = Request("x", "GET", "/", {}, b"", 0, lambda _: "no code")
     mix = [(1, lambda: bad)]
-    one = Load("127.0.0.1", running.port, mix, rate_per_s=50, seed=1, timeout_s=1)
+    one = Load(
+        "127.0.0.1", running.port, mix, classify=classify, rate_per_s=50, seed=1, timeout_s=1
+    )
 
     def start_and_watch() -> None:
         deadline = time.monotonic() + HANG_S

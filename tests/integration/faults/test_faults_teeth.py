@@ -16,13 +16,13 @@ from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.scenarios.fail_safe.driver import FailSafe
 from enforcement_suite.testbed import EnforcementTestbed
 from stepping_clock import SteppingClock
-from stressproof.evidence.failure import Scenario, Trial
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.checks import check_spec
 from stressproof.failures.conclusions import contradictions, summarise
 from stressproof.failures.history import read
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
@@ -30,7 +30,7 @@ from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import ScenarioRun
-from stressproof.verify.failure.trials import check_problems
+from stressproof.verify.failure.trials import demanded_problems
 from stressproof.verify.instants import parse_instant
 
 SEED = 20
@@ -61,7 +61,7 @@ def short(name: str, *faults: str, without: tuple[str, ...] = ()) -> ScenarioSpe
         steady_us=1_500_000,
         faults=tuple(replace(fault, watched_longer_us=0) for fault in spec.faults),
         checks=tuple(check for check in spec.checks if check.id not in without),
-        queries=tuple(query for query in spec.queries if query.id not in without),
+        invariants=tuple(one for one in spec.invariants if one.id not in without),
     )
 
 
@@ -81,8 +81,8 @@ def inconsistencies(scenario: Scenario, spec: ScenarioSpec) -> list[object]:
     """Return what was not checked, and conclusions that do not follow from what is carried."""
     return [
         *contradictions([scenario], summarise([scenario])),
-        *check_problems(scenario.baseline, spec, with_faults=False),
-        *check_problems(scenario.trial, spec, with_faults=True),
+        *demanded_problems(scenario.baseline, spec, with_faults=False),
+        *demanded_problems(scenario.trial, spec, with_faults=True),
     ]
 
 
@@ -136,9 +136,9 @@ class Toothless(ProxyFault):
 class ForgedFault(FailSafe):
     """FI-001 with an injector that does not inject."""
 
-    def toothless(self, _: Load) -> Injector:
+    def toothless(self, fault: FaultSpec, _: Load) -> Injector:
         """Return the injector that does nothing."""
-        return Toothless(self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+        return Toothless(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
 
     injectors: ClassVar[Injectors] = {"black_hole": toothless}
 

@@ -10,6 +10,7 @@ FAILURE: Final = FailureRequirements(
     runner="staged_failure_injection",
     execution_class="staged",
     scenarios=SCENARIOS,
+    min_workers=2,
     gate_max_age_hours=48.0,
     database_engine="postgresql",
 )

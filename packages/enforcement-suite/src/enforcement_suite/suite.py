@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
+from enforcement_suite.unsupported import UNSUPPORTED
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import (
     CounterProbe,
@@ -76,7 +76,6 @@ SUITE: Final = Suite(
     failure="enforcement_suite.failure_requirements:FAILURE",
     testbed="enforcement_suite.testbed:EnforcementTestbed",
     failure_page="docs/ops/enforcement_failure_injection_matrix.md",
-    fault_limits=LIMITS,
     unsupported=UNSUPPORTED,
     profiles="enforcement_suite.profiles:PROFILES",
     variables=Variables(

@@ -106,7 +106,8 @@ class EnforcementTestbed(Testbed):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         self._start_database(stack)
         upstream = (self.postgres.host, self.postgres.port)
-        self.proxy = stack.enter_context(ProxyProcess(upstream, seed=self.seed, postgres=True))
+        proxy = ProxyProcess(upstream, seed=self.seed, protocol="postgres")
+        self.proxy = stack.enter_context(proxy)
         self.say(f"proxy: port {self.proxy.port} to {self.postgres.port}")
         self.service = ServiceProcess(
             "the service under test",

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from stressproof.config.profile import Profile as Profile
     from stressproof.config.stress_requirements import StressRequirements as StressRequirements
     from stressproof.errors import StressproofError as StressproofError
-    from stressproof.evidence.failure import FailureArtifact as FailureArtifact
     from stressproof.evidence.results import Thresholds as Thresholds
     from stressproof.evidence.stress import StressArtifact as StressArtifact
     from stressproof.exits import Exit as Exit
+    from stressproof.failures.artifact import FailureArtifact as FailureArtifact
     from stressproof.gate.decision import Decision as Decision
     from stressproof.gate.gate import gate as gate
     from stressproof.gate.request import GateRequest as GateRequest
@@ -123,7 +123,7 @@ _HOMES = {
     "Decision": "stressproof.gate.decision",
     "Request": "stressproof.workload.requests",
     "Exit": "stressproof.exits",
-    "FailureArtifact": "stressproof.evidence.failure",
+    "FailureArtifact": "stressproof.failures.artifact",
     "FailureRequirements": "stressproof.config.failure_requirements",
     "GateRequest": "stressproof.gate.request",
     "Objectives": "stressproof.objectives.objectives",

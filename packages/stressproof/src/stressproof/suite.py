@@ -140,7 +140,6 @@ class Suite(Struct, frozen=True, kw_only=True):
         probes: What a service may be asked about itself.
         testbed: Dotted path of what starts the service that failures are injected into.
         failure_page: Where the failure scenarios are explained, as a path in the checkout.
-        fault_limits: What the faults are not, as sentences, wherever their results are shown.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
         documentation: Where the variables and limits are explained, for hints.
@@ -156,7 +155,6 @@ class Suite(Struct, frozen=True, kw_only=True):
     probes: Probes = Probes()
     testbed: str = ""
     failure_page: str = ""
-    fault_limits: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = {}
     demo: str = ""
     documentation: str = ""
@@ -226,7 +224,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         found = self.failure
         if isinstance(found, str):
             found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
-        return msgspec.structs.replace(found, fault_limits=self.fault_limits)
+        return found
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.

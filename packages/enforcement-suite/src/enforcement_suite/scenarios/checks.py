@@ -8,7 +8,7 @@ from stressproof.failures.checks import check_spec
 from stressproof.failures.parameters import MS
 from stressproof.failures.spec import CheckSpec
 
-EFFECTS: Final = (
+EFFECT_CHECKS: Final = (
     check_spec("every_key_read", baseline=True),
     check_spec("acknowledged_durable", baseline=True),
     check_spec("no_double_effect", baseline=True),

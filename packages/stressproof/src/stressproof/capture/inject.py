@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stressproof.capture.injection import Injection, InjectionPlan
-from stressproof.capture.stage import suite_stage
+from stressproof.capture.stage import file_stage, suite_stage
 from stressproof.config.compile import Project
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.errors import UsageError
+from stressproof.failures.artifact import FailureArtifact
+from stressproof.faults.permissions import NOTHING_MORE, Permissions
 from stressproof.suite import Suite, suite_of
 
 SEED_BITS = 32
@@ -25,6 +27,7 @@ def plan_injection(
     scenarios: Sequence[str] = (),
     seed: int | None = None,
     workers: int | None = None,
+    permissions: Permissions = NOTHING_MORE,
     quick: bool = False,
     force: bool = False,
 ) -> InjectionPlan:
@@ -35,11 +38,22 @@ def plan_injection(
     """
     drawn = int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed
     suite = suite_of(what) if isinstance(what, Project) else what
+    stage = file_stage(what, scenarios, drawn, permissions) if isinstance(what, Project) else None
+    if stage is not None and workers is not None:
+        raise UsageError(
+            "how many workers the service has is the file's to say",
+            hint="Write [testbed.process.NAME] workers, and leave --workers out.",
+        )
+    if stage is None and permissions != NOTHING_MORE:
+        raise UsageError(
+            f"the suite {suite.name} breaks only what it starts, so there is nothing to permit",
+            hint="Leave --break and --allow-upstream out.",
+        )
     return InjectionPlan(
         output=Path(output),
         executed_by=executed_by,
         approved_by=approved_by,
-        stage=suite_stage(suite, scenarios, workers or _WORKERS),
+        stage=stage or suite_stage(suite, scenarios, workers or _WORKERS),
         suite=suite,
         seed=drawn,
         quick=quick,
@@ -58,6 +72,7 @@ def inject(
     scenarios: Sequence[str] = (),
     seed: int | None = None,
     workers: int | None = None,
+    permissions: Permissions = NOTHING_MORE,
     quick: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -74,6 +89,7 @@ def inject(
         scenarios: Only these, by id; all of them if empty.
         seed: Of schedules and load, drawn and recorded if None.
         workers: Processes of a suite's service, two if None; a file says it itself.
+        permissions: What of a file may be broken beyond what is started for it.
         quick: One fault a scenario; never release evidence.
         force: Discard a file that is in the way.
         say: Told what happens.
@@ -91,6 +107,7 @@ def inject(
         scenarios=scenarios,
         seed=seed,
         workers=workers,
+        permissions=permissions,
         quick=quick,
         force=force,
     )

@@ -12,24 +12,26 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.capture.interrupts import one_interrupt
 from stressproof.capture.probe import Health, read_health
 from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
-from stressproof.evidence.failure import (
+from stressproof.evidence.fields import Status
+from stressproof.evidence.run_clock import RunClock
+from stressproof.evidence.target import RuntimeProbe, TargetProbe
+from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.failures.artifact import (
     FailureArtifact,
     Scenario,
     TestbedRecord,
     Trial,
     Unsupported,
 )
-from stressproof.evidence.fields import Status
-from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
-from stressproof.evidence.versions import SCHEMA_VERSION
-from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.failures.conclusions import summarise
+from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import ScenarioRun
@@ -158,13 +160,14 @@ class Injection:
         check_writable(self._plan.output)
         ids = ", ".join(spec.id for spec in self._plan.stage.scenarios)
         self._say(f"injecting {ids} with seed {self._plan.seed}")
-        try:
-            self._inject(self._run_on)
-        except BaseException as error:
-            # A run that broke keeps what was concluded before, marked as what it is.
-            self._keep("broken" if isinstance(error, Exception) else "interrupted")
-            raise
-        return self._keep("complete")
+        with one_interrupt(self._say):
+            try:
+                self._inject(self._run_on)
+            except BaseException as error:
+                # A run that broke keeps what was concluded before, marked as what it is.
+                self._keep("broken" if isinstance(error, Exception) else "interrupted")
+                raise
+            return self._keep("complete")
 
     def rehearse(self) -> dict[str, Trial]:
         """Start the testbed and run the baselines, break nothing and write nothing; return them.
@@ -181,7 +184,8 @@ class Injection:
             baselines[spec.id] = run.baseline()
             say(f"{spec.id}: baseline done")
 
-        self._inject(rehearse_on)
+        with one_interrupt(self._say):
+            self._inject(rehearse_on)
         return {spec.id: baselines[spec.id] for spec in self._plan.stage.scenarios}
 
     def _inject(self, carry_out: CarryOut) -> None:
@@ -312,7 +316,7 @@ class Injection:
             workers=self._workers,
             proxy=self._proxy_path,
             postgres_binary_sha256=_sha256(self._postgres_binary),
-            limits=list(plan.suite.fault_limits),
+            limits=limits_of(plan.stage.scenarios),
             unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
         )
 

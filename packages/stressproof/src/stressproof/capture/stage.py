@@ -1,13 +1,17 @@
-"""What failures are injected into, and what drives each."""
+"""What failures are injected into, and what drives each: a suite's, or what a file says."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
 
+from stressproof.config.compile import Project
+from stressproof.config.file_failures import plan_failures
 from stressproof.errors import UsageError
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import Driver, load_class, load_driver
+from stressproof.faults.permissions import Permissions, demand_permission
 from stressproof.faults.run import chosen
 from stressproof.faults.testbed import Testbed
 from stressproof.suite import Suite
@@ -60,4 +64,45 @@ def suite_stage(suite: Suite, names: Sequence[str], workers: int) -> Stage:
         drivers={spec.id: load_driver(spec) for spec in scenarios},
         testbeds=_OF_A_SUITE,
         whole=len(scenarios) == len(demanded),
+    )
+
+
+def file_stage(
+    project: Project, names: Sequence[str], seed: int, permissions: Permissions
+) -> Stage | None:
+    """Return what the failures of a project's file are injected into, None where it has none.
+
+    Args:
+        project: Its file.
+        names: Only these, by id; all of them if empty.
+        seed: Of the injection.
+        permissions: What the operator permits.
+
+    Raises:
+        UsageError: A file that it names is not there, the environment lacks something, or a fault
+            would break what is not started here and nobody permitted it.
+    """
+    plan = plan_failures(project, os.environ)
+    if plan is None or not plan.scenarios:
+        return None
+    from stressproof.faults.file_driver import FileDriver  # noqa: PLC0415  # only for files
+    from stressproof.faults.file_testbed import FileTestbed  # noqa: PLC0415  # likewise
+
+    scenarios = chosen(plan.scenarios, names)
+    demand_permission(scenarios, plan.testbed.started, permissions)
+    return Stage(
+        scenarios=scenarios,
+        testbed=partial(
+            FileTestbed,
+            plan=plan.testbed,
+            folder=project.folder,
+            environment=os.environ,
+            permissions=permissions,
+        ),
+        drivers={
+            spec.id: partial(FileDriver, spec=spec, load=plan.loads[spec.id], seed=seed)
+            for spec in scenarios
+        },
+        testbeds=plan.testbed.testbeds,
+        whole=len(scenarios) == len(plan.scenarios),
     )

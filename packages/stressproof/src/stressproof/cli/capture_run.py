@@ -30,9 +30,9 @@ from stressproof.evidence.writing import check_writable, set_aside, write_atomic
 from stressproof.exits import Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
-from stressproof.quantities import latency, rate
 from stressproof.report.capture_summary import round_line, summary
-from stressproof.report.lines import shown, width_of
+from stressproof.report.lines import shown, width_of, worded
+from stressproof.report.load_progress import round_state
 from stressproof.report.progress import Progress
 
 _EXITS = {
@@ -49,24 +49,6 @@ _WORDS = {
     Exit.TARGET: "NOT RUN",
     Exit.RUN: "BROKEN",
 }
-
-
-def tick_line(tick: Tick, plan: Plan) -> str:
-    """Return how a round goes: what is left of it, what was asked and reached, what it takes."""
-    ramp_s = plan.ramp_seconds
-    if tick.ramping:
-        return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
-    left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
-    asked, first = "", plan.scenarios[0]
-    per_second = first.executor.rate_per_second
-    # A rate is of iterations: the requests of flows are more.
-    if per_second and len(plan.scenarios) == 1 and not (first.flows or first.executor.stages):
-        asked = f" of {rate(per_second)} asked"
-    return (
-        f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
-        f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "
-        f"{tick.failures:,} failed of {tick.requests:,}"
-    )
 
 
 class CaptureProgress(Observer):
@@ -87,9 +69,7 @@ class CaptureProgress(Observer):
 
     def tick(self, run_index: int, tick: Tick) -> None:
         """Show the last second of a round."""
-        self._progress.state(
-            f"  round {run_index}/{self._plan.rounds}  {tick_line(tick, self._plan)}"
-        )
+        self._progress.state(round_state(run_index, tick, self._plan))
 
     def round_done(self, run: Run) -> None:
         """Show a round's figures."""
@@ -174,7 +154,7 @@ def run_capture(
         run as signed,
         Progress(sys.stderr) as progress,
         stop_on_signals() as (stop, came),
-        LiveMetrics(collector, plan, lambda: stop.at_once) as metrics,
+        LiveMetrics(collector, plan, progress.phase, lambda: stop.at_once) as metrics,
     ):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
@@ -262,5 +242,6 @@ def _judge(
     if code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
         code, why = Exit.PASS, f"{why}; not enforced"
     following = found.remedy or ("" if out is None else f"Next: stressproof verify {out}")
-    tell(f"{_WORDS[found.exit_code]} (exit {code}): {why}. {following}".rstrip())
+    last = f"{_WORDS[found.exit_code]} (exit {code}): {why}. {following}".rstrip()
+    tell(shown(worded(last), sys.stderr if out is None else sys.stdout))
     return code

@@ -20,7 +20,7 @@ from stressproof.exits import Exit
 
 if TYPE_CHECKING:
     from stressproof.capture.injection import InjectionPlan
-    from stressproof.evidence.failure import FailureArtifact
+    from stressproof.failures.artifact import FailureArtifact
 
 _SEED_BITS = 32
 
@@ -61,6 +61,20 @@ _SEED_BITS = 32
     show_default="2",
     help="Processes of a suite's service; a file says it itself.",
 )
+@click.option(
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="FAULT",
+    help="Permit this fault, by its id, to hit what was not started here (repeatable).",
+)
+@click.option(
+    "--allow-upstream",
+    "upstreams",
+    multiple=True,
+    metavar="HOST",
+    help="Let proxies lead to this host beyond this machine (repeatable).",
+)
 @click.option("--dry-run", is_flag=True, help="Start all of it, run the baselines, and stop there.")
 @click.option("--quick", is_flag=True, help="One fault a scenario; never release evidence.")
 @click.option("--force", is_flag=True, help="Discard a file that is in the way.")
@@ -73,6 +87,8 @@ def command(
     scenarios: Sequence[str],
     seed: int | None,
     workers: int | None,
+    breaks: Sequence[str],
+    upstreams: Sequence[str],
     *,
     dry_run: bool,
     quick: bool,
@@ -86,6 +102,7 @@ def command(
     with its faults, under load. Ctrl-C undoes what holds and keeps what was concluded.
     """
     from stressproof.capture.inject import plan_injection  # noqa: PLC0415  # --help needs none of it
+    from stressproof.faults.permissions import Permissions  # noqa: PLC0415  # likewise
 
     forms = CiForms.of(options)
     check_places(forms)
@@ -96,6 +113,7 @@ def command(
         scenarios=scenarios,
         seed=seed,
         workers=workers,
+        permissions=Permissions(tuple(breaks), tuple(upstreams)),
         quick=quick,
         force=force,
     )
@@ -154,7 +172,7 @@ def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit
         whole = plan.stage.whole and not plan.quick
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
-    lines = [f"{one.id}  {one.status:<12} {one.title}" for one in artifact.scenarios]
+    lines = [f"{one.id}  {one.status:<12} {one.spec.title}" for one in artifact.scenarios]
     lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
     summary = artifact.summary
     lines.append(

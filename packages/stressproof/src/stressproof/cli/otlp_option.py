@@ -108,6 +108,7 @@ class LiveMetrics:
     Args:
         collector: Where to; None for nowhere.
         plan: What is loaded.
+        say: Told where the collector takes nothing.
         given_up: Asked at the end; True leaves what is not sent yet.
 
     Raises:
@@ -115,12 +116,16 @@ class LiveMetrics:
     """
 
     def __init__(
-        self, collector: Collector | None, plan: "Plan", given_up: Callable[[], bool]
+        self,
+        collector: Collector | None,
+        plan: "Plan",
+        say: Callable[[str], None],
+        given_up: Callable[[], bool],
     ) -> None:
         self._asked = collector is not None and collector.asked
         self._given_up = given_up
         self._failure: OutputError | None = None
-        self._stream = None if collector is None else _stream(collector, plan)
+        self._stream = None if collector is None else _stream(collector, plan, say)
 
     def __enter__(self) -> Self:
         return self
@@ -150,20 +155,20 @@ class LiveMetrics:
         to_stderr(f"{self._failure.message}. {hint}")
 
 
-def _stream(collector: Collector, plan: "Plan") -> "OtlpStream | None":
+def _stream(collector: Collector, plan: "Plan", say: Callable[[str], None]) -> "OtlpStream | None":
     """Return what sends a load; None where only the environment asks and the extra is missing."""
     try:
         sender = sender_to(collector)
     except UsageError as error:
         if collector.asked:
             raise
-        to_stderr(f"{_ENDPOINT} is set, and no metrics are sent: {error.message}; {error.hint}")
+        say(f"{_ENDPOINT} is set, and no metrics are sent: {error.message}; {error.hint}")
         return None
     from stressproof.report.otlp_metrics import Load  # noqa: PLC0415  # likewise
     from stressproof.report.otlp_stream import OtlpStream  # noqa: PLC0415  # likewise
 
     load = Load(plan.url, plan.profile, plan.record().scenarios)
-    return OtlpStream(load, sender, interval_s=_interval_s(), say=to_stderr)
+    return OtlpStream(load, sender, interval_s=_interval_s(), say=say)
 
 
 def _interval_s() -> float:

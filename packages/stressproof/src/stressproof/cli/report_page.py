@@ -10,10 +10,10 @@ from stressproof.cli.artifact import artifact_of, integrity
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.cli.verify import floor_of
 from stressproof.errors import StressproofError
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.writing import write_atomic
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.objectives.comparability import Capture, check_alike, check_baseline
 from stressproof.objectives.evaluating import ask
 from stressproof.objectives.objectives import Objectives

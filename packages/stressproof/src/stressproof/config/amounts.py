@@ -1,17 +1,20 @@
 """Amounts as a file writes them: what they are, or why they are none."""
 
 import re
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stressproof.config.plans import duration_us
 from stressproof.errors import UsageError
-from stressproof.evidence.failure import Parameter
-from stressproof.failures.parameters import ParameterSpec
 from stressproof.objectives.parser import parse_duration_us
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S
 from stressproof.objectives.syntax import ExpressionError
 from stressproof.workload.rates import duration_text, parse_rate
+
+if TYPE_CHECKING:
+    from stressproof.evidence.failure import Parameter
+    from stressproof.failures.parameters import ParameterSpec
 
 LEAST_RATE, MOST_RATE = 1, 1000
 _PPM = 1_000_000
@@ -130,9 +133,12 @@ def share_ppm(text: str, least: int = 0, most: int = _PPM) -> int:
     Raises:
         UsageError: It is none, or out of bounds.
     """
-    found = share_of(text) * _PPM
+    try:
+        found = share_of(text) * _PPM
+    except ExpressionError as error:
+        raise UsageError(f"{text!r} is no share in per cent", hint="Such as 99.5%.") from error
     if found.denominator != 1 or not least <= found <= most:
-        bounds = f"{Fraction(least, 10_000):g}% to {Fraction(most, 10_000):g}%"
+        bounds = f"{least / 10_000:g}% to {most / 10_000:g}%"
         raise UsageError(f"{text} is out of bounds", hint=f"Write {bounds}.")
     return int(found)
 
@@ -157,7 +163,7 @@ def size_text(size: int) -> str:
     return f"{size // _UNITS[unit]}{unit}"
 
 
-def parameter(spec: ParameterSpec, value: Any) -> Parameter:
+def parameter(spec: "ParameterSpec", value: Any) -> "Parameter":
     """Return a parameter of a fault or check as a spec holds it.
 
     Args:
@@ -195,7 +201,6 @@ def _scaled(value: float, scale: int, least: int, most: int) -> int:
     # Written so that nan is out of bounds.
     found = round(value * scale) if least <= value * scale <= most else None
     if found is None:
-        raise UsageError(
-            f"{value:g} is out of bounds", hint=f"Write {least / scale:g} to {most / scale:g}."
-        )
+        bounds = f"{Decimal(least) / scale:f} to {Decimal(most) / scale:f}"
+        raise UsageError(f"{value:g} is out of bounds", hint=f"Write {bounds}.")
     return found

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from stressproof.config.reading import there_are
 from stressproof.errors import UsageError
 from stressproof.failures.answer_class import ANSWER_CLASSES, CHECK_FAILED, NOT_SENT, SENT
 from stressproof.failures.spec import RequestSpec
@@ -72,7 +73,7 @@ def chosen(pattern: str, requests: Sequence[RequestSpec]) -> list[RequestSpec]:
         kinds = [one.kind for one in requests]
         raise UsageError(
             f"no request is {pattern!r}",
-            hint=did_you_mean(pattern, kinds) or f"There are {', '.join(kinds)}.",
+            hint=did_you_mean(pattern, kinds) or there_are(kinds),
         )
     return found
 
@@ -102,8 +103,10 @@ def demand_code(pattern: str, requests: Sequence[RequestSpec], more: Sequence[st
         )
     notes = [CHECK_FAILED, *(rule.note for one in requests for rule in one.answers)]
     if slash and not any(meet(re.sub(r"\{[^{}]*\}", "*", each), note) for each in notes):
-        own = ", ".join(dict.fromkeys(notes[1:])) or "none"
+        own = f"Their notes are {', '.join(dict.fromkeys(notes[1:]))}." if notes[1:] else ""
         raise UsageError(
             f"no answer of these requests has the note {note!r}",
-            hint=did_you_mean(note, notes) or f"Their notes are {own}.",
+            hint=did_you_mean(note, notes)
+            or own
+            or "They have none: write answers = [{ note = … }].",
         )

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +17,6 @@ from stressproof.config.amounts import (
     share_of,
 )
 from stressproof.config.config_file import ConfigFile, read_config
-from stressproof.config.failure_plan import FailureFile
 from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
@@ -34,6 +34,7 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
+    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -56,6 +57,9 @@ from stressproof.objectives.selectors import parse_selector
 from stressproof.objectives.slo import PrometheusSource, Slo
 from stressproof.objectives.syntax import did_you_mean
 
+if TYPE_CHECKING:
+    from stressproof.config.failure_plan import FailureFile
+
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
 
@@ -75,7 +79,7 @@ class Project(Struct, frozen=True):
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
         plan: Targets, tables and profiles.
-        failures: What is broken, and what must hold then.
+        failures: What is broken, and what must hold then; None where the file says nothing of it.
         profile_thresholds: What each profile is held to.
         gate: What its gate asks.
         gate_thresholds: What evidence must hold at it beside its profile's own.
@@ -89,7 +93,7 @@ class Project(Struct, frozen=True):
     suite_package: str = ""
     folder: Path = Path()
     plan: PlanFile = PlanFile()
-    failures: FailureFile = FailureFile()
+    failures: "FailureFile | None" = None
     profile_thresholds: Mapping[str, tuple[Threshold, ...]] = {}
     gate: GateTable = GateTable()
     gate_thresholds: tuple[Threshold, ...] = ()
@@ -174,7 +178,7 @@ def resolve(
     Raises:
         ConfigError: Something in it cannot be meant; every such thing is named.
     """
-    config, reader = read.config, _Reader(read.unread)
+    config, reader = read.config, _Reader(read.unread, read.in_file)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
@@ -182,11 +186,16 @@ def resolve(
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
-    failures = FailureFile(config.testbed, config.effects, config.invariant, config.failure)
-    if failures != FailureFile():
-        from stressproof.config.failure_reading import read_failures  # noqa: PLC0415  # few have any
+    failures = None
+    if type(config) is not Config:
+        from stressproof.config.failure_reading import (  # noqa: PLC0415  # few have any
+            failure_file,
+            read_failures,
+        )
 
-        read_failures(failures, plan, None, reader, at_hand=at_hand)
+        failures = failure_file(config)
+        if failures is not None:
+            read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -212,7 +221,7 @@ def resolve(
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    faults = [*read.faults, *(located(source, one) for one in reader.found if read.tells(one))]
+    faults = [*read.faults, *(located(source, one) for one in read.told(reader.found))]
     if faults:
         raise ConfigError(source.name, faults)
     return project

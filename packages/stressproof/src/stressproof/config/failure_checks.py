@@ -136,7 +136,7 @@ class ChecksReader:
         if during == _ALL_FAULTS:
             return self._injected
         for at, name in enumerate(during):
-            if name not in self._injected:
+            if name not in self._injected and self._faults.knows(*self._place, "fault"):
                 where = (*place, "during", at)
                 self._faults.lead_nowhere(where, "fault", name, self._injected)
         return during
@@ -182,7 +182,7 @@ class ChecksReader:
             if value is not True:
                 self._faults.add(
                     (*place, kind.name),
-                    f"{kind.name} is {value!r}, expected true",
+                    f"{kind.name} is not true",
                     "A check that is not made is left out; one made unasked is off, with a reason.",
                 )
             specs = {}

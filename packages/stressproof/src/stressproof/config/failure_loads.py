@@ -27,7 +27,7 @@ WORDS = frozenset({UUID, SEQ, EFFECT, RUN})
 
 _OPEN_RATE = "An outage must show as waiting: write rate = 20/s, and nothing beside it."
 _CLOSED = ("users", "stages", "iterations", "think", "pace")
-_OF_USERS = ("setup", "fresh", "cookies", "redirects")
+_OF_USERS = ("setup", "fresh", "cookies")
 _CONSTANT = frozenset({None, "constant-arrival-rate"})
 
 
@@ -92,13 +92,8 @@ def load_faults(
     of_users = [key for key in _OF_USERS if getattr(load, key)]
     if of_users:
         refuse(f"has {' and '.join(of_users)}", "Failures have no users; leave that out.")
-    for at, request in enumerate(load.request):
-        if request.redirects:
-            faults.add(
-                ("profile", name, "request", at, "redirects"),
-                f"{failure.id} follows no redirects",
-                "Ask for what they lead to.",
-            )
+    if load.redirects or any(one.redirects for one in load.request):
+        refuse("follows redirects", "Ask for what they lead to.")
     if not any(request.weight for request in load.request):
         refuse("asks for nothing by itself", "Give a request a weight.")
 
@@ -115,6 +110,11 @@ class Asked(Struct, frozen=True):
     table: RequestTable
     request: Request
     keyed: bool
+
+    @property
+    def effect(self) -> str:
+        """The text of the effect that it asks for, as a template; empty for none."""
+        return self.table.effect or (f"{{{{{EFFECT}}}}}" if self.keyed else "")
 
     @property
     def tables(self) -> set[str]:
@@ -150,8 +150,8 @@ def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -
     """Return the requests of a profile by their names.
 
     Raises:
-        UsageError: Something cannot be meant; without an environment requests that cannot are left
-            out, as faults of the profile that are told elsewhere.
+        UsageError: Something cannot be meant. Without an environment there are none then: whatever
+            is wrong with the profile is told where it stands.
     """
     load = file.profiles[name]
     reader = PlanReader(file, environment)
@@ -159,24 +159,19 @@ def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -
     try:
         steps = Steps(reader.texts(load.headers), statuses_of(load.expect), checks_of(load.check))
         more = _headers_of_target(file, reader, environment)
+        requests = [reader.request(table, load, steps) for table in load.request]
+        for rule in [rule for table in load.request for rule in table.answers]:
+            answer_rule(rule)
     except UsageError:
         if environment is not None:
             raise
         return {}
-    for table in load.request:
-        try:
-            request = reader.request(table, load, steps)
-            for rule in table.answers:
-                answer_rule(rule)
-        except UsageError:
-            if environment is not None:
-                raise
-            continue
+    for table, request in zip(load.request, requests, strict=True):
         known = {key.lower() for key in request.headers}
         headers = {key: text for key, text in more.items() if key.lower() not in known}
-        request = msgspec.structs.replace(request, headers={**headers, **request.headers})
-        keyed = bool(table.effect) or EFFECT in request.placeholders
-        found.setdefault(request.name, Asked(table, request, keyed))
+        whole = msgspec.structs.replace(request, headers={**headers, **request.headers})
+        keyed = bool(table.effect) or EFFECT in whole.placeholders
+        found.setdefault(request.name, Asked(table, whole, keyed))
     return found
 
 
@@ -194,17 +189,17 @@ def _headers_of_target(
 
 def kinds_of(
     asked: Mapping[str, Asked], injected: Iterable[FaultSpec]
-) -> dict[str, tuple[RequestSpec, Request]]:
+) -> dict[str, tuple[RequestSpec, Asked]]:
     """Return the kinds of requests of a scenario, the load's first, each with what is sent."""
     scheduled = [name for name, one in asked.items() if one.request.weight]
-    found = {name: (asked[name].spec(name), asked[name].request) for name in scheduled}
+    found = {name: (asked[name].spec(name), asked[name]) for name in scheduled}
     for fault in injected:
         for batch in batches_of(fault, scheduled):
             for kind, send in batch:
                 one = asked.get(send.request)
                 if one is not None:
                     spec = found[kind][0] if kind in found else one.spec(kind)
-                    found[kind] = _with_sending(spec, fault, send), one.request
+                    found[kind] = _with_sending(spec, fault, send), one
     return found
 
 

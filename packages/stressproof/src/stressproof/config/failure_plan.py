@@ -38,10 +38,12 @@ class FailureLoad(Struct, frozen=True):
     Attributes:
         requests: One for each `RequestSpec` of the scenario, in order, with the target's headers;
             templates hold ``{{effect}}``, ``{{run}}``, ``{{secret.NAME}}`` and columns of tables.
+        effects: In the same order: the text of the effect that each asks for; empty for none.
         tables: Of the file; those that `prepare` makes come beside them.
     """
 
     requests: tuple[Request, ...]
+    effects: tuple[str, ...]
     tables: tuple[Table, ...] = ()
 
 

@@ -14,17 +14,26 @@ from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.plans import PlanFile, PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
+from stressproof.config.schema import Config
 from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.config.testbed_reading import TestbedReader
+from stressproof.config.whole_file import WholeFile
 from stressproof.evidence.failure import RecoveryObjectives
 from stressproof.evidence.project_files import project_file
+from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
-from stressproof.workload.requests import Request
 from stressproof.workload.tables import Table
 from stressproof.workload.templates import placeholders, request_name
 
 _TIMEOUT_US = 8 * S
+
+
+def failure_file(config: Config) -> FailureFile | None:
+    """Return what a file says of failures, None where it has no word of them."""
+    if not isinstance(config, WholeFile):
+        return None
+    return FailureFile(config.testbed, config.effects, config.invariant, config.failure)
 
 
 def read_failures(
@@ -106,12 +115,20 @@ class _Reader:
         injected = reader.read(asked, self._known(table))
         kinds = kinds_of(asked, injected)
         specs = [spec for spec, _ in kinds.values()]
-        used = {request.name for _, request in kinds.values()}
+        sent = all(
+            fault.send and {one.request for one in fault.send} <= asked.keys()
+            for fault in injected
+            if FAULT_KINDS[fault.kind].sends == "must" or fault.send
+        )
+        asked_for = [one for _, one in kinds.values()]
+        used = {one.request.name for one in asked_for}
         asked = {name: one for name, one in asked.items() if name in used}
         self._demand_texts(table, asked)
+        self._demand_no_tokens(asked)
         self._demand_source(table, place, specs)
-        requests = tuple(request for _, request in kinds.values())
-        self._loads[table.id] = FailureLoad(requests, self._tables(requests))
+        requests = tuple(one.request for one in asked_for)
+        effects = tuple(one.effect for one in asked_for)
+        self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
         if table.ripe != "0s" and not table.prepare:
             self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
         return ScenarioSpec(
@@ -123,7 +140,7 @@ class _Reader:
             timeout_us=timeout_us,
             requests=tuple(specs),
             faults=tuple(injected),
-            checks=ChecksReader(table, place, specs, self._faults).read(),
+            checks=ChecksReader(table, place, specs if sent else (), self._faults).read(),
             effects=self._reads.effects if any(one.keyed for one in specs) else None,
             invariants=self._invariants(table, place),
             off=table.off,
@@ -147,7 +164,8 @@ class _Reader:
             return None
         load = profiles[table.load]
         load_faults(table.load, load, table, place, self._faults)
-        return None if load.scenario else load
+        known = self._faults.knows("profile", table.load) and not load.scenario
+        return load if known else None
 
     def _rate_per_s(self, table: FailureTable, place: Place, load: Load | None) -> int:
         if table.rate is not None:
@@ -192,6 +210,17 @@ class _Reader:
                     "Such as {{tokens.effect}}; a new effect is {{effect}} where it is sent.",
                 )
 
+    def _demand_no_tokens(self, asked: Mapping[str, Asked]) -> None:
+        """Refuse credentials that somebody would have to fetch while things break."""
+        auth = None if self._plan.target is None else self._plan.target.auth
+        own = all("authorization" in map(str.lower, one.request.headers) for one in asked.values())
+        if auth is not None and auth.oauth2 is not None and not own:
+            self._faults.add(
+                ("target", "auth"),
+                "failures fetch no token while things break",
+                "Make tokens in prepare, and send them as a header of the requests.",
+            )
+
     def _place_of(self, load: str, name: str) -> Place:
         """Return where a request stands."""
         tables = self._plan.profiles[load].request
@@ -215,13 +244,13 @@ class _Reader:
                 "Write [effects].",
             )
 
-    def _tables(self, asked: Iterable[Request]) -> tuple[Table, ...]:
+    def _tables(self, asked: Iterable[Asked]) -> tuple[Table, ...]:
         """Return the tables that requests take from; none where nothing is read."""
         if self._environment is None:
             return ()
         if self._all_tables is None:
             self._all_tables = PlanReader(self._plan, self._environment).tables()
-        used = {name.partition(".")[0] for one in asked for name in one.placeholders}
+        used = {name for one in asked for name in one.tables}
         return tuple(one for one in self._all_tables if one.name in used)
 
     def _invariants(self, table: FailureTable, place: Place) -> tuple[Invariant, ...]:

@@ -38,6 +38,8 @@ def plan_failures(
     Raises:
         UsageError: A file is not there, or the environment lacks something.
     """
+    if project.failures is None:
+        return None
     faults = Faults()
     plan = read_failures(project.failures, project.plan, environment, faults)
     if faults.found:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from stressproof.config.amounts import time_us
 from stressproof.config.failure_tables import EffectsTable, InvariantTable
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
+from stressproof.config.reading import Faults, there_are
 from stressproof.config.testbed_plan import ADDRESS, SECRET, TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
@@ -128,8 +128,8 @@ class _Reader:
         """
         given = [way for way in _WAYS if getattr(table, way) is not None]
         if len(given) != 1:
-            seen = f"{' and '.join(given)} are {len(given)}" if given else "nothing is"
-            self._faults.add(place, f"{seen} asked", "Write one of sql, http and run.")
+            seen = f"{' and '.join(given)} say it twice" if given else "nothing says what is asked"
+            self._faults.add(place, seen, "Write one of sql, http and run.")
             return
         way = given[0]
         if self._faults.knows("testbed"):
@@ -174,9 +174,9 @@ class _Reader:
         wanted = "postgres" if way == "sql" else "process"
         if kinds.get(source) != wanted:
             seen = f"{source} is a {kinds[source]}" if source in kinds else f"{source!r} is nothing"
-            known = ", ".join(name for name, kind in kinds.items() if kind == wanted) or "none"
+            known = [name for name, kind in kinds.items() if kind == wanted]
             raise UsageError(
-                f"{way} asks a {wanted} of the testbed, and {seen}", hint=f"There are {known}."
+                f"{way} asks a {wanted} of the testbed, and {seen}", hint=there_are(known)
             )
 
     def _demand_placeholders(self, text: str, words: Collection[str]) -> None:

@@ -64,15 +64,21 @@ class Faults:
     """Takes note of what is wrong while the rest is read.
 
     Args:
-        unread: Places of which too little is known to judge what they mean.
+        unread: Places in the file of which too little is known to judge what they mean.
+        in_file: Where in the file a place of the tables that are read is.
 
     Attributes:
         found: What is wrong.
     """
 
-    def __init__(self, unread: Collection[Place] = ()) -> None:
+    def __init__(
+        self,
+        unread: Collection[Place] = (),
+        in_file: Callable[[Place], Place] = lambda place: place,
+    ) -> None:
         self.found: list[Fault] = []
         self._unread = unread
+        self._in_file = in_file
 
     def add(self, path: Place, message: str, hint: str = "") -> None:
         """Take note of a fault, once."""
@@ -90,12 +96,20 @@ class Faults:
 
     def lead_nowhere(self, path: Place, what: str, name: str, known: Collection[str]) -> None:
         """Take note of a name that nothing has."""
-        there = f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}."
-        self.add(path, f"there is no {what} {name!r}", did_you_mean(name, known) or there)
+        self.add(
+            path, f"there is no {what} {name!r}", did_you_mean(name, known) or there_are(known)
+        )
 
     def knows(self, *place: Key) -> bool:
         """Whether all of a place could be read."""
-        return not any(related(place, one) for one in self._unread)
+        where = self._in_file(place)
+        return not any(related(where, one) for one in self._unread)
+
+
+def there_are(names: Collection[str]) -> str:
+    """Return the names that there are, as a sentence."""
+    known = list(dict.fromkeys(names))
+    return f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}."
 
 
 def related(place: Place, other: Place) -> bool:
@@ -364,6 +378,11 @@ def _list_item(kind: Any) -> Any:
 
 def _plain(message: str) -> str:
     """Return msgspec's message in the words of a configuration file."""
+    message = re.sub(
+        r"`str` matching regex '\^\(([\w|-]+)\)\$'",
+        lambda choices: f"one of {', '.join(choices[1].split('|'))}",
+        message,
+    )
     message = re.sub(
         r"`(\w+(?: \| \w+)+)`",
         lambda several: " or ".join(f"`{one}`" for one in several[1].split(" | ")),

@@ -1,29 +1,18 @@
-"""``stressproof.toml``: what is written there, as types; the published JSON Schema follows.
+"""``stressproof.toml``: what is written there, as types.
 
 What the texts in it mean is `stressproof.config.compile`'s affair.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.config.failure_tables import (
-    EffectsTable,
-    FailureTable,
-    InvariantTable,
-    TestbedTable,
-)
-from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.config.plan_tables import DataTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
-from stressproof.failures.fault_kinds import FAULT_KINDS
 
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
 """Where evidence is kept by default."""
-
-SCHEMA_ID = "urn:stressproof:schema:stressproof-toml:1"
 
 
 class LongThreshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,7 +188,7 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. Every table may be left out."""
+    """The file without failures. Every table may be left out."""
 
     target: Annotated[TargetTable | None, Meta(description="The service under load.")] = None
     targets: Annotated[
@@ -208,20 +197,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     data: Annotated[dict[str, DataTable], Meta(description="Tables, by name.")] = {}
     profile: Annotated[dict[str, ProfileTable], Meta(description="Loads, by name.")] = {}
-    testbed: Annotated[
-        TestbedTable | None, Meta(description="What runs while failures are injected.")
-    ] = None
-    effects: Annotated[
-        EffectsTable | None, Meta(description="Where effects are read in the end.")
-    ] = None
-    invariant: Annotated[
-        tuple[InvariantTable, ...],
-        Meta(description="What must be true in the end.", max_length=100),
-    ] = ()
-    failure: Annotated[
-        tuple[FailureTable, ...],
-        Meta(description="What is broken, and what must hold then.", max_length=100),
-    ] = ()
     suite: Annotated[
         SuiteTable | None, Meta(description="What is asked of the service, and where it is said.")
     ] = None
@@ -239,24 +214,3 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Tags of endpoints by their name, for use in thresholds."),
     ] = {}
     gate: Annotated[GateTable | None, Meta(description="What a release gate runs.")] = None
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file."""
-    made = msgspec.json.schema(Config)
-    for name, table in FAULT_TABLES.items():
-        kind = made["$defs"][table.__name__]["properties"]["kind"]
-        kind["description"] = f"{FAULT_KINDS[name].says} {FAULT_KINDS[name].limits}".rstrip()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": FILE_NAME,
-        **made,
-    }
-
-
-def schema_text() -> str:
-    """Return the JSON Schema as it is published: docs/schemas/stressproof-toml.json."""
-    return (
-        msgspec.json.format(msgspec.json.encode(schema(), order="sorted"), indent=2).decode() + "\n"
-    )

@@ -2,7 +2,7 @@
 
 Texts keep their placeholders: ``{{port}}`` of the process itself, ``{{NAME.url}}``,
 ``{{NAME.address}}``, ``{{NAME.host}}`` and ``{{NAME.port}}`` of whatever stands, as the service is
-to reach it (of a database, its proxy), ``{{secret.NAME}}``, and ``{{run}}``, which names the trial.
+to reach it (of a database, its proxy), and ``{{secret.NAME}}``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -144,6 +144,12 @@ class TestbedPlan(Struct, frozen=True, kw_only=True):
             **{name: proxied(one.protocol) for name, one in self.proxy.items()},
             **dict.fromkeys(self.container, "container"),
         }
+
+    @property
+    def started(self) -> set[str]:
+        """Names of what is started for it, and so is disposable."""
+        running = {name for name, one in self.postgres.items() if one.dsn}
+        return {*self.postgres, *self.process, *self.proxy} - running
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return what of something may hold placeholders."""

@@ -34,7 +34,7 @@ from stressproof.evidence.project_files import project_file
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import MS, S
 from stressproof.workload.target import origin_of
-from stressproof.workload.templates import RUN, placeholders
+from stressproof.workload.templates import placeholders
 
 _LEAST_DISK = 128 * 2**20
 _MOST_DISK = 4 * 2**30
@@ -78,7 +78,7 @@ class TestbedReader:
         self._demand_target()
         plan = TestbedPlan(
             target=table.target,
-            url=self._text(("url",), table.url or ""),
+            url=self._text(("url",), table.url or "") if table.attach else "",
             secrets=table.secrets,
             pass_env=table.pass_env,
             testbeds=table.testbeds,
@@ -263,12 +263,12 @@ class TestbedReader:
         part, own = place
         where = self._place_of(place, one)
         if not dot:
-            own_words = {RUN, PORT} if part == "process" else set()
+            own_words = {PORT} if part == "process" else set()
             if name not in own_words:
                 self._add(
                     where,
                     f"{{{{{one}}}}} means nothing here",
-                    "There are {{port}}, {{run}}, {{secret.NAME}} and {{NAME.url}} of others.",
+                    "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
                 )
         elif name == SECRET:
             if what not in plan.secrets and self._faults.knows(*_TESTBED, "secrets"):

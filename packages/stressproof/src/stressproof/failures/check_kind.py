@@ -54,7 +54,9 @@ class CheckInput(Struct, frozen=True):
         patterns = self.patterns("of")
         if patterns == ALL:
             return list(self.operations)
-        return [one for one in self.operations if is_any(one.kind, patterns)]
+        kinds = {one.kind for one in self.operations}
+        wanted = {kind for kind in kinds if is_any(kind, patterns)}
+        return [one for one in self.operations if one.kind in wanted]
 
     def during(self) -> list[Operation]:
         """Return those of the kinds asked for that began under the fault.
@@ -104,6 +106,13 @@ class CheckKind(Struct, frozen=True):
     ) -> dict[str, Parameter]:
         """Return parameters of a spec with every default filled in."""
         return completed(self.all_parameters, given)
+
+
+def ending_as(operations: Sequence[Operation], patterns: Sequence[str]) -> list[Operation]:
+    """Return the operations that ended as one of patterns (`ended_as`)."""
+    codes = {one.code for one in operations}
+    wanted = {code for code in codes if ended_as(code, patterns)}
+    return [one for one in operations if one.code in wanted]
 
 
 def is_any(name: str, patterns: Sequence[str]) -> bool:

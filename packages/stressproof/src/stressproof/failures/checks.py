@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from stressproof.evidence.failure import Conclusion, Parameter
-from stressproof.failures.check_kind import CheckInput, CheckKind, Found, ended_as
+from stressproof.failures.check_kind import CheckInput, CheckKind, Found, ended_as, ending_as
 from stressproof.failures.history import Code, Operation, began_in, nearest_rank
 from stressproof.failures.parameters import ParameterSpec, S, problems
 from stressproof.failures.spec import CheckSpec
@@ -65,13 +65,13 @@ def _answered_in(given: CheckInput) -> Found:
 def _only(given: CheckInput) -> Found:
     allowed = given.patterns("codes", ())
     seen = given.during()
-    return len(seen), sum(not ended_as(one.code, allowed) for one in seen)
+    return len(seen), len(seen) - len(ending_as(seen, allowed))
 
 
 def _never(given: CheckInput) -> Found:
     forbidden = given.patterns("codes", ())
     seen = given.during()
-    return len(seen), sum(ended_as(one.code, forbidden) for one in seen)
+    return len(seen), len(ending_as(seen, forbidden))
 
 
 def _undisturbed(given: CheckInput) -> Found:
@@ -170,7 +170,9 @@ def _happens(given: CheckInput) -> Found:
     """`RETRIED` and `DISTURBED` among the codes stand for what is no code."""
     codes = given.patterns("codes", ())
     seen = given.during()
-    hits = sum(ended_as(one.code, codes) or (RETRIED in codes and one.attempt > 1) for one in seen)
+    hits = len(ending_as(seen, codes))
+    if RETRIED in codes:
+        hits += sum(one.attempt > 1 and one.origin != "fault" for one in seen)
     if DISTURBED in codes and given.fault is not None:
         hits += given.fault.recovery.detection_us is not None
     return len(seen), int(hits < given.number("times", 1))
@@ -340,11 +342,13 @@ def check_problems(check: CheckSpec, faults: Iterable[str]) -> Iterator[str]:
     yield from problems(kind.all_parameters, check.parameters)
 
 
-def outcome(check_id: str, compared: int, violations: int) -> Conclusion:
-    """Return what follows from a count."""
-    if compared == 0:
-        return "inconclusive"
-    if violations:
-        kind = CHECKS.get(check_id)
-        return "inconclusive" if kind is not None and kind.sometimes else "fail"
-    return "pass"
+def outcome(
+    compared: int, violations: int, *, at_least: int = 1, sometimes: bool = False
+) -> Conclusion:
+    """Return what follows from a count; from one of fewer things than asked nothing does.
+
+    A violation is one, however little was looked at.
+    """
+    if violations and compared and not sometimes:
+        return "fail"
+    return "inconclusive" if violations or compared < max(1, at_least) else "pass"

@@ -4,7 +4,7 @@ What a file may ask for, what is injected, what evidence must show and what docu
 all read this table; no fact of a kind stands anywhere else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -21,14 +21,28 @@ from stressproof.failures.fault_witnesses import (
     worker_killed,
 )
 from stressproof.failures.parameters import MS, ParameterSpec, S, problems
-from stressproof.failures.spec import FaultSpec, WitnessSpec
+from stressproof.failures.spec import FaultSpec, ScenarioSpec, WitnessSpec
 
 LONGEST_US: Final = 600 * S
 """A fault that outlives its scenario is a leak."""
 
+LIMITS: Final = (
+    "Schedules are seeded; operating system, network and database are not, so no run repeats.",
+    "Kernel faults (packet loss, memory pressure, clock steps) are not injected.",
+)
+"""What no fault is, of whatever kind."""
+
 SHORTEST_US: Final = 100 * MS
 
 _STREAMS: Final = ("both", "upstream", "downstream")
+
+
+def told(fault: FaultSpec) -> str:
+    """Return what is done, for people: the file's own words, or the kind's."""
+    if fault.how:
+        return fault.how
+    kind = FAULT_KINDS.get(fault.kind)
+    return fault.kind if kind is None else kind.says.removesuffix(".")
 
 
 def demanded_witnesses(fault: FaultSpec) -> tuple[WitnessSpec, ...]:
@@ -37,6 +51,26 @@ def demanded_witnesses(fault: FaultSpec) -> tuple[WitnessSpec, ...]:
     if kind is None or kind.witnesses is None:
         return fault.witnesses
     return kind.witnesses(fault)
+
+
+def limits_of(scenarios: Iterable[ScenarioSpec]) -> list[str]:
+    """Return what the faults of scenarios are not, as sentences, wherever results are shown."""
+    kinds = [FAULT_KINDS.get(fault.kind) for spec in scenarios for fault in spec.faults]
+    return list(dict.fromkeys([*(each.limits for each in kinds if each and each.limits), *LIMITS]))
+
+
+def is_spent(fault: FaultSpec, grown: Sequence[int]) -> bool:
+    """Return whether a fault did all that it can, so that its time need not have passed.
+
+    Args:
+        fault: What was asked for.
+        grown: By how much each of its witnesses grew, in order.
+    """
+    kind = FAULT_KINDS.get(fault.kind)
+    if kind is None or not kind.ends_early:
+        return False
+    count = fault.parameters.get(_CUTS.key)
+    return not isinstance(count, int) or (bool(grown) and grown[0] >= count)
 
 
 def fault_problems(fault: FaultSpec) -> Iterator[str]:
@@ -91,9 +125,9 @@ _HTTP: Final = (
         "first", "count", "only the first so many that match", None, 1, 1_000_000, optional=True
     ),
     ParameterSpec("every", "count", "each so-manieth that matches", 1, 1, 1_000_000),
-    ParameterSpec(
-        "deliver", "flag", "the upstream answers, and the caller is told this", default=False
-    ),
+)
+_DELIVER: Final = ParameterSpec(
+    "deliver", "flag", "the upstream does it, and the caller is told otherwise", default=False
 )
 _PROXIES: Final[Targets] = frozenset({"postgres", "proxy"})
 _CONVERSATIONS: Final[Targets] = frozenset({"postgres", "proxy:postgres"})
@@ -193,6 +227,7 @@ _KINDS: Final = (
         ParameterSpec("status", "count", "of the answer", 500, 200, 599),
         ParameterSpec("headers", "table", "likewise", {}),
         _text("body", "likewise", ""),
+        _DELIVER,
     ),
     _http(
         "http_delay",
@@ -205,9 +240,13 @@ _KINDS: Final = (
         "The whole head and a part of the body leave, and then the connection ends.",
         ParameterSpec("keep", "share", "of the body", 500_000, 0, 999_999),
     ),
-    _http("http_garbage", "The body is replaced by bytes that are no JSON and no text."),
-    _http("http_hang", "No answer leaves until the fault ends, and then RST."),
-    _http("http_reset", "RST in place of the answer."),
+    _http(
+        "http_garbage",
+        "Bytes that are no HTTP in place of the answer, and then the connection ends.",
+        _DELIVER,
+    ),
+    _http("http_hang", "No answer leaves until the fault ends, and then RST.", _DELIVER),
+    _http("http_reset", "RST in place of the answer.", _DELIVER),
     FaultKind(
         "kill",
         _THINGS,

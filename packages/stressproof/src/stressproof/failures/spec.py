@@ -200,23 +200,19 @@ class FaultSpec(Struct, frozen=True, forbid_unknown_fields=True):
         objectives: What recovery is held against.
         watched_longer_us: Watched beyond what the objective needs.
         how: What is done, for people; empty for what the kind says.
-        witness: What proves that it took effect, for people.
-        until_done: It ends once it did what it can, and lasts no longer.
     """
 
     id: Name
     kind: Name
-    how: Text = ""
-    witness: Text = ""
-    lasts_us: Annotated[int, Meta(ge=0, le=600 * S)] = 0
-    objectives: RecoveryObjectives = SOON
-    watched_longer_us: Annotated[int, Meta(ge=0, le=3600 * S)] = 0
+    lasts_us: Annotated[int, Meta(ge=0, le=600 * S)]
     target: Annotated[str, Meta(max_length=200)] = ""
     target_kind: TargetKind = "callers"
     parameters: Mapping[str, Parameter] = {}
     send: Annotated[tuple[Send, ...], Meta(max_length=20)] = ()
     witnesses: Annotated[tuple[WitnessSpec, ...], Meta(max_length=20)] = ()
-    until_done: bool = False
+    objectives: RecoveryObjectives = SOON
+    watched_longer_us: Annotated[int, Meta(ge=0, le=3600 * S)] = 0
+    how: Text = ""
 
     @property
     def watch_us(self) -> int:
@@ -303,28 +299,6 @@ class Invariant(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_"
     faults_only: bool = False
 
 
-class Query(Struct, frozen=True):
-    """One invariant of a service as a question to its database.
-
-    Attributes:
-        id: As in the artifact's checks.
-        title: What holds, as a sentence without its full stop.
-        sql: Returns ``(compared, violations)``: how many things it looked at, and how many of them
-            are wrong.
-        only_with_faults: It has nothing to look at in a baseline.
-        looks_at: It looks at one thing at least for each effect with an operation of these kinds
-            (patterns) that ended with one of `with_codes`; empty where that follows from nothing.
-        with_codes: Patterns; ``ok`` stands for every acknowledgement.
-    """
-
-    id: str
-    title: str
-    sql: str
-    only_with_faults: bool = False
-    looks_at: str = ""
-    with_codes: str = "ok"
-
-
 class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One failure scenario.
 
@@ -347,9 +321,6 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         parallel: It runs beside the others, on a second testbed of its own service and database.
         driver: What prepares, loads and injects, as ``package.module:Class``, where that is no
             file; it is imported only when something is driven.
-        effects_sql: Returns ``(key, effects)`` for each effect that was asked for.
-        queries: Asked of the database in the end.
-        quiet: Queries that are waited for before the final read, until they find nothing wrong.
     """
 
     id: Name
@@ -369,9 +340,6 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     files: Mapping[str, Text] = {}
     parallel: bool = False
     driver: Text = ""
-    effects_sql: str = ""
-    queries: tuple[Query, ...] = ()
-    quiet: tuple[Query, ...] = ()
 
     @property
     def scheduled(self) -> list[RequestSpec]:
@@ -385,6 +353,17 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 return request
         return None
 
+    def classify(self, kind: str, status: int, note: str) -> AnswerClass:
+        """Return the class of an answer to an operation of a kind (`RequestSpec.classify`).
+
+        Raises:
+            LookupError: There is no such request.
+        """
+        request = self.request_of(kind)
+        if request is None:
+            raise LookupError(f"the scenario {self.id} has no request {kind!r}")
+        return request.classify(status, note)
+
     def demanded_checks(self, *, with_faults: bool) -> list[CheckSpec]:
         """Return the checks over operations of a trial; without faults nothing may be wrong."""
         if with_faults:
@@ -397,10 +376,6 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def demanded_invariants(self, *, with_faults: bool) -> list[Invariant]:
         """Return the invariants that are asked in a trial."""
         return [one for one in self.invariants if with_faults or not one.faults_only]
-
-    def demanded_queries(self, *, with_faults: bool) -> list[Query]:
-        """Return the queries of a trial."""
-        return [query for query in self.queries if with_faults or not query.only_with_faults]
 
     def part(self, faults: Collection[str]) -> "ScenarioSpec":
         """Return the scenario with some of its faults, and with the checks these can satisfy.

@@ -120,7 +120,7 @@ class Client:
         except TimeoutError:
             raise NoAnswerError("timeout" if sent else "connect_timeout") from None
         except ConnectionRefusedError:
-            raise NoAnswerError("refused") from None
+            raise NoAnswerError("connect_refused") from None
         except OSError:
             raise NoAnswerError("reset" if sent else "connect_reset") from None
         except asyncio.IncompleteReadError:

@@ -57,8 +57,10 @@ class Injector(ABC):
                 even if we hang.
 
         Raises:
+            UsageError: What it would hit was not given up; nothing was done.
             RunError: It could not be applied; whatever was done of it is undone.
         """
+        self.require_given_up()
         within_s = self.fault.lasts_us / 1e6 + _GRACE_S
         self._listed = active, active.add(self.fault.kind, self.undo_left(), within_s=within_s)
         try:
@@ -80,6 +82,13 @@ class Injector(ABC):
         self.removed_ns = time.monotonic_ns()
         self._listed = None
         active.remove(entry)
+
+    def require_given_up(self) -> None:  # noqa: B027  # most hit what we started
+        """Refuse to hit what nobody has given up, before anything is listed.
+
+        Raises:
+            UsageError: It is not marked.
+        """
 
     def undo_left(self) -> Undo:
         """Return what undoes it should we be gone; nothing where it ends with us."""

@@ -25,6 +25,10 @@ class Permissions(Struct, frozen=True):
     upstreams: tuple[str, ...] = ()
 
 
+NOTHING_MORE: Final = Permissions()
+"""Nothing beyond what the tool has started."""
+
+
 def needs_permission(fault: FaultSpec, started: Iterable[str]) -> bool:
     """Return whether a fault hits, or may hit, what the tool has not started.
 

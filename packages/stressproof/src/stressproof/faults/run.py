@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
-from stressproof.evidence.failure import Scenario, Trial
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.driver import Driver, load_driver
@@ -106,7 +106,7 @@ class ScenarioRun:
             evidence_refs=references(trial, position, page),
             command=command or f"stressproof inject --scenario {spec.id} --seed {self._seed}",
             result_tail=tail(trial),
-            title=spec.title,
+            spec=spec,
             seed=self._seed,
             reasons=reasons,
             baseline=baseline,

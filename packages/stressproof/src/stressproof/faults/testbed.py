@@ -5,6 +5,8 @@ everything is disposable and nothing of it outlives us.
 """
 
 import contextlib
+import shutil
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -19,6 +21,7 @@ from stressproof.faults.service_process import ServiceProcess
 
 _HEAL_TIMEOUT_S = 60.0
 _HEAL_POLL_S = 0.02
+_LEAST_FREE_BYTES = 2**30
 
 
 class HaltedError(RunError):
@@ -127,19 +130,27 @@ class Testbed(ABC):
 
         Raises:
             HaltedError: Somebody wants all trials to stop.
-            RunError: The service ended by itself.
+            RunError: The service ended by itself, or the disk is about to be full.
         """
-        self.demand_not_halted()
+        self.demand_sane()
         self.service.demand_running()
 
-    def demand_not_halted(self) -> None:
-        """Stop where somebody wants all trials to.
+    def demand_sane(self) -> None:
+        """Stop where somebody wants all trials to, or the machine's disk is about to be full.
 
         Raises:
             HaltedError: Somebody does.
+            RunError: It is.
         """
         if self.halt.is_set():
             raise HaltedError("stopped, because the run cannot be completed any more")
+        place = tempfile.gettempdir()
+        free = shutil.disk_usage(place).free
+        if free < _LEAST_FREE_BYTES:
+            raise RunError(
+                f"{place} has {free / 2**20:.0f} MiB left, expected 1024 at least",
+                hint="Make room: a disk that fills up breaks more than was meant to be broken.",
+            )
 
     def is_healed(self) -> bool:
         """Return whether a fresh direct connection gets an answer."""

@@ -11,20 +11,21 @@ from typing import Any
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import CheckResult, Effects, InjectedFault, Recovery, Trial
+from stressproof.evidence.failure import InjectedFault, Recovery
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import EffectCounts, Trial
 from stressproof.failures.conclusions import answered, completed, pending
+from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
-from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
+from stressproof.failures.spec import FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.testbed import Testbed
 
-REQUEST_TIMEOUT_S = 8.0
 _OBSERVE_S = 0.04
 _SETTLE_S = 30.0
-_QUIET_S = 20.0
+_AGAIN_S = 0.1
 _LOG_LINES = 200
 
 
@@ -83,9 +84,10 @@ class TrialRun:
             self._testbed.host,
             self._testbed.port,
             [(one.weight, makers[one.kind]) for one in spec.scheduled],
+            classify=spec.classify,
             rate_per_s=spec.rate_per_s,
             seed=self._seed,
-            timeout_s=REQUEST_TIMEOUT_S,
+            timeout_s=spec.timeout_us / 1e6,
         )
         try:
             load.start()
@@ -124,7 +126,7 @@ class TrialRun:
         requested = time.monotonic_ns()
         try:
             injector.inject(self._testbed.active)
-            self._say(f"{fault.id}: {fault.how}")
+            self._say(f"{fault.id}: {told(fault)}")
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
                 injector.observe()
@@ -142,7 +144,7 @@ class TrialRun:
 
     def _let_finish(self, load: Load, before_ns: int) -> None:
         """Wait for what is under way: the next fault must not be blamed on this one."""
-        deadline = time.monotonic() + 2 * REQUEST_TIMEOUT_S
+        deadline = time.monotonic() + 2 * self._spec.timeout_us / 1e6
         while not load.is_done_with(before_ns) and time.monotonic() < deadline:
             time.sleep(_OBSERVE_S / 4)
 
@@ -154,12 +156,10 @@ class TrialRun:
         spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
         parameters = self._driver.query_parameters(load.history)
-        self._wait_quiet(parameters)
+        demanded = spec.demanded_invariants(with_faults=bool(timed))
+        self._wait_settled(demanded, parameters)
         effects = self._effects(asked)
-        database = [
-            self._query(query, parameters)
-            for query in spec.demanded_queries(with_faults=bool(timed))
-        ]
+        invariants = [answered(one, *self._ask(one, parameters)) for one in demanded]
         trial = Trial(
             started_at=self._clock.at(self._started_ns),
             ended_at=self._clock.now(),
@@ -168,10 +168,10 @@ class TrialRun:
             effects=effects,
             faults=[self._fault(one) for one in timed],
             phases=[],
-            checks=[*map(pending, spec.demanded_checks(with_faults=bool(timed))), *database],
+            checks=[*map(pending, spec.demanded_checks(with_faults=bool(timed))), *invariants],
             log=self._log[-_LOG_LINES:],
         )
-        return completed(trial)
+        return completed(trial, spec)
 
     def _fault(self, timed: Timed) -> InjectedFault:
         injector = timed.injector
@@ -196,35 +196,26 @@ class TrialRun:
             recovery=Recovery(None, None, None, None, 0),
         )
 
-    def _wait_quiet(self, parameters: Mapping[str, Any]) -> None:
-        """Wait until journals are replayed and nobody is in the middle of something.
+    def _wait_settled(self, invariants: Sequence[Invariant], parameters: Mapping[str, Any]) -> None:
+        """Wait until what takes its time is right: journals replayed, nobody amid something.
 
-        What does not come is left for the checks to find.
+        What does not come is left for the final read to find.
         """
-        deadline = time.monotonic() + _QUIET_S
-        for query in self._spec.quiet:
-            while time.monotonic() < deadline:
-                _, violations = self._ask(query, parameters)
-                if violations == 0:
-                    break
-                time.sleep(0.1)
+        for invariant in invariants:
+            deadline = time.monotonic() + invariant.settle_us / 1e6
+            while time.monotonic() < deadline and self._ask(invariant, parameters)[1]:
+                time.sleep(_AGAIN_S)
 
-    def _effects(self, asked: list[int]) -> Effects:
-        sql = self._spec.effects_sql
-        rows = self._testbed.query(sql, self._driver.effects_parameters())
-        found = {int(key): int(count) for key, count in rows}
-        wanted = {key: found.get(key, 0) for key in asked}
-        return Effects(
-            sql=sql,
-            columns=EFFECT_COLUMNS,
-            rows=[[key, count] for key, count in sorted(wanted.items())],
-        )
+    def _effects(self, asked: list[int]) -> EffectCounts:
+        found: dict[int, int] = {}
+        if self._spec.effects is not None:
+            sql, parameters = self._spec.effects.sql, self._driver.effects_parameters()
+            found = {int(key): int(count) for key, count in self._testbed.query(sql, parameters)}
+        rows = [[key, found.get(key, 0)] for key in asked]
+        return EffectCounts(columns=EFFECT_COLUMNS, rows=rows)
 
-    def _query(self, query: Query, parameters: Mapping[str, Any]) -> CheckResult:
-        return answered(query, *self._ask(query, parameters))
-
-    def _ask(self, query: Query, parameters: Mapping[str, Any]) -> tuple[int, int]:
-        """Return how many things a query compared, and how many of them are wrong."""
-        for compared, violations in self._testbed.query(query.sql, parameters):
+    def _ask(self, invariant: Invariant, parameters: Mapping[str, Any]) -> tuple[int, int]:
+        """Return how many things an invariant compared, and how many of them are wrong."""
+        for compared, violations in self._testbed.query(invariant.sql, parameters):
             return int(compared), int(violations)
         return 0, 0

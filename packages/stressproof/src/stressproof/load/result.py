@@ -63,7 +63,7 @@ class Tick(Struct, frozen=True):
         elapsed_s: Since the round began, its ramp included.
         ramping: Whether the measured window has not begun.
         requests: Measured requests that have ended so far.
-        failures: Those of them that ended badly.
+        failures: Those of them that ended badly, by kind.
         rps: Requests that ended since the last tick, a second.
         p50_us: Median of those, corrected; None where there were none.
         p95_us: Their 95th percentile.
@@ -73,7 +73,7 @@ class Tick(Struct, frozen=True):
     elapsed_s: float
     ramping: bool
     requests: int
-    failures: int
+    failures: dict[str, int]
     rps: float
     p50_us: int | None
     p95_us: int | None

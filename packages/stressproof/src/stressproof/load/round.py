@@ -244,7 +244,7 @@ class Round:
                 elapsed_s=elapsed_s,
                 ramping=elapsed_s < self._ramp_s,
                 requests=requests,
-                failures=self._aggregator.failed,
+                failures=dict(self._aggregator.failed),
                 rps=(requests - self._ticked_requests) / (elapsed_s - self._ticked_at_s),
                 p50_us=p50_us,
                 p95_us=p95_us,

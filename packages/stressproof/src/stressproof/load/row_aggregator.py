@@ -1,5 +1,6 @@
 """Adds up what workers report, and writes a round's rows."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -8,6 +9,8 @@ from stressproof.load.flow_outcomes import INTERRUPTED
 from stressproof.load.packed import PackedRows, pack
 from stressproof.load.recorder import RAMP, SETUP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
+
+_GOOD = frozenset({"ok", INTERRUPTED})
 
 
 class RowSum:
@@ -89,7 +92,7 @@ class RowAggregator:
 
     Attributes:
         completed: Measured requests that have ended.
-        failed: Those of them that ended badly.
+        failed: Those of them that ended badly, by kind.
         first_ns: The first measured start on the monotonic clock, 0 before any.
         last_ns: The last completion of a measured request, 0 before any.
         last_second: The last second that anything was reported of, `RAMP` before any.
@@ -103,7 +106,8 @@ class RowAggregator:
         self._open: dict[tuple[int, int], RowSum] = {}
         self._packed: dict[tuple[int, int], bytes] = {}
         self._outside: dict[int, dict[int, RowSum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
-        self.completed = self.failed = 0
+        self.completed = 0
+        self.failed: Counter[str] = Counter()
         self.first_ns = self.last_ns = 0
         self.last_second = RAMP
         self.all = Histogram()
@@ -128,10 +132,10 @@ class RowAggregator:
             if endpoint in self._flows:
                 continue
             self.last_ns = max(self.last_ns, delta.last_ns)
-            ended = sum(delta.outcomes.values())
-            self.completed += ended
-            good = delta.outcomes.get("ok", 0) + delta.outcomes.get(INTERRUPTED, 0)
-            self.failed += ended - good
+            self.completed += sum(delta.outcomes.values())
+            for outcome, count in delta.outcomes.items():
+                if outcome not in _GOOD:
+                    self.failed[outcome] += count
             delta.corrected.add_to(self.all)
             delta.corrected.add_to(self.recent)
 

@@ -20,6 +20,9 @@ _NAMED = 2
 _SAMPLES = 3
 _BARS = "▁▂▃▄▅▆▇█"
 _BARS_MOST = 60
+_BARS_LEAST = 10
+_BARS_BESIDE = 42
+"""Of the line of a sparkline, beside its bars."""
 _FIGURES_WIDTH = 53
 """Of a row of the table by endpoint, beside the endpoint's name."""
 _NAME_LEAST = 20
@@ -69,9 +72,13 @@ def _limit_lines(artifact: StressArtifact) -> Iterator[Line]:
         yield line("throughput", seen, limit, [one.meets_throughput for one in judged])
 
 
-def _sparkline(workload: WorkloadRecord, run: RunMeasurements, rounds: int) -> Line | None:
+def _sparkline(
+    workload: WorkloadRecord, run: RunMeasurements, rounds: int, width: int | None
+) -> Line | None:
     """Return how p95 went through a round: from the lowest to the highest of its columns."""
-    values = [_p95(rows) for rows in _columns(workload.of_requests(run.rows))]
+    most = _BARS_MOST if width is None else max(_BARS_LEAST, width - _BARS_BESIDE)
+    columns = _columns(workload.of_requests(run.rows), min(most, _BARS_MOST))
+    values = [_p95(rows) for rows in columns]
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -85,12 +92,12 @@ def _sparkline(workload: WorkloadRecord, run: RunMeasurements, rounds: int) -> L
     return Line(f"  p95, round {of}  {bars}  {latency(low)} to {latency(high)}", quiet=True)
 
 
-def _columns(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _columns(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
     seconds: dict[int, list[Row]] = {}
     for row in rows:
         seconds.setdefault(row.second, []).append(row)
     inside = list(seconds.values())
-    wide = max(1, -(-len(inside) // _BARS_MOST))
+    wide = max(1, -(-len(inside) // most))
     for at in range(0, len(inside), wide):
         yield [row for second in inside[at : at + wide] for row in second]
 
@@ -137,7 +144,7 @@ def _failure_lines(artifact: StressArtifact) -> Iterator[Line]:
     yield Line(f"  failures: {kinds}")
     for sample in artifact.results.errors_sample[:_SAMPLES]:
         yield Line(f"    e.g. {sample}")
-    yield Line(f"    by hand: {_curl(artifact)}", quiet=True)
+    yield Line(f"    by hand: {_curl(artifact)}", quiet=True, whole=True)
     if "reset_reused" in errors:
         yield Line(
             "    reset_reused: the service closes idle connections without saying so; raise its "
@@ -225,7 +232,7 @@ def summary(
         lines += _objective_lines(answers)
     if artifact.runs:
         rounds = [
-            _sparkline(artifact.workload, run, artifact.rounds)
+            _sparkline(artifact.workload, run, artifact.rounds, width)
             for run in artifact.measurements.runs
         ]
         lines += [line for line in rounds if line is not None]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.checks import CHECKS
-from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.failures.fault_kinds import demanded_witnesses, limits_of, told
+from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec, WitnessSpec
 
 _METHOD = """\
 Every scenario runs twice under load at an open rate: once without a fault, which is the baseline,
@@ -26,15 +27,19 @@ What these faults are not:
 """
 
 
-def render(introduction: str, scenarios: Sequence[ScenarioSpec], limits: Sequence[str]) -> str:
+def render(introduction: str, scenarios: Sequence[ScenarioSpec]) -> str:
     """Return the document.
 
     Args:
         introduction: Its title, and what is injected into what by which command.
         scenarios: In order.
-        limits: What the faults are not, as sentences.
     """
-    parts = [introduction, _METHOD, *(_wrapped(limit, "* ", "  ") for limit in limits), ""]
+    parts = [
+        introduction,
+        _METHOD,
+        *(_wrapped(limit, "* ", "  ") for limit in limits_of(scenarios)),
+        "",
+    ]
     for spec in scenarios:
         parts += _scenario(spec)
     return "\n".join(parts).rstrip() + "\n"
@@ -51,14 +56,19 @@ def _scenario(spec: ScenarioSpec) -> list[str]:
         lines += ["", "Must happen, or nothing was proven:", ""]
         lines += _checks(sometimes)
     lines += ["", "Asked of the database, directly:", ""]
-    lines += [_wrapped(f"`{query.id}`: {query.title}.", "* ", "  ") for query in spec.queries]
+    lines += [_wrapped(f"`{query.id}`: {query.title}.", "* ", "  ") for query in spec.invariants]
     return [*lines, ""]
 
 
 def _fault(fault: FaultSpec) -> str:
     lasts = f"{fault.lasts_us / 1e6:g} s"
+    witness = "; ".join(_witness(one) for one in demanded_witnesses(fault))
     rto = f"≤ {fault.objectives.rto_service_us / 1e6:g} s"
-    return f"| `{fault.id}` | {fault.how} | {lasts} | {fault.witness} | {rto} |"
+    return f"| `{fault.id}` | {told(fault)} | {lasts} | {witness} | {rto} |"
+
+
+def _witness(witness: WitnessSpec) -> str:
+    return witness.name if witness.needs == 1 else f"{witness.name}, {witness.needs} at least"
 
 
 def _checks(checks: Sequence[CheckSpec]) -> list[str]:

@@ -3,7 +3,8 @@
 from functools import partial
 from typing import ClassVar
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.service import Tenant
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
@@ -16,7 +17,7 @@ from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
-_CUTS = 15
+CUTS = 15
 
 
 class FailSafe(EnforcementDriver):
@@ -71,7 +72,7 @@ class FailSafe(EnforcementDriver):
 
     def terminate(self, fault: FaultSpec, _: Load) -> Injector:
         """End the service's sessions, again and again."""
-        return TerminateSessions(fault, self.testbed.dsn, SERVICE_SESSIONS)
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
 
     def kill(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill every process of the database."""
@@ -84,7 +85,7 @@ class FailSafe(EnforcementDriver):
         and what is tested is that callers who ask again get no second decision.
         """
         return ProxyFault(
-            fault, self.testbed.proxy, CutAfterCommit(count=_CUTS, statement_contains="gate_")
+            fault, self.testbed.proxy, CutAfterCommit(count=CUTS, statement_contains="gate_")
         )
 
     injectors: ClassVar[Injectors] = {

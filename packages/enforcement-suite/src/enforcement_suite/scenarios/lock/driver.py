@@ -4,7 +4,7 @@ from functools import partial
 from typing import ClassVar
 
 from enforcement_suite.driver import EnforcementDriver
-from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES
+from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, HELD_ROW
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
@@ -13,8 +13,7 @@ from stressproof.faults.injectors.database import Lock
 from stressproof.faults.injectors.workers import KillHoldingWorker, Workers
 from stressproof.faults.load import Load, Makers, Request
 
-LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
-"""The row that every change of a tenant's money or ledger locks."""
+LOCK_SQL = HELD_ROW.replace("'{{hot.id}}'", "%s")
 
 _PRICE = "100"
 

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.scenarios.settlement.spec import (
+    CUTS,
     DIFFERENT_KEYS_RACE,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
@@ -27,7 +29,6 @@ from stressproof.faults.proxy.toxics import CutAfterCommit
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
-_CUTS = 3
 
 
 class Aging(Struct, frozen=True):
@@ -152,12 +153,12 @@ class Settlement(EnforcementDriver):
 
     def cut(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.credit_reservations")
+        cut = CutAfterCommit(count=CUTS, statement_contains="enforcement.credit_reservations")
         return CutRequests(fault, self.testbed.proxy, cut, load, self._next_settlements())
 
     def terminate(self, fault: FaultSpec, _: Load) -> Injector:
         """End the service's sessions, again and again."""
-        return TerminateSessions(fault, self.testbed.dsn, SERVICE_SESSIONS)
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
 
     def _take(self) -> tuple[int, str]:
         if not self._ready:
@@ -165,7 +166,7 @@ class Settlement(EnforcementDriver):
         return self._ready.pop(0)
 
     def _next_settlements(self) -> list[Request]:
-        taken = [self._take() for _ in range(_CUTS)]
+        taken = [self._take() for _ in range(CUTS)]
         return [
             self.service.settle("settle_cut", self._tenant, decision, key)
             for key, decision in taken

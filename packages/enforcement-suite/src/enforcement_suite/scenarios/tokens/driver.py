@@ -10,7 +10,13 @@ import jwt
 from msgspec import Struct
 
 from enforcement_suite.driver import EnforcementDriver
-from enforcement_suite.scenarios.tokens.spec import FORGERIES, TOKEN_RACERS, TOKEN_RACES
+from enforcement_suite.scenarios.tokens.spec import (
+    CUTS,
+    FORGERIES,
+    SPENDING,
+    TOKEN_RACERS,
+    TOKEN_RACES,
+)
 from enforcement_suite.service import Tenant
 from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
@@ -23,9 +29,7 @@ from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
 _RESERVE = 16
-_CUTS = 3
 _WRONG_KEY = "a key of the right length that signs nothing here at all"
-_SPENDING = "a.approval_id = "
 
 
 class Token(Struct, frozen=True):
@@ -101,11 +105,11 @@ class Tokens(EnforcementDriver):
 
     def cut_before(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose commits of spendings on their way to the database."""
-        return self._cut(fault, load, CutBeforeCommit(count=_CUTS, statement_contains=_SPENDING))
+        return self._cut(fault, load, CutBeforeCommit(count=CUTS, statement_contains=SPENDING))
 
     def cut_after(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of spendings."""
-        return self._cut(fault, load, CutAfterCommit(count=_CUTS, statement_contains=_SPENDING))
+        return self._cut(fault, load, CutAfterCommit(count=CUTS, statement_contains=SPENDING))
 
     def _cut(self, fault: FaultSpec, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
         return CutRequests(fault, self.testbed.proxy, cut, load, self._spendings())
@@ -118,7 +122,7 @@ class Tokens(EnforcementDriver):
         return lambda: [self._spend(kind, token) for _ in range(TOKEN_RACERS)]
 
     def _spendings(self) -> list[Request]:
-        return [self._spend("consume_cut", self._take()) for _ in range(_CUTS)]
+        return [self._spend("consume_cut", self._take()) for _ in range(CUTS)]
 
     def _forgeries(self, token: Token, other: Token) -> list[Request]:
         """Return requests with forged tokens, each a kind of its own.

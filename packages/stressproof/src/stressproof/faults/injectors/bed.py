@@ -1,6 +1,6 @@
 """What injectors touch of a testbed: databases, processes, containers, and what is sent."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 from stressproof.errors import UsageError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Load, Request
+from stressproof.faults.load import Load, Mix, Request
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 
@@ -55,14 +55,14 @@ class Running(Struct, frozen=True):
 class Requests(Protocol):
     """Makes the requests of the trial that runs."""
 
-    def make(self, kind: str) -> Request:
-        """Return the next request of a kind."""
+    def batches(self, fault: FaultSpec) -> Sequence[Callable[[], Sequence[Request]]]:
+        """Return what makes each batch that a fault sends, when it is its turn."""
 
-    def batch(self, kind: str, times: int, *, same: bool) -> list[Request]:
-        """Return so many requests of a kind, all for one effect or each for its own."""
+    def mix(self, fault: FaultSpec) -> Mix:
+        """Return what a fault sends beside the load, by weight."""
 
-    def each(self, table: str) -> Iterator[tuple[Mapping[str, Any], Callable[[str], Request]]]:
-        """Yield every row of a table, with what makes a request of a kind with that row."""
+    def of_rows(self, fault: FaultSpec) -> Sequence[Request]:
+        """Return a request for each row of the table that a fault names."""
 
     def text(self, text: str) -> str:
         """Return a text with what it refers to."""
@@ -73,13 +73,17 @@ class Bed(Protocol):
 
     Attributes:
         folder: Of the file; its commands run there.
-        attached: Whether all of it runs already: nothing is started, and nothing stopped.
-        requests: Of the trial that runs.
     """
 
     folder: Path
-    attached: bool
-    requests: Requests
+
+    @property
+    def attached(self) -> bool:
+        """Whether all of it runs already: nothing is started, and nothing stopped."""
+
+    @property
+    def requests(self) -> Requests:
+        """Makes the requests of the trial that runs."""
 
     def database(self, name: str) -> Database:
         """Return a database."""

@@ -119,7 +119,7 @@ class SendEach(Injector):
         """Return how many got an answer; none of them counts where one did not."""
         answered = [done for done in self._done if done.answer is not None]
         whole = len(answered) == len(self._requests)
-        detail = [f"{done.request.kind}: {done.code}" for done in self._done]
+        detail = [f"{done.request.kind}: {done.code.name}" for done in self._done]
         return (Counted(len(answered) if whole else 0, detail=detail),)
 
 

@@ -34,8 +34,13 @@ class CommandFault(Injector):
         self._folder = folder
         self._environment = environment or {}
         self._looked_ns = 0
+        self._tried = False
         self._before: list[int | None] = []
         self._most: list[int | None] = []
+
+    def require_given_up(self) -> None:
+        """Refuse what its mark does not say is given up."""
+        require_mark(self.fault, self._command("mark"))
 
     def undo_left(self) -> Undo:
         """Return the file's own undo."""
@@ -45,13 +50,12 @@ class CommandFault(Injector):
         """Look at what is to be counted, then run the fault's command.
 
         Raises:
-            UsageError: Its mark does not say that its owner has given it up.
             RunError: The command fails.
         """
-        require_mark(self.fault, self._command("mark"))
         self._before = self._counts()
         self._most = list(self._before)
         effective = time.monotonic_ns()
+        self._tried = True
         self._demand("run")
         return effective
 
@@ -68,6 +72,8 @@ class CommandFault(Injector):
         Raises:
             RunError: It fails, or is not healed in a minute.
         """
+        if not self._tried:
+            return
         self._demand("undo")
         healed = self._command("healed")
         if not healed["argv"]:

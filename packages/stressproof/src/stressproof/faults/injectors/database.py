@@ -171,9 +171,12 @@ class ExhaustConnections(Injector):
         self._refused = 0
         self._ended: list[int] = []
 
+    def require_given_up(self) -> None:
+        """Refuse a server of which one database is not given up."""
+        require_all_disposable(self._dsn)
+
     def apply(self) -> int:
         """Take what is free, end the service's sessions, and take what they had."""
-        require_all_disposable(self._dsn)
         self._watcher = open_session(self._dsn)
         self._take()
         effective = time.monotonic_ns()
@@ -240,9 +243,11 @@ def end_sessions(
     """
     with asking("asked to end sessions"):
         rows = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s"
-            " AND application_name NOT LIKE %s AND (%s OR datname = current_database())"
-            " AND backend_type = 'client backend' AND pg_terminate_backend(pid)",
+            # Materialized: a planner may end a session before it asks whose that is.
+            "WITH chosen AS MATERIALIZED (SELECT pid FROM pg_stat_activity"
+            " WHERE application_name LIKE %s AND application_name NOT LIKE %s"
+            " AND (%s OR datname = current_database()) AND backend_type = 'client backend')"
+            " SELECT pid FROM chosen WHERE pg_terminate_backend(pid)",
             (application, OURS, everywhere),
         ).fetchall()
     return [int(row[0]) for row in rows]

@@ -1,10 +1,12 @@
 """Faults of a database that answers and takes nothing more: read-only, or on a full disk."""
 
+import contextlib
 import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,10 @@ class ReadOnly(Injector):
         self._session: Connection | None = None
         self._refused = 0
 
+    def require_given_up(self) -> None:
+        """Refuse a server of which one database is not given up."""
+        require_all_disposable(self._dsn)
+
     def undo_left(self) -> Undo:
         """Return what resets the setting."""
         if not self._outlives_us:
@@ -63,7 +69,6 @@ class ReadOnly(Injector):
         Raises:
             RunError: It held before, or cannot be set.
         """
-        require_all_disposable(self._dsn)
         session = open_session(self._dsn)
         with asking("made read-only"):
             if _is_read_only(session):
@@ -169,10 +174,11 @@ class DiskFull(Injector):
 
     def undo(self) -> None:
         """Unlink the ballast; a server that gave up meanwhile is started again."""
-        self._ballast.unlink(missing_ok=True)
         if self._probe is not None:
             self._probe.close()
             self._probe = None
+        with _filling("emptied"):
+            self._ballast.unlink(missing_ok=True)
         PostgresVictim(self._server).start()
 
     def counts(self) -> Sequence[Counted]:
@@ -185,19 +191,25 @@ class DiskFull(Injector):
 
     def _fill(self) -> None:
         """Write until there is no room, in ever smaller pieces."""
-        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
+        with _filling("filled"), self._ballast.open("ab", buffering=0) as ballast:
             for piece in (_CHUNK, _PAGE):
-                self._fill_by(descriptor, piece)
-        finally:
-            os.close(descriptor)
+                self._fill_by(ballast, piece)
 
-    def _fill_by(self, descriptor: int, piece: bytes) -> None:
+    def _fill_by(self, ballast: RawIOBase, piece: bytes) -> None:
         while True:
             try:
-                self._filled += os.write(descriptor, piece)
+                self._filled += ballast.write(piece) or 0
             except OSError as error:
                 if error.errno != errno.ENOSPC:
-                    raise RunError(f"the disk cannot be filled: {error.strerror}") from error
+                    raise
                 self._full += 1
                 return
+
+
+@contextlib.contextmanager
+def _filling(done: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an error of the run."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"the disk cannot be {done}: {error.strerror}") from error

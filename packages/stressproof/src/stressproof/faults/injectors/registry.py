@@ -1,10 +1,7 @@
 """From a fault as data to what makes it: one injector for each kind that is not a proxy's."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Final
-
-from msgspec.structs import replace
 
 from stressproof.errors import UsageError
 from stressproof.failures.fault_kinds import fault_problems
@@ -18,7 +15,7 @@ from stressproof.faults.injectors.outages import Freeze, Kill, Stop
 from stressproof.faults.injectors.python import PythonFault
 from stressproof.faults.injectors.victims import ProcessVictim, Victim
 from stressproof.faults.injectors.workers import KillHoldingWorker, KillWorker, Workers
-from stressproof.faults.load import Load, Request
+from stressproof.faults.load import Load
 
 
 def injector(fault: FaultSpec, bed: Bed, load: Load) -> Injector:
@@ -82,39 +79,15 @@ def _kill_worker(fault: FaultSpec, bed: Bed, _: Load) -> Injector:
 
 
 def _race(fault: FaultSpec, bed: Bed, load: Load) -> Injector:
-    batches = number_of(fault, "batches")
-    numbers = [f"_{number}" for number in range(1, batches + 1)] if batches > 1 else [""]
-    return Race(fault, load, [partial(_batch, fault, bed, number) for number in numbers])
-
-
-def _batch(fault: FaultSpec, bed: Bed, suffix: str) -> Sequence[Request]:
-    """Return the requests of one moment; their kinds tell the batches apart."""
-    return [
-        replace(request, kind=f"{request.kind}{suffix}")
-        for one in fault.send
-        for request in bed.requests.batch(one.request, one.times, same=one.same)
-    ]
+    return Race(fault, load, bed.requests.batches(fault))
 
 
 def _flood(fault: FaultSpec, bed: Bed, load: Load) -> Injector:
-    mix = [(one.times, partial(bed.requests.make, one.request)) for one in fault.send]
-    return Flood(fault, load, mix, rate_per_s=number_of(fault, "rate_per_s"))
+    return Flood(fault, load, bed.requests.mix(fault), rate_per_s=number_of(fault, "rate_per_s"))
 
 
 def _send_each(fault: FaultSpec, bed: Bed, load: Load) -> Injector:
-    column = text_of(fault, "kind_from")
-    requests = []
-    for row, make in bed.requests.each(text_of(fault, "table")):
-        if column and column not in row:
-            raise UsageError(
-                f"{fault.id}: the table has no column {column!r}",
-                hint=f"It has {', '.join(map(str, row))}.",
-            )
-        for one in fault.send:
-            made = make(one.request)
-            suffix = f"_{row[column]}" if column else ""
-            requests.append(replace(made, kind=f"{made.kind}{suffix}"))
-    return SendEach(fault, load, requests)
+    return SendEach(fault, load, bed.requests.of_rows(fault))
 
 
 def _command(fault: FaultSpec, bed: Bed, _: Load) -> Injector:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import CheckResult, FailureArtifact, Scenario, Trial
+from stressproof.evidence.failure import CheckResult
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 from stressproof.failures.conclusions import effects_of, took_effect
 from stressproof.failures.history import Operation, read
 from stressproof.outcome import Outcome
@@ -92,7 +93,7 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
         ],
         judged=[
             Judged(
-                name=f"{printable(one.id)}: {printable(one.title)}",
+                name=f"{printable(one.id)}: {printable(one.spec.title)}",
                 outcome=_OUTCOMES[one.status],
                 observed="; ".join(map(printable, one.reasons)) or one.status,
                 limit="pass",
@@ -150,7 +151,7 @@ def _overview(artifact: FailureArtifact, prefix: str) -> Section:
         gap = max((fault.recovery.longest_gap_us for fault in faults), default=None)
         rows.append(
             [
-                f"{printable(one.id)}: {printable(one.title)}",
+                f"{printable(one.id)}: {printable(one.spec.title)}",
                 one.status.upper(),
                 listed([printable(fault.kind) for fault in faults]),
                 span(gap),
@@ -172,7 +173,7 @@ def _scenario(scenario: Scenario, prefix: str) -> Section:
     reasons = " ".join(f"{printable(one)}." for one in scenario.reasons)
     return Section(
         id=prefix,
-        title=f"{printable(scenario.id)}: {printable(scenario.title)}",
+        title=f"{printable(scenario.id)}: {printable(scenario.spec.title)}",
         lead=f"{scenario.status.upper()}. {reasons}".strip(),
         facts=[
             Fact("Load", f"{count(len(operations))} requests in {span(trial.duration_us)}"),

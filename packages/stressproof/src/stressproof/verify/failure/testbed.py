@@ -3,6 +3,7 @@
 import re
 
 from stressproof.evidence.level import Level
+from stressproof.failures.fault_kinds import limits_of
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import parse_instant
@@ -23,7 +24,6 @@ from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
-_WORKERS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -49,17 +49,18 @@ def engine(case: FailureCase, judgement: Judgement) -> None:
 @rule(
     "failure.workers",
     clause=_CLAUSE,
-    title="The service ran with several workers",
-    remedy="Inject into a service of two workers or more: one proves nothing about the others.",
+    title="The service ran with as many workers as required",
+    remedy="Inject into a service of more workers: one proves nothing about the others.",
     level=Level.RECOMPUTED,
 )
 def workers(case: FailureCase, judgement: Judgement) -> None:
-    """At least two processes served."""
+    """No fewer processes served than are required."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     seen = case.artifact.stage.workers
-    judgement.check(seen >= _WORKERS, "stage.workers", seen, prose(f"at least {_WORKERS}"))
+    least = case.requirements.min_workers
+    judgement.check(seen >= least, "stage.workers", seen, prose(f"at least {least}"))
 
 
 @rule(
@@ -169,8 +170,7 @@ def probes_fresh(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(NO_ARTIFACT)
         return
     # What runs beside the others has a testbed of its own, which is not asked.
-    beside = {spec.id for spec in case.specs.values() if spec.parallel}
-    asked = [one for one in artifact.scenarios if one.id not in beside] or artifact.scenarios
+    asked = [one for one in artifact.scenarios if not one.spec.parallel] or artifact.scenarios
     _between(
         "runtime_before.probed_at",
         artifact.runtime_before.probed_at,
@@ -207,7 +207,7 @@ def testbed(case: FailureCase, judgement: Judgement) -> None:
     told = case.artifact.stage
     judge_instrument("stage", told, judgement)
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
-    wanted = list(case.requirements.fault_limits)
+    wanted = limits_of(scenario.spec for _, scenario in case.judged)
     judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)
     binary = told.postgres_binary_sha256
     if binary is not None:

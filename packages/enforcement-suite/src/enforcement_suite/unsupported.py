@@ -1,15 +1,7 @@
-"""What the faults of the failure scenarios are not, and which ones nobody injects."""
+"""Faults of the service that nobody injects."""
 
 from collections.abc import Mapping
 from typing import Final
-
-LIMITS: Final = (
-    "SIGKILL of the server is a process crash and no power loss: what the kernel had was kept.",
-    "The proxy is a user-space process: it delays, holds and resets, and drops no packets.",
-    "Schedules are seeded; operating system, network and database are not, so no run repeats.",
-    "Kernel faults (packet loss, full disk, memory pressure, clock steps) are not injected.",
-)
-"""What the faults are not, wherever their results are shown."""
 
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "packet_loss": (
