@@ -215,15 +215,16 @@ class ServiceProcess(Generic[ReadyT]):
         return said[: said.rfind("\n") + 1]
 
     def _failed(self, what: str) -> RunError:
-        return RunError(f"{self.name} {what}", hint=f"The end of {self.log}:\n{self.tail()}")
+        return RunError(f"{self.name} {what}", hint=f"The end of {self.log}:\n{tail_of(self.log)}")
 
-    def tail(self) -> str:
-        """Return the last lines of its log."""
-        with contextlib.suppress(OSError):
-            lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-            if lines:
-                return "\n".join(f"    {line[:_TAIL_COLUMNS]}" for line in lines)
-        return "    (it said nothing)"
+
+def tail_of(log: Path) -> str:
+    """Return the last lines of a log, for people."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        if lines:
+            return "\n".join(f"    {line[:_TAIL_COLUMNS]}" for line in lines)
+    return "    (it said nothing)"
 
 
 class _DieWithParent:
