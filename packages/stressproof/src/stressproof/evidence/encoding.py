@@ -33,7 +33,7 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, msgspec.Struct):
         # What omits its defaults is small, and msgspec knows which it omits.
         small = value.__struct_config__.omit_defaults
-        value = msgspec.to_builtins(value) if small else msgspec.structs.asdict(value)
+        value = msgspec.to_builtins(value) if small else _members(value)
     if isinstance(value, dict) and value:
         members = (_member(key, item, depth + 1) for key, item in sorted(value.items()))
         yield from _bracketed("{", members, "}", depth)
@@ -41,6 +41,11 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
         yield from _bracketed("[", (_pretty(item, depth + 1) for item in value), "]", depth)
     else:
         yield _compact(value)
+
+
+def _members(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a struct's members by the names that they are written with."""
+    return dict(zip(value.__struct_encode_fields__, msgspec.structs.astuple(value), strict=True))
 
 
 def _has_parts(value: Any) -> bool:
