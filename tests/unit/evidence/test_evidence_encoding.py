@@ -17,13 +17,14 @@ class Part(Struct, rename={"answer_class": "class"}):
 
 
 class Whole(Struct):
-    """A part in a list, and rows."""
+    """A part in a list, and rows: of numbers, or a text that says where they are."""
 
     parts: list[Part]
-    rows: list[list[int]]
+    rows: list[list[int]] | str
 
 
 def test_members_have_the_names_that_they_are_read_by() -> None:
     """What is renamed for JSON is written so, in depth."""
     written = json.loads(encode(Whole([Part("ok")], [[1, 2]])))
     assert written == {"parts": [{"class": "ok"}], "rows": [[1, 2]]}
+    assert json.loads(encode(Whole([], "json:rows"))) == {"parts": [], "rows": "json:rows"}

@@ -55,7 +55,7 @@ def _has_parts(value: Any) -> bool:
 def _member(key: str, value: Any, depth: int) -> Iterator[str]:
     yield f"{_compact(key)}: "
     # Rows may be any sequence, which msgspec reads but does not write.
-    if key == "rows" and isinstance(value, Sequence):
+    if key == "rows" and isinstance(value, Sequence) and not isinstance(value, str):
         yield from _rows(value, depth)
     else:
         yield from _pretty(value, depth)
