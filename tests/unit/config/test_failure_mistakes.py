@@ -764,6 +764,38 @@ MISTAKES = [
         "failures fetch no token while things break",
         "Make tokens in prepare, and send them as a header of the requests.",
     ),
+    Mistake(
+        'settings = { max_connections = "40" }',
+        'settings = { max_connections = "${X}" }',
+        "testbed.postgres.db.settings.max_connections",
+        "max_connections",
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'sql = "SELECT 1, 0"',
+        'sql = "SELECT ${X}, 0"',
+        "invariant[0].sql",
+        "sql",
+        "'SELECT ${X}, 0' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'run = ["true"]',
+        'run = ["${X}"]',
+        "failure[1].fault[3].run[0]",
+        '"${X}"',
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
+    Mistake(
+        'headers = { retry-after = "1" }',
+        'headers = { retry-after = "${X}" }',
+        "failure[0].fault[2].headers.retry-after",
+        "retry-after",
+        "'${X}' would come from the environment",
+        "Processes may be given it by run and env; what is broken and checked is the file's.",
+    ),
 ]
 
 

@@ -9,8 +9,8 @@ a script names itself. Where a script or file names it, no entry point is looked
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError, broken, nearest, resolve
@@ -185,15 +185,13 @@ class Suite(Struct, frozen=True, kw_only=True):
         endpoints = self.profile(profile).endpoints
         required = tuple(f"{endpoint.method} {endpoint.path}" for endpoint in endpoints)
         return self._with_probes(
-            msgspec.structs.replace(
-                first, profile=profile, required_endpoints=required, load_limits=()
-            )
+            replace(first, profile=profile, required_endpoints=required, load_limits=())
         )
 
     def _with_probes(self, asked: StressRequirements) -> StressRequirements:
         """Return requirements that know what a service is asked about itself."""
         health = self.probes.health
-        return msgspec.structs.replace(
+        return replace(
             asked,
             health_endpoint=asked.health_endpoint or (health.path if health else ""),
             health_members=asked.health_members or (tuple(health.members) if health else ()),
@@ -224,7 +222,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         found = self.failure
         if isinstance(found, str):
             found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
-        return found
+        health = self.probes.health
+        return found if health is None else replace(found, health_endpoint=health.path)
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.

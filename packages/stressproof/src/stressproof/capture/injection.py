@@ -36,6 +36,7 @@ from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.run import ScenarioRun
 from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.faults.trial_state import Watch
 from stressproof.load.client import Client
 from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
@@ -127,14 +128,21 @@ class Injection:
     Args:
         plan: What is asked for.
         say: Told what happens.
+        watch: Given the state of each trial, from the thread of its testbed.
         clock: What tells the time, read now.
     """
 
     def __init__(
-        self, plan: InjectionPlan, say: Callable[[str], None], clock: RunClock | None = None
+        self,
+        plan: InjectionPlan,
+        say: Callable[[str], None],
+        *,
+        watch: Watch = lambda _: None,
+        clock: RunClock | None = None,
     ) -> None:
         self._plan = plan
         self._say = say
+        self._watch = watch
         self._active = ActiveFaults(default_path(plan.environment))
         self._halt = threading.Event()
         self._done: dict[str, Scenario] = {}
@@ -231,6 +239,7 @@ class Injection:
                         driver=plan.stage.drivers[spec.id],
                         clock=self._clock,
                         say=say,
+                        watch=self._watch,
                     ),
                 )
                 for spec in specs

@@ -24,6 +24,7 @@ from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 
 if TYPE_CHECKING:
+    from stressproof.config.failure_plan import FailurePlan
     from stressproof.evidence.stress import StressArtifact
     from stressproof.objectives.evaluating import Answers
 
@@ -318,8 +319,18 @@ def _in_words(project: Project, sent: Sequence[str]) -> str:
         lines += gate_lines(project)
     lines += _thresholds(project.gate_thresholds, "gate: ")
     lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in project.steps]
+    plan = _failures(project)
+    failures = 0 if plan is None else len(plan.scenarios)
+    if plan is not None:
+        from stressproof.report.failure_text import failure_lines  # noqa: PLC0415  # few have any
+
+        lines += failure_lines(plan)
     each = (*profiles.values(), objectives.thresholds, objectives.slos, project.gate_thresholds)
-    counted = ((len(profiles), "profile"), (sum(map(len, each)), "objective"))
+    counted = (
+        (len(profiles), "profile"),
+        (sum(map(len, each)), "objective"),
+        (failures, "failure"),
+    )
     asked = [f"{number} {word}{'s' * (number != 1)}" for number, word in counted if number]
     return "\n".join([*lines, f"valid: {', '.join(asked) or 'asks nothing'}"])
 
@@ -342,4 +353,18 @@ def _as_json(project: Project) -> str:
         "profiles": {name: means(own) for name, own in project.profile_thresholds.items()},
         "gate": means(project.gate_thresholds),
     }
+    plan = _failures(project)
+    if plan is not None:
+        from stressproof.report.failure_text import failure_records  # noqa: PLC0415  # likewise
+
+        told["failures"] = failure_records(plan)
     return msgspec.json.encode(told).decode()
+
+
+def _failures(project: Project) -> "FailurePlan | None":
+    """Return what a file's failures would be, as they are written: nothing is set yet."""
+    if project.failures is None:
+        return None
+    from stressproof.config.file_failures import plan_failures  # noqa: PLC0415  # few have any
+
+    return plan_failures(project)

@@ -1,6 +1,8 @@
 """``stressproof inject``: break a service on purpose, keep proof."""
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import click
 from stressproof.cli.ci_forms import CiForms, check_places, ci_options, write_forms
 from stressproof.cli.default_out import default_out
 from stressproof.cli.examples import examples
-from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.output import to_stdout
 from stressproof.cli.param_types import Whole
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
@@ -21,8 +23,10 @@ from stressproof.exits import Exit
 if TYPE_CHECKING:
     from stressproof.capture.injection import InjectionPlan
     from stressproof.failures.artifact import FailureArtifact
+    from stressproof.report.injection_progress import InjectionProgress
 
 _SEED_BITS = 32
+_WORDS = {Exit.PASS: "PASS", Exit.OBJECTIVES: "FAIL", Exit.INCONCLUSIVE: "INCONCLUSIVE"}
 
 
 @click.command(
@@ -134,7 +138,8 @@ def _rehearse(plan: "InjectionPlan") -> Exit:
     """Run the baselines alone, and say what they show."""
     from stressproof.capture.injection import Injection  # noqa: PLC0415  # likewise
 
-    baselines = Injection(plan, to_stderr).rehearse()
+    with _shown(plan) as shown:
+        baselines = Injection(plan, shown.say, watch=shown.watch).rehearse()
     lines = []
     outcomes = set()
     for name, trial in baselines.items():
@@ -157,34 +162,57 @@ def _rehearse(plan: "InjectionPlan") -> Exit:
 def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit:
     """Inject, say what came out, and return the exit code."""
     from stressproof.capture.injection import Injection  # noqa: PLC0415  # likewise
-    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
     from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
 
     output = plan.output
-    with signed_run(
+    run = signed_run(
         signing,
         output,
         kind="failure",
         profile=plan.suite.failure_requirements().profile,
         scenarios=[spec.id for spec in plan.stage.scenarios],
-    ) as signed:
-        artifact = Injection(plan, to_stderr).run()
+    )
+    with run as signed:
+        with _shown(plan) as shown:
+            artifact = Injection(plan, shown.say, watch=shown.watch).run()
         whole = plan.stage.whole and not plan.quick
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
-    lines = [f"{one.id}  {one.status:<12} {one.spec.title}" for one in artifact.scenarios]
-    lines += [f"        {why}" for one in artifact.scenarios for why in one.reasons]
-    summary = artifact.summary
-    lines.append(
-        f"{summary.passed_scenarios} of {summary.total_scenarios} passed, "
-        f"{summary.inconclusive_scenarios} inconclusive; evidence in {output}, "
-        f"report in {write_beside(output)}"
-    )
-    if not whole:
-        lines.append("NOT RELEASE EVIDENCE: not all scenarios with all their faults")
-    to_stdout("\n".join(lines))
+    _conclude(artifact, plan, code)
     write_forms(forms, [output])
     return code
+
+
+@contextlib.contextmanager
+def _shown(plan: "InjectionPlan") -> "Iterator[InjectionProgress]":
+    """Show on stderr how the injection goes."""
+    from stressproof.report.injection_progress import (  # noqa: PLC0415  # likewise
+        InjectionProgress,
+    )
+    from stressproof.report.progress import Progress  # noqa: PLC0415  # likewise
+
+    scenarios = plan.stage.scenarios
+    with Progress(sys.stderr) as progress, InjectionProgress(progress, scenarios) as shown:
+        yield shown
+
+
+def _conclude(artifact: "FailureArtifact", plan: "InjectionPlan", code: Exit) -> None:
+    """Show what came out, and last the verdict with what to do next."""
+    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # likewise
+    from stressproof.report.injection_summary import summary  # noqa: PLC0415  # likewise
+    from stressproof.report.lines import Line, shown, width_of, worded  # noqa: PLC0415  # likewise
+
+    told = artifact.summary
+    lines = summary(artifact, width_of(sys.stdout))
+    lines += [Line(f"artifact: {plan.output}", whole=True)]
+    lines += [Line(f"report: {write_beside(plan.output)}", whole=True)]
+    if not (plan.stage.whole and not plan.quick):
+        lines.append(Line("NOT RELEASE EVIDENCE: not all scenarios with all their faults"))
+    last = (
+        f"{_WORDS[code]} (exit {code}): {told.passed_scenarios} of {told.total_scenarios} passed, "
+        f"{told.inconclusive_scenarios} inconclusive. Next: stressproof verify {plan.output}"
+    )
+    to_stdout(shown([*lines, *worded(last)], sys.stdout))
 
 
 def _exit_code(artifact: "FailureArtifact", *, whole: bool) -> Exit:

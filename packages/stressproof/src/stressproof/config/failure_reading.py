@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from stressproof.config.amounts import rate_per_s, share_ppm, time_us
 from stressproof.config.answer_rules import kept_name
+from stressproof.config.environment import names_in, texts_in
 from stressproof.config.failure_checks import EFFECTS, ChecksReader
 from stressproof.config.failure_loads import Asked, Known, asked_of, kinds_of, load_faults
 from stressproof.config.failure_plan import FailureFile, FailureLoad, FailurePlan
@@ -25,6 +28,9 @@ from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
 from stressproof.workload.tables import Table
 from stressproof.workload.templates import placeholders, request_name
+
+_FILLED = frozenset({"url", "dsn", "run", "env", "upstream"})
+"""Keys of the testbed whose texts may take something from the environment."""
 
 _TIMEOUT_US = 8 * S
 
@@ -57,8 +63,27 @@ def read_failures(
         if file.failures:
             faults.add(("failure", 0), "nothing says what is broken", "Write [testbed].")
         return None
+    _demand_own_texts(file, faults)
     testbed = TestbedReader(file.testbed, plan.folder, environment, faults, at_hand=at_hand).read()
     return _Reader(file, plan, testbed, environment, faults, at_hand=at_hand).read()
+
+
+def _demand_own_texts(file: FailureFile, faults: Faults) -> None:
+    """Refuse what would come from the environment into a spec, or where nothing fills it."""
+    said = {
+        "testbed": file.testbed,
+        "effects": file.effects,
+        "invariant": file.invariants,
+        "failure": file.failures,
+    }
+    for where, text in texts_in(msgspec.to_builtins(said), ()):
+        if names_in(text) and not (where[0] == "testbed" and _FILLED.intersection(where)):
+            faults.add(
+                where,
+                f"{text!r} would come from the environment",
+                "Processes may be given it by run and env; what is broken and checked is the "
+                "file's.",
+            )
 
 
 class _Reader:

@@ -44,6 +44,13 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="The service's engine, exactly (full artifacts); null asks for none."),
     ] = None
+    health_endpoint: Annotated[
+        str,
+        Meta(
+            description="Where the service says how it is, before and after; empty where it owes "
+            "us nothing."
+        ),
+    ] = ""
     refuse_unsafe: Annotated[
         bool,
         Meta(

@@ -167,10 +167,15 @@ class Load:
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
 
+    @property
+    def outstanding_ns(self) -> list[int]:
+        """When what is under way was due, on the monotonic clock."""
+        return list(self._under_way.values())
+
     def is_done_with(self, before_ns: int) -> bool:
         """Return whether everything that was due before a time has ended."""
         # An arrival that is due and that a busy machine has not started yet is not done with.
-        waiting = [*list(self._under_way.values()), *list(self._next_due_ns.values())]
+        waiting = [*self.outstanding_ns, *list(self._next_due_ns.values())]
         return not any(due_ns < before_ns for due_ns in waiting)
 
     def stream(self, mix: Mix, rate_per_s: int) -> Callable[[], None]:

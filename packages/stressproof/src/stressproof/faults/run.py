@@ -12,6 +12,7 @@ from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.driver import Driver, load_driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
+from stressproof.faults.trial_state import Watch
 
 _BASELINE, _FAULTS = "b", "f"
 _RUNS = itertools.count()
@@ -42,6 +43,7 @@ class ScenarioRun:
         driver: Makes the driver of a trial; the scenario's own if None.
         clock: What tells the time, one of its own if None.
         say: Told what happens.
+        watch: Given the state of each trial.
 
     Raises:
         UsageError: Its driver cannot be loaded.
@@ -56,11 +58,13 @@ class ScenarioRun:
         driver: Driver | None = None,
         clock: RunClock | None = None,
         say: Callable[[str], None] = lambda _: None,
+        watch: Watch = lambda _: None,
     ) -> None:
         self._spec = spec
         self._seed = seed
         self._clock = clock or RunClock()
         self._say = say
+        self._watch = watch
         made = load_driver(spec) if driver is None else driver
         # Nothing that a service keeps may be taken for another trial's.
         run = f"{time.time_ns() // 1_000_000:x}{next(_RUNS):x}"
@@ -121,6 +125,7 @@ class ScenarioRun:
             seed=self._seed,
             clock=self._clock,
             say=self._say,
+            watch=self._watch,
         ).run()
 
 

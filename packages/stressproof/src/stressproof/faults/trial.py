@@ -24,6 +24,7 @@ from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load
 from stressproof.faults.testbed import Testbed
+from stressproof.faults.trial_state import TrialState, Watch
 
 _OBSERVE_S = 0.04
 _SETTLE_S = 30.0
@@ -52,6 +53,7 @@ class TrialRun:
         seed: Of the load.
         clock: What tells the time.
         say: Told what happens.
+        watch: Given the trial's state once its load runs, and None when that has ended.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TrialRun:
         seed: int,
         clock: RunClock,
         say: Callable[[str], None],
+        watch: Watch,
     ) -> None:
         self._spec = spec
         self._driver = driver
@@ -71,6 +74,7 @@ class TrialRun:
         self._seed = seed
         self._clock = clock
         self._say_on = say
+        self._watch = watch
         self._log: list[str] = []
         self._started_ns = 0
 
@@ -96,16 +100,20 @@ class TrialRun:
         try:
             load.start()
             self._started_ns = load.started_ns
+            state = TrialState(spec, self._faults, load)
+            self._watch(state)
             self._wait(load, spec.steady_us / 1e6)
             self._let_finish(load, time.monotonic_ns())
             self._demand_steady(load)
-            timed = [self._inject(fault, load) for fault in self._faults]
+            timed = [self._inject(fault, state) for fault in self._faults]
             if not self._faults:
                 self._driver.baseline_actions(load)
+            state.enter("settling")
             still_open = load.settle(_SETTLE_S)
             self._say(f"settled: {len(still_open)} effects stay unknown")
         finally:
             load.stop()
+            self._watch(None)
         return self._conclude(load, timed)
 
     def _demand_steady(self, load: Load) -> None:
@@ -142,13 +150,15 @@ class TrialRun:
         load.check()
         self._testbed.demand_service()
 
-    def _inject(self, fault: FaultSpec, load: Load) -> Timed:
+    def _inject(self, fault: FaultSpec, state: TrialState) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
+        load = state.load
         injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
             injector.inject(self._testbed.active)
             self._say(f"{fault.id}: {told(fault)}")
+            state.enter("fault", fault, fault.lasts_us)
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
                 injector.observe()
@@ -159,6 +169,7 @@ class TrialRun:
             injector.remove()
         healed = self._testbed.wait_healed()
         self._say(f"{fault.id}: removed and healed")
+        state.enter("recovery", fault, fault.watch_us)
         self._wait(load, fault.watch_us / 1e6)
         watched = time.monotonic_ns()
         self._let_finish(load, watched)

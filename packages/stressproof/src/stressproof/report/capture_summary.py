@@ -15,12 +15,10 @@ from stressproof.outcome import Outcome
 from stressproof.quantities import latency, latency_of_seconds, percent, rate
 from stressproof.report.generator_limits import remedies
 from stressproof.report.lines import Line
+from stressproof.report.sparkline import bars, columns_within
 
 _NAMED = 2
 _SAMPLES = 3
-_BARS = "▁▂▃▄▅▆▇█"
-_BARS_MOST = 60
-_BARS_LEAST = 10
 _BARS_BESIDE = 42
 """Of the line of a sparkline, beside its bars."""
 _FIGURES_WIDTH = 53
@@ -76,20 +74,15 @@ def _sparkline(
     workload: WorkloadRecord, run: RunMeasurements, rounds: int, width: int | None
 ) -> Line | None:
     """Return how p95 went through a round: from the lowest to the highest of its columns."""
-    most = _BARS_MOST if width is None else max(_BARS_LEAST, width - _BARS_BESIDE)
-    columns = _columns(workload.of_requests(run.rows), min(most, _BARS_MOST))
+    most = columns_within(width, _BARS_BESIDE)
+    columns = _columns(workload.of_requests(run.rows), most)
     values = [_p95(rows) for rows in columns]
     known = [value for value in values if value is not None]
     if not known:
         return None
-    low, high = min(known), max(known)
-    steps = len(_BARS) - 1
-    bars = "".join(
-        " " if value is None else _BARS[round(steps * (value - low) / (high - low or 1))]
-        for value in values
-    )
     of = f"{run.run_index}/{rounds}"
-    return Line(f"  p95, round {of}  {bars}  {latency(low)} to {latency(high)}", quiet=True)
+    spread = f"{latency(min(known))} to {latency(max(known))}"
+    return Line(f"  p95, round {of}  {bars(values)}  {spread}", quiet=True)
 
 
 def _columns(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:

@@ -3,10 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 
-from stressproof.evidence.failure import Parameter
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import demanded_witnesses, limits_of, told
 from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec, WitnessSpec
+from stressproof.report.check_groups import check_groups, text
 
 _METHOD = """\
 Every scenario runs twice under load at an open rate: once without a fault, which is the baseline,
@@ -73,36 +73,19 @@ def _witness(witness: WitnessSpec) -> str:
 
 def _checks(checks: Sequence[CheckSpec]) -> list[str]:
     """Return a line for each different check, with all faults and kinds that it is about."""
-    about: dict[tuple[str, str, str], list[str]] = {}
-    for check in checks:
-        defaults = CHECKS[check.id].complete()
-        asked = {
-            name: _value(value)
-            for name, value in check.parameters.items()
-            if value != defaults.get(name)
-        }
-        kind = asked.pop("of", "")
-        others = "; ".join(f"{name} `{value}`" for name, value in asked.items())
-        about.setdefault((check.id, others, kind), []).append(check.about)
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for (name, others, kind), faults in about.items():
-        alike.setdefault((name, others, _listed(faults)), []).append(kind)
     lines = []
-    for (name, others, under), kinds in alike.items():
-        each = "each kind of" if len(kinds) > 1 else "kind"
-        given = "; ".join(filter(None, [f"{each} {_listed(kinds)}" if any(kinds) else "", others]))
-        where = f" Under {under}." if under else ""
+    for group in check_groups(checks):
+        each = "each kind of" if len(group.kinds) > 1 else "kind"
+        kinds = [f"{each} {_listed(group.kinds)}"] if group.kinds else []
+        given = "; ".join([*kinds, *(f"{name} `{text(value)}`" for name, value in group.asked)])
+        where = f" Under {_listed(group.faults)}." if group.faults else ""
         detail = f" With {given}." if given else ""
-        lines.append(_wrapped(f"`{name}`: {CHECKS[name].says}.{where}{detail}", "* ", "  "))
+        lines.append(_wrapped(f"`{group.name}`: {group.says}.{where}{detail}", "* ", "  "))
     return lines
 
 
-def _value(value: Parameter) -> str:
-    return " ".join(value) if isinstance(value, tuple) else str(value)
-
-
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names if name)
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _wrapped(text: str, first: str, rest: str) -> str:

@@ -67,7 +67,7 @@ def worded(text: str) -> list[Line]:
     ]
 
 
-def shown(lines: Sequence[Line], stream: TextIO) -> str:
+def shown(lines: Sequence[Line], stream: TextIO | None) -> str:
     """Return lines as a stream takes them: folded and coloured on a terminal, plain elsewhere.
 
     ``NO_COLOR`` and ``FORCE_COLOR`` are kept (https://no-color.org, https://force-color.org).
@@ -106,16 +106,21 @@ def _folded(line: Line, width: int | None) -> Iterator[str]:
     )
 
 
-def coloured(stream: TextIO) -> bool:
+def coloured(stream: TextIO | None) -> bool:
     """Return whether a stream takes colours: a terminal does, unless the environment says else."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
-def width_of(stream: TextIO) -> int | None:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody looks at a stream; None is one that was closed before we began."""
+    return stream is not None and stream.isatty()
+
+
+def width_of(stream: TextIO | None) -> int | None:
     """Return how many columns a terminal has, None where there is no terminal."""
-    if not stream.isatty():
+    if not is_terminal(stream):
         return None
     import shutil  # noqa: PLC0415  # only for terminals
 

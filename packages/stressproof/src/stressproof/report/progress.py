@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from stressproof.report.lines import Line, coloured, painted
+from stressproof.report.lines import Line, coloured, is_terminal, painted
 
 PLAIN_INTERVAL_S = 10.0
 _REDRAWS_PER_S = 4
@@ -23,16 +23,19 @@ class Progress:
     """Shows phases and, within one, the latest state; any thread may tell it.
 
     Args:
-        stream: Where to; normally stderr, since stdout is for results.
+        stream: Where to; normally stderr, since stdout is for results. None is a closed one.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         # Colours may be forced into a file, where nothing can be redrawn.
-        self._redraws = stream.isatty() and os.environ.get("TERM", "") not in _DUMB
+        self._redraws = is_terminal(stream) and os.environ.get("TERM", "") not in _DUMB
         colours = coloured(stream)
         self._console = Console(
             file=stream,
+            quiet=stream is None,
             force_terminal=self._redraws or colours,
             no_color=not colours,
             highlight=False,

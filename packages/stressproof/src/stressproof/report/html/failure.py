@@ -23,7 +23,7 @@ from stressproof.report.html.parts import (
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import Verdict
 
-_OUTCOMES = {
+OUTCOMES = {
     "pass": Outcome.PASS,
     "fail": Outcome.FAIL,
     "inconclusive": Outcome.INCONCLUSIVE,
@@ -94,7 +94,7 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
         judged=[
             Judged(
                 name=f"{printable(one.id)}: {printable(one.spec.title)}",
-                outcome=_OUTCOMES[one.status],
+                outcome=OUTCOMES[one.status],
                 observed="; ".join(map(printable, one.reasons)) or one.status,
                 limit="pass",
                 samples=count(len(one.trial.checks) + len(one.baseline.checks)),
@@ -257,7 +257,7 @@ def _judged(check: CheckResult, before: str) -> Judged:
     about = f" ({printable(check.about)})" if check.about else ""
     return Judged(
         name=f"{before}{printable(check.title)}{about}",
-        outcome=_OUTCOMES[check.outcome],
+        outcome=OUTCOMES[check.outcome],
         observed=f"{count(check.violations)} of {count(check.compared)} wrong"
         if check.compared
         else "nothing to look at",

@@ -22,6 +22,7 @@ from stressproof.verify.probes import (
 )
 from stressproof.verify.rule import Judgement, prose, rule
 
+_SILENT = "the service is not asked how it is (requirement health_endpoint)"
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -115,6 +116,9 @@ def healthy(case: FailureCase, judgement: Judgement) -> None:
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
+    if not case.requirements.health_endpoint:
+        judgement.skip(_SILENT)
+        return
     judge_healthy("runtime_before", case.artifact.runtime_before, judgement)
     if case.artifact.runtime_after is not None:
         judge_healthy("runtime_after", case.artifact.runtime_after, judgement)
@@ -134,6 +138,9 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
         return
     if not case.requirements.refuse_unsafe:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
+        return
+    if not case.requirements.health_endpoint:
+        judgement.skip(_SILENT)
         return
     judge_unsafe("unsafe", case.artifact.unsafe, judgement)
     judge_durable("runtime_before", case.artifact.runtime_before, judgement)
