@@ -1,5 +1,6 @@
 """Strictness costs no honest artifact: whatever is true passes, however it is written."""
 
+import msgspec
 import pytest
 from forgeries import boundaries, clock, stress_bounds, stress_service
 from forgeries.corpus import Honest, base
@@ -8,6 +9,7 @@ from forgeries.judging import judge
 
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
@@ -28,6 +30,12 @@ def test_an_honest_variant_passes(variant: Honest) -> None:
     assert [(result.rule, result.findings) for result in verdict.blocking] == []
     assert verdict.exit_code is Exit.PASS
     assert verdict.outcome is Outcome.PASS
+
+
+def test_failure_evidence_is_written_as_it_is_read() -> None:
+    """Every member has its name in JSON, also where Python calls it otherwise."""
+    artifact = msgspec.convert(base("injection"), FailureArtifact)
+    assert msgspec.json.decode(encode(artifact), type=FailureArtifact) == artifact
 
 
 def test_a_service_without_a_health_page_is_asked_for_none() -> None:

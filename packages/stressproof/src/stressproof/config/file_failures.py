@@ -14,6 +14,7 @@ from stressproof.config.reading import Faults, read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.parameters import S
+from stressproof.failures.spec import RequestSpec
 
 if TYPE_CHECKING:
     from stressproof.config.compile import Project
@@ -38,13 +39,7 @@ def plan_failures(
     Raises:
         UsageError: A file is not there, or the environment lacks something.
     """
-    if project.failures is None:
-        return None
-    faults = Faults()
-    plan = read_failures(project.failures, project.plan, environment, faults)
-    if faults.found:
-        first = faults.found[0]
-        raise UsageError(f"{first.where}: {first.message}", hint=first.hint)
+    plan = _read(project, environment)
     if plan is None:
         return None
     digests = {
@@ -65,6 +60,60 @@ def plan_failures(
             for one in plan.scenarios
         ),
     )
+
+
+def _read(project: "Project", environment: Mapping[str, str] | None) -> FailurePlan | None:
+    """Return what a file says, without the digests of what it names."""
+    if project.failures is None:
+        return None
+    faults = Faults()
+    plan = read_failures(project.failures, project.plan, environment, faults)
+    if faults.found:
+        first = faults.found[0]
+        raise UsageError(f"{first.where}: {first.message}", hint=first.hint)
+    return plan
+
+
+def asked_less(policy: "Project", judged: "Project") -> list[str]:
+    """Return what a commit asks less of than a policy that somebody else guards, one line each.
+
+    What is sent may change, and more may be broken and checked; nothing of it may be less, and
+    answers mean what they meant.
+    """
+    before, after = _read(policy, None), _read(judged, None)
+    now = {one.id: one for one in (() if after is None else after.scenarios)}
+    lines = []
+    for asked in () if before is None else before.scenarios:
+        own = now.get(asked.id)
+        if own is None:
+            lines.append(f"{asked.id} is not there")
+            continue
+        lines += [
+            f"{asked.id}: the {what} {one.id} is not there, or not as it is"
+            for what in ("fault", "check", "invariant")
+            for one in getattr(asked, f"{what}s")
+            if one not in getattr(own, f"{what}s")
+        ]
+        meant = [_meaning(one) for one in own.requests]
+        lines += [
+            f"{asked.id}: the request {one.kind} is not there, or its answers mean something else"
+            for one in asked.requests
+            if _meaning(one) not in meant
+        ]
+        if own.effects != asked.effects:
+            lines.append(f"{asked.id}: effects are read otherwise")
+        lines += [f"{asked.id}: {name} is off" for name in own.off if name not in asked.off]
+        lines += [
+            f"{asked.id}: {name} is {getattr(own, name)}, below {getattr(asked, name)}"
+            for name in ("steady_us", "rate_per_s")
+            if getattr(own, name) < getattr(asked, name)
+        ]
+    return lines
+
+
+def _meaning(request: RequestSpec) -> RequestSpec:
+    """Return a request without what is sent, and how often."""
+    return msgspec.structs.replace(request, weight=0, definition_sha256="")
 
 
 def failure_file_requirements(project: "Project") -> FailureRequirements | None:

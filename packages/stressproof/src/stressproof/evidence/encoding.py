@@ -33,7 +33,7 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, msgspec.Struct):
         # What omits its defaults is small, and msgspec knows which it omits.
         small = value.__struct_config__.omit_defaults
-        value = msgspec.to_builtins(value) if small else _fields(value)
+        value = msgspec.to_builtins(value) if small else _members(value)
     if isinstance(value, dict) and value:
         members = (_member(key, item, depth + 1) for key, item in sorted(value.items()))
         yield from _bracketed("{", members, "}", depth)
@@ -43,10 +43,10 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
         yield _compact(value)
 
 
-def _fields(value: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of a struct as documents name them."""
-    names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
-    return {shown: getattr(value, name) for name, shown in names}
+def _members(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the members of a struct by the names that they have in JSON."""
+    names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+    return {written: getattr(value, name) for written, name in names}
 
 
 def _has_parts(value: Any) -> bool:
