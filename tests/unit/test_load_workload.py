@@ -1,5 +1,6 @@
 """Workloads: what cannot be meant is refused, and secrets are never shown."""
 
+import re
 from collections import Counter
 from itertools import islice
 from typing import Any
@@ -248,14 +249,17 @@ def test_nothing_fresh_comes_twice() -> None:
     """UUIDs are of version 4 and never repeat, not even for the same worker of another run."""
     first, again, second = UniqueValues(0, 2), UniqueValues(0, 2), UniqueValues(1, 2)
     values = [
-        tuple(values_for(("uuid", "seq"), source, {}).values())
+        tuple(values_for(("uuid", "seq", "effect"), source, {}).values())
         for source in (first, again, second)
         for _ in range(500)
     ]
-    uuids = {uuid for uuid, _ in values}
+    uuids = {uuid for uuid, _, _ in values}
     assert len(uuids) == 1500
     assert all(uuid[14] == "4" and uuid[19] in "89ab" for uuid in uuids)
-    assert len({number for _, number in (*values[:500], *values[1000:])}) == 1000
+    assert len({number for _, number, _ in (*values[:500], *values[1000:])}) == 1000
+    effects = {effect for _, _, effect in values}
+    assert len(effects - uuids) == 1500
+    assert all(re.fullmatch("[a-z0-9-]{1,32}", effect) for effect in effects)
 
 
 def test_secrets_are_not_shown() -> None:

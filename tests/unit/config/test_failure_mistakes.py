@@ -760,7 +760,7 @@ MISTAKES = [
         '[target.auth.oauth2]\ntoken_url = "http://h/t"\nclient_id = "a"\nclient_secret = "b"\n'
         "[target]\nurl",
         "target.auth",
-        "target",
+        "auth",
         "failures fetch no token while things break",
         "Make tokens in prepare, and send them as a header of the requests.",
     ),

@@ -1,6 +1,7 @@
 """Checks of a failure: those it writes, expanded, and those that are made unasked."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,9 @@ AFTER: Final = ("recovered", "healthy_after_recovery")
 
 UNASKED: Final = (*EFFECTS, *AFTER)
 """What `off` may leave out."""
+
+MOST_CHECKS: Final = 1_800
+"""Of those that a failure writes; a spec has room for those that are made unasked as well."""
 
 _ALL_FAULTS = ("*",)
 _NO_FAULT = ("",)
@@ -51,19 +55,18 @@ class ChecksReader:
 
     def read(self) -> tuple[CheckSpec, ...]:
         """Return every check that is made, in order: of effects, the file's, after each fault."""
-        written = [
-            (kind, check)
-            for at, table in enumerate(self._table.checks)
-            if (kind := self._kind((*self._place, "checks", at), table)) is not None
-            for check in self._expanded((*self._place, "checks", at), table, kind)
-        ]
-        own = {kind.name for kind, _ in written}
+        written = list(islice(self._written(), MOST_CHECKS + 1))
+        if len(written) > MOST_CHECKS:
+            hint = "Look at several kinds of requests by one check: of, not each."
+            place = (*self._place, "checks")
+            self._faults.add(place, f"these are more than {MOST_CHECKS:,} checks", hint)
+        own = {check.id for check in written}
         self._demand_off(own)
         unasked = [name for name in UNASKED if name not in own and name not in self._table.off]
         keyed = any(one.keyed for one in self._requests)
         return (
             *(check_spec(name, baseline=True) for name in EFFECTS if keyed and name in unasked),
-            *(check for _, check in written),
+            *written,
             *(
                 check_spec(name, fault)
                 for fault in self._injected
@@ -71,6 +74,13 @@ class ChecksReader:
                 if name in unasked
             ),
         )
+
+    def _written(self) -> Iterator[CheckSpec]:
+        for at, table in enumerate(self._table.checks):
+            place = (*self._place, "checks", at)
+            kind = self._kind(place, table)
+            if kind is not None:
+                yield from self._expanded(place, table, kind)
 
     def _demand_off(self, own: set[str]) -> None:
         for name, reason in self._table.off.items():

@@ -19,9 +19,9 @@ from stressproof.failures.spec import FaultSpec, RequestSpec, Send
 from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
 from stressproof.workload.requests import DEFAULT_STATUSES, Request
 from stressproof.workload.scenarios import Steps
-from stressproof.workload.templates import EFFECT, RUN, SEQ, UUID, placeholders
+from stressproof.workload.templates import EFFECT, NEW, RUN, placeholders
 
-WORDS = frozenset({UUID, SEQ, EFFECT, RUN})
+WORDS = frozenset({*NEW, RUN})
 """What texts of requests may hold beside columns."""
 
 

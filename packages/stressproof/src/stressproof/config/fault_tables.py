@@ -15,7 +15,8 @@ from stressproof.workload.rates import duration_text
 
 _Count = Annotated[int, Meta(ge=1, le=2**53)]
 _Words = Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
-_Patterns = Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+_Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
+_Patterns = Annotated[tuple[_Pattern, ...], Meta(min_length=1, max_length=64)]
 _TYPES: Mapping[str, Any] = {
     "duration": Duration,
     "count": int,
@@ -28,7 +29,7 @@ _TYPES: Mapping[str, Any] = {
     "argv": tuple[str, ...],
     "flag": bool,
     "table": dict[str, str | int | bool],
-    "patterns": str | tuple[str, ...],
+    "patterns": _Pattern | _Patterns,
 }
 """How a file writes each type of parameter."""
 
@@ -85,19 +86,21 @@ class _CheckTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = None
 
 
+_Sends = Annotated[tuple[SendTable, ...], Meta(max_length=20)]
 _SEND = (
     (
         "send",
-        Annotated[SendTable | tuple[SendTable, ...] | None, Meta(description="What it sends.")],
+        Annotated[SendTable | _Sends | None, Meta(description="What it sends.")],
         None,
     ),
     ("request", Annotated[str, Meta(description="Short for send with this request.")], ""),
 )
+_Witnesses = Annotated[tuple[WitnessTable, ...], Meta(max_length=20)]
 _WITNESS = (
     (
         "witness",
         Annotated[
-            dict[str, _Count] | tuple[WitnessTable, ...],
+            dict[str, _Count] | _Witnesses,
             Meta(description="What proves it, one at least: names with what they need, or tables."),
         ],
         (),

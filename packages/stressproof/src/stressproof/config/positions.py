@@ -4,6 +4,7 @@ The text is one that a TOML parser took: nothing is refused here.
 """
 
 import re
+import tomllib
 from bisect import bisect_right
 from itertools import islice
 
@@ -77,13 +78,15 @@ class _Scanner:
         self._at += brackets
         table: Place = ()
         parts = self._dotted()
-        for key, _, _ in parts:
+        for key, start, end in parts:
             table = (*self._of_list(table), key)
+            self._note(table, start, end)  # what is only implied stands where it is named first
         self._at += brackets
         if brackets > 1:
             self._tables[table] = self._tables.get(table, -1) + 1
             table = self._of_list(table)
         for _, start, end in parts[-1:]:
+            self.found.pop(table, None)
             self._note(table, start, end)
         return table
 
@@ -97,7 +100,8 @@ class _Scanner:
         parts = []
         while match := _KEY_PART.match(self._text, self._at):
             group = match.lastindex or 1
-            parts.append((match[group], match.start(group), match.end(group)))
+            key = _plain(match[group]) if group == 1 else match[group]
+            parts.append((key, match.start(group), match.end(group)))
             self._at = match.end()
             if not self._text.startswith(".", self._at):
                 break
@@ -154,3 +158,11 @@ class _Scanner:
             if self._at == start:
                 return
         self._at += 1
+
+
+def _plain(key: str) -> str:
+    """Return what stands between double quotes without its escapes, as far as it has any."""
+    try:
+        return str(tomllib.loads(f'key = "{key}"')["key"]) if "\\" in key else key
+    except tomllib.TOMLDecodeError:  # such a text has no keys
+        return key
