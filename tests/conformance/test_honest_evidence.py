@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from forgeries import boundaries, clock, stress_bounds, stress_service
+from forgeries import boundaries, clock, stress_bounds, stress_service, stress_throughout
 from forgeries.corpus import Honest, base
 from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
@@ -20,6 +20,7 @@ VARIANTS = [
     *clock.variants,
     *stress_bounds.variants,
     *stress_service.variants,
+    *stress_throughout.variants,
 ]
 
 

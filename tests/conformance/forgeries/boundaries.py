@@ -429,23 +429,41 @@ corpus.add(
 )
 
 
-def _late_loop(run: int, delay_us: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def edit(data: dict[str, Any]) -> dict[str, Any]:
-        health = data["runs"][run]["generator"]
-        health.update(loop_delay_p99_us=delay_us, loop_delay_max_us=delay_us)
-        return rederived(data)
+def _of_health(data: dict[str, Any], run: int, **delays: int) -> dict[str, Any]:
+    data["runs"][run]["generator"].update(delays)
+    return rederived(data)
 
-    return edit
+
+def _late_loop(run: int, delay_us: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    names = (f"loop_delay_{one}_us" for one in ("mean", "p99", "max"))
+    delays = dict.fromkeys(names, delay_us)
+    return lambda data: _of_health(data, run, **delays)
 
 
 BASES["slow"] = lambda: honest.full(Plan(slow_round=1))
-variant("a loop late by less than a quarter of a slow p95", "slow", _late_loop(1, 390_000))
+variant("a loop late by less than a quarter of slow answers", "slow", _late_loop(1, 230_000))
 variant("a loop late by ten milliseconds", "full", _late_loop(1, 10_000))
+variant(
+    "a loop that was late for whole time slices now and then",
+    "full",
+    lambda data: _of_health(
+        data, 1, loop_delay_mean_us=4_000, loop_delay_p99_us=90_000, loop_delay_max_us=400_000
+    ),
+)
+for _name, _means in {"quick": 100, "slow": 95_000}.items():
+    corpus.add(
+        f"a loop {_name} on average for how late it was",
+        "full",
+        "stress.generator-recomputed",
+        lambda data, mean=_means: _of_health(
+            data, 1, loop_delay_mean_us=mean, loop_delay_p99_us=90_000, loop_delay_max_us=400_000
+        ),
+    )
 corpus.add(
     "a loop late in a quick round",
     "slow",
     "stress.saturated",
-    _late_loop(0, 390_000),
+    _late_loop(0, 230_000),
     code=INCONCLUSIVE,
 )
 for _name, _value in (

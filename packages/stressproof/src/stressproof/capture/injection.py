@@ -387,6 +387,7 @@ def keep_log(log: Path, output: Path, of: str) -> Path:
     The testbed it lies on vanishes with the run, and what explains a failure would vanish with it.
     """
     kept = output.with_name(f"{output.stem}.{of}.log")
+    kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(log, kept)
     return kept
 

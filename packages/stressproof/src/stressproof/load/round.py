@@ -272,7 +272,7 @@ class Round:
             elapsed_us=(last_ns - first_ns) // 1000,
             rows=rows,
             ramp=aggregator.outside(RAMP, order),
-            health=round_health(done, delay, rows, items, aggregator.all.quantile(P95_PPM)),
+            health=round_health(done, delay, rows, items, aggregator.all.mean_us),
             errors_sample=self._samples[:_SAMPLES],
             connections=connections_of(done, self._workload.target.protocol),
             phases=phases,

@@ -161,9 +161,8 @@ def _connection_lines(artifact: StressArtifact) -> Iterator[Line]:
     opened: Counter[str] = Counter()
     protocols = set()
     for run in artifact.runs:
-        if run.connections is not None:
-            opened.update(run.connections.opened)
-            protocols.add(run.connections.protocol)
+        opened.update(run.connections.opened)
+        protocols.add(run.connections.protocol)
     if len(opened) > 1 or protocols - {"http/1.1"}:
         spread = ", ".join(f"{address} x {count:,}" for address, count in sorted(opened.items()))
         yield Line(f"  connections ({', '.join(sorted(protocols))}): {spread}", quiet=True)

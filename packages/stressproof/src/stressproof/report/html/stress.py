@@ -247,6 +247,7 @@ def _generator(artifact: StressArtifact, prefix: str) -> Section:
             Fact("Processor", f"{percent(worst.cpu_busy_ppm / 10_000)} of a core"),
             Fact(
                 "Own delay",
+                f"{latency(worst.loop_delay_mean_us)} on average, "
                 f"p99 {latency(worst.loop_delay_p99_us)}, worst {latency(worst.loop_delay_max_us)}",
             ),
             Fact("Late starts", count(worst.late_starts)),

@@ -92,6 +92,8 @@ def _row_problems(row: Row, fact: _Fact) -> Iterator[tuple[str, object, str]]:
         yield "corrected.n", row.corrected.n, f"{row.started}, every started request"
     yield from _latency_problems("corrected", row.corrected)
     if fact.closed:
+        if row.late:
+            yield "late", row.late, "0: who waits for an answer is never late"
         if row.uncorrected is not None:
             yield "uncorrected", prose("present"), "null: in a closed loop both are the same"
     elif row.uncorrected is None:
@@ -256,9 +258,18 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
                 break
         facts = _facts(workload)
         _ramp_rows(run.ramp, facts, f"{where}.ramp", judgement)
-        for name, outside in (("tail", run.tail), ("setup", run.setup)):
+        set_up = any(scenario.setup for scenario in workload.scenarios)
+        for name, outside, may in (("tail", run.tail, True), ("setup", run.setup, set_up)):
             if outside:
                 _ramp_rows(outside, facts, f"{where}.{name}", judgement)
+                steps = {at for at, fact in enumerate(facts) if may and fact.kind == "step"}
+                sent = {row.endpoint for row in outside if row.started}
+                judgement.check(
+                    bool(steps) and sent <= steps,
+                    f"{where}.{name}",
+                    prose(f"requests of endpoints {sorted(sent)}"),
+                    prose("steps of flows and redirects alone"),
+                )
 
 
 def _step(measurements: Measurements, size: int, finest: int, judgement: Judgement) -> bool:
