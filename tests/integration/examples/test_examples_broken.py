@@ -132,7 +132,7 @@ def failed_checks(evidence: dict[str, Any]) -> set[str]:
         for scenario in evidence["scenarios"]
         for trial in ("baseline", "trial")
         for check in scenario[trial]["checks"]
-        if check["conclusion"] == "fail"
+        if check["outcome"] == "fail"
     }
 
 
