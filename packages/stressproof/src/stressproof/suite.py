@@ -9,8 +9,8 @@ a script names itself. Where a script or file names it, no entry point is looked
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError, broken, nearest, resolve
@@ -138,6 +138,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         variables: What the variables of the gates begin with.
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
+        gate_asks_failure: Whether a gate demands failure evidence, where the suite has any.
         testbed: Dotted path of what starts the service that failures are injected into.
         failure_page: Where the failure scenarios are explained, as a path in the checkout.
         unsupported: Faults that cannot be injected here, with the reason.
@@ -149,6 +150,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     version: str
     stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
+    gate_asks_failure: bool = True
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
     local_service: LocalService | None = None
@@ -185,13 +187,15 @@ class Suite(Struct, frozen=True, kw_only=True):
         endpoints = self.profile(profile).endpoints
         required = tuple(f"{endpoint.method} {endpoint.path}" for endpoint in endpoints)
         return self._with_probes(
-            replace(first, profile=profile, required_endpoints=required, load_limits=())
+            msgspec.structs.replace(
+                first, profile=profile, required_endpoints=required, load_limits=()
+            )
         )
 
     def _with_probes(self, asked: StressRequirements) -> StressRequirements:
         """Return requirements that know what a service is asked about itself."""
         health = self.probes.health
-        return replace(
+        return msgspec.structs.replace(
             asked,
             health_endpoint=asked.health_endpoint or (health.path if health else ""),
             health_members=asked.health_members or (tuple(health.members) if health else ()),
@@ -222,8 +226,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         found = self.failure
         if isinstance(found, str):
             found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
-        health = self.probes.health
-        return found if health is None else replace(found, health_endpoint=health.path)
+        return found
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.
@@ -327,6 +330,7 @@ def _of_file(project: "Project") -> Suite:
         version="1",
         stress=file_requirements(project),
         failure=failure_file_requirements(project),
+        gate_asks_failure=project.gate.failures,
         profiles=file_profiles(project),
     )
 

@@ -327,6 +327,8 @@ class Injection:
             postgres_binary_sha256=_sha256(self._postgres_binary),
             limits=limits_of(plan.stage.scenarios),
             unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
+            permitted_faults=list(plan.stage.permissions.breaks),
+            permitted_upstreams=list(plan.stage.permissions.upstreams),
         )
 
 
