@@ -25,7 +25,7 @@ READY_S = 20.0
 
 _NGINX = """
 worker_processes 1; daemon off; master_process off; pid {room}/pid; error_log {room}/error.log;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
   client_body_temp_path {room}/a; proxy_temp_path {room}/b; fastcgi_temp_path {room}/c;

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.templates import FAILURE_TEMPLATE
 from stressproof.dotted_path import resolve
 from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
+from stressproof.failures.fault_kinds import demanded_witnesses, limits_of
 from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec_problems import spec_problems
 from stressproof.faults.driver import load_driver
 
 pytestmark = pytest.mark.gate
@@ -48,7 +49,8 @@ def test_recovery_is_demanded_after_every_fault(spec: ScenarioSpec) -> None:
         assert {"recovered", "healthy_after_recovery"} <= about
         least = fault.objectives.rto_service_us + fault.objectives.window_us
         assert fault.watch_us >= least
-        assert fault.witness
+        assert demanded_witnesses(fault)
+        assert list(spec_problems(spec)) == []
 
 
 @each_scenario
@@ -60,7 +62,7 @@ def test_effects_are_demanded_with_and_without_faults(spec: ScenarioSpec) -> Non
         check.id for check in spec.demanded_checks(with_faults=False)
     }
     assert {"chain_unbroken", "decisions_equal_ledger", "nothing_leaked"} <= {
-        query.id for query in spec.queries
+        one.id for one in spec.invariants
     }
 
 
@@ -80,14 +82,14 @@ def test_page_shows_the_scenario_as_it_is_run(spec: ScenarioSpec) -> None:
     section = PAGE.split(f"## {spec.id}: ")[1].split("\n## ")[0]
     for fault in spec.faults:
         assert f"| `{fault.id}` | {fault.how} |" in section
-    for name in {*(check.id for check in spec.checks), *(query.id for query in spec.queries)}:
+    for name in {*(check.id for check in spec.checks), *(one.id for one in spec.invariants)}:
         assert f"`{name}`" in section
 
 
 def test_page_says_what_the_faults_are_not() -> None:
     """The honest limits are where users read them."""
     flat = " ".join(PAGE.split())
-    assert all(limit in flat for limit in LIMITS)
+    assert all(limit in flat for limit in limits_of(SCENARIOS))
 
 
 def test_failure_template_is_rejected_as_what_it_is() -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from forgeries import boundaries, clock, failure, failure_full, failure_operations
+from forgeries import boundaries, clock, failure, failure_full, failure_operations, failure_spec
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
 
@@ -14,6 +14,7 @@ FORGERIES = [
     *failure.corpus.forgeries,
     *failure_full.corpus.forgeries,
     *failure_operations.corpus.forgeries,
+    *failure_spec.corpus.forgeries,
     *boundaries.failures.forgeries,
     *clock.failures.forgeries,
 ]
@@ -44,6 +45,21 @@ def test_only_what_is_demanded_tells_where_all_follows(forgery: Forgery) -> None
     # A first attempt that is gone is an arrival that is gone, so two rules may tell.
     assert {forgery.rule} <= blocking - {result.rule for result in made_of.blocking}
     assert blocking <= {result.rule for result in made_of.blocking} | {forgery.rule, "failure.load"}
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [one for one in failure_spec.corpus.forgeries if one.name.startswith("asked for less")],
+    ids=lambda forgery: forgery.name,
+)
+def test_only_what_is_required_tells_of_a_spec_that_asks_for_less(forgery: Forgery) -> None:
+    """Evidence of an easier scenario is good evidence, of that scenario."""
+    of_nobody = {"scenarios": ()}
+    made_of = judge(msgspec.json.encode(base(forgery.of)), "failure", of_nobody)
+    assert made_of.level == "recomputed"
+    alone = judge(forgery.forged(), "failure", of_nobody)
+    assert {one.rule for one in alone.blocking} <= {one.rule for one in made_of.blocking}
+    assert alone.level == "recomputed"
 
 
 def test_the_corpus_is_large() -> None:

@@ -13,6 +13,7 @@ from forgeries import (
     stress_load,
     stress_plain,
     stress_service,
+    stress_throughout,
 )
 from forgeries.corpus import Forgery, base
 from forgeries.judging import judge
@@ -30,6 +31,7 @@ FORGERIES = [
     *boundaries.corpus.forgeries,
     *stress_load.corpus.forgeries,
     *stress_service.corpus.forgeries,
+    *stress_throughout.corpus.forgeries,
     *stress_counted.corpus.forgeries,
     *stress_database.corpus.forgeries,
     *clock.stress.forgeries,

@@ -1,13 +1,15 @@
 """Strictness costs no honest artifact: whatever is true passes, however it is written."""
 
+import msgspec
 import pytest
-from forgeries import boundaries, clock, stress_bounds, stress_service
+from forgeries import boundaries, clock, stress_bounds, stress_service, stress_throughout
 from forgeries.corpus import Honest, base
 from forgeries.honest_variants import VARIANTS as UNUSUAL
 from forgeries.judging import judge
 
 from stressproof.evidence.encoding import encode
 from stressproof.exits import Exit
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.outcome import Outcome
 
 pytestmark = pytest.mark.gate
@@ -18,6 +20,7 @@ VARIANTS = [
     *clock.variants,
     *stress_bounds.variants,
     *stress_service.variants,
+    *stress_throughout.variants,
 ]
 
 
@@ -30,6 +33,12 @@ def test_an_honest_variant_passes(variant: Honest) -> None:
     assert verdict.outcome is Outcome.PASS
 
 
+def test_failure_evidence_is_written_as_it_is_read() -> None:
+    """Every member has its name in JSON, also where Python calls it otherwise."""
+    artifact = msgspec.convert(base("injection"), FailureArtifact)
+    assert msgspec.json.decode(encode(artifact), type=FailureArtifact) == artifact
+
+
 def test_a_service_without_a_health_page_is_asked_for_none() -> None:
     """What was not configured says nothing: it blocks where it is required, and only there."""
     document = base("full")
@@ -37,6 +46,7 @@ def test_a_service_without_a_health_page_is_asked_for_none() -> None:
     silent = dict.fromkeys(runtime["before"]) | {"probe_error": "no health endpoint is configured"}
     for when in ("before", "after"):
         runtime[when] = silent | {"probed_at": runtime[when]["probed_at"]}
+        document["target"][when] = dict.fromkeys(document["target"][when])
     raw = encode(document | {"runtime": runtime})
     asked = {"database_engine": None}
     required = judge(raw, "stress", asked)

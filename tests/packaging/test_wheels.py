@@ -160,6 +160,11 @@ def test_the_tool_alone_captures_verifies_and_gates(
     [
         ("stressproof[postgres]", {"psycopg", "disposable-postgres"}, "psycopg"),
         ("stressproof[yaml]", {"pyyaml"}, "yaml"),
+        (
+            "stressproof[otlp]",
+            {"opentelemetry-exporter-otlp-proto-http"},
+            "stressproof.report.otlp_stream",
+        ),
     ],
 )
 def test_extras_come_from_our_own_wheels(

@@ -7,28 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from failure_codes import meaning
 from stressproof.evidence.failure import RecoveryObjectives
 from stressproof.evidence.references import look_up
-from stressproof.failures.checks import CHECKS, CheckInput
+from stressproof.failures.check_kind import CheckInput
+from stressproof.failures.checks import CHECKS
 from stressproof.failures.history import (
     FaultWindow,
     Operation,
     began_in,
     nearest_rank,
-    read_code,
     recovery,
 )
 
 pytestmark = pytest.mark.gate
 
-CODES = [read_code(name) for name in ("200", "409", "timeout", "503")]
+CODES = [meaning(name) for name in ("200", "409", "timeout", "503")]
 
 
 def operation(start_us: int, duration_us: int, code: int) -> Operation:
     """Return one operation."""
-    meaning = CODES[code]
-    assert meaning is not None
-    return Operation(start_us, start_us + duration_us, "gate", meaning, start_us + 1, 1)
+    return Operation(start_us, start_us + duration_us, "gate", CODES[code], start_us + 1, 1)
 
 
 histories = st.lists(
@@ -51,8 +50,8 @@ def test_a_limit_is_broken_by_the_fullest_window(
         ),
         default=0,
     )  # fmt: skip
-    given_ = CheckInput(history, {}, None, {"limit": limit, "window_us": window_us})
-    assert CHECKS["limit_kept"].count(given_) == (len(accepted), max(0, fullest - limit))
+    given_ = CheckInput(history, {}, None, {"limit": limit, "within_us": window_us})
+    assert CHECKS["at_most"].count(given_) == (len(accepted), max(0, fullest - limit))
 
 
 def first_good_window(
@@ -93,7 +92,7 @@ def test_as_many_operations_as_are_judged_take_moments() -> None:
     """Ten thousand that are all admitted, all slow, all bad: a second each, not minutes."""
     began = time.process_time()
     admitted = [operation(at, 5, 0) for at in range(10_000)]
-    CHECKS["limit_kept"].count(CheckInput(admitted, {}, None, {"limit": 1, "window_us": 2**40}))
+    CHECKS["at_most"].count(CheckInput(admitted, {}, None, {"limit": 1, "within_us": 2**40}))
     slow = [operation(100 + at, 2**30, 2) for at in range(10_000)]
     asked = RecoveryObjectives(1000, 2**20, 1, 1, 0, 1000)
     recovery(slow, FaultWindow("kill", 10, 40, 2**40), asked)

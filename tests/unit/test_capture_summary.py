@@ -34,7 +34,7 @@ def artifact(tmp_path: Path) -> StressArtifact:
     ("seen", "remedy"),
     [
         ({"cpu_busy_ppm": 990_000}, "remedy: more processes (--workers"),
-        ({"loop_delay_p99_us": 900_000}, "remedy: a machine, or a core, on which nothing else"),
+        ({"loop_delay_mean_us": 900_000}, "remedy: a machine, or a core, on which nothing else"),
         ({"dropped_iterations": 10_000_000}, "remedy: raise --max-vus"),
         ({"file_limit_hits": 3}, "remedy: raise the limit of open files"),
         ({"port_limit_hits": 3}, "remedy: let the service keep connections open"),

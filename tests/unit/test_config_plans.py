@@ -142,7 +142,7 @@ ramp = "2s"
         ('[data.u]\nfile = "u.csv"\npick = "x"', 3, "pick"),
         ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "x"', 3, "expected /"),
         ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\ncheck = "x"', 3, "check"),
-        ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\nweight = 0', 5, "weight"),
+        ('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\nweight = -1', 5, "weight"),
         ('[profile.a]\nrate = "x"\nrequest = [{ path = "/" }]', 1, "is not a rate"),
         ('[profile.a]\nrate = "1/s"\nthink = "1s"\nrequest = [{ path = "/" }]', 1, "think or pace"),
         ('[profile.a]\nusers = 1\nmax_vus = 3\nrequest = [{ path = "/" }]', 1, "max_vus means"),
@@ -244,7 +244,10 @@ def test_types_and_meaning_are_told_in_one_pass_in_the_order_of_lines() -> None:
             "[profile.a]\nextends = 'b'\n[profile.b]\nextends = 'a'\n[profile.c]\nextends = 'a'",
             ["profile.a.extends", "profile.b.extends"],
         ),
-        ("[[slo]]\nname = 'x'\n[[slo]]\nname = 'x'\nobjective = '9'", ["slo[0].objective"]),
+        (
+            "[[slo]]\nname = 'x'\n[[slo]]\nname = 'x'\nobjective = '9'",
+            ["slo[0].objective", "slo[1].objective"],
+        ),
     ],
 )
 def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, told: list[str]) -> None:

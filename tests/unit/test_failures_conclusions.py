@@ -5,22 +5,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.queries import CHAIN_UNBROKEN, EFFECTS_SQL
+from enforcement_suite.queries import CHAIN_UNBROKEN
 from enforcement_suite.scenarios.lock.spec import FI_002
 from enforcement_suite.scenarios.settlement.spec import FI_004
 from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES
+from failure_codes import record
 from stressproof.evidence.failure import (
     CheckResult,
-    Effects,
     InjectedFault,
-    Operations,
     Recovery,
     RecoveryObjectives,
-    Scenario,
-    Trial,
     Witness,
 )
-from stressproof.failures.checks import CHECKS, CheckInput, outcome
+from stressproof.failures.artifact import EffectCounts, Operations, Scenario, Trial
+from stressproof.failures.check_kind import CheckInput
+from stressproof.failures.checks import CHECKS, check_spec, outcome
 from stressproof.failures.conclusions import (
     Contradiction,
     answered,
@@ -33,8 +32,8 @@ from stressproof.failures.conclusions import (
     summarise,
     took_effect,
 )
-from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
-from stressproof.failures.spec import CheckSpec, ScenarioSpec
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, read
+from stressproof.failures.spec import ScenarioSpec
 
 pytestmark = pytest.mark.gate
 
@@ -47,9 +46,12 @@ def operations(*rows: Row) -> Operations:
     kinds, codes = sorted({row[2] for row in rows}), sorted({row[3] for row in rows})
     return Operations(
         kinds=kinds,
-        codes=codes,
+        codes=list(map(record, codes)),
         columns=COLUMNS,
-        rows=[[a, b, kinds.index(k), codes.index(c), key, n] for a, b, k, c, key, n in rows],
+        rows=[
+            [a, b, kinds.index(k), codes.index(c), key, n, ORIGINS.index("retry") if n > 1 else 0]
+            for a, b, k, c, key, n in rows
+        ],
     )
 
 
@@ -76,11 +78,17 @@ FAULT = InjectedFault(
 )
 
 
+SPEC = replace(FI_002, invariants=(replace(CHAIN_UNBROKEN, at_least=3),))
+
+
 def run(check: str, rows: list[Row], effects: dict[int, int], **parameters: Any) -> str:
     """Return the outcome of one check over a history."""
     about = parameters.pop("about", None)
-    found = CHECKS[check].count(CheckInput(read(operations(*rows)), effects, about, parameters))
-    return outcome(check, *found)
+    steady_us = parameters.pop("steady_us", 0)
+    given = CHECKS[check].complete(parameters)
+    history = read(operations(*rows))
+    found = CHECKS[check].count(CheckInput(history, effects, about, given, steady_us))
+    return outcome(*found, sometimes=CHECKS[check].sometimes)
 
 
 GATE_OK: Row = (0, 5, "gate", "200", 1, 1)
@@ -103,10 +111,10 @@ GATE_REFUSED: Row = (2, 5, "gate", "409", 3, 1)
         ("every_key_read", [GATE_OK], {1: 1}, "pass"),
         ("every_key_read", [GATE_OK], {}, "fail"),
         ("every_key_read", [GATE_OK], {1: 1, 9: 1}, "fail"),
-        ("sometimes.unknown", [GATE_OK], {1: 1}, "inconclusive"),
-        ("sometimes.unknown", [GATE_OK, GATE_LOST], {1: 1, 2: 0}, "pass"),
-        ("sometimes.retried", [GATE_LOST], {2: 0}, "inconclusive"),
-        ("sometimes.retried", [GATE_LOST, (3, 5, "gate", "200", 2, 2)], {2: 1}, "pass"),
+        ("unknown", [GATE_OK], {1: 1}, "inconclusive"),
+        ("unknown", [GATE_OK, GATE_LOST], {1: 1, 2: 0}, "pass"),
+        ("retried", [GATE_LOST], {2: 0}, "inconclusive"),
+        ("retried", [GATE_LOST, (3, 5, "gate", "200", 2, 2)], {2: 1}, "pass"),
         ("undisturbed", [GATE_OK], {1: 1}, "pass"),
         ("undisturbed", [GATE_LOST], {2: 1}, "fail"),
     ],
@@ -115,14 +123,17 @@ def test_effects_must_agree_with_their_history(
     check: str, rows: list[Row], effects: dict[int, int], expected: str
 ) -> None:
     """Acknowledged is there, refused is not, unknown may be, nothing is there twice."""
-    assert run(check, rows, effects) == expected
+    if check in {"unknown", "retried"}:
+        assert run("happens", rows, effects, codes=(check,)) == expected
+    else:
+        assert run(check, rows, effects) == expected
 
 
 def test_nothing_looked_at_proves_nothing() -> None:
     """Every check over an empty history is inconclusive, none passes."""
     empty = CheckInput([], {}, None, {})
-    outcomes = {check: outcome(check, *CHECKS[check].count(empty)) for check in CHECKS}
-    assert set(outcomes.values()) == {"inconclusive"}
+    outcomes = {outcome(*kind.count(empty), sometimes=kind.sometimes) for kind in CHECKS.values()}
+    assert outcomes == {"inconclusive"}
 
 
 @pytest.mark.parametrize(
@@ -138,37 +149,37 @@ def test_nothing_looked_at_proves_nothing() -> None:
 def test_race_has_exactly_one_winner(codes: list[str], expected: str) -> None:
     """None at all is wrong too, unless an unknown ending may hide the winner."""
     rows = [(n, 5, "consume", code, 1, n + 1) for n, code in enumerate(codes)]
-    assert run("exactly_one_winner", rows, {1: 1}) == expected
+    assert run("one_wins", rows, {1: 1}) == expected
 
 
 def test_a_race_of_too_few_is_none() -> None:
     """Who runs alone always wins: fewer than are demanded are not looked at."""
     rows = [(n, 5, "consume", "409" if n else "200", 1, 1) for n in range(3)]
-    assert run("exactly_one_winner", rows, {1: 1}, attempts=3) == "pass"
-    assert run("exactly_one_winner", rows, {1: 1}, attempts=4) == "inconclusive"
-    assert run("exactly_one_winner", rows[:1], {1: 1}) == "inconclusive"
+    assert run("one_wins", rows, {1: 1}, attempts=3) == "pass"
+    assert run("one_wins", rows, {1: 1}, attempts=4) == "inconclusive"
+    assert run("one_wins", rows[:1], {1: 1}) == "inconclusive"
 
 
 @pytest.mark.parametrize(("spec", "races"), [(FI_002, 5), (FI_003, 5), (FI_004, 4)])
 def test_each_race_is_demanded(spec: ScenarioSpec, races: int) -> None:
     """A check each: a race that was not run leaves its own check without data."""
-    checks = [check for check in spec.checks if check.id == "exactly_one_winner"]
+    checks = [check for check in spec.checks if check.id == "one_wins"]
     assert len(checks) == races
     for left_out in range(races):
         rows: list[Row] = []
         for at, check in enumerate(checks):
             for n in range(int(check.parameters["attempts"]) if at != left_out else 0):
-                code = "409" if n else str(check.parameters["winner"]).rstrip("*")
+                code = "409" if n else check.parameters["winner"][0].rstrip("*")
                 key = len(rows) if check.parameters.get("together") else at
-                rows.append((len(rows), 5, str(check.parameters["kind"]), code, key + 1, 1))
+                rows.append((len(rows), 5, check.parameters["of"][0], code, key + 1, 1))
         found = [run(check.id, rows, {}, **check.parameters) for check in checks]
         assert found == ["inconclusive" if at == left_out else "pass" for at in range(races)]
 
 
 def test_each_forgery_is_demanded() -> None:
     """One forged token that was never sent leaves its own check without data."""
-    checks = [check for check in FI_003.checks if check.id == "only_codes"]
-    assert {check.parameters["kind"] for check in checks} == {f"tamper_{one}" for one in FORGERIES}
+    checks = [check for check in FI_003.checks if check.id == "only"]
+    assert {check.parameters["of"] for check in checks} == {(f"tamper_{one}",) for one in FORGERIES}
     rows: list[Row] = [(n, 5, f"tamper_{one}", "401", 0, 1) for n, one in enumerate(FORGERIES[1:])]
     found = [run(check.id, rows, {}, **check.parameters) for check in checks]
     assert found == ["inconclusive", *["pass"] * (len(FORGERIES) - 1)]
@@ -177,19 +188,19 @@ def test_each_forgery_is_demanded() -> None:
 def test_limit_counts_only_what_lies_wholly_inside_a_window() -> None:
     """Six accepted within a second break a limit of five; spread over two windows they do not."""
     burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(6)]
-    assert run("limit_kept", burst, {}, limit=5, window_us=1000) == "fail"
-    assert run("limit_kept", burst, {}, limit=6, window_us=1000) == "pass"
+    assert run("at_most", burst, {}, limit=5, within_us=1000) == "fail"
+    assert run("at_most", burst, {}, limit=6, within_us=1000) == "pass"
     spread = [(n * 300, 5, "gate", "200", n + 1, 1) for n in range(6)]
-    assert run("limit_kept", spread, {}, limit=5, window_us=1000) == "pass"
+    assert run("at_most", spread, {}, limit=5, within_us=1000) == "pass"
 
 
 def test_limit_before_a_crash_is_not_blamed_for_what_comes_after() -> None:
     """About a fault, only what began before the end of its watch counts."""
     burst = [(n * 10, 5, "gate", "200", n + 1, 1) for n in range(5)]
     burst += [(6 * S + n, 5, "gate", "200", n + 100, 1) for n in range(9)]
-    common: dict[str, Any] = {"limit": 5, "window_us": S}
-    assert run("limit_kept", burst, {}, about=FAULT, **common) == "pass"
-    assert run("limit_kept", burst, {}, **common) == "fail"
+    common: dict[str, Any] = {"limit": 5, "within_us": S}
+    assert run("at_most", burst, {}, about=FAULT, **common) == "pass"
+    assert run("at_most", burst, {}, **common) == "fail"
 
 
 def test_answers_under_the_fault_are_held_against_patterns() -> None:
@@ -200,21 +211,21 @@ def test_answers_under_the_fault_are_held_against_patterns() -> None:
         (S + 100, 5, "gate", "200/failsafe:DENY:gate_timeout", 3, 1),
         (2 * S, 5, "gate", "200/ALLOW", 4, 1),
     ]
-    codes = "200/failsafe:DENY:*"
-    assert run("only_codes", rows, {}, about=FAULT, codes=codes) == "fail"
-    assert run("only_codes", rows, {}, about=FAULT, codes=codes, settle_us=50) == "pass"
-    assert run("only_codes", rows, {}, about=FAULT, codes=codes, kind="x") == "inconclusive"
+    codes = ("200/failsafe:DENY:*",)
+    assert run("only", rows, {}, about=FAULT, codes=codes) == "fail"
+    assert run("only", rows, {}, about=FAULT, codes=codes, settle_us=50) == "pass"
+    assert run("only", rows, {}, about=FAULT, codes=codes, of=("x",)) == "inconclusive"
 
 
 def test_quiet_ones_are_compared_with_themselves_before() -> None:
     """A quantile may grow by the factor allowed, or to the floor, and no further."""
     rows: list[Row] = [(n, 100, "other", "200", 0, 1) for n in range(20)]
     rows += [(S + n, 250, "other", "200", 0, 1) for n in range(20)]
-    common = {"about": FAULT, "until_us": S}
-    assert run("quantile_kept", rows, {}, factor_ppm=2 * S, **common) == "fail"
-    assert run("quantile_kept", rows, {}, factor_ppm=3 * S, **common) == "pass"
-    assert run("quantile_kept", rows, {}, factor_ppm=S, floor_us=250, **common) == "pass"
-    assert run("quantile_kept", rows[20:], {}, **common) == "inconclusive"
+    common: dict[str, Any] = {"about": FAULT, "steady_us": S}
+    assert run("no_slower", rows, {}, factor_ppm=2 * S, **common) == "fail"
+    assert run("no_slower", rows, {}, factor_ppm=3 * S, **common) == "pass"
+    assert run("no_slower", rows, {}, factor_ppm=S, floor_us=250, **common) == "pass"
+    assert run("no_slower", rows[20:], {}, **common) == "inconclusive"
 
 
 def test_errors_after_the_recovery_objective_fail() -> None:
@@ -227,9 +238,9 @@ def test_errors_after_the_recovery_objective_fail() -> None:
     assert run("healthy_after_recovery", [early], {}, about=FAULT) == "inconclusive"
 
 
-def check(name: str, about: str = "") -> CheckResult:
+def check(name: str, about: str = "", codes: tuple[str, ...] = ()) -> CheckResult:
     """Return a check as it is before anything was looked at."""
-    return pending(CheckSpec(name, about))
+    return pending(check_spec(name, about, {"codes": codes} if codes else {}))
 
 
 def trial(
@@ -241,15 +252,13 @@ def trial(
         ended_at="2026-01-01T00:00:05+00:00",
         duration_us=0,
         operations=operations(*rows),
-        effects=Effects(
-            sql=EFFECTS_SQL, columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]
-        ),
+        effects=EffectCounts(columns=EFFECT_COLUMNS, rows=[[k, n] for k, n in effects.items()]),
         faults=faults,
         phases=[],
         checks=list(names),
         log=[],
     )
-    return completed(raw)
+    return completed(raw, SPEC)
 
 
 STEADY: list[Row] = [(n * 100_000, 5000, "gate", "200", n + 1, 1) for n in range(10)]
@@ -260,7 +269,7 @@ CHECKED = [
     check("acknowledged_durable"),
     check("no_double_effect"),
     check("recovered", about="blackhole"),
-    check("sometimes.unknown"),
+    check("happens", codes=("unknown",)),
     answered(CHAIN_UNBROKEN, 3, 0),
 ]
 
@@ -296,6 +305,17 @@ def test_every_witness_must_hold() -> None:
     assert judge_scenario(baseline, replace(faulty, faults=[both]))[0] == "inconclusive"
 
 
+def test_an_invariant_that_looked_at_too_little_is_inconclusive() -> None:
+    """Fewer things than it must compare prove nothing; a wrong one among them is wrong."""
+    few, wrong = answered(CHAIN_UNBROKEN, 2, 0), answered(CHAIN_UNBROKEN, 2, 1)
+    assert trial(STEADY, {}, [], few).checks[0].outcome == "inconclusive"
+    assert trial(STEADY, {}, [], wrong).checks[0].outcome == "fail"
+    of_effects = replace(SPEC, invariants=(CHAIN_UNBROKEN,))
+    for compared, expected in ((9, "inconclusive"), (10, "pass")):
+        found = completed(trial(STEADY, {}, [], answered(CHAIN_UNBROKEN, compared, 0)), of_effects)
+        assert found.checks[0].outcome == expected
+
+
 def test_violation_fails_even_where_the_witness_is_missing() -> None:
     """A lost write is a lost write, whatever broke."""
     baseline, _ = good_trials()
@@ -321,7 +341,7 @@ def test_sometimes_that_never_happened_is_inconclusive() -> None:
         STEADY + AFTER,
         dict.fromkeys([*range(1, 11), *range(21, 51)], 1),
         [FAULT],
-        check("sometimes.unknown"),
+        check("happens", codes=("unknown",)),
     )
     assert judge_scenario(baseline, calm)[0] == "inconclusive"
 
@@ -342,7 +362,7 @@ def scenario() -> Scenario:
         evidence_refs=["#/scenarios/0"],
         command="x",
         result_tail="",
-        title="t",
+        spec=SPEC,
         seed=1,
         reasons=[],
         baseline=baseline,

@@ -12,7 +12,7 @@ from enforcement_suite.scenarios.lock.driver import LockContention
 from enforcement_suite.scenarios.lock.spec import FI_002
 from enforcement_suite.suite import SUITE
 from enforcement_suite.testbed import EnforcementTestbed
-from stressproof.capture.injection import load_testbed
+from stressproof.capture.stage import suite_stage
 from stressproof.errors import UsageError
 from stressproof.faults.driver import Injectors, load_driver
 from stressproof.suite import PLAIN
@@ -34,7 +34,7 @@ class HalfADriver(LockContention):
 def test_what_the_suite_names_is_loaded() -> None:
     """Each is the class that lies beside its data."""
     assert load_driver(FI_002) is LockContention
-    assert load_testbed(SUITE) is EnforcementTestbed
+    assert suite_stage(SUITE, [], 2).testbed.func is EnforcementTestbed
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_the_suite_names_is_loaded() -> None:
         ("nowhere.driver:X", "no module nowhere is installed", "Install"),
         (f"{DRIVER}:LockContentio", "has no LockContentio", "mean LockContention"),
         (f"{DRIVER}:LOCK_SQL", "is a str, expected a type", "Name"),
-        (f"{DRIVER}:KilledHolder", "is no ScenarioDriver", "subclass"),
+        (f"{DRIVER}:Request", "is no ScenarioDriver", "subclass"),
         ("driver", "expected package.module:NAME", "colon"),
         (
             "test_faults_driver_half:HalfADriver",
@@ -69,14 +69,14 @@ def test_driver_that_cannot_drive_is_told_before_anything_starts(
 def test_suite_without_a_testbed_says_so() -> None:
     """There is nothing that could be broken."""
     with pytest.raises(UsageError, match="suite plain has no testbed"):
-        load_testbed(PLAIN)
+        suite_stage(PLAIN, [], 2)
 
 
 @pytest.mark.parametrize("package", ["psycopg", "disposable_postgres"])
 def test_missing_extra_is_named(tmp_path: Path, package: str) -> None:
     """Where PostgreSQL's driver is absent, the command that brings it is in the hint."""
     (tmp_path / "shop_driver.py").write_text(
-        "from stressproof.faults.injectors.database import KillPostgres\nclass Driver: pass\n"
+        "from stressproof.faults.injectors.database_registry import MAKERS\nclass Driver: pass\n"
     )
     program = f"""
 import sys

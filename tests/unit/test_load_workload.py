@@ -1,5 +1,6 @@
 """Workloads: what cannot be meant is refused, and secrets are never shown."""
 
+import re
 from collections import Counter
 from itertools import islice
 from typing import Any
@@ -23,10 +24,13 @@ from stressproof.workload.executors import (
     SharedIterations,
     Stage,
     make_executor,
+    rate_at,
+    users_at,
 )
 from stressproof.workload.order import WeightedOrder, word
 from stressproof.workload.redaction import Redactor, masked_text
 from stressproof.workload.requests import Request
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import Origin, Target, origin_of
 from stressproof.workload.workload import Workload
 
@@ -117,7 +121,8 @@ def test_one_table_makes_every_executor() -> None:
         lambda: Request("/", "GET", "/a b"),
         lambda: Request("/", "GET", "/a\r\nHost: evil"),
         lambda: Request("/", "GET", "/ä"),
-        lambda: Request("/", "GET", "/", weight=0),
+        lambda: Request("/", "GET", "/", weight=-1),
+        lambda: Scenario(ConstantVus(1, S), (Request("/", "GET", "/", weight=0),)),
         lambda: Request("/", "GET", "/", expected_statuses=()),
         lambda: Request("/", "GET", "/", expected_statuses=(100,)),
         lambda: Request("/", "GET", "/", checks=("xml",)),
@@ -244,14 +249,17 @@ def test_nothing_fresh_comes_twice() -> None:
     """UUIDs are of version 4 and never repeat, not even for the same worker of another run."""
     first, again, second = UniqueValues(0, 2), UniqueValues(0, 2), UniqueValues(1, 2)
     values = [
-        tuple(values_for(("uuid", "seq"), source, {}).values())
+        tuple(values_for(("uuid", "seq", "effect"), source, {}).values())
         for source in (first, again, second)
         for _ in range(500)
     ]
-    uuids = {uuid for uuid, _ in values}
+    uuids = {uuid for uuid, _, _ in values}
     assert len(uuids) == 1500
     assert all(uuid[14] == "4" and uuid[19] in "89ab" for uuid in uuids)
-    assert len({number for _, number in (*values[:500], *values[1000:])}) == 1000
+    assert len({number for _, number, _ in (*values[:500], *values[1000:])}) == 1000
+    effects = {effect for _, _, effect in values}
+    assert len(effects - uuids) == 1500
+    assert all(re.fullmatch("[a-z0-9-]{1,32}", effect) for effect in effects)
 
 
 def test_secrets_are_not_shown() -> None:
@@ -297,3 +305,30 @@ def test_what_looks_like_a_secret_is_cleaned_too() -> None:
 def test_what_is_named_like_a_secret_is_masked_in_any_text(text: str, shown: str) -> None:
     """Queries, forms and JSON, also where a text was cut; nothing takes long."""
     assert masked_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("executor", "at_s", "users", "rate"),
+    [
+        (ConstantVus(10, 30 * S, ramp_us=5 * S), -2.5, 5, None),
+        (ConstantVus(10, 30 * S, ramp_us=5 * S), 29.9, 10, None),
+        (ConstantVus(10, 30 * S, ramp_us=5 * S), 30, 0, None),
+        (ConstantVus(10, 30 * S), -1, 0, None),
+        (RampingVus(0, (Stage(10 * S, 20), Stage(10 * S, 0))), 5, 10, None),
+        (PerVuIterations(4, 100, 60 * S), 1, 4, None),
+        (ConstantArrivalRate(1, 60 * S, max_users=3, time_unit_us=60 * S), 30, 3, 1 / 60),
+        (ConstantArrivalRate(50, 10 * S, max_users=9, ramp_us=4 * S), -1, 9, 37.5),
+        (ConstantArrivalRate(50, 10 * S, max_users=9), 10, 0, 0.0),
+        (RampingArrivalRate(10, (Stage(S, 50), Stage(2 * S, 50)), 3, ramp_us=S), 0.5, 3, 30.0),
+        (RampingArrivalRate(10, (Stage(S, 50), Stage(2 * S, 50)), 3, ramp_us=S), 2, 3, 50.0),
+        (RampingArrivalRate(10, (Stage(S, 50), Stage(2 * S, 50)), 3, ramp_us=S), -0.5, 3, 5.0),
+    ],
+    ids=str,
+)
+def test_what_is_asked_at_a_moment(
+    executor: Executor, at_s: float, users: int, rate: float | None
+) -> None:
+    """Users and rate are those of the ramp, of the stage, and of nobody before and after."""
+    at_us = round(at_s * S)
+    assert users_at(executor, at_us) == users
+    assert rate_at(executor, at_us) == (None if rate is None else pytest.approx(rate))

@@ -409,23 +409,11 @@ corpus.add(
 )
 
 
-def _probes_counted(data: dict[str, Any]) -> None:
-    pair = data["target"]["counters"][7]
-    pair["after"] += 4
-    pair["statuses"]["200"] += 4
-    pair["times"]["counts"][0] += 4
-
-
-variant(
-    "our own health probes counted",
-    "with health",
-    _probes_counted,
-)
 corpus.add(
     "one health probe too many",
     "with health",
     "stress.counters",
-    lambda data: put(data, "target.counters.7.after", data["target"]["counters"][7]["after"] + 5),
+    lambda data: put(data, "target.counters.7.after", data["target"]["counters"][7]["after"] + 1),
 )
 corpus.add(
     "one request of nobody's",
@@ -441,23 +429,41 @@ corpus.add(
 )
 
 
-def _late_loop(run: int, delay_us: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def edit(data: dict[str, Any]) -> dict[str, Any]:
-        health = data["runs"][run]["generator"]
-        health.update(loop_delay_p99_us=delay_us, loop_delay_max_us=delay_us)
-        return rederived(data)
+def _of_health(data: dict[str, Any], run: int, **delays: int) -> dict[str, Any]:
+    data["runs"][run]["generator"].update(delays)
+    return rederived(data)
 
-    return edit
+
+def _late_loop(run: int, delay_us: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    names = (f"loop_delay_{one}_us" for one in ("mean", "p99", "max"))
+    delays = dict.fromkeys(names, delay_us)
+    return lambda data: _of_health(data, run, **delays)
 
 
 BASES["slow"] = lambda: honest.full(Plan(slow_round=1))
-variant("a loop late by less than a quarter of a slow p95", "slow", _late_loop(1, 390_000))
+variant("a loop late by less than a quarter of slow answers", "slow", _late_loop(1, 230_000))
 variant("a loop late by ten milliseconds", "full", _late_loop(1, 10_000))
+variant(
+    "a loop that was late for whole time slices now and then",
+    "full",
+    lambda data: _of_health(
+        data, 1, loop_delay_mean_us=4_000, loop_delay_p99_us=90_000, loop_delay_max_us=400_000
+    ),
+)
+for _name, _means in {"quick": 100, "slow": 95_000}.items():
+    corpus.add(
+        f"a loop {_name} on average for how late it was",
+        "full",
+        "stress.generator-recomputed",
+        lambda data, mean=_means: _of_health(
+            data, 1, loop_delay_mean_us=mean, loop_delay_p99_us=90_000, loop_delay_max_us=400_000
+        ),
+    )
 corpus.add(
     "a loop late in a quick round",
     "slow",
     "stress.saturated",
-    _late_loop(0, 390_000),
+    _late_loop(0, 230_000),
     code=INCONCLUSIVE,
 )
 for _name, _value in (
@@ -512,20 +518,59 @@ corpus.set_(
     asked={"expected_commits": (COMMIT,)},
 )
 variant(
-    "an uptime four seconds off",
+    "an uptime as far off as two clocks may run apart",
     "full",
     lambda data: put(
-        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 4.9
+        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.04
     ),
 )
 corpus.add(
-    "an uptime six seconds off",
+    "an uptime a tenth of a second off",
     "full",
     "stress.same-instance",
     lambda data: put(
-        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 5.1
+        data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.1
     ),
 )
+corpus.add(
+    "an uptime half a minute off at one time",
+    "full",
+    "stress.same-instance",
+    lambda data: put(
+        data, "target.before.uptime_seconds", data["target"]["before"]["uptime_seconds"] + 30.5
+    ),
+)
+variant(
+    "an uptime of whole seconds",
+    "full",
+    lambda data: [
+        put(data, f"target.{when}.uptime_seconds", int(data["target"][when]["uptime_seconds"]))
+        for when in ("before", "after")
+    ],
+)
+variant(
+    "an uptime a second off, of an answer that took as long",
+    "full",
+    lambda data: (
+        put(data, "target.after.uptime_seconds", data["target"]["after"]["uptime_seconds"] + 0.8),
+        put(data, "runtime.before.took_us", 900_000),
+    ),
+)
+for when in ("before", "after"):
+    corpus.set_(
+        f"a probe that took nobody knows how long, {when}",
+        "full",
+        "stress.same-instance",
+        f"runtime.{when}.took_us",
+        None,
+    )
+    corpus.set_(
+        f"a probe that was answered in the time of the load, {when}",
+        "full",
+        "stress.healthy",
+        f"runtime.{when}.took_us",
+        7_000_000,
+    )
 corpus.add(
     "an uptime that shrank",
     "full",
@@ -771,7 +816,7 @@ failures.add(
 failures.add(
     "a first fault too early",
     ONE,
-    "failure.matrix-faults",
+    "failure.faults",
     lambda data: data["scenarios"][0]["trial"]["faults"][0].update(
         requested_us=2_000_000, effective_us=2_400_000
     ),
@@ -779,7 +824,7 @@ failures.add(
 failures.add(
     "a fault that ended when it began",
     ONE,
-    "failure.matrix-faults",
+    "failure.faults",
     lambda data: data["scenarios"][0]["trial"]["faults"][0].update(
         effective_us=data["scenarios"][0]["trial"]["faults"][0]["healed_us"],
         removed_us=data["scenarios"][0]["trial"]["faults"][0]["healed_us"],

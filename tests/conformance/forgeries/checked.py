@@ -117,6 +117,7 @@ JUDGED = (
             "stress.probe",
             "stress.littles-law",
             "stress.users-busy",
+            "stress.users-throughout",
             "stress.profile-by-value",
         },
     ),

@@ -15,7 +15,8 @@ ALL, F = "injection", "one injection"
 INCONCLUSIVE = Exit.INCONCLUSIVE
 GATE = {"refuse_unsafe": True, "minimum_level": "recomputed"}
 BOUND = {"expected_commits": (COMMIT,)}
-TYPED, FAULTS, CHECKS = "failure.typed", "failure.matrix-faults", "failure.matrix-checks"
+TYPED, FAULTS, CHECKS = "failure.typed", "failure.faults", "failure.demanded-checks"
+ROW = [0, 1, 1, 0, 0, 1, 0]
 RECOMPUTED, CLOCK = "failure.recomputed", "failure.trial-clock"
 
 # The type.
@@ -25,7 +26,7 @@ for path, value in (
     ("note", 1),
     ("scenarios.0.note", 1),
     ("scenarios.0.trial.faults.0.note", 1),
-    ("scenarios.0.trial.operations.rows.0", [0, 1, 2.0, 3, 4, 5]),
+    ("scenarios.0.trial.operations.rows.0", [0, 1, 2.0, 3, 4, 5, 0]),
     ("scenarios.0.trial.faults.0.effective_us", -1),
     ("scenarios.0.trial.faults.0.witnesses.0.needs", 0),
     ("scenarios.0.trial.checks.0.source", "declared"),
@@ -33,7 +34,7 @@ for path, value in (
 ):
     corpus.set_(f"full: {path} = {value!r}", F, TYPED, path, value)
 
-# The matrix.
+# What was asked for.
 for place in range(5):
     corpus.drop(
         f"FI-00{place + 1} without its second fault",
@@ -43,6 +44,13 @@ for place in range(5):
     )
 corpus.set_("FI-001 without faults", F, FAULTS, "scenarios.0.trial.faults", [])
 corpus.set_("a fault of another kind", F, FAULTS, "scenarios.0.trial.faults.3.kind", "network")
+corpus.set_(
+    "a fault of the file's own code that nobody permitted",
+    F,
+    "failure.testbed",
+    "scenarios.0.spec.faults.0.kind",
+    "command",
+)
 corpus.set_("a fault renamed", F, FAULTS, "scenarios.0.trial.faults.0.id", "breeze")
 
 
@@ -113,48 +121,46 @@ def _check(data: dict[str, Any], place: int, name: str) -> dict[str, Any]:
 
 
 for name, edit in {
-    "an easier bound": lambda data: _check(data, 0, "answered_in_time")["parameters"].update(
+    "an easier bound": lambda data: _check(data, 0, "answered_in")["parameters"].update(
         within_us=99_000_000
     ),
-    "a wider choice of codes": lambda data: _check(data, 0, "only_codes")["parameters"].update(
-        codes="*"
+    "a wider choice of codes": lambda data: _check(data, 0, "only")["parameters"].update(
+        codes=["*"]
     ),
-    "a narrower kind": lambda data: _check(data, 0, "answered_in_time")["parameters"].update(
-        kind="none"
+    "a narrower kind": lambda data: _check(data, 0, "answered_in")["parameters"].update(
+        of=["none"]
     ),
-    "a higher limit": lambda data: _check(data, 4, "limit_kept")["parameters"].update(limit=10**6),
+    "a higher limit": lambda data: _check(data, 4, "at_most")["parameters"].update(limit=10**6),
     "a check about another fault": lambda data: _check(data, 0, "recovered").update(
         about="black_hole"
     ),
-    "another query": lambda data: _check(data, 0, "chain_unbroken").update(sql="SELECT 1, 0"),
     "a query with parameters": lambda data: _check(data, 0, "chain_unbroken").update(
         parameters={"a": 1}
-    ),
-    "a query called otherwise": lambda data: _check(data, 0, "chain_unbroken").update(
-        title="All is well"
     ),
     "a query that nobody knows": lambda data: _check(data, 0, "chain_unbroken").update(
         id="all_is_well"
     ),
     "a check from the database instead": lambda data: _check(data, 0, "no_double_effect").update(
-        source="database"
-    ),
-    "a check with a query": lambda data: _check(data, 0, "no_double_effect").update(
-        sql="SELECT 1, 0"
+        source="invariant"
     ),
     "a check twice": lambda data: data["scenarios"][0]["trial"]["checks"].append(
         dict(_check(data, 0, "no_double_effect"))
     ),
-    "effects counted otherwise": lambda data: data["scenarios"][0]["trial"]["effects"].update(
-        sql="SELECT 1"
-    ),
 }.items():
     corpus.add(
-        f"matrix: {name}",
+        f"demanded: {name}",
         ALL if "limit" in name else F,
         CHECKS,
         lambda data, edit=edit: edit(data) and None,
     )
+
+corpus.set_(
+    "an invariant called otherwise",
+    F,
+    RECOMPUTED,
+    "scenarios.0.trial.checks.-1.title",
+    "All is well",
+)
 
 # Load and witnesses.
 corpus.add(
@@ -171,7 +177,9 @@ corpus.add(
     "more operations than can be judged",
     F,
     "failure.load",
-    lambda data: put(data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1]] * 10_001),
+    lambda data: put(
+        data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 20_001
+    ),
 )
 corpus.set_("no witness", F, "failure.witnesses", "scenarios.0.trial.faults.0.witnesses", [])
 corpus.set_(
@@ -186,7 +194,7 @@ corpus.set_(
     F,
     "failure.witnesses",
     "scenarios.0.trial.faults.0.witnesses.0.before",
-    9,
+    101,
 )
 
 # What follows from operations.
@@ -209,7 +217,7 @@ for path, value in (
     ("summary.inconclusive_scenarios", 0),
     ("summary.passed_scenarios", 5),
     ("scenarios.0.trial.operations.columns", ["start"]),
-    ("scenarios.0.trial.operations.codes", ["fine"]),
+    ("scenarios.0.trial.operations.codes", [{"code": "fine", "class": "ok"}]),
     ("scenarios.0.trial.operations.rows.3", [1, 2]),
     ("scenarios.0.trial.operations.rows.3", [75_000, 1, 9, 0, 0, 1]),
     ("scenarios.0.trial.operations.rows.3", [1, 1, 0, 0, 0, 1]),
@@ -333,7 +341,7 @@ for _name, _path, _value in (
 def _(data: dict[str, Any]) -> None:
     for scenario in data["scenarios"]:
         for check in scenario["trial"]["checks"]:
-            if check["source"] == "database":
+            if check["source"] == "invariant":
                 check["compared"] = 10**15
 
 

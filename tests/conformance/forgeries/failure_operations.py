@@ -10,18 +10,23 @@ from typing import Any
 import msgspec
 from forgeries.corpus import Corpus, at, put
 
-from stressproof.evidence.failure import FailureArtifact, Scenario, Trial
+from failure_codes import record
 from stressproof.exits import Exit
 from stressproof.failures import conclusions
+from stressproof.failures.artifact import FailureArtifact, Scenario
+from stressproof.failures.history import ORIGINS
 
 corpus = Corpus()
 ALL, F = "injection", "one injection"
 LOAD, KEYS, COMPARED = "failure.load", "failure.keys", "failure.compared"
+CLASSES = "failure.classes"
 PARAMETERS, WITNESSES = "failure.fault-parameters", "failure.witnesses"
-FRESH, TITLES, COMMAND = "failure.probes-fresh", "failure.titles", "failure.command"
+FRESH, SEEDS, COMMAND = "failure.probes-fresh", "failure.seeds", "failure.command"
 
 Data = dict[str, Any]
 Row = list[int]
+
+RETRY = ORIGINS.index("retry")
 
 
 def rederive(data: Data) -> None:
@@ -34,7 +39,9 @@ def rederive(data: Data) -> None:
 
 
 def _rederived(scenario: Scenario) -> Scenario:
-    baseline, trial = (_completed(one) for one in (scenario.baseline, scenario.trial))
+    baseline, trial = (
+        conclusions.completed(one, scenario.spec) for one in (scenario.baseline, scenario.trial)
+    )
     status, reasons = conclusions.judge_scenario(baseline, trial)
     return msgspec.structs.replace(
         scenario,
@@ -45,10 +52,6 @@ def _rederived(scenario: Scenario) -> Scenario:
         checks=conclusions.passed_titles(trial),
         duration_seconds=conclusions.seconds(baseline, trial),
     )
-
-
-def _completed(trial: Trial) -> Trial:
-    return conclusions.completed(trial)
 
 
 def lie(
@@ -95,8 +98,8 @@ def unread(data: Data, key: int, place: int = 0) -> None:
 
 def code_of(data: Data, code: str) -> int:
     """Return the place of a code, which is added."""
-    codes: list[str] = trial(data)["operations"]["codes"]
-    codes.append(code)
+    codes: list[Data] = trial(data)["operations"]["codes"]
+    codes.append(msgspec.to_builtins(record(code)))
     return len(codes) - 1
 
 
@@ -180,7 +183,7 @@ def _second_of_one(data: Data) -> None:
 def _again(data: Data) -> None:
     rows = trial(data)["operations"]["rows"]
     row = rows_of(data, "gate_hard")[20]
-    rows.insert(rows.index(row) + 1, [*row[:5], 2])
+    rows.insert(rows.index(row) + 1, [*row[:5], 2, RETRY])
 
 
 def _by_two_kinds(data: Data) -> None:
@@ -194,10 +197,52 @@ def _left_open(data: Data) -> None:
     row[3] = code_of(data, "503/retry")
 
 
+def _called_settling(data: Data) -> None:
+    row = rows_of(data, "gate_hard")[20]
+    row[6] = ORIGINS.index("settle")
+
+
+def _asked_again_too_soon(data: Data) -> None:
+    """It was still open what became of it, and yet it was asked for again."""
+    rows = trial(data)["operations"]["rows"]
+    row = rows_of(data, "gate_hard")[20]
+    again = [*row[:5], 2, RETRY]
+    row[3] = code_of(data, "503/retry")
+    rows.insert(rows.index(row) + 1, again)
+
+
+def _classed(data: Data) -> None:
+    """A gate that was not answered is called acknowledged."""
+    row = rows_of(data, "gate_hard")[20]
+    row[3] = code_of(data, "503/retry")
+    trial(data)["operations"]["codes"][-1]["class"] = "ok"
+
+
+def _one_meaning_for_all(data: Data) -> None:
+    """A fallback counts as service to those who read, and is called so to gates."""
+    row = rows_of(data, "gate_hard")[20]
+    row[3] = code_of(data, "200/failsafe:DENY:gate_timeout:hard_mode_fail_closed")
+    trial(data)["operations"]["codes"][-1]["class"] = "ok"
+
+
+def _unread_effect(data: Data) -> None:
+    """An effect that nobody looked for, and a check that says so, taken out of the spec."""
+    scenario = data["scenarios"][0]
+    scenario["spec"]["off"] = {"every_key_read": "all of them are there"}
+    unread(data, rows_of(data, "gate_hard")[20][4])
+    for checks in (scenario["spec"]["checks"], scenario["trial"]["checks"]):
+        checks[:] = [check for check in checks if check["id"] != "every_key_read"]
+
+
 lie("a second attempt without a first", KEYS, _second_of_one)
 lie("asked again though it was answered", KEYS, _again)
 lie("one effect of two kinds", KEYS, _by_two_kinds)
 lie("an effect that stays unknown", KEYS, _left_open, of=ALL, code=Exit.INCONCLUSIVE)
+lie("a first attempt called a settling", KEYS, _called_settling)
+lie("asked again before it ended", KEYS, _asked_again_too_soon)
+lie("a lost gate called acknowledged", CLASSES, _classed)
+lie("a fallback called service", CLASSES, _one_meaning_for_all)
+corpus.add("an effect that nobody looked for", F, KEYS, _unread_effect)
 
 
 def _check(data: Data, name: str) -> Data:
@@ -210,6 +255,8 @@ for name in ("chain_unbroken", "decisions_equal_ledger"):
         f"{name} looked at one thing",
         COMPARED,
         lambda data, name=name: _check(data, name).update(compared=1),
+        code=Exit.INCONCLUSIVE,
+        of=ALL,
     )
 
 # Faults.
@@ -217,12 +264,12 @@ FIRST = "scenarios.0.trial.faults.0"
 for path, value in (
     ("target", "another service"),
     ("parameters", {}),
-    ("parameters", {"latency.upstream.latency_us": 1}),
+    ("parameters", {"latency_us": 1}),
 ):
     corpus.set_(f"a fault's {path} = {value!r}", F, PARAMETERS, f"{FIRST}.{path}", value)
 for name, value in (
-    ("latency.upstream.latency_us", 1),
-    ("latency.upstream.latency_us", True),
+    ("latency_us", 1),
+    ("latency_us", True),
     ("gently", True),
 ):
     corpus.add(
@@ -271,8 +318,7 @@ for name, path, seconds in (
 ):
     corpus.add(name, F, FRESH, _shifted(path, seconds))
 corpus.set_("a service asked at no time", F, FRESH, "runtime_before.probed_at", "before")
-corpus.set_("a scenario called otherwise", F, TITLES, "scenarios.0.title", "All is well")
-corpus.set_("a scenario under another seed", F, TITLES, "scenarios.0.seed", 8)
+corpus.set_("a scenario under another seed", F, SEEDS, "scenarios.0.seed", 8)
 for command in (
     "",
     "--",

@@ -56,6 +56,7 @@ def with_flow() -> dict[str, Any]:
             for at in range(3)
         ]
     for run in data["runs"]:
+        run["connections"]["opened"] = {"127.0.0.1": data["concurrent_users"]}
         run["endpoints"] += [
             {"endpoint": name, "results": run["endpoints"][0]["results"]}
             for name in ("flow:buy", *_STEPS)

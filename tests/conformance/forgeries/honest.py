@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import heapreplace
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.target import (
     CountedTimes,
     CounterPair,
+    ParityReading,
     Runtime,
     RuntimeProbe,
     Subject,
@@ -154,8 +156,11 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
     # Those that time out come first, in each round to another endpoint.
     first = total - plan.timeouts
     latencies[place:place], latencies[first:] = latencies[first:], []
+    free = [0] * plan.users  # when each user has the last answer
     for number, took_us in enumerate(latencies):
         start_us = number * plan.duration_s * SECOND_US // total
+        if plan.closed_loop:
+            start_us = heapreplace(free, free[0] + int(took_us / plan.busy))
         second = start_us // SECOND_US // plan.resolution_s * plan.resolution_s
         outcome = "status_503" if dice.random() < plan.failures else "ok"
         outcome = "timeout" if place <= number < place + plan.timeouts else outcome
@@ -195,11 +200,17 @@ def _run_measurements(plan: Plan, dice: random.Random, place: int) -> RunMeasure
     )
 
 
-def _health(
-    plan: Plan, dice: random.Random, run: RunMeasurements, figures: Results
-) -> GeneratorHealth:
+def _mean_us(run: RunMeasurements, workload: WorkloadRecord) -> int:
+    """Mean latency of all requests of a round."""
+    endpoints = workload.endpoints
+    totals = derive.of_requests(derive.by_endpoint(run, len(endpoints)), endpoints)
+    return totals.corrected.mean_us
+
+
+def _health(dice: random.Random, run: RunMeasurements, workload: WorkloadRecord) -> GeneratorHealth:
     health = GeneratorHealth(
         cpu_busy_ppm=dice.randrange(20_000, 60_000),
+        loop_delay_mean_us=dice.randrange(100, 300),
         loop_delay_p99_us=dice.randrange(300, 900),
         loop_delay_max_us=dice.randrange(1_000, 4_000),
         late_starts=sum(row.late for row in run.rows),
@@ -211,12 +222,8 @@ def _health(
         saturated=False,
         saturated_reasons=[],
     )
-    del plan
-    p95 = figures.p95_response_time
     reasons = derive.saturation_reasons(
-        health,
-        None if p95 is None else round(p95 * SECOND_US),
-        sum(row.started for row in run.rows),
+        health, _mean_us(run, workload), sum(row.started for row in run.rows)
     )
     return msgspec.structs.replace(health, saturated=bool(reasons), saturated_reasons=reasons)
 
@@ -243,6 +250,15 @@ def _probe(at: datetime, committed: int = 0) -> RuntimeProbe:
         wal_bytes=25_000_000 + 56 * committed,
         journal_sequence=5_000,
         journal_hash="5e" * 32,
+        took_us=900,
+        parity=ParityReading(
+            compared=1_000,
+            agreed=True,
+            first_sequence=3_996,
+            last_sequence=4_998,
+            records_sha256="ad" * 32,
+            journal_sha256="ad" * 32,
+        ),
     )
 
 
@@ -398,7 +414,7 @@ def _runs(
                     )
                 ],
                 connections=Connections("http/1.1", {"127.0.0.1": plan.users}, tls_resumed=0),
-                generator=_health(plan, dice, run, figures[place]),
+                generator=_health(dice, run, _workload(plan)),
             )
         )
         end = started - timedelta(seconds=plan.ramp_s + plan.pause_s, milliseconds=40)
@@ -423,14 +439,14 @@ def _preflight(plan: Plan) -> Preflight:
 
 def _target(plan: Plan, started: datetime, measured: list[RunMeasurements]) -> Target:
     def probe(at: datetime) -> TargetProbe:
-        born = started - timedelta(hours=2)
+        born = started - timedelta(hours=2, milliseconds=417)
         return TargetProbe(
             instance_id="instance-1",
             version="0.1.0",
             git_commit=plan.commit,
             git_dirty=False,
             started_at=_stamp(born),
-            uptime_seconds=(at - born).total_seconds(),
+            uptime_seconds=round((at - born).total_seconds(), 3),
             workers=2,
         )
 
@@ -599,16 +615,13 @@ def rederived(data: dict[str, Any]) -> dict[str, Any]:
     ]
     runs = []
     for run, said, results in zip(measured, source.runs, figures, strict=True):
-        p95 = results.p95_response_time
         health = msgspec.structs.replace(
             said.generator,
             late_starts=sum(row.late for row in run.rows),
             dropped_iterations=sum(row.dropped for row in run.rows),
         )
         reasons = derive.saturation_reasons(
-            health,
-            None if p95 is None else round(p95 * SECOND_US),
-            sum(row.started for row in run.rows),
+            health, _mean_us(run, source.workload), sum(row.started for row in run.rows)
         )
         runs.append(
             msgspec.structs.replace(

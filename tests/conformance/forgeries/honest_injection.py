@@ -5,78 +5,126 @@ affair. Everything in it is derived by the functions that the injection uses.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 import msgspec
 from forgeries.honest import COMMIT, NOW
 
-from enforcement_suite.fault_limits import LIMITS
 from enforcement_suite.scenarios import SCENARIOS
+from enforcement_suite.scenarios.tokens.spec import FORGERIES
 from stressproof.evidence.clock import ClockRecord
-from stressproof.evidence.failure import (
-    CheckResult,
-    Effects,
-    FailureArtifact,
-    InjectedFault,
-    Operations,
-    Recovery,
-    Scenario,
-    TestbedRecord,
-    Trial,
-    Witness,
-)
+from stressproof.evidence.failure import CheckResult, InjectedFault, Recovery, Witness
 from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
-from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, read
+from stressproof.failures.artifact import (
+    CodeRecord,
+    EffectCounts,
+    FailureArtifact,
+    Operations,
+    Scenario,
+    TestbedRecord,
+    Trial,
+)
+from stressproof.failures.fault_kinds import demanded_witnesses, is_of_the_file, limits_of
+from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, Origin, parse_code, read
 from stressproof.failures.schedule import arrivals
-from stressproof.failures.spec import RequestSpec, ScenarioSpec
+from stressproof.failures.spec import FaultSpec, RequestSpec, ScenarioSpec
 
 SECOND_US = 1_000_000
 SEED = 7
 
 
-def _operations(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) -> Operations:
-    """All that the load asks, and what faults send beside it; each effect once, each answered."""
-    asked = [(one.due_us, one.request) for one in arrivals(spec, SEED, until_us)]
+class Asked(NamedTuple):
+    """One request of the made-up load."""
+
+    start_us: int
+    request: RequestSpec
+    kind: str
+    origin: Origin
+
+
+def _asked(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) -> list[Asked]:
+    """All that the load asks, and what faults send beside it."""
+    asked = [
+        Asked(one.due_us, one.request, one.request.kind, "scheduled")
+        for one in arrivals(spec, SEED, until_us)
+    ]
     at_us = faults[0].effective_us if faults else spec.steady_us
-    streamed: set[int] = set()
     for request in spec.requests:
-        asked += [(at_us, request)] * request.sent[bool(faults)]
+        sent = [Asked(at_us, request, request.kind, "fault")] * request.sent[bool(faults)]
         for fault in faults:
+            if request.rows_of == fault.id:
+                sent += [
+                    Asked(at_us, request, f"{request.kind}_{word}", "fault") for word in FORGERIES
+                ]
             if request.stream == fault.id:
                 count = request.stream_per_s * (fault.removed_us - fault.effective_us) // SECOND_US
                 apart_us = SECOND_US // request.stream_per_s
                 starts = [fault.effective_us + n * apart_us for n in range(count)]
-                streamed.update(starts)
-                asked += [(start_us, request) for start_us in starts]
-    asked.sort(key=lambda one: one[0])
-    kinds = sorted({request.kind for _, request in asked})
+                sent += [Asked(start_us, request, request.kind, "fault") for start_us in starts]
+        asked += sent
+    return sorted(asked, key=lambda one: one.start_us)
+
+
+def _operations(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) -> Operations:
+    """Every request of the load; each effect once, each answered."""
+    asked = _asked(spec, faults, until_us)
+    kinds = sorted({one.kind for one in asked})
     seen: Counter[str] = Counter()
-    rows, answers = [], []
-    for number, (start_us, request) in enumerate(asked):
-        answers.append(_answer(request, seen[request.kind], streamed=start_us in streamed))
-        seen[request.kind] += 1
-        key = number + 1 if request.keyed else 0
-        rows.append([start_us, 20_000 + number % 977, kinds.index(request.kind), 0, key, 1])
-    codes = sorted(set(answers))
-    for row, answer in zip(rows, answers, strict=True):
-        row[3] = codes.index(answer)
-    return Operations(kinds=kinds, codes=codes, columns=COLUMNS, rows=rows)
+    answers = []
+    for one in asked:
+        name = _answer(one, seen[one.kind])
+        parsed = parse_code(name)
+        assert parsed is not None
+        answers.append((name, one.request.classify(*parsed)))
+        seen[one.kind] += 1
+    codes, effects = sorted(set(answers)), count(1)
+    rows = [
+        [
+            one.start_us,
+            20_000 + number % 977,
+            kinds.index(one.kind),
+            codes.index(answer),
+            next(effects) if one.request.keyed else 0,
+            1,
+            ORIGINS.index(one.origin),
+        ]
+        for number, (one, answer) in enumerate(zip(asked, answers, strict=True))
+    ]
+    records = [CodeRecord(*code) for code in codes]
+    return Operations(kinds=kinds, codes=records, columns=COLUMNS, rows=rows)
 
 
-def _answer(request: RequestSpec, before: int, *, streamed: bool) -> str:
+def _answer(one: Asked, before: int) -> str:
     """What a service says that does as it should: forgeries are refused, a race is won once."""
-    if request.kind.startswith("tamper_"):
+    kind = one.kind
+    if kind.startswith("tamper_"):
         return "401"
-    if request.stream and streamed:
+    if one.request.stream and one.origin == "fault":
         return "429/retry"
-    if "settle" in request.kind or request.kind.startswith(("race_same", "race_different")):
+    if "settle" in kind or kind.startswith(("race_same", "race_different")):
         return "200/settled"
-    if request.kind.startswith("race_"):
+    if kind.startswith("race_"):
         return "200/DENY" if before else "200/ALLOW"
-    return "200/ALLOW" if request.kind.startswith("gate") else "200"
+    return "200/ALLOW" if kind.startswith("gate") else "200"
+
+
+def _witnesses(spec: ScenarioSpec, fault: FaultSpec) -> list[Witness]:
+    """What proves a fault: more than it needs; of one for each row, as many as it sent."""
+    rows = any(request.rows_of == fault.id for request in spec.requests)
+    return [
+        Witness(
+            name=one.name,
+            before=0,
+            during=len(FORGERIES) if rows else one.needs + 100,
+            needs=one.needs,
+        )
+        for one in demanded_witnesses(fault)
+    ]
 
 
 def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
@@ -88,19 +136,14 @@ def _faults(spec: ScenarioSpec) -> list[InjectedFault]:
             InjectedFault(
                 id=each.id,
                 kind=each.kind,
-                target=each.target.replace("*", "2"),
-                parameters={
-                    name: 2 if value == "*" else value for name, value in each.parameters.items()
-                },
+                target=each.target,
+                parameters=dict(each.parameters),
                 requested_us=at,
                 effective_us=effective,
                 removed_us=healed - 1_000,
                 healed_us=healed,
                 watched_us=healed + each.watch_us,
-                witnesses=[
-                    Witness(name=one.name, before=0, during=one.needs + 8, needs=one.needs)
-                    for one in each.witnesses
-                ],
+                witnesses=_witnesses(spec, each),
                 objectives=each.objectives,
                 recovery=Recovery(None, None, None, None, 0),
             )
@@ -113,8 +156,8 @@ def _checks(spec: ScenarioSpec, compared: int, *, with_faults: bool) -> list[Che
     return [
         *map(conclusions.pending, spec.demanded_checks(with_faults=with_faults)),
         *(
-            conclusions.answered(query, compared, 0)
-            for query in spec.demanded_queries(with_faults=with_faults)
+            conclusions.answered(one, compared, 0)
+            for one in spec.demanded_invariants(with_faults=with_faults)
         ),
     ]
 
@@ -129,8 +172,7 @@ def _trial(spec: ScenarioSpec, begin: datetime, *, with_faults: bool) -> Trial:
         ended_at=(begin + timedelta(microseconds=until + 3 * SECOND_US)).isoformat(),
         duration_us=0,
         operations=operations,
-        effects=Effects(
-            sql=spec.effects_sql,
+        effects=EffectCounts(
             columns=EFFECT_COLUMNS,
             rows=[[key, count] for key, count in sorted(found.items())],
         ),
@@ -139,7 +181,7 @@ def _trial(spec: ScenarioSpec, begin: datetime, *, with_faults: bool) -> Trial:
         checks=_checks(spec, max(100, len(found)), with_faults=with_faults),
         log=["made up"],
     )
-    return conclusions.completed(trial)
+    return conclusions.completed(trial, spec)
 
 
 def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario, datetime]:
@@ -156,7 +198,7 @@ def _scenario(place: int, spec: ScenarioSpec, begin: datetime) -> tuple[Scenario
         evidence_refs=[f"#/scenarios/{place}/trial", f"#/scenarios/{place}/baseline"],
         command="stressproof inject --seed 7 --executed-by alice@example.com",
         result_tail="made up",
-        title=spec.title,
+        spec=spec,
         seed=SEED,
         reasons=reasons,
         baseline=baseline,
@@ -186,11 +228,11 @@ def _runtime(at: datetime, entries: int = 0) -> RuntimeProbe:
     )
 
 
-def _target(at: datetime) -> TargetProbe:
+def _target(at: datetime, commit: str) -> TargetProbe:
     return TargetProbe(
         instance_id="instance-1",
         version="0.1.0",
-        git_commit=COMMIT,
+        git_commit=commit,
         git_dirty=False,
         started_at=at.isoformat(),
         uptime_seconds=100.0,
@@ -203,18 +245,24 @@ def one() -> dict[str, Any]:
     return full(("FI-001",))
 
 
-def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[str, Any]:
-    """The artifact as plain values."""
-    started = NOW - timedelta(hours=3)
+def full(
+    names: tuple[str, ...] = (),
+    specs: Sequence[ScenarioSpec] = SCENARIOS,
+    profile: str = "enforcement_failure_injection",
+    *,
+    started: datetime = NOW - timedelta(hours=3),
+    commit: str = COMMIT,
+) -> dict[str, Any]:
+    """The artifact of scenarios, all of them if none is named, as plain values."""
     at = started
     scenarios = []
-    for place, spec in enumerate(spec for spec in SCENARIOS if spec.id in names):
+    for place, spec in enumerate(spec for spec in specs if not names or spec.id in names):
         scenario, at = _scenario(place, spec, at + timedelta(seconds=1))
         scenarios.append(scenario)
     artifact = FailureArtifact(
         schema_version=SCHEMA_VERSION,
         status="complete",
-        profile="enforcement_failure_injection",
+        profile=profile,
         runner="staged_failure_injection",
         execution_class="staged",
         started_at=started.isoformat(),
@@ -223,9 +271,9 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         executed_by="alice@example.com",
         approved_by="bob@example.com",
         seed=SEED,
-        subject=Subject(git_commit=COMMIT, git_dirty=False),
-        target_before=_target(started),
-        target_after=_target(started),
+        subject=Subject(git_commit=commit, git_dirty=False),
+        target_before=_target(started, commit),
+        target_after=_target(started, commit),
         runtime_before=_runtime(started),
         runtime_after=_runtime(at, 900),
         unsafe=[],
@@ -238,8 +286,11 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
             workers=2,
             proxy="own",
             postgres_binary_sha256=None,
-            limits=list(LIMITS),
+            limits=limits_of(one.spec for one in scenarios),
             unsupported=[],
+            permitted_faults=[
+                fault.id for one in scenarios for fault in one.spec.faults if is_of_the_file(fault)
+            ],
         ),
         scenarios=scenarios,
         summary=conclusions.summarise(scenarios),

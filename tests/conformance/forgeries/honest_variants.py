@@ -289,6 +289,7 @@ GATE = {
     **BOUND,
     "minimum_level": "recomputed",
     "require_counters": True,
+    "min_parity_compared": 1,
     "require_identity": True,
     "refuse_unsafe": True,
     "max_artifact_age_hours": 24.0,
@@ -369,8 +370,29 @@ def _untold(data: dict[str, Any]) -> None:
     for probe in (data["runtime"]["before"], data["runtime"]["after"]):
         for name in ("transactions_committed", "wal_bytes", "journal_sequence", "journal_hash"):
             probe[name] = None
+        probe["parity"] = None
 
 
+def _decided(data: dict[str, Any]) -> None:
+    """Decisions were made during the load: more of the journal, and newer ones compared."""
+    longer(data)
+    data["runtime"]["after"]["parity"] |= {"first_sequence": 3_997, "last_sequence": 5_001} | {
+        f"{of}_sha256": "b5" * 32 for of in ("records", "journal")
+    }
+
+
+variant("decisions made and compared, at a gate", "full", _decided, GATE)
+variant(
+    "a comparison that tells how many and no range",
+    "full",
+    lambda data: [
+        data["runtime"][when]["parity"].update(
+            first_sequence=None, last_sequence=None, records_sha256=None, journal_sha256=None
+        )
+        for when in ("before", "after")
+    ],
+    GATE,
+)
 variant("a journal that grew, at a gate", "full", longer, {**GATE, "database_in_detail": True})
 variant("nothing of what the database counts", "full", _untold, {"database_in_detail": True})
 

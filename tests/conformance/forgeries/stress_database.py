@@ -8,9 +8,10 @@ from forgeries.honest_variants import GATE, committed_until, longer
 from stressproof.exits import Exit
 
 corpus = Corpus()
-COUNTS, JOURNAL, TRANSACTIONS = (
+COUNTS, JOURNAL, PARITY, TRANSACTIONS = (
     "stress.database-counts",
     "stress.journal",
+    "stress.parity",
     "stress.transactions",
 )
 DETAIL = {**GATE, "database_in_detail": True}
@@ -90,3 +91,71 @@ def _(data: dict[str, Any]) -> None:
 def _(data: dict[str, Any]) -> None:
     for place in (BEFORE, AFTER):
         put(data, f"{place}.transactions_committed", None)
+
+
+# What the service found when it compared its books.
+for when in (BEFORE, AFTER):
+    corpus.set_(f"books that disagree, {when}", "full", PARITY, f"{when}.parity.agreed", False)  # noqa: FBT003
+    for name, value in {
+        "records_sha256": "0" * 64,
+        "journal_sha256": None,
+        "first_sequence": 3_997,
+        "last_sequence": None,
+        "compared": 1_004,
+    }.items():
+        corpus.set_(
+            f"parity of {name} {value}, {when}", "full", PARITY, f"{when}.parity.{name}", value
+        )
+    for name, value in {"compared": 0, "agreed": None}.items():
+        corpus.set_(
+            f"parity of {name} {value}, {when}, at a gate",
+            "full",
+            PARITY,
+            f"{when}.parity.{name}",
+            value,
+            code=Exit.INCONCLUSIVE,
+            asked=GATE,
+        )
+    corpus.set_(
+        f"no parity at one time, {when}",
+        "full",
+        PARITY,
+        f"{when}.parity",
+        None,
+        code=Exit.INCONCLUSIVE,
+    )
+corpus.set_(
+    "fewer compared than asked",
+    "full",
+    PARITY,
+    f"{AFTER}.parity.compared",
+    99,
+    code=Exit.INCONCLUSIVE,
+    asked={**GATE, "min_parity_compared": 100},
+)
+corpus.set_(
+    "a journal shorter than what was compared",
+    "full",
+    PARITY,
+    f"{BEFORE}.parity.last_sequence",
+    5_001,
+)
+
+
+@corpus.forge("other records with the digest of the old ones", "full", PARITY)
+def _(data: dict[str, Any]) -> None:
+    longer(data)
+    data["runtime"]["after"]["parity"]["last_sequence"] = 5_001
+
+
+@corpus.forge("records compared that went back", "full", PARITY)
+def _(data: dict[str, Any]) -> None:
+    data["runtime"]["after"]["parity"] |= {"last_sequence": 4_997} | {
+        f"{of}_sha256": "b5" * 32 for of in ("records", "journal")
+    }
+
+
+@corpus.forge("no parity at a gate", "full", PARITY, code=Exit.INCONCLUSIVE, asked=GATE)
+def _(data: dict[str, Any]) -> None:
+    for when in ("before", "after"):
+        data["runtime"][when]["parity"] = None

@@ -9,7 +9,8 @@ from enforcement_suite.suite import SUITE
 from fake_target import FakeTarget, as_json
 from stepping_clock import SteppingClock
 from stressproof import ConstantVus, StopFlag, Verdict, plan_capture
-from stressproof.capture.capture import Capture, Silent
+from stressproof.capture.capture import Capture
+from stressproof.capture.observer import Observer
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.reading import read_document
@@ -30,7 +31,7 @@ def captured(target: FakeTarget, folder: Path, clock: RunClock) -> StressArtifac
     return Capture(
         msgspec.structs.replace(plan, rounds=2, probes=SUITE.probes),
         credential=None,
-        observer=Silent(),
+        observer=Observer(),
         stop=StopFlag(),
         folder=folder,
         clock=clock,

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import jwt
+import msgspec
 import pytest
 
 from enforcement.api.paths import LIMITS, PREFIX
@@ -28,9 +29,18 @@ from running_service import (
     sign,
 )
 from stressproof.capture.injection import probe
+from stressproof.capture.probe import read_parity
 from stressproof.evidence.target import RuntimeProbe
-from stressproof.verify.probes import COUNTS, judge_forward, judge_journal
+from stressproof.load.client import Client
+from stressproof.verify.probes import (
+    COUNTS,
+    judge_books,
+    judge_compared_on,
+    judge_forward,
+    judge_journal,
+)
 from stressproof.verify.rule import Judgement
+from stressproof.workload.target import Target
 
 READS = (
     "/policies",
@@ -375,6 +385,32 @@ def test_health_tells_what_the_database_counts(
     judge_forward("runtime", before, after, COUNTS, judgement)
     judge_journal("runtime.after", before, after, judgement)
     assert (judgement.compared, judgement.findings) == (5, [])
+
+
+def test_evidence_reads_what_parity_compared(service: Service, tenant: Tenant) -> None:
+    """How many decisions, up to which entry, with one digest: before another is made and after."""
+    target = Target(url=service.url, headers=tenant.headers())
+
+    def read() -> RuntimeProbe:
+        health = probe(service.url, SUITE, tenant.headers(), "2026-01-01T00:00:00+00:00")
+        parity = read_parity(Client(target), SUITE.probes.parity)
+        return msgspec.structs.replace(health.runtime, parity=parity)
+
+    empty = read().parity
+    assert empty is not None
+    assert (empty.compared, empty.agreed, empty.last_sequence) == (0, True, None)
+    readings = []
+    for _ in range(2):
+        assert service.post("/gate/terraform", tenant.headers(), gate_body()).status_code == 200
+        readings.append(read())
+    judgement = Judgement("")
+    for reading in readings:
+        assert reading.parity is not None
+        assert reading.parity.last_sequence == reading.journal_sequence
+        judge_books("parity", reading.parity, judgement)
+    judge_compared_on("runtime.after", *readings, judgement)
+    assert [one.parity.compared for one in readings if one.parity] == [1, 2]
+    assert (judgement.compared, judgement.findings) == (9, [])
 
 
 def test_a_request_keeps_its_id(service: Service, tenant: Tenant) -> None:

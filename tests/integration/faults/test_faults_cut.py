@@ -1,16 +1,18 @@
 """The cut between COMMIT and its answer, with a real server and a real driver behind it."""
 
+import re
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from broken_bed import fault
 from disposable_postgres import PostgresServer
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Latency, Slicer
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Slicer
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def proxy(postgres: PostgresServer) -> Iterator[ProxyProcess]:
     """Yield a proxy that follows PostgreSQL in front of the server, and an empty table."""
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("TRUNCATE effect")
-    with ProxyProcess((postgres.host, postgres.port), postgres=True) as running:
+    with ProxyProcess((postgres.host, postgres.port), protocol="postgres") as running:
         yield running
 
 
@@ -53,7 +55,7 @@ def test_committed_transaction_is_durable_and_its_client_cannot_know(
             with pytest.raises(psycopg.OperationalError):
                 connection.commit()
     assert durable(postgres) == list(range(20))
-    assert proxy.state()["counters"]["cuts"] == 20
+    assert proxy.state()["hits"]["cut_after_commit"] == 20
     with through(proxy, postgres) as connection:
         connection.execute("INSERT INTO effect VALUES (20, '')")
     assert durable(postgres) == list(range(21))
@@ -68,7 +70,7 @@ def test_cut_before_commit_leaves_nothing(proxy: ProxyProcess, postgres: Postgre
             with pytest.raises(psycopg.OperationalError):
                 connection.commit()
     assert durable(postgres) == []
-    assert proxy.state()["counters"]["cuts"] == 3
+    assert proxy.state()["hits"]["cut_before_commit"] == 3
 
 
 @pytest.mark.parametrize("autocommit", [False, True])
@@ -78,7 +80,7 @@ def test_answer_that_comes_in_pieces_is_cut_before_its_first_byte(
     """A second proxy slices the server's answers to three bytes; none of them may tell."""
     with (
         ProxyProcess((postgres.host, postgres.port)) as inner,
-        ProxyProcess((inner.host, inner.port), postgres=True) as outer,
+        ProxyProcess((inner.host, inner.port), protocol="postgres") as outer,
     ):
         inner.switch(Slicer("downstream", average_bytes=3, variation_bytes=2, delay_us=300))
         for key in range(3000, 3005):
@@ -86,8 +88,8 @@ def test_answer_that_comes_in_pieces_is_cut_before_its_first_byte(
                 outer.switch(CutAfterCommit())
                 with pytest.raises(psycopg.OperationalError):
                     insert_and_commit(connection, key)
-        counters = outer.state()["counters"]
-    assert counters["cuts"] == 5
+        hits = outer.state()["hits"]
+    assert hits == {"cut_after_commit": 5}
     assert {3000, 3001, 3002, 3003, 3004} <= set(durable(postgres))
 
 
@@ -120,7 +122,7 @@ def test_reading_and_rolling_back_are_not_cut(
         connection.rollback()
     with through(proxy, postgres, autocommit=True) as connection:
         connection.execute("SELECT generate_series(1, 20000)")
-    assert proxy.state()["counters"]["cuts"] == 0
+    assert proxy.state()["hits"] == {}
     assert durable(postgres) == []
 
 
@@ -167,28 +169,27 @@ def test_cut_counts_only_what_it_cut(
     proxy: ProxyProcess, postgres: PostgresServer, active: ActiveFaults
 ) -> None:
     """A fault that found no commit has no witness; with one it names the connection."""
-    fault = ProxyFault(proxy, CutAfterCommit(count=1), Latency("upstream", latency_us=1000))
-    fault.inject(active)
-    assert not fault.is_finished()
+    made = ProxyFault(fault("cut_after_commit", "proxy", statement="effect"), proxy)
+    made.inject(active)
+    assert not made.is_finished()
     with through(proxy, postgres) as connection:
         connection.execute("INSERT INTO effect VALUES (1, '')")
         with pytest.raises(psycopg.OperationalError):
             connection.commit()
-    assert fault.is_finished()
-    fault.remove()
-    cut, late = fault.witnesses()
-    assert (cut.before, cut.during, late.during > late.before) == (0, 1, True)
-    again = ProxyFault(proxy, CutAfterCommit(count=1))
+    assert made.is_finished()
+    made.remove()
+    [cut] = made.witnesses()
+    assert (cut.before, cut.during) == (0, 1)
+    assert re.fullmatch(r"cut_after_commit on link \d+ at \d+ ns", cut.detail[0])
+    again = ProxyFault(fault("cut_after_commit", "proxy"), proxy)
     again.inject(active)
     again.remove()
     assert [(one.before, one.during) for one in again.witnesses()] == [(1, 1)]
-    assert fault.parameters["cut_after_commit.count"] == 1
-    assert fault.parameters["latency.upstream.latency_us"] == 1000
 
 
 def test_encrypted_conversation_is_told_not_guessed(postgres: PostgresServer) -> None:
     """A server without TLS refuses SSLRequest and is followed; noise is opaque and passes."""
-    with ProxyProcess((postgres.host, postgres.port), postgres=True) as proxy:
+    with ProxyProcess((postgres.host, postgres.port), protocol="postgres") as proxy:
         with through(proxy, postgres, extra="&sslmode=prefer") as connection:
             connection.execute("INSERT INTO effect VALUES (1000, '')")
         counters = proxy.state()["counters"]
@@ -199,6 +200,6 @@ def test_cut_of_a_plain_proxy_is_refused(postgres: PostgresServer, active: Activ
     """A fault that cannot be applied is an error, and nothing stays listed."""
     with ProxyProcess((postgres.host, postgres.port)) as proxy:
         with pytest.raises(RunError, match="PostgreSQL"):
-            ProxyFault(proxy, CutAfterCommit()).inject(active)
+            ProxyFault(fault("cut_after_commit", "proxy"), proxy).inject(active)
         assert active.read() == []
         assert proxy.state()["toxics"] == []

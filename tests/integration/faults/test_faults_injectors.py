@@ -1,49 +1,40 @@
 """Injectors against a real server and real processes: they bite, they prove it, they heal."""
 
 import os
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
+from broken_bed import fault
 from disposable_postgres import PostgresServer
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
-from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.active import ActiveFaults
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.database import (
-    FreezePostgres,
-    HoldLock,
-    KillPostgres,
-    TerminateBackends,
-)
+from stressproof.faults.injectors.database import Lock, TerminateSessions
 from stressproof.faults.injectors.disposable import require_disposable
-from stressproof.faults.injectors.service import KillWorker
-from stressproof.faults.proxy.faults import ProxyFault, ResetStorm
+from stressproof.faults.injectors.outages import Freeze, Kill
+from stressproof.faults.injectors.postgres_victim import PostgresVictim
+from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import Down, Latency, Timeout
-from stressproof.processes import ProcessRef, lives, refer, state_of, wait_for, workers_of
+from stressproof.processes import lives, refer, state_of, wait_for
 
 HANG_S = 20.0
+ENDED = fault("terminate_sessions", "postgres")
+LOCKED = fault("lock", "postgres", sql="SELECT 1")
 
 
-def run(fault: Injector, active: ActiveFaults) -> None:
+def run(made: Injector, active: ActiveFaults) -> None:
     """Inject, look, remove twice."""
-    fault.inject(active)
-    assert [one.kind for one in active.read()] == [fault.kind]
-    fault.observe()
-    fault.remove()
-    fault.remove()
+    made.inject(active)
+    assert [one.kind for one in active.read()] == [made.fault.kind]
+    made.observe()
+    made.remove()
+    made.remove()
     assert active.read() == []
-    assert fault.effective_ns < fault.removed_ns
+    assert made.effective_ns < made.removed_ns
 
 
 def test_killed_server_lost_every_process_and_recovers(
@@ -53,16 +44,16 @@ def test_killed_server_lost_every_process_and_recovers(
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("INSERT INTO effect VALUES (4711, '')")
         before = [refer(pid) for pid in postgres.processes()]
-        fault = KillPostgres(postgres)
-        fault.inject(active)
+        made = Kill(fault("kill", "postgres"), PostgresVictim(postgres))
+        made.inject(active)
         assert not any(lives(one) for one in before if one is not None)
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(postgres.dsn(), connect_timeout=2)
-        fault.remove()
+        made.remove()
     with psycopg.connect(postgres.dsn()) as connection:
         assert connection.execute("SELECT 1 FROM effect WHERE key = 4711").fetchone() == (1,)
-    killed, recovered = fault.witnesses()
-    assert killed.during == killed.needs == len(before)
+    killed, recovered = made.witnesses()
+    assert killed.during == len(before) > killed.needs
     assert took_effect(recovered)
 
 
@@ -73,92 +64,23 @@ def test_frozen_server_has_every_backend_stopped(
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         backend = connection.info.backend_pid
         assert os.getpgid(backend) != os.getpgid(postgres.pid)
-        fault = FreezePostgres(postgres)
-        fault.inject(active)
+        made = Freeze(fault("freeze", "postgres"), PostgresVictim(postgres))
+        made.inject(active)
         assert state_of(backend) == "T"
         answers: list[tuple[int]] = []
         asking = threading.Thread(
             target=lambda: answers.extend(connection.execute("SELECT 1").fetchall())
         )
         asking.start()
-        fault.observe()
+        made.observe()
         assert answers == []
-        fault.remove()
+        made.remove()
         asking.join(HANG_S)
         assert answers == [(1,)]
-    stopped, unanswered = fault.witnesses()
+    stopped, unanswered = made.witnesses()
     assert took_effect(stopped)
     assert stopped.during >= 3
     assert took_effect(unanswered)
-
-
-def test_frozen_server_of_a_dead_injector_is_thawed_at_the_next_start(
-    postgres: PostgresServer, active: ActiveFaults
-) -> None:
-    """The list on disk outlives a SIGKILL of ours, and the next start undoes what is on it."""
-    program = f"""
-        import os, signal
-        from pathlib import Path
-        from stressproof.faults.active import ActiveFaults
-        from stressproof.processes import refer
-        hit = [one for one in map(refer, {postgres.processes()!r}) if one]
-        ActiveFaults(Path({str(active._path)!r})).add(
-            "freeze/1", "freeze_postgres", undo="continue", processes=hit)
-        for one in hit:
-            os.kill(one.pid, signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
-    try:
-        # A signal to a process that is waiting for a processor is still on its way.
-        wait_for("stop", lambda: state_of(postgres.pid) == "T", HANG_S)
-        [left] = active.undo_left_behind()
-        wait_for(
-            "thaw", lambda: not {state_of(one) for one in postgres.processes()} & {"T"}, HANG_S
-        )
-    finally:
-        postgres.thaw()  # whatever comes out, the tests after this one have a server
-    assert left.kind == "freeze_postgres"
-    assert active.read() == []
-    with psycopg.connect(postgres.dsn(), connect_timeout=10) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert active.undo_left_behind() == []
-
-
-def test_fault_of_a_living_injector_is_left_alone(active: ActiveFaults) -> None:
-    """Another injector's fault is not ours to undo while it lives."""
-    active.add("x/1", "x", undo="ends_with_injector")
-    assert active.undo_left_behind() == []
-    assert [one.id for one in active.read()] == ["x/1"]
-
-
-def test_recycled_pid_is_not_hit(active: ActiveFaults) -> None:
-    """A process that only has the number of a stopped one gets no signal."""
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        os.kill(stranger.pid, signal.SIGSTOP)
-        wait_for("stop", lambda: state_of(stranger.pid) == "T", HANG_S)
-        dead = ProcessRef(2**22 + 1, 1)
-        imposter = ProcessRef(stranger.pid, 12345)
-        listed = active.read()
-        active.add("x/1", "freeze_postgres", undo="continue", processes=[imposter])
-        entries = active.read()
-        active._write([*listed, *(type(one)(one.id, one.kind, dead, one.undo, one.processes)
-                                  for one in entries)])  # fmt: skip
-        assert len(active.undo_left_behind()) == 1
-        assert state_of(stranger.pid) == "T"
-        stranger.kill()
-
-
-def test_list_that_cannot_be_read_is_an_error(active: ActiveFaults) -> None:
-    """A broken list may hide a stopped process, so it is not taken for an empty one."""
-    active._path.write_text('[{"id": 1}]')
-    with pytest.raises(RunError, match="cannot be read"):
-        active.undo_left_behind()
-
-
-def test_list_lies_in_the_state_folder() -> None:
-    """As every other state of the tool."""
-    assert default_path({"XDG_STATE_HOME": "/s"}) == Path("/s/stressproof/active_faults.json")
 
 
 def test_terminated_sessions_are_those_of_the_application_alone(
@@ -167,14 +89,14 @@ def test_terminated_sessions_are_those_of_the_application_alone(
     """Ours and everybody else's live on."""
     victim = psycopg.connect(postgres.dsn(), autocommit=True, application_name="enforcement-1")
     with victim, psycopg.connect(postgres.dsn(), autocommit=True) as other:
-        fault = TerminateBackends(postgres.dsn(), "enforcement%")
-        run(fault, active)
+        made = TerminateSessions(ENDED, postgres.dsn(), "enforcement%")
+        run(made, active)
         with pytest.raises(psycopg.OperationalError):
             victim.execute("SELECT 1")
         assert other.execute("SELECT 1").fetchone() == (1,)
-    [witness] = fault.witnesses()
+    [witness] = made.witnesses()
     assert witness.during == 1
-    nobody = TerminateBackends(postgres.dsn(), "nobody%")
+    nobody = TerminateSessions(ENDED, postgres.dsn(), "nobody%")
     run(nobody, active)
     assert not took_effect(nobody.witnesses()[0])
 
@@ -187,45 +109,42 @@ def test_held_lock_is_witnessed_by_who_waits_for_it(
         connection.execute("DELETE FROM effect")
         connection.execute("INSERT INTO effect VALUES (1, '')")
         statement = "SELECT 1 FROM effect WHERE key = %s FOR UPDATE"
-        lonely = HoldLock(postgres.dsn(), statement, (1,), what="the row")
+        lonely = Lock(LOCKED, postgres.dsn(), statement, (1,))
         run(lonely, active)
         assert not took_effect(lonely.witnesses()[0])
-        fault = HoldLock(postgres.dsn(), statement, (1,), what="the row")
-        fault.inject(active)
+        made = Lock(LOCKED, postgres.dsn(), statement, (1,))
+        made.inject(active)
         waiting = threading.Thread(
             target=lambda: connection.execute("UPDATE effect SET note = 'x' WHERE key = 1")
         )
         waiting.start()
-        wait_for("waiting", lambda: fault.observe() or took_effect(fault.witnesses()[0]), HANG_S)
+        wait_for("waiting", lambda: made.observe() or took_effect(made.witnesses()[0]), HANG_S)
         assert waiting.is_alive()
-        fault.remove()
+        made.remove()
         waiting.join(HANG_S)
         assert not waiting.is_alive()
 
 
-def test_lock_holder_can_be_killed(postgres: PostgresServer, active: ActiveFaults) -> None:
+def test_lock_holder_can_be_terminated(postgres: PostgresServer, active: ActiveFaults) -> None:
     """The lock goes with the holder's session, and the undo is still harmless."""
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        fault = HoldLock(
-            postgres.dsn(), "LOCK TABLE effect IN ACCESS EXCLUSIVE MODE", (), what="the table"
-        )
-        fault.inject(active)
+        statement = "LOCK TABLE effect IN ACCESS EXCLUSIVE MODE"
+        made = Lock(LOCKED, postgres.dsn(), statement, terminate=True)
+        made.inject(active)
         connection.execute("SET lock_timeout = '100ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             connection.execute("SELECT 1 FROM effect")
         connection.execute("SET lock_timeout = '10s'")
-        fault.kill_holder()
+        made.remove()
         connection.execute("SELECT 1 FROM effect")
-        fault.remove()
+    assert "terminating connection due to administrator command" in postgres.log_tail()
 
 
 def test_lock_on_no_row_is_refused(postgres: PostgresServer, active: ActiveFaults) -> None:
     """A lock that locks nothing would be a fault that never bites."""
-    fault = HoldLock(
-        postgres.dsn(), "SELECT 1 FROM effect WHERE key = -1 FOR UPDATE", (), what="nothing"
-    )
+    made = Lock(LOCKED, postgres.dsn(), "SELECT 1 FROM effect WHERE key = -1 FOR UPDATE")
     with pytest.raises(RunError, match="no row"):
-        fault.inject(active)
+        made.inject(active)
     assert active.read() == []
 
 
@@ -234,20 +153,21 @@ def test_network_faults_are_witnessed_by_the_proxy(
 ) -> None:
     """Delay, silence, resets and refusals each have a count of their own, zero without traffic."""
     with (
-        ProxyProcess((postgres.host, postgres.port), postgres=True) as proxy,
+        ProxyProcess((postgres.host, postgres.port), protocol="postgres") as proxy,
         psycopg.connect(
             postgres.dsn(host=proxy.host, port=proxy.port), autocommit=True
         ) as connection,
     ):
-        idle = ProxyFault(proxy, Latency("upstream", latency_us=1000), Timeout("downstream"))
-        run(idle, active)
-        assert [took_effect(one) for one in idle.witnesses()] == [False, False]
-        slow = ProxyFault(proxy, Latency("upstream", latency_us=20_000))
+        for kind in ("latency", "bandwidth", "trickle", "black_hole", "lose_answer"):
+            idle = ProxyFault(fault(kind, "proxy"), proxy)
+            run(idle, active)
+            assert not any(took_effect(one) for one in idle.witnesses())
+        slow = ProxyFault(fault("latency", "proxy", latency_us=20_000, stream="upstream"), proxy)
         slow.inject(active)
         connection.execute("SELECT 1")
         slow.remove()
         assert took_effect(slow.witnesses()[0])
-        hole = ProxyFault(proxy, Timeout("downstream"))
+        hole = ProxyFault(fault("black_hole", "proxy", stream="downstream"), proxy)
         hole.inject(active)
         asking = threading.Thread(target=lambda: connection.execute("SELECT 1"))
         asking.start()
@@ -255,78 +175,16 @@ def test_network_faults_are_witnessed_by_the_proxy(
         hole.remove()
         asking.join(HANG_S)
         assert took_effect(hole.witnesses()[0])
-        storm = ResetStorm(proxy, every_us=1000)
+        storm = ProxyFault(fault("reset", "proxy", every_us=10_000), proxy)
         run(storm, active)
         assert storm.witnesses()[0].during == 1
-        down = ProxyFault(proxy, Down())
+        down = ProxyFault(fault("down", "proxy"), proxy)
         down.inject(active)
         down.observe()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((proxy.host, proxy.port), 5)
         down.remove()
         assert down.witnesses()[0].during == 1
-
-
-@pytest.fixture
-def service() -> Iterator[int]:
-    """Yield the pid of a master with two workers, which replaces those that die."""
-    program = """
-        import multiprocessing, signal, sys, time
-        def work():
-            time.sleep(600)
-        if __name__ == "__main__":
-            context = multiprocessing.get_context("spawn")
-            workers = []
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            try:
-                while True:
-                    workers = [one for one in workers if one.is_alive()]
-                    while len(workers) < 2:
-                        workers.append(context.Process(target=work, daemon=True))
-                        workers[-1].start()
-                    time.sleep(0.05)
-            finally:
-                for one in workers:
-                    one.kill()
-    """
-    with tempfile_script(program) as path, subprocess.Popen([sys.executable, path]) as master:
-        try:
-            wait_for("workers", lambda: len(workers_of(master.pid)) == 2, HANG_S)
-            yield master.pid
-        finally:
-            master.terminate()
-
-
-def tempfile_script(program: str) -> "ProgramFile":
-    """Return a script on disk: spawned workers import their parent's file."""
-    return ProgramFile(textwrap.dedent(program))
-
-
-class ProgramFile:
-    """A program in a temporary file."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __enter__(self) -> str:
-        self._path = Path(f"/tmp/stressproof-test-{os.getpid()}-{time.monotonic_ns()}.py")  # noqa: S108  # removed below
-        self._path.write_text(self._text)
-        return str(self._path)
-
-    def __exit__(self, *_: object) -> None:
-        self._path.unlink()
-
-
-def test_killed_worker_is_a_worker_and_is_replaced(service: int, active: ActiveFaults) -> None:
-    """Neither the master nor the resource tracker is taken for one."""
-    before = workers_of(service)
-    fault = KillWorker(service, 2)
-    run(fault, active)
-    assert sum(lives(one) for one in before) == 1
-    assert refer(service) is not None
-    assert all(took_effect(one) for one in fault.witnesses())
-    with pytest.raises(RunError, match="expected 3"):
-        KillWorker(service, 3).inject(active)
 
 
 def test_only_disposable_databases_on_loopback_are_broken(postgres: PostgresServer) -> None:

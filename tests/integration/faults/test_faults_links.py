@@ -16,7 +16,11 @@ from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import (
     Bandwidth,
     Latency,
+    LimitData,
+    LoseAnswer,
+    ResetPeer,
     Slicer,
+    SlowClose,
     Timeout,
     Toxic,
 )
@@ -32,6 +36,12 @@ WEATHER: dict[str, list[Toxic]] = {
     "hole up": [Timeout("upstream")],
     "hole down": [Timeout("downstream")],
     "hole": [Timeout("upstream"), Timeout("downstream")],
+    "hole that closes": [Timeout("upstream", close_after_us=2000)],
+    "slow to close": [SlowClose("upstream", delay_us=20_000), SlowClose("downstream", delay_us=1)],
+    "limited": [LimitData("upstream", bytes=100_000), LimitData("downstream", bytes=10)],
+    "resets": [ResetPeer(every_us=2000)],
+    "dies of age": [ResetPeer(after_us=3000)],
+    "answer lost": [LoseAnswer(count=1)],
 }
 
 

@@ -9,16 +9,25 @@ from functools import partial
 
 import pytest
 
+from broken_bed import fault
+from enforcement_suite.scenarios.requests import gate
 from enforcement_suite.service import failsafe_id, read_gate, read_settlement, read_status
 from stressproof.errors import RunError
+from stressproof.failures.answer_class import AnswerClass
 from stressproof.failures.history import COLUMNS, read
+from stressproof.failures.spec import Send
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.client import Answer
-from stressproof.faults.injectors.client import Flood, Race, Tamper
+from stressproof.faults.injectors.callers import Flood, Race, SendEach
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def classify(_: str, status: int, note: str) -> AnswerClass:
+    """Return what an answer to a gate means."""
+    return gate("gate").classify(status, note)
 
 
 class Server:
@@ -69,6 +78,8 @@ class Server:
                     return
                 assert isinstance(reply, bytes)
                 connection.sendall(reply)
+                if reply.startswith(b"HTTP/1.0"):
+                    return
 
     def close(self) -> None:
         """Stop listening; the second time does nothing."""
@@ -90,7 +101,9 @@ def batch(paths: list[str]) -> list[Request]:
 def load(port: int, path: str = "/", *, rate: int = 20, timeout_s: float = 1.0) -> Load:
     """Return a load of plain requests."""
     mix = [(1, lambda: request(path))]
-    return Load("127.0.0.1", port, mix, rate_per_s=rate, seed=1, timeout_s=timeout_s)
+    return Load(
+        "127.0.0.1", port, mix, classify=classify, rate_per_s=rate, seed=1, timeout_s=timeout_s
+    )
 
 
 @pytest.fixture
@@ -113,6 +126,7 @@ ANSWERS: dict[str, bytes | str] = {
     "/busy": b"HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
     "/many": b"HTTP/1.1 429 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
     "/last": b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    "/until-close": b"HTTP/1.0 200 OK\r\n\r\nall of it",
     "/noise": b"SSH-2.0-something\r\n\r\n",
     "/cut": b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}",
     "/hang": "hang",
@@ -125,6 +139,7 @@ CODES = {
     "/busy": "503/retry",
     "/many": "429/retry",
     "/last": "200",
+    "/until-close": "200",
     "/noise": "malformed",
     "/cut": "timeout",
     "/hang": "timeout",
@@ -138,7 +153,9 @@ def test_every_ending_has_its_code(server: Callable[..., Server]) -> None:
     running = server(lambda path, _: ANSWERS[path])
     one = load(running.port, "/ok", rate=1)
     one.start()
-    ended = {done.request.path: done.code for done in one.burst([request(path) for path in CODES])}
+    ended = {
+        done.request.path: done.code.name for done in one.burst([request(path) for path in CODES])
+    }
     one.stop()
     assert ended == CODES
 
@@ -149,7 +166,7 @@ def test_nothing_sent_is_a_sure_failure(server: Callable[..., Server]) -> None:
     running.close()
     one = load(running.port)
     one.start()
-    assert [done.code for done in one.burst([request("/")])] == ["refused"]
+    assert [done.code.name for done in one.burst([request("/")])] == ["connect_refused"]
     one.stop()
     codes = {row.code.ending for row in read(one.operations())}
     assert codes == {"fail"}
@@ -173,7 +190,7 @@ def test_unknown_effects_are_asked_for_again_until_known(server: Callable[..., S
     one.burst([request("/a", key=1), request("/b", key=2)])
     assert one.settle(HANG_S) == []
     one.stop()
-    history = [(done.request.key, done.attempt, done.code) for done in one.history]
+    history = [(done.request.key, done.attempt, done.code.name) for done in one.history]
     assert {(1, 1, "reset"), (1, 2, "200"), (2, 1, "reset"), (2, 2, "200")} <= set(history)
 
 
@@ -193,7 +210,7 @@ def test_refusal_after_an_unknown_attempt_explains_it(server: Callable[..., Serv
     one.burst([request("/conflict", key=1), request("/limited", key=2)])
     assert one.settle(HANG_S) == []
     one.stop()
-    codes = [done.code for done in one.history if done.request.key == 2]
+    codes = [done.code.name for done in one.history if done.request.key == 2]
     assert codes == ["closed", "429/retry", "409"]
 
 
@@ -211,7 +228,9 @@ def test_mix_is_dealt_exactly(server: Callable[..., Server]) -> None:
     """Of every so many requests each kind has exactly its share."""
     running = server(lambda _, __: OK)
     mix = [(3, lambda: request("/a", kind="a")), (1, lambda: request("/b", kind="b"))]
-    one = Load("127.0.0.1", running.port, mix, rate_per_s=200, seed=3, timeout_s=5)
+    one = Load(
+        "127.0.0.1", running.port, mix, classify=classify, rate_per_s=200, seed=3, timeout_s=5
+    )
     one.start()
     time.sleep(0.6)
     one.stop()
@@ -240,7 +259,9 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
     running = server(lambda _, __: OK)
     bad = Request("x", "GET", "/", {}, b"", 0, lambda _: "no code")
     mix = [(1, lambda: bad)]
-    one = Load("127.0.0.1", running.port, mix, rate_per_s=50, seed=1, timeout_s=1)
+    one = Load(
+        "127.0.0.1", running.port, mix, classify=classify, rate_per_s=50, seed=1, timeout_s=1
+    )
 
     def start_and_watch() -> None:
         deadline = time.monotonic() + HANG_S
@@ -270,7 +291,11 @@ def test_race_is_witnessed_by_its_overlap(
     one = load(running.port, "/ok", rate=1, timeout_s=HANG_S)
     one.start()
     paths = ["/together"] * 8, ["/ok"], ["/lost"] * 3
-    race = Race(one, "nothing", [partial(batch, each) for each in paths], needs=8)
+    race = Race(
+        fault("race", send=[Send("x", 16)], batches=3),
+        one,
+        [partial(batch, each) for each in paths],
+    )
     race.inject(active)
     race.remove()
     one.stop()
@@ -283,19 +308,24 @@ def test_race_is_witnessed_by_its_overlap(
     ]
 
 
-def test_forgeries_must_be_answered_to_count(
+def test_each_request_must_be_answered_to_count(
     server: Callable[..., Server], active: ActiveFaults
 ) -> None:
-    """A forged token that nobody judged is no witness."""
+    """A forged token that nobody judged is no witness, whatever became of the others."""
     running = server(lambda path, _: "close" if path == "/lost" else ANSWERS["/many"])
     one = load(running.port, "/ok", rate=1)
     one.start()
-    tamper = Tamper(one, [request("/a"), request("/lost")])
-    tamper.inject(active)
-    tamper.remove()
+    spec = fault("send_each", send=[Send("x")], table="forged")
+    counts = []
+    for paths in (["/a", "/lost"], ["/a"] * 120):
+        each = SendEach(spec, one, [request(path) for path in paths])
+        each.inject(active)
+        each.remove()
+        counts += [witness.during for witness in each.witnesses()]
+    with pytest.raises(RunError, match="no row"):
+        SendEach(spec, one, []).inject(active)
     one.stop()
-    [witness] = tamper.witnesses()
-    assert (witness.during, witness.needs) == (1, 2)
+    assert counts == [0, 120]
 
 
 def test_flood_is_witnessed_by_what_was_offered(
@@ -306,7 +336,8 @@ def test_flood_is_witnessed_by_what_was_offered(
     one = load(running.port, "/calm", rate=1)
     one.start()
     mix = [(1, lambda: request("/flood", kind="flood"))]
-    flood = Flood(one, "a tenant", mix, rate_per_s=200, limit=20, kind_sent="flood")
+    spec = fault("flood", send=[Send("flood")], rate_per_s=200, over=20)
+    flood = Flood(spec, one, mix, rate_per_s=200)
     flood.inject(active)
     deadline = time.monotonic() + HANG_S
     while running.asked.get("/flood", 0) < 40 and time.monotonic() < deadline:

@@ -23,12 +23,16 @@ from stressproof.faults.proxy.toxics import (
     CutAfterCommit,
     Down,
     Latency,
+    LimitData,
+    LoseAnswer,
     ResetPeer,
     Slicer,
+    SlowClose,
     Timeout,
 )
 
 HANG_S = 20.0
+LONG_US = 600_000_000
 
 
 @pytest.fixture
@@ -209,12 +213,12 @@ def test_timeout_holds_a_reset_too(proxy: ProxyProcess, echo: Any) -> None:
 def test_reset_reaches_idle_links_on_both_ends_as_a_reset(proxy: ProxyProcess, echo: Any) -> None:
     """Pooled connections that carry no data get RST, not FIN, and the server sees it as well."""
     clients = [connect(proxy) for _ in range(5)]
-    assert proxy.reset_links() == 5
+    proxy.switch(ResetPeer(every_us=LONG_US))
     for client in clients:
         with client, pytest.raises(ConnectionResetError):
             client.recv(1)
     assert echo.wait_endings(5) == ["ConnectionResetError"] * 5
-    assert proxy.state()["counters"]["resets_by_toxic"] == 5
+    assert proxy.state()["hits"] == {"reset_peer": 5}
     with connect(proxy) as client:
         exchange(client, b"alive")
 
@@ -232,6 +236,146 @@ def test_reset_peer_resets_new_connections_while_it_lasts(proxy: ProxyProcess) -
         client.recv(1)
     proxy.switch()
     connect(proxy).close()
+
+
+def test_resets_come_again_and_spare_who_connects_between(proxy: ProxyProcess, echo: Any) -> None:
+    """Every 300 ms all links, and none before its time: the second lives until then."""
+    first = connect(proxy)
+    effective = proxy.switch(ResetPeer(every_us=300_000)).effective_ns
+    with first, pytest.raises(ConnectionResetError):
+        first.recv(1)
+    for times in (2, 3):
+        with connect(proxy) as client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+        resets = [event for event in proxy.events() if event["event"] == "reset_peer"]
+        assert len(resets) == times
+        assert resets[-1]["t_ns"] - effective >= 290_000_000 * (times - 1)
+    proxy.switch()
+    with connect(proxy) as client:
+        assert silent(client, 0.4)
+    assert proxy.state()["hits"] == {"reset_peer": 3}
+
+
+@pytest.mark.parametrize(
+    ("toxic", "error"),
+    [
+        (ResetPeer(after_us=200_000), ConnectionResetError),
+        (Timeout("downstream", close_after_us=200_000), None),
+    ],
+)
+def test_a_link_of_an_age_ends(proxy: ProxyProcess, toxic: Any, error: Any) -> None:
+    """By RST or in order, as the toxic has it; each link counts from its own beginning."""
+    with connect(proxy) as old:
+        proxy.switch(toxic)
+        _dies(old, error)
+    with socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as new:
+        _dies(new, error)
+    assert sum(proxy.state()["hits"].values()) == 2
+
+
+def _dies(client: socket.socket, error: Any) -> None:
+    began = time.monotonic()
+    if error is None:
+        assert receive(client, 1) == b""
+    else:
+        with pytest.raises(error):
+            receive(client, 1)
+    assert time.monotonic() - began > 0.1
+
+
+def test_slow_close_delays_the_end_and_no_byte(proxy: ProxyProcess, echo: Any) -> None:
+    """Bytes pass as ever; the server hears of the client's end 400 ms later."""
+    with connect(proxy) as client:
+        proxy.switch(SlowClose("upstream", delay_us=400_000))
+        exchange(client, b"fast")
+        client.shutdown(socket.SHUT_WR)
+        began = time.monotonic()
+        assert receive(client, 100) == b"bye"
+        assert time.monotonic() - began >= 0.39
+    assert proxy.state()["upstream"]["closed_slowly"] == 1
+    with connect(proxy) as client:
+        proxy.switch(SlowClose("upstream", delay_us=600_000_000))
+        client.shutdown(socket.SHUT_WR)
+        assert silent(client, 0.2)
+        proxy.switch()
+        assert receive(client, 100) == b"bye"
+
+
+def test_limit_data_passes_so_much_and_closes(proxy: ProxyProcess, echo: Any) -> None:
+    """Exactly so many bytes of each link, counted from the switch; then the end."""
+    with connect(proxy) as client:
+        proxy.switch(LimitData("downstream", bytes=1000))
+        client.sendall(b"x" * 5000)
+        assert len(read_to_end(client)) == 1000
+    proxy.switch(LimitData("upstream", bytes=3), Slicer("upstream", average_bytes=1))
+    with socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client:
+        client.sendall(b"12345")
+        assert len(read_to_end(client)) <= 3
+    state = proxy.state()
+    assert (state["downstream"]["limited"], state["upstream"]["limited"]) == (1, 1)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """Return all that comes before the connection ends, in order or not."""
+    data = b""
+    try:
+        while piece := client.recv(65_536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_an_answer_is_lost_after_the_question_that_holds_a_text(
+    proxy: ProxyProcess, echo: Any
+) -> None:
+    """The server has it, the client cannot know; others are answered, and so is the next."""
+    with connect(proxy) as client, connect(proxy) as other:
+        proxy.switch(LoseAnswer(contains="SET x"))
+        exchange(other, b"GET x")
+        client.sendall(b"SE")
+        assert receive(client, 2) == b"SE"  # the text is not whole yet
+        client.sendall(b"T x 1")
+        with pytest.raises(ConnectionResetError):
+            receive(client, 1)
+        exchange(other, b"SET x 2")
+    assert proxy.state()["hits"] == {"lose_answer": 1}
+    assert echo.wait_endings(1)[0] == "ConnectionResetError"
+
+
+def test_what_comes_before_the_server_was_asked_is_no_answer(proxy: ProxyProcess) -> None:
+    """A question that a toxic still holds back cannot have been answered."""
+    with connect(proxy) as client:
+        proxy.switch(Latency("downstream", latency_us=300_000))
+        client.sendall(b"early")
+        wait_until(lambda: proxy.state()["downstream"]["received"] == 10)
+        proxy.switch(LoseAnswer(contains="late"), Timeout("upstream"))
+        client.sendall(b"late")
+        assert receive(client, 5) == b"early"
+        assert proxy.state()["hits"] == {}
+        proxy.switch(LoseAnswer(contains="late"), keep=True)
+        with pytest.raises(ConnectionResetError):
+            receive(client, 1)
+
+
+def wait_until(what: Any) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + HANG_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_so_many_answers_are_lost_as_were_asked_for(proxy: ProxyProcess) -> None:
+    """Two of three, of whatever they answer."""
+    proxy.switch(LoseAnswer(count=2))
+    for _ in range(2):
+        with socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client:
+            client.sendall(b"x")
+            with pytest.raises(ConnectionResetError):
+                receive(client, 1)
+    connect(proxy).close()
+    assert proxy.state()["hits"] == {"lose_answer": 2}
 
 
 def test_down_refuses_connections_and_heals_on_the_same_port(proxy: ProxyProcess) -> None:
@@ -281,10 +425,12 @@ def test_every_hit_is_logged_with_its_time(proxy: ProxyProcess) -> None:
     began = time.monotonic_ns()
     with connect(proxy):
         switched = proxy.switch(Latency("upstream", latency_us=1000))
-        proxy.reset_links()
+        proxy.switch(ResetPeer(every_us=LONG_US))
     events = proxy.events()
-    assert [event["event"] for event in events] == ["open", "switch", "reset_peer", "reset"]
-    assert [event["number"] for event in events] == [1, 2, 3, 4]
+    assert [event["event"] for event in events] == [
+        *("open", "switch", "reset_peer", "reset", "switch"),
+    ]
+    assert [event["number"] for event in events] == [1, 2, 3, 4, 5]
     times = [event["t_ns"] for event in events]
     assert began < times[0] <= switched.effective_ns <= times[1] <= times[2]
     assert proxy.events(after=3) == events[3:]
@@ -332,6 +478,28 @@ def _runs(pid: int) -> bool:
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_an_answer_nobody_waited_for_is_not_taken_for_another(proxy: ProxyProcess) -> None:
+    """Whoever was interrupted while it asked can still undo: the next answer is to its question."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert proxy.pid is not None
+    os.kill(proxy.pid, signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            proxy.switch(Down())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        os.kill(proxy.pid, signal.SIGCONT)
+    assert proxy.events() is not None
+    assert proxy.switch().before["toxics"] == [{"type": "down"}]
+    connect(proxy).close()
 
 
 def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:

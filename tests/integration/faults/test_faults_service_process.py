@@ -1,6 +1,7 @@
 """A service as our child: it is waited for, its end is told, and nothing of it is left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,10 +24,15 @@ def program(text: str) -> list[str]:
 
 def service(
     tmp_path: Path, text: str, ready: str = r"port (?P<port>\d+)\n", **more: float
-) -> ServiceProcess:
+) -> ServiceProcess[re.Match[str]]:
     """Return a service that is a program of a few lines."""
     return ServiceProcess(
-        "the shop", program(text), dict(os.environ), ready, log=tmp_path / "log", **more
+        "the shop",
+        program(text),
+        dict(os.environ),
+        re.compile(ready).search,
+        log=tmp_path / "log",
+        **more,
     )
 
 
@@ -77,7 +83,8 @@ def test_service_that_talks_on_is_not_held_up(tmp_path: Path) -> None:
         time.sleep(600)
     """
     command = program(f"import os; os.chdir({str(tmp_path)!r})\n" + textwrap.dedent(text))
-    with ServiceProcess("it", command, dict(os.environ), r"port (\d+)\n", log=tmp_path / "log"):
+    ready = re.compile(r"port (\d+)\n").search
+    with ServiceProcess("it", command, dict(os.environ), ready, log=tmp_path / "log"):
         wait_for("all of it said", (tmp_path / "done").exists, HANG_S)
 
 
@@ -109,7 +116,7 @@ def test_silence_is_not_waited_for_without_end(tmp_path: Path) -> None:
     one = service(tmp_path, text, start_timeout_s=1.0)
     with pytest.raises(RunError, match=r"the shop was not ready within 1 s"):
         one.start()
-    assert refer(int((tmp_path / "log").read_text())) is None
+    assert refer(int((tmp_path / "log").read_text().removeprefix("port 80"))) is None
 
 
 def test_later_end_is_noticed(tmp_path: Path) -> None:
@@ -121,13 +128,28 @@ def test_later_end_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"ended by itself \(killed by SIGKILL\)"):
         wait_for("its end", lambda: one.demand_running() or False, HANG_S)
     one.stop()
-    with pytest.raises(RunError, match="was not started"):
-        one.demand_running()
+    one.demand_running()
+
+
+def test_killed_at_once_and_started_again(tmp_path: Path) -> None:
+    """All of it is gone, nobody calls that an end by itself, and it is ready a second time."""
+    one = service(tmp_path, textwrap.dedent(FAMILY), r"family (\d+) (\d+)")
+    family = [reference(pid) for pid in one.start().groups()]
+    assert set(family) < set(one.family())
+    killed = one.kill()
+    assert set(family) < set(killed)
+    assert not any(lives(member) for member in killed)
+    one.demand_running()
+    again = one.start()
+    assert reference(again[1]) not in killed
+    one.stop()
 
 
 def test_program_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     """No traceback of ours tells of it."""
-    one = ServiceProcess("the shop", ["./no-such"], {}, "x", log=tmp_path / "log")
+    one = ServiceProcess(
+        "the shop", ["./no-such"], {}, re.compile("x").search, log=tmp_path / "log"
+    )
     with pytest.raises(UsageError, match=r"cannot be started: \./no-such: No such file"):
         one.start()
 
@@ -140,7 +162,7 @@ def test_service_ends_with_whoever_started_it(tmp_path: Path) -> None:
         from stressproof.faults.service_process import ServiceProcess
         command = {program("import time; print('port 80'); time.sleep(600)")!r}
         log = Path({str(tmp_path)!r}) / "log"
-        one = ServiceProcess("it", command, dict(os.environ), "port", log=log)
+        one = ServiceProcess("it", command, dict(os.environ), lambda said: said or None, log=log)
         one.start()
         print(one.pid, flush=True)
         time.sleep(600)

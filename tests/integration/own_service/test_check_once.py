@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -223,6 +224,28 @@ def test_once_ends_with_what_came_of_it(
         "FAIL (exit 4): of 1 iteration with 1 request 1 failed, 1 without an answer. "
         "Is the service running at http://127.0.0.1:1?"
     )
+
+
+def test_once_tells_ci_of_each_iteration(
+    shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test for each, an annotation for what failed, and no word of evidence: there is none."""
+    monkeypatch.chdir(tmp_path)
+    asked = ("--profile", "health", "--once", "--junit", "r.xml", "--github", "--url", shop.url)
+    assert checked(*asked) == Exit.OBJECTIVES
+    (suite,) = ET.parse("r.xml").getroot()  # noqa: S314  # our own
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("1", "1")
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if "::error" in line]
+    assert "default%3A /health/live" in error
+    assert "404" in error
+    shop.pages["GET /health/live"] = (200, "application/json", b'{"status": "up"}')
+    assert checked(*asked) == Exit.PASS
+    (suite,) = ET.parse("r.xml").getroot()  # noqa: S314  # likewise
+    assert [case.attrib["name"] for case in suite.iter("testcase")] == ["default: /health/live"]
+    assert suite.attrib["failures"] == "0"
+    served = shop.served.total()
+    assert checked(*asked, "--junit", "r.xml/r.xml") == Exit.OUTPUT
+    assert shop.served.total() == served
 
 
 def test_nothing_is_sent_without_once(

@@ -386,13 +386,13 @@ MISTAKES = [
         "evidence that is not there",
         ("verify", "absent.json"),
         Exit.INCONCLUSIVE,
-        "INCONCLUSIVE  stress evidence, none: 0 rules hold, 1 could not be decided  exit 3",
+        "INCONCLUSIVE  stress evidence: 0 rules hold, 1 could not be decided  exit 3",
     ),
     Mistake(
         "a folder for evidence",
         ("verify", "."),
         Exit.EVIDENCE,
-        "FAIL  stress evidence, none: 0 rules hold, 1 do not  exit 6",
+        "FAIL  stress evidence: 0 rules hold, 1 do not  exit 6",
     ),
     Mistake(
         "a folder that cannot be written",

@@ -88,6 +88,6 @@ def test_the_log_of_a_failed_scenario_outlives_its_stage(tmp_path: Path) -> None
     log = tmp_path / "stage" / "service.log"
     log.parent.mkdir()
     log.write_text('{"event": "gate_failsafe"}\n')
-    kept = keep_log(log, tmp_path / "failures_2026-02-27.json", "FI-001")
+    kept = keep_log(log, tmp_path / "failures_2026-02-27.json", "FI-001.service")
     assert kept == tmp_path / "failures_2026-02-27.FI-001.service.log"
     assert kept.read_text() == log.read_text()

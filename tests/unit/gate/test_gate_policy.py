@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from release_project import PASSING_STEPS, ReleaseProject
+from release_project import PASSING_STEPS, REPOSITORY, ReleaseProject
 from stressproof.config.compile import load_project
 from stressproof.errors import InconclusiveError, UsageError
 from stressproof.gate.policy import read_policy
@@ -105,3 +105,40 @@ def test_a_pipe_at_the_files_name_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "stressproof.toml")
     with pytest.raises(UsageError, match="is no file"):
         load_project(tmp_path)
+
+
+SHOP = REPOSITORY / "tests" / "unit" / "config" / "shop"
+MORE = 'id = "more"\nkind = "down"\ntarget = "db"\nlasts = "1s"\n\n[[failure.fault]]\n'
+LESS = (
+    ("nothing", "", "", ""),
+    ("more is broken", 'id = "slow"\nkind', f'{MORE}id = "slow"\nkind', ""),
+    ("something else is sent", 'path = "/orders"', 'path = "/v2/orders"', ""),
+    ("a failure less", 'id = "SHOP-002"', 'id = "SHOP-003"', "SHOP-002 is not there"),
+    ("a fault is easier", 'latency = "1.5s"', 'latency = "1ms"', "the fault slow is not there"),
+    ("effects are read elsewhere", "GROUP BY 1", "GROUP BY 2", "effects are read"),
+    ("a check is easier", 'answered_in = "3.5s"', 'answered_in = "5s"', "the check answered_in"),
+    ("an invariant asks nothing", '"SELECT 1, 0"', '"SELECT 9, 0"', "the invariant stock"),
+    ("one more is off", "off = { ", 'off = { recovered = "no", ', "recovered is off"),
+    ("an answer means service", 'class = "degraded"', 'class = "ok"', "the request product"),
+    ("it asks more slowly", "rate = 8\n", "rate = 7\n", "rate_per_s is 7, below 8"),
+)
+
+
+@pytest.mark.parametrize(("what", "old", "new", "told"), LESS, ids=lambda one: str(one)[:24])
+def test_a_change_breaks_and_checks_no_less_than_a_protected_policy(
+    project: ReleaseProject, what: str, old: str, new: str, told: str
+) -> None:
+    """The author of a change may add failures; to ask for less is the policy's alone."""
+    files = {path.name: path.read_text() for path in SHOP.iterdir() if path.is_file()}
+    project.commit("failures", files)
+    project.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    file = files["stressproof.toml"]
+    assert old in file, what
+    project.commit("changed", {"stressproof.toml": file.replace(old, new, 1) + "\n# changed\n"})
+    if told:
+        with pytest.raises(UsageError, match="asks less of failures") as raised:
+            read_policy(project.root, "refs/remotes/origin/main")
+        assert told in raised.value.message
+        return
+    found = read_policy(project.root, "refs/remotes/origin/main").project
+    assert found.failures == load_project(project.root).failures

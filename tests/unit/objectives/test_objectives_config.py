@@ -10,7 +10,7 @@ import pytest
 from stressproof.config.compile import Project, load_config, resolve
 from stressproof.config.config_file import read_config
 from stressproof.config.reading import ConfigError, Source, read_source
-from stressproof.config.schema import Config, schema, schema_text
+from stressproof.config.whole_file import WholeFile, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.objectives.explaining import explain_slo, explain_threshold
@@ -150,7 +150,7 @@ quantiles = []
         "there is no key 'max_p95_secs' hereDid you mean 'max_p95_seconds'?",
     )
     assert found["limits.max_error_rate_percent"][0] == 3
-    assert found["thresholds.http_req_duration[1].abortOnFial"][0] == 6
+    assert found["thresholds.http_req_duration[1].abortOnFial"][0] == 8
     assert "abortOnFail" in found["thresholds.http_req_duration[1].abortOnFial"][1]
     assert "missing" in found["thresholds.http_req_duration[2].threshold"][1]
     assert found["slo[0].objective"] == (13, "the key 'objective' is missing")
@@ -309,7 +309,7 @@ def test_every_key_is_described_in_the_schema() -> None:
     for definition in schema()["$defs"].values():
         for name, key in definition.get("properties", {}).items():
             assert "description" in key, name
-    assert set(Config.__struct_fields__) == set(schema()["$defs"]["Config"]["properties"])
+    assert set(WholeFile.__struct_fields__) == set(schema()["$defs"]["WholeFile"]["properties"])
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,22 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from enforcement_suite.scenarios.fail_safe.spec import FI_001
 from stressproof.errors import EvidenceError
 from stressproof.evidence.clock import ClockRecord
-from stressproof.evidence.failure import (
-    Effects,
-    FailureArtifact,
-    InjectedFault,
-    Operations,
-    Recovery,
-    RecoveryObjectives,
-    Scenario,
-    TestbedRecord,
-    Trial,
-    Witness,
-)
+from stressproof.evidence.failure import InjectedFault, Recovery, RecoveryObjectives, Witness
 from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.failures import conclusions
+from stressproof.failures.artifact import (
+    CodeRecord,
+    EffectCounts,
+    FailureArtifact,
+    Operations,
+    Scenario,
+    TestbedRecord,
+    Trial,
+)
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 
@@ -28,13 +27,14 @@ pytestmark = pytest.mark.gate
 
 SECOND_US = 1_000_000
 NOTHING = Recovery(None, None, None, None, 0)
+CODES = [CodeRecord("200", "ok"), CodeRecord("timeout", "unknown")]
 GOALS = RecoveryObjectives(10 * SECOND_US, SECOND_US, 20, 500_000, 10_000, 5 * SECOND_US)
 
 
 def make_trial(*, bad_until_us: int, grown: int) -> Trial:
     """Ten seconds of a request every 20 ms, with a fault from second 2 to second 4."""
     rows = [
-        [start, 1_000, 0, 1 if 2 * SECOND_US <= start < bad_until_us else 0, 0, 1]
+        [start, 1_000, 0, 1 if 2 * SECOND_US <= start < bad_until_us else 0, 0, 1, 0]
         for start in range(0, 10 * SECOND_US, 20_000)
     ]
     fault = InjectedFault(
@@ -55,14 +55,14 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
         started_at="2026-02-25T10:00:00+00:00",
         ended_at="2026-02-25T10:00:11+00:00",
         duration_us=0,
-        operations=Operations(["gate"], ["200", "timeout"], COLUMNS, rows),
-        effects=Effects("select 1", EFFECT_COLUMNS, []),
+        operations=Operations(["gate"], CODES, COLUMNS, rows),
+        effects=EffectCounts(EFFECT_COLUMNS, []),
         faults=[fault],
         phases=[],
         checks=[],
         log=[],
     )
-    follows = conclusions.derive(trial)
+    follows = conclusions.derive(trial, FI_001)
     return replace(
         trial,
         duration_us=follows.duration_us,
@@ -74,7 +74,7 @@ def make_trial(*, bad_until_us: int, grown: int) -> Trial:
 def make_artifact(trial: Trial) -> FailureArtifact:
     """One scenario with this trial; nothing but the recovery is asked of it here."""
     baseline = replace(trial, faults=[])
-    baseline = replace(baseline, phases=conclusions.derive(baseline).phases)
+    baseline = replace(baseline, phases=conclusions.derive(baseline, FI_001).phases)
     scenario = Scenario(
         id="FI-001",
         status="inconclusive",
@@ -83,7 +83,7 @@ def make_artifact(trial: Trial) -> FailureArtifact:
         evidence_refs=[],
         command="stressproof inject",
         result_tail="",
-        title="",
+        spec=FI_001,
         seed=1,
         reasons=[],
         baseline=baseline,

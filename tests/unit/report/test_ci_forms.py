@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from made_artifacts import Plan, write, write_injection
+from stressproof.cli.check import command as check_command
 from stressproof.cli.report import command
+from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 
 pytestmark = pytest.mark.gate
@@ -104,3 +106,66 @@ def test_without_a_load_gitlab_gets_no_figures(tmp_path: Path) -> None:
     """No data is no metric: a zero would read as very fast."""
     report(write_injection(tmp_path / "f.json"), "--gitlab", tmp_path / "performance.json")
     assert json.loads((tmp_path / "performance.json").read_text()) == {"metrics": {}}
+
+
+def check(*arguments: object) -> Result:
+    """Run ``stressproof check``."""
+    done = CliRunner().invoke(check_command, [*map(str, arguments)], standalone_mode=False)
+    assert done.exception is None, done.exception
+    return done
+
+
+def test_check_tells_ci_what_was_asked_of_the_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The objectives that were named, and none that the capture had: those it has told before."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    evidence = write(tmp_path / "slow.json", SLOW)
+    asked = ("--threshold", "http_req_failed: rate < 1%", "--threshold", "http_reqs: count > 1e9")
+    done = check(
+        *("--evidence", evidence, *asked, "--github"),
+        *("--junit", tmp_path / "r.xml", "--gitlab", tmp_path / "performance.json"),
+    )
+    assert done.return_value == 99
+    (suite,) = suites(tmp_path / "r.xml")
+    outcomes = {
+        case.attrib["name"]: case.find("failure") is None for case in suite.iter("testcase")
+    }
+    assert outcomes == {
+        "http_req_failed: rate < 1%": True,
+        "http_reqs: count > 1000000000": False,
+        "the evidence can be believed": True,
+    }
+    errors = [line for line in done.stderr.splitlines() if line.startswith("::error")]
+    assert len(errors) == 1
+    assert "http_reqs" in errors[0]
+    assert "✗ FAIL: `Objectives: enforcement on " in (tmp_path / "summary.md").read_text()
+    assert json.loads((tmp_path / "performance.json").read_text())["metrics"]["http_reqs"]
+
+
+def test_more_annotations_than_are_shown_are_counted(tmp_path: Path) -> None:
+    """GitHub drops the eleventh of a kind without a word; the tenth says how many there are."""
+    evidence = write(tmp_path / "a.json")
+    asked = [f"http_reqs: count > {10**9 + at}" for at in range(14)]
+    flags = [word for text in asked for word in ("--threshold", text)]
+    done = check("--evidence", evidence, *flags, "--github")
+    errors = [line for line in done.stderr.splitlines() if line.startswith("::error")]
+    assert len(errors) == 10
+    assert errors[-1].startswith("::error title=and 5 more::http_reqs")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--junit", "r.xml"), "tell what came of evidence, or of sending once"),
+        (("--github",), "tell what came of evidence, or of sending once"),
+        (("--once", "--gitlab", "p.json"), "--gitlab compares loads, and --once sends none"),
+    ],
+)
+def test_check_refuses_forms_of_what_has_no_outcome(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    """A file that is only looked at would be a suite without tests, which reads as green."""
+    done = CliRunner().invoke(check_command, [*arguments], standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert message in done.exception.message

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from made_artifacts import Plan, write
 from stressproof.cli.report import command
+from stressproof.evidence.stress import StressArtifact
+from stressproof.report.openmetrics import render
 
 pytestmark = pytest.mark.gate
 
@@ -68,5 +71,29 @@ def test_what_a_name_holds_ends_no_label(tmp_path: Path) -> None:
     assert {one.name for one in families} == {
         "http_client_request_duration_seconds",
         "stressproof_requests",
+        "stressproof_dropped_iterations",
     }
     assert {sample.labels["profile"] for one in families for sample in one.samples} == {hostile}
+
+
+def test_the_same_request_of_two_scenarios_is_two_series(tmp_path: Path) -> None:
+    """A series that came twice would end the reading of all others."""
+    path = write(tmp_path / "a.json")
+    artifact = msgspec.json.decode(path.read_bytes(), type=StressArtifact)
+    (scenario,) = artifact.workload.scenarios
+    twice = [
+        *artifact.workload.endpoints[:1],
+        msgspec.structs.replace(artifact.workload.endpoints[0], scenario="other"),
+        *artifact.workload.endpoints[2:],
+    ]
+    both = [scenario, msgspec.structs.replace(scenario, name="other")]
+    workload = msgspec.structs.replace(artifact.workload, scenarios=both, endpoints=twice)
+    text = render([msgspec.structs.replace(artifact, workload=workload)])
+    (durations, *_) = text_string_to_metric_families(text)
+    series = [
+        (sample.labels["round"], sample.labels["scenario"])
+        for sample in durations.samples
+        if sample.name.endswith("_count") and sample.labels["url_template"] == twice[0].name
+    ]
+    rounds = [str(run.run_index) for run in artifact.runs]
+    assert sorted(series) == sorted((at, of) for at in rounds for of in ("default", "other"))

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from disposable_postgres.account import Account, first_closed
@@ -39,14 +40,22 @@ class Cluster:
         folder: Made where it is missing, with the folders above it.
         binaries: PostgreSQL's programs.
         account: Whom they run as.
+        descriptors: What its programs inherit: the disk that the folder is on, say.
 
     Attributes:
         data: The data directory.
         status: What its server says of itself.
     """
 
-    def __init__(self, folder: Path, binaries: Binaries, account: Account) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        binaries: Binaries,
+        account: Account,
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self._folder = folder
+        self._descriptors = descriptors
         self._binaries = binaries
         self._account = account
         self.data = folder / "pgdata"
@@ -116,7 +125,8 @@ class Cluster:
         self._account.take(unfinished)
         _write_secret(kept, password, self._account)
         try:
-            _initdb(unfinished, self._binaries, self._account, kept, lock)
+            inherited = [lock.descriptor, *self._descriptors]
+            _initdb(unfinished, self._binaries, self._account, kept, inherited)
         except PostgresError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -168,7 +178,7 @@ def _write_secret(path: Path, secret: str, account: Account) -> None:
 
 
 def _initdb(
-    data: Path, binaries: Binaries, account: Account, password_file: Path, lock: FolderLock
+    data: Path, binaries: Binaries, account: Account, password_file: Path, inherited: Sequence[int]
 ) -> None:
     command = [
         str(binaries.program("initdb")),
@@ -184,7 +194,7 @@ def _initdb(
             capture_output=True,
             check=False,
             timeout=_INITDB_TIMEOUT_S,
-            pass_fds=(lock.descriptor,),
+            pass_fds=inherited,
             preexec_fn=die_with_parent,
             **account.popen_arguments(),
         )

@@ -17,6 +17,7 @@ from disposable_postgres.account import Account, server_account, usable_by
 from disposable_postgres.binaries import Binaries, find_binaries
 from disposable_postgres.cluster import USER, Cluster, clean_environment, describe
 from disposable_postgres.connection import connect
+from disposable_postgres.disk import BoundedDisk
 from disposable_postgres.errors import PostgresError
 from disposable_postgres.locks import FolderLock
 from disposable_postgres.reasons import reason
@@ -29,6 +30,8 @@ _SIGNAL_TIMEOUT_S = 10.0
 _PORT_ATTEMPTS = 5
 _POLL_S = 0.01
 _LOG_TAIL = 15
+# On a bounded disk the log of changes must not take what the data needs.
+_SMALL_LOG = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
 _SOCKET_LIMIT = 107  # bytes of a Unix socket's path, less the terminator
 
 
@@ -52,6 +55,7 @@ class PostgresServer:
         user: The superuser's name.
         password: The superuser's password (scram-sha-256).
         version: Such as ``18.4``.
+        disk: The bounded one that its data is on, None where there is none.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class PostgresServer:
         settings: Mapping[str, str],
         password: str | None,
         temporary: Sequence[TemporaryFolder],
+        disk: BoundedDisk | None = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.user = USER
@@ -73,13 +78,16 @@ class PostgresServer:
         self._temporary = temporary
         self._settings = dict(settings)
         self._process: subprocess.Popen[bytes] | None = None
-        self._cluster = Cluster(folder, self._binaries, account)
+        self.disk = disk
+        self._inherited = [disk.descriptor] if disk else []
+        self._cluster = Cluster(folder, self._binaries, account, self._inherited)
         self.password = self._cluster.prepare(password)
         self.socket_dir = temporary[0].path
         account.take(self.socket_dir)
         self.port = port
         self.version = ""
-        self.log_path = self._cluster.data / "server.log"
+        # A server whose disk is full must still be able to say so.
+        self.log_path = (self.socket_dir if disk else self._cluster.data) / "server.log"
 
     @classmethod
     def start(
@@ -90,6 +98,7 @@ class PostgresServer:
         binaries: Binaries | None = None,
         settings: Mapping[str, str] | None = None,
         password: str | None = None,
+        disk: int = 0,
     ) -> Self:
         """Start a server and wait until it takes connections.
 
@@ -100,6 +109,7 @@ class PostgresServer:
             binaries: The programs, those of `find_binaries` if None.
             settings: Server settings by name, over the defaults.
             password: The superuser's password, generated if None.
+            disk: Bytes of a file system for its data alone, 0 for none; only without `data_dir`.
 
         Raises:
             PostgresError: It could not be started; the message ends in what its log says.
@@ -114,7 +124,11 @@ class PostgresServer:
         with contextlib.ExitStack() as undo:
             temporary = [TemporaryFolder("sock")]
             undo.callback(temporary[0].remove)
-            if data_dir is None:
+            bounded = None
+            if disk:
+                bounded = BoundedDisk(disk, account)
+                undo.callback(bounded.remove)
+            elif data_dir is None:
                 temporary.append(TemporaryFolder("data"))
                 undo.callback(temporary[1].remove)
                 # The server's user passes through, and sees its own part only.
@@ -122,11 +136,12 @@ class PostgresServer:
             server = cls(
                 binaries=binaries or find_binaries(),
                 account=account,
-                folder=(data_dir or temporary[1].path).resolve(),
+                folder=bounded.path if bounded else (data_dir or temporary[1].path).resolve(),
                 port=port,
-                settings=settings or {},
+                settings={**(_SMALL_LOG if bounded else {}), **(settings or {})},
                 password=password,
                 temporary=temporary,
+                disk=bounded,
             )
             undo.callback(server.stop)
             server._launch()
@@ -228,6 +243,8 @@ class PostgresServer:
             self._shut_down()
         for folder in self._temporary:
             folder.remove()
+        if self.disk is not None:
+            self.disk.remove()
 
     def log_tail(self) -> str:
         """Return the last lines of the server's log."""
@@ -291,7 +308,7 @@ class PostgresServer:
         self._wait_ready()
 
     def _run(self, command: list[str], lock: FolderLock) -> None:
-        inherited = [lock, *(folder.lock for folder in self._temporary)]
+        locks = [lock, *(folder.lock for folder in self._temporary)]
         with self._open_log() as log:
             try:
                 self._process = subprocess.Popen(  # type: ignore[call-overload]  # see Account
@@ -301,7 +318,7 @@ class PostgresServer:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=[one.descriptor for one in inherited],
+                    pass_fds=[*(one.descriptor for one in locks), *self._inherited],
                     # Ctrl-C on a terminal is for whoever started us.
                     start_new_session=True,
                     preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # one system call

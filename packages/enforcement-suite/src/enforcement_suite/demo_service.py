@@ -1,5 +1,6 @@
 """The enforcement service as a child process: started for a demo, and surely stopped after it."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ class DemoService:
                 *("--data-dir", str(folder / "data")),
             ],
             self.environment(),
-            r"serving on (?P<url>https?://\S+)",
+            re.compile(r"serving on (?P<url>https?://\S+)").search,
             log=folder / "service.log",
         )
         self.url = ""

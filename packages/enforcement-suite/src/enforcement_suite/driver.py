@@ -1,15 +1,12 @@
 """What the drivers of all scenarios share: the service, and how their effects are found again."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from enforcement_suite.service import Enforcement, failsafe_id
 from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.load import Done
-
-SERVICE_SESSIONS: Final = "enforcement%"
-"""The service's database sessions, by ``application_name`` as a LIKE pattern."""
 
 
 class EnforcementDriver(ScenarioDriver[EnforcementTestbed]):
@@ -32,7 +29,7 @@ class EnforcementDriver(ScenarioDriver[EnforcementTestbed]):
         found = {
             decision
             for done in history
-            if done.answer is not None and "/failsafe:" in done.code
+            if done.answer is not None and done.code.answer_class == "degraded"
             for decision in [failsafe_id(done.answer)]
             if decision is not None
         }

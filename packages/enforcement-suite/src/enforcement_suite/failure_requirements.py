@@ -10,6 +10,8 @@ FAILURE: Final = FailureRequirements(
     runner="staged_failure_injection",
     execution_class="staged",
     scenarios=SCENARIOS,
+    min_workers=2,
+    require_health=True,
     gate_max_age_hours=48.0,
     database_engine="postgresql",
 )

@@ -7,9 +7,12 @@ through the service. The chain's hashes are recomputed here and not by the servi
 
 from typing import Final
 
-from stressproof.failures.spec import Query
+from stressproof.failures.parameters import S
+from stressproof.failures.spec import Effects, Invariant
 
-EFFECTS_SQL: Final = """
+EFFECTS: Final = Effects(
+    "db",
+    """
 WITH asked AS (
     SELECT d.tenant_id, d.decision_id, d.failsafe, d.voided,
            split_part(d.resource_reference, ':', 2) AS kind,
@@ -27,14 +30,16 @@ SELECT a.key, sum(CASE a.kind WHEN 'gate' THEN 1 WHEN 'token' THEN coalesce(r.sp
 FROM asked a LEFT JOIN recorded r USING (tenant_id, decision_id)
 WHERE NOT a.failsafe AND NOT a.voided
 GROUP BY a.key
-"""
+""",
+)
 """How often each effect is there. ``prefix`` is ``fi:%%:<run>:%%``; a resource is named
 ``fi:<kind>:<run>:<key>``: a *gate* counts its decisions, a *token* its spendings in the ledger, a
 *settlement* what closed its reservation there. No idempotency key is asked: it is under test."""
 
-CHAIN_UNBROKEN: Final = Query(
+CHAIN_UNBROKEN: Final = Invariant(
     "chain_unbroken",
     "Every ledger is gap-free, linked, and hashes as it should, up to its head",
+    "db",
     """
 WITH rows AS (
     SELECT l.*,
@@ -59,12 +64,13 @@ SELECT (SELECT count(*) FROM rows),
         WHERE h.sequence <> coalesce(e.sequence, 0)
            OR (e.sequence IS NOT NULL AND h.entry_hash <> e.entry_hash))
 """,
-    looks_at="*",
+    at_least="effects",
 )
 
-DECISIONS_EQUAL_LEDGER: Final = Query(
+DECISIONS_EQUAL_LEDGER: Final = Invariant(
     "decisions_equal_ledger",
     "Every decision has its one ledger row and every such row its decision",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE d.decision_id IS NULL OR l.decision_id IS NULL
     OR l.event::text <> CASE WHEN d.failsafe THEN 'decision.failsafe' ELSE 'decision' END)
@@ -73,12 +79,13 @@ FULL JOIN (SELECT * FROM enforcement.ledger WHERE event IN ('decision', 'decisio
     ON l.tenant_id = d.tenant_id AND l.sequence = d.ledger_sequence
    AND l.decision_id = d.decision_id
 """,
-    looks_at="*",
+    at_least="effects",
 )
 
-CREDITS_CONSERVED: Final = Query(
+CREDITS_CONSERVED: Final = Invariant(
     "credits_conserved",
     "Every grant is what was given, less what is consumed, less what is still reserved",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE remaining_usd <> total_usd - held)
 FROM (
@@ -91,9 +98,10 @@ FROM (
 """,
 )
 
-RESERVATIONS_SETTLED_ONCE: Final = Query(
+RESERVATIONS_SETTLED_ONCE: Final = Invariant(
     "reservations_settled_once",
     "What a reservation held is all consumed or released once it is closed, and untouched before",
+    "db",
     """
 SELECT (SELECT count(*) FROM enforcement.decisions WHERE allocation_usd + credits_usd > 0),
        (SELECT count(*) FROM enforcement.credit_reservations r
@@ -112,12 +120,14 @@ SELECT (SELECT count(*) FROM enforcement.decisions WHERE allocation_usd + credit
         FULL JOIN enforcement.reconciliations r USING (tenant_id, decision_id)
         WHERE r.idempotency_key IS NULL OR l IS NULL)
 """,
-    looks_at="settle* race_same_* race_different",
+    at_least="effects",
+    of=("settle*", "race_same_*", "race_different"),
 )
 
-USAGE_IS_THE_SUM: Final = Query(
+USAGE_IS_THE_SUM: Final = Invariant(
     "usage_is_the_sum",
     "What each project is said to have committed is the sum of its active reservations",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE u.active_allocation_usd <> coalesce(d.allocation, 0)
                                      OR u.active_credits_usd <> coalesce(d.credits, 0))
@@ -129,9 +139,10 @@ LEFT JOIN (
 """,
 )
 
-BUDGETS_NOT_EXCEEDED: Final = Query(
+BUDGETS_NOT_EXCEEDED: Final = Invariant(
     "budgets_not_exceeded",
     "No budget has more committed against it than it holds",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE committed > monthly_limit_usd)
 FROM (
@@ -145,9 +156,10 @@ FROM (
 """,
 )
 
-TOKENS_SPENT_ONCE: Final = Query(
+TOKENS_SPENT_ONCE: Final = Invariant(
     "tokens_spent_once",
     "Every approval token is spent at most once, and each spending is in the ledger",
+    "db",
     """
 SELECT (SELECT count(*) FROM enforcement.approvals WHERE token_sha256 IS NOT NULL),
        (SELECT count(*) FROM (
@@ -161,12 +173,14 @@ SELECT (SELECT count(*) FROM enforcement.approvals WHERE token_sha256 IS NOT NUL
             GROUP BY a.tenant_id, a.decision_id) spent
         WHERE spendings <> CASE WHEN consumed THEN 1 ELSE 0 END)
 """,
-    looks_at="consume* replay_*",
+    at_least="effects",
+    of=("consume*", "replay_*"),
 )
 
-NOTHING_LEAKED: Final = Query(
+NOTHING_LEAKED: Final = Invariant(
     "nothing_leaked",
     "No session of the service sits in a forgotten transaction or waits for a lock",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE (state LIKE 'idle in transaction%%'
                                       OR wait_event_type = 'Lock')
@@ -174,11 +188,13 @@ SELECT count(*), count(*) FILTER (WHERE (state LIKE 'idle in transaction%%'
 FROM pg_stat_activity
 WHERE application_name LIKE 'enforcement%%' AND backend_type = 'client backend'
 """,
+    settle_us=20 * S,
 )
 
-FAILSAFES_RECORDED: Final = Query(
+FAILSAFES_RECORDED: Final = Invariant(
     "failsafes_recorded",
     "Every fail-safe that was answered is in the ledger exactly once",
+    "db",
     """
 SELECT count(*), count(*) FILTER (WHERE recorded <> 1)
 FROM (
@@ -189,13 +205,11 @@ FROM (
     GROUP BY a.id
 ) answered
 """,
-    only_with_faults=True,
-    looks_at="*",
-    with_codes="*/failsafe:*",
+    faults_only=True,
+    at_least="effects",
+    codes=("*/failsafe:*",),
+    settle_us=20 * S,
 )
 
 LEDGER: Final = (CHAIN_UNBROKEN, DECISIONS_EQUAL_LEDGER, USAGE_IS_THE_SUM, NOTHING_LEAKED)
 """What every scenario asks."""
-
-QUIET: Final = (FAILSAFES_RECORDED, NOTHING_LEAKED)
-"""Journals are replayed, and nobody is in the middle of something."""

@@ -7,12 +7,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from enforcement_suite.fault_limits import LIMITS, UNSUPPORTED
+from enforcement_suite.unsupported import UNSUPPORTED
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.suite import (
     CounterProbe,
     HealthProbe,
     LocalService,
+    ParityProbe,
     Probes,
     Suite,
     Variables,
@@ -56,6 +57,8 @@ _ENFORCEMENT: Final = replace(
     database_in_detail=True,
     # Each read is a transaction; a session may report one in ten late.
     min_transactions_per_success=0.9,
+    # Books that were never compared agree with anything.
+    min_parity_compared=1,
     max_p95_seconds=2.0,
     min_throughput_rps=0.5,
     load_limits=("read_tenant_per_minute", "read_global_per_minute"),
@@ -73,7 +76,6 @@ SUITE: Final = Suite(
     failure="enforcement_suite.failure_requirements:FAILURE",
     testbed="enforcement_suite.testbed:EnforcementTestbed",
     failure_page="docs/ops/enforcement_failure_injection_matrix.md",
-    fault_limits=LIMITS,
     unsupported=UNSUPPORTED,
     profiles="enforcement_suite.profiles:PROFILES",
     variables=Variables(
@@ -112,6 +114,17 @@ SUITE: Final = Suite(
             path="/metrics",
             metric="http_server_requests_total",
             duration_metric="http_server_request_duration_seconds",
+        ),
+        parity=ParityProbe(
+            path=f"{PREFIX}/exports/parity?limit=1000",
+            members={
+                "compared": "decisions",
+                "agreed": "parity_ok",
+                "first_sequence": "first_sequence",
+                "last_sequence": "last_sequence",
+                "records_sha256": "decisions_sha256",
+                "journal_sha256": "ledger_sha256",
+            },
         ),
         limits=f"{PREFIX}/limits",
     ),

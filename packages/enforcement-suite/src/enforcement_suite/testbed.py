@@ -6,12 +6,13 @@ The service reaches its database through the proxy and in no other way, in the b
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 
@@ -28,7 +29,7 @@ from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
 
 DATABASE = "enforcement_faults"
-READY = r"serving on http://[^:/\s]+:(?P<port>\d+)"
+READY = re.compile(r"serving on http://[^:/\s]+:(?P<port>\d+)")
 _SECRET_BYTES = 48
 
 
@@ -47,10 +48,6 @@ class EnforcementTestbed(Testbed):
         jwt_secret: With which the service verifies bearer tokens.
         approval_secret: With which it signs approval tokens.
     """
-
-    proxy_path: ClassVar[str] = (
-        "a process of its own between service and database, in the path of the baseline too"
-    )
 
     def __init__(
         self,
@@ -72,6 +69,11 @@ class EnforcementTestbed(Testbed):
     def dsn(self) -> str:
         """The database, direct, as its superuser."""
         return self.postgres.dsn(DATABASE)
+
+    @property
+    def proxy_path(self) -> str:
+        """Where the proxy stands, for evidence."""
+        return "a process of its own between service and database, in the path of the baseline too"
 
     @property
     def postgres_binary(self) -> Path | None:
@@ -104,7 +106,8 @@ class EnforcementTestbed(Testbed):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         self._start_database(stack)
         upstream = (self.postgres.host, self.postgres.port)
-        self.proxy = stack.enter_context(ProxyProcess(upstream, seed=self.seed, postgres=True))
+        proxy = ProxyProcess(upstream, seed=self.seed, protocol="postgres")
+        self.proxy = stack.enter_context(proxy)
         self.say(f"proxy: port {self.proxy.port} to {self.postgres.port}")
         self.service = ServiceProcess(
             "the service under test",
@@ -114,8 +117,9 @@ class EnforcementTestbed(Testbed):
                 *("--data-dir", str(folder / "data"), "--migrate"),
             ],
             self._service_environment(folder),
-            READY,
+            READY.search,
             log=folder / "service.log",
+            active=self.active,
         )
         stack.callback(self.service.stop)
         self.port = int(self.service.start()["port"])
@@ -166,7 +170,7 @@ class EnforcementTestbed(Testbed):
             raise RunError(f"the database cannot be reached directly: {error}") from error
 
     def query(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Ask the database directly.
 

@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING, Any
 from stressproof.version import __version__
 
 if TYPE_CHECKING:
-    from stressproof.capture.capture import Observer as Observer
     from stressproof.capture.capture import capture as capture
     from stressproof.capture.conclusion import Conclusion as Conclusion
     from stressproof.capture.conclusion import conclude as conclude
     from stressproof.capture.credentials import Credential as Credential
     from stressproof.capture.inject import inject as inject
+    from stressproof.capture.observer import Observer as Observer
     from stressproof.capture.plan import Plan as Plan
     from stressproof.capture.plan import plan_capture as plan_capture
     from stressproof.config.compile import Project as Project
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from stressproof.config.profile import Profile as Profile
     from stressproof.config.stress_requirements import StressRequirements as StressRequirements
     from stressproof.errors import StressproofError as StressproofError
-    from stressproof.evidence.failure import FailureArtifact as FailureArtifact
     from stressproof.evidence.results import Thresholds as Thresholds
     from stressproof.evidence.stress import StressArtifact as StressArtifact
     from stressproof.exits import Exit as Exit
+    from stressproof.failures.artifact import FailureArtifact as FailureArtifact
     from stressproof.gate.decision import Decision as Decision
     from stressproof.gate.gate import gate as gate
     from stressproof.gate.request import GateRequest as GateRequest
@@ -123,11 +123,11 @@ _HOMES = {
     "Decision": "stressproof.gate.decision",
     "Request": "stressproof.workload.requests",
     "Exit": "stressproof.exits",
-    "FailureArtifact": "stressproof.evidence.failure",
+    "FailureArtifact": "stressproof.failures.artifact",
     "FailureRequirements": "stressproof.config.failure_requirements",
     "GateRequest": "stressproof.gate.request",
     "Objectives": "stressproof.objectives.objectives",
-    "Observer": "stressproof.capture.capture",
+    "Observer": "stressproof.capture.observer",
     "Outcome": "stressproof.outcome",
     "PerVuIterations": "stressproof.workload.executors",
     "Plan": "stressproof.capture.plan",

@@ -1,12 +1,12 @@
 """Processes to break and to stop: found by their parents, named so that no recycled pid is hit."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from stressproof.errors import RunError
 
@@ -16,7 +16,7 @@ _PROC = Path("/proc")
 _STATE, _PARENT, _SESSION, _START = 0, 1, 3, 19
 
 
-class ProcessRef(Struct, frozen=True):
+class ProcessRef(NamedTuple):
     """A process at one time: a number that is given out again differs in its start.
 
     Attributes:
@@ -104,17 +104,22 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def workers_of(master: int) -> list[ProcessRef]:
-    """Return the worker processes of a Python service: its children that run its interpreter.
+def workers_of(master: int, pattern: str = "") -> list[ProcessRef]:
+    """Return the worker processes of a service, of all that descends from it.
 
-    The resource tracker of `multiprocessing` is no worker, and neither is anything else that the
-    service runs (its database, say).
+    Args:
+        master: What was started.
+        pattern: A regex of a worker's command line. Where it is empty, workers run the program of
+            their master; the resource tracker of `multiprocessing` is none, and neither is anything
+            else that the service runs (its database, say).
     """
-    interpreter = _program(master)
+    if pattern:
+        return [one for one in below(master) if re.search(pattern, command_line(one.pid))]
+    program = _program(master)
     return [
         one
         for one in below(master)
-        if _program(one.pid) == interpreter and "resource_tracker" not in command_line(one.pid)
+        if _program(one.pid) == program and "resource_tracker" not in command_line(one.pid)
     ]
 
 

@@ -55,3 +55,23 @@ def listed(words: Sequence[str], most: int = 4) -> str:
     """Return words as a list in a sentence, cut where it would be too long to read."""
     more = len(words) - most
     return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def measured(value: float | None, unit: str) -> str:
+    """Return a figure that is held in a unit: times in milliseconds, as everywhere."""
+    if value is None:
+        return "not known"
+    if unit == "s":
+        return latency_of_seconds(value)
+    if unit == "1/s":
+        return rate(value)
+    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:g} {unit}"
+
+
+def held_against(limit: str, unit: str) -> str:
+    """Return a limit such as ``<= 2`` with the unit of what it is held against."""
+    comparison, _, number = limit.partition(" ")
+    if not number:
+        return limit
+    value = float(number)
+    return f"{comparison} {measured(int(value) if value.is_integer() else value, unit)}"

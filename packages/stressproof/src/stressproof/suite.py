@@ -92,17 +92,32 @@ class CounterProbe(Struct, frozen=True):
     duration_metric: str = ""
 
 
+class ParityProbe(Struct, frozen=True):
+    """The page on which a service compares its records with its journal.
+
+    Attributes:
+        path: What is asked, with the capture's token.
+        members: Fields of `stressproof.evidence.target.ParityReading` by where the JSON answer has
+            them.
+    """
+
+    path: str
+    members: Mapping[str, str]
+
+
 class Probes(Struct, frozen=True):
     """What a service may be asked about itself, before and after the load; nothing by default.
 
     Attributes:
         health: Who it is.
         counters: What it counted.
+        parity: What it finds when it compares its books.
         limits: The path of a JSON object with the rate limits of this caller; empty for none.
     """
 
     health: HealthProbe | None = None
     counters: CounterProbe | None = None
+    parity: ParityProbe | None = None
     limits: str = ""
 
 
@@ -123,9 +138,9 @@ class Suite(Struct, frozen=True, kw_only=True):
         variables: What the variables of the gates begin with.
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
+        gate_asks_failure: Whether a gate demands failure evidence, where the suite has any.
         testbed: Dotted path of what starts the service that failures are injected into.
         failure_page: Where the failure scenarios are explained, as a path in the checkout.
-        fault_limits: What the faults are not, as sentences, wherever their results are shown.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
         documentation: Where the variables and limits are explained, for hints.
@@ -135,13 +150,13 @@ class Suite(Struct, frozen=True, kw_only=True):
     version: str
     stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
+    gate_asks_failure: bool = True
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
     local_service: LocalService | None = None
     probes: Probes = Probes()
     testbed: str = ""
     failure_page: str = ""
-    fault_limits: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = {}
     demo: str = ""
     documentation: str = ""
@@ -211,7 +226,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         found = self.failure
         if isinstance(found, str):
             found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
-        return msgspec.structs.replace(found, fault_limits=self.fault_limits)
+        return found
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.
@@ -302,7 +317,10 @@ def suite_of(project: "Project", *, at_gate: bool = False) -> Suite:
 
 def _of_file(project: "Project") -> Suite:
     """Return what a project's own file asks; no entry point is looked up for it."""
-    from stressproof.config.file_suite import (  # noqa: PLC0415  # only for files with profiles
+    from stressproof.config.file_failures import (  # noqa: PLC0415  # only for files with profiles
+        failure_file_requirements,
+    )
+    from stressproof.config.file_suite import (  # noqa: PLC0415  # likewise
         file_profiles,
         file_requirements,
     )
@@ -311,6 +329,8 @@ def _of_file(project: "Project") -> Suite:
         name="stressproof.toml",
         version="1",
         stress=file_requirements(project),
+        failure=failure_file_requirements(project),
+        gate_asks_failure=project.gate.failures,
         profiles=file_profiles(project),
     )
 

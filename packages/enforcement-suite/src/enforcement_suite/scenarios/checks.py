@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from stressproof.evidence.failure import Parameter
-from stressproof.failures.spec import MS, CheckSpec
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import MS
+from stressproof.failures.spec import CheckSpec
 
-EFFECTS: Final = (
-    CheckSpec("every_key_read", baseline=True),
-    CheckSpec("acknowledged_durable", baseline=True),
-    CheckSpec("no_double_effect", baseline=True),
+EFFECT_CHECKS: Final = (
+    check_spec("every_key_read", baseline=True),
+    check_spec("acknowledged_durable", baseline=True),
+    check_spec("no_double_effect", baseline=True),
 )
 GATE_ANSWER_US: Final = 3_500 * MS
 """A gate's own bound is 2.25 s; what is above it is for a busy machine."""
@@ -17,7 +19,7 @@ GATE_ANSWER_US: Final = 3_500 * MS
 
 def after(fault: str) -> tuple[CheckSpec, ...]:
     """Return what must hold after any fault."""
-    return (CheckSpec("recovered", fault), CheckSpec("healthy_after_recovery", fault))
+    return (check_spec("recovered", fault), check_spec("healthy_after_recovery", fault))
 
 
 def numbered(kind: str, races: int) -> tuple[str, ...]:
@@ -27,6 +29,4 @@ def numbered(kind: str, races: int) -> tuple[str, ...]:
 
 def won_once(kinds: tuple[str, ...], parameters: Mapping[str, Parameter]) -> tuple[CheckSpec, ...]:
     """Return a check a race: one that is missing is inconclusive, not covered by the others."""
-    return tuple(
-        CheckSpec("exactly_one_winner", "", {"kind": kind, **parameters}) for kind in kinds
-    )
+    return tuple(check_spec("one_wins", "", {"of": (kind,), **parameters}) for kind in kinds)

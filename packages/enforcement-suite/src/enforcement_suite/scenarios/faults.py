@@ -1,39 +1,41 @@
-"""What several scenarios inject alike: targets, parameters, and what proves each."""
+"""What several scenarios inject alike."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from stressproof.failures.spec import MS, WitnessSpec
+from stressproof.evidence.failure import Parameter
+from stressproof.failures.fault_kinds import FAULT_KINDS
+from stressproof.failures.spec import FaultSpec, TargetKind
 
-THROUGH_PROXY: Final = "every connection through the proxy on port *"
-ONE_WORKER: Final = "one of * workers, by SIGKILL"
+DATABASE: Final = "db"
+SERVICE: Final = "enforcement"
+SESSIONS: Final = "enforcement%"
+"""The service's database sessions, by ``application_name`` as a LIKE pattern."""
 
-CUT: Final = (WitnessSpec("pairs cut at a commit"),)
-REPLACED: Final = (WitnessSpec("workers killed"), WitnessSpec("workers replaced"))
-
-KILLED_POSTGRES: Final[dict[str, Any]] = {
-    "target": "postgres * and every child, by SIGKILL",
-    "witnesses": (
-        WitnessSpec("processes killed", 2),
-        WitnessSpec("crash recoveries in the server's log"),
-    ),
-}
-ENDED_SESSIONS: Final[dict[str, Any]] = {
-    "target": "sessions of enforcement%",
-    "parameters": {"application": "enforcement%", "every_us": 100 * MS},
-    "witnesses": (WitnessSpec("backends terminated"),),
-}
-HELD: Final[dict[str, Any]] = {
-    "parameters": {
-        "statement": ("SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE")
-    },
-    "witnesses": (WitnessSpec("sessions blocked by the holder"),),
-}
+_TARGETS: Final[Mapping[TargetKind, str]] = MappingProxyType(
+    {"postgres": DATABASE, "process": SERVICE, "callers": ""}
+)
 
 
-def race(batches: int, racers: int) -> dict[str, Any]:
-    """Return what a race is: so many batches, half of the racers under way at once at least."""
-    return {
-        "parameters": {"volleys": batches, "needs": racers // 2},
-        "witnesses": (WitnessSpec("requests under way at the same time", racers // 2),),
-        "until_done": True,
-    }
+def fault(
+    kind: str,
+    id: str,  # noqa: A002  # as specs have it
+    how: str,
+    lasts_us: int,
+    given: Mapping[str, Parameter] = MappingProxyType({}),
+    **others: Any,
+) -> FaultSpec:
+    """Return a fault of what it can hit here, with every parameter that is not given."""
+    table = FAULT_KINDS[kind]
+    target_kind = next(one for one in _TARGETS if table.fits(one))
+    return FaultSpec(
+        id=id,
+        kind=kind,
+        lasts_us=lasts_us,
+        target=_TARGETS[target_kind],
+        target_kind=target_kind,
+        parameters=table.complete(given),
+        how=how,
+        **others,
+    )

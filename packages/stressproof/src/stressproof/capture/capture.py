@@ -4,16 +4,17 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from stressproof.capture import preflight as preflights
 from stressproof.capture.artifact import Probes, assemble, endpoint_results, finish_run
-from stressproof.capture.counters import read_counters
+from stressproof.capture.counters import Counters, read_counters
 from stressproof.capture.credentials import Credential, find
+from stressproof.capture.fitting import fitted
+from stressproof.capture.observer import Observer
 from stressproof.capture.plan import Plan
-from stressproof.capture.probe import read_health, read_limits
+from stressproof.capture.probe import read_health, read_limits, read_parity
 from stressproof.capture.steps import joined, renumbered, step_record
 from stressproof.capture.subject import read_subject
 from stressproof.capture.watch import ThresholdWatch
@@ -35,35 +36,6 @@ from stressproof.objectives.objectives import Objectives
 from stressproof.workload.data import Data
 
 _PAUSE_STEP_S = 0.05
-
-
-class Observer(Protocol):
-    """Who wants to know how far a capture has come."""
-
-    def phase(self, text: str) -> None:
-        """Something began or ended."""
-
-    def tick(self, run_index: int, tick: Tick) -> None:
-        """A second of a round has passed."""
-
-    def round_done(self, run: Run) -> None:
-        """A round has its figures."""
-
-
-class Silent:
-    """An observer that tells nobody."""
-
-    def phase(self, text: str) -> None:
-        """Something began or ended."""
-        del text
-
-    def tick(self, run_index: int, tick: Tick) -> None:
-        """A second of a round has passed."""
-        del run_index, tick
-
-    def round_done(self, run: Run) -> None:
-        """A round has its figures."""
-        del run
 
 
 class Capture:
@@ -109,6 +81,7 @@ class Capture:
         self._after: Probes | None = None
         self._results: list[tuple[Sequence[WorkloadEndpoint], RunMeasurements, Run]] = []
         self._files: set[WorkloadFile] = set()
+        self._told_s = 0
 
     def run(self) -> StressArtifact:
         """Do it all and return the artifact, whatever became of the capture.
@@ -153,15 +126,27 @@ class Capture:
         self._before = self._probe()
         status = self._rounds()
         if not self._stop.at_once:
-            self._after = self._probe()
+            self._after = self._probe(loaded=True)
         return status
 
-    def _probe(self) -> Probes:
+    def _probe(self, *, loaded: bool = False) -> Probes:
+        """Ask the target about itself: what it counted first after the load, and last before it.
+
+        So no other question of ours is among the requests counted between the two readings.
+        """
+        asked = self._plan.probes
+        counters = self._counters() if loaded else None
+        health = read_health(self._client, asked.health, self._clock.now())
+        parity = read_parity(self._client, asked.parity)
+        runtime = msgspec.structs.replace(health.runtime, parity=parity)
         return Probes(
-            health=read_health(self._client, self._plan.probes.health, self._clock.now()),
-            counters=read_counters(self._client, self._plan.probes.counters),
-            limits=read_limits(self._client, self._plan.probes.limits),
+            health=msgspec.structs.replace(health, runtime=runtime),
+            limits=read_limits(self._client, asked.limits),
+            counters=counters if loaded else self._counters(),
         )
+
+    def _counters(self) -> Counters | None:
+        return read_counters(self._client, self._plan.probes.counters)
 
     def _check_instance(self) -> None:
         """Never hand a token of one service to another that took its port."""
@@ -187,6 +172,7 @@ class Capture:
         return "complete"
 
     def _round(self, run_index: int) -> Status:
+        self._told_s = 0
         try:
             result = run_round(
                 msgspec.structs.replace(self._workload, round_number=run_index - 1),
@@ -212,7 +198,9 @@ class Capture:
     def _settled(
         self, run_index: int, until_s: int, rows: Sequence[Row], steps: Sequence[Step]
     ) -> None:
-        """End the capture where a threshold that may do so is crossed."""
+        """Hand rows on, and end the capture where a threshold that may do so is crossed."""
+        self._observer.rows(run_index, until_s, rows, self._endpoints(steps))
+        self._told_s = until_s
         if self._watch is None or self._stop.is_set():
             return
         if self._watch.settled(run_index, until_s, rows, steps):
@@ -225,12 +213,24 @@ class Capture:
         measured = result.measurements(run_index)
         if self._watch is not None:
             self._watch.round_done(measured, result.steps)
-        steps = [step_record(step) for step in result.steps]
-        endpoints = [*self._plan.endpoints, *steps]
+        endpoints = self._endpoints(result.steps)
+        steps = endpoints[len(self._plan.endpoints) :]
+        self._tell_rest(measured, endpoints)
         run = finish_run(endpoints, result, measured, self._clock)
         self._results.append((steps, measured, run))
         self._files |= {WorkloadFile(file.path, file.sha256, file.role) for file in result.files}
         self._observer.round_done(run)
+
+    def _endpoints(self, steps: Sequence[Step]) -> list[WorkloadEndpoint]:
+        return [*self._plan.endpoints, *map(step_record, steps)]
+
+    def _tell_rest(self, measured: RunMeasurements, endpoints: Sequence[WorkloadEndpoint]) -> None:
+        """Hand on what had not settled when a round ended."""
+        resolution_s = self._plan.resolution_seconds
+        rest = measured.rows[self._told_s // resolution_s * len(endpoints) :]
+        if rest:
+            until_s = rest[-1].second + resolution_s
+            self._observer.rows(measured.run_index, until_s, rest, endpoints)
 
     def _finished(self) -> tuple[list[WorkloadEndpoint], list[RunMeasurements], list[Run]]:
         """Return the steps of all rounds, and the rounds with a row for each."""
@@ -261,7 +261,7 @@ class Capture:
         if self._before is None:
             raise RunError("an artifact was asked for before the target was probed")
         steps, measured, runs = self._finished()
-        return assemble(
+        artifact = assemble(
             self._plan,
             status=status,
             started_at=self._started_at,
@@ -275,6 +275,7 @@ class Capture:
             steps=steps,
             files=sorted(self._files, key=lambda file: (file.path, file.role)),
         )
+        return fitted(artifact)
 
 
 def demand_usable(plan: Plan, credential: Credential | None) -> None:
@@ -316,7 +317,7 @@ def capture(
     return Capture(
         plan,
         credential=credential or find(plan.url, os.environ, plan.local_service),
-        observer=observer or Silent(),
+        observer=observer or Observer(),
         stop=stop or StopFlag(),
         folder=folder or Path.cwd(),
         watch=ThresholdWatch(objectives, plan) if objectives and objectives.thresholds else None,

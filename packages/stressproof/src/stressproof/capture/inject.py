@@ -7,58 +7,111 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stressproof.capture.injection import Injection, InjectionPlan
-from stressproof.evidence.failure import FailureArtifact
-from stressproof.faults.run import chosen
-from stressproof.suite import Suite
+from stressproof.capture.stage import file_stage, suite_stage
+from stressproof.config.compile import Project
+from stressproof.errors import UsageError
+from stressproof.failures.artifact import FailureArtifact
+from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.refusal import demand_no_refusal
+from stressproof.suite import Suite, suite_of
 
 SEED_BITS = 32
+_WORKERS = 2
 
 
-def inject(
+def plan_injection(
+    what: Suite | Project,
     output: Path | str,
-    suite: Suite,
     *,
     executed_by: str,
     approved_by: str,
     scenarios: Sequence[str] = (),
     seed: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
+    permissions: Permissions = NOTHING_MORE,
     quick: bool = False,
     force: bool = False,
-    say: Callable[[str], None] = lambda _: None,
-) -> FailureArtifact:
-    """Inject a suite's failures into its service, and return the evidence of it.
-
-    Everything is started for it on free ports of this machine; nothing else is touched.
-
-    Args:
-        output: Where the artifact goes; it is written whatever comes out.
-        suite: Whose failure scenarios these are.
-        executed_by: Who runs it.
-        approved_by: Somebody else.
-        scenarios: Only these, by id; all of them if empty.
-        seed: Of schedules and load, drawn and recorded if None.
-        workers: Processes of the service, two at least.
-        quick: One fault a scenario; never release evidence.
-        force: Discard a file that is in the way.
-        say: Told what happens.
+) -> InjectionPlan:
+    """Return what an injection is to do; the arguments are those of `inject`.
 
     Raises:
-        UsageError: The suite has no such scenarios, or the names are no two people.
-        RunError: A fault could not be applied or removed.
+        UsageError: There are no such scenarios, what they need cannot be loaded, or nothing may be
+            broken on this machine.
     """
-    plan = InjectionPlan(
+    demand_no_refusal(os.environ)
+    drawn = int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed
+    suite = suite_of(what) if isinstance(what, Project) else what
+    stage = file_stage(what, scenarios, drawn, permissions) if isinstance(what, Project) else None
+    if stage is not None and workers is not None:
+        raise UsageError(
+            "how many workers the service has is the file's to say",
+            hint="Write [testbed.process.NAME] workers, and leave --workers out.",
+        )
+    if stage is None and permissions != NOTHING_MORE:
+        raise UsageError(
+            f"the suite {suite.name} breaks only what it starts, so there is nothing to permit",
+            hint="Leave --break and --allow-upstream out.",
+        )
+    return InjectionPlan(
         output=Path(output),
         executed_by=executed_by,
         approved_by=approved_by,
-        scenarios=chosen(suite.failure_requirements().scenarios, scenarios),
+        stage=stage or suite_stage(suite, scenarios, workers or _WORKERS),
         suite=suite,
-        seed=int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed,
-        workers=workers,
+        seed=drawn,
         quick=quick,
         force=force,
         command=shlex.join(sys.argv),
         environment=os.environ,
     )
-    say(f"injecting {', '.join(spec.id for spec in plan.scenarios)} with seed {plan.seed}")
+
+
+def inject(
+    output: Path | str,
+    what: Suite | Project,
+    *,
+    executed_by: str,
+    approved_by: str,
+    scenarios: Sequence[str] = (),
+    seed: int | None = None,
+    workers: int | None = None,
+    permissions: Permissions = NOTHING_MORE,
+    quick: bool = False,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> FailureArtifact:
+    """Inject failures into a service, and return the evidence of it.
+
+    Everything is started for it on free ports of this machine; nothing else is touched.
+
+    Args:
+        output: Where the artifact goes; it is written whatever comes out.
+        what: A project whose file has failures, or a suite that has.
+        executed_by: Who runs it.
+        approved_by: Somebody else.
+        scenarios: Only these, by id; all of them if empty.
+        seed: Of schedules and load, drawn and recorded if None.
+        workers: Processes of a suite's service, two if None; a file says it itself.
+        permissions: What of a file may be broken beyond what is started for it.
+        quick: One fault a scenario; never release evidence.
+        force: Discard a file that is in the way.
+        say: Told what happens.
+
+    Raises:
+        UsageError: There are no such scenarios, or the names are no two people.
+        InconclusiveError: A steady state is unhealthy; nothing was broken any further.
+        RunError: A fault could not be applied or removed.
+    """
+    plan = plan_injection(
+        what,
+        output,
+        executed_by=executed_by,
+        approved_by=approved_by,
+        scenarios=scenarios,
+        seed=seed,
+        workers=workers,
+        permissions=permissions,
+        quick=quick,
+        force=force,
+    )
     return Injection(plan, say).run()

@@ -6,38 +6,46 @@ import platform
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
+from stressproof.capture.interrupts import one_interrupt
 from stressproof.capture.probe import Health, read_health
+from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
-from stressproof.evidence.failure import (
-    FailureArtifact,
-    Scenario,
-    TestbedRecord,
-    Unsupported,
-)
 from stressproof.evidence.fields import Status
 from stressproof.evidence.run_clock import RunClock
 from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
+from stressproof.failures.artifact import (
+    FailureArtifact,
+    Scenario,
+    TestbedRecord,
+    Trial,
+    Unsupported,
+)
 from stressproof.failures.conclusions import summarise
+from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
-from stressproof.faults.driver import Driver, load_class, load_driver
-from stressproof.faults.run import run_scenario
+from stressproof.faults.run import ScenarioRun
 from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.faults.trial_state import Watch
 from stressproof.load.client import Client
 from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
 from stressproof.version import __version__
 from stressproof.workload.target import Target
+
+Say = Callable[[str], None]
+CarryOut = Callable[[Testbed, ScenarioRun, ScenarioSpec, Say], None]
+"""What is done with a scenario whose turn it is, on its testbed."""
 
 _PROBE_TIMEOUT_S = 10.0
 
@@ -77,10 +85,9 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
         output: Where the artifact goes.
         executed_by: Who runs it.
         approved_by: Somebody else.
-        scenarios: In order.
-        suite: What they belong to: its testbed, names, probes, what its faults are not.
+        stage: The scenarios, where they run, and what drives them.
+        suite: What they belong to: names, probes, what its faults are not.
         seed: From which each scenario's own follows.
-        workers: Processes of the service, two at least.
         quick: One fault a scenario; never release evidence.
         force: Discard a file that is in the way.
         command: What was run, for evidence.
@@ -90,10 +97,9 @@ class InjectionPlan(Struct, frozen=True, kw_only=True):
     output: Path
     executed_by: str
     approved_by: str
-    scenarios: Sequence[ScenarioSpec]
+    stage: Stage
     suite: Suite
     seed: int
-    workers: int
     quick: bool
     force: bool
     command: str
@@ -122,20 +128,28 @@ class Injection:
     Args:
         plan: What is asked for.
         say: Told what happens.
+        watch: Given the state of each trial, from the thread of its testbed.
         clock: What tells the time, read now.
     """
 
     def __init__(
-        self, plan: InjectionPlan, say: Callable[[str], None], clock: RunClock | None = None
+        self,
+        plan: InjectionPlan,
+        say: Callable[[str], None],
+        *,
+        watch: Watch = lambda _: None,
+        clock: RunClock | None = None,
     ) -> None:
         self._plan = plan
         self._say = say
+        self._watch = watch
         self._active = ActiveFaults(default_path(plan.environment))
         self._halt = threading.Event()
-        self._drivers: dict[str, Driver] = {}
         self._done: dict[str, Scenario] = {}
+        self._workers = 0
         self._proxy_path = ""
         self._postgres_binary: Path | None = None
+        self._unsupported = dict(plan.suite.unsupported)
         self._before: Health | None = None
         self._after: Health | None = None
         self._clock = clock or RunClock()
@@ -145,78 +159,123 @@ class Injection:
         """Inject everything, write the artifact, and return it.
 
         Raises:
-            UsageError: The identities are one, or what is to be driven cannot be loaded.
+            UsageError: The identities are one, or the testbed is impossible.
             OutputError: The artifact cannot be written.
+            InconclusiveError: A steady state is unhealthy; what was concluded is written.
             RunError: A fault could not be applied or removed; what was concluded is written.
         """
         check_identities(self._plan.executed_by, self._plan.approved_by)
         check_writable(self._plan.output)
-        testbed = load_testbed(self._plan.suite)
-        self._drivers = {spec.id: load_driver(spec) for spec in self._plan.scenarios}
-        try:
-            self._inject(testbed)
-        except BaseException as error:
-            # A run that broke keeps what was concluded before, marked as what it is.
-            self._keep("broken" if isinstance(error, Exception) else "interrupted")
-            raise
-        return self._keep("complete")
+        ids = ", ".join(spec.id for spec in self._plan.stage.scenarios)
+        self._say(f"injecting {ids} with seed {self._plan.seed}")
+        with one_interrupt(self._say):
+            try:
+                self._inject(self._run_on)
+            except BaseException as error:
+                # A run that broke keeps what was concluded before, marked as what it is.
+                self._keep("broken" if isinstance(error, Exception) else "interrupted")
+                raise
+            return self._keep("complete")
 
-    def _inject(self, testbed: type[Testbed]) -> None:
-        specs = self._plan.scenarios
-        here = [spec for spec in specs if not spec.parallel]
-        if not here:
-            self._run_on(testbed, specs, main=True)
-            return
-        others = [spec for spec in specs if spec.parallel]
-        parallel = _Parallel(lambda: self._run_on(testbed, others, main=False), self._halt)
-        if others:
-            parallel.start()
+    def rehearse(self) -> dict[str, Trial]:
+        """Start the testbed and run the baselines, break nothing and write nothing; return them.
+
+        Raises:
+            UsageError: The testbed is impossible.
+            InconclusiveError: A steady state is unhealthy.
+            RunError: Something does not start, or broke.
+        """
+        baselines: dict[str, Trial] = {}
+
+        def rehearse_on(entered: Testbed, run: ScenarioRun, spec: ScenarioSpec, say: Say) -> None:
+            del entered
+            baselines[spec.id] = run.baseline()
+            say(f"{spec.id}: baseline done")
+
+        with one_interrupt(self._say):
+            self._inject(rehearse_on)
+        return {spec.id: baselines[spec.id] for spec in self._plan.stage.scenarios}
+
+    def _inject(self, carry_out: CarryOut) -> None:
+        """Carry out every scenario, on as many testbeds as may stand at once."""
+        ours, *others = lanes(self._plan.stage)
+        beside = [
+            _Parallel(partial(self._run_lane, lane, carry_out), self._halt) for lane in others
+        ]
+        for one in beside:
+            one.start()
         try:
-            self._run_on(testbed, here, main=True)
+            self._run_lane(ours, carry_out, main=True)
         except HaltedError:
-            parallel.finish()
+            for one in beside:
+                one.finish()
             raise
         except BaseException:
-            # Ours is the reason that is told; the other testbed only has to be gone.
+            # Ours is the reason that is told; the other testbeds only have to be gone.
             self._halt.set()
-            parallel.join()
+            for one in beside:
+                one.join()
             raise
-        parallel.finish()
+        for one in beside:
+            one.finish()
 
-    def _run_on(self, testbed: type[Testbed], specs: Sequence[ScenarioSpec], *, main: bool) -> None:
-        """Run scenarios one after the other on a testbed of their own."""
+    def _run_lane(
+        self, specs: Sequence[ScenarioSpec], carry_out: CarryOut, *, main: bool = False
+    ) -> None:
+        """Carry out scenarios one after the other on a testbed of their own."""
         plan = self._plan
         say = self._say if main else (lambda text: self._say(f"[parallel] {text}"))
-        with testbed(
-            self._active, workers=plan.workers, seed=plan.seed, say=say, halt=self._halt
-        ) as entered:
+        testbed = plan.stage.testbed(self._active, seed=plan.seed, say=say, halt=self._halt)
+        with testbed as entered:
             if main:
-                headers = entered.probe_headers()
-                self._before = probe(entered.url, plan.suite, headers, self._clock.now())
-                self._proxy_path = entered.proxy_path
-                self._postgres_binary = entered.postgres_binary
-            for spec in specs[1:]:
-                early = f"{time.time_ns() // 1_000_000:x}e"
-                self._drivers[spec.id].prepare_early(entered, early)
-            for spec in specs:
-                done = run_scenario(
-                    entered,
-                    spec.part([spec.faults[0].id]) if plan.quick else spec,
-                    seed=plan.seed,
-                    position=plan.scenarios.index(spec),
-                    command=plan.command,
-                    page=plan.suite.failure_page,
-                    driver=self._drivers[spec.id],
-                    clock=self._clock,
-                    say=say,
+                self._look_before(entered)
+            runs = [
+                (
+                    spec,
+                    ScenarioRun(
+                        entered,
+                        spec.part([spec.faults[0].id]) if plan.quick else spec,
+                        seed=plan.seed,
+                        driver=plan.stage.drivers[spec.id],
+                        clock=self._clock,
+                        say=say,
+                        watch=self._watch,
+                    ),
                 )
-                self._done[spec.id] = done
-                say(f"{spec.id}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
-                if done.status != "pass":
-                    kept = keep_log(entered.service.log, plan.output, spec.id)
-                    say(f"what the service said is in {kept}")
+                for spec in specs
+            ]
+            for _, run in runs[1:]:
+                run.prepare_early()
+            for spec, run in runs:
+                carry_out(entered, run, spec, say)
             if main:
-                self._after = probe(entered.url, plan.suite, headers, self._clock.now())
+                self._after = self._probe(entered)
+
+    def _look_before(self, entered: Testbed) -> None:
+        """Note what is known of a testbed that stands."""
+        self._before = self._probe(entered)
+        self._workers = entered.workers
+        self._proxy_path = entered.proxy_path
+        self._postgres_binary = entered.postgres_binary
+        self._unsupported |= entered.unsupported()
+
+    def _probe(self, entered: Testbed) -> Health:
+        return probe(entered.url, self._plan.suite, entered.probe_headers(), self._clock.now())
+
+    def _run_on(self, entered: Testbed, run: ScenarioRun, spec: ScenarioSpec, say: Say) -> None:
+        """Run one scenario, keep what is concluded, and what explains a failure."""
+        plan = self._plan
+        done = run.run(
+            position=plan.stage.scenarios.index(spec),
+            command=plan.command,
+            page=plan.suite.failure_page,
+        )
+        self._done[spec.id] = done
+        say(f"{spec.id}: {done.status}" + "".join(f"\n    {why}" for why in done.reasons))
+        if done.status != "pass":
+            for name, log in entered.logs().items():
+                kept = keep_log(log, plan.output, f"{spec.id}.{name}")
+                say(f"what {name} said is in {kept}")
 
     def _keep(self, status: Status) -> FailureArtifact:
         artifact = self._assemble(status)
@@ -230,7 +289,7 @@ class Injection:
     def _assemble(self, status: Status) -> FailureArtifact:
         plan, before, after = self._plan, self._before or _NOBODY, self._after
         asked = plan.suite.failure_requirements()
-        scenarios = [self._done[spec.id] for spec in plan.scenarios if spec.id in self._done]
+        scenarios = [self._done[one.id] for one in plan.stage.scenarios if one.id in self._done]
         return FailureArtifact(
             schema_version=SCHEMA_VERSION,
             status=status,
@@ -263,11 +322,13 @@ class Injection:
             python=platform.python_version(),
             host=f"{platform.system()} {platform.release()} {platform.machine()}",
             cpus=_cpus(),
-            workers=plan.workers,
+            workers=self._workers,
             proxy=self._proxy_path,
             postgres_binary_sha256=_sha256(self._postgres_binary),
-            limits=list(plan.suite.fault_limits),
-            unsupported=[Unsupported(fault, why) for fault, why in plan.suite.unsupported.items()],
+            limits=limits_of(plan.stage.scenarios),
+            unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
+            permitted_faults=list(plan.stage.permissions.breaks),
+            permitted_upstreams=list(plan.stage.permissions.upstreams),
         )
 
 
@@ -312,12 +373,23 @@ class _Parallel:
             raise self._failure
 
 
-def keep_log(log: Path, output: Path, scenario: str) -> Path:
-    """Copy the service's log beside the artifact, and return where it is.
+def lanes(stage: Stage) -> list[list[ScenarioSpec]]:
+    """Return the scenarios of each testbed, ours first; each runs its own one after the other."""
+    here = [one for one in stage.scenarios if not one.parallel]
+    others = [one for one in stage.scenarios if one.parallel]
+    beside = min(stage.testbeds - 1, len(others))
+    if not here or not beside:
+        return [list(stage.scenarios)]
+    return [here, *(others[lane::beside] for lane in range(beside))]
+
+
+def keep_log(log: Path, output: Path, of: str) -> Path:
+    """Copy a log beside the artifact under a name that says whose it is, and return where it is.
 
     The testbed it lies on vanishes with the run, and what explains a failure would vanish with it.
     """
-    kept = output.with_name(f"{output.stem}.{scenario}.service.log")
+    kept = output.with_name(f"{output.stem}.{of}.log")
+    kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(log, kept)
     return kept
 
@@ -326,23 +398,6 @@ def probe(url: str, suite: Suite, headers: dict[str, str], asked_at: str) -> Hea
     """Return what a service says of itself to whoever asks with these headers, at a time."""
     target = Target(url, headers=headers)
     return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health, asked_at)
-
-
-def load_testbed(suite: Suite) -> type[Testbed]:
-    """Import what starts the service that a suite's failures are injected into.
-
-    Raises:
-        UsageError: The suite names none, or it cannot be loaded.
-    """
-    if not suite.testbed:
-        raise UsageError(
-            f"the suite {suite.name} has no testbed, so there is nothing to inject into",
-            hint="Give the suite the dotted path of a stressproof.faults.testbed.Testbed.",
-        )
-    found: type[Testbed] = load_class(
-        suite.testbed, Testbed, of=f"the testbed of the suite {suite.name}"
-    )
-    return found
 
 
 def _sha256(program: Path | None) -> str | None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from stressproof.config.profile import Profile, read
 from stressproof.config.records import records_of, scenario_record
 from stressproof.config.stress_requirements import RUNNER
-from stressproof.evidence.measurements import resolution_seconds
+from stressproof.evidence.resolution import finest_resolution_s
 from stressproof.evidence.results import Thresholds
 from stressproof.evidence.workload import WorkloadEndpoint, WorkloadFile, WorkloadRecord
 from stressproof.suite import LocalService, Probes, Suite
@@ -133,8 +133,8 @@ class Plan(Struct, frozen=True):
 
     @property
     def resolution_seconds(self) -> int:
-        """Seconds that a row of measurements covers: 10 where rows of 1 would be too many."""
-        return resolution_seconds(self.duration_seconds, self.rounds, len(self.endpoints))
+        """Seconds that a row of measurements covers: more where rows of 1 would be too many."""
+        return finest_resolution_s(self.duration_seconds, self.rounds, len(self.endpoints))
 
     def record(
         self, steps: Sequence[WorkloadEndpoint] = (), files: Sequence[WorkloadFile] = ()

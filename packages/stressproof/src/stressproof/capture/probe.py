@@ -4,18 +4,20 @@ Asked before and after the load, so that a restart, a failover or somebody else'
 the run shows in the evidence. None of this is timed.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
+from stressproof.evidence.target import ParityReading, RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
-from stressproof.suite import HealthProbe
+from stressproof.suite import HealthProbe, ParityProbe
 
 _KEPT = 4096
 _OK = 200
 _COUNT_MAX = 2**53
+_NS_PER_US = 1_000
 
 
 class Health(Struct, frozen=True):
@@ -54,6 +56,10 @@ _READ_AS: dict[str, Callable[[Any], Any]] = {
     "transactions_committed": _count,
     "wal_bytes": _count,
     "journal_sequence": _count,
+    "compared": _count,
+    "agreed": _flag,
+    "first_sequence": _count,
+    "last_sequence": _count,
 }
 """How members are read that are no texts."""
 
@@ -69,6 +75,17 @@ def _member(body: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def _said(
+    names: tuple[str, ...], members: Mapping[str, str], body: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what an answer tells of each name, null where it does not."""
+    said: dict[str, Any] = dict.fromkeys(names)
+    for name, path in members.items():
+        read: Callable[[Any], Any] = _READ_AS.get(name, _text)
+        said[name] = read(_member(body, path))
+    return said
+
+
 def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Health:
     """Ask the health endpoint; what it does not say is null, and why is in ``probe_error``.
 
@@ -80,11 +97,14 @@ def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Hea
     status_code: int | None = None
     body: Mapping[str, Any] = {}
     problem: str | None = None
+    took_us: int | None = None
     if probe is None:
         probe, problem = HealthProbe("", {}), "no health endpoint is configured"
     else:
         try:
+            asked_ns = time.monotonic_ns()
             answer = client.get(probe.path)
+            took_us = -((asked_ns - time.monotonic_ns()) // _NS_PER_US)
             status_code = answer.status
             body = _mapping(answer.json())
             if not body:
@@ -93,17 +113,27 @@ def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Hea
             problem = str(error)[:_KEPT]
         except ValueError:
             problem = "the health endpoint's answer is not JSON"
-    said: dict[str, Any] = dict.fromkeys(_MEMBERS)
-    for name, path in probe.members.items():
-        read: Callable[[Any], Any] = _READ_AS.get(name, _text)
-        said[name] = read(_member(body, path))
+    said = _said(_MEMBERS, probe.members, body)
     said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
+    said |= {"took_us": took_us, "parity": None}
     unsafe = _member(body, probe.unsafe)
     return Health(
         target=TargetProbe(**{name: said[name] for name in TargetProbe.__struct_fields__}),
         runtime=RuntimeProbe(**{name: said[name] for name in RuntimeProbe.__struct_fields__}),
         unsafe=[str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [],
     )
+
+
+def read_parity(client: Client, probe: ParityProbe | None) -> ParityReading | None:
+    """Return what the target finds when it compares its books, None where it does not say."""
+    if probe is None:
+        return None
+    try:
+        answer = client.get(probe.path)
+        body = _mapping(answer.json()) if answer.status == _OK else {}
+    except (RequestError, ValueError):
+        return None
+    return ParityReading(**_said(ParityReading.__struct_fields__, probe.members, body))
 
 
 def read_limits(client: Client, path: str) -> dict[str, int] | None:

@@ -4,6 +4,8 @@ import msgspec
 
 from stressproof.capture.credentials import Credential
 from stressproof.capture.plan import Plan
+from stressproof.errors import UsageError
+from stressproof.evidence.resolution import MAX_ROUND_RESULTS
 from stressproof.workload.flows import Flow
 from stressproof.workload.requests import Request
 from stressproof.workload.target import Target
@@ -11,7 +13,18 @@ from stressproof.workload.workload import Workload
 
 
 def build_workload(plan: Plan, credential: Credential | None) -> Workload:
-    """Return what the generator is to send; tokens go into headers and nowhere else."""
+    """Return what the generator is to send; tokens go into headers and nowhere else.
+
+    Raises:
+        UsageError: It would make more figures than evidence can hold.
+    """
+    figures = len(plan.endpoints) * plan.rounds
+    if figures > MAX_ROUND_RESULTS:
+        raise UsageError(
+            f"{len(plan.endpoints):,} endpoints in {plan.rounds} rounds make {figures:,} times "
+            f"figures, and evidence that can be read holds {MAX_ROUND_RESULTS:,}",
+            hint="Ask for fewer endpoints or rounds, or capture several times.",
+        )
     given = {name.lower() for name in plan.headers}
     headers = {"Accept": "application/json"} if "accept" not in given else {}
     headers |= plan.headers

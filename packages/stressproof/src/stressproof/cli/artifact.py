@@ -6,12 +6,12 @@ import msgspec
 
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.errors import EvidenceError, InconclusiveError
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.level import Level
 from stressproof.evidence.reading import Document, read_document
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION, is_current, version_remedy
 from stressproof.exits import Exit
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of
 from stressproof.verify.instants import now_us
 from stressproof.verify.rule import show

@@ -13,10 +13,12 @@ from stressproof.cli.capture_plan import (
     plan_from,
 )
 from stressproof.cli.capture_request import METHODS
-from stressproof.cli.capture_run import default_out, run_capture
+from stressproof.cli.capture_run import run_capture
 from stressproof.cli.ci_forms import CiForms, ci_options
+from stressproof.cli.default_out import default_out
 from stressproof.cli.examples import examples
 from stressproof.cli.file_names import profile_names, target_names
+from stressproof.cli.otlp_option import collector_of, otlp_option
 from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
@@ -278,6 +280,7 @@ _JUDGING_OPTIONS = (
     click.option(
         "--force", is_flag=True, help="Overwrite what is at --out instead of setting it aside."
     ),
+    otlp_option("Send metrics to this OpenTelemetry collector while the load runs"),
 )
 """What is judged, and where the artifact goes."""
 
@@ -337,6 +340,7 @@ def build_command(runner: str) -> click.Command:
             force=options["force"],
             enforce=not scripted if enforce is None else enforce,
             forms=CiForms.of(options),
+            collector=collector_of(options["otlp"]),
             signing=signing,
         )
 

@@ -218,16 +218,27 @@ def _address(url: str, resolve: str | None) -> str | None:
     if resolve is None:
         return None
     origin = origin_of(url)
+    if _is_address(origin.host):
+        raise UsageError(
+            f"--resolve {resolve!r}, and {origin.host} is an address already",
+            hint="Name the address in the URL, or a host in it that --resolve finds.",
+        )
     text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
     address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
-    try:
-        ip_address(address)
-    except ValueError as error:
+    if not _is_address(address):
         raise UsageError(
             f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
             hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
-        ) from error
+        )
     return address
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _stated(default: Thresholds, stated: Thresholds) -> Thresholds:

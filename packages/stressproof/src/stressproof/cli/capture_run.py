@@ -15,30 +15,25 @@ import msgspec
 from stressproof.capture.capture import capture, demand_usable
 from stressproof.capture.conclusion import Conclusion, conclude
 from stressproof.capture.credentials import find
+from stressproof.capture.observer import Observer
 from stressproof.capture.plan import Plan
 from stressproof.cli.ci_forms import CiForms, check_places, write_forms
+from stressproof.cli.otlp_option import Collector, LiveMetrics
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.sign_options import SignOptions
 from stressproof.cli.signed_run import signed_run
-from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.errors import OutputError, UsageError
 from stressproof.evidence.encoding import encode, iterencode
+from stressproof.evidence.json_text import MAX_BYTES
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
-from stressproof.exits import Exit
+from stressproof.exits import STOPPED_BY, Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
-from stressproof.quantities import latency, rate
 from stressproof.report.capture_summary import round_line, summary
-from stressproof.report.lines import shown, width_of
+from stressproof.report.lines import shown, width_of, worded
+from stressproof.report.load_progress import round_state
 from stressproof.report.progress import Progress
-
-_EXITS = {
-    signal.SIGINT: Exit.INTERRUPTED,
-    signal.SIGTERM: Exit.TERMINATED,
-    signal.SIGHUP: Exit.HANGUP,
-}
-
 
 _WORDS = {
     Exit.PASS: "PASS",
@@ -49,25 +44,7 @@ _WORDS = {
 }
 
 
-def tick_line(tick: Tick, plan: Plan) -> str:
-    """Return how a round goes: what is left of it, what was asked and reached, what it takes."""
-    ramp_s = plan.ramp_seconds
-    if tick.ramping:
-        return f"ramp, {ramp_s - tick.elapsed_s:.0f} s left; nothing of it is measured"
-    left_s = max(ramp_s + plan.duration_seconds - tick.elapsed_s, 0)
-    asked, first = "", plan.scenarios[0]
-    per_second = first.executor.rate_per_second
-    # A rate is of iterations: the requests of flows are more.
-    if per_second and len(plan.scenarios) == 1 and not (first.flows or first.executor.stages):
-        asked = f" of {rate(per_second)} asked"
-    return (
-        f"{left_s:.0f} s left  {rate(tick.rps)}{asked}  p50 {latency(tick.p50_us)}  "
-        f"p95 {latency(tick.p95_us)}  p99 {latency(tick.p99_us)}  "
-        f"{tick.failures:,} failed of {tick.requests:,}"
-    )
-
-
-class CaptureProgress:
+class CaptureProgress(Observer):
     """Shows a capture's progress.
 
     Args:
@@ -85,9 +62,7 @@ class CaptureProgress:
 
     def tick(self, run_index: int, tick: Tick) -> None:
         """Show the last second of a round."""
-        self._progress.state(
-            f"  round {run_index}/{self._plan.rounds}  {tick_line(tick, self._plan)}"
-        )
+        self._progress.state(round_state(run_index, tick, self._plan))
 
     def round_done(self, run: Run) -> None:
         """Show a round's figures."""
@@ -114,7 +89,7 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
 
     # What is ignored (nohup) stays ignored.
     before = {
-        one: handler for one in _EXITS if (handler := signal.getsignal(one)) != signal.SIG_IGN
+        one: handler for one in STOPPED_BY if (handler := signal.getsignal(one)) != signal.SIG_IGN
     }
     for one in before:
         signal.signal(one, on_signal)
@@ -125,9 +100,6 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
             signal.signal(one, handler)
 
 
-RESULTS_FOLDER = Path(EVIDENCE_FOLDER)
-
-
 def run_capture(
     plan: Plan,
     *,
@@ -136,6 +108,7 @@ def run_capture(
     force: bool,
     enforce: bool,
     forms: CiForms,
+    collector: Collector | None,
     signing: SignOptions,
 ) -> Exit:
     """Capture, keep the artifact, say what it shows, and return the exit code.
@@ -147,6 +120,7 @@ def run_capture(
         force: Overwrite what is there.
         enforce: Let a missed objective decide the exit code.
         forms: What CI is told; it needs a file that holds the artifact.
+        collector: Where metrics go while the load runs, None for nowhere.
         signing: Whether and how plan and evidence are signed.
 
     Raises:
@@ -169,19 +143,25 @@ def run_capture(
         profile=plan.profile,
         thresholds=msgspec.structs.asdict(plan.thresholds),
     )
-    with run as signed, Progress(sys.stderr) as progress, stop_on_signals() as (stop, came):
+    with (
+        run as signed,
+        Progress(sys.stderr) as progress,
+        stop_on_signals() as (stop, came),
+        LiveMetrics(collector, plan, progress.phase, lambda: stop.at_once) as metrics,
+    ):
         if credential is not None:
             progress.phase(f"credentials from {credential.source}")
         artifact = capture(
             plan,
             credential=credential,
             objectives=objectives,
-            observer=CaptureProgress(progress, plan),
+            observer=metrics.beside(CaptureProgress(progress, plan)),
             stop=stop,
         )
         found = conclude(artifact, objectives, plan.local_service)
         if out is not None:
             _keep(artifact, out, force=force)
+            _demand_readable(out)
         signed.end(found.exit_code, encode(artifact) if out is None else out)
     # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
@@ -198,20 +178,17 @@ def run_capture(
             write_forms(forms, [out])
         if came:
             tell(
-                f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "
-                "is marked as interrupted"
+                f"INTERRUPTED (exit {STOPPED_BY[came[0]]}): the artifact holds what was measured "
+                "and is marked as interrupted"
             )
         else:
-            return _judge(found, out, tell, enforce=enforce)
+            code = _judge(found, out, tell, enforce=enforce)
+            metrics.demand_sent()
+            return code
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
-    return _EXITS[came[0]]
-
-
-def default_out() -> Path:
-    """Return where an artifact goes that nobody named a place for: a file of its time."""
-    return RESULTS_FOLDER / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}.json"
+    return STOPPED_BY[came[0]]
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
@@ -232,6 +209,16 @@ def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:
         to_stderr(f"the artifact that was there is now {kept}")
 
 
+def _demand_readable(out: Path) -> None:
+    """Say at once, not when it is judged, that evidence is too large to be read again."""
+    size = out.stat().st_size
+    if size > MAX_BYTES:
+        raise OutputError(
+            f"{out} has {size:,} bytes, and {MAX_BYTES:,} are the most that is read as evidence",
+            hint="It is kept. Ask for fewer endpoints or rounds: each has latencies of its own.",
+        )
+
+
 def _judge(
     found: Conclusion,
     out: Path | None,
@@ -248,5 +235,6 @@ def _judge(
     if code in {Exit.OBJECTIVES, Exit.INCONCLUSIVE} and not enforce:
         code, why = Exit.PASS, f"{why}; not enforced"
     following = found.remedy or ("" if out is None else f"Next: stressproof verify {out}")
-    tell(f"{_WORDS[found.exit_code]} (exit {code}): {why}. {following}".rstrip())
+    last = f"{_WORDS[found.exit_code]} (exit {code}): {why}. {following}".rstrip()
+    tell(shown(worded(last), sys.stderr if out is None else sys.stdout))
     return code

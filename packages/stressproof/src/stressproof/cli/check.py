@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 from msgspec import Struct
 
+from stressproof.cli.ci_forms import CiForms, check_places, ci_options
 from stressproof.cli.examples import examples
 from stressproof.cli.file_names import profile_names, target_names
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
 from stressproof.config.compile import Project, load_config
-from stressproof.config.schema import FILE_NAME, schema_text
+from stressproof.config.schema import FILE_NAME
 from stressproof.errors import UsageError
 from stressproof.exits import Exit
 from stressproof.objectives.burn import SloResult
@@ -21,6 +22,11 @@ from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.expression import Threshold
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
+
+if TYPE_CHECKING:
+    from stressproof.config.failure_plan import FailurePlan
+    from stressproof.evidence.stress import StressArtifact
+    from stressproof.objectives.evaluating import Answers
 
 FORMATS = ("text", "json")
 _SCHEMA = "stressproof.objectives/1"
@@ -52,6 +58,8 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     del parameter
     if not wanted or context.resilient_parsing:
         return
+    from stressproof.config.whole_file import schema_text  # noqa: PLC0415  # 20 ms, only for this
+
     to_stdout(schema_text())
     context.exit(Exit.PASS)
 
@@ -114,6 +122,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bo
     is_flag=True,
     help="Send each request and flow once, and show questions and answers, secrets masked.",
 )
+@ci_options
 @click.option(
     "--schema",
     is_flag=True,
@@ -134,6 +143,7 @@ def command(
     url: str | None,
     *,
     once: bool,
+    **options: Any,
 ) -> Exit:
     """Say what a project asks and would send; send it once; or judge evidence by its objectives.
 
@@ -146,10 +156,12 @@ def command(
             "--once sends requests, and --evidence judges what was sent",
             hint="Leave one of them out.",
         )
+    forms = CiForms.of(options)
+    _demand_forms_of_something(forms, once=once, judged=evidence is not None)
     if once:
         from stressproof.cli.check_once import send_once, workload_of  # noqa: PLC0415  # the engine
 
-        return send_once(workload_of(file, profile, target, url))
+        return send_once(workload_of(file, profile, target, url), forms)
     project = gather(file, texts)
     if evidence is None and (baseline is not None or failure_evidence is not None):
         raise UsageError(
@@ -162,13 +174,37 @@ def command(
     if evidence is None:
         to_stdout(_in_words(project, _sent(project, file, profile, target, url)))
         return Exit.PASS
-    found = answer(project, evidence, baseline, failure_evidence)
+    artifact, answers = judge(project, evidence, baseline, failure_evidence)
+    found = _answer(evidence, answers)
     if form == "text":
         to_stdout("\n".join([*found.lines, _summary(found)]))
     else:
         to_stdout(msgspec.json.encode(found).decode())
         to_stderr(_summary(found))
+    if forms.wanted:
+        from stressproof.cli.check_forms import write_answers  # noqa: PLC0415  # few ask for it
+
+        write_answers(forms, artifact, answers, _counted(found))
     return Exit(found.exit_code)
+
+
+def _demand_forms_of_something(forms: CiForms, *, once: bool, judged: bool) -> None:
+    """Refuse forms for CI of what has no outcome, and places that cannot be written.
+
+    Raises:
+        UsageError: Nothing is judged, or GitLab wants a load and none is there.
+        OutputError: A place cannot be written.
+    """
+    if forms.wanted and not (once or judged):
+        raise UsageError(
+            "--junit, --gitlab and --github tell what came of evidence, or of sending once",
+            hint="Add --evidence FILE, or --once.",
+        )
+    if once and forms.gitlab is not None:
+        raise UsageError(
+            "--gitlab compares loads, and --once sends none", hint="Use --junit for GitLab."
+        )
+    check_places(forms)
 
 
 def _sent(
@@ -201,12 +237,12 @@ def gather(file: Path | None, texts: Sequence[str]) -> Project:
     return msgspec.structs.replace(project, objectives=project.objectives.with_thresholds(texts))
 
 
-def answer(
+def judge(
     project: Project,
     evidence: Path,
     baseline: Path | None = None,
     failure_evidence: Path | None = None,
-) -> Answer:
+) -> "tuple[StressArtifact, Answers]":
     """Judge a project's objectives, and those of an artifact's own profile, on the artifact.
 
     Raises:
@@ -232,7 +268,10 @@ def answer(
     own = project.profile_thresholds.get(artifact.profile, ())
     objectives = project.objectives.with_more(own)
     recoveries = () if failure_evidence is None else read_recoveries(failure_evidence)
-    found = ask(objectives, artifact, baseline=before, recoveries=recoveries)
+    return artifact, ask(objectives, artifact, baseline=before, recoveries=recoveries)
+
+
+def _answer(evidence: Path, found: "Answers") -> Answer:
     return Answer(
         schema=_SCHEMA,
         outcome=found.outcome,
@@ -245,9 +284,13 @@ def answer(
 
 
 def _summary(found: Answer) -> str:
+    return f"{found.outcome.upper()}: {_counted(found)} (exit {found.exit_code})"
+
+
+def _counted(found: Answer) -> str:
     outcomes = [*(one.outcome for one in found.thresholds), *(one.outcome for one in found.slos)]
     if not outcomes:
-        return "INCONCLUSIVE: nothing was asked (exit 3)"
+        return "nothing was asked"
     counts = ", ".join(
         f"{outcomes.count(outcome)} {word}"
         for outcome, word in (
@@ -257,8 +300,7 @@ def _summary(found: Answer) -> str:
         )
         if outcomes.count(outcome)
     )
-    total = len(outcomes)
-    return f"{found.outcome.upper()}: of {total} objectives {counts} (exit {found.exit_code})"
+    return f"of {len(outcomes)} objectives {counts}"
 
 
 def _in_words(project: Project, sent: Sequence[str]) -> str:
@@ -277,8 +319,18 @@ def _in_words(project: Project, sent: Sequence[str]) -> str:
         lines += gate_lines(project)
     lines += _thresholds(project.gate_thresholds, "gate: ")
     lines += [f"gate step {step.name}: {' '.join(step.run)}" for step in project.steps]
+    plan = _failures(project)
+    failures = 0 if plan is None else len(plan.scenarios)
+    if plan is not None:
+        from stressproof.report.failure_text import failure_lines  # noqa: PLC0415  # few have any
+
+        lines += failure_lines(plan)
     each = (*profiles.values(), objectives.thresholds, objectives.slos, project.gate_thresholds)
-    counted = ((len(profiles), "profile"), (sum(map(len, each)), "objective"))
+    counted = (
+        (len(profiles), "profile"),
+        (sum(map(len, each)), "objective"),
+        (failures, "failure"),
+    )
     asked = [f"{number} {word}{'s' * (number != 1)}" for number, word in counted if number]
     return "\n".join([*lines, f"valid: {', '.join(asked) or 'asks nothing'}"])
 
@@ -301,4 +353,18 @@ def _as_json(project: Project) -> str:
         "profiles": {name: means(own) for name, own in project.profile_thresholds.items()},
         "gate": means(project.gate_thresholds),
     }
+    plan = _failures(project)
+    if plan is not None:
+        from stressproof.report.failure_text import failure_records  # noqa: PLC0415  # likewise
+
+        told["failures"] = failure_records(plan)
     return msgspec.json.encode(told).decode()
+
+
+def _failures(project: Project) -> "FailurePlan | None":
+    """Return what a file's failures would be, as they are written: nothing is set yet."""
+    if project.failures is None:
+        return None
+    from stressproof.config.file_failures import plan_failures  # noqa: PLC0415  # few have any
+
+    return plan_failures(project)

@@ -1,19 +1,25 @@
 """What a project would send, and sending each of it once: for ``stressproof check``."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stressproof.capture.credentials import find
-from stressproof.capture.once import once
+from stressproof.capture.once import Iteration, once
 from stressproof.capture.workload import build_workload
 from stressproof.cli.capture import command as capture_command
 from stressproof.cli.capture_plan import plan_from
+from stressproof.cli.ci_forms import CiForms, write_reports
 from stressproof.cli.output import to_stdout
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.exits import Exit
+from stressproof.outcome import Outcome
 from stressproof.report.workload_text import iteration_lines
 from stressproof.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from stressproof.report.ci_report import CiReport
 
 
 def workload_of(
@@ -38,8 +44,12 @@ def workload_of(
     return build_workload(plan, find(plan.url, os.environ, plan.local_service))
 
 
-def send_once(workload: Workload) -> Exit:
+def send_once(workload: Workload, forms: CiForms) -> Exit:
     """Send each request and flow once, show questions and answers, and say how that went.
+
+    Args:
+        workload: What is sent.
+        forms: What CI is told.
 
     Returns:
         0 where all is as the file expects; 4 where something had no answer; 99 where an answer or
@@ -49,23 +59,55 @@ def send_once(workload: Workload) -> Exit:
         TargetError: No token was issued.
         UsageError: Something in it cannot be meant.
     """
-    failed = unanswered = total = requests = 0
+    sent: list[Iteration] = []
     for iteration in once(workload):
         to_stdout("\n".join(iteration_lines(iteration)))
-        total += 1
-        requests += len(iteration.exchanges)
-        failed += bool(iteration.fault)
-        unanswered += iteration.unanswered
+        sent.append(iteration)
+    failed = sum(bool(one.fault) for one in sent)
+    unanswered = sum(one.unanswered for one in sent)
     code = Exit.TARGET if unanswered else Exit.OBJECTIVES if failed else Exit.PASS
-    asked = f"{total} iteration{'s' * (total != 1)} with {requests} request{'s' * (requests != 1)}"
-    if code is Exit.PASS:
-        to_stdout(f"PASS (exit 0): {asked}, all as expected. Next: stressproof capture")
-    else:
-        told = f"{failed} failed" + (f", {unanswered} without an answer" if unanswered else "")
-        remedy = (
+    asked = f"{_counted(len(sent), 'iteration')} with "
+    asked += _counted(sum(len(one.exchanges) for one in sent), "request")
+    sentence, following = f"{asked}, all as expected", "stressproof capture"
+    if code is not Exit.PASS:
+        sentence = f"of {asked} {failed} failed"
+        sentence += f", {unanswered} without an answer" if unanswered else ""
+        following = (
             f"Is the service running at {workload.target.url}?"
             if unanswered
-            else ("Correct the request, or say what is right with expect and check.")
+            else "Correct the request, or say what is right with expect and check."
         )
-        to_stdout(f"FAIL (exit {code}): of {asked} {told}. {remedy}")
+        to_stdout(f"FAIL (exit {code}): {sentence}. {following}")
+    else:
+        to_stdout(f"PASS (exit 0): {sentence}. Next: {following}")
+    if forms.wanted:
+        write_reports(forms, [_report(workload, sent, code, sentence, following)], [])
     return code
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _report(
+    workload: Workload, sent: Sequence[Iteration], code: Exit, sentence: str, following: str
+) -> "CiReport":
+    """Return what CI is told of iterations that were sent once."""
+    from stressproof.report.ci_report import CiReport  # noqa: PLC0415  # few ask for it
+    from stressproof.report.html.parts import Judged  # noqa: PLC0415  # likewise
+
+    return CiReport(
+        title=f"Once: {workload.target.url}",
+        outcome=Outcome.PASS if code is Exit.PASS else Outcome.FAIL,
+        sentence=f"{sentence}.",
+        next_step=following,
+        judged=[
+            Judged(
+                name=f"{one.scenario}: {one.name}",
+                outcome=Outcome.FAIL if one.fault else Outcome.PASS,
+                observed=one.fault or "as expected",
+                limit="what is expected of it",
+            )
+            for one in sent
+        ],
+    )

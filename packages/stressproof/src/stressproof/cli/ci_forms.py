@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 
 from stressproof.cli.output import to_stderr
 from stressproof.cli.output_options import CommandT, append_step_summary
+
+if TYPE_CHECKING:
+    from stressproof.evidence.stress import StressArtifact
+    from stressproof.report.ci_report import CiReport
 
 _OPTIONS = (
     click.option(
@@ -83,23 +87,47 @@ def write_forms(forms: CiForms, evidence: Sequence[Path]) -> None:
     """
     if not forms.wanted:
         return
+    from stressproof.cli.artifact import artifact_of  # noqa: PLC0415  # few ask for it
     from stressproof.cli.report_page import pages_of  # noqa: PLC0415  # likewise
     from stressproof.evidence.reading import read_document  # noqa: PLC0415  # likewise
-    from stressproof.evidence.writing import write_atomic  # noqa: PLC0415  # likewise
-    from stressproof.report import page_github, page_junit  # noqa: PLC0415  # likewise
+    from stressproof.report.ci_report import CiReport  # noqa: PLC0415  # likewise
+    from stressproof.verify.kinds import kind_of  # noqa: PLC0415  # likewise
+    from stressproof.verify.stress.verifier import STRESS  # noqa: PLC0415  # likewise
 
     documents = [read_document(path) for path in evidence]
-    pages = pages_of(documents)
-    if forms.junit is not None:
-        write_atomic(forms.junit, page_junit.render(pages).encode())
-    if forms.gitlab is not None:
-        from stressproof.cli.artifact import artifact_of  # noqa: PLC0415  # likewise
-        from stressproof.report import gitlab_performance  # noqa: PLC0415  # likewise
-        from stressproof.verify.kinds import kind_of  # noqa: PLC0415  # likewise
-        from stressproof.verify.stress.verifier import STRESS  # noqa: PLC0415  # likewise
+    loads = [document for document in documents if kind_of(document) is STRESS]
+    write_reports(
+        forms,
+        [CiReport.of(page) for page in pages_of(documents)],
+        [artifact_of(document) for document in loads] if forms.gitlab is not None else [],
+    )
 
-        loads = [artifact_of(one) for one in documents if kind_of(one) is STRESS]
+
+def write_reports(
+    forms: CiForms, reports: "Sequence[CiReport]", loads: "Sequence[StressArtifact]"
+) -> None:
+    """Write what is wanted of what was judged.
+
+    Args:
+        forms: Which forms, and where to.
+        reports: What CI is told.
+        loads: What GitLab compares with the target branch.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    from stressproof.evidence.writing import write_atomic  # noqa: PLC0415  # likewise
+
+    if forms.junit is not None:
+        from stressproof.report import ci_junit  # noqa: PLC0415  # likewise
+
+        write_atomic(forms.junit, ci_junit.render(reports).encode())
+    if forms.gitlab is not None:
+        from stressproof.report import gitlab_performance  # noqa: PLC0415  # likewise
+
         write_atomic(forms.gitlab, gitlab_performance.render(loads).encode())
     if forms.github:
-        to_stderr(page_github.render(pages))
-        append_step_summary(page_github.markdown(pages))
+        from stressproof.report import ci_github  # noqa: PLC0415  # likewise
+
+        to_stderr(ci_github.render(reports))
+        append_step_summary(ci_github.markdown(reports))

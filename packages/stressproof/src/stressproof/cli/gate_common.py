@@ -9,7 +9,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.output import to_stderr
 from stressproof.cli.output_options import (
     CommandT,
     OutputOptions,
@@ -189,7 +189,7 @@ def run_and_conclude(
         if key is not None:
             put_bundle(bundle_path(out), sign_decision(decision, written, seen[0], key))
             to_stderr(f"signed: {bundle_path(out)}")
-    to_stdout(render(decision, showing.form))
+    showing.show(render(decision, showing.form))
     if showing.form == "github":
         append_step_summary(render(decision, "markdown"))
     if showing.form != "text":

@@ -1,15 +1,17 @@
 """How a verdict or a decision is wanted: the options that every judging command has."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 from msgspec import Struct
 
-from stressproof.cli.output import to_stderr
+from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
 from stressproof.errors import OutputError
+from stressproof.report.lines import shown, worded
 from stressproof.report.verdicts import NOT_RELEASE
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -34,6 +36,16 @@ class OutputOptions(Struct, frozen=True):
     def mark(self) -> str:
         """What every line of a rehearsal begins with."""
         return f"{NOT_RELEASE}  " if self.dry_run else ""
+
+    def show(self, rendered: str) -> None:
+        """Write the outcome to stdout, as whoever looks at it takes it.
+
+        Raises:
+            OutputError: It could not be written.
+        """
+        if self.form == "text":
+            rendered = shown(worded(rendered), sys.stdout)
+        to_stdout(rendered)
 
     def decision_file(self) -> str | None:
         """Return where the decision goes; a rehearsal writes none, and says so."""

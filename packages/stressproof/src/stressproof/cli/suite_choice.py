@@ -36,6 +36,16 @@ def chosen_project() -> "Project":
     return Project() if _named() else load_project(Path())
 
 
+def chosen_subject() -> "Suite | Project":
+    """Return the project of the working directory, or the suite that the script names.
+
+    Raises:
+        UsageError: It cannot be found, or its file cannot be meant.
+    """
+    named = _named()
+    return find_suite(named) if named else chosen_project()
+
+
 def suite_at_gate(policy_ref: str) -> Suite:
     """Return the suite of a gate: the policy names it, and no file of the checkout is run for it.
 

@@ -217,7 +217,7 @@ def _conclude(verdict: "Verdict", showing: OutputOptions) -> Exit:
 
         for line in not_checked(verdict):
             to_stderr(line)
-    to_stdout(render(verdict, showing.form))
+    showing.show(render(verdict, showing.form))
     if showing.form == "github":
         append_step_summary(render(verdict, "markdown"))
     if showing.form != "text":

@@ -1,23 +1,29 @@
 """What a configuration means: its texts as thresholds, objectives and questions."""
 
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.amounts import (
+    bad_text,
+    objective_share,
+    period_seconds,
+    positive_us,
+    quantile_ppm,
+    share_of,
+)
 from stressproof.config.config_file import ConfigFile, read_config
 from stressproof.config.gate_floors import below_gate
 from stressproof.config.plan_faults import plan_faults
 from stressproof.config.plans import PlanFile
+from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
-    Fault,
-    Place,
+    Faults,
     Source,
     located,
     read_bytes,
@@ -28,6 +34,7 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
+    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -37,7 +44,6 @@ from stressproof.config.schema import (
     SuiteTable,
 )
 from stressproof.config.steps import Step
-from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.objectives.comparison import Question
@@ -48,20 +54,15 @@ from stressproof.objectives.parser import parse_duration_us, parse_expression
 from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.objectives.selection import ANSWER_TAGS
 from stressproof.objectives.selectors import parse_selector
-from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S, PrometheusSource, Slo
-from stressproof.objectives.syntax import ExpressionError, did_you_mean
+from stressproof.objectives.slo import PrometheusSource, Slo
+from stressproof.objectives.syntax import did_you_mean
 
-ResultT = TypeVar("ResultT")
+if TYPE_CHECKING:
+    from stressproof.config.failure_plan import FailureFile
 
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
 
-_SHARE = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*(%|pp)\s*", re.ASCII)
-_PERIOD = re.compile(r"\s*([0-9]{1,4})\s*(m|h|d|w)\s*", re.ASCII)
-_QUANTILE = re.compile(r"\s*p\(\s*([0-9]{1,2}(?:\.[0-9]{1,4})?)\s*\)\s*", re.ASCII)
-_PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
-_LONGEST_PERIOD_S = 366 * DAY_S
-_PPM_PER_PERCENT = 10_000
 _REQUEST_METRICS = ("http_reqs", "http_req_failed", "http_req_duration", "checks")
 
 
@@ -78,6 +79,7 @@ class Project(Struct, frozen=True):
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
         plan: Targets, tables and profiles.
+        failures: What is broken, and what must hold then; None where the file says nothing of it.
         profile_thresholds: What each profile is held to.
         gate: What its gate asks.
         gate_thresholds: What evidence must hold at it beside its profile's own.
@@ -91,6 +93,7 @@ class Project(Struct, frozen=True):
     suite_package: str = ""
     folder: Path = Path()
     plan: PlanFile = PlanFile()
+    failures: "FailureFile | None" = None
     profile_thresholds: Mapping[str, tuple[Threshold, ...]] = {}
     gate: GateTable = GateTable()
     gate_thresholds: tuple[Threshold, ...] = ()
@@ -127,7 +130,7 @@ def load_config(path: Path) -> Project:
         from stressproof.objectives.openslo import read_openslo  # noqa: PLC0415  # only for YAML
 
         return Project(Objectives(slos=tuple(read_openslo(read_bytes(path)))))
-    return _project(read_source(path), path.parent)
+    return _project(read_source(path), path.parent, at_hand=True)
 
 
 def project_of(content: bytes, name: str, folder: Path) -> Project:
@@ -142,11 +145,11 @@ def project_of(content: bytes, name: str, folder: Path) -> Project:
         ConfigError: Something in it cannot be meant; every such thing is named.
         UsageError: It is too large, or not UTF-8.
     """
-    return _project(source_of(content, name), folder)
+    return _project(source_of(content, name), folder, at_hand=False)
 
 
-def _project(source: Source, folder: Path) -> Project:
-    return resolve(read_config(source), source, folder)
+def _project(source: Source, folder: Path, *, at_hand: bool) -> Project:
+    return resolve(read_config(source), source, folder, at_hand=at_hand)
 
 
 def load_project(folder: Path) -> Project:
@@ -161,26 +164,38 @@ def load_project(folder: Path) -> Project:
     return load_config(path) if os.path.lexists(path) else Project(folder=folder)
 
 
-def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
+def resolve(
+    read: ConfigFile, source: Source, folder: Path = Path(), *, at_hand: bool = False
+) -> Project:
     """Return what a configuration asks.
 
     Args:
         read: What could be read of it.
         source: Its text, for the lines of what is wrong.
         folder: Where it lies.
+        at_hand: Whether the folder holds what the file names; a commit's need not be there.
 
     Raises:
         ConfigError: Something in it cannot be meant; every such thing is named.
     """
-    config, reader = read.config, _Reader(source)
+    config, reader = read.config, _Reader(read.unread, read.in_file)
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    in_plan = list(plan_faults(plan))
-    reader.faults += [located(source, fault) for fault in in_plan]
+    reader.found += plan_faults(plan)
     reader.gate(gate, plan)
-    if not (in_plan or reader.faults):
-        reader.faults += [located(source, fault) for fault in below_gate(plan, gate)]
+    if not reader.found:
+        reader.found += below_gate(plan, gate)
+    failures = None
+    if type(config) is not Config:
+        from stressproof.config.failure_reading import (  # noqa: PLC0415  # few have any
+            failure_file,
+            read_failures,
+        )
+
+        failures = failure_file(config)
+        if failures is not None:
+            read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -196,6 +211,7 @@ def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
         suite_package=suite.package,
         folder=folder,
         plan=plan,
+        failures=failures,
         profile_thresholds={
             name: tuple(reader.thresholds(load.thresholds, ("profile", name, "thresholds")))
             for name, load in config.profile.items()
@@ -205,36 +221,20 @@ def resolve(read: ConfigFile, source: Source, folder: Path = Path()) -> Project:
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    faults = [*read.faults, *filter(read.tells, reader.faults)]
+    faults = [*read.faults, *(located(source, one) for one in read.told(reader.found))]
     if faults:
         raise ConfigError(source.name, faults)
     return project
 
 
-class _Reader:
+class _Reader(Faults):
     """Turns texts into values, and keeps what fails with its place."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.faults: list[Fault] = []
-
-    def fault(self, path: Place, message: str, hint: str = "", text: str = "") -> None:
-        line = self.source.line_of_text(path, text)
-        self.faults.append(located(self.source, Fault(path, message, hint, line)))
-
-    def attempt(self, path: Place, text: str, read: Callable[[str], ResultT]) -> ResultT | None:
-        """Return what a text means, or take note that it means nothing."""
-        try:
-            return read(text)
-        except UsageError as error:
-            self.fault(path, error.message, error.hint, text)
-            return None
 
     def limits(self, table: LimitsTable) -> Thresholds:
         for name in LimitsTable.__struct_fields__:
             value = getattr(table, name)
             if value is not None and not 0 <= value < float("inf"):
-                self.fault(("limits", name), f"a limit is a number of at least 0, not {value}")
+                self.add(("limits", name), f"a limit is a number of at least 0, not {value}")
                 return NO_LIMITS
         return Thresholds(
             table.max_p95_seconds, table.max_error_rate_percent, table.min_throughput_rps
@@ -246,10 +246,10 @@ class _Reader:
         found = []
         for key, value in table.items():
             path: Place = (*at_key, key)
-            selector = self.attempt(path, key, parse_selector)
+            selector = self.attempt(path, parse_selector, key)
             items = value if isinstance(value, list) else [value]
             if not items:
-                self.fault(path, "an empty list asks nothing", "Leave the key out.")
+                self.add(path, "an empty list asks nothing", "Leave the key out.")
             for at, item in enumerate(items):
                 if selector is not None:
                     place = (*path, at) if isinstance(value, list) else path
@@ -262,8 +262,8 @@ class _Reader:
     ) -> Threshold | None:
         long = item if isinstance(item, LongThreshold) else LongThreshold(item)
         metric = METRICS[selector.metric]
-        expression = self.attempt(path, long.threshold, lambda text: parse_expression(text, metric))
-        delay_us = self.attempt(path, long.delayAbortEval, parse_duration_us)
+        expression = self.attempt(path, parse_expression, long.threshold, metric)
+        delay_us = self.attempt(path, parse_duration_us, long.delayAbortEval)
         if expression is None or delay_us is None:
             return None
         return Threshold(selector, expression, long.abortOnFail, delay_us)
@@ -273,22 +273,22 @@ class _Reader:
         names: set[str] = set()
         for at, table in enumerate(tables):
             if table.name in names:
-                self.fault(("slo", at, "name"), f"the name {table.name!r} is given twice")
+                self.add(("slo", at, "name"), f"the name {table.name!r} is given twice")
             names.add(table.name)
         return tuple(slo for slo in found if slo is not None)
 
     def slo(self, path: Place, table: SloTable) -> Slo | None:
-        objective = self.attempt((*path, "objective"), table.objective, _objective)
-        selector = self.attempt((*path, "on"), table.on, _requests)
-        period_s = self.attempt((*path, "period"), table.period, _period)
+        objective = self.attempt((*path, "objective"), objective_share, table.objective)
+        selector = self.attempt((*path, "on"), _requests, table.on)
+        period_s = self.attempt((*path, "period"), period_seconds, table.period)
         latency_us = None
         if table.latency is not None:
-            latency_us = self.attempt((*path, "latency"), table.latency, _positive_duration)
+            latency_us = self.attempt((*path, "latency"), positive_us, table.latency)
         prometheus = None
         if table.prometheus is not None:
             given = table.prometheus
             if bool(given.bad) == bool(given.good):
-                self.fault((*path, "prometheus"), "needs total, and one of bad and good")
+                self.add((*path, "prometheus"), "needs total, and one of bad and good")
             prometheus = PrometheusSource(given.total, given.bad, given.good)
         if objective is None or selector is None or period_s is None:
             return None
@@ -304,10 +304,10 @@ class _Reader:
 
     def question(self, table: CompareTable) -> Question:
         path: Place = ("compare",)
-        margin = self.attempt((*path, "margin"), table.margin, share_of)
-        errors = self.attempt((*path, "error_margin"), table.error_margin, share_of)
+        margin = self.attempt((*path, "margin"), share_of, table.margin)
+        errors = self.attempt((*path, "error_margin"), share_of, table.error_margin)
         quantiles = [
-            self.attempt((*path, "quantiles", at), text, quantile_ppm)
+            self.attempt((*path, "quantiles", at), quantile_ppm, text)
             for at, text in enumerate(table.quantiles)
         ]
         if margin is None or errors is None:
@@ -319,7 +319,7 @@ class _Reader:
         for endpoint, tags in table.items():
             for name in tags:
                 if name in ANSWER_TAGS:
-                    self.fault(
+                    self.add(
                         ("tags", endpoint, name), f"{name!r} is a tag of answers, not of endpoints"
                     )
         return {endpoint: tuple(tags.items()) for endpoint, tags in table.items()}
@@ -328,23 +328,23 @@ class _Reader:
         if table.profile and table.profile not in plan.profiles:
             known = ", ".join(sorted(plan.profiles)) or "none"
             hint = did_you_mean(table.profile, plan.profiles) or f"The file has {known}."
-            self.fault(("gate", "profile"), f"there is no profile {table.profile!r}", hint)
+            self.add(("gate", "profile"), f"there is no profile {table.profile!r}", hint)
         for at, name in enumerate(table.target):
             if name not in plan.target_urls:
                 hint = did_you_mean(name, plan.target_urls)
-                self.fault(("gate", "target", at), f"there is no target {name!r}", hint)
+                self.add(("gate", "target", at), f"there is no target {name!r}", hint)
         if DEFAULT_TARGET in plan.targets:
             hint = "That is what [target] is called; give this one another name."
-            self.fault(("targets", DEFAULT_TARGET), f"the name {DEFAULT_TARGET!r} is taken", hint)
-        self.attempt(("gate", "max_age"), table.max_age, _positive_duration)
+            self.add(("targets", DEFAULT_TARGET), f"the name {DEFAULT_TARGET!r} is taken", hint)
+        self.attempt(("gate", "max_age"), positive_us, table.max_age)
         if table.duration is not None:
-            self.attempt(("gate", "duration"), table.duration, _positive_duration)
+            self.attempt(("gate", "duration"), positive_us, table.duration)
 
     def evidence(self, folders: Sequence[str]) -> tuple[str, ...]:
         for at, folder in enumerate(folders):
             parts = folder.rstrip("/").split("/")
             if not folder or set(parts) & {"", ".", ".."} or "\0" in folder:
-                self.fault(
+                self.add(
                     ("gate", "evidence", at),
                     f"{folder!r} is no folder in the repository",
                     f"Such as {EVIDENCE_FOLDER}",
@@ -357,11 +357,11 @@ class _Reader:
         for at, table in enumerate(tables):
             path: Place = ("gate", "steps", at)
             if table.name in names:
-                self.fault((*path, "name"), f"the name {table.name!r} is given twice")
+                self.add((*path, "name"), f"the name {table.name!r} is given twice")
             names.add(table.name)
             if not table.run[0] or any("\0" in word for word in table.run):
-                self.fault((*path, "run"), "a command starts with its program, and holds no NUL")
-            timeout_us = self.attempt((*path, "timeout"), table.timeout, _positive_duration)
+                self.add((*path, "run"), "a command starts with its program, and holds no NUL")
+            timeout_us = self.attempt((*path, "timeout"), positive_us, table.timeout)
             if timeout_us is not None:
                 found.append(
                     Step(
@@ -377,61 +377,8 @@ class _Reader:
         return tuple(found)
 
 
-def _whole(text: str, reason: str, hint: str = "") -> ExpressionError:
-    return ExpressionError(reason, text, 0, len(text), hint=hint)
-
-
-def share_of(text: str) -> Fraction:
-    """Return ``5%`` as a twentieth.
-
-    Raises:
-        ExpressionError: It is no share with its unit.
-    """
-    match = _SHARE.fullmatch(text)
-    if match is None:
-        raise _whole(text, "expected a share in per cent", "Such as 5% or 0.5pp.")
-    return Fraction(match[1]) / 100
-
-
-def quantile_ppm(text: str) -> int:
-    """Return ``p(95)`` as 950000.
-
-    Raises:
-        ExpressionError: It is no quantile between 0 and 100, both exclusive.
-    """
-    match = _QUANTILE.fullmatch(text)
-    ppm = int(Fraction(match[1]) * _PPM_PER_PERCENT) if match else 0
-    if not ppm:
-        raise _whole(text, "expected a quantile above p(0) and below p(100)", "Such as p(95).")
-    return ppm
-
-
-def _objective(text: str) -> Fraction:
-    share = share_of(text)
-    if not 0 < share < 1:
-        raise _whole(
-            text, "an objective lies between 0% and 100%, both exclusive", "Such as 99.9%."
-        )
-    return share
-
-
 def _requests(text: str) -> Selector:
     selector = parse_selector(text)
     if selector.metric not in _REQUEST_METRICS:
-        raise _whole(text, "an objective counts requests", "Write http_reqs with tags.")
+        raise bad_text(text, "an objective counts requests", "Write http_reqs with tags.")
     return selector
-
-
-def _period(text: str) -> int:
-    match = _PERIOD.fullmatch(text)
-    seconds = int(match[1]) * _PERIOD_S[match[2]] if match else 0
-    if not 0 < seconds <= _LONGEST_PERIOD_S:
-        raise _whole(text, "expected a period within a year", "Such as 30d, 4w or 12h.")
-    return seconds
-
-
-def _positive_duration(text: str) -> int:
-    duration_us = parse_duration_us(text)
-    if duration_us == 0:
-        raise _whole(text, "expected a time longer than nothing")
-    return duration_us

@@ -1,25 +1,23 @@
-"""``stressproof.toml`` in its types: what is right of it is read although other parts are wrong.
+"""``stressproof.toml`` in its types: what is right of it is read although other parts are wrong."""
 
-So that whoever mends a file mends it once, what a type does not allow is taken out, and the rest is
-looked at for its meaning.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
     Fault,
-    Place,
     Source,
     located,
     parsed,
+    related,
     type_faults,
 )
+from stressproof.config.remains import Remains
 from stressproof.config.schema import Config
 from stressproof.objectives.syntax import did_you_mean
 
@@ -34,18 +32,20 @@ class ConfigFile(Struct, frozen=True):
         config: Its tables, without what is wrong.
         faults: What is wrong.
         unread: Places of which too little is known to judge what they mean.
+        in_file: Where in the file a place of the tables is: entries that were taken out count.
     """
 
     config: Config
     faults: tuple[Fault, ...]
     unread: frozenset[Place]
+    in_file: Callable[[Place], Place]
 
-    def tells(self, fault: Fault) -> bool:
-        """Whether a fault of meaning is none that a part which was taken out brought about."""
-        return not any(
-            place[: len(fault.path)] == fault.path or fault.path[: len(place)] == place
-            for place in self.unread
-        )
+    def told(self, faults: Iterable[Fault]) -> Iterator[Fault]:
+        """Yield faults of meaning where they stand, but what was brought about by taking out."""
+        for fault in faults:
+            place = self.in_file(fault.path)
+            if not any(related(one, place) for one in self.unread):
+                yield msgspec.structs.replace(fault, path=place)
 
 
 def read_config(source: Source) -> ConfigFile:
@@ -55,7 +55,8 @@ def read_config(source: Source) -> ConfigFile:
         ConfigError: It is not TOML, or holds more faults than anybody mends at once.
     """
     data = parsed(source)
-    faults = list(islice(chain(_extended(data), type_faults(data, Config, ())), _MOST + 1))
+    kind = _type_of(data)
+    faults = list(islice(chain(_extended(data), type_faults(data, kind, ())), _MOST + 1))
     if len(faults) > _MOST:
         told = [located(source, fault) for fault in faults[:_MOST]]
         more = msgspec.structs.replace(told[-1], hint="There are more; mend these first.")
@@ -63,51 +64,32 @@ def read_config(source: Source) -> ConfigFile:
     profiles: Any = data.get("profile")
     wanting = isinstance(profiles, dict) and any(fault.path[:1] == ("profile",) for fault in faults)
     heirs = [name for name in profiles if _base(profiles, name)] if wanting else []
-    unread: set[Place] = {fault.path for fault in faults}
+    remains = Remains(data)
     wrong = faults
     while wrong:
-        taken: set[Place] = set()
-        for fault in wrong:
-            if not any(fault.path[: len(place)] == place for place in taken):
-                taken.add(_take_out(data, fault.path))
-        unread |= taken
-        wrong = list(type_faults(data, Config, ()))
+        remains.take_out(fault.path for fault in wrong)
+        wrong = list(type_faults(data, kind, ()))
+    unread = {fault.path for fault in faults} | remains.taken
     for table, whose in (("profile", "profile"), ("targets", "target")):
         if any(len(place) <= len((table, "name")) and table in place[:1] for place in unread):
             unread.add(("gate", whose))  # it may name what was taken out
     for name in heirs:  # they, and scenarios of theirs, may lack what they start from
         unread |= {("profile", name, "extends"), ("profile", name, "scenario")}
     return ConfigFile(
-        msgspec.convert(data, Config),
+        msgspec.convert(data, kind),
         tuple(located(source, fault) for fault in faults),
         frozenset(unread),
+        remains.in_file,
     )
 
 
-def _take_out(data: dict[str, Any], path: Place) -> Place:
-    """Remove what is at a path, or the nearest above it that can be; return which that was.
+def _type_of(data: dict[str, Any]) -> type[Config]:
+    """Return the types of a file: those of failures only where it has any, or a key unknown."""
+    if data.keys() <= {field.encode_name for field in msgspec.structs.fields(Config)}:
+        return Config
+    from stressproof.config.whole_file import WholeFile  # noqa: PLC0415  # 20 ms that few need
 
-    An entry of a list is not taken out alone: those after it would be told with wrong numbers.
-    """
-    held: list[tuple[dict[str, Any], Place]] = []
-    value: Any = data
-    for at, key in enumerate(path):
-        if isinstance(value, dict) and isinstance(key, str):
-            held.append((value, path[: at + 1]))
-            if key not in value:
-                held.pop()
-                break
-            value = value[key]
-        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        else:
-            break
-    if not held:
-        data.clear()
-        return ()
-    table, place = held[-1]
-    table.pop(str(place[-1]))
-    return place
+    return WholeFile
 
 
 def _extended(data: dict[str, Any]) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stressproof.config.positions import Place
 from stressproof.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\$\{)", re.ASCII)
@@ -65,14 +66,11 @@ def filled_values(value: Any, environment: Mapping[str, str] | None) -> Any:
     return value
 
 
-Place = tuple[str | int, ...]
-
-
 def texts_in(value: Any, path: Place) -> Iterator[tuple[Place, str]]:
     """Yield every text of a value with its place."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for at, item in enumerate(value):
             yield from texts_in(item, (*path, at))
     elif isinstance(value, dict):

@@ -7,9 +7,10 @@ import msgspec
 
 from stressproof.config.environment import names_in, texts_in
 from stressproof.config.plan_tables import ProfileTable as Load
-from stressproof.config.plan_tables import ScenarioTable
+from stressproof.config.plan_tables import RequestTable, ScenarioTable
 from stressproof.config.plans import PlanFile, PlanReader, demand_target, inherited
-from stressproof.config.reading import Fault, Place
+from stressproof.config.positions import Place
+from stressproof.config.reading import Fault
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.workload.scenarios import Steps
@@ -56,10 +57,27 @@ def _scenarios(load: Load, place: Place) -> Iterator[tuple[Place, ScenarioTable]
 
 def _scenario(reader: PlanReader, table: ScenarioTable, place: Place) -> Iterator[Fault]:
     for number, request in enumerate(table.request):
-        yield from _attempt((*place, "request", number), reader.request, request, table, Steps())
+        where = (*place, "request", number)
+        wrong = list(_attempt(where, reader.request, request, table, Steps()))
+        yield from wrong
+        if request.answers or request.definite:
+            yield from _answers(request, where, known=not wrong)
     bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
     if table.flow:
         yield from _attempt(place, reader.scenario, "default", bare)
+
+
+def _answers(request: RequestTable, place: Place, *, known: bool) -> Iterator[Fault]:
+    """Yield what cannot be meant of what a request says of its answers, for failures."""
+    from stressproof.config.answer_rules import (  # noqa: PLC0415  # few requests say any of it
+        answer_rule,
+        demand_definite,
+    )
+
+    if known:
+        yield from _attempt((*place, "definite"), demand_definite, request)
+    for at, rule in enumerate(request.answers):
+        yield from _attempt((*place, "answers", at), answer_rule, rule)
 
 
 def _flow_files(file: PlanFile, table: ScenarioTable, place: Place) -> Iterator[Fault]:

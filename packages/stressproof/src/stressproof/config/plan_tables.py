@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-_Duration = Annotated[str, Meta(description="A time, such as 30s, 2m, 1m30s or 500ms.")]
+Duration = Annotated[str, Meta(description="A time, such as 30s, 2m, 1m30s or 500ms.")]
 _Texts = str | list[str]
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-_Name = Annotated[str, Meta(pattern=_NAME)]
+Name = Annotated[str, Meta(pattern=_NAME)]
+_AnswerStatus = Annotated[int, Meta(ge=400, le=599)]
 
 
 class OAuth2Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +86,32 @@ class PartTable(Struct, frozen=True, forbid_unknown_fields=True):
     type: Annotated[str, Meta(description="Likewise.")] = "application/octet-stream"
 
 
+class AnswerTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an answer says beside its status, for failures."""
+
+    note: Annotated[
+        str,
+        Meta(
+            description="Added to the status: 200/replayed; {json.path} stands for what is there.",
+            pattern=r"^[!-~]{1,120}$",
+        ),
+    ]
+    when: Annotated[
+        str,
+        Meta(description="A check that must hold, such as header:retry-after; always if empty."),
+    ] = ""
+    class_: Annotated[
+        str | None,
+        Meta(
+            description="ok, refused, rejected, degraded or unknown instead of what the status "
+            "means.",
+        ),
+    ] = field(default=None, name="class")
+    keep: Annotated[
+        str, Meta(description="A value for invariants' {{kept.NAME}}: NAME=json:path.")
+    ] = ""
+
+
 class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
     """One request; alone it is an iteration."""
 
@@ -95,7 +122,9 @@ class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="How evidence names it: method and path where nobody says.")
     ] = ""
     method: Annotated[str, Meta(description="Any but CONNECT.")] = "GET"
-    weight: Annotated[int, Meta(description="Its share of iterations.", ge=1, le=10_000)] = 1
+    weight: Annotated[
+        int, Meta(description="Its share of iterations; 0: only faults send it.", ge=0, le=10_000)
+    ] = 1
     expect: Annotated[
         int | str | list[int | str] | None, Meta(description="201, [200, 404] or 2xx.")
     ] = None
@@ -104,7 +133,7 @@ class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
     query: Annotated[
         dict[str, str | int | float | bool], Meta(description="Added to the path, encoded.")
     ] = {}
-    timeout: Annotated[_Duration | None, Meta(description="1ms to 1h.")] = None
+    timeout: Annotated[Duration | None, Meta(description="1ms to 1h.")] = None
     redirects: Annotated[
         Annotated[int, Meta(ge=0, le=10)] | None, Meta(description="Hops that are followed.")
     ] = None
@@ -115,6 +144,17 @@ class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     body: Annotated[str | None, Meta(description="A body of text.")] = None
     body_file: Annotated[str | None, Meta(description="A file as the body.")] = None
+    effect: Annotated[
+        str, Meta(description="The effect asked for where a row has it: {{tokens.effect}}.")
+    ] = ""
+    definite: Annotated[
+        tuple[_AnswerStatus, ...],
+        Meta(description="Answers that promise to have had no effect, such as 503.", max_length=50),
+    ] = ()
+    answers: Annotated[
+        tuple[AnswerTable, ...],
+        Meta(description="The first that holds names the answer.", max_length=20),
+    ] = ()
 
 
 class FlowTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,22 +177,22 @@ class ScenarioTable(Struct, frozen=True, forbid_unknown_fields=True):
     executor: Annotated[
         str | None, Meta(description="k6's name, where the rest is not enough.")
     ] = None
-    duration: Annotated[_Duration | None, Meta(description="The measured window.")] = None
+    duration: Annotated[Duration | None, Meta(description="The measured window.")] = None
     stages: Annotated[
         list[str] | None, Meta(description='"100:30s": users or iterations to reach, and when.')
     ] = None
     iterations: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="In all, or of each user.")
     ] = None
-    ramp: Annotated[_Duration | None, Meta(description="Before the window, not measured.")] = None
+    ramp: Annotated[Duration | None, Meta(description="Before the window, not measured.")] = None
     max_vus: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="1 to 20000 users of a rate.")
     ] = None
     graceful_stop: Annotated[
-        _Duration | None, Meta(description="0s to 1h for flows under way at the end; 30s.")
+        Duration | None, Meta(description="0s to 1h for flows under way at the end; 30s.")
     ] = None
     setup: Annotated[str | None, Meta(description='Each user\'s first: "flows.py:login".')] = None
-    start: Annotated[_Duration | None, Meta(description="After the others have begun.")] = None
+    start: Annotated[Duration | None, Meta(description="After the others have begun.")] = None
     fresh: Annotated[bool | None, Meta(description="Forget cookies before an iteration.")] = None
     redirects: Annotated[
         Annotated[int, Meta(ge=0, le=10)] | None, Meta(description="Hops that are followed.")
@@ -165,7 +205,7 @@ class ScenarioTable(Struct, frozen=True, forbid_unknown_fields=True):
     check: Annotated[_Texts | None, Meta(description="Of its requests and flows.")] = None
     think: Annotated[str | None, Meta(description="A pause after an iteration: 1s..3s.")] = None
     pace: Annotated[str | None, Meta(description="From start to start: 10s.")] = None
-    timeout: Annotated[_Duration | None, Meta(description="Of its requests: 1ms to 1h.")] = None
+    timeout: Annotated[Duration | None, Meta(description="Of its requests: 1ms to 1h.")] = None
     request: Annotated[
         list[RequestTable], Meta(description="What an iteration may be.", max_length=256)
     ] = []
@@ -178,11 +218,11 @@ class ProfileTable(ScenarioTable, frozen=True, forbid_unknown_fields=True):
     """A named load: one scenario, or several side by side."""
 
     rounds: Annotated[int, Meta(description="How often it is measured.", ge=1, le=100)] = 1
-    pause: Annotated[_Duration | None, Meta(description="Between rounds.")] = None
+    pause: Annotated[Duration | None, Meta(description="Between rounds.")] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0)] | None, Meta(description="Of all that is random.")
     ] = None
     extends: Annotated[str | None, Meta(description="A profile whose keys it starts from.")] = None
     scenario: Annotated[
-        dict[_Name, ScenarioTable], Meta(description="Several at once.", max_length=64)
+        dict[Name, ScenarioTable], Meta(description="Several at once.", max_length=64)
     ] = {}

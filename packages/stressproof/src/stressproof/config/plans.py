@@ -215,7 +215,7 @@ class PlanReader:
         """Return one scenario; raises as `scenarios`."""
         steps = Steps(self.texts(table.headers), statuses_of(table.expect), checks_of(table.check))
         items: tuple[Request | Flow, ...] = (
-            *(self.request(one, table, steps) for one in table.request),
+            *(self.request(one, table, steps) for one in table.request if one.weight),
             *(Flow(one.name, one.run, one.weight) for one in table.flow),
         )
         names = [item.name for item in items]

@@ -4,37 +4,30 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.positions import DEEPEST, Key, Place, Span, positions
 from stressproof.errors import UsageError
 from stressproof.objectives.syntax import caret, did_you_mean
 
 MAX_BYTES = 256 * 1024
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
-_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(
-    r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
-)
 _SHOWN = 200  # characters of a line
-_DEEPEST = 64
 _BARE = r"[A-Za-z0-9_-]"
-_PARTS = rf"""(?:(?:"[^"\n]*+"|'[^'\n]*+'|{_BARE}++)[ \t]*+\.[ \t]*+){{{_DEEPEST}}}"""
+_PARTS = rf"""(?:(?:"[^"\n]*+"|'[^'\n]*+'|{_BARE}++)[ \t]*+\.[ \t]*+){{{DEEPEST}}}"""
 _TOO_DEEP = re.compile(rf"(?<!{_BARE}){_PARTS}")
-_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 StructT = TypeVar("StructT", bound=Struct)
-
-Key = str | int
-Place = tuple[Key, ...]
+ResultT = TypeVar("ResultT")
 
 
 class Fault(Struct, frozen=True):
@@ -65,6 +58,64 @@ class Fault(Struct, frozen=True):
                 bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
                 text += ("." if text else "") + (key if bare else f'"{key}"')
         return text
+
+
+class Faults:
+    """Takes note of what is wrong while the rest is read.
+
+    Args:
+        unread: Places in the file of which too little is known to judge what they mean.
+        in_file: Where in the file a place of the tables that are read is.
+
+    Attributes:
+        found: What is wrong.
+    """
+
+    def __init__(
+        self,
+        unread: Collection[Place] = (),
+        in_file: Callable[[Place], Place] = lambda place: place,
+    ) -> None:
+        self.found: list[Fault] = []
+        self._unread = unread
+        self._in_file = in_file
+
+    def add(self, path: Place, message: str, hint: str = "") -> None:
+        """Take note of a fault, once."""
+        fault = Fault(path, message, hint)
+        if fault not in self.found:
+            self.found.append(fault)
+
+    def attempt(self, path: Place, read: Callable[..., ResultT], *given: Any) -> ResultT | None:
+        """Return what something means, or take note that it means nothing."""
+        try:
+            return read(*given)
+        except UsageError as error:
+            self.add(path, error.message, error.hint)
+            return None
+
+    def lead_nowhere(self, path: Place, what: str, name: str, known: Collection[str]) -> None:
+        """Take note of a name that nothing has."""
+        self.add(
+            path, f"there is no {what} {name!r}", did_you_mean(name, known) or there_are(known)
+        )
+
+    def knows(self, *place: Key) -> bool:
+        """Whether all of a place could be read."""
+        where = self._in_file(place)
+        return not any(related(where, one) for one in self._unread)
+
+
+def there_are(names: Collection[str]) -> str:
+    """Return the names that there are, as a sentence."""
+    known = list(dict.fromkeys(names))
+    return f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}."
+
+
+def related(place: Place, other: Place) -> bool:
+    """Whether one place is the other or lies in it."""
+    length = min(len(place), len(other))
+    return place[:length] == other[:length]
 
 
 class ConfigError(UsageError):
@@ -103,73 +154,20 @@ class Source:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        self.lines = text.splitlines()
-        self.places = dict(_places(self.lines))
 
-    def line(self, path: Place) -> int:
-        """Return the line of a path or of the nearest key above it, 0 where there is none."""
-        for length in range(len(path), 0, -1):
-            found = self.places.get(path[:length])
-            if found is not None:
-                return found
-        return 0
+    @cached_property
+    def lines(self) -> list[str]:
+        """As TOML has them: no other sign ends one."""
+        return re.split(r"\r?\n", self.text.removesuffix("\n"))
 
-    def pointer(self, line: int, path: Place) -> str:
-        """Return a line with a caret below the last key of a path that it shows, or below it all.
+    @cached_property
+    def _positions(self) -> dict[Place, Span]:
+        return positions(self.text)
 
-        Empty where there is no such line.
-        """
-        if not 0 < line <= len(self.lines):
-            return ""
-        text = self.lines[line - 1]
-        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-        for key in reversed(path):
-            found = re.search(rf"(?<!{_BARE}){re.escape(str(key))}(?!{_BARE})", text)
-            if isinstance(key, str) and found is not None:
-                start, end = found.span()
-                break
-        return pointed(text, start, end)
-
-    def line_of_text(self, path: Place, text: str) -> int:
-        """Return the line on which a value's text stands, at or below its key."""
-        first = self.line(path)
-        for number in range(max(first, 1), len(self.lines) + 1):
-            if text and text in self.lines[number - 1]:
-                return number
-        return first
-
-
-def _places(lines: Sequence[str]) -> Iterator[tuple[Place, int]]:
-    """Yield the paths of tables and keys with their lines, as far as lines show them."""
-    table: Place = ()
-    counts: dict[Place, int] = {}
-    for number, line in enumerate(lines, 1):
-        header = _HEADER.match(line)
-        if header:
-            table = _absolute(tuple(_parts(header[2])), counts)
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            yield table, number
-            continue
-        key = _KEY.match(line)
-        if key:
-            yield (*table, *_parts(key[1])), number
-
-
-def _absolute(keys: Place, counts: dict[Place, int]) -> Place:
-    """Return a header's path with the position of each list of tables that it lies in."""
-    path: Place = ()
-    for at, key in enumerate(keys):
-        path = (*path, key)
-        if path in counts and at < len(keys) - 1:
-            path = (*path, counts[path])
-    return path
-
-
-def _parts(dotted: str) -> Iterator[str]:
-    for match in islice(_PART.finditer(dotted), _DEEPEST):
-        yield next(group for group in match.groups() if group is not None)
+    def span(self, path: Place) -> Span | None:
+        """Return where a path or the nearest key above it stands, None where there is none."""
+        above = (path[:length] for length in range(len(path), 0, -1))
+        return next((self._positions[one] for one in above if one in self._positions), None)
 
 
 def read_bytes(
@@ -249,7 +247,7 @@ def parsed(source: Source) -> dict[str, Any]:
     """
     if _TOO_DEEP.search(source.text):
         # Each part of a dotted key is a table: the parser's time and memory grow with their square.
-        raise ConfigError(source.name, [Fault((), f"keys of more than {_DEEPEST} parts")])
+        raise ConfigError(source.name, [Fault((), f"keys of more than {DEEPEST} parts")])
     try:
         return tomllib.loads(source.text)
     except ValueError as error:  # TOML's own, and that of a number with too many digits
@@ -260,9 +258,12 @@ def parsed(source: Source) -> dict[str, Any]:
 
 def located(source: Source, fault: Fault) -> Fault:
     """Return a fault with its line, and where in it."""
-    line = fault.line or source.line(fault.path)
-    pointer = "" if "\n" in fault.message else source.pointer(line, fault.path)
-    return msgspec.structs.replace(fault, line=line, pointer=pointer)
+    span = source.span(fault.path)
+    if span is None:
+        return fault
+    shown = source.lines[span.line - 1]
+    pointer = "" if "\n" in fault.message else pointed(shown, span.start, span.end)
+    return msgspec.structs.replace(fault, line=span.line, pointer=pointer)
 
 
 def _syntax_fault(source: Source, message: str) -> Fault:
@@ -289,9 +290,9 @@ def type_faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
     whole = kind
     if get_origin(kind) is Annotated:
         kind = _without_structs_metadata(kind)
-    struct = _struct_in(kind)
-    if struct is not None and isinstance(value, dict):
-        yield from _struct_faults(value, struct, path)
+    structs = _structs_in(kind)
+    if structs and isinstance(value, dict):
+        yield from _table_faults(value, structs, path)
         return
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is dict and isinstance(value, dict):
@@ -314,6 +315,26 @@ def type_faults(value: Any, kind: Any, path: Place) -> Iterator[Fault]:
         yield Fault(path, _plain(str(error)))
 
 
+def _table_faults(
+    value: dict[str, Any], structs: Sequence[type[Struct]], path: Place
+) -> Iterator[Fault]:
+    """Yield what is wrong with a table: of one type, or of several that a key tells apart."""
+    tag = structs[0].__struct_config__.tag_field
+    if tag is None:
+        yield from _struct_faults(value, structs[0], path)
+        return
+    by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}
+    given = value.get(tag)
+    if isinstance(given, str) and given in by_tag:
+        rest = {key: item for key, item in value.items() if key != tag}
+        yield from _struct_faults(rest, by_tag[given], path)
+    elif tag not in value:
+        yield Fault((*path, tag), f"the key {tag!r} is missing", f"There are {', '.join(by_tag)}.")
+    else:
+        hint = did_you_mean(str(given), by_tag) or f"There are {', '.join(by_tag)}."
+        yield Fault((*path, tag), f"there is no {tag} {given!r}", hint)
+
+
 def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> Iterator[Fault]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for key in value:
@@ -331,7 +352,7 @@ def _struct_faults(value: dict[str, Any], struct: type[Struct], path: Place) -> 
 def _without_structs_metadata(kind: Any) -> Any:
     """Return an annotated type bare where its parts are looked at one by one."""
     inner = get_args(kind)[0]
-    if _struct_in(inner) is not None or _list_item(inner) is not None or get_origin(inner) is dict:
+    if _structs_in(inner) or _list_item(inner) is not None or get_origin(inner) is dict:
         return inner
     return kind
 
@@ -340,11 +361,12 @@ def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
 
 
-def _struct_in(kind: Any) -> type[Struct] | None:
-    for member in _members(kind):
-        if isinstance(member, type) and issubclass(member, Struct):
-            return member
-    return None
+def _structs_in(kind: Any) -> list[type[Struct]]:
+    return [
+        member
+        for member in _members(kind)
+        if isinstance(member, type) and issubclass(member, Struct)
+    ]
 
 
 def _list_item(kind: Any) -> Any:
@@ -356,6 +378,11 @@ def _list_item(kind: Any) -> Any:
 
 def _plain(message: str) -> str:
     """Return msgspec's message in the words of a configuration file."""
+    message = re.sub(
+        r"`str` matching regex '\^\(([\w|-]+)\)\$'",
+        lambda choices: f"one of {', '.join(choices[1].split('|'))}",
+        message,
+    )
     message = re.sub(
         r"`(\w+(?: \| \w+)+)`",
         lambda several: " or ".join(f"`{one}`" for one in several[1].split(" | ")),

@@ -1,11 +1,10 @@
-"""``stressproof.toml``: what is written there, as types; the published JSON Schema follows.
+"""``stressproof.toml``: what is written there, as types.
 
 What the texts in it mean is `stressproof.config.compile`'s affair.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from stressproof.config.plan_tables import DataTable, TargetTable
@@ -14,8 +13,6 @@ from stressproof.config.plan_tables import ProfileTable as Load
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
 """Where evidence is kept by default."""
-
-SCHEMA_ID = "urn:stressproof:schema:stressproof-toml:1"
 
 
 class LongThreshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +177,9 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="What evidence must hold beside the profile's own thresholds."),
     ] = {}
     steps: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
+    failures: Annotated[
+        bool, Meta(description="Whether evidence of the file's failures is demanded too.")
+    ] = True
     evidence: Annotated[
         tuple[str, ...],
         Meta(
@@ -191,7 +191,7 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. Every table may be left out."""
+    """The file without failures. Every table may be left out."""
 
     target: Annotated[TargetTable | None, Meta(description="The service under load.")] = None
     targets: Annotated[
@@ -217,21 +217,3 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Tags of endpoints by their name, for use in thresholds."),
     ] = {}
     gate: Annotated[GateTable | None, Meta(description="What a release gate runs.")] = None
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file."""
-    made = msgspec.json.schema(Config)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": FILE_NAME,
-        **made,
-    }
-
-
-def schema_text() -> str:
-    """Return the JSON Schema as it is published: docs/schemas/stressproof-toml.json."""
-    return (
-        msgspec.json.format(msgspec.json.encode(schema(), order="sorted"), indent=2).decode() + "\n"
-    )

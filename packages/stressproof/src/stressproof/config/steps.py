@@ -2,8 +2,7 @@
 
 from msgspec import Struct
 
-PYTHON = "python"
-"""First word of a command that the gate's own interpreter runs."""
+from stressproof.programs import PYTHON
 
 NOTHING_COLLECTED = 5
 """What pytest ends with when there was no test to run."""

@@ -187,6 +187,13 @@ class StressRequirements(Struct, frozen=True, kw_only=True):
             "of a required endpoint; null asks for none."
         ),
     ] = None
+    min_parity_compared: Annotated[
+        int | None,
+        Meta(
+            description="Fewest records that the target must have compared with its journal, "
+            "before the load and after it, where it must say what it counted; null asks for none."
+        ),
+    ] = None
     require_identity: Annotated[
         bool, Meta(description="Whether the target must say which instance it is.")
     ] = False

@@ -33,7 +33,7 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, msgspec.Struct):
         # What omits its defaults is small, and msgspec knows which it omits.
         small = value.__struct_config__.omit_defaults
-        value = msgspec.to_builtins(value) if small else msgspec.structs.asdict(value)
+        value = msgspec.to_builtins(value) if small else _members(value)
     if isinstance(value, dict) and value:
         members = (_member(key, item, depth + 1) for key, item in sorted(value.items()))
         yield from _bracketed("{", members, "}", depth)
@@ -43,6 +43,12 @@ def _pretty(value: Any, depth: int) -> Iterator[str]:
         yield _compact(value)
 
 
+def _members(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the members of a struct by the names that they have in JSON."""
+    names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+    return {written: getattr(value, name) for written, name in names}
+
+
 def _has_parts(value: Any) -> bool:
     return isinstance(value, dict | list | msgspec.Struct)
 
@@ -50,7 +56,7 @@ def _has_parts(value: Any) -> bool:
 def _member(key: str, value: Any, depth: int) -> Iterator[str]:
     yield f"{_compact(key)}: "
     # Rows may be any sequence, which msgspec reads but does not write.
-    if key == "rows" and isinstance(value, Sequence):
+    if key == "rows" and isinstance(value, Sequence) and not isinstance(value, str):
         yield from _rows(value, depth)
     else:
         yield from _pretty(value, depth)

@@ -11,7 +11,8 @@ class GeneratorHealth(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         cpu_busy_ppm: CPU time used, in millionths of one core (the busiest worker).
-        loop_delay_p99_us: How late a due callback ran, 99th percentile.
+        loop_delay_mean_us: How late a due callback or request was, on average.
+        loop_delay_p99_us: 99th percentile of that.
         loop_delay_max_us: The worst of them.
         late_starts: Requests sent more than 1 ms after they were due.
         dropped_iterations: Arrivals for which no virtual user was free.
@@ -24,6 +25,7 @@ class GeneratorHealth(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     cpu_busy_ppm: Count
+    loop_delay_mean_us: Count
     loop_delay_p99_us: Count
     loop_delay_max_us: Count
     late_starts: Count

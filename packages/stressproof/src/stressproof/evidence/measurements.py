@@ -122,14 +122,6 @@ class RampRow(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     pause_us: Count = 0
 
 
-MAX_FINE_ROWS = 20_000
-
-
-def resolution_seconds(duration_seconds: float, rounds: int, endpoints: int) -> int:
-    """Return how many seconds a row covers: 10 where rows of 1 would be too many."""
-    return 1 if duration_seconds * rounds * endpoints <= MAX_FINE_ROWS else 10
-
-
 class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
     """One round.
 
@@ -155,7 +147,8 @@ class Measurements(Struct, frozen=True, forbid_unknown_fields=True):
     """All rounds.
 
     Attributes:
-        resolution_seconds: Seconds a row covers: 1, or 10 where the artifact would grow too large.
+        resolution_seconds: Seconds a row covers, more than 1 where it would grow too large
+            (`stressproof.evidence.resolution`).
         runs: The rounds in their order.
     """
 

@@ -36,7 +36,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     results: Results
     endpoints: list[EndpointResults]
     generator: GeneratorHealth
-    connections: Connections | None = None
+    connections: Connections
 
 
 class StressArtifact(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,26 @@ from stressproof.evidence.fields import Amount, Text
 from stressproof.evidence.measurements import Count
 
 
+class ParityReading(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the target found when it compared its records with its journal; null where it is silent.
+
+    Attributes:
+        compared: How many records.
+        agreed: Whether all of them were as the journal has them.
+        first_sequence: Of the journal's entries that were compared.
+        last_sequence: Likewise.
+        records_sha256: Over the records.
+        journal_sha256: Over what the journal has of them: the same where they agree.
+    """
+
+    compared: Count | None
+    agreed: bool | None
+    first_sequence: Count | None
+    last_sequence: Count | None
+    records_sha256: Text | None
+    journal_sha256: Text | None
+
+
 class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
     """What the target said of its database at one moment; null where it did not say.
 
@@ -14,6 +34,8 @@ class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
         wal_bytes: Where its write-ahead log ends.
         journal_sequence: Number of the last entry of the caller's journal, 0 of an empty one.
         journal_hash: Of that entry, which every entry before it goes into.
+        took_us: From ``probed_at`` until the answer was there, null where none came.
+        parity: What it found when it compared its books, null where it was not asked.
     """
 
     probed_at: Text
@@ -31,6 +53,8 @@ class RuntimeProbe(Struct, frozen=True, forbid_unknown_fields=True):
     wal_bytes: Count | None = None
     journal_sequence: Count | None = None
     journal_hash: Text | None = None
+    took_us: Count | None = None
+    parity: ParityReading | None = None
 
 
 class Runtime(Struct, frozen=True, forbid_unknown_fields=True):

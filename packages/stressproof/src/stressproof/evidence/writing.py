@@ -46,12 +46,13 @@ def check_writable(path: Path) -> None:
                 folder.rmdir()
 
 
-def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o666) -> None:
     """Write a file so that a reader sees all of it or the one before, also after a power cut.
 
     Args:
         path: Where.
         data: What, whole or in pieces.
+        mode: Who may read and write it, less what the umask takes away.
 
     Raises:
         OutputError: It could not be written; whatever was there before is untouched.
@@ -65,7 +66,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes 0600; evidence is meant to be read by others than its maker.
-        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).chmod(mode & ~_umask())
         Path(temporary).replace(path)
         _fsync_folder(path.parent)
     except BaseException as error:

@@ -11,12 +11,11 @@ from stressproof.evidence.failure import (
     InjectedFault,
     PhaseCount,
     Recovery,
-    Scenario,
-    Summary,
-    Trial,
     Witness,
 )
-from stressproof.failures.checks import CHECKS, CheckInput, outcome
+from stressproof.failures.artifact import Scenario, Summary, Trial
+from stressproof.failures.check_kind import CheckInput, ended_as, is_any
+from stressproof.failures.checks import CHECKS, outcome
 from stressproof.failures.history import (
     EFFECT_COLUMNS,
     FaultWindow,
@@ -25,7 +24,7 @@ from stressproof.failures.history import (
     read,
     recovery,
 )
-from stressproof.failures.spec import CheckSpec, Query
+from stressproof.failures.spec import CheckSpec, Invariant, ScenarioSpec
 
 _TAIL_LINES = 10
 _TAIL_CHARACTERS = 4000
@@ -71,34 +70,80 @@ def effects_of(trial: Trial) -> dict[int, int]:
     return found
 
 
-def recompute_check(
-    check: CheckResult,
-    operations: Sequence[Operation],
-    effects: dict[int, int],
-    faults: Iterable[InjectedFault],
-) -> CheckResult:
-    """Return the check as it follows; one of the database can only be consistent with itself.
-
-    Raises:
-        ValueError: There is no such check, no such fault, or a parameter is none of its own.
-    """
-    compared, violations = check.compared, check.violations
-    if check.source == "operations":
-        if check.id not in CHECKS:
-            raise ValueError(f"there is no check {check.id!r} over operations")
-        about = [fault for fault in faults if fault.id == check.about]
-        if check.about and not about:
-            raise ValueError(f"there is no fault {check.about!r} for check {check.id!r}")
-        fault = about[0] if about else None
-        compared, violations = CHECKS[check.id].count(
-            CheckInput(operations, effects, fault, check.parameters)
-        )
-    return replace(
-        check,
-        compared=compared,
-        violations=violations,
-        outcome=outcome(check.id, compared, violations),
+def effects_among(operations: Iterable[Operation], invariant: Invariant) -> int:
+    """Return how many effects an invariant must have looked at, one thing each."""
+    return len(
+        {
+            one.key
+            for one in operations
+            if one.key and is_any(one.kind, invariant.of) and ended_as(one.code, invariant.codes)
+        }
     )
+
+
+def least_compared(operations: Iterable[Operation], invariant: Invariant) -> int:
+    """Return how many things an invariant must have compared for anything to follow."""
+    if invariant.at_least == "effects":
+        return effects_among(operations, invariant)
+    return invariant.at_least
+
+
+class Evidence(Struct, frozen=True):
+    """What the checks of a trial are counted over.
+
+    Attributes:
+        spec: What was asked for.
+        operations: In order of their start.
+        effects: Key to how often its effect was found.
+        faults: With their recovery.
+    """
+
+    spec: ScenarioSpec
+    operations: Sequence[Operation]
+    effects: dict[int, int]
+    faults: Sequence[InjectedFault]
+
+    def check(self, stated: CheckResult) -> CheckResult:
+        """Return a check as it follows; what an invariant counted can only be consistent.
+
+        Raises:
+            ValueError: There is no such check, fault or invariant, or a parameter is none of it.
+        """
+        if stated.source == "invariant":
+            return self._invariant(stated)
+        if stated.id not in CHECKS:
+            raise ValueError(f"there is no check {stated.id!r} over operations")
+        about = [fault for fault in self.faults if fault.id == stated.about]
+        if stated.about and not about:
+            raise ValueError(f"there is no fault {stated.about!r} for check {stated.id!r}")
+        kind = CHECKS[stated.id]
+        compared, violations = kind.count(
+            CheckInput(
+                self.operations,
+                self.effects,
+                about[0] if about else None,
+                stated.parameters,
+                self.spec.steady_us,
+            )
+        )
+        return replace(
+            stated,
+            title=kind.says,
+            compared=compared,
+            violations=violations,
+            outcome=outcome(compared, violations, sometimes=kind.sometimes),
+        )
+
+    def _invariant(self, stated: CheckResult) -> CheckResult:
+        for invariant in self.spec.invariants:
+            if invariant.id == stated.id:
+                least = least_compared(self.operations, invariant)
+                return replace(
+                    stated,
+                    title=invariant.title,
+                    outcome=outcome(stated.compared, stated.violations, at_least=least),
+                )
+        raise ValueError(f"there is no invariant {stated.id!r}")
 
 
 class Derived(Struct, frozen=True):
@@ -110,7 +155,7 @@ class Derived(Struct, frozen=True):
     checks: list[CheckResult]
 
 
-def derive(trial: Trial) -> Derived:
+def derive(trial: Trial, spec: ScenarioSpec) -> Derived:
     """Return everything that follows from what a trial carries.
 
     Raises:
@@ -129,11 +174,12 @@ def derive(trial: Trial) -> Derived:
         replace(fault, recovery=follows)
         for fault, follows in zip(trial.faults, recoveries, strict=True)
     ]
+    evidence = Evidence(spec, operations, effects, faults)
     return Derived(
         duration_us=until - first,
         phases=count_phases(operations, windows, until),
         recoveries=recoveries,
-        checks=[recompute_check(check, operations, effects, faults) for check in trial.checks],
+        checks=[evidence.check(check) for check in trial.checks],
     )
 
 
@@ -142,38 +188,36 @@ def pending(spec: CheckSpec) -> CheckResult:
     return CheckResult(
         id=spec.id,
         about=spec.about,
-        title=CHECKS[spec.id].title,
+        title=CHECKS[spec.id].says,
         source="operations",
         parameters=dict(spec.parameters),
-        sql="",
         compared=0,
         violations=0,
         outcome="inconclusive",
     )
 
 
-def answered(query: Query, compared: int, violations: int) -> CheckResult:
-    """Return the check that an answer of the database makes."""
+def answered(invariant: Invariant, compared: int, violations: int) -> CheckResult:
+    """Return the check that the answer to an invariant makes, before anything follows from it."""
     return CheckResult(
-        id=query.id,
+        id=invariant.id,
         about="",
-        title=query.title,
-        source="database",
+        title=invariant.title,
+        source="invariant",
         parameters={},
-        sql=query.sql,
         compared=compared,
         violations=violations,
-        outcome=outcome(query.id, compared, violations),
+        outcome="inconclusive",
     )
 
 
-def completed(trial: Trial) -> Trial:
+def completed(trial: Trial, spec: ScenarioSpec) -> Trial:
     """Return a trial with everything filled in that follows from what it carries.
 
     Raises:
         ValueError: It carries something that has no meaning.
     """
-    follows = derive(trial)
+    follows = derive(trial, spec)
     return replace(
         trial,
         duration_us=follows.duration_us,
@@ -251,7 +295,7 @@ def contradictions(scenarios: Sequence[Scenario], summary: Summary) -> list[Cont
         where = f"$.scenarios[{number}]"
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             try:
-                found += _trial_contradictions(f"{where}.{name}", trial)
+                found += _trial_contradictions(f"{where}.{name}", trial, scenario.spec)
             except ValueError as error:
                 found.append(
                     Contradiction(f"{where}.{name}", str(error), "operations with a meaning")
@@ -287,8 +331,8 @@ def seconds(baseline: Trial, trial: Trial) -> float:
     return max(0.001, round((baseline.duration_us + trial.duration_us) / 1_000_000, 3))
 
 
-def _trial_contradictions(where: str, trial: Trial) -> list[Contradiction]:
-    follows = derive(trial)
+def _trial_contradictions(where: str, trial: Trial, spec: ScenarioSpec) -> list[Contradiction]:
+    follows = derive(trial, spec)
     found = _unequal(f"{where}.duration_us", trial.duration_us, follows.duration_us)
     found += _unequal(f"{where}.phases", trial.phases, follows.phases)
     for number, (fault, expected) in enumerate(zip(trial.faults, follows.recoveries, strict=True)):

@@ -1,32 +1,28 @@
-"""What follows from a trial's operations: how each ended, phases, detection and recovery.
-
-Three endings, as in Jepsen's histories: *ok* was acknowledged, *fail* surely had no effect, and
-*unknown* may have had one. A timeout, a disconnect after the request was sent, and an error of the
-server (5xx) are unknown, never fail.
-"""
+"""What follows from a trial's operations: how each ended, phases, detection and recovery."""
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import Operations, PhaseCount, Recovery, RecoveryObjectives
+from stressproof.evidence.failure import PhaseCount, Recovery, RecoveryObjectives
+from stressproof.failures.answer_class import CONCLUDES, NOT_SENT, SENT, AnswerClass, Ending
+from stressproof.failures.artifact import Operations
 
-COLUMNS = ["start_us", "duration_us", "kind", "code", "key", "attempt"]
+COLUMNS = ["start_us", "duration_us", "kind", "code", "key", "attempt", "origin"]
 EFFECT_COLUMNS = ["key", "effects"]
 
-Ending = Literal["ok", "fail", "unknown"]
+Origin = Literal["scheduled", "retry", "fault", "settle"]
+"""Why something was asked: it was due, it was asked again after an ending that leaves open what
+became of it, a fault sent it (in a baseline: what stands for it), or it was asked again in the end,
+until nothing was open."""
 
-# Nothing of the request had been sent when these happened.
-_NOT_SENT = frozenset({"refused", "connect_timeout", "connect_reset"})
-_SENT = frozenset({"timeout", "reset", "closed", "malformed"})
+ORIGINS: Final[tuple[Origin, ...]] = get_args(Origin)
+
 _STATUS = re.compile(r"^([1-5][0-9][0-9])(?:/([!-~]{1,120}))?$", re.ASCII)
-FAILSAFE = "failsafe:"
-# Refusals that say the service works: it was asked for something it must not do.
-_HEALTHY_REFUSALS = frozenset({401, 403, 409, 429})
 
 
 class Code(Struct, frozen=True):
@@ -35,40 +31,50 @@ class Code(Struct, frozen=True):
     Attributes:
         name: As the artifact has it.
         status: Of the HTTP answer, 0 where none came.
-        note: What else the answer said, empty where nothing was asked of it.
-        ending: What may be concluded about the effect asked for.
-        healthy: Whether a caller would call this service.
+        note: What else the answer said, empty where nothing was asked of it; the name itself
+            where none came.
+        answer_class: What it means.
     """
 
     name: str
     status: int
     note: str
-    ending: Ending
-    healthy: bool
+    answer_class: AnswerClass
+
+    @property
+    def ending(self) -> Ending:
+        """What may be concluded about the effect asked for."""
+        return CONCLUDES[self.answer_class].ending
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a caller would call this service."""
+        return CONCLUDES[self.answer_class].healthy
 
 
-def read_code(name: str) -> Code | None:
-    """Return what a code means, None where it is none.
+def parse_code(name: str) -> tuple[int, str] | None:
+    """Return status and note of a code, None where it is none.
 
-    ``refused``, ``connect_timeout``, ``connect_reset`` (nothing was sent); ``timeout``, ``reset``,
-    ``closed``, ``malformed`` (after sending); else a status, with a note after a slash: a note
-    that begins with ``failsafe:`` is an answer given without the database.
+    ``connect_refused``, ``connect_timeout``, ``connect_reset`` (nothing was sent); ``timeout``,
+    ``reset``, ``closed``, ``malformed`` (after sending) have status 0 and are their own note; any
+    other is a status, with a note after a slash.
     """
-    if name in _NOT_SENT:
-        return Code(name, 0, "", "fail", healthy=False)
-    if name in _SENT:
-        return Code(name, 0, "", "unknown", healthy=False)
+    if name in NOT_SENT or name in SENT:
+        return 0, name
     match = _STATUS.match(name)
-    if match is None:
-        return None
-    status, note = int(match[1]), match[2] or ""
-    if 200 <= status < 300:  # noqa: PLR2004  # the class of success
-        # A fail-safe answers for the caller's sake; whether the real decision was made is open.
-        failsafe = note.startswith(FAILSAFE)
-        return Code(name, status, note, "unknown" if failsafe else "ok", healthy=not failsafe)
-    if 400 <= status < 500:  # noqa: PLR2004  # the class of refusals
-        return Code(name, status, note, "fail", healthy=status in _HEALTHY_REFUSALS)
-    return Code(name, status, note, "unknown", healthy=False)
+    return None if match is None else (int(match[1]), match[2] or "")
+
+
+def read_code(name: str, answer_class: AnswerClass) -> Code:
+    """Return what a code says, and what it means.
+
+    Raises:
+        ValueError: It is none.
+    """
+    parsed = parse_code(name)
+    if parsed is None:
+        raise ValueError(f"code {name!r} means nothing")
+    return Code(name, *parsed, answer_class)
 
 
 class Operation(Struct, frozen=True):
@@ -80,6 +86,7 @@ class Operation(Struct, frozen=True):
     code: Code
     key: int
     attempt: int
+    origin: Origin = "scheduled"
 
     @property
     def duration_us(self) -> int:
@@ -96,22 +103,21 @@ def read(operations: Operations) -> list[Operation]:
     """
     if operations.columns != COLUMNS:
         raise ValueError(f"columns are {operations.columns}, expected {COLUMNS}")
-    codes = [read_code(name) for name in operations.codes]
+    codes = [read_code(one.code, one.answer_class) for one in operations.codes]
     found: list[Operation] = []
     latest = 0
     for position, row in enumerate(operations.rows):
         if len(row) != len(COLUMNS):
             raise ValueError(f"row {position} has {len(row)} numbers, expected {len(COLUMNS)}")
-        start, duration, kind, code_at, key, attempt = row
-        if kind >= len(operations.kinds) or code_at >= len(codes):
-            raise ValueError(f"row {position} refers to a kind or code that is not there")
-        code = codes[code_at]
-        if code is None:
-            raise ValueError(f"code {operations.codes[code_at]!r} means nothing")
+        start, duration, kind, code_at, key, attempt, origin = row
+        if kind >= len(operations.kinds) or code_at >= len(codes) or origin >= len(ORIGINS):
+            raise ValueError(f"row {position} refers to a kind, code or origin that is not there")
         if start < latest:
             raise ValueError(f"row {position} starts before the row above it")
         latest = start
-        found.append(Operation(start, start + duration, operations.kinds[kind], code, key, attempt))
+        name, code = operations.kinds[kind], codes[code_at]
+        end = start + duration
+        found.append(Operation(start, end, name, code, key, attempt, ORIGINS[origin]))
     return found
 
 

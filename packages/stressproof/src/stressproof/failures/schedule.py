@@ -2,12 +2,14 @@
 
 Requests are due at an even rate whatever the answers do, in an order of the weights that the seed
 decides. So the history of an honest trial holds every one of them, to the microsecond, and beside
-them only what its faults send and what is asked again.
+them only what its faults send, and what is asked again while it is open what became of it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Final
 
 from msgspec import Struct
 
@@ -20,8 +22,18 @@ from stressproof.workload.pacers import constant
 LONGEST_US = 24 * 3600 * 1_000_000
 """Nothing is due later than this."""
 
+_AGAIN = frozenset({"retry", "settle"})
+
 _SLACK_US = 500_000
 """What a busy machine may leave out at the end of the load."""
+
+
+OPERATIONS_MAX: Final = 20_000
+"""Of one trial: what is judged in seconds, and recorded in a megabyte."""
+
+
+NAMES_MAX: Final = 2_000
+"""Of one trial: kinds of requests, and codes that they ended with."""
 
 
 class Arrival(Struct, frozen=True):
@@ -53,12 +65,35 @@ class Deviation(Struct, frozen=True):
 def arrivals(spec: ScenarioSpec, seed: int, until_us: int) -> Iterator[Arrival]:
     """Yield every request that was due before a time, in order."""
     requests = spec.scheduled
+    if not requests:
+        return
     pacer = constant(spec.rate_per_s, LONGEST_US)
     for number, place in enumerate(WeightedOrder([one.weight for one in requests], seed)):
         due_us = pacer.due_us(number)
         if due_us is None or due_us >= until_us:
             return
         yield Arrival(due_us, requests[place])
+
+
+def most_operations(spec: ScenarioSpec) -> int:
+    """Return how many operations a trial of a scenario asks for, without those asked again."""
+    lasts_us = spec.steady_us + sum(one.lasts_us + one.watch_us for one in spec.faults)
+    sent = sum(
+        one.times * _number(fault.parameters.get("batches"))
+        for fault in spec.faults
+        for one in fault.send
+    )
+    streamed = sum(
+        fault.lasts_us * request.stream_per_s // 1_000_000
+        for request in spec.requests
+        for fault in spec.faults
+        if fault.id == request.stream
+    )
+    return lasts_us * spec.rate_per_s // 1_000_000 + sent + streamed
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 1
 
 
 def deviations(
@@ -72,55 +107,76 @@ def deviations(
         operations: Of one trial, in order of their start.
         faults: Those that were injected into it.
     """
-    first = Counter((one.start_us, one.kind) for one in operations if one.attempt == 1)
+    requests = _requests(spec, operations)
+    for kind, request in requests.items():
+        if request is None:
+            yield Deviation(kind, "a request of the scenario")
+    by_fault: dict[str, list[Operation]] = defaultdict(list)
+    for one in operations:
+        request = requests[one.kind]
+        if request is not None and one.origin == "fault":
+            by_fault[request.kind].append(one)
     # Arrivals end with the last fault's watch; what comes then only settles what is open.
     until_us = max((fault.watched_us for fault in faults), default=spec.steady_us)
-    yield from _of_the_load(spec, seed, first, until_us)
-    left: dict[str, list[int]] = defaultdict(list)
-    for start_us, kind in first.elements():
-        left[kind].append(start_us)
+    scheduled = [one for one in operations if one.origin == "scheduled"]
+    yield from _of_the_load(spec, seed, scheduled, until_us)
     for request in spec.requests:
-        rest = sorted(left.pop(request.kind, []))
-        if request.stream:
-            yield from _of_a_stream(request, rest, faults)
-        elif request.weight:
-            yield from (
-                Deviation(f"a {request.kind} at {start_us} µs", "none: nothing was due then")
-                for start_us in rest
-            )
-    yield from (Deviation(kind, "a request of the scenario") for kind in left)
-    yield from _beside_the_load(spec, operations, with_faults=bool(faults))
+        yield from _of_faults(request, by_fault[request.kind], faults)
+
+
+def _requests(spec: ScenarioSpec, operations: Sequence[Operation]) -> dict[str, RequestSpec | None]:
+    return {kind: spec.request_of(kind) for kind in dict.fromkeys(one.kind for one in operations)}
 
 
 def _of_the_load(
-    spec: ScenarioSpec, seed: int, first: "Counter[tuple[int, str]]", until_us: int
+    spec: ScenarioSpec, seed: int, scheduled: Sequence[Operation], until_us: int
 ) -> Iterator[Deviation]:
-    """Take what was due out of a history, and yield what is not there."""
-    last_us = max((start_us for start_us, _ in first), default=0)
-    asked: Counter[str] = Counter()
+    """Yield the first arrival that is not as the seed has it, and whether load ended too soon."""
+    asked: dict[str, int] = defaultdict(int)
     ended: set[str] = set()
-    missing: list[Arrival] = []
-    due = arrivals(spec, seed, max(last_us + 1, until_us))
-    for arrival in islice(due, 2 * sum(first.values()) + 1):
-        due_us, request = arrival.due_us, arrival.request
+    due = arrivals(spec, seed, LONGEST_US)
+    for one, arrival in zip(scheduled, due, strict=False):
+        request = arrival.request
         may_end = bool(request.then) and asked[request.kind] >= request.stock
-        if first[due_us, request.kind] and request.kind not in ended:
-            found = request.kind
-        elif may_end and first[due_us, request.then]:
+        if may_end and one.kind == request.then:
             ended.add(request.kind)
-            found = request.then
-        else:
-            missing.append(arrival)
-            continue
-        first[due_us, found] -= 1
-        asked[request.kind] += 1
-        if missing:
-            gap = missing.pop(0)
-            yield Deviation(f"no {gap.request.kind} at {gap.due_us} µs", "one, as the seed has it")
-    if missing and missing[0].due_us < until_us - _SLACK_US:
-        yield Deviation(
-            f"load until {missing[0].due_us} µs", f"until {until_us} µs at least", unsure=True
+        expected = request.then if request.kind in ended else request.kind
+        if (one.start_us, one.kind) != (arrival.due_us, expected):
+            yield Deviation(
+                f"{one.kind} at {one.start_us} µs",
+                f"{expected} at {arrival.due_us} µs, as the seed has it",
+            )
+            return
+        asked[expected] += 1
+    for number, arrival in enumerate(arrivals(spec, seed, until_us - _SLACK_US)):
+        if number >= len(scheduled):
+            yield Deviation(
+                f"load until {arrival.due_us} µs", f"until {until_us} µs at least", unsure=True
+            )
+            return
+
+
+def _of_faults(
+    request: RequestSpec, sent: Sequence[Operation], faults: Sequence[InjectedFault]
+) -> Iterator[Deviation]:
+    """Yield where faults did not send what they do: as a stream, for each row, or so many."""
+    if request.stream:
+        starts_us = sorted({one.start_us for one in sent if one.attempt == 1})
+        yield from _of_a_stream(request, starts_us, faults)
+        return
+    if request.rows_of:
+        wanted = sum(
+            witness.during - witness.before
+            for fault in faults
+            if fault.id == request.rows_of
+            for witness in fault.witnesses
         )
+    else:
+        wanted = request.sent[bool(faults)]
+    seen = len({one.key for one in sent}) if request.keyed else len(sent)
+    if seen != wanted:
+        what = "effects" if request.keyed else "operations"
+        yield Deviation(f"{seen} {what} of {request.kind} by faults", f"{wanted}")
 
 
 def _of_a_stream(
@@ -145,59 +201,53 @@ def _of_a_stream(
         yield Deviation(f"{len(starts_us)} {request.kind}", f"at least {least}", unsure=True)
 
 
-def _beside_the_load(
-    spec: ScenarioSpec, operations: Sequence[Operation], *, with_faults: bool
-) -> Iterator[Deviation]:
-    """Yield where faults did not ask for as many effects as they do."""
-    keys: dict[str, set[int]] = defaultdict(set)
-    rows: Counter[str] = Counter()
-    for one in operations:
-        keys[one.kind].add(one.key)
-        rows[one.kind] += 1
-    for request in spec.requests:
-        if request.weight:
-            continue
-        wanted = request.sent[with_faults]
-        seen = len(keys[request.kind]) if request.keyed else rows[request.kind]
-        if seen != wanted:
-            what = "effects" if request.keyed else "operations"
-            yield Deviation(f"{seen} {what} of {request.kind}", f"{wanted}")
-
-
 def key_deviations(spec: ScenarioSpec, operations: Sequence[Operation]) -> Iterator[Deviation]:
     """Yield where operations ask for no effect although their kind does, or the other way round.
 
-    Attempts at an effect are numbered from 1 and of one kind; the load asks again only after an
-    ending that leaves it open whether the effect is there, and until that is known.
+    Effects are numbered from 1, and so are the attempts at each, of one kind; the load asks again
+    only after an ending that leaves it open whether the effect is there, and until that is known.
     """
-    requests = {request.kind: request for request in spec.requests}
     attempts: dict[int, list[Operation]] = defaultdict(list)
+    requests = _requests(spec, operations)
     for one in operations:
-        request = requests.get(one.kind)
+        request = requests[one.kind]
         if request is not None and bool(one.key) is not request.keyed:
             have, want = ("a key", "no key") if one.key else ("no key", "a key of its effect")
             yield Deviation(f"{one.kind} at {one.start_us} µs with {have}", want)
         if one.key:
             attempts[one.key].append(one)
-        elif one.attempt != 1:
-            yield Deviation(f"attempt {one.attempt} at no effect", "the first")
+        elif one.attempt != 1 or one.origin in _AGAIN:
+            yield Deviation(f"attempt {one.attempt} at no effect, a {one.origin}", "the first")
+    # What is made before any load asks for effects too, and not all of them are used.
+    if not (spec.prepare or spec.driver) and len(attempts) != max(attempts, default=0):
+        yield Deviation(f"{len(attempts)} effects", f"every one from 1 to {max(attempts)}")
     for key, made in attempts.items():
-        made.sort(key=lambda one: one.attempt)
-        if len({one.kind for one in made}) > 1:
-            yield Deviation(f"effect {key} asked for by several kinds", "one kind")
-        if [one.attempt for one in made] != list(range(1, len(made) + 1)):
-            yield Deviation(f"attempts {[one.attempt for one in made][:9]} at effect {key}", "all")
-            continue
-        request = requests.get(made[0].kind)
-        endings = [one.code.ending for one in made]
-        if (
-            request is not None
-            and request.weight
-            and "unknown" not in endings[:1]
-            and len(made) > 1
-        ):
+        yield from _attempt_deviations(key, sorted(made, key=lambda one: one.attempt))
+
+
+def _attempt_deviations(key: int, made: Sequence[Operation]) -> Iterator[Deviation]:
+    """Yield where the attempts at one effect are not as the load makes them."""
+    if len({one.kind for one in made}) > 1:
+        yield Deviation(f"effect {key} asked for by several kinds", "one kind")
+    if [one.attempt for one in made] != list(range(1, len(made) + 1)):
+        yield Deviation(f"attempts {[one.attempt for one in made][:9]} at effect {key}", "all")
+        return
+    if any(later.start_us < one.start_us for one, later in pairwise(made)):
+        yield Deviation(f"attempts at effect {key} out of order", "one after the other")
+        return
+    ends: list[tuple[int, str]] = []
+    unknown_us = known_us = -1
+    for number, one in enumerate(made):
+        while ends and ends[0][0] <= one.start_us:
+            end_us, ending = heappop(ends)
+            unknown_us = end_us if ending == "unknown" else unknown_us
+            known_us = end_us if ending == "ok" else known_us
+        heappush(ends, (one.end_us, one.code.ending))
+        if (one.origin == "scheduled" and number) or (one.origin in _AGAIN and not number):
+            yield Deviation(f"attempt {number + 1} at effect {key} is a {one.origin}", "another")
+        elif one.origin in _AGAIN and not unknown_us >= max(known_us, 0):
             yield Deviation(f"effect {key} asked for again", "not: how it ended was known")
-        if endings[-1] == "unknown":
-            yield Deviation(
-                f"effect {key} unknown to the end", "asked again until it is known", unsure=True
-            )
+    if made[-1].code.ending == "unknown":
+        yield Deviation(
+            f"effect {key} unknown to the end", "asked again until it is known", unsure=True
+        )

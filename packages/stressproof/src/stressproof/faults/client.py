@@ -1,7 +1,8 @@
 """A small HTTP/1.1 client that knows whether a request was sent before it failed.
 
 The generator's engine records figures, this one records *what happened* to each request: for an
-effect that was asked for, "was it sent" decides between *fail* and *unknown*.
+effect that was asked for, "was it sent" decides between *fail* and *unknown*. Answers are read by
+the generator's own reader.
 """
 
 import asyncio
@@ -11,11 +12,20 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-_HEAD_LIMIT = 64 * 1024
+from stressproof.flow.answer import by_name
+from stressproof.load.http1 import (
+    AnswerReader,
+    Head,
+    HeadCache,
+    MalformedAnswerError,
+    fields_of,
+)
+
+_READ_BYTES = 65_536
 _BODY_LIMIT = 16 * 1024 * 1024
-# Servers close idle connections after five seconds; a request must not race with that.
-_IDLE_S = 2.0
-_SWITCHING = 200
+_BLANK = b"\r\n\r\n"
+# Servers close idle connections after two to five seconds; a request must not race with that.
+_IDLE_S = 1.0
 
 
 def served_by(headers: Mapping[str, str]) -> str:
@@ -104,24 +114,25 @@ class Client:
                 if body or method != "GET":
                     lines.append(f"content-length: {len(body)}")
                 sent = True
-                connection.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-                answer = await _read(connection.reader, time.monotonic_ns())
+                connection.writer.write("\r\n".join(lines).encode("latin-1") + _BLANK + body)
+                sent_ns = time.monotonic_ns()
+                head, content = await _read(connection.reader, method)
         except TimeoutError:
             raise NoAnswerError("timeout" if sent else "connect_timeout") from None
         except ConnectionRefusedError:
-            raise NoAnswerError("refused") from None
+            raise NoAnswerError("connect_refused") from None
         except OSError:
             raise NoAnswerError("reset" if sent else "connect_reset") from None
         except asyncio.IncompleteReadError:
             raise NoAnswerError("closed") from None
-        except (ValueError, asyncio.LimitOverrunError):
+        except MalformedAnswerError:
             raise NoAnswerError("malformed") from None
         else:
-            if answer.headers.get("connection", "").lower() != "close":
+            if head.keep_alive:
                 connection.used_at = time.monotonic()
                 self._idle.append(connection)
                 connection = None
-            return answer
+            return Answer(head.status, by_name(fields_of(head.block)), content, sent_ns)
         finally:
             if connection is not None:
                 connection.drop()
@@ -155,7 +166,7 @@ class Client:
         return await self._open()
 
     async def _open(self) -> _Connection:
-        reader, writer = await asyncio.open_connection(self._host, self._port, limit=_HEAD_LIMIT)
+        reader, writer = await asyncio.open_connection(self._host, self._port)
         return _Connection(reader, writer)
 
     async def close(self) -> None:
@@ -167,40 +178,20 @@ class Client:
                 await connection.writer.wait_closed()
 
 
-async def _read(reader: asyncio.StreamReader, sent_ns: int) -> Answer:
-    """Read one answer.
+async def _read(reader: asyncio.StreamReader, method: str) -> tuple[Head, bytes]:
+    """Read one answer: its head, and its body without framing.
 
     Raises:
-        ValueError: It is no HTTP/1.1.
+        MalformedAnswerError: It is no HTTP/1.1, or larger than anybody keeps.
+        IncompleteReadError: The connection ended before it.
     """
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, status, *_ = first.split(" ", 2)
-    if version not in {"HTTP/1.1", "HTTP/1.0"} or len(status) != 3 or not status.isdigit():  # noqa: PLR2004  # three digits
-        raise ValueError(first)
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            headers[name.lower()] = value.strip()
-    if int(status) < _SWITCHING:
-        return await _read(reader, sent_ns)
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        return Answer(int(status), headers, await _read_chunks(reader), sent_ns)
-    length = int(headers.get("content-length", "0"))
-    if not 0 <= length <= _BODY_LIMIT:
-        raise ValueError(length)
-    return Answer(int(status), headers, await reader.readexactly(length), sent_ns)
-
-
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    body = bytearray()
+    answer = AnswerReader(HeadCache(bodyless=method == "HEAD", keep=_BODY_LIMIT))
     while True:
-        size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-        if size == 0:
-            await reader.readuntil(b"\r\n")
-            return bytes(body)
-        body += await reader.readexactly(size)
-        await reader.readexactly(2)
-        if len(body) > _BODY_LIMIT:
-            raise ValueError(len(body))
+        data = await reader.read(_READ_BYTES)
+        head = answer.feed(data) if data else answer.end()
+        if answer.body_bytes > _BODY_LIMIT:
+            raise MalformedAnswerError(f"{answer.body_bytes} bytes of body")
+        if head is not None:
+            return head, answer.body
+        if not data:
+            raise asyncio.IncompleteReadError(b"", None)

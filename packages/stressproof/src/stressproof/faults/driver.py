@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.testbed import Testbed
 
 TestbedT = TypeVar("TestbedT", bound=Testbed)
 
-Injectors = Mapping[str, Callable[[Any, Load], Injector]]
+Injectors = Mapping[str, Callable[[Any, FaultSpec, Load], Injector]]
 """Methods of a driver by the id of the fault whose injector each makes."""
 
 
@@ -34,9 +34,8 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         self.testbed = testbed
         self.run = run
 
-    @classmethod
-    def prepare_early(cls, testbed: TestbedT, run: str) -> None:
-        """Prepare what needs time, while scenarios before this one run; nothing by default."""
+    def prepare_early(self) -> None:
+        """Prepare what needs time, while scenarios before this one run."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -50,8 +49,30 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
     def requests(self) -> Makers:
         """Return what makes each kind of request of the load, by its name in the scenario."""
 
+    def injector(self, fault: FaultSpec, load: Load) -> Injector:
+        """Return what makes a fault of the scenario."""
+        return self.injectors[fault.id](self, fault, load)
+
     def baseline_actions(self, load: Load) -> None:  # most do nothing
         """Do in a baseline what faults do by force: spend a token once, settle once."""
+
+    def read_effects(self, effects: Effects) -> Mapping[int, int]:
+        """Return how often each effect that was asked for is there, by its key.
+
+        Raises:
+            RunError: They cannot be read.
+        """
+        rows = self.testbed.query(effects.sql, self.effects_parameters())
+        return {int(key): int(count) for key, count in rows}
+
+    def read_invariant(self, invariant: Invariant, history: Sequence[Done]) -> tuple[int, int]:
+        """Return how many things an invariant compared, and how many of them are wrong.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        rows = self.testbed.query(invariant.sql, self.query_parameters(history))
+        return next(((int(compared), int(wrong)) for compared, wrong in rows), (0, 0))
 
     def effects_parameters(self) -> Mapping[str, Any]:
         """Return the parameters of the scenario's query for effects."""
@@ -67,10 +88,11 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         return {}
 
 
-Driver = type[ScenarioDriver[Any]]
+Driver = Callable[[Any, str], ScenarioDriver[Any]]
+"""Makes the driver of one trial: on a testbed, under the name of the trial's effects."""
 
 
-def load_driver(spec: ScenarioSpec) -> Driver:
+def load_driver(spec: ScenarioSpec) -> type[ScenarioDriver[Any]]:
     """Import the driver that a scenario names.
 
     Raises:
@@ -78,7 +100,7 @@ def load_driver(spec: ScenarioSpec) -> Driver:
             of the scenario.
     """
     of = f"the driver of {spec.id}"
-    driver: Driver = load_class(spec.driver, ScenarioDriver, of=of)
+    driver: type[ScenarioDriver[Any]] = load_class(spec.driver, ScenarioDriver, of=of)
     declared = set(getattr(driver, "injectors", {}))
     missing = [fault.id for fault in spec.faults if fault.id not in declared]
     if missing:

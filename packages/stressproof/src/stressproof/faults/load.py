@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.evidence.failure import Operations
-from stressproof.failures.history import COLUMNS, FAILSAFE, read_code
+from stressproof.failures.answer_class import AnswerClass
+from stressproof.failures.artifact import CodeRecord, Operations
+from stressproof.failures.history import COLUMNS, ORIGINS, Code, Origin, parse_code
 from stressproof.faults.client import Answer, Client, NoAnswerError
 from stressproof.workload.order import WeightedOrder
 from stressproof.workload.pacers import constant
@@ -41,6 +42,7 @@ class Request(Struct, frozen=True):
         body: As bytes.
         key: The effect asked for; 0 for none. Requests with a key are repeated when unknown.
         read: Turns an answer into a code.
+        timeout_s: After which it is given up, None for the load's.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Request(Struct, frozen=True):
     body: bytes
     key: int
     read: Callable[[Answer], str]
+    timeout_s: float | None = None
 
 
 class Done(Struct, frozen=True):
@@ -61,14 +64,16 @@ class Done(Struct, frozen=True):
         ended_ns: When it ended.
         code: How.
         attempt: Which attempt at its effect, from 1.
+        origin: Why it was asked.
         answer: What came, None where nothing did.
     """
 
     request: Request
     intended_ns: int
     ended_ns: int
-    code: str
+    code: Code
     attempt: int
+    origin: Origin
     answer: Answer | None
 
 
@@ -78,6 +83,9 @@ Mix = Sequence[tuple[int, Callable[[], Request]]]
 Makers = Mapping[str, Callable[[], Request]]
 """What makes the requests of each kind of the load."""
 
+Classify = Callable[[str, int, str], AnswerClass]
+"""What an answer means, by kind of request, status and note."""
+
 
 class Load:
     """A running load; start it, let time pass, stop it, read its history.
@@ -86,6 +94,7 @@ class Load:
         host: Of the service, loopback.
         port: Likewise.
         mix: What is asked, by weight.
+        classify: What answers mean.
         rate_per_s: Arrivals a second.
         seed: Of the mix's order.
         timeout_s: Of one request.
@@ -97,12 +106,14 @@ class Load:
         port: int,
         mix: Mix,
         *,
+        classify: Classify,
         rate_per_s: int,
         seed: int,
         timeout_s: float,
     ) -> None:
         self._client = Client(host, port)
         self._mix = mix
+        self._classify = classify
         self._rate = rate_per_s
         self._seed = seed
         self._rng = random.Random(seed)  # noqa: S311  # spreads repetitions, no secret
@@ -156,10 +167,15 @@ class Load:
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
 
+    @property
+    def outstanding_ns(self) -> list[int]:
+        """When what is under way was due, on the monotonic clock."""
+        return list(self._under_way.values())
+
     def is_done_with(self, before_ns: int) -> bool:
         """Return whether everything that was due before a time has ended."""
         # An arrival that is due and that a busy machine has not started yet is not done with.
-        waiting = [*list(self._under_way.values()), *list(self._next_due_ns.values())]
+        waiting = [*self.outstanding_ns, *list(self._next_due_ns.values())]
         return not any(due_ns < before_ns for due_ns in waiting)
 
     def stream(self, mix: Mix, rate_per_s: int) -> Callable[[], None]:
@@ -203,21 +219,23 @@ class Load:
         """Return the history as evidence, times counted from the start."""
         history = sorted(self.history, key=lambda done: (done.intended_ns, done.ended_ns))
         kinds = sorted({done.request.kind for done in history})
-        codes = sorted({done.code for done in history})
+        codes = sorted({(done.code.name, done.code.answer_class) for done in history})
         kind_at = {name: place for place, name in enumerate(kinds)}
-        code_at = {name: place for place, name in enumerate(codes)}
+        code_at = {code: place for place, code in enumerate(codes)}
         rows = [
             [
                 max(0, done.intended_ns - self.started_ns) // 1000,
                 (done.ended_ns - done.intended_ns) // 1000,
                 kind_at[done.request.kind],
-                code_at[done.code],
+                code_at[done.code.name, done.code.answer_class],
                 done.request.key,
                 done.attempt,
+                ORIGINS.index(done.origin),
             ]
             for done in history
         ]
-        return Operations(kinds=kinds, codes=codes, columns=COLUMNS, rows=rows)
+        records = [CodeRecord(*code) for code in codes]
+        return Operations(kinds=kinds, codes=records, columns=COLUMNS, rows=rows)
 
     def _run(self) -> None:
         try:
@@ -233,7 +251,7 @@ class Load:
         self._arriving = True
         self.started_ns = time.monotonic_ns()
         self._ready.set()
-        self._start_stream(self._mix, self._rate, self.started_ns)
+        self._start_stream(self._mix, self._rate, self.started_ns, "scheduled")
         await self._stopping.wait()
         for pacer in self._pacers:
             pacer.cancel()
@@ -242,16 +260,18 @@ class Load:
         await asyncio.gather(*self._pacers, *self._tasks, return_exceptions=True)
         await self._client.close()
 
-    def _start_stream(self, mix: Mix, rate_per_s: int, begin_ns: int) -> "asyncio.Task[None]":
-        pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns))
+    def _start_stream(
+        self, mix: Mix, rate_per_s: int, begin_ns: int, origin: Origin
+    ) -> "asyncio.Task[None]":
+        pacer = asyncio.ensure_future(self._pace(mix, rate_per_s, begin_ns, origin))
         self._pacers.append(pacer)
         pacer.add_done_callback(self._note_failure)
         return pacer
 
     async def _open_stream(self, mix: Mix, rate_per_s: int) -> "asyncio.Task[None]":
-        return self._start_stream(mix, rate_per_s, time.monotonic_ns())
+        return self._start_stream(mix, rate_per_s, time.monotonic_ns(), "fault")
 
-    async def _pace(self, mix: Mix, rate_per_s: int, begin_ns: int) -> None:
+    async def _pace(self, mix: Mix, rate_per_s: int, begin_ns: int, origin: Origin) -> None:
         """Start a request whenever one is due, in the order of the weights.
 
         Every run through the weights holds exactly what they say: drawn one by one, a short fault
@@ -259,11 +279,13 @@ class Load:
         """
         stream = next(self._sendings)
         try:
-            await self._arrive(mix, rate_per_s, begin_ns, stream)
+            await self._arrive(mix, rate_per_s, begin_ns, stream, origin)
         finally:
             self._next_due_ns.pop(stream, None)
 
-    async def _arrive(self, mix: Mix, rate_per_s: int, begin_ns: int, stream: int) -> None:
+    async def _arrive(
+        self, mix: Mix, rate_per_s: int, begin_ns: int, stream: int, origin: Origin
+    ) -> None:
         """Start each request when it is due; the next one's time stands in `_next_due_ns`."""
         pacer = constant(rate_per_s, _LONGEST_US)
         order = WeightedOrder([weight for weight, _ in mix], self._seed)
@@ -282,10 +304,10 @@ class Load:
             if len(self._tasks) >= _OUTSTANDING:
                 self._failure = RunError(f"{_OUTSTANDING} requests are under way")
                 return
-            self._launch(mix[place][1](), due_ns)
+            self._launch(mix[place][1](), due_ns, origin)
 
-    def _launch(self, request: Request, due_ns: int, delay_s: float = 0.0) -> None:
-        task = asyncio.ensure_future(self._send_later(request, due_ns, delay_s))
+    def _launch(self, request: Request, due_ns: int, origin: Origin, delay_s: float = 0.0) -> None:
+        task = asyncio.ensure_future(self._send_later(request, due_ns, origin, delay_s))
         self._tasks.add(task)
         if not delay_s:
             self._under_way[task] = due_ns
@@ -300,21 +322,23 @@ class Load:
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
 
-    async def _send_later(self, request: Request, due_ns: int, delay_s: float) -> None:
+    async def _send_later(
+        self, request: Request, due_ns: int, origin: Origin, delay_s: float
+    ) -> None:
         if delay_s:
             await asyncio.sleep(delay_s)
             if request.key not in self._open:
                 return
             due_ns = time.monotonic_ns()
-        done = await self._send(request, due_ns)
-        # A fail-safe is an answer, which a caller acts upon; it is asked again in the end only.
+        done = await self._send(request, due_ns, origin)
+        # A fallback is an answer, which a caller acts upon; it is asked again in the end only.
         # Repeating each at once would be a storm of our own making, just when service is back.
-        unanswered = FAILSAFE not in done.code
+        unanswered = done.code.answer_class != "degraded"
         if request.key in self._open and unanswered and done.attempt <= len(_RETRY_DELAYS_S):
             spread = self._rng.uniform(1 - _RETRY_SPREAD, 1 + _RETRY_SPREAD)
-            self._launch(request, 0, _RETRY_DELAYS_S[done.attempt - 1] * spread)
+            self._launch(request, 0, "retry", _RETRY_DELAYS_S[done.attempt - 1] * spread)
 
-    async def _send(self, request: Request, due_ns: int) -> Done:
+    async def _send(self, request: Request, due_ns: int, origin: Origin) -> Done:
         """Send once, note how it ended, and remember what stays unknown."""
         attempt = self._attempts.get(request.key, 0) + 1 if request.key else 1
         if request.key:
@@ -328,21 +352,22 @@ class Load:
                 request.path,
                 headers=request.headers,
                 body=request.body,
-                timeout_s=self._timeout_s,
+                timeout_s=request.timeout_s or self._timeout_s,
             )
-            code = request.read(answer)
+            name = request.read(answer)
         except NoAnswerError as error:
-            code = error.code
+            name = error.code
         finally:
             del self._under_way[sending]
-        meaning = read_code(code)
-        if meaning is None:
-            raise RunError(f"a request of kind {request.kind} ended with no known code: {code!r}")
-        done = Done(request, due_ns, time.monotonic_ns(), code, attempt, answer)
+        parsed = parse_code(name)
+        if parsed is None:
+            raise RunError(f"a request of kind {request.kind} ended with no known code: {name!r}")
+        code = Code(name, *parsed, self._classify(request.kind, *parsed))
+        done = Done(request, due_ns, time.monotonic_ns(), code, attempt, origin, answer)
         self.history.append(done)
-        if request.key and meaning.ending == "unknown":
+        if request.key and code.ending == "unknown":
             self._open[request.key] = request
-        elif meaning.ending == "ok" or (meaning.healthy and meaning.status != _TOO_MANY):
+        elif code.ending == "ok" or (code.healthy and code.status != _TOO_MANY):
             # A refusal after an unknown attempt explains it: the effect is there already.
             self._open.pop(request.key, None)
         return done
@@ -354,7 +379,7 @@ class Load:
         done: list[Done] = []
 
         async def one(request: Request) -> None:
-            done.append(await self._send(request, now))
+            done.append(await self._send(request, now, "fault"))
 
         await asyncio.gather(*(one(request) for request in requests))
         return done
@@ -366,7 +391,7 @@ class Load:
             await asyncio.wait(set(self._tasks), timeout=0.1)
         while self._open and time.monotonic() < deadline:
             batch = list(self._open.values())[:_SETTLE_BATCH]
-            await asyncio.gather(*(self._send(one, time.monotonic_ns()) for one in batch))
+            await asyncio.gather(*(self._send(one, time.monotonic_ns(), "settle") for one in batch))
             if self._open:
                 await asyncio.sleep(_SETTLE_DELAY_S)
         while self._tasks and time.monotonic() < deadline:

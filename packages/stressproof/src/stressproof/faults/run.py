@@ -1,16 +1,21 @@
 """A scenario from its data: a baseline, the trial with its faults, and what follows from both."""
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 
 from stressproof.errors import UsageError
-from stressproof.evidence.failure import Scenario, Trial
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
-from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.driver import Driver, load_driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
+from stressproof.faults.trial_state import Watch
+
+_BASELINE, _FAULTS = "b", "f"
+_RUNS = itertools.count()
 
 
 def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[ScenarioSpec]:
@@ -28,59 +33,100 @@ def chosen(scenarios: Sequence[ScenarioSpec], names: Sequence[str]) -> list[Scen
     return [spec for spec in scenarios if not names or spec.id in names]
 
 
-def run_scenario(
-    testbed: Testbed,
-    spec: ScenarioSpec,
-    *,
-    seed: int,
-    position: int = 0,
-    command: str = "",
-    page: str = "",
-    driver: Driver | None = None,
-    clock: RunClock | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Scenario:
-    """Run one scenario on a testbed.
+class ScenarioRun:
+    """One scenario on a testbed: two trials, the second with its faults.
 
     Args:
         testbed: Entered.
         spec: The scenario, or a part of it.
         seed: Of its load and schedule.
-        position: Among the artifact's scenarios; references point there.
-        command: What was run, for evidence.
-        page: Where the scenario is explained, as a path in the checkout; empty for nowhere.
-        driver: The scenario's own if None.
+        driver: Makes the driver of a trial; the scenario's own if None.
         clock: What tells the time, one of its own if None.
         say: Told what happens.
+        watch: Given the state of each trial.
 
     Raises:
         UsageError: Its driver cannot be loaded.
-        RunError: It broke; nothing can be concluded.
     """
-    made = load_driver(spec) if driver is None else driver
-    clock = clock or RunClock()
-    stamp = f"{time.time_ns() // 1_000_000:x}"
-    say(f"{spec.id}: {spec.title}: baseline")
-    baseline = TrialRun(spec, made(testbed, f"{stamp}b"), [], seed=seed, clock=clock, say=say).run()
-    say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
-    trial = TrialRun(
-        spec, made(testbed, f"{stamp}f"), spec.faults, seed=seed, clock=clock, say=say
-    ).run()
-    status, reasons = judge_scenario(baseline, trial)
-    return Scenario(
-        id=spec.id,
-        status=status,
-        duration_seconds=seconds(baseline, trial),
-        checks=passed_titles(trial),
-        evidence_refs=references(trial, position, page),
-        command=command or f"stressproof inject --scenario {spec.id} --seed {seed}",
-        result_tail=tail(trial),
-        title=spec.title,
-        seed=seed,
-        reasons=reasons,
-        baseline=baseline,
-        trial=trial,
-    )
+
+    def __init__(
+        self,
+        testbed: Testbed,
+        spec: ScenarioSpec,
+        *,
+        seed: int,
+        driver: Driver | None = None,
+        clock: RunClock | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        watch: Watch = lambda _: None,
+    ) -> None:
+        self._spec = spec
+        self._seed = seed
+        self._clock = clock or RunClock()
+        self._say = say
+        self._watch = watch
+        made = load_driver(spec) if driver is None else driver
+        # Nothing that a service keeps may be taken for another trial's.
+        run = f"{time.time_ns() // 1_000_000:x}{next(_RUNS):x}"
+        self._drivers = {name: made(testbed, f"{run}{name}") for name in (_BASELINE, _FAULTS)}
+
+    def prepare_early(self) -> None:
+        """Prepare what needs time, while scenarios before this one run."""
+        for driver in self._drivers.values():
+            driver.prepare_early()
+
+    def baseline(self) -> Trial:
+        """Run the trial without faults.
+
+        Raises:
+            InconclusiveError: Its steady state is unhealthy.
+            RunError: It broke.
+        """
+        self._say(f"{self._spec.id}: {self._spec.title}: baseline")
+        return self._trial(_BASELINE, [])
+
+    def run(self, *, position: int = 0, command: str = "", page: str = "") -> Scenario:
+        """Run both trials and conclude.
+
+        Args:
+            position: Among the artifact's scenarios; references point there.
+            command: What was run, for evidence.
+            page: Where the scenario is explained, as a path in the checkout; empty for nowhere.
+
+        Raises:
+            InconclusiveError: The steady state is unhealthy, so nothing was broken.
+            RunError: It broke; nothing can be concluded.
+        """
+        spec = self._spec
+        baseline = self.baseline()
+        self._say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
+        trial = self._trial(_FAULTS, spec.faults)
+        status, reasons = judge_scenario(baseline, trial)
+        return Scenario(
+            id=spec.id,
+            status=status,
+            duration_seconds=seconds(baseline, trial),
+            checks=passed_titles(trial),
+            evidence_refs=references(trial, position, page),
+            command=command or f"stressproof inject --scenario {spec.id} --seed {self._seed}",
+            result_tail=tail(trial),
+            spec=spec,
+            seed=self._seed,
+            reasons=reasons,
+            baseline=baseline,
+            trial=trial,
+        )
+
+    def _trial(self, name: str, faults: Sequence[FaultSpec]) -> Trial:
+        return TrialRun(
+            self._spec,
+            self._drivers[name],
+            faults,
+            seed=self._seed,
+            clock=self._clock,
+            say=self._say,
+            watch=self._watch,
+        ).run()
 
 
 def references(trial: Trial, position: int, page: str) -> list[str]:

@@ -5,20 +5,23 @@ everything is disposable and nothing of it outlives us.
 """
 
 import contextlib
+import shutil
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.service_process import ServiceProcess
+from stressproof.faults.service_process import ServiceProcess, tail_of
 
 _HEAL_TIMEOUT_S = 60.0
 _HEAL_POLL_S = 0.02
+_LEAST_FREE_BYTES = 2**30
 
 
 class HaltedError(RunError):
@@ -36,14 +39,10 @@ class Testbed(ABC):
         halt: Set by whoever wants all trials to stop.
 
     Attributes:
-        proxy_path: Where the proxy stands, for evidence; empty where there is none.
         service: The service under test, once entered.
         host: Where it listens.
         port: Likewise.
-        shared: What a scenario prepared long before its turn, by a name of its own.
     """
-
-    proxy_path: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -59,8 +58,7 @@ class Testbed(ABC):
         self.seed = seed
         self.say = say
         self.halt = threading.Event() if halt is None else halt
-        self.shared: dict[str, Any] = {}
-        self.service: ServiceProcess
+        self.service: ServiceProcess[Any]
         self.host, self.port = "127.0.0.1", 0
         self._stack = contextlib.ExitStack()
 
@@ -70,9 +68,28 @@ class Testbed(ABC):
         return f"http://{self.host}:{self.port}"
 
     @property
+    def proxy_path(self) -> str:
+        """Where proxies stand, for evidence; empty where there is none."""
+        return ""
+
+    @property
     def postgres_binary(self) -> Path | None:
         """The program of its database server, None where it has none."""
         return None
+
+    def logs(self) -> Mapping[str, Path]:
+        """Return the logs that explain a failure, by whose they are."""
+        return {"service": self.service.log}
+
+    def last_words(self) -> Iterator[str]:
+        """Yield the ends of the logs, for people."""
+        for name, log in self.logs().items():
+            yield f"The end of what {name} said:"
+            yield tail_of(log)
+
+    def unsupported(self) -> Mapping[str, str]:
+        """Return faults that cannot be injected into it here, each with the reason."""
+        return {}
 
     def probe_headers(self) -> dict[str, str]:
         """Return what the service is asked with about itself; some say little to strangers."""
@@ -88,7 +105,7 @@ class Testbed(ABC):
 
     @abstractmethod
     def query(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Ask the database directly, past the service and the proxy.
 
@@ -119,28 +136,48 @@ class Testbed(ABC):
 
         Raises:
             HaltedError: Somebody wants all trials to stop.
-            RunError: The service ended by itself.
+            RunError: The service ended by itself, or the disk is about to be full.
+        """
+        self.demand_sane()
+        self.service.demand_running()
+
+    def demand_sane(self) -> None:
+        """Stop where somebody wants all trials to, or the machine's disk is about to be full.
+
+        Raises:
+            HaltedError: Somebody does.
+            RunError: It is.
         """
         if self.halt.is_set():
             raise HaltedError("stopped, because the run cannot be completed any more")
-        self.service.demand_running()
+        place = tempfile.gettempdir()
+        free = shutil.disk_usage(place).free
+        if free < _LEAST_FREE_BYTES:
+            raise RunError(
+                f"{place} has {free / 2**20:.0f} MiB left, expected 1024 at least",
+                hint="Make room: a disk that fills up breaks more than was meant to be broken.",
+            )
+
+    def is_healed(self) -> bool:
+        """Return whether a fresh direct connection gets an answer."""
+        try:
+            self.query("SELECT 1")
+        except RunError:
+            return False
+        return True
 
     def wait_healed(self) -> int:
-        """Wait until a fresh direct connection gets an answer; return when (monotonic ns).
+        """Wait until what the service depends on is healed; return when (monotonic ns).
 
         Raises:
-            RunError: It does not within a minute.
+            RunError: It is not within a minute.
         """
         deadline = time.monotonic() + _HEAL_TIMEOUT_S
-        while True:
-            try:
-                self.query("SELECT 1")
-            except RunError as error:
-                if time.monotonic() > deadline:
-                    raise RunError(
-                        "the database does not answer after healing",
-                        hint="The testbed is stopped; nothing of it is left behind.",
-                    ) from error
-                time.sleep(_HEAL_POLL_S)
-            else:
-                return time.monotonic_ns()
+        while not self.is_healed():
+            if time.monotonic() > deadline:
+                raise RunError(
+                    "what the service depends on does not answer after healing",
+                    hint="The testbed is stopped; nothing of it is left behind.",
+                )
+            time.sleep(_HEAL_POLL_S)
+        return time.monotonic_ns()

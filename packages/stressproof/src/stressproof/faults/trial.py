@@ -6,25 +6,30 @@ directly. A final read inside the fault would find what is not there yet.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import CheckResult, Effects, InjectedFault, Recovery, Trial
+from stressproof.errors import InconclusiveError
+from stressproof.evidence.failure import InjectedFault, Recovery
 from stressproof.evidence.run_clock import RunClock
+from stressproof.failures.artifact import EffectCounts, Trial
 from stressproof.failures.conclusions import answered, completed, pending
+from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
-from stressproof.failures.spec import FaultSpec, Query, ScenarioSpec
+from stressproof.failures.spec import UNDISTURBED, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Load
+from stressproof.faults.load import Done, Load
 from stressproof.faults.testbed import Testbed
+from stressproof.faults.trial_state import TrialState, Watch
 
-REQUEST_TIMEOUT_S = 8.0
 _OBSERVE_S = 0.04
 _SETTLE_S = 30.0
-_QUIET_S = 20.0
+_AGAIN_S = 0.1
+_CODES = 5
 _LOG_LINES = 200
 
 
@@ -48,6 +53,7 @@ class TrialRun:
         seed: Of the load.
         clock: What tells the time.
         say: Told what happens.
+        watch: Given the trial's state once its load runs, and None when that has ended.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class TrialRun:
         seed: int,
         clock: RunClock,
         say: Callable[[str], None],
+        watch: Watch,
     ) -> None:
         self._spec = spec
         self._driver = driver
@@ -67,6 +74,7 @@ class TrialRun:
         self._seed = seed
         self._clock = clock
         self._say_on = say
+        self._watch = watch
         self._log: list[str] = []
         self._started_ns = 0
 
@@ -74,6 +82,7 @@ class TrialRun:
         """Run it from preparation to final read.
 
         Raises:
+            InconclusiveError: The steady state is unhealthy.
             RunError: A fault could not be applied or removed, or load or service broke.
         """
         spec = self._spec
@@ -83,23 +92,46 @@ class TrialRun:
             self._testbed.host,
             self._testbed.port,
             [(one.weight, makers[one.kind]) for one in spec.scheduled],
+            classify=spec.classify,
             rate_per_s=spec.rate_per_s,
             seed=self._seed,
-            timeout_s=REQUEST_TIMEOUT_S,
+            timeout_s=spec.timeout_us / 1e6,
         )
         try:
             load.start()
             self._started_ns = load.started_ns
+            state = TrialState(spec, self._faults, load)
+            self._watch(state)
             self._wait(load, spec.steady_us / 1e6)
             self._let_finish(load, time.monotonic_ns())
-            timed = [self._inject(fault, load) for fault in self._faults]
+            self._demand_steady(load)
+            timed = [self._inject(fault, state) for fault in self._faults]
             if not self._faults:
                 self._driver.baseline_actions(load)
+            state.enter("settling")
             still_open = load.settle(_SETTLE_S)
             self._say(f"settled: {len(still_open)} effects stay unknown")
         finally:
             load.stop()
+            self._watch(None)
         return self._conclude(load, timed)
+
+    def _demand_steady(self, load: Load) -> None:
+        """Go no further where service is bad before anything is broken.
+
+        Raises:
+            InconclusiveError: It is; what a fault does to it would prove nothing.
+        """
+        asked = list(load.history)
+        bad = [done for done in asked if not done.code.healthy]
+        self._say(f"steady: {len(asked)} requests, {len(bad)} of them unhealthy")
+        if bad and UNDISTURBED.id not in self._spec.off:
+            codes = Counter(f"{done.request.kind} ended with {done.code.name}" for done in bad)
+            told = ", ".join(f"{code} ({count})" for code, count in codes.most_common(_CODES))
+            raise InconclusiveError(
+                f"{self._spec.id}: the steady state is unhealthy, so nothing is broken: {told}",
+                hint="\n".join(["Put that right first.", *self._testbed.last_words()]),
+            )
 
     def _say(self, text: str) -> None:
         at = (time.monotonic_ns() - self._started_ns) / 1e9 if self._started_ns else 0.0
@@ -118,13 +150,15 @@ class TrialRun:
         load.check()
         self._testbed.demand_service()
 
-    def _inject(self, fault: FaultSpec, load: Load) -> Timed:
+    def _inject(self, fault: FaultSpec, state: TrialState) -> Timed:
         """Inject one fault, remove it, and watch recovery."""
-        injector = self._driver.injectors[fault.id](self._driver, load)
+        load = state.load
+        injector = self._driver.injector(fault, load)
         requested = time.monotonic_ns()
         try:
             injector.inject(self._testbed.active)
-            self._say(f"{fault.id}: {fault.how}")
+            self._say(f"{fault.id}: {told(fault)}")
+            state.enter("fault", fault, fault.lasts_us)
             until = injector.effective_ns + fault.lasts_us * 1000
             while time.monotonic_ns() < until and not injector.is_finished():
                 injector.observe()
@@ -135,14 +169,18 @@ class TrialRun:
             injector.remove()
         healed = self._testbed.wait_healed()
         self._say(f"{fault.id}: removed and healed")
+        state.enter("recovery", fault, fault.watch_us)
         self._wait(load, fault.watch_us / 1e6)
         watched = time.monotonic_ns()
         self._let_finish(load, watched)
+        began = [one for one in load.history if injector.effective_ns <= one.intended_ns < healed]
+        unhealthy = sum(not one.code.healthy for one in began)
+        self._say(f"{fault.id}: {len(began)} requests under it, {unhealthy} of them unhealthy")
         return Timed(fault, injector, requested, healed, watched)
 
     def _let_finish(self, load: Load, before_ns: int) -> None:
         """Wait for what is under way: the next fault must not be blamed on this one."""
-        deadline = time.monotonic() + 2 * REQUEST_TIMEOUT_S
+        deadline = time.monotonic() + 2 * self._spec.timeout_us / 1e6
         while not load.is_done_with(before_ns) and time.monotonic() < deadline:
             time.sleep(_OBSERVE_S / 4)
 
@@ -153,12 +191,11 @@ class TrialRun:
         """Read the database, and derive everything that follows."""
         spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
-        parameters = self._driver.query_parameters(load.history)
-        self._wait_quiet(parameters)
+        demanded = spec.demanded_invariants(with_faults=bool(timed))
+        self._wait_settled(demanded, load.history)
         effects = self._effects(asked)
-        database = [
-            self._query(query, parameters)
-            for query in spec.demanded_queries(with_faults=bool(timed))
+        invariants = [
+            answered(one, *self._driver.read_invariant(one, load.history)) for one in demanded
         ]
         trial = Trial(
             started_at=self._clock.at(self._started_ns),
@@ -168,10 +205,10 @@ class TrialRun:
             effects=effects,
             faults=[self._fault(one) for one in timed],
             phases=[],
-            checks=[*map(pending, spec.demanded_checks(with_faults=bool(timed))), *database],
+            checks=[*map(pending, spec.demanded_checks(with_faults=bool(timed))), *invariants],
             log=self._log[-_LOG_LINES:],
         )
-        return completed(trial)
+        return completed(trial, spec)
 
     def _fault(self, timed: Timed) -> InjectedFault:
         injector = timed.injector
@@ -184,8 +221,8 @@ class TrialRun:
         return InjectedFault(
             id=timed.spec.id,
             kind=timed.spec.kind,
-            target=injector.target,
-            parameters=injector.parameters,
+            target=timed.spec.target,
+            parameters=dict(timed.spec.parameters),
             requested_us=self._us(timed.requested_ns),
             effective_us=self._us(injector.effective_ns),
             removed_us=self._us(injector.removed_ns),
@@ -196,35 +233,18 @@ class TrialRun:
             recovery=Recovery(None, None, None, None, 0),
         )
 
-    def _wait_quiet(self, parameters: Mapping[str, Any]) -> None:
-        """Wait until journals are replayed and nobody is in the middle of something.
+    def _wait_settled(self, invariants: Sequence[Invariant], history: Sequence[Done]) -> None:
+        """Wait until what takes its time is right: journals replayed, nobody amid something.
 
-        What does not come is left for the checks to find.
+        What does not come is left for the final read to find.
         """
-        deadline = time.monotonic() + _QUIET_S
-        for query in self._spec.quiet:
-            while time.monotonic() < deadline:
-                _, violations = self._ask(query, parameters)
-                if violations == 0:
-                    break
-                time.sleep(0.1)
+        for one in invariants:
+            deadline = time.monotonic() + one.settle_us / 1e6
+            while time.monotonic() < deadline and self._driver.read_invariant(one, history)[1]:
+                time.sleep(_AGAIN_S)
 
-    def _effects(self, asked: list[int]) -> Effects:
-        sql = self._spec.effects_sql
-        rows = self._testbed.query(sql, self._driver.effects_parameters())
-        found = {int(key): int(count) for key, count in rows}
-        wanted = {key: found.get(key, 0) for key in asked}
-        return Effects(
-            sql=sql,
-            columns=EFFECT_COLUMNS,
-            rows=[[key, count] for key, count in sorted(wanted.items())],
-        )
-
-    def _query(self, query: Query, parameters: Mapping[str, Any]) -> CheckResult:
-        return answered(query, *self._ask(query, parameters))
-
-    def _ask(self, query: Query, parameters: Mapping[str, Any]) -> tuple[int, int]:
-        """Return how many things a query compared, and how many of them are wrong."""
-        for compared, violations in self._testbed.query(query.sql, parameters):
-            return int(compared), int(violations)
-        return 0, 0
+    def _effects(self, asked: list[int]) -> EffectCounts:
+        effects = self._spec.effects
+        found = {} if effects is None else self._driver.read_effects(effects)
+        rows = [[key, found.get(key, 0)] for key in asked]
+        return EffectCounts(columns=EFFECT_COLUMNS, rows=rows)

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.stress import StressArtifact
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.objectives.evaluating import Answers, ask
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.recoveries import FaultRecovery, recoveries_of

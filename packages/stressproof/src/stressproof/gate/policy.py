@@ -16,6 +16,7 @@ from stressproof.config.schema import FILE_NAME
 from stressproof.errors import InconclusiveError, UsageError
 from stressproof.gate.repository import GitSilentError, Place, locate, open_repository, resolve
 from stressproof.gate.tree import read_file
+from stressproof.quantities import listed
 from stressproof.verify.subject import is_commit
 
 
@@ -99,11 +100,12 @@ def _with_loads_of(policy: Project, judged: Project) -> Project:
     """Return a policy with the loads of the commit that is judged.
 
     A change may ask its service other things; which profile counts, on which targets and within
-    which bounds is the policy's: thresholds of a profile hold as both have them. A policy without
-    profiles judges by its suite, and no change adds any.
+    which bounds is the policy's: thresholds of a profile hold as both have them, and nothing that
+    the policy breaks and checks may be less. A policy without profiles judges by its suite, and no
+    change adds any.
 
     Raises:
-        UsageError: The commit has no such profile.
+        UsageError: The commit has no such profile, or breaks or checks less.
     """
     if not policy.plan.profiles:
         return policy
@@ -112,6 +114,12 @@ def _with_loads_of(policy: Project, judged: Project) -> Project:
         raise UsageError(
             f"{FILE_NAME} of HEAD has no profile {name!r}, whose evidence the policy asks for",
             hint="Keep the profile, or have the policy's [gate] name another.",
+        )
+    less = [] if policy.failures is None else _asked_less(policy, judged)
+    if less:
+        raise UsageError(
+            f"{FILE_NAME} of HEAD asks less of failures than the policy: {listed(less)}",
+            hint="Keep it, or have the policy ask for less first.",
         )
     thresholds = {
         one: tuple(
@@ -126,9 +134,16 @@ def _with_loads_of(policy: Project, judged: Project) -> Project:
         plan=msgspec.structs.replace(
             policy.plan, data=judged.plan.data, profiles=judged.plan.profiles
         ),
+        failures=judged.failures,
         profile_thresholds=thresholds,
         gate=msgspec.structs.replace(policy.gate, profile=name),
     )
+
+
+def _asked_less(policy: Project, judged: Project) -> list[str]:
+    from stressproof.config.file_failures import asked_less  # noqa: PLC0415  # few have failures
+
+    return asked_less(policy, judged)
 
 
 def _read(place: Place, commit: str) -> bytes | None:

@@ -3,10 +3,8 @@
 import contextlib
 import importlib.util
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,12 +15,13 @@ from typing import IO
 
 from msgspec import Struct
 
-from stressproof.config.steps import PYTHON, SECOND_US, Step
+from stressproof.config.steps import SECOND_US, Step
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.gate.orphans import no_orphans
 from stressproof.gate.step_environment import step_environment
 from stressproof.outcome import Outcome
+from stressproof.programs import program
 from stressproof.verify.rule import Finding, Result, Severity, printable
 
 TAIL_LINES = 20
@@ -93,7 +92,7 @@ def missing_tool(step: Step) -> str:
     absent = [name for name in step.modules if importlib.util.find_spec(name) is None]
     if absent:
         return f"no Python module named {', '.join(absent)}"
-    if step.run[0] != PYTHON and _program(step.run[0]) is None:
+    if program(step.run[0]) is None:
         return f"no program named {printable(step.run[0])}"
     return ""
 
@@ -129,14 +128,14 @@ def run_steps(steps: Sequence[Step], root: Path, on_line: Tell) -> Iterator[Step
 
 def run_step(step: Step, root: Path, environment: Mapping[str, str], on_line: Tell) -> StepReport:
     """Run one step to its end, or to the end of its time."""
-    program = sys.executable if step.run[0] == PYTHON else _program(step.run[0])
-    if program is None:
+    found = program(step.run[0])
+    if found is None:
         return without_tool(step, missing_tool(step))
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     started = time.monotonic()
     try:
         process = subprocess.Popen(
-            [program, *step.run[1:]],
+            [found, *step.run[1:]],
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -217,11 +216,3 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _program(name: str) -> str | None:
-    """Return the path of a program: beside the interpreter first, as an environment has it."""
-    beside = Path(sys.executable).parent / name
-    if "/" not in name and os.access(beside, os.X_OK) and beside.is_file():
-        return str(beside)
-    return shutil.which(name)

@@ -100,16 +100,8 @@ class FlowModules:
         Raises:
             UsageError: There is no such file or function, or running the file failed.
         """
-        path, _, name = run.rpartition(":")
-        if path not in self._modules:
-            self._modules[path] = self._run(path)
-        found = getattr(self._modules[path], name, None)
-        if found is None:
-            near = nearest(name, dir(self._modules[path]))
-            raise UsageError(
-                f"{path} has no {name}",
-                hint=f"did you mean {near}?" if near else f"write async def {name}(user)",
-            )
+        name = run.rpartition(":")[2]
+        found = self.find(run, f"write async def {name}(user)")
         if not inspect.iscoroutinefunction(found):
             raise UsageError(
                 f"{run} is no coroutine function, so nothing in it could be awaited",
@@ -124,6 +116,28 @@ class FlowModules:
             ) from error
         run_it: Run = found
         return run_it
+
+    def find(self, named: str, hint: str) -> Any:
+        """Return what ``file.py:name`` names, having run the file once.
+
+        Args:
+            named: In a file of the folder.
+            hint: What to do where there is no such name.
+
+        Raises:
+            UsageError: There is no such file or name, or running the file failed.
+        """
+        path, _, name = named.rpartition(":")
+        if path not in self._modules:
+            self._modules[path] = self._run(path)
+        found = getattr(self._modules[path], name, None)
+        if found is None:
+            near = nearest(name, dir(self._modules[path]))
+            raise UsageError(
+                f"{path} has no {name}",
+                hint=f"did you mean {near}?" if near else hint,
+            )
+        return found
 
     def used(self) -> list[FileUsed]:
         """Return what was run, imported and read until now."""

@@ -22,12 +22,12 @@ SAMPLED_BODY_BYTES = 256
 
 _BLANK = b"\r\n\r\n"
 # A line of a header block may end in a line feed alone (RFC 9112 section 2.2).
-_END = re.compile(rb"\r?\n\r?\n")
-_LINE = re.compile(rb"\r?\n")
+END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+LINE = re.compile(rb"\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)")
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_CHUNK_LINE = re.compile(
+CHUNK_LINE = re.compile(
     # Blanks may stand wherever RFC 9112 section 7.1.1 has BWS, and some servers pad the size.
     rb"""([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t ]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[\t ]*"""
     rb"""(?:=[\t ]*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+"""
@@ -131,14 +131,14 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
     Raises:
         MalformedAnswerError: It breaks the grammar, or says two things about its length.
     """
-    first, *lines = _LINE.split(block)[:-2]
+    first, *lines = LINE.split(block)[:-2]
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise MalformedAnswerError(f"not a status line: {first[:80]!r}")
     status = int(match[2])
     old = match[1] == b"0"
-    fields = _framing_fields(lines)
-    options = _elements(fields[b"connection"])
+    fields = framing_fields(lines)
+    options = elements_of(fields[b"connection"])
     keep_alive = b"close" not in options and (not old or b"keep-alive" in options)
     if status < _FINAL:
         length = INTERIM
@@ -147,7 +147,7 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
         # What announces a body that cannot be may send one, which is no part of the next answer.
         keep_alive = keep_alive and (bodyless or status != _EMPTY or not _announces_body(fields))
     else:
-        length = _length(fields)
+        length = length_of(fields)
         # HTTP/1.0 knows no codings: what has one is read, and nothing after it (RFC 9112, 6.1).
         keep_alive = keep_alive and not (old and length == CHUNKED)
     return Head(status, length, block, keep_alive=keep_alive and length != UNTIL_CLOSE)
@@ -155,7 +155,7 @@ def parse_head(block: bytes, *, bodyless: bool) -> Head:
 
 def fields_of(block: bytes) -> list[tuple[bytes, bytes]]:
     """Return name and value of each field of a header block; of a continued one its first line."""
-    fields = map(_FIELD.fullmatch, _LINE.split(block)[1:-2])
+    fields = map(FIELD.fullmatch, LINE.split(block)[1:-2])
     return [(field[1], field[2].strip(b" \t")) for field in fields if field]
 
 
@@ -165,14 +165,18 @@ def _announces_body(fields: dict[bytes, list[bytes]]) -> bool:
     )
 
 
-def _framing_fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
-    """Return the values of the fields that matter, having looked at all."""
+def framing_fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the values of the fields that matter, by their names, having looked at all.
+
+    Raises:
+        MalformedAnswerError: A line is no field.
+    """
     found: dict[bytes, list[bytes]] = {name: [] for name in _FRAMING}
     name = _FRAMING[0]  # no field comes before the first, so it cannot be continued
     for line in lines:
         if line[:1] in (b" ", b"\t") and name not in found:
             continue  # an obsolete continuation of a field that says nothing here
-        field = _FIELD.fullmatch(line)
+        field = FIELD.fullmatch(line)
         if field is None:
             raise MalformedAnswerError(f"not a header field: {line[:80]!r}")
         name = field[1].lower()
@@ -181,13 +185,19 @@ def _framing_fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
     return found
 
 
-def _elements(values: list[bytes]) -> list[bytes]:
+def elements_of(values: list[bytes]) -> list[bytes]:
+    """Return the elements of a field that is a list, in small letters."""
     return [part.strip(b" \t").lower() for value in values for part in value.split(b",")]
 
 
-def _length(fields: dict[bytes, list[bytes]]) -> int:
+def length_of(fields: dict[bytes, list[bytes]]) -> int:
+    """Return bytes of body, or `CHUNKED`, or `UNTIL_CLOSE` where no field says.
+
+    Raises:
+        MalformedAnswerError: They say two things, or something unreadable.
+    """
     lengths = set(fields[b"content-length"])
-    codings = _elements(fields[b"transfer-encoding"])
+    codings = elements_of(fields[b"transfer-encoding"])
     if codings and lengths:
         raise MalformedAnswerError("Transfer-Encoding beside Content-Length")
     if lengths:
@@ -320,7 +330,7 @@ class AnswerReader:
 
         Each step returns how far it read: where it began for need of more, below 0 at the end.
         """
-        blank = _END.search(data, at)
+        blank = END_OF_HEAD.search(data, at)
         if blank is None:
             if len(data) - at > MAX_HEAD_BYTES:
                 raise MalformedAnswerError(f"a header block of more than {MAX_HEAD_BYTES} bytes")
@@ -333,8 +343,10 @@ class AnswerReader:
         head = self.known.parse(data[at:end])
         if head.length == INTERIM:
             self._interim += 1
-            if head.status == _SWITCHING or self._interim > MAX_INTERIM:
-                raise MalformedAnswerError(f"interim answer {head.status} without end or request")
+            if head.status == _SWITCHING:
+                raise MalformedAnswerError("status 101, and nobody asked for another protocol")
+            if self._interim > MAX_INTERIM:
+                raise MalformedAnswerError(f"more than {MAX_INTERIM} interim answers in a row")
             return end
         self._head = head
         self.body_bytes = 0
@@ -367,7 +379,7 @@ class AnswerReader:
             raise MalformedAnswerError(f"a chunk line of more than {MAX_CHUNK_LINE_BYTES} bytes")
         if end < 0:
             return at
-        match = _CHUNK_LINE.fullmatch(data, at, end)
+        match = CHUNK_LINE.fullmatch(data, at, end)
         if match is None:
             raise MalformedAnswerError(f"not a chunk size: {data[at : min(end, at + 80)]!r}")
         self._left = int(match[1], 16)
@@ -393,6 +405,6 @@ class AnswerReader:
         end = feed - (data[at:feed].endswith(b"\r"))
         if end == at:
             return -1 - (feed + 1)
-        if not _FIELD.fullmatch(data, at, end):
+        if not FIELD.fullmatch(data, at, end):
             raise MalformedAnswerError(f"not a trailer field: {data[at : min(end, at + 80)]!r}")
         return feed + 1

@@ -63,7 +63,7 @@ class Tick(Struct, frozen=True):
         elapsed_s: Since the round began, its ramp included.
         ramping: Whether the measured window has not begun.
         requests: Measured requests that have ended so far.
-        failures: Those of them that ended badly.
+        failures: Those of them that ended badly, by kind.
         rps: Requests that ended since the last tick, a second.
         p50_us: Median of those, corrected; None where there were none.
         p95_us: Their 95th percentile.
@@ -73,7 +73,7 @@ class Tick(Struct, frozen=True):
     elapsed_s: float
     ramping: bool
     requests: int
-    failures: int
+    failures: dict[str, int]
     rps: float
     p50_us: int | None
     p95_us: int | None
@@ -176,7 +176,7 @@ class WorkerLostError(RunError):
 
 
 def round_health(
-    done: Sequence[Done], delay: Histogram, rows: Sequence[Row], items: int, p95_us: int | None
+    done: Sequence[Done], delay: Histogram, rows: Sequence[Row], items: int, mean_us: int
 ) -> GeneratorHealth:
     """Return what all workers together say of the instrument, and whether it was the limit.
 
@@ -185,11 +185,12 @@ def round_health(
         delay: How late due callbacks and requests were.
         rows: What was measured.
         items: How many endpoints are iterations; those behind them are steps.
-        p95_us: Of all requests.
+        mean_us: Of the corrected latencies of all requests.
     """
     workers = [one.health for one in done]
     bare = GeneratorHealth(
         cpu_busy_ppm=max((w.cpu_busy_ppm for w in workers), default=0),
+        loop_delay_mean_us=delay.mean_us,
         loop_delay_p99_us=delay.quantile(P99_PPM) or 0,
         loop_delay_max_us=delay.max_us or 0,
         late_starts=sum(row.late for row in rows),
@@ -202,6 +203,6 @@ def round_health(
         saturated_reasons=[],
     )
     reasons = saturation_reasons(
-        bare, p95_us, sum(row.started for row in rows if row.endpoint < items)
+        bare, mean_us, sum(row.started for row in rows if row.endpoint < items)
     )
     return msgspec.structs.replace(bare, saturated=bool(reasons), saturated_reasons=reasons)

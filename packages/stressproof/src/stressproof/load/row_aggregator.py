@@ -1,5 +1,6 @@
 """Adds up what workers report, and writes a round's rows."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -9,9 +10,11 @@ from stressproof.load.packed import PackedRows, pack
 from stressproof.load.recorder import RAMP, SETUP, TAIL, RowDelta
 from stressproof.measure.histogram import Histogram
 
+_GOOD = frozenset({"ok", INTERRUPTED})
 
-class _Sum:
-    """One endpoint in one second, over all workers."""
+
+class RowSum:
+    """One endpoint in one step of time, over all that is added."""
 
     __slots__ = (
         "corrected",
@@ -32,7 +35,8 @@ class _Sum:
         self.corrected = Histogram()
         self.uncorrected = Histogram()
 
-    def add(self, delta: RowDelta) -> None:
+    def add(self, delta: RowDelta | Row) -> None:
+        """Add what one worker counted, or a part of the step."""
         self.started += delta.started
         self.late += delta.late
         self.dropped += delta.dropped
@@ -46,6 +50,7 @@ class _Sum:
             delta.uncorrected.add_to(self.uncorrected)
 
     def row(self, second: int, endpoint: int, *, closed_loop: bool) -> Row:
+        """Return it as a row."""
         return Row(
             endpoint=endpoint,
             second=second,
@@ -87,7 +92,7 @@ class RowAggregator:
 
     Attributes:
         completed: Measured requests that have ended.
-        failed: Those of them that ended badly.
+        failed: Those of them that ended badly, by kind.
         first_ns: The first measured start on the monotonic clock, 0 before any.
         last_ns: The last completion of a measured request, 0 before any.
         last_second: The last second that anything was reported of, `RAMP` before any.
@@ -98,10 +103,11 @@ class RowAggregator:
     def __init__(self, closed_loops: Sequence[bool], flows: Iterable[int] = ()) -> None:
         self._closed_loops = list(closed_loops)
         self._flows = frozenset(flows)
-        self._open: dict[tuple[int, int], _Sum] = {}
+        self._open: dict[tuple[int, int], RowSum] = {}
         self._packed: dict[tuple[int, int], bytes] = {}
-        self._outside: dict[int, dict[int, _Sum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
-        self.completed = self.failed = 0
+        self._outside: dict[int, dict[int, RowSum]] = {SETUP: {}, RAMP: {}, TAIL: {}}
+        self.completed = 0
+        self.failed: Counter[str] = Counter()
         self.first_ns = self.last_ns = 0
         self.last_second = RAMP
         self.all = Histogram()
@@ -117,7 +123,7 @@ class RowAggregator:
         for endpoint, delta in deltas:
             outside = self._outside.get(delta.second)
             if outside is not None:
-                outside.setdefault(endpoint, _Sum()).add(delta)
+                outside.setdefault(endpoint, RowSum()).add(delta)
                 continue
             self._sum(delta.second, endpoint).add(delta)
             if delta.first_ns:
@@ -126,10 +132,10 @@ class RowAggregator:
             if endpoint in self._flows:
                 continue
             self.last_ns = max(self.last_ns, delta.last_ns)
-            ended = sum(delta.outcomes.values())
-            self.completed += ended
-            good = delta.outcomes.get("ok", 0) + delta.outcomes.get(INTERRUPTED, 0)
-            self.failed += ended - good
+            self.completed += sum(delta.outcomes.values())
+            for outcome, count in delta.outcomes.items():
+                if outcome not in _GOOD:
+                    self.failed[outcome] += count
             delta.corrected.add_to(self.all)
             delta.corrected.add_to(self.recent)
 
@@ -170,13 +176,13 @@ class RowAggregator:
         counts = self._outside[second]
         if not counts and second != RAMP:
             return []
-        return [counts.get(number, _Sum()).outside(place) for place, number in enumerate(order)]
+        return [counts.get(number, RowSum()).outside(place) for place, number in enumerate(order)]
 
-    def _sum(self, second: int, endpoint: int) -> _Sum:
+    def _sum(self, second: int, endpoint: int) -> RowSum:
         key = (second, endpoint)
         found = self._open.get(key)
         if found is None:
-            found = self._open[key] = _Sum()
+            found = self._open[key] = RowSum()
         return found
 
     def _empty(self, second: int, endpoint: int) -> bytes:
@@ -186,4 +192,4 @@ class RowAggregator:
 @lru_cache(4096)
 def empty_row(second: int, *, closed_loop: bool) -> bytes:
     """Return a second in which an endpoint was not asked, packed."""
-    return pack(_Sum().row(second, 0, closed_loop=closed_loop))
+    return pack(RowSum().row(second, 0, closed_loop=closed_loop))

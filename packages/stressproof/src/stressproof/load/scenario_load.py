@@ -19,7 +19,7 @@ from stressproof.workload.order import WeightedOrder
 from stressproof.workload.requests import Request
 from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import Target
-from stressproof.workload.templates import SEQ, UUID
+from stressproof.workload.templates import NEW
 from stressproof.workload.workload import Workload
 
 SETUPS_AT_ONCE = 16
@@ -32,7 +32,7 @@ def is_plain(scenario: Scenario, workload: Workload) -> bool:
     Its users then are what carries requests, with nothing between them and the loop.
     """
     headers = workload.target.headers
-    own = {UUID, SEQ}
+    own = set(NEW)
     return not (
         scenario.flows
         or scenario.setup

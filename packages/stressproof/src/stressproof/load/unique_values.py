@@ -33,3 +33,7 @@ class UniqueValues:
         return (
             f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
         )
+
+    def effect(self) -> str:
+        """Return the text of a new effect: 32 hexadecimal digits."""
+        return self.uuid().replace("-", "")

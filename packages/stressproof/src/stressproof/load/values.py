@@ -6,7 +6,7 @@ from typing import Any
 from stressproof.load.unique_values import UniqueValues
 from stressproof.workload.data import Data
 from stressproof.workload.tables import Row
-from stressproof.workload.templates import SEQ, UUID
+from stressproof.workload.templates import EFFECT, SEQ, UUID
 
 
 class RowsOf(Mapping[str, Row]):
@@ -47,6 +47,8 @@ def values_for(
             values[name] = unique.uuid()
         elif name == SEQ:
             values[name] = unique.next_number()
+        elif name == EFFECT:
+            values[name] = unique.effect()
         else:
             table, _, column = name.partition(".")
             values[name] = rows[table][column]

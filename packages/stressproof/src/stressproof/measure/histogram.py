@@ -111,6 +111,11 @@ class Histogram:
         """Return ``[bucket, count, …]``, flat and by ascending bucket: the form on disk."""
         return [number for pair in sorted(self.counts.items()) for number in pair]
 
+    @property
+    def mean_us(self) -> int:
+        """The mean in whole microseconds, rounded down; 0 where nothing was recorded."""
+        return self.sum_us // max(self.n, 1)
+
     def quantile(self, ppm: int) -> int | None:
         """Return the value in microseconds at a quantile, None where nothing was recorded.
 

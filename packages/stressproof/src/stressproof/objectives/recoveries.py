@@ -6,7 +6,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from stressproof.errors import EvidenceError
-from stressproof.evidence.failure import FailureArtifact
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.failures.conclusions import derive, took_effect
 from stressproof.objectives.expression import EVERY_FAULT, Number, Threshold
 from stressproof.objectives.figures import Figure
@@ -52,7 +52,7 @@ def recoveries_of(artifact: FailureArtifact) -> list[FaultRecovery]:
     """
     found = []
     for scenario in artifact.scenarios:
-        follows = derive(scenario.trial).recoveries
+        follows = derive(scenario.trial, scenario.spec).recoveries
         for fault, expected in zip(scenario.trial.faults, follows, strict=True):
             if fault.recovery != expected:
                 raise EvidenceError(

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from stressproof.errors import UsageError
+from stressproof.extras import extra
 
 MAX_BYTES = 256 * 1024
 _TEXT, _TRUTH = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
@@ -88,13 +89,8 @@ def _demand_size(data: bytes, most: int) -> None:
 
 
 def _yaml() -> Any:
-    try:
+    with extra("yaml", "reading YAML"):
         import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  # 20 ms for YAML files alone
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "YAML files need PyYAML, which is not installed",
-            hint="pip install 'stressproof[yaml]'",
-        ) from error
     return yaml
 
 

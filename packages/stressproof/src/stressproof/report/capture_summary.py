@@ -15,11 +15,12 @@ from stressproof.outcome import Outcome
 from stressproof.quantities import latency, latency_of_seconds, percent, rate
 from stressproof.report.generator_limits import remedies
 from stressproof.report.lines import Line
+from stressproof.report.sparkline import bars, columns_within
 
 _NAMED = 2
 _SAMPLES = 3
-_BARS = "▁▂▃▄▅▆▇█"
-_BARS_MOST = 60
+_BARS_BESIDE = 42
+"""Of the line of a sparkline, beside its bars."""
 _FIGURES_WIDTH = 53
 """Of a row of the table by endpoint, beside the endpoint's name."""
 _NAME_LEAST = 20
@@ -69,28 +70,27 @@ def _limit_lines(artifact: StressArtifact) -> Iterator[Line]:
         yield line("throughput", seen, limit, [one.meets_throughput for one in judged])
 
 
-def _sparkline(workload: WorkloadRecord, run: RunMeasurements, rounds: int) -> Line | None:
+def _sparkline(
+    workload: WorkloadRecord, run: RunMeasurements, rounds: int, width: int | None
+) -> Line | None:
     """Return how p95 went through a round: from the lowest to the highest of its columns."""
-    values = [_p95(rows) for rows in _columns(workload.of_requests(run.rows))]
+    most = columns_within(width, _BARS_BESIDE)
+    columns = _columns(workload.of_requests(run.rows), most)
+    values = [_p95(rows) for rows in columns]
     known = [value for value in values if value is not None]
     if not known:
         return None
-    low, high = min(known), max(known)
-    steps = len(_BARS) - 1
-    bars = "".join(
-        " " if value is None else _BARS[round(steps * (value - low) / (high - low or 1))]
-        for value in values
-    )
     of = f"{run.run_index}/{rounds}"
-    return Line(f"  p95, round {of}  {bars}  {latency(low)} to {latency(high)}", quiet=True)
+    spread = f"{latency(min(known))} to {latency(max(known))}"
+    return Line(f"  p95, round {of}  {bars(values)}  {spread}", quiet=True)
 
 
-def _columns(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _columns(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
     seconds: dict[int, list[Row]] = {}
     for row in rows:
         seconds.setdefault(row.second, []).append(row)
     inside = list(seconds.values())
-    wide = max(1, -(-len(inside) // _BARS_MOST))
+    wide = max(1, -(-len(inside) // most))
     for at in range(0, len(inside), wide):
         yield [row for second in inside[at : at + wide] for row in second]
 
@@ -137,7 +137,7 @@ def _failure_lines(artifact: StressArtifact) -> Iterator[Line]:
     yield Line(f"  failures: {kinds}")
     for sample in artifact.results.errors_sample[:_SAMPLES]:
         yield Line(f"    e.g. {sample}")
-    yield Line(f"    by hand: {_curl(artifact)}", quiet=True)
+    yield Line(f"    by hand: {_curl(artifact)}", quiet=True, whole=True)
     if "reset_reused" in errors:
         yield Line(
             "    reset_reused: the service closes idle connections without saying so; raise its "
@@ -161,9 +161,8 @@ def _connection_lines(artifact: StressArtifact) -> Iterator[Line]:
     opened: Counter[str] = Counter()
     protocols = set()
     for run in artifact.runs:
-        if run.connections is not None:
-            opened.update(run.connections.opened)
-            protocols.add(run.connections.protocol)
+        opened.update(run.connections.opened)
+        protocols.add(run.connections.protocol)
     if len(opened) > 1 or protocols - {"http/1.1"}:
         spread = ", ".join(f"{address} x {count:,}" for address, count in sorted(opened.items()))
         yield Line(f"  connections ({', '.join(sorted(protocols))}): {spread}", quiet=True)
@@ -225,7 +224,7 @@ def summary(
         lines += _objective_lines(answers)
     if artifact.runs:
         rounds = [
-            _sparkline(artifact.workload, run, artifact.rounds)
+            _sparkline(artifact.workload, run, artifact.rounds, width)
             for run in artifact.measurements.runs
         ]
         lines += [line for line in rounds if line is not None]

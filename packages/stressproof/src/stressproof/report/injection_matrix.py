@@ -3,8 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 
-from stressproof.failures.checks import CHECKS, SOMETIMES
-from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.failures.checks import CHECKS
+from stressproof.failures.fault_kinds import demanded_witnesses, limits_of, told
+from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec, WitnessSpec
+from stressproof.report.check_groups import check_groups, text
 
 _METHOD = """\
 Every scenario runs twice under load at an open rate: once without a fault, which is the baseline,
@@ -25,15 +27,19 @@ What these faults are not:
 """
 
 
-def render(introduction: str, scenarios: Sequence[ScenarioSpec], limits: Sequence[str]) -> str:
+def render(introduction: str, scenarios: Sequence[ScenarioSpec]) -> str:
     """Return the document.
 
     Args:
         introduction: Its title, and what is injected into what by which command.
         scenarios: In order.
-        limits: What the faults are not, as sentences.
     """
-    parts = [introduction, _METHOD, *(_wrapped(limit, "* ", "  ") for limit in limits), ""]
+    parts = [
+        introduction,
+        _METHOD,
+        *(_wrapped(limit, "* ", "  ") for limit in limits_of(scenarios)),
+        "",
+    ]
     for spec in scenarios:
         parts += _scenario(spec)
     return "\n".join(parts).rstrip() + "\n"
@@ -44,45 +50,42 @@ def _scenario(spec: ScenarioSpec) -> list[str]:
     lines += ["| fault | injected | lasts | witness | RTO_service |", "|---|---|---|---|---|"]
     lines += [_fault(fault) for fault in spec.faults]
     lines += ["", f"Load: {spec.rate_per_s} requests a second throughout.", "", "Must hold:", ""]
-    lines += _checks([one for one in spec.checks if not one.id.startswith(SOMETIMES)])
-    sometimes = [check for check in spec.checks if check.id.startswith(SOMETIMES)]
+    lines += _checks([one for one in spec.checks if not CHECKS[one.id].sometimes])
+    sometimes = [check for check in spec.checks if CHECKS[check.id].sometimes]
     if sometimes:
         lines += ["", "Must happen, or nothing was proven:", ""]
         lines += _checks(sometimes)
     lines += ["", "Asked of the database, directly:", ""]
-    lines += [_wrapped(f"`{query.id}`: {query.title}.", "* ", "  ") for query in spec.queries]
+    lines += [_wrapped(f"`{query.id}`: {query.title}.", "* ", "  ") for query in spec.invariants]
     return [*lines, ""]
 
 
 def _fault(fault: FaultSpec) -> str:
     lasts = f"{fault.lasts_us / 1e6:g} s"
+    witness = "; ".join(_witness(one) for one in demanded_witnesses(fault))
     rto = f"≤ {fault.objectives.rto_service_us / 1e6:g} s"
-    return f"| `{fault.id}` | {fault.how} | {lasts} | {fault.witness} | {rto} |"
+    return f"| `{fault.id}` | {told(fault)} | {lasts} | {witness} | {rto} |"
+
+
+def _witness(witness: WitnessSpec) -> str:
+    return witness.name if witness.needs == 1 else f"{witness.name}, {witness.needs} at least"
 
 
 def _checks(checks: Sequence[CheckSpec]) -> list[str]:
     """Return a line for each different check, with all faults and kinds that it is about."""
-    about: dict[tuple[str, str, str], list[str]] = {}
-    for check in checks:
-        parameters = dict(check.parameters)
-        kind = str(parameters.pop("kind", ""))
-        others = "; ".join(f"{name} `{value}`" for name, value in parameters.items())
-        about.setdefault((check.id, others, kind), []).append(check.about)
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for (name, others, kind), faults in about.items():
-        alike.setdefault((name, others, _listed(faults)), []).append(kind)
     lines = []
-    for (name, others, under), kinds in alike.items():
-        each = "each kind of" if len(kinds) > 1 else "kind"
-        given = "; ".join(filter(None, [f"{each} {_listed(kinds)}" if any(kinds) else "", others]))
-        where = f" Under {under}." if under else ""
+    for group in check_groups(checks):
+        each = "each kind of" if len(group.kinds) > 1 else "kind"
+        kinds = [f"{each} {_listed(group.kinds)}"] if group.kinds else []
+        given = "; ".join([*kinds, *(f"{name} `{text(value)}`" for name, value in group.asked)])
+        where = f" Under {_listed(group.faults)}." if group.faults else ""
         detail = f" With {given}." if given else ""
-        lines.append(_wrapped(f"`{name}`: {CHECKS[name].title}.{where}{detail}", "* ", "  "))
+        lines.append(_wrapped(f"`{group.name}`: {group.says}.{where}{detail}", "* ", "  "))
     return lines
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names if name)
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _wrapped(text: str, first: str, rest: str) -> str:

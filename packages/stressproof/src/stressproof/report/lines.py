@@ -1,7 +1,10 @@
-"""Lines for a person, with what they say of an outcome; colour is added where somebody looks."""
+"""Lines for a person, with what they say of an outcome; colour and folds are added on a terminal.
+
+By hand: who judges evidence does not wait 60 ms for a library.
+"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from msgspec import Struct
@@ -16,12 +19,22 @@ MARKS = {
 }
 """What stands for each outcome: nothing is told by colour alone."""
 
-_COLOURS = {
-    Outcome.PASS: "green",
-    Outcome.FAIL: "red",
-    Outcome.INCONCLUSIVE: "yellow",
-    Outcome.NOT_CHECKED: "bright_black",
+_WORDS = {
+    "PASS": Outcome.PASS,
+    "FAIL": Outcome.FAIL,
+    "INCONCLUSIVE": Outcome.INCONCLUSIVE,
+    "WARN": Outcome.INCONCLUSIVE,
 }
+_COLOURS = {
+    Outcome.PASS: "32",  # green
+    Outcome.FAIL: "31",  # red
+    Outcome.INCONCLUSIVE: "33",  # yellow
+    Outcome.NOT_CHECKED: "90",  # grey
+}
+_DIM = "2"
+_NEXT = " Next: "
+_LEAST_WIDTH = 40
+"""A terminal that is narrower folds by itself: indented words would be one a line."""
 
 
 class Line(Struct, frozen=True):
@@ -31,44 +44,90 @@ class Line(Struct, frozen=True):
         text: Without its mark.
         outcome: What it says came out, None where it says nothing of that.
         quiet: Whether it matters less than the others.
+        whole: Whether it is to be copied, and never folded.
+        marked: Whether a mark says the outcome; else its own words do.
     """
 
     text: str
     outcome: Outcome | None = None
     quiet: bool = False
+    whole: bool = False
+    marked: bool = True
 
     def __str__(self) -> str:
-        return self.text if self.outcome is None else f"{MARKS[self.outcome]} {self.text}"
+        if self.outcome is None or not self.marked:
+            return self.text
+        return f"{MARKS[self.outcome]} {self.text}"
 
 
-def shown(lines: Sequence[Line], stream: TextIO) -> str:
-    """Return lines as a stream takes them: with colours on a terminal, plain elsewhere.
+def worded(text: str) -> list[Line]:
+    """Return lines whose first word says what came out, for `shown`."""
+    return [
+        Line(line, _WORDS.get(line.partition(" ")[0].rstrip(":")), marked=False)
+        for line in text.rstrip("\n").split("\n")
+    ]
+
+
+def shown(lines: Sequence[Line], stream: TextIO | None) -> str:
+    """Return lines as a stream takes them: folded and coloured on a terminal, plain elsewhere.
 
     ``NO_COLOR`` and ``FORCE_COLOR`` are kept (https://no-color.org, https://force-color.org).
     """
-    if not _coloured(stream):
-        return "\n".join(map(str, lines))
-    from rich.console import Console  # noqa: PLC0415  # 60 ms that no file and no pipe needs
-    from rich.text import Text  # noqa: PLC0415  # likewise
-
-    console = Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
-    with console.capture() as captured:
-        for line in lines:
-            style = "dim" if line.quiet else ""
-            style = style if line.outcome is None else _COLOURS[line.outcome]
-            console.print(Text(str(line), style=style), soft_wrap=True)
-    return captured.get().rstrip("\n")
+    width, colours = width_of(stream), coloured(stream)
+    return "\n".join(
+        painted(line, piece) if colours else piece
+        for line in lines
+        for piece in folded(line, width)
+    )
 
 
-def _coloured(stream: TextIO) -> bool:
+def painted(line: Line, piece: str) -> str:
+    """Return a piece of a line in the line's colour."""
+    code = _COLOURS.get(line.outcome, "") if line.outcome else _DIM * line.quiet
+    return f"\x1b[{code}m{piece}\x1b[0m" if code else piece
+
+
+def folded(line: Line, width: int | None) -> Iterator[str]:
+    """Yield a line in pieces that fit, the further ones indented below the first.
+
+    A next step is a piece of its own, however long: it is there to be copied.
+    """
+    text = str(line)
+    if width is None or len(text) <= width or width < _LEAST_WIDTH or line.whole:
+        yield text
+        return
+    import textwrap  # noqa: PLC0415  # only for long lines on terminals
+
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    told, following, step = text.partition(_NEXT)
+    # Columns of a table stand where they stand: no blank of theirs is lost in the first piece.
+    yield from textwrap.wrap(
+        told,
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    if following:
+        yield f"{indent}{following.lstrip()}{step}"
+
+
+def coloured(stream: TextIO | None) -> bool:
+    """Return whether a stream takes colours: a terminal does, unless the environment says else."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
-def width_of(stream: TextIO) -> int | None:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody looks at a stream; None is one that was closed before we began."""
+    return stream is not None and stream.isatty()
+
+
+def width_of(stream: TextIO | None) -> int | None:
     """Return how many columns a terminal has, None where there is no terminal."""
-    if not stream.isatty():
+    if not is_terminal(stream):
         return None
     import shutil  # noqa: PLC0415  # only for terminals
 

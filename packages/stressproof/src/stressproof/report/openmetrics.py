@@ -1,76 +1,91 @@
 """A load as OpenMetrics text, for whatever scrapes or pushes it: exact counts, no estimates.
 
-Names and attributes are OpenTelemetry's for HTTP clients, as its rules for Prometheus spell them
-(https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration);
-the form is OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/).
+Names are OpenTelemetry's (`stressproof.report.semantic_conventions`), as its rules for Prometheus
+spell them; the form is OpenMetrics 1.0
+(https://prometheus.io/docs/specs/om/open_metrics_spec/).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from stressproof.evidence.derive import Totals, by_endpoint
 from stressproof.evidence.stress import StressArtifact
-from stressproof.measure.buckets import highest
-
-_DURATION = "http_client_request_duration_seconds"
-_REQUESTS = "stressproof_requests"
-_BOUNDS_US = (
-    *(5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000),
-    *(1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000),
+from stressproof.evidence.workload import WorkloadEndpoint
+from stressproof.report.semantic_conventions import (
+    BOUNDS_US,
+    DESCRIPTIONS,
+    DROPPED,
+    ITERATION_DURATION,
+    REQUEST_DURATION,
+    REQUESTS,
+    attributes_of,
+    bucket_counts,
+    duration_name,
 )
-"""The bounds that the semantic conventions advise."""
+
 _US_PER_S = 1_000_000
+
+Cell = tuple[WorkloadEndpoint, dict[str, str], Totals]
+"""An endpoint in a round, its labels, what was counted."""
 
 
 def render(artifacts: Sequence[StressArtifact]) -> str:
     """Return the measurements of some artifacts, each round and endpoint by itself."""
-    lines = [
-        f"# TYPE {_DURATION} histogram",
-        f"# UNIT {_DURATION} seconds",
-        f"# HELP {_DURATION} From the intended start of a request to the end of its answer.",
-    ]
-    for labels, totals in _cells(artifacts):
-        lines += _histogram(labels, totals)
-    lines += [
-        f"# TYPE {_REQUESTS} counter",
-        f"# HELP {_REQUESTS} Requests by how they ended; dropped found no free user.",
-    ]
-    for labels, totals in _cells(artifacts):
-        for outcome, count in sorted({**totals.outcomes, "dropped": totals.dropped}.items()):
+    cells = list(_cells(artifacts))
+    lines: list[str] = []
+    for name in (REQUEST_DURATION, ITERATION_DURATION):
+        timed = [one for one in cells if duration_name(one[0]) == name]
+        if timed:
+            lines += _durations(f"{_spelt(name)}_seconds", DESCRIPTIONS[name], timed)
+    lines += _counter(REQUESTS)
+    for _, labels, totals in cells:
+        for outcome, count in sorted(totals.outcomes.items()):
             if count:
-                lines.append(f"{_REQUESTS}_total{_braces({**labels, 'outcome': outcome})} {count}")
+                labelled = _braces({**labels, "outcome": outcome})
+                lines.append(f"{_spelt(REQUESTS)}_total{labelled} {count}")
+    lines += _counter(DROPPED)
+    lines += [
+        f"{_spelt(DROPPED)}_total{_braces(labels)} {totals.dropped}"
+        for _, labels, totals in cells
+        if totals.dropped
+    ]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
-def _cells(artifacts: Sequence[StressArtifact]) -> Iterator[tuple[dict[str, str], Totals]]:
+def _spelt(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _cells(artifacts: Sequence[StressArtifact]) -> Iterator[Cell]:
     for artifact in artifacts:
         endpoints = artifact.workload.endpoints
         for run in artifact.measurements.runs:
             for endpoint, totals in zip(endpoints, by_endpoint(run, len(endpoints)), strict=True):
-                yield (
-                    {
-                        "capture": artifact.captured_at,
-                        "profile": artifact.profile,
-                        "round": str(run.run_index),
-                        "http_request_method": endpoint.method,
-                        "url_template": endpoint.name,
-                    },
-                    totals,
-                )
+                own = attributes_of(endpoint).items()
+                labels = {
+                    "capture": artifact.captured_at,
+                    "profile": artifact.profile,
+                    "round": str(run.run_index),
+                    **{_spelt(name.removeprefix("stressproof.")): value for name, value in own},
+                }
+                yield endpoint, labels, totals
 
 
-def _histogram(labels: Mapping[str, str], totals: Totals) -> Iterator[str]:
-    """Yield cumulative buckets; a value counts below a bound where all of its bucket does."""
-    histogram = totals.corrected
-    ascending = sorted(histogram.counts.items())
-    below, at = 0, 0
-    for bound_us in _BOUNDS_US:
-        while at < len(ascending) and highest(ascending[at][0]) <= bound_us:
-            below += ascending[at][1]
-            at += 1
-        yield f"{_DURATION}_bucket{_braces({**labels, 'le': f'{bound_us / _US_PER_S}'})} {below}"
-    yield f"{_DURATION}_bucket{_braces({**labels, 'le': '+Inf'})} {histogram.n}"
-    yield f"{_DURATION}_count{_braces(labels)} {histogram.n}"
-    yield f"{_DURATION}_sum{_braces(labels)} {histogram.sum_us / _US_PER_S}"
+def _counter(name: str) -> list[str]:
+    return [f"# TYPE {_spelt(name)} counter", f"# HELP {_spelt(name)} {DESCRIPTIONS[name]}"]
+
+
+def _durations(name: str, description: str, cells: Sequence[Cell]) -> Iterator[str]:
+    yield f"# TYPE {name} histogram"
+    yield f"# UNIT {name} seconds"
+    yield f"# HELP {name} {description}"
+    for _, labels, totals in cells:
+        histogram = totals.corrected
+        bounds = [*(f"{bound_us / _US_PER_S}" for bound_us in BOUNDS_US), "+Inf"]
+        for bound, below in zip(bounds, accumulate(bucket_counts(histogram)), strict=True):
+            yield f"{name}_bucket{_braces({**labels, 'le': bound})} {below}"
+        yield f"{name}_count{_braces(labels)} {histogram.n}"
+        yield f"{name}_sum{_braces(labels)} {histogram.sum_us / _US_PER_S}"
 
 
 def _braces(labels: Mapping[str, str]) -> str:

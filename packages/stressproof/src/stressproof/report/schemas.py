@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.report.verdict_json import PublishedVerdict
 from stressproof.trust.ledger import Entry
 from stressproof.trust.policy import PolicyFile

@@ -1,5 +1,7 @@
 """A verdict as GitHub workflow commands: annotations, within the ten of a kind that are shown."""
 
+from collections.abc import Sequence
+
 from stressproof.report.verdict_text import summary
 from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Result, printable
@@ -24,16 +26,22 @@ def workflow_command(kind: str, title: str, text: str) -> str:
 
 def annotations(kind: str, results: list[Result], prefix: str) -> list[str]:
     """Return a command for each result; the last one tells how many more there are."""
-    shown = results if len(results) <= ANNOTATIONS_MAX else results[: ANNOTATIONS_MAX - 1]
-    lines = [workflow_command(kind, f"{prefix}{result.rule}", _reason(result)) for result in shown]
-    if len(shown) < len(results):
-        rest = results[len(shown) :]
-        names = ", ".join(result.rule for result in rest)
-        lines.append(workflow_command(kind, f"{prefix}and {len(rest)} more", names))
+    return capped(kind, [(result.rule, reason_text(result)) for result in results], prefix)
+
+
+def capped(kind: str, told: Sequence[tuple[str, str]], prefix: str = "") -> list[str]:
+    """Return a command for each title and text, as many as are shown; the last names the rest."""
+    shown = told if len(told) <= ANNOTATIONS_MAX else told[: ANNOTATIONS_MAX - 1]
+    lines = [workflow_command(kind, f"{prefix}{title}", text) for title, text in shown]
+    rest = [title for title, _ in told[len(shown) :]]
+    if rest:
+        more = f"{prefix}and {len(rest)} more"
+        lines.append(workflow_command(kind, more, ", ".join(rest)))
     return lines
 
 
-def _reason(result: Result) -> str:
+def reason_text(result: Result) -> str:
+    """Return what a rule found first, and what to do about it."""
     if not result.findings:
         return result.title
     first = result.findings[0]

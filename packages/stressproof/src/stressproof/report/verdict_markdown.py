@@ -3,6 +3,7 @@
 import re
 
 from stressproof.outcome import Outcome
+from stressproof.quantities import held_against, measured
 from stressproof.report.verdict_text import summary
 from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Result, printable
@@ -29,7 +30,8 @@ def render(verdict: Verdict) -> str:
     if verdict.figures:
         lines += ["| figure | value | limit | n |", "|---|---|---|---|"]
         lines += [
-            f"| {figure.name} | {_value(figure.value, figure.unit)} | {figure.limit} | {figure.n} |"
+            f"| {figure.name} | {measured(figure.value, figure.unit)} "
+            f"| {held_against(figure.limit, figure.unit)} | {figure.n:,} |"
             for figure in verdict.figures
         ]
         lines.append("")
@@ -58,10 +60,6 @@ def cell(text: str) -> str:
 
 _PLAIN = re.compile(r"[A-Za-z0-9 .,/%]*")
 """In which nothing can be markup or a mention."""
-
-
-def _value(value: float | None, unit: str) -> str:
-    return "not known" if value is None else f"{value:g} {unit}"
 
 
 def markdown_reasons(result: Result) -> list[str]:

@@ -2,7 +2,7 @@
 
 from stressproof.evidence.level import Level
 from stressproof.outcome import Outcome
-from stressproof.quantities import NO_DATA
+from stressproof.quantities import NO_DATA, held_against, measured
 from stressproof.report.verdicts import NOT_RELEASE
 from stressproof.verify.rule import Result, printable
 from stressproof.verify.verdict import Figure, Overview, Verdict
@@ -61,8 +61,9 @@ def summary(verdict: Verdict) -> str:
     ):
         if counted[outcome]:
             parts.append(f"{counted[outcome]} {words}")
+    level = "" if verdict.level is Level.NONE else f", {verdict.level}"
     return (
-        f"{WORD[verdict.outcome]}  {verdict.kind} evidence, {verdict.level}: "
+        f"{WORD[verdict.outcome]}  {verdict.kind} evidence{level}: "
         f"{', '.join(parts)}  exit {int(verdict.exit_code)}"
     )
 
@@ -127,9 +128,8 @@ def _figures(verdict: Verdict) -> list[str]:
 
 def one_figure(figure: Figure) -> str:
     """Return a figure with its limit and the number of samples behind it."""
-    value = "not known" if figure.value is None else f"{figure.value:g} {figure.unit}"
-    limit = f"  {figure.limit}" if figure.limit else ""
-    return f"{figure.name:<18} {value:>16}{limit:<10}  n={figure.n}"
+    value, limit = measured(figure.value, figure.unit), held_against(figure.limit, figure.unit)
+    return f"{figure.name:<18} {value:>16}  {limit:<14}  n={figure.n:,}"
 
 
 def reasons(result: Result, word: str = "") -> list[str]:

@@ -32,6 +32,7 @@ class EvidenceCase(Generic[RequirementsT, ArtifactT]):
         plain: What a plain document of this kind is.
         form: Its fields, all optional.
         data: The document's object.
+        size: Its bytes.
         declared: The protocol's fields, in that form.
         lenient_decoder: What was wrong or unknown about them.
         artifact: The whole full artifact, None where it is none or not well formed.
@@ -49,6 +50,7 @@ class EvidenceCase(Generic[RequirementsT, ArtifactT]):
         files: Mapping[str, str] | None = None,
     ) -> None:
         self.data: dict[str, Any] = document.data
+        self.size = document.size
         self.requirements = requirements
         self.now_us = now_us
         self.files = files or {}

@@ -1,11 +1,13 @@
 """Where two values differ, leaf by leaf."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from stressproof.verify.rule import prose
+
+_ABSENT = prose("absent")
 
 
 def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
@@ -16,7 +18,11 @@ def differences(seen: Any, expected: Any, where: str) -> Iterator[tuple[str, Any
     if isinstance(seen, Struct) and type(seen) is type(expected):
         for name in seen.__struct_fields__:
             yield from differences(getattr(seen, name), getattr(expected, name), f"{where}.{name}")
-    elif isinstance(seen, list) and isinstance(expected, list):
+    elif isinstance(seen, Mapping) and isinstance(expected, Mapping):
+        for name in {**expected, **seen}:
+            one, other = seen.get(name, _ABSENT), expected.get(name, _ABSENT)
+            yield from differences(one, other, f"{where}.{name}")
+    elif isinstance(seen, list | tuple) and isinstance(expected, list | tuple):
         if len(seen) != len(expected):
             yield where, prose(f"{len(seen)} entries"), prose(f"{len(expected)} entries")
         else:

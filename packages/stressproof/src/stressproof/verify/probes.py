@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
+from stressproof.evidence.target import ParityReading, RuntimeProbe, TargetProbe
 from stressproof.verify.rule import Judgement, prose
 
 _HEALTHY = 200
@@ -100,6 +100,57 @@ def judge_journal(
             f"{where}.wal_bytes",
             after.wal_bytes,
             prose(f"more than {before.wal_bytes}: the journal grew"),
+        )
+
+
+def judge_books(where: str, reading: ParityReading, judgement: Judgement) -> None:
+    """The records and their journal agree, by one digest, and fit into the range compared."""
+    agreed, seen = reading.agreed, reading.journal_sha256
+    judgement.check(agreed is not False, f"{where}.agreed", agreed, True)  # noqa: FBT003
+    judgement.check(
+        seen == reading.records_sha256, f"{where}.journal_sha256", seen, reading.records_sha256
+    )
+    first, last, compared = reading.first_sequence, reading.last_sequence, reading.compared
+    if first is None or last is None:
+        whole = first is last
+        judgement.check(whole, where, prose("half of a range"), prose("its beginning and its end"))
+    elif compared is not None:
+        most = last - first + 1
+        judgement.check(
+            compared <= most, f"{where}.compared", compared, prose(f"at most {most}, of the range")
+        )
+
+
+def judge_compared_on(
+    where: str, before: RuntimeProbe, after: RuntimeProbe, judgement: Judgement
+) -> None:
+    """What was compared after the load is the same as before or newer, and in the journal.
+
+    Args:
+        where: Of the probe after.
+        before: The one before.
+        after: That one.
+        judgement: Takes the comparisons.
+    """
+    one, other = before.parity, after.parity
+    if one is None or other is None:
+        if one is not other:
+            judgement.inconclusive(f"{where}.parity", prose("half"), prose("told at both times"))
+        return
+    reached = one.last_sequence
+    ends = {"parity.last_sequence": other.last_sequence, "journal_sequence": after.journal_sequence}
+    for name, seen in ends.items():
+        if reached is not None and seen is not None:
+            judgement.check(
+                reached <= seen, f"{where}.{name}", seen, prose(f"{reached} or more, as before")
+            )
+    if reached is not None and one.records_sha256 is not None:
+        alike = (one.first_sequence, reached) == (other.first_sequence, other.last_sequence)
+        judgement.check(
+            alike == (one.records_sha256 == other.records_sha256),
+            f"{where}.parity.records_sha256",
+            other.records_sha256,
+            prose("as before, of the same records" if alike else "another, of other records"),
         )
 
 

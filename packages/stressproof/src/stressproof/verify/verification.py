@@ -5,9 +5,9 @@ from pathlib import Path
 from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence.encoding import encode
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.reading import Document, parse_document
 from stressproof.evidence.stress import StressArtifact
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.instants import now_us
 from stressproof.verify.kind import Unread, read_or_reason

@@ -9,7 +9,7 @@
             | "size" ( "<=" | ">=" | "<" | ">" | "=" ) bytes     64KiB, 1MiB, 200
     clause  = [ "!" ] path [ "=" scalar ]             the member exists [and equals the scalar];
                                                       with !, it does not
-    path    = name *( "." name )                      in an array, a name is a position from 0
+    path    = name *( "." name )                      in an array, a position from 0; -1 is the last
     scalar  = a JSON string, number, true, false or null
 
 ``json``, ``json:parity_ok=true``, ``json:items.0.price,!error``, ``header:etag``, ``size<=64KiB``.
@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stressproof.errors import UsageError
+from stressproof.workload.json_paths import ABSENT, member
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _CLAUSE = re.compile(
@@ -32,7 +33,6 @@ _CLAUSE = re.compile(
 )
 _HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?P<value>.*))?")
 _SIZE = re.compile(r"size\s*(<=|>=|<|>|=)\s*(\d{1,12})\s*(B|KiB|MiB|GiB|kB|MB|GB)?", re.ASCII)
-_ABSENT = object()
 _GZIP = b"\x1f\x8b"  # begins neither JSON nor text
 _GZIP_WBITS = 31
 _INFLATED_BYTES = 16 * 1024 * 1024
@@ -248,11 +248,9 @@ def _json_fault(body: bytes, clauses: list[_Clause]) -> str | None:
 def _fault(document: Any, clause: _Clause) -> str:
     """Return what is wrong with a document, empty where nothing is."""
     path, expected, negated = clause
-    found = document
-    for name in path:
-        found = found.get(name, _ABSENT) if type(found) is dict else _element(found, name)
-    if expected is _ABSENT:
-        holds = found is not _ABSENT
+    found = member(document, path)
+    if expected is ABSENT:
+        holds = found is not ABSENT
     else:
         # Types count: true is not 1, and "1" is not 1.
         holds = found == expected and isinstance(found, bool) is isinstance(expected, bool)
@@ -261,22 +259,16 @@ def _fault(document: Any, clause: _Clause) -> str:
 
 def _described(path: list[str], expected: Any, found: Any, *, negated: bool) -> str:
     shown = ".".join(path)
-    if expected is _ABSENT and negated:
+    if expected is ABSENT and negated:
         return f"the body has a member {shown}"
-    if found is _ABSENT:
+    if found is ABSENT:
         return f"the body has no member {shown}"
     return f"{shown} is {'' if negated else 'not '}{msgspec.json.encode(expected).decode()}"
 
 
-def _element(found: Any, name: str) -> Any:
-    if isinstance(found, list) and name.isascii() and name.isdigit() and int(name) < len(found):
-        return found[int(name)]
-    return _ABSENT
-
-
 def _scalar(text: str | None, spec: str) -> Any:
     if text is None:
-        return _ABSENT
+        return ABSENT
     try:
         value = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:

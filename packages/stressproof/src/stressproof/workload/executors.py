@@ -305,3 +305,39 @@ def most_iterations(executor: Executor) -> int | None:
         return None
     ramp, window = executor.rate_pacers()
     return ramp.total + window.total
+
+
+def users_at(executor: Executor, at_us: int) -> int:
+    """Return how many users there may be at a time; of an open executor the most of all times.
+
+    Args:
+        executor: Whose.
+        at_us: Since its window began; negative in its ramp.
+    """
+    if not -executor.ramp_us <= at_us < executor.duration_us:
+        return 0
+    if isinstance(executor, OpenExecutor):
+        return executor.max_users
+    return executor.user_pacer().users(at_us + executor.ramp_us)
+
+
+def rate_at(executor: Executor, at_us: int) -> float | None:
+    """Return the arrivals a second that are asked for at a time; None of a closed executor.
+
+    Args:
+        executor: Whose.
+        at_us: Since its window began; negative in its ramp.
+    """
+    if not isinstance(executor, OpenExecutor):
+        return None
+    since_us, level = at_us + executor.ramp_us, 0.0
+    if since_us < 0 or at_us >= executor.duration_us:
+        return 0.0
+    lines = [(one.duration_us, one.target) for one in executor.stages]
+    for duration_us, target in [(executor.ramp_us, executor.rate), *lines]:
+        if since_us < duration_us:
+            level += (target - level) * since_us / duration_us
+            break
+        since_us -= duration_us
+        level = target
+    return level * _US_PER_S / executor.time_unit_us

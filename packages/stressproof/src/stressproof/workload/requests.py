@@ -26,7 +26,8 @@ class Request(Struct, frozen=True, tag="request"):
         name: How evidence names it; method and path template without query where it is empty.
         method: Any but CONNECT.
         path: Path and query, ``/products/{{skus.sku}}``.
-        weight: Its share of the scenario's iterations is ``weight / sum of weights``.
+        weight: Its share of the scenario's iterations is ``weight / sum of weights``; 0 for what
+            only faults send, which no scenario holds.
         expected_statuses: Any other status is a failure, an unfollowed redirect too.
         checks: What the answer must hold, all of them (`stressproof.workload.checks`).
         headers: Sent beside the target's, and instead of those of the same name.
@@ -65,7 +66,8 @@ class Request(Struct, frozen=True, tag="request"):
                 f"{self.name}: the path is {self.path!r}, expected /… without spaces or fragment",
                 hint="percent-encode what is not plain ASCII",
             )
-        demand_weight(self.name, self.weight)
+        if self.weight:
+            demand_weight(self.name, self.weight)
         demand_statuses(self.name, self.expected_statuses)
         demand_timeout(self.name, self.timeout_us)
         demand_redirects(self.name, self.redirects)

@@ -98,6 +98,10 @@ class Scenario(Struct, frozen=True):
         name = f"the scenario {self.name}"
         if not self.items:
             raise UsageError(f"{name} asks for nothing", hint="name at least one request or flow")
+        if not all(self.weights):
+            raise UsageError(
+                f"{name} holds a request of weight 0", hint="leave out what should not be asked"
+            )
         demand_pass(self.weights)
         if not 0 <= self.start_us <= MAX_DURATION_US:
             raise UsageError(f"{name} starts after {self.start_us} µs", hint="write start = 10s")

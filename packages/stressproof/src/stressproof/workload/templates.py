@@ -2,7 +2,9 @@
 
 ``{{uuid}}`` is a UUID, ``{{seq}}`` a number that no other request of the round has, and
 ``{{table.column}}`` a value of the row that the iteration has of a `stressproof.workload.tables`
-table. Double braces around anything else are text.
+table. ``{{effect}}`` is a text of 32 characters at most that no other request has; in failure
+scenarios it is that of one effect, and ``{{run}}`` is what those of one trial begin with. Double
+braces around anything else are text.
 """
 
 import re
@@ -16,7 +18,12 @@ from stressproof.errors import UsageError
 
 UUID = "uuid"
 SEQ = "seq"
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
+EFFECT = "effect"
+RUN = "run"
+NEW = (UUID, SEQ, EFFECT)
+"""What is made anew for each request."""
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)?)\s*\}\}", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -123,9 +130,9 @@ def demand_known(where: str, needs: Iterable[str], columns: Mapping[str, Iterabl
         columns: The columns of each table.
 
     Raises:
-        UsageError: One is no ``{{uuid}}``, ``{{seq}}`` or column of a table.
+        UsageError: One is no ``{{uuid}}``, ``{{seq}}``, ``{{effect}}`` or column of a table.
     """
-    known = [UUID, SEQ, *(f"{table}.{one}" for table, names in columns.items() for one in names)]
+    known = [*NEW, *(f"{table}.{one}" for table, names in columns.items() for one in names)]
     for unknown in sorted(set(needs).difference(known)):
         from stressproof.dotted_path import nearest  # noqa: PLC0415  # only for the message
 

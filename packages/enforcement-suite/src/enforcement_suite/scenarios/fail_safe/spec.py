@@ -2,28 +2,20 @@
 
 from enforcement_suite.queries import (
     CREDITS_CONSERVED,
-    EFFECTS_SQL,
+    EFFECTS,
     FAILSAFES_RECORDED,
     LEDGER,
-    QUIET,
     RESERVATIONS_SETTLED_ONCE,
 )
-from enforcement_suite.scenarios.checks import EFFECTS, GATE_ANSWER_US, after
-from enforcement_suite.scenarios.faults import (
-    CUT,
-    ENDED_SESSIONS,
-    KILLED_POSTGRES,
-    THROUGH_PROXY,
-)
+from enforcement_suite.scenarios.checks import EFFECT_CHECKS, GATE_ANSWER_US, after
+from enforcement_suite.scenarios.faults import SESSIONS, fault
+from enforcement_suite.scenarios.requests import gate, request
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import (
     LATER,
-    MS,
     CheckSpec,
-    FaultSpec,
-    RequestSpec,
-    S,
     ScenarioSpec,
-    WitnessSpec,
 )
 
 
@@ -35,24 +27,27 @@ def _failsafes(fault: str) -> tuple[CheckSpec, ...]:
         ("gate_shadow", "ALLOW", "shadow_mode_fail_open"),
     )
     return (
-        CheckSpec("answered_in_time", fault, {"kind": "gate_*", "within_us": GATE_ANSWER_US}),
+        check_spec("answered_in", fault, {"of": ("gate_*",), "within_us": GATE_ANSWER_US}),
         *(
-            CheckSpec(
-                "only_codes",
+            check_spec(
+                "only",
                 fault,
-                {"kind": kind, "codes": f"200/ALLOW* 200/failsafe:{decision}:gate_*:{reason}"},
+                {
+                    "of": (kind,),
+                    "codes": ("200/ALLOW*", f"200/failsafe:{decision}:gate_*:{reason}"),
+                },
             )
             for kind, decision, reason in modes
         ),
-        CheckSpec("undisturbed", fault, {"kind": "live"}),
-        CheckSpec("sometimes.disturbed", fault),
+        check_spec("undisturbed", fault, {"of": ("live",)}),
+        check_spec("happens", fault, {"codes": ("disturbed",)}),
         *after(fault),
     )
 
 
 def _answered_without_database(fault: str) -> CheckSpec:
-    return CheckSpec(
-        "sometimes.happened", fault, {"kind": "gate_*", "codes": "200/failsafe:*", "needs": 3}
+    return check_spec(
+        "happens", fault, {"of": ("gate_*",), "codes": ("200/failsafe:*",), "times": 3}
     )
 
 
@@ -63,88 +58,57 @@ FI_001 = ScenarioSpec(
     steady_us=3 * S,
     rate_per_s=24,
     requests=(
-        *(RequestSpec(f"gate_{mode}", 3, keyed=True) for mode in ("hard", "soft", "shadow")),
-        RequestSpec("read", 2),
-        RequestSpec("live", 3),
+        *(gate(f"gate_{mode}", 3) for mode in ("hard", "soft", "shadow")),
+        request("read", 2),
+        request("live", 3),
     ),
     faults=(
-        FaultSpec(
+        fault(
+            "latency",
             "slow_database",
-            "network",
             "1.5 s of latency in each direction between service and database",
-            "chunks that the proxy delayed",
             4 * S,
-            target=THROUGH_PROXY,
-            parameters={
-                f"latency.{stream}.{name}_us": amount_us
-                for stream in ("upstream", "downstream")
-                for name, amount_us in (("latency", 1500 * MS), ("jitter", 100 * MS))
-            },
-            witnesses=(
-                WitnessSpec("chunks delayed upstream"),
-                WitnessSpec("chunks delayed downstream"),
-            ),
+            {"latency_us": 1500 * MS, "jitter_us": 100 * MS},
         ),
-        FaultSpec(
+        fault(
             "black_hole",
-            "network",
+            "black_hole",
             "nothing passes in either direction; nothing is lost",
-            "bytes that the proxy held, with none let through",
             3 * S,
-            target=THROUGH_PROXY,
-            parameters={"timeout.upstream": True, "timeout.downstream": True},
-            witnesses=(WitnessSpec("bytes held, none let through"),),
         ),
-        FaultSpec(
+        fault(
+            "freeze",
             "postgres_frozen",
-            "freeze_postgres",
             "SIGSTOP to the server and every child, which keep what they hold",
-            "processes stopped, and a connection that got no answer",
             3 * S,
-            target="postgres * and every child, by SIGSTOP",
-            witnesses=(
-                WitnessSpec("processes in state T", 2),
-                WitnessSpec("connections unanswered"),
-            ),
         ),
-        FaultSpec(
+        fault(
+            "terminate_sessions",
             "backends_terminated",
-            "terminate_backends",
             "pg_terminate_backend on every session of the service, ten times a second",
-            "backends that the server says it terminated",
             2 * S,
-            **ENDED_SESSIONS,
+            {"application": SESSIONS},
         ),
-        FaultSpec(
+        fault(
+            "kill",
             "postgres_killed",
-            "kill_postgres",
             "SIGKILL to the server and every child; started again after two seconds",
-            "processes gone, and the crash recovery in the server's log",
             2 * S,
-            LATER,
-            **KILLED_POSTGRES,
+            objectives=LATER,
         ),
-        FaultSpec(
+        fault(
+            "cut_after_commit",
             "commit_answer_lost",
-            "network",
             "RST after the server committed a gate and before the service can learn of it",
-            "pairs that the proxy cut, each at a CommandComplete",
             3 * S,
-            target=THROUGH_PROXY,
-            parameters={
-                "cut_after_commit.autocommit": True,
-                "cut_after_commit.count": 15,
-                "cut_after_commit.statement_contains": "gate_",
-            },
-            witnesses=CUT,
-            until_done=True,
+            {"count": 15, "statement": "gate_"},
         ),
     ),
     checks=(
-        *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec("sometimes.unknown"),
-        CheckSpec("sometimes.retried"),
+        *EFFECT_CHECKS,
+        check_spec("failed_absent", baseline=True),
+        check_spec("happens", "", {"codes": ("unknown",)}),
+        check_spec("happens", "", {"codes": ("retried",)}),
         *_failsafes("slow_database"),
         _answered_without_database("slow_database"),
         *_failsafes("black_hole"),
@@ -152,13 +116,12 @@ FI_001 = ScenarioSpec(
         *_failsafes("postgres_frozen"),
         _answered_without_database("postgres_frozen"),
         *after("backends_terminated"),
-        CheckSpec("undisturbed", "backends_terminated", {"kind": "live"}),
+        check_spec("undisturbed", "backends_terminated", {"of": ("live",)}),
         *_failsafes("postgres_killed"),
         _answered_without_database("postgres_killed"),
         *after("commit_answer_lost"),
     ),
-    effects_sql=EFFECTS_SQL,
-    queries=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
-    quiet=QUIET,
+    effects=EFFECTS,
+    invariants=(*LEDGER, CREDITS_CONSERVED, RESERVATIONS_SETTLED_ONCE, FAILSAFES_RECORDED),
     driver="enforcement_suite.scenarios.fail_safe.driver:FailSafe",
 )

@@ -5,10 +5,12 @@ from typing import ClassVar
 
 from enforcement_suite.driver import EnforcementDriver
 from enforcement_suite.scenarios.limiter.spec import FLOOD_LIMIT, FLOOD_PER_S
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Flood
-from stressproof.faults.injectors.database import KillPostgres
+from stressproof.faults.injectors.callers import Flood
+from stressproof.faults.injectors.outages import Kill
+from stressproof.faults.injectors.postgres_victim import PostgresVictim
 from stressproof.faults.load import Load, Makers, Request
 
 _QUIET = ("one", "two")
@@ -45,19 +47,12 @@ class Limiter(EnforcementDriver):
     def _gate_flood(self) -> Request:
         return self.service.gate("gate_flood", self._flooder)
 
-    def flood(self, load: Load) -> Injector:
+    def flood(self, fault: FaultSpec, load: Load) -> Injector:
         """Let one tenant ask for far more than its limit."""
-        return Flood(
-            load,
-            "one of three tenants",
-            [(1, self._gate_flood)],
-            rate_per_s=FLOOD_PER_S,
-            limit=FLOOD_LIMIT,
-            kind_sent="gate_flood",
-        )
+        return Flood(fault, load, [(1, self._gate_flood)], rate_per_s=FLOOD_PER_S)
 
-    def kill(self, _: Load) -> Injector:
+    def kill(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill every process of the database."""
-        return KillPostgres(self.testbed.postgres)
+        return Kill(fault, PostgresVictim(self.testbed.postgres))
 
     injectors: ClassVar[Injectors] = {"flood": flood, "postgres_killed": kill}

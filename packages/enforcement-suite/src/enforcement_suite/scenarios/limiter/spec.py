@@ -2,20 +2,17 @@
 
 from typing import Final
 
-from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET
-from enforcement_suite.scenarios.checks import EFFECTS, after
-from enforcement_suite.scenarios.faults import (
-    KILLED_POSTGRES,
-)
+from enforcement_suite.queries import EFFECTS, LEDGER
+from enforcement_suite.scenarios.checks import EFFECT_CHECKS, after
+from enforcement_suite.scenarios.faults import fault
+from enforcement_suite.scenarios.requests import gate, request
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import S
 from stressproof.failures.spec import (
     AT_ONCE,
     LATER,
-    CheckSpec,
-    FaultSpec,
-    RequestSpec,
-    S,
     ScenarioSpec,
-    WitnessSpec,
+    Send,
 )
 
 FLOOD_LIMIT: Final = 120
@@ -31,57 +28,54 @@ FI_005 = ScenarioSpec(
     steady_us=3 * S,
     rate_per_s=12,
     requests=(
-        RequestSpec("gate_flood", 1, keyed=True, stream="flood", stream_per_s=FLOOD_PER_S),
-        RequestSpec("gate_quiet_one", 1, keyed=True),
-        RequestSpec("gate_quiet_two", 1, keyed=True),
-        RequestSpec("read", 6),
-        RequestSpec("live", 3),
+        gate("gate_flood", 1, stream="flood", stream_per_s=FLOOD_PER_S),
+        gate("gate_quiet_one", 1),
+        gate("gate_quiet_two", 1),
+        request("read", 6),
+        request("live", 3),
     ),
     faults=(
-        FaultSpec(
+        fault(
             "flood",
-            "saturation",
+            "flood",
             "one of three tenants asks at ten times what it may",
-            "requests offered above the limit",
             8 * S,
-            AT_ONCE,
-            target="one of three tenants",
-            parameters={"limit": FLOOD_LIMIT, "rate_per_s": FLOOD_PER_S},
-            witnesses=(WitnessSpec("requests offered by the tenant", FLOOD_LIMIT + 1),),
+            {"rate_per_s": FLOOD_PER_S, "over": FLOOD_LIMIT},
+            send=(Send("gate_flood"),),
+            objectives=AT_ONCE,
         ),
-        FaultSpec(
+        fault(
+            "kill",
             "postgres_killed",
-            "kill_postgres",
             "SIGKILL to the server, which keeps the counters, while the tenant is above its limit",
-            "processes gone, and the crash recovery in the server's log",
             1 * S,
-            LATER,
+            objectives=LATER,
             watched_longer_us=56 * S,
-            **KILLED_POSTGRES,
         ),
     ),
     checks=(
-        *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec(
-            "limit_kept", "", {"kind": "gate_flood", "limit": FLOOD_LIMIT, "window_us": 60 * S}
+        *EFFECT_CHECKS,
+        check_spec("failed_absent", baseline=True),
+        check_spec(
+            "at_most", "", {"of": ("gate_flood",), "limit": FLOOD_LIMIT, "within_us": 60 * S}
         ),
-        CheckSpec("only_codes", "flood", {"kind": "gate_flood", "codes": "200/ALLOW* 429/retry"}),
-        CheckSpec(
-            "sometimes.happened",
+        check_spec("only", "flood", {"of": ("gate_flood",), "codes": ("200/ALLOW*", "429/retry")}),
+        check_spec(
+            "happens",
             "flood",
-            {"kind": "gate_flood", "codes": "429/retry", "needs": FLOOD_LIMIT},
+            {"of": ("gate_flood",), "codes": ("429/retry",), "times": FLOOD_LIMIT},
         ),
-        CheckSpec("share_kept", "flood", {"kind": "gate_quiet_*", "least_ppm": S}),
-        CheckSpec("undisturbed", "flood", {"kind": "gate_quiet_* read live"}),
-        CheckSpec("undisturbed", "postgres_killed", {"kind": "live"}),
+        check_spec("share", "flood", {"of": ("gate_quiet_*",), "least_ppm": S}),
+        check_spec("undisturbed", "flood", {"of": ("gate_quiet_*", "read", "live")}),
+        check_spec("undisturbed", "postgres_killed", {"of": ("live",)}),
         *after("flood"),
         *after("postgres_killed"),
-        CheckSpec("admitted_again", "postgres_killed", {"kind": "gate_flood", "after_us": 60 * S}),
+        check_spec(
+            "ok_again_after", "postgres_killed", {"of": ("gate_flood",), "after_us": 60 * S}
+        ),
     ),
-    effects_sql=EFFECTS_SQL,
-    queries=LEDGER,
-    quiet=QUIET,
+    effects=EFFECTS,
+    invariants=LEDGER,
     driver="enforcement_suite.scenarios.limiter.driver:Limiter",
     parallel=True,
 )

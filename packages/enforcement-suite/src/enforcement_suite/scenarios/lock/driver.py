@@ -3,17 +3,17 @@
 from functools import partial
 from typing import ClassVar
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
-from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.lock.spec import BUDGET_RACERS, BUDGET_RACES, HELD_ROW
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Race
-from stressproof.faults.injectors.database import HoldLock
-from stressproof.faults.injectors.service import KillHoldingWorker
+from stressproof.faults.injectors.callers import Race
+from stressproof.faults.injectors.database import Lock
+from stressproof.faults.injectors.workers import KillHoldingWorker, Workers
 from stressproof.faults.load import Load, Makers, Request
 
-LOCK_SQL = "SELECT 1 FROM enforcement.ledger_heads WHERE tenant_id = %s FOR UPDATE"
-"""The row that every change of a tenant's money or ledger locks."""
+LOCK_SQL = HELD_ROW.replace("'{{hot.id}}'", "%s")
 
 _PRICE = "100"
 
@@ -52,32 +52,23 @@ class LockContention(EnforcementDriver):
         """Ask once for a budget that pays once."""
         load.burst([self._gate("single", BUDGET_RACES[0])])
 
-    def hold(self, _: Load) -> Injector:
+    def hold(self, fault: FaultSpec, _: Load) -> Injector:
         """Hold the hot tenant's row from a session of our own."""
-        return HoldLock(
-            self.testbed.dsn, LOCK_SQL, (self._hot.tenant_id,), what="the hot tenant's row", needs=1
-        )
+        return Lock(fault, self.testbed.dsn, LOCK_SQL, (self._hot.tenant_id,))
 
-    def kill_holder(self, _: Load) -> Injector:
+    def kill_holder(self, fault: FaultSpec, _: Load) -> Injector:
         """Hold the row, and let the holder be killed instead of letting go."""
-        return KilledHolder(
-            self.testbed.dsn,
-            LOCK_SQL,
-            (self._hot.tenant_id,),
-            what="the hot tenant's row, holder killed",
-        )
+        return Lock(fault, self.testbed.dsn, LOCK_SQL, (self._hot.tenant_id,), terminate=True)
 
-    def kill_worker(self, _: Load) -> Injector:
+    def kill_worker(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill a worker in the middle of a transaction."""
         testbed = self.testbed
-        return KillHoldingWorker(
-            testbed.service.pid, testbed.workers, testbed.proxy, testbed.query, SERVICE_SESSIONS
-        )
+        workers = Workers(testbed.service.pid, testbed.workers)
+        return KillHoldingWorker(fault, workers, testbed.proxy, testbed.query)
 
-    def race(self, load: Load) -> Injector:
+    def race(self, fault: FaultSpec, load: Load) -> Injector:
         """Ask for budgets that pay once, many at a time."""
-        batches = [partial(self._batch, kind) for kind in BUDGET_RACES]
-        return Race(load, "budgets that pay once", batches, needs=BUDGET_RACERS // 2)
+        return Race(fault, load, [partial(self._batch, kind) for kind in BUDGET_RACES])
 
     def _batch(self, kind: str) -> list[Request]:
         return [self._gate(kind, kind) for _ in range(BUDGET_RACERS)]
@@ -91,12 +82,3 @@ class LockContention(EnforcementDriver):
         "worker_killed": kill_worker,
         "budget_race": race,
     }
-
-
-class KilledHolder(HoldLock):
-    """A holder that does not let go: its session is ended from outside."""
-
-    def undo(self) -> None:
-        """Kill the holder's backend, then close what is left."""
-        self.kill_holder()
-        super().undo()

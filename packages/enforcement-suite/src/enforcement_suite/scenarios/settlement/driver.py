@@ -8,27 +8,27 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from enforcement_suite.driver import SERVICE_SESSIONS, EnforcementDriver
+from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.scenarios.settlement.spec import (
+    CUTS,
     DIFFERENT_KEYS_RACE,
     SAME_KEY_RACES,
     SETTLEMENT_RACERS,
 )
 from enforcement_suite.service import PREFIX, Enforcement, Tenant, read_status
-from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import Batch, CutRequests, Race
-from stressproof.faults.injectors.database import TerminateBackends
+from stressproof.faults.injectors.callers import Batch, CutRequests, Race
+from stressproof.faults.injectors.database import TerminateSessions
 from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit
 
 _RESERVED = 60
 _APPROVABLE = 4
 _OVERDUE_S = 60
-_CUTS = 3
-_AGING = "overdue reservations"
 
 
 class Aging(Struct, frozen=True):
@@ -97,15 +97,15 @@ def _reserve(service: Enforcement, tenant: Tenant, key: int, environment: str) -
 class Settlement(EnforcementDriver):
     """One tenant whose changes are paid by credits, and settled while others settle them too."""
 
-    @classmethod
-    def prepare_early(cls, testbed: EnforcementTestbed, run: str) -> None:
-        """Let reservations grow old while other scenarios run."""
-        testbed.shared[_AGING] = make_overdue(Enforcement(testbed, run))
+    _aging: Aging | None = None
+
+    def prepare_early(self) -> None:
+        """Let reservations grow old while other scenarios run; they are no effects of the trial."""
+        self._aging = make_overdue(Enforcement(self.testbed, f"{self.run}e"))
 
     def prepare(self) -> None:
         """Make reservations to settle; those to sweep were made long before, or will be."""
         self._tenant = _paying_tenant(self.service, "fi004-settle")
-        self._aging: Aging
         self._ready: list[tuple[int, str]] = []
         for _ in range(_RESERVED):
             key = self.service.key()
@@ -134,32 +134,31 @@ class Settlement(EnforcementDriver):
         """Settle a few reservations once each."""
         load.burst(self._next_settlements())
 
-    def race_same_key(self, load: Load) -> Injector:
+    def race_same_key(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle reservations many times at once, each under one key."""
         batches: list[Batch] = [partial(self._same_key, kind) for kind in SAME_KEY_RACES]
-        return self._race(load, "reservations, one key each", batches)
+        return Race(fault, load, batches)
 
-    def race_different_keys(self, load: Load) -> Injector:
+    def race_different_keys(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle a reservation many times at once, each time under another key."""
-        return self._race(load, "a reservation", [self._different_keys])
+        return Race(fault, load, [self._different_keys])
 
-    def race_sweep(self, load: Load) -> Injector:
+    def race_sweep(self, fault: FaultSpec, load: Load) -> Injector:
         """Settle, deny and sweep the same reservations at once."""
-        self._aging = self.testbed.shared.pop(_AGING, None) or make_overdue(self.service)
-        self._wait_overdue()
-        return self._race(load, "overdue reservations", [self._sweep])
+        aging = self._aging or make_overdue(self.service)
+        left = aging.made_at + _OVERDUE_S + 1 - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+        return Race(fault, load, [partial(self._sweep, aging)])
 
-    def _race(self, load: Load, target: str, batches: Sequence[Batch]) -> Injector:
-        return Race(load, target, batches, needs=SETTLEMENT_RACERS // 2)
-
-    def cut(self, load: Load) -> Injector:
+    def cut(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        cut = CutAfterCommit(count=_CUTS, statement_contains="enforcement.credit_reservations")
-        return CutRequests(self.testbed.proxy, cut, load, self._next_settlements())
+        cut = CutAfterCommit(count=CUTS, statement_contains="enforcement.credit_reservations")
+        return CutRequests(fault, self.testbed.proxy, cut, load, self._next_settlements())
 
-    def terminate(self, _: Load) -> Injector:
+    def terminate(self, fault: FaultSpec, _: Load) -> Injector:
         """End the service's sessions, again and again."""
-        return TerminateBackends(self.testbed.dsn, SERVICE_SESSIONS)
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
 
     def _take(self) -> tuple[int, str]:
         if not self._ready:
@@ -167,7 +166,7 @@ class Settlement(EnforcementDriver):
         return self._ready.pop(0)
 
     def _next_settlements(self) -> list[Request]:
-        taken = [self._take() for _ in range(_CUTS)]
+        taken = [self._take() for _ in range(CUTS)]
         return [
             self.service.settle("settle_cut", self._tenant, decision, key)
             for key, decision in taken
@@ -186,21 +185,13 @@ class Settlement(EnforcementDriver):
             for number in range(SETTLEMENT_RACERS)
         ]
 
-    def _wait_overdue(self) -> None:
-        """Let the reservations made first grow old enough to be swept."""
-        left = self._aging.made_at + _OVERDUE_S + 1 - time.monotonic()
-        if left > 0:
-            time.sleep(left)
-
-    def _sweep(self) -> Sequence[Request]:
+    def _sweep(self, aging: Aging) -> Sequence[Request]:
         """Settle, deny and sweep the same reservations; what became of them the database says."""
         requests: list[Request] = []
-        headers = self._aging.tenant.headers("owner")
-        for decision, approval in self._aging.reservations:
+        headers = aging.tenant.headers("owner")
+        for decision, approval in aging.reservations:
             requests += [
-                self.service.settle(
-                    "sweep_settle", self._aging.tenant, decision, 0, name=f"s{number}"
-                )
+                self.service.settle("sweep_settle", aging.tenant, decision, 0, name=f"s{number}")
                 for number in range(3)
             ]
             requests += [

@@ -10,21 +10,26 @@ import jwt
 from msgspec import Struct
 
 from enforcement_suite.driver import EnforcementDriver
-from enforcement_suite.scenarios.tokens.spec import FORGERIES, TOKEN_RACERS, TOKEN_RACES
+from enforcement_suite.scenarios.tokens.spec import (
+    CUTS,
+    FORGERIES,
+    SPENDING,
+    TOKEN_RACERS,
+    TOKEN_RACES,
+)
 from enforcement_suite.service import Tenant
 from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.client import CutRequests, Race, Tamper
-from stressproof.faults.injectors.service import KillWorker
+from stressproof.faults.injectors.callers import CutRequests, Race, SendEach
+from stressproof.faults.injectors.workers import KillWorker, Workers
 from stressproof.faults.load import Load, Makers, Request
 from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
 _RESERVE = 16
-_CUTS = 3
 _WRONG_KEY = "a key of the right length that signs nothing here at all"
-_SPENDING = "a.approval_id = "
 
 
 class Token(Struct, frozen=True):
@@ -89,35 +94,35 @@ class Tokens(EnforcementDriver):
         """Spend a few tokens once each."""
         load.burst(self._spendings())
 
-    def race(self, load: Load) -> Injector:
+    def race(self, fault: FaultSpec, load: Load) -> Injector:
         """Spend each of a few tokens many times at once."""
         batches = [self._replays(kind, self._take()) for kind in TOKEN_RACES]
-        return Race(load, "approval tokens", batches, needs=TOKEN_RACERS // 2)
+        return Race(fault, load, batches)
 
-    def tamper(self, load: Load) -> Injector:
+    def tamper(self, fault: FaultSpec, load: Load) -> Injector:
         """Send every kind of forged token once."""
-        return Tamper(load, self._forgeries(self._take(), self._take()))
+        return SendEach(fault, load, self._forgeries(self._take(), self._take()))
 
-    def cut_before(self, load: Load) -> Injector:
+    def cut_before(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose commits of spendings on their way to the database."""
-        return self._cut(load, CutBeforeCommit(count=_CUTS, statement_contains=_SPENDING))
+        return self._cut(fault, load, CutBeforeCommit(count=CUTS, statement_contains=SPENDING))
 
-    def cut_after(self, load: Load) -> Injector:
+    def cut_after(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of spendings."""
-        return self._cut(load, CutAfterCommit(count=_CUTS, statement_contains=_SPENDING))
+        return self._cut(fault, load, CutAfterCommit(count=CUTS, statement_contains=SPENDING))
 
-    def _cut(self, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
-        return CutRequests(self.testbed.proxy, cut, load, self._spendings())
+    def _cut(self, fault: FaultSpec, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
+        return CutRequests(fault, self.testbed.proxy, cut, load, self._spendings())
 
-    def kill_worker(self, _: Load) -> Injector:
+    def kill_worker(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill a worker of the service."""
-        return KillWorker(self.testbed.service.pid, self.testbed.workers, index=1)
+        return KillWorker(fault, Workers(self.testbed.service.pid, self.testbed.workers), index=1)
 
     def _replays(self, kind: str, token: Token) -> Callable[[], Sequence[Request]]:
         return lambda: [self._spend(kind, token) for _ in range(TOKEN_RACERS)]
 
     def _spendings(self) -> list[Request]:
-        return [self._spend("consume_cut", self._take()) for _ in range(_CUTS)]
+        return [self._spend("consume_cut", self._take()) for _ in range(CUTS)]
 
     def _forgeries(self, token: Token, other: Token) -> list[Request]:
         """Return requests with forged tokens, each a kind of its own.

@@ -2,24 +2,17 @@
 
 from typing import Final
 
-from enforcement_suite.queries import EFFECTS_SQL, LEDGER, QUIET, TOKENS_SPENT_ONCE
-from enforcement_suite.scenarios.checks import EFFECTS, after, numbered, won_once
-from enforcement_suite.scenarios.faults import (
-    CUT,
-    ONE_WORKER,
-    REPLACED,
-    THROUGH_PROXY,
-    race,
-)
+from enforcement_suite.queries import EFFECTS, LEDGER, TOKENS_SPENT_ONCE
+from enforcement_suite.scenarios.checks import EFFECT_CHECKS, after, numbered, won_once
+from enforcement_suite.scenarios.faults import fault
+from enforcement_suite.scenarios.requests import gate, request
+from stressproof.failures.checks import check_spec
+from stressproof.failures.parameters import S
 from stressproof.failures.spec import (
     AT_ONCE,
     LATER,
-    CheckSpec,
-    FaultSpec,
-    RequestSpec,
-    S,
     ScenarioSpec,
-    WitnessSpec,
+    Send,
 )
 
 TOKEN_RACES: Final = numbered("replay", 5)
@@ -27,6 +20,12 @@ TOKEN_RACES: Final = numbered("replay", 5)
 
 TOKEN_RACERS: Final = 50
 """Requests that spend each."""
+
+CUTS: Final = 3
+"""Consumptions that are cut at their commit, by each of two faults."""
+
+SPENDING: Final = "a.approval_id = "
+"""In the statement that spends a token."""
 
 FORGERIES: Final = (
     "unsigned",
@@ -51,89 +50,68 @@ FI_003 = ScenarioSpec(
     steady_us=3 * S,
     rate_per_s=20,
     requests=(
-        RequestSpec("gate_soft", 11, keyed=True),
+        gate("gate_soft", 11),
         # Of 90 tokens faults take 13 and may take 16.
-        RequestSpec("consume", 1, keyed=True, then="read", stock=61),
-        RequestSpec("read", 4),
-        RequestSpec("live", 2),
-        RequestSpec("consume_cut", keyed=True, sent=(3, 6)),
-        *(RequestSpec(kind, keyed=True, sent=(0, 1)) for kind in TOKEN_RACES),
-        *(RequestSpec(f"tamper_{forgery}", sent=(0, 1)) for forgery in FORGERIES),
+        request("consume", 1, keyed=True, then="read", stock=61),
+        request("read", 4),
+        request("live", 2),
+        request("consume_cut", keyed=True, sent=(CUTS, 2 * CUTS)),
+        *(request(kind, keyed=True, sent=(0, 1)) for kind in TOKEN_RACES),
+        request("tamper", rows_of="tamper"),
     ),
     faults=(
-        FaultSpec(
-            "replay_race",
+        fault(
             "race",
+            "replay_race",
             "fifty consumptions of one token at once, through all workers; five tokens",
-            "requests that were under way at the same time",
             1 * S,
-            AT_ONCE,
-            target="approval tokens",
-            **race(len(TOKEN_RACES), TOKEN_RACERS),
+            {"batches": len(TOKEN_RACES)},
+            send=(Send("replay", TOKEN_RACERS),),
+            objectives=AT_ONCE,
         ),
-        FaultSpec(
-            "tamper",
+        fault(
+            "send_each",
             "tamper",
             "tokens unsigned, re-signed, truncated, edited, swapped, expired, of another tenant",
-            "forged tokens that were sent, each different from what was issued",
             1 * S,
-            AT_ONCE,
-            target="approval tokens",
-            parameters={"forgeries": len(FORGERIES)},
-            witnesses=(WitnessSpec("forged tokens sent and answered", len(FORGERIES)),),
-            until_done=True,
+            {"table": "forged", "kind_from": "name"},
+            send=(Send("tamper"),),
+            objectives=AT_ONCE,
         ),
-        FaultSpec(
+        fault(
+            "cut_before_commit",
             "consumption_not_committed",
-            "network",
             "RST between the consuming UPDATE and its COMMIT",
-            "pairs that the proxy cut at a COMMIT",
             3 * S,
-            target=THROUGH_PROXY,
-            parameters={
-                "cut_before_commit.count": 3,
-                "cut_before_commit.statement_contains": "a.approval_id = ",
-            },
-            witnesses=CUT,
-            until_done=True,
+            {"count": CUTS, "statement": SPENDING},
+            send=(Send("consume_cut", CUTS, same=False),),
         ),
-        FaultSpec(
+        fault(
+            "cut_after_commit",
             "consumption_answer_lost",
-            "network",
             "RST after the server committed a consumption and before the service can learn of it",
-            "pairs that the proxy cut, each at a CommandComplete",
             3 * S,
-            target=THROUGH_PROXY,
-            parameters={
-                "cut_after_commit.autocommit": True,
-                "cut_after_commit.count": 3,
-                "cut_after_commit.statement_contains": "a.approval_id = ",
-            },
-            witnesses=CUT,
-            until_done=True,
+            {"count": CUTS, "statement": SPENDING},
+            send=(Send("consume_cut", CUTS, same=False),),
         ),
-        FaultSpec(
-            "worker_killed",
+        fault(
             "kill_worker",
+            "worker_killed",
             "SIGKILL to a worker while tokens are being spent",
-            "the worker gone, and another in its place",
             1 * S,
-            LATER,
-            target=ONE_WORKER,
-            parameters={"workers": "*"},
-            witnesses=REPLACED,
-            until_done=True,
+            {"index": 1},
+            objectives=LATER,
         ),
     ),
     checks=(
-        *EFFECTS,
-        CheckSpec("failed_absent", baseline=True),
-        CheckSpec("sometimes.unknown"),
-        CheckSpec("sometimes.retried"),
-        *won_once(TOKEN_RACES, {"attempts": TOKEN_RACERS, "winner": "200"}),
-        CheckSpec("never_acknowledged", "", {"kind": "tamper_*"}),
+        *EFFECT_CHECKS,
+        check_spec("failed_absent", baseline=True),
+        check_spec("happens", "", {"codes": ("unknown",)}),
+        check_spec("happens", "", {"codes": ("retried",)}),
+        *won_once(TOKEN_RACES, {"attempts": TOKEN_RACERS, "winner": ("200",)}),
+        check_spec("never", "", {"of": ("tamper_*",), "codes": ("ok",)}),
         *(
-            CheckSpec("only_codes", "", {"kind": f"tamper_{forgery}", "codes": "401 403 409"})
+            check_spec("only", "", {"of": (f"tamper_{forgery}",), "codes": ("401", "403", "409")})
             for forgery in FORGERIES
         ),
         *(
@@ -148,9 +126,8 @@ FI_003 = ScenarioSpec(
             for check in after(fault)
         ),
     ),
-    effects_sql=EFFECTS_SQL,
-    queries=(*LEDGER, TOKENS_SPENT_ONCE),
-    quiet=QUIET,
+    effects=EFFECTS,
+    invariants=(*LEDGER, TOKENS_SPENT_ONCE),
     driver="enforcement_suite.scenarios.tokens.driver:Tokens",
     parallel=True,
 )

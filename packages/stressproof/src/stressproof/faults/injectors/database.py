@@ -1,173 +1,55 @@
-"""Faults of the database itself: killed, frozen, its sessions ended, its rows locked."""
+"""Faults inside a database: its sessions ended, something locked, its connections taken."""
 
-import signal
+import contextlib
 import time
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from stressproof.errors import RunError
-from stressproof.evidence.failure import Witness
-from stressproof.faults.active import Undo
-from stressproof.faults.extras import extra
-from stressproof.faults.injector import Injector
+from stressproof.errors import RunError, UsageError
+from stressproof.extras import extra
+from stressproof.failures.spec import FaultSpec
+from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.injectors.disposable import require_disposable
-from stressproof.processes import ProcessRef, lives, refer, send, state_of
 
 with extra("postgres", "breaking a PostgreSQL database"):
     import psycopg
     from psycopg import sql
 
-    from disposable_postgres import PostgresError, PostgresServer, connect
+Connection = psycopg.Connection[Any]
 
-APPLICATION_NAME = "stressproof-fault"
-_CRASH_LINE = "database system was not properly shut down"
+OURS = "stressproof-%"
+"""Names of our own sessions, as a LIKE pattern; no fault hits them."""
 
-
-class KillPostgres(Injector):
-    """SIGKILL to the server and every process below it; the undo starts it again.
-
-    The kernel keeps what was written to it, so this is a process crash and no power loss.
-
-    Args:
-        server: Started by us, so that we can start it again.
-    """
-
-    kind: ClassVar[str] = "kill_postgres"
-
-    def __init__(self, server: PostgresServer) -> None:
-        super().__init__(f"postgres {server.version} and every child, by SIGKILL")
-        self._server = server
-        self._victims: list[ProcessRef] = []
-        self._gone = 0
-        self._crashes_before = self._crashes()
-
-    def apply(self) -> int:
-        """Kill them all, and see that they are gone."""
-        self._victims = _refer_all(self._server)
-        effective = time.monotonic_ns()
-        try:
-            self._server.kill()
-        except PostgresError as error:
-            raise RunError(f"postgres could not be killed: {error}") from error
-        self._gone = sum(not lives(victim) for victim in self._victims)
-        return effective
-
-    def undo(self) -> None:
-        """Start the server again, which recovers from its log."""
-        if not self._server.is_running():
-            try:
-                self._server.restart()
-            except PostgresError as error:
-                raise RunError(f"postgres does not come up again: {error}") from error
-
-    def witnesses(self) -> list[Witness]:
-        """Return the processes gone, and the recovery that the server's log tells of."""
-        return [
-            Witness(
-                name="processes killed",
-                before=0,
-                during=self._gone,
-                needs=max(1, len(self._victims)),
-                detail=[f"pid {victim.pid}" for victim in self._victims[:20]],
-            ),
-            Witness(
-                name="crash recoveries in the server's log",
-                before=self._crashes_before,
-                during=self._crashes(),
-                needs=1,
-                detail=[_CRASH_LINE],
-            ),
-        ]
-
-    def _crashes(self) -> int:
-        try:
-            return self._server.log_path.read_text(errors="replace").count(_CRASH_LINE)
-        except OSError:
-            return 0
+_NAME = "stressproof-fault"
+_GRACE_S = 60
+_MOST_SESSIONS = 10_000
+_NO_SLOT = "53300"
 
 
-class FreezePostgres(Injector):
-    """SIGSTOP to the server and every process below it, each of which is its own session.
-
-    Args:
-        server: Started by us.
-    """
-
-    kind: ClassVar[str] = "freeze_postgres"
-    undo_left: ClassVar[Undo] = "continue"
-
-    def __init__(self, server: PostgresServer) -> None:
-        super().__init__(f"postgres {server.version} and every child, by SIGSTOP")
-        self._server = server
-        self._victims: list[ProcessRef] = []
-        self._stopped = 0
-        self._unanswered = 0
-
-    def processes_to_hit(self) -> list[ProcessRef]:
-        """Return those that would need SIGCONT."""
-        return _refer_all(self._server)
-
-    def apply(self) -> int:
-        """Stop them all, and see that each is stopped."""
-        try:
-            self._server.freeze()
-        except PostgresError as error:
-            raise RunError(f"postgres could not be frozen: {error}") from error
-        self._victims = _refer_all(self._server)
-        self._stopped = sum(state_of(victim.pid) == "T" for victim in self._victims)
-        return time.monotonic_ns()
-
-    def observe(self) -> None:
-        """Ask it something, once: a frozen server gives no answer."""
-        if not self._unanswered:
-            try:
-                connect(self._server.dsn(), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                self._unanswered += 1
-
-    def undo(self) -> None:
-        """Let every process go on."""
-        self._server.thaw()
-        send(self._victims, signal.SIGCONT)
-
-    def witnesses(self) -> list[Witness]:
-        """Return the processes seen stopped, and the connection that got no answer."""
-        return [
-            Witness(
-                name="processes in state T",
-                before=0,
-                during=self._stopped,
-                needs=max(2, len(self._victims)),
-                detail=[f"pid {victim.pid}" for victim in self._victims[:20]],
-            ),
-            Witness(name="connections unanswered", before=0, during=self._unanswered, needs=1),
-        ]
-
-
-class TerminateBackends(Injector):
+class TerminateSessions(Injector):
     """`pg_terminate_backend` on every session of an application, again and again.
 
     Args:
-        dsn: A superuser's, direct.
+        fault: As the scenario has it.
+        dsn: A superuser's, direct; sessions of its database are hit and no others.
         application: `application_name` of the sessions, as a LIKE pattern.
         every_us: Between two rounds of it.
     """
 
-    kind: ClassVar[str] = "terminate_backends"
-
-    def __init__(self, dsn: str, application: str, *, every_us: int = 100_000) -> None:
-        super().__init__(
-            f"sessions of {application}", {"application": application, "every_us": every_us}
-        )
+    def __init__(
+        self, fault: FaultSpec, dsn: str, application: str, *, every_us: int = 100_000
+    ) -> None:
+        super().__init__(fault)
         self._dsn = dsn
         self._application = application
         self._every_us = every_us
         self._next_ns = 0
         self._pids: list[int] = []
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: Connection | None = None
 
     def apply(self) -> int:
         """End the first sessions."""
-        self._connection = _connect(self._dsn)
+        self._connection = open_session(self._dsn)
         effective = time.monotonic_ns()
         self._terminate()
         return effective
@@ -183,124 +65,252 @@ class TerminateBackends(Injector):
             self._connection.close()
             self._connection = None
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return how many sessions were ended, as the server says."""
-        return [
-            Witness(
-                name="backends terminated",
-                before=0,
-                during=len(self._pids),
-                needs=1,
-                detail=[f"backend {pid}" for pid in self._pids[:20]],
-            )
-        ]
+        return (Counted(len(self._pids), detail=[f"backend {pid}" for pid in self._pids]),)
 
     def _terminate(self) -> None:
-        if self._connection is None:
-            return
-        rows = self._connection.execute(
-            "SELECT pid FROM pg_stat_activity "
-            "WHERE application_name LIKE %s AND pid <> pg_backend_pid() "
-            "AND backend_type = 'client backend' AND pg_terminate_backend(pid)",
-            (self._application,),
-        ).fetchall()
-        self._pids += [row[0] for row in rows]
-        self._next_ns = time.monotonic_ns() + self._every_us * 1000
+        if self._connection is not None:
+            self._pids += end_sessions(self._connection, self._application)
+            self._next_ns = time.monotonic_ns() + self._every_us * 1000
 
 
-class HoldLock(Injector):
+class Lock(Injector):
     """A second session holds a lock, in a transaction that does nothing.
 
     Args:
+        fault: As the scenario has it.
         dsn: Of a role that may take it, direct.
         statement: Takes it.
-        parameters: Of the statement.
-        what: What is locked, for people.
-        needs: How many sessions must be seen waiting for it.
+        values: Of the statement.
+        terminate: Whether the session is ended by force in the end, as an administrator would.
     """
 
-    kind: ClassVar[str] = "hold_lock"
-
     def __init__(
-        self, dsn: str, statement: str, parameters: tuple[Any, ...], *, what: str, needs: int = 1
+        self,
+        fault: FaultSpec,
+        dsn: str,
+        statement: str,
+        values: Sequence[Any] = (),
+        *,
+        terminate: bool = False,
     ) -> None:
-        super().__init__(what, {"statement": statement})
+        super().__init__(fault)
         self._dsn = dsn
         self._statement = statement
-        self._values = parameters
-        self._needs = needs
-        self._holder: psycopg.Connection[Any] | None = None
-        self._watcher: psycopg.Connection[Any] | None = None
-        self.holder_pid = 0
+        self._values = values
+        self._terminate = terminate
+        self._holder: Connection | None = None
+        self._watcher: Connection | None = None
+        self._holder_pid = 0
         self._waiting = 0
 
     def apply(self) -> int:
         """Take the lock.
 
         Raises:
-            RunError: It cannot be had, or it locks no row.
+            RunError: It cannot be had, or it locks nothing.
         """
-        self._watcher = _connect(self._dsn)
-        self._holder = _connect(self._dsn)
+        self._watcher = open_session(self._dsn)
+        self._holder = open_session(self._dsn)
+        # The server itself lets go should we hang with the lock.
+        lasts_ms = self.fault.lasts_us // 1000 + _GRACE_S * 1000
+        _set(self._holder, "idle_in_transaction_session_timeout", lasts_ms)
         self._holder.autocommit = False
         try:
             self._holder.execute("SET lock_timeout = '5s'")
-            found = self._holder.execute(self._statement.encode(), self._values)
+            found = self._holder.execute(self._statement.encode(), self._values or None)
+            rows = None if found.description is None else found.fetchall()
         except psycopg.Error as error:
             raise RunError(f"the lock cannot be had: {error}") from error
-        if found.description is not None and found.fetchone() is None:
+        if rows == []:
             raise RunError(f"there is no row to lock: {self._statement}")
-        self.holder_pid = self._holder.info.backend_pid
+        self._holder_pid = self._holder.info.backend_pid
         return time.monotonic_ns()
 
     def observe(self) -> None:
         """Count who waits for it."""
         if self._watcher is None:
             return
-        row = self._watcher.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))",
-            (self.holder_pid,),
-        ).fetchone()
+        with asking("asked who waits"):
+            row = self._watcher.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))",
+                (self._holder_pid,),
+            ).fetchone()
         self._waiting = max(self._waiting, int(row[0]) if row else 0)
 
-    def kill_holder(self) -> None:
-        """End the holder's session by force, as an administrator would."""
-        if self._watcher is not None:
-            self._watcher.execute("SELECT pg_terminate_backend(%s)", (self.holder_pid,))
-
     def undo(self) -> None:
-        """Let go: closing the session ends its transaction."""
+        """Let go: the end of the session ends its transaction."""
+        if self._terminate and self._watcher is not None and self._holder_pid:
+            # Should that fail, it ends as the other way does.
+            with contextlib.suppress(psycopg.Error):
+                self._watcher.execute("SELECT pg_terminate_backend(%s)", (self._holder_pid,))
         for connection in (self._holder, self._watcher):
             if connection is not None:
                 connection.close()
         self._holder = self._watcher = None
 
-    def witnesses(self) -> list[Witness]:
+    def counts(self) -> Sequence[Counted]:
         """Return how many sessions the server saw waiting for ours."""
-        return [
-            Witness(
-                name="sessions blocked by the holder",
-                before=0,
-                during=self._waiting,
-                needs=self._needs,
-                detail=[f"holder is backend {self.holder_pid}"],
-            )
-        ]
+        return (Counted(self._waiting, detail=[f"the holder is backend {self._holder_pid}"]),)
 
 
-def _connect(dsn: str) -> psycopg.Connection[Any]:
-    """Return a direct connection in autocommit, once it is certain that it may be broken."""
-    require_disposable(dsn)
-    try:
-        connection = psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name=APPLICATION_NAME
+class ExhaustConnections(Injector):
+    """Every connection that the server grants is taken, once the service's are ended.
+
+    Args:
+        fault: As the scenario has it.
+        dsn: A superuser's, direct: for them a server keeps its last connections.
+    """
+
+    def __init__(self, fault: FaultSpec, dsn: str) -> None:
+        super().__init__(fault)
+        self._dsn = dsn
+        self._watcher: Connection | None = None
+        self._held: list[Connection] = []
+        self._refused = 0
+        self._ended: list[int] = []
+
+    def require_given_up(self) -> None:
+        """Refuse a server of which one database is not given up."""
+        require_all_disposable(self._dsn)
+
+    def apply(self) -> int:
+        """Take what is free, end the service's sessions, and take what they had."""
+        self._watcher = open_session(self._dsn)
+        self._take()
+        effective = time.monotonic_ns()
+        self._evict()
+        return effective
+
+    def observe(self) -> None:
+        """Take what was granted to others meanwhile."""
+        self._evict()
+
+    def undo(self) -> None:
+        """Close them all."""
+        held, self._held = self._held, []
+        for connection in (*held, *([self._watcher] if self._watcher else [])):
+            connection.close()
+        self._watcher = None
+
+    def counts(self) -> Sequence[Counted]:
+        """Return how many connections we were refused, and how many sessions were ended."""
+        return (
+            Counted(self._refused),
+            Counted(len(self._ended), detail=[f"backend {pid}" for pid in self._ended]),
         )
-        connection.execute(sql.SQL("SET statement_timeout = '20s'"))
-    except psycopg.Error as error:
-        raise RunError(f"the database cannot be reached directly: {error}") from error
+
+    def _evict(self) -> None:
+        if self._watcher is not None:
+            ended = end_sessions(self._watcher, "%", everywhere=True)
+            self._ended += ended
+            if ended:
+                self._take()
+
+    def _take(self) -> None:
+        """Connect until no more is granted."""
+        while len(self._held) < _MOST_SESSIONS:
+            try:
+                connection = _connect(self._dsn)
+            except psycopg.OperationalError as error:
+                if not is_refusal(error, _NO_SLOT):
+                    raise RunError(f"the database cannot be reached directly: {error}") from error
+                self._refused += 1
+                return
+            self._held.append(connection)
+            # The server itself closes it should we hang.
+            _set(connection, "idle_session_timeout", self.fault.lasts_us // 1000 + _GRACE_S * 1000)
+        raise RunError(f"the server grants more than {_MOST_SESSIONS} connections")
+
+
+def is_refusal(error: psycopg.OperationalError, sqlstate: str) -> bool:
+    """Return whether a server refused a connection for a reason: libpq only quotes it."""
+    said = str(error)
+    texts = {_NO_SLOT: ("too many clients", "remaining connection slots", "too many connections")}
+    return error.sqlstate == sqlstate or any(text in said for text in texts.get(sqlstate, ()))
+
+
+def end_sessions(
+    connection: Connection, application: str, *, everywhere: bool = False
+) -> list[int]:
+    """End sessions of an application, and return the pids of their backends.
+
+    Args:
+        connection: A superuser's.
+        application: Their `application_name`, as a LIKE pattern; ours are not ended.
+        everywhere: In every database of the server, and not in this one alone.
+    """
+    with asking("asked to end sessions"):
+        rows = connection.execute(
+            # Materialized: a planner may end a session before it asks whose that is.
+            "WITH chosen AS MATERIALIZED (SELECT pid FROM pg_stat_activity"
+            " WHERE application_name LIKE %s AND application_name NOT LIKE %s"
+            " AND (%s OR datname = current_database()) AND backend_type = 'client backend')"
+            " SELECT pid FROM chosen WHERE pg_terminate_backend(pid)",
+            (application, OURS, everywhere),
+        ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def open_session(dsn: str) -> Connection:
+    """Return a direct connection in autocommit, once it is certain that it may be broken.
+
+    Raises:
+        UsageError: It may not.
+        RunError: It cannot be reached.
+    """
+    require_disposable(dsn)
+    with asking("reached directly"):
+        connection = _connect(dsn)
+        connection.execute("SET statement_timeout = '20s'")
     return connection
 
 
-def _refer_all(server: PostgresServer) -> list[ProcessRef]:
-    found = [refer(pid) for pid in server.processes()]
-    return [one for one in found if one is not None]
+@contextlib.contextmanager
+def asking(done: str) -> Iterator[None]:
+    """Turn what a database refuses into an error of the run.
+
+    Args:
+        done: What is done with it meanwhile, as a participle.
+
+    Raises:
+        RunError: It refuses, or is gone.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise RunError(f"the database cannot be {done}: {error}") from error
+
+
+def require_all_disposable(dsn: str) -> None:
+    """Refuse a server that has a database which nobody has given up.
+
+    Raises:
+        UsageError: One is not marked.
+    """
+    with open_session(dsn) as connection, asking("asked what it holds"):
+        rows = connection.execute(
+            "SELECT datname FROM pg_database d WHERE NOT datistemplate AND datallowconn"
+            " AND NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid"
+            " AND s.setrole = 0 AND 'stressproof.disposable=on' = ANY (s.setconfig))"
+            " ORDER BY datname"
+        ).fetchall()
+    if rows:
+        names = ", ".join(str(row[0]) for row in rows)
+        raise UsageError(
+            f"this fault is one of the whole server, and these of its databases are not marked as "
+            f"disposable: {names}",
+            hint="If nobody needs them: ALTER DATABASE ... SET stressproof.disposable = 'on'.",
+        )
+
+
+def _connect(dsn: str) -> Connection:
+    return psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name=_NAME)
+
+
+def _set(connection: Connection, name: str, milliseconds: int) -> None:
+    with asking("told how long we may hold it"):
+        connection.execute(
+            sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(milliseconds))
+        )

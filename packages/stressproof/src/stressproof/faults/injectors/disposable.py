@@ -1,8 +1,8 @@
 """Which databases may be broken: those on loopback that somebody has given up."""
 
 from stressproof.errors import RunError, UsageError
-from stressproof.faults.extras import extra
-from stressproof.faults.loopback import require_loopback
+from stressproof.extras import extra
+from stressproof.failures.loopback import require_loopback
 
 with extra("postgres", "breaking a PostgreSQL database"):
     import psycopg

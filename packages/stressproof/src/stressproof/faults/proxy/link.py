@@ -7,16 +7,22 @@ import struct
 from functools import partial
 from typing import Any, Protocol
 
+from stressproof.faults.proxy.commits import PostgresConversation
+from stressproof.faults.proxy.conversation import Conversation
+from stressproof.faults.proxy.http_conversation import HttpConversation
 from stressproof.faults.proxy.state import ProxyState
-from stressproof.faults.proxy.stream import Stream
-from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit, Direction
-from stressproof.faults.proxy.wire import Commit, Session
+from stressproof.faults.proxy.stream import Ending, Stream
+from stressproof.faults.proxy.toxics import DIRECTIONS, Cut, Direction, ResetPeer, Timeout
+from stressproof.faults.proxy.toxics import Protocol as Spoken
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 _WRITE_BUFFER = 64 * 1024
-# Between CommandComplete and ReadyForQuery nothing long comes; more than this is not held.
-_TAIL_LIMIT = 64 * 1024
-_NO_WRITE = ("SELECT", "BEGIN", "START", "SET", "SHOW", "RESET", "DISCARD", "FETCH", "ROLLBACK")
+_US = 1_000_000
+_CONVERSATIONS: dict[Spoken, type[Conversation]] = {
+    "tcp": Conversation,
+    "postgres": PostgresConversation,
+    "http": HttpConversation,
+}
 
 
 class Side(asyncio.Protocol):
@@ -112,13 +118,12 @@ class Link:
                 random.Random(f"{state.seed}/{number}/{direction}"),  # noqa: S311  # not a secret
                 partial(self._ended, direction),
             )
-            for direction in ("upstream", "downstream")
+            for direction in DIRECTIONS
         }
-        self._session = Session() if state.postgres else None
-        self._tail = bytearray()
-        self._forwarded = 0
+        self.conversation = _CONVERSATIONS[state.protocol](self, state)
         self._half_closed: set[Direction] = set()
         self._dial: asyncio.Task[Any] | None = None
+        self._age: asyncio.TimerHandle | None = None
         self._opaque_counted = False
         self._draining = False
         self.closed = False
@@ -133,6 +138,7 @@ class Link:
         if side is self.client:
             self._owner.opened(self)
             if not self.closed:
+                self._grow_old()
                 self._dial = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
@@ -157,82 +163,82 @@ class Link:
         return self.streams["downstream" if side is self.client else "upstream"]
 
     def received(self, direction: Direction, data: bytes) -> None:
-        """Follow the conversation, cut it where a toxic says so, else pass the bytes on."""
+        """Hand bytes to the conversation, which passes on what may pass."""
         self._state.tally[direction].received += len(data)
-        if self._session is None:
-            self.streams[direction].receive(data)
-        elif direction == "upstream":
-            for _, statements in self._session.upstream(data):
-                if self._cut_before(statements):
-                    return
-            self.streams[direction].receive(data)
+        if direction == "upstream":
+            self.conversation.upstream(data)
         else:
-            commits = self._session.downstream(data)
-            self._state.counters.commits_seen += len(commits)
-            for commit in commits:
-                if commit.hold_from >= self._forwarded and self._cut_after(commit):
-                    return
-            self._tail += data
-            self._pass_tail()
+            self.conversation.downstream(data)
         self._count_opaque()
 
-    def _cut_before(self, statements: tuple[str, ...]) -> bool:
-        toxic = self._state.armed(CutBeforeCommit)
-        if toxic is None or not _mentions(statements, toxic.statement_contains):
-            return False
-        self._cut(toxic, statements=list(statements)[-4:])
-        return True
+    def _count_opaque(self) -> None:
+        conversation = self.conversation
+        if not self._opaque_counted and conversation.opaque:
+            self._opaque_counted = True
+            self._state.counters.opaque_links += 1
+            self._state.counters.encrypted_links += conversation.encrypted
+            self._state.log("opaque", link=self.number, encrypted=conversation.encrypted)
 
-    def _cut(self, toxic: CutAfterCommit | CutBeforeCommit, **details: Any) -> None:
+    def pass_on(self, direction: Direction, data: bytes, *, not_before: float = 0.0) -> None:
+        """Send bytes one way, at the earliest at a time of the loop's clock."""
+        if data:
+            self.streams[direction].receive(data, not_before=not_before)
+
+    def pass_end(self, direction: Direction, ending: Ending = "end") -> None:
+        """Say one way that nothing more will come, or close all of it, after what was passed on."""
+        self.streams[direction].end(ending)
+
+    def waiting(self, direction: Direction) -> int:
+        """Return how many bytes that were passed on have not left yet."""
+        return self.streams[direction].queued
+
+    def block(self, direction: Direction, *, blocked: bool) -> None:
+        """Stop or go on reading what is to go one way."""
+        self.streams[direction].block_source(blocked)
+
+    def silence(self) -> None:
+        """Let nothing reach the client any more, not even an end."""
+        self.streams["downstream"].stop()
+
+    def hurry(self) -> None:
+        """Let what was passed on with a time leave now."""
+        self.streams["downstream"].hurry()
+
+    def reset(self) -> None:
+        """Reset both sides."""
+        self.close(reset=True)
+
+    def cut(self, toxic: Cut, **details: Any) -> None:
+        """Reset both sides, and count it for a toxic."""
         left = self._state.spend(toxic, self.number, **details)
         self.close(reset=True)
         if left == 0:
             self._owner.disarmed(self)
 
-    def _cut_after(self, commit: Commit) -> bool:
-        toxic = self._state.armed(CutAfterCommit)
-        if toxic is None or not _mentions(commit.statements, toxic.statement_contains):
-            return False
-        wrote = commit.explicit or not commit.tag.startswith(_NO_WRITE)
-        if not wrote and not toxic.statement_contains:
-            return False
-        if not commit.explicit and not toxic.autocommit:
-            return False
-        self._cut(
-            toxic,
-            tag=commit.tag,
-            explicit=commit.explicit,
-            statements=list(commit.statements)[-4:],
-        )
-        return True
-
-    def _pass_tail(self) -> None:
-        """Forward what the client may know already; hold what could tell of a commit."""
-        held = 0
-        if self._session is not None and self._state.armed(CutAfterCommit) is not None:
-            start = self._session.holding_from
-            held = 0 if start is None else self._forwarded + len(self._tail) - start
-            if held > _TAIL_LIMIT:
-                self._state.log("cut_missed", link=self.number, held=held)
-                held = 0
-        free = max(0, len(self._tail) - max(0, held))
-        if free:
-            data = bytes(self._tail[:free])
-            del self._tail[:free]
-            self._forwarded += free
-            self.streams["downstream"].receive(data)
-
-    def _count_opaque(self) -> None:
-        if not self._opaque_counted and self._session is not None and self._session.opaque:
-            self._opaque_counted = True
-            self._state.counters.opaque_links += 1
-            self._state.log("opaque", link=self.number)
-
     def switched(self) -> None:
         """Apply the proxy's present toxics."""
-        self._pass_tail()
+        self.conversation.switched()
+        if self.closed:
+            return
         for direction, stream in self.streams.items():
             stream.switch(self._state.rules(direction))
+        self._grow_old()
+
+    def _grow_old(self) -> None:
+        """Set when a toxic ends this link by its age, from now on."""
+        if self._age is not None:
+            self._age.cancel()
+            self._age = None
+        reset, hole = self._state.find(ResetPeer), self._state.find(Timeout)
+        loop = asyncio.get_running_loop()
+        if reset is not None and reset.after_us:
+            self._age = loop.call_later(reset.after_us / _US, self._die, reset)
+        elif hole is not None and hole.close_after_us:
+            self._age = loop.call_later(hole.close_after_us / _US, self._die, hole)
+
+    def _die(self, toxic: ResetPeer | Timeout) -> None:
+        self._state.hit(toxic, self.number)
+        self.close(reset=isinstance(toxic, ResetPeer))
 
     def finished(self, side: Side) -> None:
         """Pass on that a side sends no more; where the other is gone, nothing is left to do."""
@@ -240,12 +246,12 @@ class Link:
         if dialled and self._other(side).transport is None:
             self.close(reset=True)
         else:
-            self.streams[side.incoming].end()
+            self.conversation.finished(side.incoming)
 
-    def _ended(self, direction: Direction, reset: bool) -> None:  # noqa: FBT001  # a callback
+    def _ended(self, direction: Direction, ending: Ending) -> None:
         """Pass the end of one direction on; after both, what is written still leaves."""
-        if reset:
-            self.close(reset=True)
+        if ending != "end":
+            self.close(reset=ending == "reset")
             return
         self._half_closed.add(direction)
         if len(self._half_closed) == len(self.streams):
@@ -271,7 +277,7 @@ class Link:
             self.close(reset=not self._draining)
         else:
             self.outgoing(side).discard()
-            self.streams[side.incoming].end(reset=True)
+            self.streams[side.incoming].end("reset")
 
     def look(self) -> None:
         """Notice a socket that was reset while nobody read it."""
@@ -288,6 +294,9 @@ class Link:
             return
         for stream in self.streams.values():
             stream.discard()
+        if self._age is not None:
+            self._age.cancel()
+            self._age = None
         if self._dial is not None and not self._dial.done():
             self._dial.cancel()
         transports = [one for side in (self.client, self.server) if (one := side.transport)]
@@ -305,10 +314,6 @@ class Link:
 def _port(transport: asyncio.Transport | None, end: str) -> int:
     address = None if transport is None else transport.get_extra_info(end)
     return int(address[1]) if address else 0
-
-
-def _mentions(statements: tuple[str, ...], text: str) -> bool:
-    return not text or any(text in statement for statement in statements)
 
 
 def _abort(transport: asyncio.Transport | None) -> None:

@@ -3,18 +3,20 @@
 import json
 import os
 import selectors
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Self
 
 from msgspec import Struct
 
 from stressproof.errors import RunError
-from stressproof.faults.loopback import require_loopback
-from stressproof.faults.proxy.toxics import Toxic, plain
+from stressproof.failures.loopback import require_loopback
+from stressproof.faults.proxy.toxics import Protocol, Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
@@ -38,29 +40,38 @@ class ProxyProcess:
     """Starts, commands and stops a proxy.
 
     Args:
-        upstream: Address of the server behind it; loopback only.
+        upstream: Address of the server behind it.
         port: Where to listen, 0 for a free port.
         seed: Of jitter and piece sizes.
-        postgres: Follow the PostgreSQL protocol.
+        protocol: Of the conversations to follow.
+        allowed: Hosts beside loopback that the operator allows as upstream.
 
     Attributes:
         host: Where it listens.
         port: And on which port, once started.
 
     Raises:
-        UsageError: The upstream is not on loopback.
+        UsageError: The upstream is neither on loopback nor allowed.
     """
 
     def __init__(
-        self, upstream: tuple[str, int], *, port: int = 0, seed: int = 0, postgres: bool = False
+        self,
+        upstream: tuple[str, int],
+        *,
+        port: int = 0,
+        seed: int = 0,
+        protocol: Protocol = "tcp",
+        allowed: Collection[str] = (),
     ) -> None:
-        require_loopback(upstream[0])
+        require_loopback(upstream[0], allowed=allowed)
         self._upstream = upstream
         self._seed = seed
-        self._postgres = postgres
+        self._protocol = protocol
+        self._allowed = allowed
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""
+        self._number = 0
         self.host = "127.0.0.1"
         self.port = port
 
@@ -81,36 +92,47 @@ class ProxyProcess:
                 *(sys.executable, "-m", "stressproof.faults.proxy.server"),
                 *("--upstream-host", host, "--upstream-port", str(port)),
                 *("--port", str(self.port), "--seed", str(self._seed)),
-                *(("--postgres",) if self._postgres else ()),
+                *("--protocol", self._protocol),
+                *(f"--allow-upstream={host}" for host in self._allowed),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         try:
-            ready = self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S)
+            ready = _accepted(self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S))
         except BaseException:
             self.stop()
             raise
         self.host, self.port = ready["host"], ready["port"]
         return self
 
-    def switch(self, *toxics: Toxic) -> Switched:
+    def switch(self, *toxics: Toxic, keep: bool = False) -> Switched:
         """Put all connections under these toxics at once; none heals.
+
+        Args:
+            toxics: All of them.
+            keep: Those that are in force already go on counting where they are.
 
         Raises:
             RunError: The proxy refused, or is gone.
         """
-        answer = self._command({"do": "set", "toxics": plain(list(toxics))})
+        answer = self._command({"do": "set", "toxics": plain(list(toxics)), "keep": keep})
         return Switched(answer["effective_ns"], answer["before"], answer["state"])
-
-    def reset_links(self) -> int:
-        """Reset every live link once and return how many there were."""
-        return int(self._command({"do": "reset"})["links"])
 
     def state(self) -> dict[str, Any]:
         """Return the counters and present toxics."""
         return dict(self._command({"do": "state"})["state"])
+
+    def refuses(self) -> bool:
+        """Return whether a connection is refused, by asking for one."""
+        try:
+            socket.create_connection((self.host, self.port), 1).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False  # it may be slow, or full; that is no refusal
+        return False
 
     def client_port_of(self, server_port: int) -> int | None:
         """Return the client's port of the link that reaches the server from one of our ports."""
@@ -153,12 +175,17 @@ class ProxyProcess:
             process = self._process
             if process is None or process.stdin is None:
                 raise RunError("the fault proxy does not run", hint="Start it first.")
+            self._number += 1
             try:
-                process.stdin.write(json.dumps(command).encode() + b"\n")
+                line = json.dumps({**command, "number": self._number})
+                process.stdin.write(line.encode() + b"\n")
                 process.stdin.flush()
             except OSError as error:
                 raise self._gone() from error
-            return self._read(time.monotonic() + _ANSWER_TIMEOUT_S)
+            deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+            while (answer := self._read(deadline)).get("number") != self._number:
+                pass  # whoever asked that was interrupted, by Ctrl-C perhaps
+        return _accepted(answer)
 
     def _read(self, deadline: float) -> dict[str, Any]:
         """Return the next line as an object."""
@@ -177,8 +204,6 @@ class ProxyProcess:
                 self._unread += chunk
         line, self._unread = self._unread.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise RunError(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
     def _gone(self) -> RunError:
@@ -188,3 +213,14 @@ class ProxyProcess:
             f"the fault proxy is gone (exit code {code})",
             hint="Faults it held are gone with it; what it says of itself is on stderr.",
         )
+
+
+def _accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer that is no refusal.
+
+    Raises:
+        RunError: It is one.
+    """
+    if "error" in answer:
+        raise RunError(str(answer["error"]), hint=str(answer.get("hint", "")))
+    return answer

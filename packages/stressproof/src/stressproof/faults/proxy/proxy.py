@@ -10,20 +10,25 @@ import socket
 import time
 
 from stressproof.errors import RunError
+from stressproof.faults.proxy.http_toxics import HttpFault
 from stressproof.faults.proxy.link import Link, Side
 from stressproof.faults.proxy.state import ProxyState
 from stressproof.faults.proxy.toxics import (
-    CutAfterCommit,
-    CutBeforeCommit,
+    Cut,
     Down,
+    Protocol,
     ResetPeer,
     Toxic,
     check,
     plain,
+    protocol_of,
+    type_of,
 )
 
 _BACKLOG = 512
 _LOOK_S = 0.25
+_US = 1_000_000
+_NAMES = {"tcp": "no protocol", "postgres": "the PostgreSQL protocol", "http": "HTTP"}
 
 
 class Proxy:
@@ -32,18 +37,21 @@ class Proxy:
     Args:
         upstream: Address of the server.
         seed: Of jitter and piece sizes: a seeded schedule, which is not determinism.
-        postgres: Follow the PostgreSQL protocol; the cut toxics need it.
+        protocol: Of the conversations to follow; cuts at COMMIT and faults of HTTP need theirs.
 
     Attributes:
         state: The toxics in force, and what was counted.
     """
 
-    def __init__(self, upstream: tuple[str, int], *, seed: int = 0, postgres: bool = False) -> None:
+    def __init__(
+        self, upstream: tuple[str, int], *, seed: int = 0, protocol: Protocol = "tcp"
+    ) -> None:
         self._upstream = upstream
-        self.state = ProxyState(seed=seed, postgres=postgres)
+        self.state = ProxyState(seed=seed, protocol=protocol)
         self._links: set[Link] = set()
         self._numbers = itertools.count(1)
         self._looking: asyncio.TimerHandle | None = None
+        self._storm: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
         self._address: tuple[str, int] = ("127.0.0.1", 0)
@@ -69,7 +77,8 @@ class Proxy:
 
     def _bind(self) -> socket.socket:
         """Return a bound socket: it keeps the port, and refuses connections until it listens."""
-        reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        reserved = socket.socket(family, socket.SOCK_STREAM)
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             reserved.bind(self._address)
@@ -92,44 +101,80 @@ class Proxy:
     def _accept(self) -> Side:
         return Link(self, self.state, self._upstream, next(self._numbers)).client
 
-    async def switch(self, toxics: list[Toxic]) -> int:
+    async def switch(self, toxics: list[Toxic], *, keep: bool = False) -> int:
         """Replace all toxics at once, for every connection, and return when (monotonic ns).
+
+        Args:
+            toxics: All of them.
+            keep: Those that are in force already go on counting where they are.
 
         Raises:
             UsageError: The toxics contradict each other.
-            RunError: A cut was asked of a proxy that does not follow PostgreSQL.
+            RunError: One needs a protocol that is not followed, or that is spoken under TLS.
         """
         check(toxics)
-        cuts = [toxic for toxic in toxics if isinstance(toxic, CutAfterCommit | CutBeforeCommit)]
-        if cuts and not self.state.postgres:
-            raise RunError("a cut at COMMIT needs a proxy that follows the PostgreSQL protocol")
-        self.state.switch(toxics)
-        down = self.state.holds(Down)
-        if down and self._server is not None:
+        for toxic in toxics:
+            self._demand_readable(toxic)
+        self.state.switch(toxics, keep=keep)
+        self._cancel_storm()
+        down, reset = self.state.find(Down), self.state.find(ResetPeer)
+        if down is not None and self._server is not None:
             self._server.close()
             self._server = None
             self._reserved = self._bind()
         for link in list(self._links):
-            if down or self.state.holds(ResetPeer):
-                self._reset(link, "down" if down else "reset_peer")
-            else:
+            if down is None:
                 link.switched()
+            else:
+                self._reset(link, down)
+        if reset is not None and not reset.after_us:
+            self._reset_all(reset)
         effective = time.monotonic_ns()
         self.state.log("switch", toxics=plain(toxics))
-        if not down and self._server is None:
+        if down is None and self._server is None:
             await self._listen()
             effective = time.monotonic_ns()
         return effective
 
-    async def reset_links(self) -> int:
-        """Reset every live link once, idle ones too; toxics stay. Returns how many."""
-        links = list(self._links)
-        for link in links:
-            self._reset(link, "reset_peer")
-        return len(links)
+    def _demand_readable(self, toxic: Toxic) -> None:
+        """Refuse what needs to read conversations that cannot be read.
+
+        Raises:
+            RunError: This does.
+        """
+        name, needed = type_of(toxic), protocol_of(toxic)
+        if needed is not None and needed != self.state.protocol:
+            raise RunError(
+                f"{name} needs a proxy that follows {_NAMES[needed]}, and this one follows "
+                f"{_NAMES[self.state.protocol]}",
+                hint=f"Give the proxy the protocol {needed!r}.",
+            )
+        if not isinstance(toxic, Cut | HttpFault):
+            return
+        encrypted = sum(link.conversation.encrypted for link in self._links)
+        if encrypted:
+            raise RunError(
+                f"{name} cannot be done: {encrypted} of {len(self._links)} connections through "
+                "the proxy are encrypted (TLS), so what they say cannot be read",
+                hint="Have the service speak plainly to the proxy: sslmode=disable, http://.",
+            )
+
+    def _reset_all(self, toxic: ResetPeer) -> None:
+        """Reset every live link, and do it again when the toxic says."""
+        for link in list(self._links):
+            self._reset(link, toxic)
+        if toxic.every_us:
+            again = asyncio.get_running_loop().call_later
+            self._storm = again(toxic.every_us / _US, self._reset_all, toxic)
+
+    def _cancel_storm(self) -> None:
+        if self._storm is not None:
+            self._storm.cancel()
+            self._storm = None
 
     async def close(self) -> None:
         """Stop listening and end every link."""
+        self._cancel_storm()
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -147,13 +192,16 @@ class Proxy:
         return [link.ports() for link in self._links]
 
     def opened(self, link: Link) -> None:
-        """Count a new link; under ``reset_peer`` it does not live long."""
+        """Count a new link; under ``reset_peer`` it may not live long."""
         self.state.counters.links_opened += 1
         self.state.counters.links_live += 1
         self._links.add(link)
         self.state.log("open", link=link.number)
-        if self.state.holds(ResetPeer) or self.state.holds(Down):
-            self._reset(link, "reset_peer")
+        reset, down = self.state.find(ResetPeer), self.state.find(Down)
+        if down is not None:
+            self._reset(link, down)
+        elif reset is not None and not reset.after_us and not reset.every_us:
+            self._reset(link, reset)
 
     def disarmed(self, by: Link) -> None:
         """Let go what other links hold for a cut that will not come any more."""
@@ -167,7 +215,6 @@ class Proxy:
         self.state.counters.links_reset += reset
         self.state.log("reset" if reset else "close", link=link.number)
 
-    def _reset(self, link: Link, by: str) -> None:
-        self.state.counters.resets_by_toxic += 1
-        self.state.log(by, link=link.number)
+    def _reset(self, link: Link, by: ResetPeer | Down) -> None:
+        self.state.hit(by, link.number)
         link.close(reset=True)

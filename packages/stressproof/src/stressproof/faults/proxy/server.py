@@ -9,12 +9,12 @@ import asyncio
 import json
 import signal
 import sys
-from typing import Any
+from typing import Any, get_args
 
 from stressproof.errors import StressproofError
-from stressproof.faults.loopback import require_loopback
+from stressproof.failures.loopback import require_loopback
 from stressproof.faults.proxy.proxy import Proxy
-from stressproof.faults.proxy.toxics import parse
+from stressproof.faults.proxy.toxics import Protocol, parse
 
 _LINE = 1 << 20
 
@@ -22,16 +22,14 @@ _LINE = 1 << 20
 async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
     """Carry out one command and return its answer.
 
-    Commands: ``set`` (``toxics``), ``reset``, ``state``, ``links``, ``events`` (``after``).
+    Commands: ``set`` (``toxics``, ``keep``), ``state``, ``links``, ``events`` (``after``).
     """
     before = proxy.state.snapshot()
     match command.get("do"):
         case "set":
-            effective = await proxy.switch(parse(command.get("toxics")))
+            toxics = parse(command.get("toxics"))
+            effective = await proxy.switch(toxics, keep=bool(command.get("keep")))
             return {"effective_ns": effective, "before": before, "state": proxy.state.snapshot()}
-        case "reset":
-            links = await proxy.reset_links()
-            return {"links": links, "before": before, "state": proxy.state.snapshot()}
         case "state":
             return {"state": before}
         case "links":
@@ -47,7 +45,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     proxy = Proxy(
         (arguments.upstream_host, arguments.upstream_port),
         seed=arguments.seed,
-        postgres=arguments.postgres,
+        protocol=arguments.protocol,
     )
     host, port = await proxy.start(arguments.host, arguments.port)
     loop = asyncio.get_running_loop()
@@ -55,12 +53,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _say({"host": host, "port": port})
     while line := await reader.readline():
+        command = json.loads(line)
         try:
-            _say(await answer(proxy, json.loads(line)))
+            said = await answer(proxy, command)
         except StressproofError as error:
-            _say({"error": error.message, "hint": error.hint})
-        except (ValueError, TypeError) as error:
-            _say({"error": f"this command cannot be read: {error}"})
+            said = {"error": error.message, "hint": error.hint}
+        _say({**said, "number": command["number"]})
     await proxy.close()
 
 
@@ -77,12 +75,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--protocol", choices=get_args(Protocol), default="tcp")
+    parser.add_argument("--allow-upstream", action="append", default=[])
     arguments = parser.parse_args()
     # Ctrl-C at a terminal reaches the whole group; the parent still needs us to undo its faults.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        require_loopback(arguments.upstream_host)
+        require_loopback(arguments.upstream_host, allowed=arguments.allow_upstream)
         require_loopback(arguments.host)
         asyncio.run(serve(arguments))
     except StressproofError as error:

@@ -8,12 +8,16 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, convert, to_builtins
 
 from stressproof.errors import UsageError
+from stressproof.faults.proxy.http_toxics import (
+    Duration,
+    HttpFault,
+    HttpToxic,
+)
 
 Direction = Literal["upstream", "downstream"]
+Protocol = Literal["tcp", "postgres", "http"]
+"""What is known of the conversations on a proxy: nothing, commits, or requests and answers."""
 DIRECTIONS: tuple[Direction, Direction] = ("upstream", "downstream")
-
-Duration = Annotated[int, Meta(ge=0, le=600_000_000)]
-"""Microseconds, ten minutes at most: a fault that outlives its scenario is a leak."""
 
 Limit = Annotated[int, Meta(ge=1, le=2**40)]
 
@@ -49,19 +53,69 @@ class Timeout(Struct, frozen=True, forbid_unknown_fields=True, tag="timeout", ta
     """A black hole: nothing leaves, nothing is lost; all of it leaves once the toxic is gone.
 
     Dropping bytes and going on afterwards would be corruption, which no network does to TCP.
+
+    Attributes:
+        stream: The direction that is held.
+        close_after_us: Each link is closed after so long; 0 for never.
     """
 
     stream: Direction
+    close_after_us: Duration = 0
+
+
+class SlowClose(
+    Struct, frozen=True, forbid_unknown_fields=True, tag="slow_close", tag_field="type"
+):
+    """The end of a stream is passed on ``delay_us`` late; its bytes are not."""
+
+    stream: Direction
+    delay_us: Duration
+
+
+class LimitData(
+    Struct, frozen=True, forbid_unknown_fields=True, tag="limit_data", tag_field="type"
+):
+    """Each link is closed once it has passed on so many ``bytes`` under the toxic."""
+
+    stream: Direction
+    bytes: Annotated[int, Meta(ge=0, le=2**40)]
 
 
 class ResetPeer(
     Struct, frozen=True, forbid_unknown_fields=True, tag="reset_peer", tag_field="type"
 ):
-    """RST to both ends of every live link, idle ones too, and of each new one while it lasts."""
+    """RST to both ends of every live link, idle ones too.
+
+    Attributes:
+        every_us: All links at once, and again each time so long has passed; 0: at once, and each
+            new link when it comes.
+        after_us: Instead, each link by itself once it is so old under the toxic; 0 for no such age.
+    """
+
+    every_us: Duration = 0
+    after_us: Duration = 0
 
 
 class Down(Struct, frozen=True, forbid_unknown_fields=True, tag="down", tag_field="type"):
     """Nobody listens (connections are refused), and live links are reset."""
+
+
+class LoseAnswer(
+    Struct, frozen=True, forbid_unknown_fields=True, tag="lose_answer", tag_field="type"
+):
+    """RST when the server begins to answer what the client sent, before the client hears of it.
+
+    Of the protocol nothing is known: the first bytes that come from the server once it was sent the
+    question are its answer. Where answers to several questions are under way on one link, that may
+    be the answer to one before.
+
+    Attributes:
+        count: How many links are cut before the toxic is spent.
+        contains: Only questions with this text in their bytes, if given.
+    """
+
+    count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    contains: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class CutAfterCommit(
@@ -82,7 +136,7 @@ class CutAfterCommit(
 
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     autocommit: bool = True
-    statement_contains: Annotated[str, Meta(max_length=200)] = ""
+    statement_contains: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class CutBeforeCommit(
@@ -96,10 +150,38 @@ class CutBeforeCommit(
     """
 
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    statement_contains: Annotated[str, Meta(max_length=200)] = ""
+    statement_contains: Annotated[str, Meta(max_length=1000)] = ""
 
 
-Toxic = Latency | Bandwidth | Slicer | Timeout | ResetPeer | Down | CutAfterCommit | CutBeforeCommit
+Cut = LoseAnswer | CutAfterCommit | CutBeforeCommit
+"""Spent after a number of links."""
+
+Toxic = (
+    Latency
+    | Bandwidth
+    | Slicer
+    | Timeout
+    | SlowClose
+    | LimitData
+    | ResetPeer
+    | Down
+    | LoseAnswer
+    | CutAfterCommit
+    | CutBeforeCommit
+    | HttpToxic
+)
+
+
+def type_of(toxic: Toxic | type[Toxic]) -> str:
+    """Return a toxic's name, as in JSON."""
+    return str(toxic.__struct_config__.tag)
+
+
+def protocol_of(toxic: Toxic) -> Protocol | None:
+    """Return the protocol that a proxy has to follow for a toxic; None where any will do."""
+    if isinstance(toxic, CutAfterCommit | CutBeforeCommit):
+        return "postgres"
+    return "http" if isinstance(toxic, HttpFault) else None
 
 
 def parse(values: object) -> list[Toxic]:
@@ -112,7 +194,8 @@ def parse(values: object) -> list[Toxic]:
         toxics = convert(values, list[Toxic])
     except ValueError as error:
         raise UsageError(
-            f"these are no toxics: {error}", hint="docs/ops names each with its attributes."
+            f"these are no toxics: {error}",
+            hint="docs/fault-proxy.md names each with its attributes.",
         ) from error
     check(toxics)
     return toxics
@@ -124,12 +207,13 @@ def check(toxics: list[Toxic]) -> None:
     Raises:
         UsageError: The same kind is there twice for one direction.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     for toxic in toxics:
-        key = (type(toxic).__name__, getattr(toxic, "stream", ""))
+        of = (toxic.method, toxic.path) if isinstance(toxic, HttpFault) else ()
+        key = (type_of(toxic), getattr(toxic, "stream", ""), *of)
         if key in seen:
             raise UsageError(
-                f"two toxics of kind {key[0]} for the same direction",
+                f"two toxics of kind {key[0]} for the same {'requests' if of else 'direction'}",
                 hint="Merge them into one: which of the two should hold?",
             )
         seen.add(key)

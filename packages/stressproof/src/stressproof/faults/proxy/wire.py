@@ -154,6 +154,8 @@ class Session:
 
     Attributes:
         opaque: It cannot be followed: encrypted, or not PostgreSQL.
+        encrypted: The server agreed to encrypt it, so that it cannot be followed.
+        ready: The server has said ``ReadyForQuery`` once: who connects has been let in.
         in_transaction: The server said so in its last ``ReadyForQuery``.
     """
 
@@ -168,6 +170,8 @@ class Session:
         self._asked: deque[_Asked] = deque()
         self._ran: deque[str] = deque(maxlen=_RAN)
         self._implicit: tuple[int, str] | None = None
+        self.encrypted = False
+        self.ready = False
         self.in_transaction = False
         self._foreign = False
 
@@ -220,6 +224,7 @@ class Session:
             self._back.raw(1)
             if data[:1] != b"N":
                 self._foreign = True
+                self.encrypted = data[:1] in (b"S", b"G")
                 return []
             data = data[1:]
         commits = []
@@ -305,6 +310,7 @@ class Session:
         """Follow ReadyForQuery: all that was asked before it is answered."""
         while self._asked and self._asked.popleft().kind not in {"sync", "query"}:
             pass
+        self.ready = True
         was_in_transaction, implicit = self.in_transaction, self._implicit
         self.in_transaction = message.body[:1] in {b"T", b"E"}
         self._implicit = None

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import CheckResult, FailureArtifact, Scenario, Trial
+from stressproof.evidence.failure import CheckResult
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 from stressproof.failures.conclusions import effects_of, took_effect
 from stressproof.failures.history import Operation, read
 from stressproof.outcome import Outcome
@@ -22,7 +23,7 @@ from stressproof.report.html.parts import (
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import Verdict
 
-_OUTCOMES = {
+OUTCOMES = {
     "pass": Outcome.PASS,
     "fail": Outcome.FAIL,
     "inconclusive": Outcome.INCONCLUSIVE,
@@ -92,8 +93,8 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
         ],
         judged=[
             Judged(
-                name=f"{printable(one.id)}: {printable(one.title)}",
-                outcome=_OUTCOMES[one.status],
+                name=f"{printable(one.id)}: {printable(one.spec.title)}",
+                outcome=OUTCOMES[one.status],
                 observed="; ".join(map(printable, one.reasons)) or one.status,
                 limit="pass",
                 samples=count(len(one.trial.checks) + len(one.baseline.checks)),
@@ -150,7 +151,7 @@ def _overview(artifact: FailureArtifact, prefix: str) -> Section:
         gap = max((fault.recovery.longest_gap_us for fault in faults), default=None)
         rows.append(
             [
-                f"{printable(one.id)}: {printable(one.title)}",
+                f"{printable(one.id)}: {printable(one.spec.title)}",
                 one.status.upper(),
                 listed([printable(fault.kind) for fault in faults]),
                 span(gap),
@@ -172,7 +173,7 @@ def _scenario(scenario: Scenario, prefix: str) -> Section:
     reasons = " ".join(f"{printable(one)}." for one in scenario.reasons)
     return Section(
         id=prefix,
-        title=f"{printable(scenario.id)}: {printable(scenario.title)}",
+        title=f"{printable(scenario.id)}: {printable(scenario.spec.title)}",
         lead=f"{scenario.status.upper()}. {reasons}".strip(),
         facts=[
             Fact("Load", f"{count(len(operations))} requests in {span(trial.duration_us)}"),
@@ -256,7 +257,7 @@ def _judged(check: CheckResult, before: str) -> Judged:
     about = f" ({printable(check.about)})" if check.about else ""
     return Judged(
         name=f"{before}{printable(check.title)}{about}",
-        outcome=_OUTCOMES[check.outcome],
+        outcome=OUTCOMES[check.outcome],
         observed=f"{count(check.violations)} of {count(check.compared)} wrong"
         if check.compared
         else "nothing to look at",

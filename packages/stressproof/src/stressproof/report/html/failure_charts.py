@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stressproof.evidence.failure import Trial
+from stressproof.failures.artifact import Trial
 from stressproof.failures.history import Operation, nearest_rank
 from stressproof.measure.histogram import P50_PPM
 from stressproof.quantities import latency, rate, span

@@ -51,7 +51,7 @@ def page(
         id: Unique in the document.
         baseline: An earlier artifact, drawn beside it.
     """
-    judged = _judged(answers)
+    judged = judged_of(answers)
     sections = [
         _objectives(judged, id),
         _over_time(artifact, id),
@@ -124,7 +124,8 @@ def _facts(artifact: StressArtifact) -> list[Fact]:
     ]
 
 
-def _judged(answers: Answers) -> list[Judged]:
+def judged_of(answers: Answers) -> list[Judged]:
+    """Return each objective with what was seen of it."""
     judged = [
         Judged(
             name=one.threshold,
@@ -246,6 +247,7 @@ def _generator(artifact: StressArtifact, prefix: str) -> Section:
             Fact("Processor", f"{percent(worst.cpu_busy_ppm / 10_000)} of a core"),
             Fact(
                 "Own delay",
+                f"{latency(worst.loop_delay_mean_us)} on average, "
                 f"p99 {latency(worst.loop_delay_p99_us)}, worst {latency(worst.loop_delay_max_us)}",
             ),
             Fact("Late starts", count(worst.late_starts)),

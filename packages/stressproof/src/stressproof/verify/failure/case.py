@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.evidence.failure import FailureArtifact, Scenario, Trial
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 from stressproof.failures.history import Operation, read
+from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
 from stressproof.failures.spec import ScenarioSpec
+from stressproof.failures.spec_problems import spec_problems
 from stressproof.verify.case import EvidenceCase
 from stressproof.verify.failure.declared import (
     FORM,
@@ -17,29 +20,40 @@ from stressproof.verify.failure.declared import (
     DeclaredScenario,
 )
 
+_PROBLEMS = 100
 
-class DemandedTrial(Struct, frozen=True, dict=True):
-    """One trial, and what is demanded of it.
+
+class JudgedTrial(Struct, frozen=True, dict=True):
+    """One trial, and the scenario that it is judged by.
 
     Attributes:
         where: JSON path of the trial.
-        scenario: That it belongs to.
-        spec: What is demanded of it.
+        scenario: That it belongs to, whose spec can be one.
         trial: As the artifact has it.
         with_faults: Whether it is the one with faults.
     """
 
     where: str
     scenario: Scenario
-    spec: ScenarioSpec
     trial: Trial
     with_faults: bool
 
+    @property
+    def spec(self) -> ScenarioSpec:
+        """What was asked for."""
+        return self.scenario.spec
+
     @cached_property
     def operations(self) -> list[Operation]:
-        """Its operations, none where they have no meaning, which `failure.recomputed` says."""
+        """Its operations; none where `failure.load` says that they are too many to be judged.
+
+        None either where they have no meaning, which `failure.recomputed` says.
+        """
+        given = self.trial.operations
+        if len(given.rows) > OPERATIONS_MAX or len(given.kinds) + len(given.codes) > NAMES_MAX:
+            return []
         try:
-            return read(self.trial.operations)
+            return read(given)
         except ValueError:
             return []
 
@@ -51,27 +65,41 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
     form = FORM
 
     @cached_property
-    def specs(self) -> dict[str, ScenarioSpec]:
-        """The scenarios that are demanded, by id."""
+    def demanded(self) -> dict[str, ScenarioSpec]:
+        """The scenarios that are demanded, by id; none where nobody demands any."""
         return {spec.id: spec for spec in self.requirements.scenarios}
 
     @cached_property
-    def trials(self) -> list[DemandedTrial]:
-        """Both trials of each scenario that is demanded (`failure.scenarios` names the others)."""
-        scenarios = self.artifact.scenarios if self.artifact else []
-        first: dict[str, int] = {}
-        for place, scenario in enumerate(scenarios):
-            first.setdefault(scenario.id, place)
+    def judged(self) -> list[tuple[int, Scenario]]:
+        """Each scenario whose spec can be one, with its place (`failure.spec` names the others).
+
+        Of two with one name the first; one that nobody asked for is none where others are
+        demanded.
+        """
+        found: dict[str, tuple[int, Scenario]] = {}
+        for place, scenario in enumerate(self.artifact.scenarios if self.artifact else []):
+            wanted = scenario.id in self.demanded or not self.demanded
+            if wanted and scenario.id not in found and not self.spec_faults[place]:
+                found[scenario.id] = place, scenario
+        return list(found.values())
+
+    @cached_property
+    def spec_faults(self) -> list[list[str]]:
+        """Why the spec of each scenario cannot be one, or is not the scenario's."""
         return [
-            DemandedTrial(
-                f"scenarios[{place}].{name}",
-                scenario,
-                self.specs[scenario.id],
-                trial,
-                with_faults=name == "trial",
-            )
-            for place, scenario in enumerate(scenarios)
-            if scenario.id in self.specs and first[scenario.id] == place
+            [
+                *([] if one.spec.id == one.id else [f"it is the spec of {one.spec.id}"]),
+                *islice(spec_problems(one.spec), _PROBLEMS),
+            ]
+            for one in (self.artifact.scenarios if self.artifact else [])
+        ]
+
+    @cached_property
+    def trials(self) -> list[JudgedTrial]:
+        """Both trials of each scenario that is judged."""
+        return [
+            JudgedTrial(f"scenarios[{place}].{name}", scenario, trial, with_faults=name == "trial")
+            for place, scenario in self.judged
             for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial))
         ]
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta
 
-from stressproof.evidence.failure import FailureArtifact
 from stressproof.evidence.fields import Amount, Text
+from stressproof.failures.artifact import FailureArtifact
 from stressproof.verify.lenient_decoder import Form, Plain
 
 _EVIDENCE = "evidence.md, Failure evidence"
@@ -49,7 +49,7 @@ PLAIN = Plain(
             "stage",
             "subject.image_digest",
             "subject.artifact_digests",
-            "scenarios[].title",
+            "scenarios[].spec",
             "scenarios[].seed",
             "scenarios[].reasons",
             "scenarios[].baseline",
@@ -58,7 +58,14 @@ PLAIN = Plain(
         }
     ),
     marks=frozenset(
-        {"clock", "stage", "runtime_before", "scenarios[].baseline", "scenarios[].trial"}
+        {
+            "clock",
+            "stage",
+            "runtime_before",
+            "scenarios[].spec",
+            "scenarios[].baseline",
+            "scenarios[].trial",
+        }
     ),
     own={
         "status": Text,
@@ -74,4 +81,4 @@ PLAIN = Plain(
 FORM = Form(PLAIN, FailureArtifact)
 
 DeclaredScenario: TypeAlias = Any
-"""`stressproof.evidence.failure.Scenario`, every field of it optional."""
+"""`stressproof.failures.artifact.Scenario`, every field of it optional."""

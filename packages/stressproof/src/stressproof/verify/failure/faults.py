@@ -1,10 +1,10 @@
-"""The faults: those of the matrix, as they are there, and what proves that each took effect."""
+"""The faults: those that were asked for, and what proves that each took effect."""
 
-from fnmatch import fnmatchcase
-
-from stressproof.evidence.failure import InjectedFault, Scenario
+from stressproof.evidence.failure import InjectedFault
 from stressproof.evidence.level import Level
+from stressproof.failures.artifact import Scenario
 from stressproof.failures.conclusions import took_effect
+from stressproof.failures.fault_kinds import demanded_witnesses, is_spent
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
@@ -16,28 +16,26 @@ WITNESSED_MAX = 2**40
 """By how much anything that a witness counts can grow while a fault lasts."""
 
 _CLAUSE = "evidence.md, Failure evidence"
-_OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
+_OTHER_SPEC = "Inject again: the spec in the evidence says what had to be injected."
 _SLACK_US = SECOND_US // 2
 _CLOCK_US = 1000
 
 
 @rule(
-    "failure.matrix-faults",
+    "failure.faults",
     clause=_CLAUSE,
-    title="Every fault of the matrix was injected, in order, and its recovery watched",
-    remedy=_OTHER_MATRIX,
+    title="Every fault that was asked for was injected, in order, and its recovery watched",
+    remedy=_OTHER_SPEC,
     level=Level.RECOMPUTED,
 )
-def matrix_faults(case: FailureCase, judgement: Judgement) -> None:
-    """Ids and kinds are the matrix's; a fault that cannot be injected here is inconclusive."""
+def faults(case: FailureCase, judgement: Judgement) -> None:
+    """Ids and kinds are the spec's; a fault that cannot be injected here is inconclusive."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     unsupported = {each.fault for each in case.artifact.stage.unsupported}
-    for place, scenario in enumerate(case.artifact.scenarios):
-        spec = case.specs.get(scenario.id)
-        if spec is None:
-            continue  # failure.scenarios says so
+    for place, scenario in case.judged:
+        spec = scenario.spec
         where = f"scenarios[{place}]"
         seen = [(fault.id, fault.kind) for fault in scenario.trial.faults]
         wanted = [(fault.id, fault.kind) for fault in spec.faults if fault.id not in unsupported]
@@ -110,12 +108,12 @@ def _ascending(fault: InjectedFault) -> bool:
 @rule(
     "failure.fault-parameters",
     clause=_CLAUSE,
-    title="Every fault was injected into what the matrix names, as hard and as long",
-    remedy=_OTHER_MATRIX,
+    title="Every fault was injected into what was named, as hard and as long as asked",
+    remedy=_OTHER_SPEC,
     level=Level.RECOMPUTED,
 )
 def fault_parameters(case: FailureCase, judgement: Judgement) -> None:
-    """Target and parameters are the matrix's; a fault lasts its time, or until it did its work."""
+    """Target and parameters are the spec's; a fault lasts its time, or until it is spent."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -127,28 +125,24 @@ def fault_parameters(case: FailureCase, judgement: Judgement) -> None:
 
 
 def _as_asked(fault: InjectedFault, spec: FaultSpec, where: str, judgement: Judgement) -> None:
-    judgement.check(
-        fnmatchcase(fault.target, spec.target), f"{where}.target", fault.target, spec.target
-    )
-    open_ones = {name for name, value in spec.parameters.items() if value == "*"}
-    seen = {name: "*" if name in open_ones else value for name, value in fault.parameters.items()}
-    same_types = [type(seen.get(name)) for name in spec.parameters] == [
-        type(value) for value in spec.parameters.values()
-    ]
-    judgement.check(
-        same_types and seen == spec.parameters,
-        f"{where}.parameters",
-        fault.parameters,
-        dict(spec.parameters),
-    )
+    judgement.check(fault.target == spec.target, f"{where}.target", fault.target, spec.target)
+    judgement.passed()
+    for path, seen, expected in differences(
+        fault.parameters, spec.parameters, f"{where}.parameters"
+    ):
+        judgement.fail(path, seen, expected)
     lasted_us = fault.removed_us - fault.effective_us
-    least_us = 0 if spec.until_done else spec.lasts_us - _CLOCK_US
+    least_us = 1 if is_spent(spec, _grown(fault)) else spec.lasts_us - _CLOCK_US
     judgement.check(
-        lasted_us > 0 and lasted_us >= least_us,
+        lasted_us >= least_us,
         f"{where}.removed_us",
         prose(f"{lasted_us} µs after it took effect"),
-        prose(f"at least {max(1, least_us)} µs"),
+        prose(f"at least {least_us} µs"),
     )
+
+
+def _grown(fault: InjectedFault) -> list[int]:
+    return [witness.during - witness.before for witness in fault.witnesses]
 
 
 @rule(
@@ -163,19 +157,15 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
-    demanded = {
-        (spec.id, fault.id): fault.witnesses
-        for spec in case.specs.values()
-        for fault in spec.faults
-    }
-    for place, scenario in enumerate(case.artifact.scenarios):
+    for place, scenario in case.judged:
+        demanded = {one.id: demanded_witnesses(one) for one in scenario.spec.faults}
         for number, fault in enumerate(scenario.trial.faults):
             where = f"scenarios[{place}].trial.faults[{number}].witnesses"
             if not fault.witnesses:
                 judgement.inconclusive(
                     where, prose(f"no witness of {fault.id}"), prose("one or more")
                 )
-            asked = demanded.get((scenario.id, fault.id), ())
+            asked = demanded.get(fault.id, ())
             names = [witness.name for witness in fault.witnesses]
             judgement.check(
                 not names or names == [each.name for each in asked],
@@ -208,4 +198,4 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
                     )
 
 
-RULES = (matrix_faults, fault_parameters, witnesses)
+RULES = (faults, fault_parameters, witnesses)

@@ -1,21 +1,22 @@
 """The operations: all that was asked, each with the effect that it asks for, and nothing else."""
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
 from stressproof.evidence.level import Level
-from stressproof.failures.history import Operation
-from stressproof.failures.schedule import Deviation, deviations, key_deviations
-from stressproof.failures.spec import Query
+from stressproof.failures.conclusions import least_compared
+from stressproof.failures.schedule import (
+    NAMES_MAX,
+    OPERATIONS_MAX,
+    Deviation,
+    deviations,
+    key_deviations,
+)
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.rule import Judgement, prose, rule
 
-OPERATIONS_MAX = 10_000
-"""Of one trial: the matrix asks for a fifth of it."""
-
 COMPARED_MAX = 10_000_000
-"""Things that a query of the final read looked at: a testbed holds no more."""
+"""Things that an invariant looked at in the end: a testbed holds no more."""
 
 _CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Operations are recorded, every one of them; inject again instead of editing them."
@@ -42,7 +43,11 @@ def load(case: FailureCase, judgement: Judgement) -> None:
             prose(f"{count} operations"),
             prose(f"at most {OPERATIONS_MAX}"),
         )
-        if count <= OPERATIONS_MAX:
+        names = len(one.trial.operations.kinds) + len(one.trial.operations.codes)
+        judgement.check(
+            names <= NAMES_MAX, where, prose(f"{names} kinds and codes"), prose(f"{NAMES_MAX}")
+        )
+        if count <= OPERATIONS_MAX and names <= NAMES_MAX:
             found = deviations(one.spec, one.scenario.seed, one.operations, one.trial.faults)
             _judge(found, where, judgement)
 
@@ -62,58 +67,74 @@ def _judge(found: Iterable[Deviation], where: str, judgement: Judgement) -> None
     level=Level.RECOMPUTED,
 )
 def keys(case: FailureCase, judgement: Judgement) -> None:
-    """Keys stand where kinds ask for an effect; what was unknown was asked until it was known."""
+    """Keys stand where kinds ask for an effect, each was read in the end, none is left open."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
         _judge(key_deviations(one.spec, one.operations), f"{one.where}.operations", judgement)
+        asked = {each.key for each in one.operations if each.key}
+        read = {row[0] for row in one.trial.effects.rows if row}
+        judgement.check(
+            asked == read,
+            f"{one.where}.effects.rows",
+            prose(f"{len(read)} effects, {len(asked ^ read)} of them or missing"),
+            prose(f"the {len(asked)} that were asked for"),
+        )
+
+
+@rule(
+    "failure.classes",
+    clause=_CLAUSE,
+    title="What every answer means follows from its status, its note and the request",
+    remedy=_EDITED,
+    level=Level.RECOMPUTED,
+)
+def classes(case: FailureCase, judgement: Judgement) -> None:
+    """The class that stands beside a code is that of each request whose operations refer to it."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    for one in case.trials:
+        judgement.passed()
+        for kind, code in sorted({(each.kind, each.code) for each in one.operations}, key=str):
+            request = one.spec.request_of(kind)
+            if request is None:
+                continue  # failure.load says so
+            expected = request.classify(code.status, code.note)
+            judgement.check(
+                code.answer_class == expected,
+                f"{one.where}.operations.codes",
+                prose(f"{code.name} of {kind} as {code.answer_class}"),
+                prose(expected),
+            )
 
 
 @rule(
     "failure.compared",
     clause=_CLAUSE,
-    title="The database was asked about everything that was acknowledged",
-    remedy="Counts are the database's; inject again instead of editing them.",
+    title="Invariants looked at everything that was acknowledged",
+    remedy="Counts are of what was asked; inject again instead of editing them.",
     level=Level.RECOMPUTED,
 )
 def compared(case: FailureCase, judgement: Judgement) -> None:
-    """No query looked at fewer things than the effects that must be among them."""
+    """None looked at fewer things than it must, or at more than there can be."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     for one in case.trials:
-        queries = {
-            query.id: query
-            for query in one.spec.demanded_queries(with_faults=one.with_faults)
-            if query.looks_at
-        }
+        invariants = {each.id: each for each in one.spec.invariants}
         for number, check in enumerate(one.trial.checks):
-            if check.source == "database" and check.id in queries:
-                least = effects_among(one.operations, queries[check.id])
-                judgement.check(
-                    least <= check.compared <= COMPARED_MAX,
-                    f"{one.where}.checks[{number}].compared",
-                    prose(f"{check.compared} by {check.id}"),
-                    prose(f"{least} to {COMPARED_MAX}"),
-                )
-
-
-def effects_among(operations: Iterable[Operation], query: Query) -> int:
-    """Return how many effects a query must have looked at."""
-    kinds, codes = query.looks_at.split(), query.with_codes.split()
-    return len(
-        {
-            one.key
-            for one in operations
-            if one.key
-            and any(fnmatchcase(one.kind, pattern) for pattern in kinds)
-            and any(
-                one.code.ending == "ok" if pattern == "ok" else fnmatchcase(one.code.name, pattern)
-                for pattern in codes
+            if check.source == "operations" or check.id not in invariants:
+                continue  # failure.demanded-checks says so of another
+            where = f"{one.where}.checks[{number}].compared"
+            seen = prose(f"{check.compared} by {check.id}")
+            least = least_compared(one.operations, invariants[check.id])
+            judgement.check(
+                check.compared <= COMPARED_MAX, where, seen, prose(f"at most {COMPARED_MAX}")
             )
-        }
-    )
+            if check.compared < least:
+                judgement.inconclusive(where, seen, prose(f"{least} at least"))
 
 
-RULES = (load, keys, compared)
+RULES = (load, keys, classes, compared)

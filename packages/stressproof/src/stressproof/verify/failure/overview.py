@@ -18,7 +18,7 @@ def overview(case: FailureCase) -> list[Overview]:
     ]
     found = [Overview("People", ["role", "who"], people)]
     full = case.artifact.scenarios if case.artifact is not None else []
-    titles = {one.id: one.title for one in full}
+    titles = {one.id: one.spec.title for one in full}
     scenarios = [
         [
             printable(one.id or _UNKNOWN),

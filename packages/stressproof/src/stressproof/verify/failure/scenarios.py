@@ -9,6 +9,7 @@ from typing import Any
 from stressproof.evidence.level import Level
 from stressproof.exits import Exit
 from stressproof.verify.case import NO_ARTIFACT
+from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.failure.document import RECAPTURE
 from stressproof.verify.failure.result_tail import tail_problem
@@ -32,18 +33,43 @@ def scenarios(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip("scenarios is not there")
         return
     count = Counter(scenario.id for scenario in case.scenarios if scenario.id is not None)
-    if not case.specs:
+    if not case.demanded and not (case.is_full and count):
         judgement.inconclusive(
             "scenarios",
             sorted(count),
-            prose("scenarios of a suite to compare with"),
-            "Install the suite whose scenarios these are; it says what must be injected.",
+            prose("scenarios of a suite or file to compare with"),
+            "Say what must be injected: install the suite whose scenarios these are, or name the "
+            "file.",
         )
         return
-    for name in case.specs:
+    for name in case.demanded or count:
         judgement.check(count[name] == 1, "scenarios", prose(f"{count[name]} of {name}"), 1)
-    unexpected = [name for name in count if name not in case.specs]
-    judgement.check(not unexpected, "scenarios", unexpected, prose(", ".join(case.specs)))
+    unexpected = [name for name in count if name not in case.demanded and case.demanded]
+    judgement.check(not unexpected, "scenarios", unexpected, prose(", ".join(case.demanded)))
+
+
+@rule(
+    "failure.spec",
+    clause=_CLAUSE,
+    title="What was asked for is exactly what is required",
+    remedy="Inject again with the suite or file that is required: each value was another one.",
+    level=Level.RECOMPUTED,
+)
+def spec(case: FailureCase, judgement: Judgement) -> None:
+    """Each scenario's spec can be one, and is by value the one that is demanded, if any is."""
+    artifact = case.artifact
+    if artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    for place, scenario in enumerate(artifact.scenarios):
+        where = f"scenarios[{place}].spec"
+        judgement.passed()
+        for problem in case.spec_faults[place]:
+            judgement.fail(where, prose(problem), prose("a scenario that can be injected"))
+        if scenario.id in case.demanded:
+            wanted = case.demanded[scenario.id]
+            for path, seen, expected in differences(scenario.spec, wanted, where):
+                judgement.fail(path, seen, expected)
 
 
 @rule(
@@ -262,14 +288,14 @@ def overall(case: FailureCase, judgement: Judgement) -> None:
 
 
 @rule(
-    "failure.titles",
+    "failure.seeds",
     clause=_CLAUSE,
-    title="Every scenario is called what it is, and runs under the seed of the injection",
+    title="Every scenario runs under the seed of the injection",
     remedy=_EDITED,
     level=Level.RECOMPUTED,
 )
-def titles(case: FailureCase, judgement: Judgement) -> None:
-    """``title`` is the suite's, and ``seed`` that of the whole artifact."""
+def seeds(case: FailureCase, judgement: Judgement) -> None:
+    """``seed`` is that of the whole artifact."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -281,9 +307,6 @@ def titles(case: FailureCase, judgement: Judgement) -> None:
             scenario.seed,
             case.artifact.seed,
         )
-        if scenario.id in case.specs:
-            wanted = case.specs[scenario.id].title
-            judgement.check(scenario.title == wanted, f"{where}.title", scenario.title, wanted)
 
 
 @rule(
@@ -339,6 +362,7 @@ def _values(words: list[str], option: str) -> list[str]:
 
 RULES = (
     scenarios,
+    spec,
     status_words,
     statuses,
     durations,
@@ -348,6 +372,6 @@ RULES = (
     result_tails,
     summary,
     overall,
-    titles,
+    seeds,
     command,
 )

@@ -3,6 +3,8 @@
 import re
 
 from stressproof.evidence.level import Level
+from stressproof.failures.artifact import FailureArtifact
+from stressproof.failures.fault_kinds import is_of_the_file, limits_of
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import parse_instant
@@ -18,12 +20,12 @@ from stressproof.verify.probes import (
     judge_journal,
     judge_unchanged,
     judge_unsafe,
+    says_nothing,
 )
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _CHANGED = "Find out why the service changed meanwhile, then inject again."
-_WORKERS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -49,17 +51,18 @@ def engine(case: FailureCase, judgement: Judgement) -> None:
 @rule(
     "failure.workers",
     clause=_CLAUSE,
-    title="The service ran with several workers",
-    remedy="Inject into a service of two workers or more: one proves nothing about the others.",
+    title="The service ran with as many workers as required",
+    remedy="Inject into a service of more workers: one proves nothing about the others.",
     level=Level.RECOMPUTED,
 )
 def workers(case: FailureCase, judgement: Judgement) -> None:
-    """At least two processes served."""
+    """No fewer processes served than are required."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     seen = case.artifact.stage.workers
-    judgement.check(seen >= _WORKERS, "stage.workers", seen, prose(f"at least {_WORKERS}"))
+    least = case.requirements.min_workers
+    judgement.check(seen >= least, "stage.workers", seen, prose(f"at least {least}"))
 
 
 @rule(
@@ -110,13 +113,22 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def healthy(case: FailureCase, judgement: Judgement) -> None:
-    """Both probes were answered with 200 and ``healthy``."""
+    """Both probes were answered with 200 and ``healthy``, where the service has such a page."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
+        return
+    if _says_nothing(case.artifact) and not case.requirements.require_health:
+        judgement.skip("the service says nothing of its health (require_health)")
         return
     judge_healthy("runtime_before", case.artifact.runtime_before, judgement)
     if case.artifact.runtime_after is not None:
         judge_healthy("runtime_after", case.artifact.runtime_after, judgement)
+
+
+def _says_nothing(artifact: FailureArtifact) -> bool:
+    """Return whether the service has no page about itself, before and after alike."""
+    after = artifact.runtime_after
+    return says_nothing(artifact.runtime_before) and (after is None or says_nothing(after))
 
 
 @rule(
@@ -135,6 +147,8 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
         return
     judge_unsafe("unsafe", case.artifact.unsafe, judgement)
+    if _says_nothing(case.artifact) and case.requirements.database_engine is None:
+        return
     judge_durable("runtime_before", case.artifact.runtime_before, judgement)
     judge_durable("runtime_after", case.artifact.runtime_after, judgement)
 
@@ -169,8 +183,7 @@ def probes_fresh(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip(NO_ARTIFACT)
         return
     # What runs beside the others has a testbed of its own, which is not asked.
-    beside = {spec.id for spec in case.specs.values() if spec.parallel}
-    asked = [one for one in artifact.scenarios if one.id not in beside] or artifact.scenarios
+    asked = [one for one in artifact.scenarios if not one.spec.parallel] or artifact.scenarios
     _between(
         "runtime_before.probed_at",
         artifact.runtime_before.probed_at,
@@ -200,15 +213,22 @@ def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement)
     level=Level.RECOMPUTED,
 )
 def testbed(case: FailureCase, judgement: Judgement) -> None:
-    """Tool, versions, processors and proxy are told, and what these faults are not, as asked."""
+    """Tool, versions, processors and proxy are told, and what these faults are not, as asked.
+
+    Whoever was at the keyboard permitted each fault that is code of the file's.
+    """
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
     told = case.artifact.stage
     judge_instrument("stage", told, judgement)
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
-    wanted = list(case.requirements.fault_limits)
+    wanted = limits_of(scenario.spec for _, scenario in case.judged)
     judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)
+    for fault in (fault for _, scenario in case.judged for fault in scenario.spec.faults):
+        permitted = not is_of_the_file(fault) or fault.id in told.permitted_faults
+        wanted_leave = prose(f"{fault.id} too: what it breaks was not started for it")
+        judgement.check(permitted, "stage.permitted_faults", told.permitted_faults, wanted_leave)
     binary = told.postgres_binary_sha256
     if binary is not None:
         holds = _SHA256.fullmatch(binary) is not None

@@ -1,89 +1,72 @@
-"""The trials: the checks of the matrix, and everything that follows from operations."""
+"""The trials: the checks that were asked for, and everything that follows from operations."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 
 import msgspec
 
-from stressproof.evidence.failure import CheckResult, Scenario, Trial
+from stressproof.evidence.failure import CheckResult
 from stressproof.evidence.level import Level
-from stressproof.failures.checks import CHECKS
+from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import contradictions
-from stressproof.failures.spec import CheckSpec, Query, ScenarioSpec
+from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
+from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
-from stressproof.verify.failure.operations import OPERATIONS_MAX
 from stressproof.verify.instants import ROUNDING_US, SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
 _CLAUSE = "evidence.md, Failure evidence"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
-_OTHER_MATRIX = "Inject again with this version: the matrix says what must be injected and checked."
+_OTHER_SPEC = "Inject again: the spec in the evidence says what had to be checked."
+_LOOKS_MAX = 4_000_000
 
 
 def _key(check: CheckResult | CheckSpec) -> tuple[str, str, bytes]:
     return check.id, check.about, msgspec.json.encode(dict(check.parameters), order="sorted")
 
 
-def check_problems(
+def demanded_problems(
     trial: Trial, spec: ScenarioSpec, *, with_faults: bool
-) -> Iterable[tuple[str, str]]:
+) -> Iterator[tuple[str, str]]:
     """Yield (seen, expected) for every check that a trial lacks, has too often, or has changed."""
     checks = spec.demanded_checks(with_faults=with_faults)
-    queries = {query.id: query for query in spec.demanded_queries(with_faults=with_faults)}
-    most = len(checks) + len(queries)
+    invariants = spec.demanded_invariants(with_faults=with_faults)
+    most = len(checks) + len(invariants)
     if len(trial.checks) > most:
-        yield f"{len(trial.checks)} checks", f"{most}, the matrix's"
+        yield f"{len(trial.checks)} checks", f"{most}, those of the spec"
         return
     seen = Counter(_key(check) for check in trial.checks if check.source == "operations")
     wanted = Counter(_key(check) for check in checks)
     for name, about, parameters in (wanted - seen).elements():
         yield "not checked", f"{name} {about} {parameters.decode()}"
     for name, about, parameters in (seen - wanted).elements():
-        yield f"{name} {about} {parameters.decode()}", "a check of the matrix, once"
-    asked = Counter(check.id for check in trial.checks if check.source == "database")
-    for name in (Counter(queries.keys()) - asked).elements():
-        yield "not asked of the database", name
-    for name in (asked - Counter(queries.keys())).elements():
-        yield name, "a query of the matrix, once"
-    yield from _changed(trial, queries)
-    if trial.effects.sql != spec.effects_sql:
-        yield "another query for the effects", "the one that counts effects"
-
-
-def _changed(trial: Trial, queries: Mapping[str, Query]) -> Iterable[tuple[str, str]]:
-    """Yield (seen, expected) for every check that asks another question than its name says."""
-    for check in trial.checks:
-        if check.source == "database" and check.id in queries:
-            query = queries[check.id]
-            if (check.sql, check.title, check.parameters) != (query.sql, query.title, {}):
-                yield f"another query as {check.id}", "the invariant's own query"
-        elif check.source == "operations" and check.sql:
-            yield f"a query for {check.id}", "none: it is counted from the operations"
+        yield f"{name} {about} {parameters.decode()}", "a check of the spec, once"
+    asked = Counter(_key(check) for check in trial.checks if check.source == "invariant")
+    demanded = Counter((one.id, "", b"{}") for one in invariants)
+    for name, _, _ in (demanded - asked).elements():
+        yield "not asked", name
+    for name, _, _ in (asked - demanded).elements():
+        yield name, "an invariant of the spec, once"
 
 
 @rule(
-    "failure.matrix-checks",
+    "failure.demanded-checks",
     clause=_CLAUSE,
-    title="Every check of the matrix was made, with its own parameters and queries",
-    remedy=_OTHER_MATRIX,
+    title="Every check and invariant that was asked for was made, with its own parameters",
+    remedy=_OTHER_SPEC,
     level=Level.RECOMPUTED,
 )
-def matrix_checks(case: FailureCase, judgement: Judgement) -> None:
+def demanded_checks(case: FailureCase, judgement: Judgement) -> None:
     """Neither a check less nor an easier one, with the faults and without."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
-    for place, scenario in enumerate(case.artifact.scenarios):
-        spec = case.specs.get(scenario.id)
-        if spec is None:
-            continue  # failure.scenarios says so
-        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
-            where = f"scenarios[{place}].{name}.checks"
-            judgement.passed()
-            for seen, expected in check_problems(trial, spec, with_faults=name == "trial"):
-                judgement.fail(where, prose(seen), prose(expected))
+    for one in case.trials:
+        judgement.passed()
+        for seen, expected in demanded_problems(one.trial, one.spec, with_faults=one.with_faults):
+            judgement.fail(f"{one.where}.checks", prose(seen), prose(expected))
 
 
 @rule(
@@ -99,40 +82,37 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
-    if not is_judgeable(artifact.scenarios, case.specs):
-        judgement.skip("checks or operations are not the matrix's: other rules say which")
+    judged = [scenario for _, scenario in case.judged]
+    if len(judged) != len(artifact.scenarios) or not all(map(is_judgeable, judged)):
+        judgement.skip("specs, checks or operations cannot be recomputed: other rules say which")
         return
     judgement.passed()
     for found in contradictions(artifact.scenarios, artifact.summary):
         where = found.where.removeprefix("$.")
         for path, seen, expected in differences(found.seen, found.expected, where):
             judgement.fail(path, seen, expected)
-    for place, scenario in enumerate(artifact.scenarios):
-        for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
-            for number, check in enumerate(trial.checks):
-                if check.source == "operations" and check.title != CHECKS[check.id].title:
-                    at = f"scenarios[{place}].{name}.checks[{number}].title"
-                    judgement.fail(at, check.title, CHECKS[check.id].title)
 
 
-def is_judgeable(scenarios: Iterable[Scenario], specs: Mapping[str, ScenarioSpec]) -> bool:
-    """Return whether recomputing asks only for what the matrix asks for, of so many operations.
+def is_judgeable(scenario: Scenario) -> bool:
+    """Return whether recomputing asks only for what the spec does, in reasonable time.
 
     Checks and recoveries are counted over all operations: what a forger adds must not be run.
     """
-    known: set[str] = set()
-    for scenario in scenarios:
-        spec = specs.get(scenario.id)
-        if spec is None or scenario.id in known:
+    spec = scenario.spec
+    for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
+        given = trial.operations
+        rows = max(len(given.rows), len(trial.effects.rows))
+        names = len(given.kinds) + len(given.codes)
+        if rows > OPERATIONS_MAX or names > NAMES_MAX or len(trial.faults) > len(spec.faults):
             return False
-        known.add(scenario.id)
-        for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
-            rows = max(len(trial.operations.rows), len(trial.effects.rows))
-            if rows > OPERATIONS_MAX or len(trial.faults) > len(spec.faults):
-                return False
-            if any(check_problems(trial, spec, with_faults=with_faults)):
-                return False
+        looks = len(trial.checks) * rows + names * sum(map(_patterns, trial.checks))
+        if looks > _LOOKS_MAX or any(demanded_problems(trial, spec, with_faults=with_faults)):
+            return False
     return True
+
+
+def _patterns(check: CheckResult) -> int:
+    return sum(len(each) for each in check.parameters.values() if isinstance(each, tuple))
 
 
 @rule(
@@ -152,8 +132,8 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
     ends = {False: started, True: started}
     captured = parse_instant(artifact.captured_at)
     for place, scenario in enumerate(artifact.scenarios):
-        # What the matrix runs beside the others is in order with itself alone.
-        parallel = scenario.id in case.specs and case.specs[scenario.id].parallel
+        # What runs beside the others is in order with itself alone.
+        parallel = scenario.spec.parallel
         before = ends[parallel]
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             where = f"scenarios[{place}].{name}"
@@ -190,7 +170,7 @@ def trial_clock(case: FailureCase, judgement: Judgement) -> None:
 
 
 RULES = (
-    matrix_checks,
+    demanded_checks,
     recomputed,
     trial_clock,
 )

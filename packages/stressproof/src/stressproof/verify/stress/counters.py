@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.level import Level
+from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.target import CountedTimes, CounterPair
+from stressproof.measure.buckets import MAX_US
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
@@ -35,12 +37,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
         return
     required = case.requirements.require_counters
     routes = case.sent
-    listed = {pair.endpoint for pair in artifact.target.counters}
-    if required:
-        for endpoint in artifact.workload.endpoints:
-            names = {endpoint.name, *names_of(endpoint.method, endpoint.path)}
-            if endpoint.kind != "flow" and listed.isdisjoint(names):
-                judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
+    _listed(artifact, judgement, required=required)
     for number, pair in enumerate(artifact.target.counters):
         where = f"target.counters[{number}]"
         sent = routes.get(pair.endpoint)
@@ -49,7 +46,7 @@ def counters(case: StressCase, judgement: Judgement) -> None:
         elif pair.before is not None and pair.after is not None:
             grown = pair.after - pair.before
             judgement.check(
-                sent.answered <= grown <= sent.started + sent.probes,
+                sent.answered <= grown <= sent.started,
                 where,
                 prose(f"{grown} requests counted"),
                 prose(f"{sent.answered} answered to {sent.started} sent"),
@@ -58,6 +55,18 @@ def counters(case: StressCase, judgement: Judgement) -> None:
             judgement.inconclusive(where, prose("not counted"), prose("both readings"))
     if not judgement.compared:
         judgement.skip("the target does not count requests (require_counters)")
+
+
+def _listed(artifact: StressArtifact, judgement: Judgement, *, required: bool) -> None:
+    """No endpoint has two counters, and where they must be there each has one."""
+    pairs = artifact.target.counters
+    listed = {pair.endpoint for pair in pairs}
+    if len(listed) != len(pairs):
+        judgement.fail("target.counters", prose("an endpoint twice"), prose("each of them once"))
+    for endpoint in artifact.workload.endpoints if required else ():
+        names = {endpoint.name, *names_of(endpoint.method, endpoint.path)}
+        if endpoint.kind != "flow" and listed.isdisjoint(names):
+            judgement.inconclusive("target.counters", prose("no counter"), endpoint.name)
 
 
 @rule(
@@ -158,6 +167,9 @@ def counted_times(case: StressCase, judgement: Judgement) -> None:
             judgement.check(
                 total == grown, where, prose(f"{total} in sum"), prose(f"{grown} counted")
             )
+            limit_us = round(case.requirements.max_p95_seconds * 1_000_000)
+            if case.requirements.require_counters and min(bounds, default=MAX_US) > limit_us:
+                judgement.inconclusive(where, bounds, prose(f"a bound up to {limit_us} µs"))
         for bound_us, slow in _slower_than(times):
             waited = sent.waited_longer(bound_us)
             judgement.check(

@@ -9,7 +9,13 @@ from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.target import RuntimeProbe
 from stressproof.verify.case import NO_ARTIFACT
-from stressproof.verify.probes import COUNTS, judge_forward, judge_journal
+from stressproof.verify.probes import (
+    COUNTS,
+    judge_books,
+    judge_compared_on,
+    judge_forward,
+    judge_journal,
+)
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 
@@ -49,6 +55,34 @@ def journal(case: StressCase, judgement: Judgement) -> None:
     probes = _probes(case, ("journal_sequence", "journal_hash"), judgement)
     if probes is not None:
         judge_journal("runtime.after", *probes, judgement)
+
+
+@rule(
+    "stress.parity",
+    clause="evidence.md, What the database counted (requirement min_parity_compared)",
+    title="The service compared its books before and after the load, and they agreed",
+    remedy="Books that disagree or are empty release nothing; load a tenant that has a past.",
+    level=Level.RECOMPUTED,
+)
+def parity(case: StressCase, judgement: Judgement) -> None:
+    """Enough was compared, records and journal have one digest, and the journal went on."""
+    if case.artifact is None:
+        judgement.skip(NO_ARTIFACT)
+        return
+    runtime, asked = case.artifact.runtime, case.requirements
+    least = asked.min_parity_compared if asked.require_counters else None
+    for when, probe in (("before", runtime.before), ("after", runtime.after)):
+        reading = None if probe is None else probe.parity
+        where = f"runtime.{when}.parity"
+        if reading is not None:
+            judge_books(where, reading, judgement)
+        compared = None if reading is None or not reading.agreed else reading.compared
+        if least is not None and (compared is None or compared < least):
+            judgement.inconclusive(f"{where}.compared", compared, prose(f"at least {least}"))
+    if runtime.after is not None:
+        judge_compared_on("runtime.after", runtime.before, runtime.after, judgement)
+    if not judgement.compared:
+        judgement.skip("the target does not compare its books (min_parity_compared)")
 
 
 def _probes(
@@ -135,4 +169,4 @@ def _of_round(run: RunMeasurements, required: set[int], resolution_us: int, end_
     )
 
 
-RULES = (database_counts, journal, transactions)
+RULES = (database_counts, journal, parity, transactions)

@@ -73,7 +73,7 @@ def _elsewhere(case: StressCase, url: str, host: str, judgement: Judgement) -> N
     here = artifact is not None and host == artifact.generator.host.lower()
     judgement.check(not here and not is_loopback(host), "target_url", url, prose(_ELSEWHERE))
     for place, run in enumerate(artifact.runs if artifact is not None else ()):
-        for address in run.connections.opened if run.connections is not None else ():
+        for address in run.connections.opened:
             judgement.check(
                 not is_loopback(address),
                 f"runs[{place}].connections.opened",

@@ -1,11 +1,5 @@
-"""The load: what the executor promises was asked, in the order of the seed, and was reached.
+"""The load: what the executor promises was asked, in the order of the seed, and was reached."""
 
-Users who wait for every answer are busy all the time, so the sum of all latencies is the number of
-users times the time they were there (Little, Operations Research 9, 1961): no less, or requests
-were left out or latencies shortened, and no more.
-"""
-
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from math import gcd
@@ -15,20 +9,16 @@ import msgspec
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RunMeasurements
 from stressproof.evidence.workload import ScenarioRecord, WorkloadRecord
-from stressproof.measure.buckets import highest
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
-from stressproof.verify.stress.shares import Share, busy, shares_of
+from stressproof.verify.stress.shares import Share, busy, shares_of, there
 from stressproof.workload.executors import (
-    ClosedExecutor,
     ConstantArrivalRate,
-    ConstantVus,
     Executor,
     PerVuIterations,
     RampingArrivalRate,
-    RampingVus,
     SharedIterations,
     most_iterations,
 )
@@ -44,25 +34,6 @@ REACHED_PERCENT = 90
 """Of the floor of users; honest rounds of ten users reach 9.97 to 9.99 beside four busy loops."""
 
 RATE_REACHED_PERCENT = 99
-
-_BUSY_PERCENT = 99  # what the generator's own time between two requests of a user may cost
-_LONGEST_DELAY_US = 250_000  # of a generator's loop that is believed
-_LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
-_UNOPENED = ("connect", "tls", "protocol", "reset")
-
-
-def _longest_us(share: Share) -> int:
-    """Return the longest that a user may have been at one iteration, with the pause after it."""
-    latencies = [row.corrected for row in share.rows] + [row.corrected for row in share.ramp]
-    pauses = (share.scenario.think, share.scenario.pace)
-    pause_us = max((span.most_us for span in pauses if span is not None), default=0)
-    return pause_us + max((latency.max_us or 0 for latency in latencies), default=0)
-
-
-def _there(share: Share) -> tuple[int, int]:
-    """Return how long users were at iterations or paused after them, and how many iterations."""
-    busy_us, iterations = busy(share.rows, closed=share.scenario.closed_loop)
-    return busy_us + sum(row.pause_us for row in share.rows), iterations
 
 
 @rule(
@@ -143,7 +114,7 @@ def load_reached(case: StressCase, judgement: Judgement) -> None:
             rows = [row for row in every.rows if row.endpoint in own]
             share = msgspec.structs.replace(every, rows=rows)
             if share.scenario.closed_loop or asked.users_of_any_executor:
-                there_us += _there(share)[0]
+                there_us += there(share)[0]
                 window_us = max(window_us, _window_us(share, run))
             else:
                 _rate_reached(share, where, judgement)
@@ -173,75 +144,6 @@ def _rate_reached(share: Share, where: str, judgement: Judgement) -> None:
         prose(f"{sent} of {asked} arrivals sent"),
         prose(f"at least {RATE_REACHED_PERCENT} % of the rate"),
     )
-
-
-@rule(
-    "stress.users-busy",
-    clause="evidence.md, The load that was reached",
-    title="The users were busy all the time (Little's law from below)",
-    remedy="Requests were left out, or latencies shortened; capture again.",
-    level=Level.RECOMPUTED,
-)
-def users_busy(case: StressCase, judgement: Judgement) -> None:
-    """Σ time of iterations and pauses ≥ users for the window - what they began before it.
-
-    At its beginning each is in one iteration of the ramp at most, or in a pause. Users who share
-    iterations have nothing to do once none is left.
-    """
-    artifact = case.computable
-    if artifact is None:
-        judgement.skip(UNSOUND)
-        return
-    alone = len(artifact.workload.scenarios) == 1  # a round lasts as long as its last scenario
-    measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
-    for place, (run, said) in enumerate(measured):
-        where = f"measurements.runs[{place}]"
-        delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
-        for share in shares_of(artifact.workload, run):
-            made = executor_of(share.scenario)
-            if isinstance(made, ConstantVus | RampingVus):
-                least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100
-                least_us -= _begun_before(made, share) + made.max_users * delay_us
-                _busy(least_us, made, share, where, judgement)
-            elif isinstance(made, SharedIterations) and alone:
-                busy_us = min(run.elapsed_us, made.duration_us) - _longest_us(share)
-                users = min(made.users, made.iterations)
-                least_us = users * (max(busy_us, 0) * _BUSY_PERCENT // 100 - delay_us)
-                _busy(least_us, made, share, where, judgement)
-    if not judgement.compared:
-        judgement.skip("only users who go on to the end are busy all the time")
-
-
-def _busy(
-    least_us: int, made: ClosedExecutor, share: Share, where: str, judgement: Judgement
-) -> None:
-    there_us, iterations = _there(share)
-    unopened = sum(row.outcomes.get(kind, 0) for row in share.rows for kind in _UNOPENED)
-    least_us -= unopened * _LONGEST_PAUSE_US + iterations
-    judgement.check(
-        there_us >= least_us,
-        where,
-        prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
-        prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
-    )
-
-
-def _begun_before(made: ClosedExecutor, share: Share) -> int:
-    """Return how long users can have been in what they began before the window, in sum."""
-    scenario = share.scenario
-    if scenario.think or scenario.pace or scenario.setup or scenario.start_us:
-        return made.max_users * _longest_us(share)
-    held: Counter[int] = Counter()
-    for row in share.ramp:
-        pairs = row.corrected.buckets
-        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
-            held[bucket] += count
-    users, took_us = made.max_users, 0
-    for bucket in sorted(held, reverse=True):
-        some = min(held[bucket], users)
-        took_us += some * highest(bucket)
-        users -= some
-    return took_us
 
 
 @rule(
@@ -406,4 +308,4 @@ def _ramp(made: Executor, share: Share, where: str, judgement: Judgement) -> Non
     )
 
 
-RULES = (executor, load_reached, users_busy, endpoint_counts, arrivals, ramp)
+RULES = (executor, load_reached, endpoint_counts, arrivals, ramp)

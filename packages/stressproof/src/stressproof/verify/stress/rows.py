@@ -6,8 +6,14 @@ from collections.abc import Iterator, Mapping
 from operator import lt
 from typing import NamedTuple
 
+from stressproof.evidence.json_text import MAX_BYTES
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import Latency, RampRow, Row, resolution_seconds
+from stressproof.evidence.measurements import Latency, Measurements, RampRow, Row
+from stressproof.evidence.resolution import (
+    RESOLUTIONS_S,
+    finest_resolution_s,
+    most_bytes_in,
+)
 from stressproof.evidence.workload import Kind, WorkloadRecord
 from stressproof.measure import buckets
 from stressproof.verify.case import NO_ARTIFACT
@@ -86,6 +92,8 @@ def _row_problems(row: Row, fact: _Fact) -> Iterator[tuple[str, object, str]]:
         yield "corrected.n", row.corrected.n, f"{row.started}, every started request"
     yield from _latency_problems("corrected", row.corrected)
     if fact.closed:
+        if row.late:
+            yield "late", row.late, "0: who waits for an answer is never late"
         if row.uncorrected is not None:
             yield "uncorrected", prose("present"), "null: in a closed loop both are the same"
     elif row.uncorrected is None:
@@ -217,9 +225,9 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
     step = artifact.measurements.resolution_seconds
     workload = artifact.workload
     endpoints = len(workload.endpoints)
-    wanted = resolution_seconds(workload.duration_seconds, artifact.rounds, endpoints)
-    path = "measurements.resolution_seconds"
-    if not judgement.check(step == wanted, path, step, wanted):
+    items = sum(endpoint.kind != "step" for endpoint in workload.endpoints)
+    finest = finest_resolution_s(workload.duration_seconds, artifact.rounds, items)
+    if not _step(artifact.measurements, case.size, finest, judgement):
         return
     seconds = math.ceil(workload.duration_seconds / step)
     rounds = len(artifact.measurements.runs)
@@ -250,9 +258,33 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
                 break
         facts = _facts(workload)
         _ramp_rows(run.ramp, facts, f"{where}.ramp", judgement)
-        for name, outside in (("tail", run.tail), ("setup", run.setup)):
+        set_up = any(scenario.setup for scenario in workload.scenarios)
+        for name, outside, may in (("tail", run.tail, True), ("setup", run.setup, set_up)):
             if outside:
                 _ramp_rows(outside, facts, f"{where}.{name}", judgement)
+                steps = {at for at, fact in enumerate(facts) if may and fact.kind == "step"}
+                sent = {row.endpoint for row in outside if row.started}
+                judgement.check(
+                    bool(steps) and sent <= steps,
+                    f"{where}.{name}",
+                    prose(f"requests of endpoints {sorted(sent)}"),
+                    prose("steps of flows and redirects alone"),
+                )
+
+
+def _step(measurements: Measurements, size: int, finest: int, judgement: Judgement) -> bool:
+    """A row covers as many seconds as the plan asks for, or more where it would not have fitted."""
+    step, path = measurements.resolution_seconds, "measurements.resolution_seconds"
+    if step == finest or step not in RESOLUTIONS_S or step < finest:
+        return judgement.check(step == finest, path, step, finest)
+    finer = RESOLUTIONS_S[RESOLUTIONS_S.index(step) - 1]
+    most = most_bytes_in(measurements, size, finer)
+    return judgement.check(
+        most > MAX_BYTES,
+        path,
+        step,
+        prose(f"{finer}: {most} bytes at most would have been few enough"),
+    )
 
 
 def _ramp_rows(ramp: list[RampRow], facts: list[_Fact], where: str, judgement: Judgement) -> None:

@@ -10,9 +10,6 @@ from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure import buckets
 from stressproof.measure.histogram import Histogram
 
-PROBES_OF_OURS = 4
-"""Requests to the health endpoint that the capture itself may add between its two readings."""
-
 _CLOCKS_US = 1_000
 """Two processes' clocks may differ by this much, and by a thousandth, over one answer."""
 
@@ -21,7 +18,6 @@ class Sent:
     """What was sent to one route.
 
     Attributes:
-        probes: Requests that the capture itself may have added.
         timeout_us: After which any of its requests may have been given up.
         expected: Statuses that were no failure, of any endpoint of it.
         started: Requests.
@@ -29,8 +25,7 @@ class Sent:
         as_expected: Those that were answered with such a status.
     """
 
-    def __init__(self, probes: int, timeout_us: int) -> None:
-        self.probes = probes
+    def __init__(self, timeout_us: int) -> None:
         self.timeout_us = timeout_us
         self.expected: set[int] = set()
         self.started = self.answered = self.as_expected = 0
@@ -40,7 +35,7 @@ class Sent:
     @property
     def unanswered(self) -> int:
         """Requests of which the target may have counted anything, or nothing."""
-        return self.started - self.answered + self.probes
+        return self.started - self.answered
 
     def add(self, row: Row | RampRow) -> None:
         """Add what one endpoint was asked in a while."""
@@ -100,8 +95,7 @@ def _of_route(
     # The target counts by route template, which has no query string.
     path = endpoint.path.split("?", 1)[0]
     given_up_us = endpoint.timeout_us or artifact.workload.timeout_us
-    probes = PROBES_OF_OURS if path == artifact.runtime.health_endpoint else 0
-    sent = by_route.setdefault(f"{endpoint.method} {path}", Sent(probes, given_up_us))
+    sent = by_route.setdefault(f"{endpoint.method} {path}", Sent(given_up_us))
     sent.expected.update(endpoint.expected_statuses)
     sent.timeout_us = min(sent.timeout_us, given_up_us)
     return sent

@@ -3,6 +3,7 @@
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence.level import Level
 from stressproof.evidence.stress import StressArtifact
+from stressproof.evidence.target import RuntimeProbe
 from stressproof.verify.case import NO_ARTIFACT, instant
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
@@ -23,8 +24,8 @@ _RESTARTED = "Find out why the service changed during the run, then capture agai
 IDENTITY_MEMBERS = ("instance_id", "version", "started_at", "uptime_seconds", "workers")
 """What says which process answers; which build it is, ``stress.target-build`` asks."""
 
-UPTIME_SLACK_S = 5.0
-"""Two answers under load may be this much older than the moments at which they were asked for."""
+_CLOCK_RATE_PPM = 500
+"""How much faster one machine's clock may run than another's (NTP slews by as much)."""
 
 
 @rule(
@@ -54,7 +55,7 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
         where = "target.before.workers"
         judgement.check(before.workers > 0, where, before.workers, prose("1 or more"))
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
-        _as_long(case.artifact, after.uptime_seconds - before.uptime_seconds, judgement)
+        _as_long(case.artifact, before.uptime_seconds, after.uptime_seconds, judgement)
     if case.requirements.require_identity:
         if before.instance_id is None:
             judgement.inconclusive("target.before.instance_id", None, prose("an instance id"))
@@ -106,22 +107,40 @@ def _of_one_clock(
             )
 
 
-def _as_long(artifact: StressArtifact, grown_s: float, judgement: Judgement) -> None:
-    """The uptime grew by the time between the two probes: a restart would have set it back."""
+def _as_long(
+    artifact: StressArtifact, before_s: float, after_s: float, judgement: Judgement
+) -> None:
+    """The uptime grew by the time between the two probes: a restart would have set it back.
+
+    Each was read while its answer was awaited, so that the two differ by no more than the longer
+    of these times, by what the service rounds away, and by how evenly two clocks run.
+    """
     first, last = artifact.runtime.before, artifact.runtime.after
     begin = instant(first.probed_at)
     end = None if last is None else instant(last.probed_at)
-    if begin is None or end is None:
+    if begin is None or end is None or last is None:
         return
-    between_s = (end - begin) / SECOND_US
+    if first.took_us is None or last.took_us is None:
+        where = "runtime.before" if first.took_us is None else "runtime.after"
+        judgement.fail(f"{where}.took_us", None, prose("how long the answer took"))
+        return
+    between_s, grown_s = (end - begin) / SECOND_US, after_s - before_s
+    slack_s = max(first.took_us, last.took_us) / SECOND_US
+    slack_s += _grain_s(before_s) + _grain_s(after_s) + between_s * _CLOCK_RATE_PPM / 1e6
     # A service may count its uptime by the wall clock, which may have been set meanwhile.
     readings = (between_s, between_s + artifact.clock.drift_us / SECOND_US)
     judgement.check(
-        any(abs(grown_s - reading_s) <= UPTIME_SLACK_S for reading_s in readings),
+        any(abs(grown_s - reading_s) <= slack_s for reading_s in readings),
         "target.after.uptime_seconds",
         prose(f"{grown_s:.3f} s more than before"),
-        prose(f"{between_s:.3f} s more, the time between the probes"),
+        prose(f"{between_s:.3f} s more, the time between the probes, within {slack_s:.3f} s"),
     )
+
+
+def _grain_s(uptime_s: float) -> float:
+    """Return the last digit that a service tells of its uptime, a millisecond at least."""
+    digits = repr(uptime_s).partition(".")[2].removesuffix("0")
+    return max(10.0 ** -len(digits), 1e-3)
 
 
 @rule(
@@ -173,7 +192,7 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
     judge_healthy("runtime.before", artifact.runtime.before, judgement)
     _asked_between(
         "runtime.before.probed_at",
-        artifact.runtime.before.probed_at,
+        artifact.runtime.before,
         (artifact.started_at, runs[0].started_at if runs else artifact.captured_at),
         judgement,
     )
@@ -182,19 +201,27 @@ def healthy(case: StressCase, judgement: Judgement) -> None:
         judge_healthy("runtime.after", after, judgement)
         _asked_between(
             "runtime.after.probed_at",
-            after.probed_at,
+            after,
             (runs[-1].ended_at if runs else artifact.started_at, artifact.captured_at),
             judgement,
         )
 
 
 def _asked_between(
-    where: str, probed_at: str, window: tuple[str, str], judgement: Judgement
+    where: str, probe: RuntimeProbe, window: tuple[str, str], judgement: Judgement
 ) -> None:
-    """A probe was made when it says: before any load, or after the last answer."""
-    at, begin, end = instant(probed_at), instant(window[0]), instant(window[1])
-    inside = at is not None and begin is not None and end is not None and begin <= at <= end
-    judgement.check(inside, where, probed_at, prose(f"{window[0]} to {window[1]}"))
+    """A probe was asked and answered when it says: before any load, or after the last answer."""
+    at, begin, end = instant(probe.probed_at), instant(window[0]), instant(window[1])
+    took_us = probe.took_us or 0
+    if at is None or begin is None or end is None:
+        judgement.fail(where, probe.probed_at, prose("RFC 3339 with an offset"))
+        return
+    judgement.check(
+        begin <= at <= end - took_us,
+        where,
+        prose(f"{probe.probed_at}, and {took_us} µs until it was answered"),
+        prose(f"{window[0]} to {window[1]}"),
+    )
 
 
 @rule(

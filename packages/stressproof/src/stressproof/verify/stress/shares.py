@@ -1,11 +1,13 @@
 """A round's rows by scenario: each has an executor of its own, which its rows must obey."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.workload import ScenarioRecord, WorkloadRecord
+from stressproof.measure.buckets import highest
 
 
 class Share(Struct, frozen=True):
@@ -58,3 +60,24 @@ def busy(rows: Iterable[Row | RampRow], *, closed: bool) -> tuple[int, int]:
         total_us += latency.sum_us
         iterations += latency.n
     return total_us, iterations
+
+
+def there(share: Share) -> tuple[int, int]:
+    """Return how long users were at iterations or paused after them, and how many iterations."""
+    busy_us, iterations = busy(share.rows, closed=share.scenario.closed_loop)
+    return busy_us + sum(row.pause_us for row in share.rows), iterations
+
+
+def greatest_us(rows: Iterable[Row | RampRow], users: int) -> int:
+    """Return how long so many iterations can have taken in sum, one of each user at most."""
+    held: Counter[int] = Counter()
+    for row in rows:
+        pairs = row.corrected.buckets
+        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
+            held[bucket] += count
+    took_us = 0
+    for bucket in sorted(held, reverse=True):
+        some = min(held[bucket], users)
+        took_us += some * highest(bucket)
+        users -= some
+    return took_us

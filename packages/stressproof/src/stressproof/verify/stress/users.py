@@ -9,7 +9,15 @@ from stressproof.workload.flows import demand_run
 from stressproof.workload.requests import MAX_REDIRECTS
 from stressproof.workload.scenarios import MAX_GRACEFUL_STOP_US
 
-_PLAIN = {"cookies": False, "fresh": False, "redirects": 0, "setup": None}
+_PLAIN = {
+    "cookies": False,
+    "fresh": False,
+    "redirects": 0,
+    "setup": None,
+    "start_us": 0,
+    "think": None,
+    "pace": None,
+}
 """Of a scenario that no file asked for: flags and suites' endpoints know nothing else."""
 
 

@@ -11,7 +11,9 @@ from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.rule import Rule
 from stressproof.verify.stress import (
     bounds,
+    busy_users,
     clocks,
+    connections,
     counters,
     coverage,
     database,
@@ -50,10 +52,12 @@ RULES: Sequence[Rule[StressCase]] = (
     *recomputation.RULES,
     *clocks.RULES,
     *load.RULES,
+    *busy_users.RULES,
     *users.RULES,
     *flows.RULES,
     *endpoints.RULES,
     *coverage.RULES,
+    *connections.RULES,
     *service.RULES,
     *rate_limits.RULES,
     *counters.RULES,

@@ -1,0 +1,238 @@
+"""The profile of a failure as what is asked: kinds of requests, and what is really sent."""
+
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from stressproof.config.answer_rules import answer_rule
+from stressproof.config.failure_tables import FailureTable
+from stressproof.config.plan_tables import PartTable, ProfileTable, RequestTable
+from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
+from stressproof.config.testbed_plan import ADDRESS, SECRET
+from stressproof.errors import UsageError
+from stressproof.failures.sendings import batches_of
+from stressproof.failures.spec import FaultSpec, RequestSpec, Send
+from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
+from stressproof.workload.requests import DEFAULT_STATUSES, Request
+from stressproof.workload.scenarios import Steps
+from stressproof.workload.templates import EFFECT, NEW, RUN, placeholders
+
+WORDS = frozenset({*NEW, RUN})
+"""What texts of requests may hold beside columns."""
+
+
+_OPEN_RATE = "An outage must show as waiting: write rate = 20/s, and nothing beside it."
+_CLOSED = ("users", "stages", "iterations", "think", "pace")
+_OF_USERS = ("setup", "fresh", "cookies")
+_CONSTANT = frozenset({None, "constant-arrival-rate"})
+
+
+class Known(Struct, frozen=True):
+    """What placeholders of a failure may stand for.
+
+    Attributes:
+        tables: Of ``[data]``.
+        secrets: Of the testbed.
+        parts: Of the testbed that have addresses.
+        prepares: Whether more tables are made before the load, by names that nobody knows.
+    """
+
+    tables: Collection[str]
+    secrets: Collection[str]
+    parts: Collection[str]
+    prepares: bool
+
+    def problem(self, names: Iterable[str]) -> UsageError | None:
+        """Return why some placeholders cannot be filled, None where they can."""
+        for one in sorted(names):
+            name, dot, column = one.partition(".")
+            if not dot:
+                if one not in WORDS:
+                    known = ", ".join(f"{{{{{word}}}}}" for word in sorted(WORDS))
+                    return UsageError(f"{{{{{one}}}}} means nothing here", hint=f"Use {known}.")
+            elif name == SECRET:
+                if column not in self.secrets:
+                    return UsageError(
+                        f"there is no secret {column!r}", hint="Name it in testbed.secrets."
+                    )
+            elif name in self.parts:
+                if column not in ADDRESS:
+                    asked = " and ".join(f"{{{{{name}.{word}}}}}" for word in sorted(ADDRESS))
+                    return UsageError(f"{{{{{one}}}}} means nothing", hint=f"There are {asked}.")
+            elif name not in self.tables and not self.prepares:
+                return UsageError(
+                    f"{{{{{one}}}}} is of no table",
+                    hint="Name a table of [data], or make its rows: prepare = …",
+                )
+        return None
+
+
+def load_faults(
+    name: str, load: ProfileTable, failure: FailureTable, place: Place, faults: Faults
+) -> None:
+    """Take note of everything that makes a profile no load of failures."""
+
+    def refuse(message: str, hint: str) -> None:
+        faults.add((*place, "load"), f"the profile {name!r} {message}", hint)
+
+    if load.scenario:
+        refuse("has several scenarios", "A failure's load is one, of requests at a rate.")
+        return
+    closed = [key for key in _CLOSED if getattr(load, key) is not None]
+    if closed or load.executor not in _CONSTANT:
+        refuse(f"has {' and '.join(closed) or f'the executor {load.executor}'}", _OPEN_RATE)
+    elif load.rate is None and failure.rate is None:
+        refuse("has no rate", _OPEN_RATE)
+    if load.flow:
+        refuse("has flows", "Failures are asked for by requests; make what they need in prepare.")
+    of_users = [key for key in _OF_USERS if getattr(load, key)]
+    if of_users:
+        refuse(f"has {' and '.join(of_users)}", "Failures have no users; leave that out.")
+    if load.redirects or any(one.redirects for one in load.request):
+        refuse("follows redirects", "Ask for what they lead to.")
+    if not any(request.weight for request in load.request):
+        refuse("asks for nothing by itself", "Give a request a weight.")
+
+
+class Asked(Struct, frozen=True):
+    """One request of a profile.
+
+    Attributes:
+        table: As it is written.
+        request: As it is sent, with what the target adds.
+        keyed: Whether it asks for an effect.
+    """
+
+    table: RequestTable
+    request: Request
+    keyed: bool
+
+    @property
+    def effect(self) -> str:
+        """The text of the effect that it asks for, as a template; empty for none."""
+        return self.table.effect or (f"{{{{{EFFECT}}}}}" if self.keyed else "")
+
+    @property
+    def tables(self) -> set[str]:
+        """The tables that it takes rows from."""
+        names = self.request.placeholders | placeholders(self.table.effect)
+        return {table for name in names for table, dot, _ in [name.partition(".")] if dot}
+
+    @property
+    def files(self) -> list[str]:
+        """The files that it carries."""
+        parts = (self.table.multipart or {}).values()
+        found = [part.file for part in parts if isinstance(part, PartTable)]
+        return found if self.table.body_file is None else [*found, self.table.body_file]
+
+    def spec(self, kind: str) -> RequestSpec:
+        """Return it as a kind of requests of a scenario."""
+        request, expected = self.request, self.request.expected_statuses
+        sent = [request.method, request.path, request.checks, request.timeout_us]
+        return RequestSpec(
+            kind,
+            weight=request.weight if kind == request.name else 0,
+            keyed=self.keyed,
+            expect=() if expected == DEFAULT_STATUSES else expected,
+            definite=self.table.definite,
+            answers=tuple(map(answer_rule, self.table.answers)),
+            definition_sha256=sha256(
+                msgspec.json.encode([*sent, self.table.effect, request.definition_sha256])
+            ).hexdigest(),
+        )
+
+
+def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -> dict[str, Asked]:
+    """Return the requests of a profile by their names.
+
+    Raises:
+        UsageError: Something cannot be meant. Without an environment there are none then: whatever
+            is wrong with the profile is told where it stands.
+    """
+    load = file.profiles[name]
+    reader = PlanReader(file, environment)
+    found: dict[str, Asked] = {}
+    try:
+        steps = Steps(reader.texts(load.headers), statuses_of(load.expect), checks_of(load.check))
+        more = _headers_of_target(file, reader, environment)
+        requests = [reader.request(table, load, steps) for table in load.request]
+        for rule in [rule for table in load.request for rule in table.answers]:
+            answer_rule(rule)
+    except UsageError:
+        if environment is not None:
+            raise
+        return {}
+    for table, request in zip(load.request, requests, strict=True):
+        known = {key.lower() for key in request.headers}
+        headers = {key: text for key, text in more.items() if key.lower() not in known}
+        whole = msgspec.structs.replace(request, headers={**headers, **request.headers})
+        keyed = bool(table.effect) or EFFECT in whole.placeholders
+        found.setdefault(request.name, Asked(table, whole, keyed))
+    return found
+
+
+def _headers_of_target(
+    file: PlanFile, reader: PlanReader, environment: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return what every request of the target carries."""
+    target = file.target_of("")
+    headers = reader.texts(target.headers)
+    auth = None if environment is None else reader.auth(target.auth)
+    if isinstance(auth, BasicAuth | BearerAuth):
+        headers = {"Authorization": authorization(auth), **headers}
+    return headers
+
+
+def kinds_of(
+    asked: Mapping[str, Asked], injected: Iterable[FaultSpec]
+) -> dict[str, tuple[RequestSpec, Asked]]:
+    """Return the kinds of requests of a scenario, the load's first, each with what is sent.
+
+    Raises:
+        UsageError: Two of them could not be told apart.
+    """
+    scheduled = [name for name, one in asked.items() if one.request.weight]
+    found = {name: (asked[name].spec(name), asked[name]) for name in scheduled}
+    for fault in injected:
+        for batch in batches_of(fault, scheduled):
+            for kind, send in batch:
+                one = asked.get(send.request)
+                if one is None:
+                    continue
+                if kind != send.request and kind in asked:
+                    raise UsageError(
+                        f"{fault.id} sends batches of {send.request}, of which one is called as "
+                        f"the request {kind}",
+                        hint="Give that request another name.",
+                    )
+                spec = found[kind][0] if kind in found else one.spec(kind)
+                found[kind] = _with_sending(spec, fault, send), one
+    for spec, _ in found.values():
+        alike = [kind for kind in found if spec.rows_of and kind.startswith(f"{spec.kind}_")]
+        if alike:
+            raise UsageError(
+                f"{spec.rows_of} sends rows as {spec.kind}_…, and {alike[0]} is another request",
+                hint="Give that request another name.",
+            )
+    return found
+
+
+def _with_sending(spec: RequestSpec, fault: FaultSpec, send: Send) -> RequestSpec:
+    """Return a kind of requests that a fault sends too."""
+    before = spec.stream or spec.rows_of
+    if before:
+        raise UsageError(
+            f"{spec.kind} is sent by {before} and by {fault.id}",
+            hint="Write a request for each of them.",
+        )
+    rate = fault.parameters.get("rate_per_s")
+    if isinstance(rate, int):
+        return msgspec.structs.replace(spec, stream=fault.id, stream_per_s=rate)
+    if "table" in fault.parameters:
+        return msgspec.structs.replace(spec, rows_of=fault.id)
+    more = 1 if spec.keyed and send.same else send.times
+    return msgspec.structs.replace(spec, sent=(0, spec.sent[1] + more))

@@ -1,0 +1,337 @@
+"""``[[failure]]`` of a file into scenarios, with everything in them that cannot be meant."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from stressproof.config.amounts import rate_per_s, share_ppm, time_us
+from stressproof.config.answer_rules import kept_name
+from stressproof.config.environment import names_in, texts_in
+from stressproof.config.failure_checks import EFFECTS, ChecksReader
+from stressproof.config.failure_loads import Asked, Known, asked_of, kinds_of, load_faults
+from stressproof.config.failure_plan import FailureFile, FailureLoad, FailurePlan
+from stressproof.config.failure_tables import FailureTable
+from stressproof.config.final_reads import read_final_reads
+from stressproof.config.injected_faults import FaultsReader
+from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.config.plans import PlanFile, PlanReader
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
+from stressproof.config.scenario_sense import MOST_OPERATIONS, expected_operations, senseless
+from stressproof.config.schema import Config
+from stressproof.config.testbed_plan import TestbedPlan
+from stressproof.config.testbed_reading import TestbedReader
+from stressproof.config.whole_file import WholeFile
+from stressproof.evidence.failure import RecoveryObjectives
+from stressproof.evidence.project_files import project_file
+from stressproof.failures.fault_kinds import FAULT_KINDS
+from stressproof.failures.parameters import MS, S
+from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
+from stressproof.workload.tables import Table
+from stressproof.workload.templates import placeholders, request_name
+
+_FILLED = frozenset({"url", "dsn", "run", "env", "upstream"})
+"""Keys of the testbed whose texts may take something from the environment."""
+
+_TIMEOUT_US = 8 * S
+
+
+def failure_file(config: Config) -> FailureFile | None:
+    """Return what a file says of failures, None where it has no word of them."""
+    if not isinstance(config, WholeFile):
+        return None
+    return FailureFile(config.testbed, config.effects, config.invariant, config.failure)
+
+
+def read_failures(
+    file: FailureFile,
+    plan: PlanFile,
+    environment: Mapping[str, str] | None,
+    faults: Faults,
+    *,
+    at_hand: bool = False,
+) -> FailurePlan | None:
+    """Return what a file says of failures, None where it says nothing; specs lack their files.
+
+    Args:
+        file: What it says of them.
+        plan: What it says of loads.
+        environment: What ``${}`` is taken from; None leaves it as it is written.
+        faults: Takes what is wrong; with any, what is returned is of no use.
+        at_hand: Whether the folder holds what the file names; a commit's need not be there.
+    """
+    if file.testbed is None:
+        if file.failures:
+            faults.add(("failure", 0), "nothing says what is broken", "Write [testbed].")
+        return None
+    _demand_own_texts(file, faults)
+    testbed = TestbedReader(file.testbed, plan.folder, environment, faults, at_hand=at_hand).read()
+    return _Reader(file, plan, testbed, environment, faults, at_hand=at_hand).read()
+
+
+def _demand_own_texts(file: FailureFile, faults: Faults) -> None:
+    """Refuse what would come from the environment into a spec, or where nothing fills it."""
+    said = {
+        "testbed": file.testbed,
+        "effects": file.effects,
+        "invariant": file.invariants,
+        "failure": file.failures,
+    }
+    for where, text in texts_in(msgspec.to_builtins(said), ()):
+        if names_in(text) and not (where[0] == "testbed" and _FILLED.intersection(where)):
+            faults.add(
+                where,
+                f"{text!r} would come from the environment",
+                "Processes may be given it by run and env; what is broken and checked is the "
+                "file's.",
+            )
+
+
+class _Reader:
+    """Reads every failure of a file."""
+
+    def __init__(
+        self,
+        file: FailureFile,
+        plan: PlanFile,
+        testbed: TestbedPlan,
+        environment: Mapping[str, str] | None,
+        faults: Faults,
+        *,
+        at_hand: bool,
+    ) -> None:
+        self._file = file
+        self._plan = plan
+        self._testbed = testbed
+        self._environment = environment
+        self._faults = faults
+        self._at_hand = at_hand
+        tables = [one for load in plan.profiles.values() for one in load.request]
+        kept = {kept_name(rule) for one in tables for rule in one.answers} - {""}
+        self._reads = read_final_reads(file.effects, file.invariants, testbed, kept, faults)
+        self._loads: dict[str, FailureLoad] = {}
+        self._all_tables: tuple[Table, ...] | None = None
+
+    def read(self) -> FailurePlan:
+        """Return the plan."""
+        scenarios: list[ScenarioSpec] = []
+        for at, table in enumerate(self._file.failures):
+            place: Place = ("failure", at)
+            if table.id in [one.id for one in scenarios]:
+                self._faults.add((*place, "id"), f"the id {table.id!r} is given twice")
+            scenarios.append(self._scenario(table, place))
+        operations = sum(map(expected_operations, scenarios))
+        if not self._faults.found and operations > MOST_OPERATIONS:
+            self._faults.add(
+                ("failure", len(scenarios) - 1),
+                f"all failures send some {operations:,} requests, and evidence holds "
+                f"{MOST_OPERATIONS:,}",
+                "Ask at lower rates, or break things for a shorter time.",
+            )
+        asked = [one for scenario in scenarios for one in scenario.requests]
+        if self._reads.effects and asked and not any(one.keyed for one in asked):
+            self._faults.add(
+                ("effects",),
+                "no request of a failure asks for an effect",
+                "Write {{effect}} into a field that the business keeps, such as a reference.",
+            )
+        return FailurePlan(self._testbed, tuple(scenarios), self._loads)
+
+    def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
+        before = len(self._faults.found)
+        load = self._load(table, place)
+        timeout_us = _TIMEOUT_US
+        if load is not None and load.timeout is not None:
+            where = ("profile", table.load, "timeout")
+            timeout_us = self._time(where, load.timeout, MS, 600 * S)
+        asked = {} if load is None else asked_of(self._plan, table.load, self._environment)
+        objectives = self._objectives(table, place, timeout_us)
+        reader = FaultsReader(table, place, self._testbed, objectives, self._faults)
+        injected = reader.read(asked, self._known(table))
+        kinds = self._faults.attempt(place, kinds_of, asked, injected) or {}
+        specs = [spec for spec, _ in kinds.values()]
+        sent = bool(kinds) and all(
+            fault.send and {one.request for one in fault.send} <= asked.keys()
+            for fault in injected
+            if FAULT_KINDS[fault.kind].sends == "must" or fault.send
+        )
+        asked_for = [one for _, one in kinds.values()]
+        used = {one.request.name for one in asked_for}
+        asked = {name: one for name, one in asked.items() if name in used}
+        self._demand_texts(table, asked)
+        self._demand_no_tokens(asked)
+        self._demand_source(table, place, specs)
+        requests = tuple(one.request for one in asked_for)
+        effects = tuple(one.effect for one in asked_for)
+        self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
+        if table.ripe != "0s" and not table.prepare:
+            self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
+        scenario = ScenarioSpec(
+            id=table.id,
+            title=table.title,
+            question=table.question,
+            steady_us=self._time((*place, "steady"), table.steady, S, 600 * S),
+            rate_per_s=self._rate_per_s(table, place, load),
+            timeout_us=timeout_us,
+            requests=tuple(specs),
+            faults=tuple(injected),
+            checks=ChecksReader(
+                table, place, specs if sent else (), injected, timeout_us, self._faults
+            ).read(),
+            effects=self._reads.effects if any(one.keyed for one in specs) else None,
+            invariants=self._invariants(table, place),
+            off=table.off,
+            prepare=table.prepare,
+            ripe_us=self._time((*place, "ripe"), table.ripe, 0, 600 * S),
+            files=dict.fromkeys(self._files(table, place, injected, asked.values()), ""),
+            parallel=table.parallel,
+        )
+        if load is not None and len(self._faults.found) == before:
+            self._faults.found += senseless(scenario, place)
+        return scenario
+
+    def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
+        found = self._faults.attempt(place, time_us, text, least_us, most_us)
+        return least_us if found is None else found
+
+    def _load(self, table: FailureTable, place: Place) -> Load | None:
+        """Return the profile of a failure, None where there is none that it could be."""
+        profiles = self._plan.profiles
+        if table.load not in profiles:
+            if self._faults.knows("profile"):
+                where = (*place, "load")
+                self._faults.lead_nowhere(where, "profile", table.load, profiles)
+            return None
+        load = profiles[table.load]
+        load_faults(table.load, load, table, place, self._faults)
+        known = self._faults.knows("profile", table.load) and not load.scenario
+        return load if known else None
+
+    def _rate_per_s(self, table: FailureTable, place: Place, load: Load | None) -> int:
+        if table.rate is not None:
+            return self._faults.attempt((*place, "rate"), rate_per_s, table.rate) or 1
+        if load is None or load.rate is None:
+            return 1
+        where = ("profile", table.load, "rate")
+        return self._faults.attempt(where, rate_per_s, load.rate) or 1
+
+    def _objectives(self, table: FailureTable, place: Place, timeout_us: int) -> RecoveryObjectives:
+        good = (*place, "good")
+        bad_ppm = self._faults.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
+        return RecoveryObjectives(
+            rto_service_us=self._time((*place, "recover"), table.recover, 0, 3600 * S),
+            window_us=self._time((*good, "within"), table.good.within, 100 * MS, 60 * S),
+            window_operations=table.good.operations,
+            slow_us=self._time((*good, "slow"), table.good.slow, MS, 60 * S),
+            bad_ppm=bad_ppm or 0,
+            answer_us=timeout_us,
+        )
+
+    def _known(self, table: FailureTable) -> Known:
+        testbed = self._testbed
+        parts = {*testbed.postgres, *testbed.process, *testbed.proxy}
+        return Known(self._plan.data, testbed.secrets, parts, prepares=bool(table.prepare))
+
+    def _demand_texts(self, table: FailureTable, asked: Mapping[str, Asked]) -> None:
+        """Refuse what stands for nothing in what is sent."""
+        known = self._known(table)
+        for name, one in asked.items():
+            place = self._place_of(table.load, name)
+            problem = known.problem(one.request.placeholders)
+            if problem is not None:
+                self._faults.add(place, f"{name}: {problem.message}", problem.hint)
+            effect = one.table.effect
+            if effect and (
+                placeholders(effect) != {effect.strip("{} ")} or known.problem(placeholders(effect))
+            ):
+                self._faults.add(
+                    (*place, "effect"),
+                    f"{effect!r} is no column",
+                    "Such as {{tokens.effect}}; a new effect is {{effect}} where it is sent.",
+                )
+
+    def _demand_no_tokens(self, asked: Mapping[str, Asked]) -> None:
+        """Refuse credentials that somebody would have to fetch while things break."""
+        auth = None if self._plan.target is None else self._plan.target.auth
+        own = all("authorization" in map(str.lower, one.request.headers) for one in asked.values())
+        if auth is not None and auth.oauth2 is not None and not own:
+            self._faults.add(
+                ("target", "auth"),
+                "failures fetch no token while things break",
+                "Make tokens in prepare, and send them as a header of the requests.",
+            )
+
+    def _place_of(self, load: str, name: str) -> Place:
+        """Return where a request stands."""
+        tables = self._plan.profiles[load].request
+        at = next(
+            at
+            for at, one in enumerate(tables)
+            if (one.name or request_name(one.method.upper(), one.path)) == name
+        )
+        return ("profile", load, "request", at)
+
+    def _demand_source(
+        self, table: FailureTable, place: Place, specs: Sequence[RequestSpec]
+    ) -> None:
+        """Refuse effects that nobody could find again."""
+        keyed = [one.kind for one in specs if one.keyed]
+        read = self._reads.effects is not None or set(EFFECTS) <= set(table.off)
+        if keyed and not read and self._faults.knows("effects"):
+            self._faults.add(
+                (*place, "load"),
+                f"{keyed[0]} asks for an effect, and nothing says where effects are read",
+                "Write [effects].",
+            )
+
+    def _tables(self, asked: Iterable[Asked]) -> tuple[Table, ...]:
+        """Return the tables that requests take from; none where nothing is read."""
+        if self._environment is None:
+            return ()
+        if self._all_tables is None:
+            self._all_tables = PlanReader(self._plan, self._environment).tables()
+        used = {name for one in asked for name in one.tables}
+        return tuple(one for one in self._all_tables if one.name in used)
+
+    def _invariants(self, table: FailureTable, place: Place) -> tuple[Invariant, ...]:
+        known = {one.id: one for one in self._reads.invariants}
+        if table.invariants is None:
+            return self._reads.invariants
+        for at, name in enumerate(table.invariants):
+            if name not in known and self._faults.knows("invariant"):
+                self._faults.lead_nowhere((*place, "invariants", at), "invariant", name, known)
+        return tuple(known[name] for name in table.invariants if name in known)
+
+    def _files(
+        self,
+        table: FailureTable,
+        place: Place,
+        injected: Sequence[FaultSpec],
+        asked: Iterable[Asked],
+    ) -> Iterator[str]:
+        """Yield the files that decide what happens, beside the services' own."""
+        for one in asked:
+            yield from one.files
+            for name in one.tables:
+                data = self._plan.data.get(name)
+                if data is not None and not data.generated:
+                    yield data.file
+        for postgres in self._testbed.postgres.values():
+            yield from postgres.load
+        named = [((*place, "prepare"), table.prepare)] if table.prepare else []
+        named += [
+            ((*place, "fault", at, "class"), str(fault.parameters["class"]))
+            for at, fault in enumerate(injected)
+            if "class" in fault.parameters
+        ]
+        for where, text in named:
+            path, _, name = text.rpartition(":")
+            if not path.endswith(".py") or not name.isidentifier():
+                self._faults.add(
+                    where, f"{text!r} names nothing in a file", "Such as file.py:name."
+                )
+                continue
+            found = self._faults.attempt(where, project_file, self._plan.folder, path)
+            if found is not None and self._at_hand and not found.is_file():
+                self._faults.add(where, f"there is no file {path!r} beside the file")
+            yield path

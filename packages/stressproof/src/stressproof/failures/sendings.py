@@ -1,0 +1,28 @@
+"""What faults send: batches of requests, and how operations of each are called.
+
+Batches have kinds of their own, numbered from 1 (``order_1``), so that a check can demand each; one
+batch of what only faults send is called as its request. What the load asks for as well is always
+numbered: its own arrivals are computed from the seed, and nothing may be mistaken for them. A flood
+has a rate as well, and keeps its name.
+"""
+
+from collections.abc import Collection, Iterator
+
+from stressproof.failures.spec import FaultSpec, Send
+
+
+def batches_of(fault: FaultSpec, scheduled: Collection[str]) -> Iterator[list[tuple[str, Send]]]:
+    """Yield the batches of a fault: what is sent at once, each with the kind of its operations.
+
+    Args:
+        fault: One that sends.
+        scheduled: What the load asks at its rate.
+    """
+    batches = fault.parameters.get("batches", 1)
+    count = batches if isinstance(batches, int) else 1
+    apart = () if "rate_per_s" in fault.parameters else scheduled
+    for number in range(1, count + 1):
+        yield [
+            (f"{one.request}_{number}" if count > 1 or one.request in apart else one.request, one)
+            for one in fault.send
+        ]

@@ -1,0 +1,135 @@
+"""Faults of a whole thing: killed, frozen, or asked to end."""
+
+import time
+from collections.abc import Sequence
+
+from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
+from stressproof.faults.injector import Counted, Injector
+from stressproof.faults.injectors.victims import Victim
+from stressproof.faults.undo import Undo
+
+_NOTHING = Counted(0)
+
+
+class Kill(Injector):
+    """SIGKILL to a thing and everything below it; the undo starts it again.
+
+    The kernel keeps what was written to it, so this is a process crash and no power loss.
+
+    Args:
+        fault: As the scenario has it.
+        victim: What is killed.
+    """
+
+    def __init__(self, fault: FaultSpec, victim: Victim) -> None:
+        super().__init__(fault)
+        self._victim = victim
+        self._killed = _NOTHING
+        self._before = _NOTHING
+
+    def undo_left(self) -> Undo:
+        """Return what starts it again."""
+        return self._victim.undo_down()
+
+    def apply(self) -> int:
+        """Kill it, and see that it is gone."""
+        self._before = self._victim.comebacks()
+        effective = time.monotonic_ns()
+        self._killed = self._victim.kill()
+        return effective
+
+    def undo(self) -> None:
+        """Start it again."""
+        self._victim.start()
+
+    def counts(self) -> Sequence[Counted]:
+        """Return what was killed, and that it came back."""
+        return self._killed, came_back(self._victim, self._before)
+
+
+class Stop(Injector):
+    """A thing is asked to end, as at a deployment; the undo starts it again.
+
+    Args:
+        fault: As the scenario has it.
+        victim: What is stopped.
+    """
+
+    def __init__(self, fault: FaultSpec, victim: Victim) -> None:
+        super().__init__(fault)
+        self._victim = victim
+        self._ended = 0
+        self._before = _NOTHING
+
+    def undo_left(self) -> Undo:
+        """Return what starts it again."""
+        return self._victim.undo_down()
+
+    def apply(self) -> int:
+        """Ask it to end, and wait until it has."""
+        self._before = self._victim.comebacks()
+        effective = time.monotonic_ns()
+        self._ended = int(self._victim.stop())
+        return effective
+
+    def undo(self) -> None:
+        """Start it again."""
+        self._victim.start()
+
+    def counts(self) -> Sequence[Counted]:
+        """Return whether it ended in time, and that it came back."""
+        return Counted(self._ended), came_back(self._victim, self._before)
+
+
+class Freeze(Injector):
+    """SIGSTOP to a thing and everything below it, which keep what they hold.
+
+    Args:
+        fault: As the scenario has it.
+        victim: What is frozen.
+    """
+
+    def __init__(self, fault: FaultSpec, victim: Victim) -> None:
+        super().__init__(fault)
+        self._victim = victim
+        self._stopped = _NOTHING
+        self._unanswered = 0
+
+    def undo_left(self) -> Undo:
+        """Return what lets it go on."""
+        return self._victim.undo_frozen()
+
+    def apply(self) -> int:
+        """Freeze what answers, and see that all of it stands still.
+
+        Raises:
+            RunError: It does not answer as it is, so that silence would prove nothing.
+        """
+        if not self._victim.answers():
+            raise RunError(
+                f"{self.fault.target or self.fault.id} does not answer even before it is frozen",
+                hint="Freeze a process that listens on its {{port}}, or a container that publishes "
+                "a port on loopback.",
+            )
+        self._stopped = self._victim.freeze()
+        return time.monotonic_ns()
+
+    def observe(self) -> None:
+        """Ask it something, once: what is frozen gives no answer."""
+        if not self._unanswered:
+            self._unanswered += not self._victim.answers()
+
+    def undo(self) -> None:
+        """Let all of it go on."""
+        self._victim.thaw()
+
+    def counts(self) -> Sequence[Counted]:
+        """Return what was seen standing still, and the question that got no answer."""
+        return self._stopped, Counted(self._unanswered)
+
+
+def came_back(victim: Victim, before: Counted) -> Counted:
+    """Return how often something has come back since it was counted before."""
+    now = victim.comebacks()
+    return Counted(now.during, before.during, now.detail)

@@ -1,0 +1,192 @@
+"""Load that was not there all the time, travelled elsewhere, or is counted where nothing is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from forgeries.corpus import Corpus, Honest, base
+from forgeries.honest_variants import GATE
+from forgeries.stress_full import measured as _measured
+
+from stressproof.evidence.measurements import Latency
+from stressproof.exits import Exit
+from stressproof.measure.histogram import Histogram
+
+corpus = Corpus()
+variants: list[Honest] = []
+THROUGHOUT, CONNECTIONS, USERS = "stress.users-throughout", "stress.connections", "stress.users"
+CONTINUITY = "stress.continuity"
+Data = dict[str, Any]
+NOTHING = {"n": 0, "sum_us": 0, "min_us": None, "max_us": None, "buckets": []}
+
+
+def measured(name: str, of: str, rule: str, edit: Callable[[Data], Any]) -> None:
+    """Add a lie about the measurements, with every figure derived from them again."""
+    _measured(name, of, rule, edit, into=corpus)
+
+
+def _moved(row: Data, to: Data) -> None:
+    """Everything that a row holds is another's."""
+    whole = Histogram()
+    for latency in (row["corrected"], to["corrected"]):
+        whole.merge(*(latency[name] for name in ("buckets", "sum_us", "min_us", "max_us")))
+    latency = Latency.of(whole)
+    to["corrected"] = {name: getattr(latency, name) for name in latency.__struct_fields__}
+    for outcome, count in row["outcomes"].items():
+        to["outcomes"][outcome] = to["outcomes"].get(outcome, 0) + count
+    for name in ("intended", "started"):
+        if name in to and name in row:
+            to[name] += row[name]
+    row.update(intended=0, started=0, outcomes={}, corrected=dict(NOTHING))
+
+
+def _silent(seconds: range, earlier: int) -> Callable[[Data], None]:
+    """Nothing was sent in some seconds, and twice as much in those before."""
+
+    def edit(data: Data) -> None:
+        for run in data["measurements"]["runs"]:
+            by = {(row["second"], row["endpoint"]): row for row in run["rows"]}
+            for second in seconds:
+                for endpoint in range(len(data["endpoints"])):
+                    _moved(by[second, endpoint], by[second - earlier, endpoint])
+
+    return edit
+
+
+measured("ten seconds without a request", "full", THROUGHOUT, _silent(range(10, 20), 10))
+measured("three seconds without a request", "full", THROUGHOUT, _silent(range(12, 15), 6))
+measured("a silent end", "full", THROUGHOUT, _silent(range(24, 30), 12))
+measured("a silent beginning", "full", THROUGHOUT, _silent(range(6), -12))
+
+
+def _silent_ramp(data: Data) -> None:
+    """Users who came, and did nothing until they were measured."""
+    for run in data["measurements"]["runs"]:
+        for row in run["ramp"]:
+            row.update(started=0, outcomes={}, corrected=dict(NOTHING))
+
+
+measured("a ramp in which nobody asked", "full", THROUGHOUT, _silent_ramp)
+
+
+def _quick_ramp(data: Data) -> None:
+    for run in data["measurements"]["runs"]:
+        for row in run["ramp"]:
+            quick = Latency.of(Histogram.of([900] * row["started"]))
+            row["corrected"] = {name: getattr(quick, name) for name in quick.__struct_fields__}
+
+
+measured("a ramp whose answers came at once", "full", THROUGHOUT, _quick_ramp)
+
+# Over what it travelled.
+for _name, _connections in {
+    "to another address than the URL's": {"opened": {"10.9.9.9": 10}},
+    "to another address as well": {"opened": {"127.0.0.1": 10, "10.9.9.9": 1}},
+    "to the same host by another protocol's address": {"opened": {"::1": 10}},
+    "for ten users, of which there was one": {"opened": {"127.0.0.1": 1}},
+    "for ten users, of which there were nine": {"opened": {"127.0.0.1": 9}},
+}.items():
+    corpus.set_(
+        f"connections {_name}",
+        "full",
+        CONNECTIONS,
+        "runs.1.connections",
+        {"protocol": "http/1.1", "tls_resumed": 0, **_connections},
+    )
+corpus.set_("connections that nobody tells", "full", "stress.typed", "runs.1.connections", None)
+
+
+def _at(host: str, address: str) -> Callable[[], Data]:
+    """A target and the address that was connected to."""
+
+    def make() -> Data:
+        data = base("full")
+        data["target_url"] = data["target"]["url"] = f"http://{host}:8000"
+        for run in data["runs"]:
+            run["connections"]["opened"] = {address: 10}
+        return data
+
+    return make
+
+
+variants += [
+    Honest("a target by IPv6, written at length", _at("[0:0:0:0:0:0:0:1]", "::1")),
+    Honest("a target by name", _at("localhost", "127.0.0.1")),
+    Honest("a target by a short address", _at("127.1", "127.0.0.1")),
+]
+corpus.add("another address of IPv6", "full", CONNECTIONS, lambda _: _at("[::1]", "::2")())
+corpus.add("IPv4 for IPv6", "full", CONNECTIONS, lambda _: _at("[::1]", "127.0.0.1")())
+
+# Users as no suite and no flag asks for them.
+_SECOND = {"least_us": 1_000_000, "most_us": 1_000_000}
+for _name, _value in {"think": _SECOND, "pace": _SECOND}.items():
+    corpus.set_(
+        f"users who {_name}, of no file", "full", USERS, f"workload.scenarios.0.{_name}", _value
+    )
+
+
+def _late_start(data: Data) -> None:
+    data["workload"]["scenarios"][0].update(start_us=1_000_000, duration_seconds=29.0)
+
+
+corpus.add("users who came a second later, of no file", "full", USERS, _late_start)
+
+
+# Outside of the window.
+def _outside(name: str, *, full: bool) -> Callable[[Data], None]:
+    def edit(data: Data) -> None:
+        for run in data["measurements"]["runs"]:
+            run[name] = [
+                {
+                    "endpoint": at,
+                    "started": 0,
+                    "dropped": 0,
+                    "outcomes": {},
+                    "corrected": dict(NOTHING),
+                }
+                for at in range(len(data["endpoints"]))
+            ]
+            row = next(row for row in run["rows"] if row["started"])
+            if full:
+                _moved(row, run[name][row["endpoint"]])
+
+    return edit
+
+
+for _name in ("tail", "setup"):
+    measured(f"a {_name} of no flow", "full", CONTINUITY, _outside(_name, full=False))
+    measured(f"requests in a {_name} of no flow", "full", CONTINUITY, _outside(_name, full=True))
+
+
+@corpus.forge("a setup that no scenario has", "flow", CONTINUITY)
+def _(data: Data) -> None:
+    _outside("setup", full=False)(data)
+
+
+def _late(data: Data) -> None:
+    for row in data["measurements"]["runs"][0]["rows"]:
+        row["late"] = row["started"]
+
+
+measured("late although nobody was due", "full", "stress.rows", _late)
+
+# What the service counted.
+corpus.add(
+    "an endpoint counted twice",
+    "full",
+    "stress.counters",
+    lambda data: data["target"]["counters"].append(dict(data["target"]["counters"][1])),
+)
+for _bounds in ([], [2**35]):
+
+    @corpus.forge(
+        f"times of the service with bounds {_bounds}",
+        "full",
+        "stress.counted-times",
+        code=Exit.INCONCLUSIVE,
+        asked={**GATE, "counters_in_detail": True},
+    )
+    def _(data: Data, bounds: list[int] = _bounds) -> None:
+        for pair in data["target"]["counters"]:
+            total = sum(pair["times"]["counts"])
+            counts = [total, *([0] * len(bounds))]
+            pair["times"] = {"bounds_us": bounds, "counts": counts}

@@ -1,0 +1,1 @@
+CREATE TABLE orders (reference text PRIMARY KEY);
