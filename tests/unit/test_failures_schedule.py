@@ -3,9 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
+from enforcement_suite.scenarios.tokens.spec import FI_003
+from stressproof.evidence.failure import InjectedFault, Recovery, Witness
 from stressproof.failures.history import ORIGINS, Operation, parse_code, read_code
-from stressproof.failures.schedule import arrivals, deviations, key_deviations
+from stressproof.failures.schedule import (
+    OPERATIONS_MAX,
+    arrivals,
+    deviations,
+    key_deviations,
+    most_operations,
+)
 from stressproof.failures.spec import RequestSpec, ScenarioSpec
+from stressproof.failures.spec_problems import spec_problems
 
 pytestmark = pytest.mark.gate
 
@@ -129,3 +138,65 @@ def test_asked_again_until_it_is_known_fits() -> None:
     codes = ["timeout", "503", "409"]
     rows = [operation(10 * at, "order", 7, at + 1, code) for at, code in enumerate(codes)]
     assert list(key_deviations(SPEC, rows)) == []
+
+
+def test_asked_again_while_an_earlier_attempt_is_under_way_needs_an_open_ending() -> None:
+    """An unknown ending that an acknowledgement followed is no reason to ask again."""
+    lost = operation(0, "order", 7, 1, "timeout")
+    won = operation(10, "order", 7, 2, "200")
+    late = operation(20, "order", 7, 3, "409")
+    (again,) = key_deviations(SPEC, [lost, won, late])
+    assert "asked for again" in again.seen
+    assert list(key_deviations(SPEC, [lost, won])) == []
+
+
+def test_effects_of_a_file_are_numbered_without_a_gap() -> None:
+    """What nobody made beforehand is asked for in order: a number that is missing was taken out."""
+    of_file = replace(SPEC, driver="")
+    rows = [operation(at, "order", key) for at, key in enumerate([1, 2, 4])]
+    (gap,) = key_deviations(of_file, rows)
+    assert gap.expected == "every one from 1 to 4"
+    assert list(key_deviations(of_file, rows[:2])) == []
+    assert list(key_deviations(SPEC, rows)) == []
+
+
+def test_rows_of_a_table_are_as_many_as_were_answered() -> None:
+    """How many there are only the fault's witness says."""
+    fault = replace(FI_003.faults[1], id="tamper")
+    spec = replace(SPEC, requests=(*SPEC.requests, RequestSpec("tamper", rows_of="tamper")))
+    made = history(100)
+    sent = [operation(777 + n, f"tamper_{n}", origin="fault") for n in range(3)]
+    for answered, told in ((3, 0), (4, 1)):
+        witness = Witness(name="requests answered", before=0, during=answered, needs=1)
+        injected = InjectedFault(
+            id=fault.id,
+            kind=fault.kind,
+            target="",
+            parameters={},
+            requested_us=0,
+            effective_us=0,
+            removed_us=1,
+            healed_us=1,
+            watched_us=10 * S,
+            witnesses=[witness],
+            objectives=fault.objectives,
+            recovery=Recovery(None, None, None, None, 0),
+        )
+        rows = sorted([*made, *sent], key=lambda one: one.start_us)
+        assert len(list(deviations(spec, SEED, rows, [injected]))) == told
+
+
+def test_more_than_can_be_judged_is_refused_before_it_is_run() -> None:
+    """A trial of so many operations would be no evidence."""
+    spec = FI_003
+    assert most_operations(spec) < OPERATIONS_MAX
+    assert not [problem for problem in spec_problems(spec) if "can be judged" in problem]
+    busy = replace(spec, rate_per_s=1000)
+    assert [problem for problem in spec_problems(busy) if "can be judged" in problem]
+
+
+@pytest.mark.timeout(20)
+def test_as_many_attempts_as_are_judged_take_moments() -> None:
+    """All of them at one effect: a second, not minutes."""
+    rows = [operation(10 * at, "order", 1, at + 1, "timeout") for at in range(OPERATIONS_MAX)]
+    assert [one.unsure for one in key_deviations(SPEC, rows)] == [True]

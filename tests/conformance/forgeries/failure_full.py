@@ -44,6 +44,13 @@ for place in range(5):
     )
 corpus.set_("FI-001 without faults", F, FAULTS, "scenarios.0.trial.faults", [])
 corpus.set_("a fault of another kind", F, FAULTS, "scenarios.0.trial.faults.3.kind", "network")
+corpus.set_(
+    "a fault of the file's own code that nobody permitted",
+    F,
+    "failure.testbed",
+    "scenarios.0.spec.faults.0.kind",
+    "command",
+)
 corpus.set_("a fault renamed", F, FAULTS, "scenarios.0.trial.faults.0.id", "breeze")
 
 
@@ -171,7 +178,7 @@ corpus.add(
     F,
     "failure.load",
     lambda data: put(
-        data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 50_001
+        data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 20_001
     ),
 )
 corpus.set_("no witness", F, "failure.witnesses", "scenarios.0.trial.faults.0.witnesses", [])

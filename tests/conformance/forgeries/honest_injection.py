@@ -5,7 +5,9 @@ affair. Everything in it is derived by the functions that the injection uses.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +29,7 @@ from stressproof.failures.artifact import (
     TestbedRecord,
     Trial,
 )
-from stressproof.failures.fault_kinds import demanded_witnesses, limits_of
+from stressproof.failures.fault_kinds import demanded_witnesses, is_of_the_file, limits_of
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, Origin, parse_code, read
 from stressproof.failures.schedule import arrivals
 from stressproof.failures.spec import FaultSpec, RequestSpec, ScenarioSpec
@@ -80,14 +82,14 @@ def _operations(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) 
         assert parsed is not None
         answers.append((name, one.request.classify(*parsed)))
         seen[one.kind] += 1
-    codes = sorted(set(answers))
+    codes, effects = sorted(set(answers)), count(1)
     rows = [
         [
             one.start_us,
             20_000 + number % 977,
             kinds.index(one.kind),
             codes.index(answer),
-            number + 1 if one.request.keyed else 0,
+            next(effects) if one.request.keyed else 0,
             1,
             ORIGINS.index(one.origin),
         ]
@@ -226,11 +228,11 @@ def _runtime(at: datetime, entries: int = 0) -> RuntimeProbe:
     )
 
 
-def _target(at: datetime) -> TargetProbe:
+def _target(at: datetime, commit: str) -> TargetProbe:
     return TargetProbe(
         instance_id="instance-1",
         version="0.1.0",
-        git_commit=COMMIT,
+        git_commit=commit,
         git_dirty=False,
         started_at=at.isoformat(),
         uptime_seconds=100.0,
@@ -243,18 +245,24 @@ def one() -> dict[str, Any]:
     return full(("FI-001",))
 
 
-def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[str, Any]:
-    """The artifact as plain values."""
-    started = NOW - timedelta(hours=3)
+def full(
+    names: tuple[str, ...] = (),
+    specs: Sequence[ScenarioSpec] = SCENARIOS,
+    profile: str = "enforcement_failure_injection",
+    *,
+    started: datetime = NOW - timedelta(hours=3),
+    commit: str = COMMIT,
+) -> dict[str, Any]:
+    """The artifact of scenarios, all of them if none is named, as plain values."""
     at = started
     scenarios = []
-    for place, spec in enumerate(spec for spec in SCENARIOS if spec.id in names):
+    for place, spec in enumerate(spec for spec in specs if not names or spec.id in names):
         scenario, at = _scenario(place, spec, at + timedelta(seconds=1))
         scenarios.append(scenario)
     artifact = FailureArtifact(
         schema_version=SCHEMA_VERSION,
         status="complete",
-        profile="enforcement_failure_injection",
+        profile=profile,
         runner="staged_failure_injection",
         execution_class="staged",
         started_at=started.isoformat(),
@@ -263,9 +271,9 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
         executed_by="alice@example.com",
         approved_by="bob@example.com",
         seed=SEED,
-        subject=Subject(git_commit=COMMIT, git_dirty=False),
-        target_before=_target(started),
-        target_after=_target(started),
+        subject=Subject(git_commit=commit, git_dirty=False),
+        target_before=_target(started, commit),
+        target_after=_target(started, commit),
         runtime_before=_runtime(started),
         runtime_after=_runtime(at, 900),
         unsafe=[],
@@ -278,8 +286,11 @@ def full(names: tuple[str, ...] = tuple(spec.id for spec in SCENARIOS)) -> dict[
             workers=2,
             proxy="own",
             postgres_binary_sha256=None,
-            limits=limits_of(SCENARIOS),
+            limits=limits_of(one.spec for one in scenarios),
             unsupported=[],
+            permitted_faults=[
+                fault.id for one in scenarios for fault in one.spec.faults if is_of_the_file(fault)
+            ],
         ),
         scenarios=scenarios,
         summary=conclusions.summarise(scenarios),

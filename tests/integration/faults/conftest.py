@@ -1,5 +1,6 @@
 """Servers and clients that the proxy sits between, with real sockets."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from disposable_postgres import PostgresServer
+from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 
 HANG_S = 20.0
@@ -77,6 +79,10 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def active(tmp_path: Path) -> ActiveFaults:
-    """Return a list of active faults of this test's own."""
-    return ActiveFaults(tmp_path / "active")
+def active(tmp_path: Path) -> Iterator[ActiveFaults]:
+    """Yield a list of active faults of this test's own, whose watchdog ends with it."""
+    faults = ActiveFaults(tmp_path / "active")
+    yield faults
+    for path in (tmp_path / "active").glob("*.json"):
+        with contextlib.suppress(RunError):
+            faults.remove(path.stem)

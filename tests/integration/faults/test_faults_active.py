@@ -125,8 +125,8 @@ def test_watchdog_runs_as_long_as_it_holds_something(
     def watchdogs() -> list[ProcessRef]:
         return [one for one in below(os.getpid()) if "watchdog" in command_line(one.pid)]
 
-    ends_with_us = active.add("test", Undo())
     assert watchdogs() == []
+    ends_with_us = active.add("test", Undo())
     first = active.add("test", Undo(resume=[reference(victim.pid)]), within_s=1.0)
     [watchdog] = watchdogs()
     os.kill(watchdog.pid, signal.SIGKILL)

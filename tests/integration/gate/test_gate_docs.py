@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 
+from documented_commands import SCRIPTS, find, understand
 from enforcement_suite.suite import STRESS_PREFIX, SUITE
 from release_project import REPOSITORY, ReleaseProject
 from stressproof.cli.run import run
@@ -31,14 +31,6 @@ SIGNED = OPS / "signed-release.yml"
 STRESS = "docs/ops/evidence/enforcement_stress_artifact_2026-02-25.json"
 FAILURE = "docs/ops/evidence/enforcement_failure_injection_2026-02-27.json"
 PARSED_ONLY = frozenset({"load_test_api.py", "inject_enforcement_failures.py"})
-SCRIPTS = {
-    "load_test_api.py": "stressproof.cli.capture",
-    "inject_enforcement_failures.py": "stressproof.cli.inject",
-    "verify_enforcement_stress_evidence.py": "stressproof.cli.verify_stress",
-    "verify_enforcement_failure_injection_evidence.py": "stressproof.cli.verify_failure",
-    "run_enterprise_tdd_gate.py": "stressproof.cli.gate_enterprise",
-    "run_enforcement_release_evidence_gate.py": "stressproof.cli.gate_release",
-}
 _BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"[A-Z_]+=.*", re.DOTALL)
 
@@ -71,15 +63,10 @@ class Shown:
             return name
         return None
 
-    def find(self) -> tuple[click.Command, list[str]]:
-        """Return the command that it names, and its arguments."""
-        if self.script is not None:
-            assert (REPOSITORY / "scripts" / self.script).is_file(), self.script
-            return importlib.import_module(SCRIPTS[self.script]).command, self.words[2:]
-        if self.words[0] == "stressproof":
-            return importlib.import_module("stressproof.cli.main").command, self.words[1:]
-        assert self.words[0] == "enforcement"
-        return importlib.import_module("enforcement.cli").cli, self.words[1:]
+    @property
+    def ours(self) -> list[str]:
+        """Its words from our own program or script on."""
+        return self.words if self.script is None else self.words[1:]
 
 
 def shown_on(page: str) -> list[Shown]:
@@ -98,18 +85,6 @@ def shown_in_workflow(workflow: Path) -> Iterator[Shown]:
             for line in text.replace("\\\n", " ").splitlines():
                 if line.strip().startswith("uv run "):
                     yield Shown(line.split(" > ", 1)[0])
-
-
-def parse(shown: Shown) -> None:
-    """Let a command's own parser take its arguments, without running it."""
-    command, arguments = shown.find()
-    while isinstance(command, click.Group):
-        context = click.Context(command)
-        found = command.get_command(context, arguments[0])
-        assert found is not None, arguments
-        command, arguments = found, arguments[1:]
-    with command.make_context(command.name or "command", list(arguments)):
-        pass
 
 
 @pytest.fixture
@@ -141,13 +116,13 @@ def test_every_command_of_the_pages_is_understood(
     """On good evidence a command passes; one that needs a service is taken by its parser."""
     shown = shown_on(page)[at]
     if needs_a_service(shown):
-        parse(shown)
+        understand(shown.ours)
         return
     if "confirm" in shown.words:
         (captured.root / "decision.json").write_bytes(undecided(ENTERPRISE))
     for name, value in shown.variables.items():
         monkeypatch.setenv(name, value)
-    command, arguments = shown.find()
+    command, arguments = find(shown.ours)
     code = run(command, shown.words[0], arguments, suite="enforcement_suite.suite:SUITE")
     out, err = capsys.readouterr()
     if shown.script == "run_enforcement_release_evidence_gate.py" or "confirm" in shown.words:
@@ -243,7 +218,7 @@ def test_the_workflows_commands_are_understood(workflow: Path) -> None:
     shown = list(shown_in_workflow(workflow))
     assert len(shown) == 5
     for each in shown:
-        parse(each)
+        understand(each.ours)
 
 
 def test_the_signed_workflow_keeps_keys_apart() -> None:

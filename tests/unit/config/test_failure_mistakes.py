@@ -285,7 +285,7 @@ MISTAKES = [
         "Write whole arrivals a second, 1/s to 1000/s.",
     ),
     Mistake(
-        "rate = 5\n",
+        "rate = 8\n",
         'rate = "2000/s"\n',
         "failure[1].rate",
         "rate",
@@ -796,6 +796,89 @@ MISTAKES = [
         "'${X}' would come from the environment",
         "Processes may be given it by run and env; what is broken and checked is the file's.",
     ),
+    Mistake(
+        'answered_in = "3.5s"',
+        'answered_in = "6s"',
+        "failure[0].checks[1].answered_in",
+        "answered_in",
+        "this cannot fail: a request is given up after 6s",
+        "Write a shorter time, or give the profile a longer timeout.",
+    ),
+    Mistake(
+        'only = ["ok", "degraded", "503/retry"]',
+        'only = ["*"]',
+        "failure[0].checks[2].only",
+        "only",
+        "this cannot fail: * is every answer",
+        "Name those that may be.",
+    ),
+    Mistake(
+        '{ happens = "retried" }',
+        '{ happens = "disturbed" }',
+        "failure[0].checks[0].happens",
+        "happens",
+        "disturbed is said of a fault",
+        "Name it: during = [a fault's id].",
+    ),
+    Mistake(
+        '{ happens = "retried" }',
+        '{ happens = "retried", of = ["product"] }',
+        "failure[0].checks[0].happens",
+        "happens",
+        "none of these requests asks for an effect: there is nothing to win, or to ask again",
+        "Write {{effect}} into them, or look at others.",
+    ),
+    Mistake(
+        '{ one_wins = "201", attempts = 20, each = ["order_1..3"] }',
+        '{ one_wins = "200", each = ["product"] }',
+        "failure[1].checks[0].one_wins",
+        "one_wins",
+        "none of these requests asks for an effect: there is nothing to win, or to ask again",
+        "Write {{effect}} into them, or look at others.",
+    ),
+    Mistake(
+        'settle = "200ms"',
+        'settle = "4s"',
+        "failure[0].checks[3].share",
+        "share",
+        "slow lasts 4s, and nothing of it is looked at",
+        "Write a shorter settle.",
+    ),
+    Mistake(
+        '{ happens = "retried" }',
+        '{ ok_again_after = "60s", during = ["killed"] }',
+        "failure[0].checks[0].ok_again_after",
+        "ok_again_after",
+        "killed is watched for 10s, and this looks at what begins 1m after healing",
+        'Write watch = "63500ms" for the fault.',
+    ),
+    Mistake(
+        "rate = 8\n",
+        "rate = 3\n",
+        "failure[1].good",
+        "failure",
+        "a good window of 1500ms has 4 requests at 3/s, and needs 8",
+        "Ask at a higher rate, for a longer window, or for fewer operations.",
+    ),
+    Mistake(
+        LATENCY,
+        'kind = "kill_worker"\ntarget = "shop"\nindex = 2',
+        "failure[0].fault[0].index",
+        "index",
+        "shop has 2 workers, counted from 0",
+        "Write 0 to 1.",
+    ),
+    Mistake(
+        'id = "flood"\nkind',
+        (
+            'id = "more"\nkind = "flood"\nrequest = "product"\nrate = 5\nlasts = "1s"\n\n'
+            '[[failure.fault]]\nid = "flood"\nkind'
+        ),
+        "failure[1]",
+        "failure",
+        "product is sent by more and by flood",
+        "Write a request for each of them.",
+    ),
 ]
 
 
@@ -859,6 +942,18 @@ def test_mistakes_of_all_parts_are_told_together() -> None:
         "failure[1].fault[2].rate",
     ]
     assert [one.line for one in found] == sorted(one.line for one in found)
+
+
+def test_what_evidence_cannot_hold_is_not_begun() -> None:
+    """A scenario by itself, and all of a file together."""
+    fast = SHOP.replace('rate = "20/s"', 'rate = "1000/s"').replace("rate = 8\n", "rate = 1000\n")
+    (one,) = faults(fast.replace('lasts = "4s"', 'lasts = "10m"'))
+    assert one.where == "failure[0]"
+    assert one.message.startswith("these are some 632,")
+    both = fast.replace('lasts = "4s"', 'lasts = "3m"').replace('lasts = "5s"', 'lasts = "2m"')
+    (all_of_them,) = faults(both)
+    assert all_of_them.where == "failure[1]"
+    assert all_of_them.message.startswith("all failures send some ")
 
 
 def test_a_cut_needs_a_conversation_that_can_be_read() -> None:

@@ -41,6 +41,13 @@ def test_a_long_line_is_folded_where_there_is_a_width() -> None:
     assert shown([Line(LONG, whole=True)], Terminal()) == LONG
 
 
+def test_a_next_step_can_be_copied() -> None:
+    """It is on a line of its own where the whole does not fit, and there it is whole."""
+    step = "Next: stressproof verify stressproof-results/20261128T133451Z.json --some --more"
+    pieces = shown([Line(f"FAIL (exit 99): limits missed in round 1. {step}")], Terminal())
+    assert pieces == f"FAIL (exit 99): limits missed in round 1.\n    {step}"
+
+
 def test_a_very_narrow_terminal_folds_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """One word a line would be less readable than none folded."""
     monkeypatch.setenv("COLUMNS", "20")

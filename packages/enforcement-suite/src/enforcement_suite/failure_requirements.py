@@ -11,6 +11,7 @@ FAILURE: Final = FailureRequirements(
     execution_class="staged",
     scenarios=SCENARIOS,
     min_workers=2,
+    require_health=True,
     gate_max_age_hours=48.0,
     database_engine="postgresql",
 )

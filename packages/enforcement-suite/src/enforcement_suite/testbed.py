@@ -119,6 +119,7 @@ class EnforcementTestbed(Testbed):
             self._service_environment(folder),
             READY.search,
             log=folder / "service.log",
+            active=self.active,
         )
         stack.callback(self.service.stop)
         self.port = int(self.service.start()["port"])

@@ -138,6 +138,7 @@ class Suite(Struct, frozen=True, kw_only=True):
         variables: What the variables of the gates begin with.
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
+        gate_asks_failure: Whether a gate demands failure evidence, where the suite has any.
         testbed: Dotted path of what starts the service that failures are injected into.
         failure_page: Where the failure scenarios are explained, as a path in the checkout.
         unsupported: Faults that cannot be injected here, with the reason.
@@ -149,6 +150,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     version: str
     stress: tuple[StressRequirements, ...]
     failure: "FailureRequirements | str | None" = None
+    gate_asks_failure: bool = True
     profiles: "tuple[Profile, ...] | str"
     variables: Variables = Variables()
     local_service: LocalService | None = None
@@ -328,6 +330,7 @@ def _of_file(project: "Project") -> Suite:
         version="1",
         stress=file_requirements(project),
         failure=failure_file_requirements(project),
+        gate_asks_failure=project.gate.failures,
         profiles=file_profiles(project),
     )
 

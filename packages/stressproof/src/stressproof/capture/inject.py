@@ -12,6 +12,7 @@ from stressproof.config.compile import Project
 from stressproof.errors import UsageError
 from stressproof.failures.artifact import FailureArtifact
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.refusal import demand_no_refusal
 from stressproof.suite import Suite, suite_of
 
 SEED_BITS = 32
@@ -34,8 +35,10 @@ def plan_injection(
     """Return what an injection is to do; the arguments are those of `inject`.
 
     Raises:
-        UsageError: There are no such scenarios, or what they need cannot be loaded.
+        UsageError: There are no such scenarios, what they need cannot be loaded, or nothing may be
+            broken on this machine.
     """
+    demand_no_refusal(os.environ)
     drawn = int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed
     suite = suite_of(what) if isinstance(what, Project) else what
     stage = file_stage(what, scenarios, drawn, permissions) if isinstance(what, Project) else None

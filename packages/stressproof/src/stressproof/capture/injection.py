@@ -327,6 +327,8 @@ class Injection:
             postgres_binary_sha256=_sha256(self._postgres_binary),
             limits=limits_of(plan.stage.scenarios),
             unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
+            permitted_faults=list(plan.stage.permissions.breaks),
+            permitted_upstreams=list(plan.stage.permissions.upstreams),
         )
 
 
@@ -387,6 +389,7 @@ def keep_log(log: Path, output: Path, of: str) -> Path:
     The testbed it lies on vanishes with the run, and what explains a failure would vanish with it.
     """
     kept = output.with_name(f"{output.stem}.{of}.log")
+    kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(log, kept)
     return kept
 

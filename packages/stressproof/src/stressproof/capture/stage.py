@@ -11,7 +11,7 @@ from stressproof.config.file_failures import plan_failures
 from stressproof.errors import UsageError
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.driver import Driver, load_class, load_driver
-from stressproof.faults.permissions import Permissions, demand_permission
+from stressproof.faults.permissions import NOTHING_MORE, Permissions, demand_permission
 from stressproof.faults.run import chosen
 from stressproof.faults.testbed import Testbed
 from stressproof.suite import Suite
@@ -28,6 +28,7 @@ class Stage(Struct, frozen=True):
         drivers: What makes the driver of a trial, by id of its scenario.
         testbeds: How many may stand at once.
         whole: Whether these are all scenarios that there are.
+        permissions: What the operator permits beyond what is started.
     """
 
     scenarios: Sequence[ScenarioSpec]
@@ -35,6 +36,7 @@ class Stage(Struct, frozen=True):
     drivers: Mapping[str, Driver]
     testbeds: int
     whole: bool
+    permissions: Permissions = NOTHING_MORE
 
 
 def suite_stage(suite: Suite, names: Sequence[str], workers: int) -> Stage:
@@ -105,4 +107,5 @@ def file_stage(
         },
         testbeds=plan.testbed.testbeds,
         whole=len(scenarios) == len(plan.scenarios),
+        permissions=permissions,
     )

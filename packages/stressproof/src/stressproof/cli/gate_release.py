@@ -21,6 +21,7 @@ from stressproof.exits import Exit
 from stressproof.gate.environment import read_settings
 from stressproof.gate.gate import RELEASE
 from stressproof.gate.request import GateRequest
+from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.kinds import KINDS
 from stressproof.verify.stress.verifier import STRESS
 
@@ -67,7 +68,7 @@ def command(
         raise click.UsageError("--without-failure-evidence needs --evidence-only")
 
     suite = suite_at_gate(policy_ref)
-    only_stress = without_failure_evidence or suite.failure is None
+    only_stress = without_failure_evidence or not FAILURE.offered(suite)
 
     def ask() -> GateRequest:
         return read_settings(

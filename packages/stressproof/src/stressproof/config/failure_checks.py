@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from stressproof.config.amounts import parameter
+from stressproof.config.check_sense import demand_sense
 from stressproof.config.code_patterns import chosen, demand_code, ranged
 from stressproof.config.failure_tables import FailureTable
 from stressproof.config.fault_tables import CheckTable
@@ -16,7 +17,7 @@ from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.check_kind import CheckKind
 from stressproof.failures.checks import CHECKS, DISTURBED, RETRIED, check_spec
-from stressproof.failures.spec import CheckSpec, RequestSpec
+from stressproof.failures.spec import CheckSpec, FaultSpec, RequestSpec
 
 EFFECTS: Final = ("every_key_read", "acknowledged_durable", "no_double_effect", "failed_absent")
 """Made in both trials wherever something asks for an effect."""
@@ -41,17 +42,31 @@ class ChecksReader:
         table: The failure.
         place: Where it stands.
         requests: Its kinds of requests; none where they could not be read.
+        injected: Its faults.
+        timeout_us: Of a request.
         faults: Takes what is wrong.
     """
 
     def __init__(
-        self, table: FailureTable, place: Place, requests: Sequence[RequestSpec], faults: Faults
+        self,
+        table: FailureTable,
+        place: Place,
+        requests: Sequence[RequestSpec],
+        injected: Sequence[FaultSpec],
+        timeout_us: int,
+        faults: Faults,
     ) -> None:
         self._table = table
         self._place = place
         self._requests = requests
+        self._timeout_us = timeout_us
         self._faults = faults
-        self._injected = [fault.id for fault in table.fault]
+        self._injected = [fault.id for fault in injected]
+        at_fault = (*place, "fault")
+        wrong = {one.path[: len(at_fault) + 1] for one in faults.found}
+        self._whole = {
+            fault.id: fault for at, fault in enumerate(injected) if (*at_fault, at) not in wrong
+        }
 
     def read(self) -> tuple[CheckSpec, ...]:
         """Return every check that is made, in order: of effects, the file's, after each fault."""
@@ -121,7 +136,11 @@ class ChecksReader:
             if parameters is not None:
                 for about in abouts:
                     baseline = kind.about == "effects" or bool(table.baseline)
-                    yield check_spec(kind.name, about, parameters, baseline=baseline)
+                    check = check_spec(kind.name, about, parameters, baseline=baseline)
+                    if not about or about in self._whole:
+                        given = (check, self._whole.get(about), self._requests, self._timeout_us)
+                        self._faults.attempt((*place, kind.name), demand_sense, *given)
+                    yield check
 
     def _abouts(self, place: Place, table: CheckTable, kind: CheckKind) -> Sequence[str]:
         during = table.during

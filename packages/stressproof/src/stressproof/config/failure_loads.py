@@ -190,21 +190,55 @@ def _headers_of_target(
 def kinds_of(
     asked: Mapping[str, Asked], injected: Iterable[FaultSpec]
 ) -> dict[str, tuple[RequestSpec, Asked]]:
-    """Return the kinds of requests of a scenario, the load's first, each with what is sent."""
+    """Return the kinds of requests of a scenario, the load's first, each with what is sent.
+
+    Raises:
+        UsageError: Two of them could not be told apart.
+    """
     scheduled = [name for name, one in asked.items() if one.request.weight]
     found = {name: (asked[name].spec(name), asked[name]) for name in scheduled}
     for fault in injected:
         for batch in batches_of(fault, scheduled):
             for kind, send in batch:
                 one = asked.get(send.request)
-                if one is not None:
-                    spec = found[kind][0] if kind in found else one.spec(kind)
-                    found[kind] = _with_sending(spec, fault, send), one
+                if one is None:
+                    continue
+                if kind != send.request and kind in asked:
+                    raise UsageError(
+                        f"{fault.id} sends batches of {send.request}, of which one is called as "
+                        f"the request {kind}",
+                        hint="Give that request another name.",
+                    )
+                spec = found[kind][0] if kind in found else one.spec(kind)
+                found[kind] = _with_sending(spec, fault, send), one
+    for spec, _ in found.values():
+        alike = [kind for kind in found if spec.rows_of and kind.startswith(f"{spec.kind}_")]
+        if alike:
+            raise UsageError(
+                f"{spec.rows_of} sends rows as {spec.kind}_…, and {alike[0]} is another request",
+                hint="Give that request another name.",
+            )
+    if not any(found[name][0].keyed for name in scheduled):
+        _ask_in_baseline(found)
     return found
+
+
+def _ask_in_baseline(found: dict[str, tuple[RequestSpec, Asked]]) -> None:
+    """Have a baseline ask for one effect where only faults do: without any it proves nothing."""
+    for kind, (spec, one) in found.items():
+        if spec.keyed and spec.sent[1]:
+            found[kind] = msgspec.structs.replace(spec, sent=(1, spec.sent[1])), one
+            return
 
 
 def _with_sending(spec: RequestSpec, fault: FaultSpec, send: Send) -> RequestSpec:
     """Return a kind of requests that a fault sends too."""
+    before = spec.stream or spec.rows_of
+    if before:
+        raise UsageError(
+            f"{spec.kind} is sent by {before} and by {fault.id}",
+            hint="Write a request for each of them.",
+        )
     rate = fault.parameters.get("rate_per_s")
     if isinstance(rate, int):
         return msgspec.structs.replace(spec, stream=fault.id, stream_per_s=rate)

@@ -17,6 +17,7 @@ from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.plans import PlanFile, PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
+from stressproof.config.scenario_sense import MOST_OPERATIONS, expected_operations, senseless
 from stressproof.config.schema import Config
 from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.config.testbed_reading import TestbedReader
@@ -119,6 +120,14 @@ class _Reader:
             if table.id in [one.id for one in scenarios]:
                 self._faults.add((*place, "id"), f"the id {table.id!r} is given twice")
             scenarios.append(self._scenario(table, place))
+        operations = sum(map(expected_operations, scenarios))
+        if not self._faults.found and operations > MOST_OPERATIONS:
+            self._faults.add(
+                ("failure", len(scenarios) - 1),
+                f"all failures send some {operations:,} requests, and evidence holds "
+                f"{MOST_OPERATIONS:,}",
+                "Ask at lower rates, or break things for a shorter time.",
+            )
         asked = [one for scenario in scenarios for one in scenario.requests]
         if self._reads.effects and asked and not any(one.keyed for one in asked):
             self._faults.add(
@@ -129,6 +138,7 @@ class _Reader:
         return FailurePlan(self._testbed, tuple(scenarios), self._loads)
 
     def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
+        before = len(self._faults.found)
         load = self._load(table, place)
         timeout_us = _TIMEOUT_US
         if load is not None and load.timeout is not None:
@@ -138,9 +148,9 @@ class _Reader:
         objectives = self._objectives(table, place, timeout_us)
         reader = FaultsReader(table, place, self._testbed, objectives, self._faults)
         injected = reader.read(asked, self._known(table))
-        kinds = kinds_of(asked, injected)
+        kinds = self._faults.attempt(place, kinds_of, asked, injected) or {}
         specs = [spec for spec, _ in kinds.values()]
-        sent = all(
+        sent = bool(kinds) and all(
             fault.send and {one.request for one in fault.send} <= asked.keys()
             for fault in injected
             if FAULT_KINDS[fault.kind].sends == "must" or fault.send
@@ -156,7 +166,7 @@ class _Reader:
         self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
         if table.ripe != "0s" and not table.prepare:
             self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
-        return ScenarioSpec(
+        scenario = ScenarioSpec(
             id=table.id,
             title=table.title,
             question=table.question,
@@ -165,7 +175,9 @@ class _Reader:
             timeout_us=timeout_us,
             requests=tuple(specs),
             faults=tuple(injected),
-            checks=ChecksReader(table, place, specs if sent else (), self._faults).read(),
+            checks=ChecksReader(
+                table, place, specs if sent else (), injected, timeout_us, self._faults
+            ).read(),
             effects=self._reads.effects if any(one.keyed for one in specs) else None,
             invariants=self._invariants(table, place),
             off=table.off,
@@ -174,6 +186,9 @@ class _Reader:
             files=dict.fromkeys(self._files(table, place, injected, asked.values()), ""),
             parallel=table.parallel,
         )
+        if load is not None and len(self._faults.found) == before:
+            self._faults.found += senseless(scenario, place)
+        return scenario
 
     def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
         found = self._faults.attempt(place, time_us, text, least_us, most_us)

@@ -44,6 +44,9 @@ class FailureRequirements(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="The service's engine, exactly (full artifacts); null asks for none."),
     ] = None
+    require_health: Annotated[
+        bool, Meta(description="Whether the service must say that it is healthy.")
+    ] = False
     refuse_unsafe: Annotated[
         bool,
         Meta(
@@ -76,6 +79,8 @@ def loosened(asked: FailureRequirements, floor: FailureRequirements) -> list[str
         lines.append(f"max_artifact_age_hours {age:g} is above {oldest:g}")
     if floor.database_engine is not None and asked.database_engine != floor.database_engine:
         lines.append(f"database_engine {asked.database_engine} is not {floor.database_engine}")
+    if floor.require_health and not asked.require_health:
+        lines.append("require_health is not asked")
     if asked.min_workers < floor.min_workers:
         lines.append(f"min_workers {asked.min_workers} is below {floor.min_workers}")
     lines += [

@@ -15,6 +15,7 @@ from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.parameters import S
 from stressproof.failures.spec import RequestSpec
+from stressproof.failures.spec_problems import spec_problems
 
 if TYPE_CHECKING:
     from stressproof.config.compile import Project
@@ -53,13 +54,16 @@ def plan_failures(
         ).hexdigest()
         for path in sorted({path for one in plan.scenarios for path in one.files})
     }
-    return msgspec.structs.replace(
-        plan,
-        scenarios=tuple(
-            msgspec.structs.replace(one, files={path: digests[path] for path in one.files})
-            for one in plan.scenarios
-        ),
+    scenarios = tuple(
+        msgspec.structs.replace(one, files={path: digests[path] for path in one.files})
+        for one in plan.scenarios
     )
+    for one in scenarios:
+        for problem in spec_problems(one):
+            raise UsageError(
+                f"the failure {one.id}: {problem}", hint="What cannot be judged is not injected."
+            )
+    return msgspec.structs.replace(plan, scenarios=scenarios)
 
 
 def _read(project: "Project", environment: Mapping[str, str] | None) -> FailurePlan | None:

@@ -217,6 +217,13 @@ class FaultsReader:
                 f"nobody knows the workers of {spec.target}",
                 f"Write workers = 2 or worker = … in [testbed.process.{spec.target}].",
             )
+        index = spec.parameters.get("index")
+        if isinstance(index, int) and process is not None and 0 < process.workers <= index:
+            self._faults.add(
+                (*place, "index"),
+                f"{spec.target} has {process.workers} workers, counted from 0",
+                f"Write 0 to {process.workers - 1}.",
+            )
         holding = spec.parameters.get("holding")
         if holding and holding not in testbed.postgres and self._faults.knows("testbed"):
             where = (*place, "holding")

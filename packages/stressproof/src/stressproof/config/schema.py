@@ -177,6 +177,9 @@ class GateTable(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="What evidence must hold beside the profile's own thresholds."),
     ] = {}
     steps: Annotated[tuple[StepTable, ...], Meta(description="In the order they run.")] = ()
+    failures: Annotated[
+        bool, Meta(description="Whether evidence of the file's failures is demanded too.")
+    ] = True
     evidence: Annotated[
         tuple[str, ...],
         Meta(

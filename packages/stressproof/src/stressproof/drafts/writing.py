@@ -64,7 +64,7 @@ def written(draft: Draft, *, everything: bool = False, profile: str = PROFILE) -
     variables = {name: holds for name, holds in draft.variables.items() if name in needed}
     head = _head(draft, profile, variables)
     return Written(
-        text="\n".join([*head, "", "\n\n".join(blocks), "", *_gate(profile)]),
+        text="\n".join([*head, "", "\n\n".join(blocks), "", *_failure(profile), *_gate(profile)]),
         active=active,
         withheld=withheld,
         left_out=len(draft.requests) - len(blocks),
@@ -110,6 +110,34 @@ def _credentials(draft: Draft, variables: Mapping[str, str]) -> Iterator[str]:
     if "auth" not in draft.target and "headers" not in draft.target:
         yield '# headers = { x-api-key = "${API_KEY}" }   # from the environment'
         yield '# auth.bearer = "${API_TOKEN}"'
+
+
+def _failure(profile: str) -> list[str]:
+    """Return a failure to begin with: the service behind a slow database."""
+    return [
+        "# [testbed]                    # breaks it on purpose: stressproof check lists how",
+        '# target = "service"           # started for that, with a database behind a proxy',
+        "# [testbed.postgres.db]",
+        "# [testbed.process.service]",
+        '# run = ["python", "-m", "uvicorn", "app:app", "--port", "{{port}}"]',
+        '# env = { DATABASE_URL = "{{db.url}}" }',
+        '# ready = { http = "/" }',
+        "",
+        "# [[failure]]",
+        '# id = "DB-1"',
+        '# title = "The database is slow"',
+        '# question = "Is everybody still answered in time?"',
+        f'# load = "{profile}"',
+        '# rate = "20/s"',
+        '# checks = [{ answered_in = "3s", during = ["slow"] }]',
+        "# [[failure.fault]]",
+        '# id = "slow"',
+        '# kind = "latency"',
+        '# target = "db"',
+        '# latency = "1s"',
+        '# lasts = "5s"',
+        "",
+    ]
 
 
 def _gate(profile: str) -> list[str]:

@@ -163,6 +163,9 @@ class TestbedRecord(Struct, frozen=True, forbid_unknown_fields=True):
         postgres_binary_sha256: Of the database server, where it is ours.
         limits: What these faults are not, as sentences.
         unsupported: What was asked for and cannot be done here.
+        permitted_faults: Ids of faults that the operator permitted to hit what was not started for
+            them; no file can.
+        permitted_upstreams: Hosts beyond this machine that proxies might lead to, likewise.
     """
 
     tool: Name
@@ -175,6 +178,8 @@ class TestbedRecord(Struct, frozen=True, forbid_unknown_fields=True):
     postgres_binary_sha256: Text | None
     limits: list[Text]
     unsupported: list[Unsupported]
+    permitted_faults: list[Text] = []
+    permitted_upstreams: list[Text] = []
 
 
 class FailureArtifact(Struct, frozen=True, forbid_unknown_fields=True):

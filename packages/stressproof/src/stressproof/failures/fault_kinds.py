@@ -73,6 +73,12 @@ def is_spent(fault: FaultSpec, grown: Sequence[int]) -> bool:
     return not isinstance(count, int) or (bool(grown) and grown[0] >= count)
 
 
+def is_of_the_file(fault: FaultSpec) -> bool:
+    """Return whether a fault is code of the file's, so that only its author knows what it hits."""
+    kind = FAULT_KINDS.get(fault.kind)
+    return kind is not None and kind.witnesses is None
+
+
 def fault_problems(fault: FaultSpec) -> Iterator[str]:
     """Yield why a fault is none of its kind, one sentence each."""
     kind = FAULT_KINDS.get(fault.kind)

@@ -7,6 +7,8 @@ them only what its faults send, and what is asked again while it is open what be
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -26,8 +28,12 @@ _SLACK_US = 500_000
 """What a busy machine may leave out at the end of the load."""
 
 
-OPERATIONS_MAX: Final = 50_000
-"""Of one trial: what is judged in seconds, and recorded in a few megabytes."""
+OPERATIONS_MAX: Final = 20_000
+"""Of one trial: what is judged in seconds, and recorded in a megabyte."""
+
+
+NAMES_MAX: Final = 2_000
+"""Of one trial: kinds of requests, and codes that they ended with."""
 
 
 class Arrival(Struct, frozen=True):
@@ -69,6 +75,27 @@ def arrivals(spec: ScenarioSpec, seed: int, until_us: int) -> Iterator[Arrival]:
         yield Arrival(due_us, requests[place])
 
 
+def most_operations(spec: ScenarioSpec) -> int:
+    """Return how many operations a trial of a scenario asks for, without those asked again."""
+    lasts_us = spec.steady_us + sum(one.lasts_us + one.watch_us for one in spec.faults)
+    sent = sum(
+        one.times * _number(fault.parameters.get("batches"))
+        for fault in spec.faults
+        for one in fault.send
+    )
+    streamed = sum(
+        fault.lasts_us * request.stream_per_s // 1_000_000
+        for request in spec.requests
+        for fault in spec.faults
+        if fault.id == request.stream
+    )
+    return lasts_us * spec.rate_per_s // 1_000_000 + sent + streamed
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 1
+
+
 def deviations(
     spec: ScenarioSpec, seed: int, operations: Sequence[Operation], faults: Sequence[InjectedFault]
 ) -> Iterator[Deviation]:
@@ -80,21 +107,25 @@ def deviations(
         operations: Of one trial, in order of their start.
         faults: Those that were injected into it.
     """
-    known: set[str] = set()
+    requests = _requests(spec, operations)
+    for kind, request in requests.items():
+        if request is None:
+            yield Deviation(kind, "a request of the scenario")
     by_fault: dict[str, list[Operation]] = defaultdict(list)
     for one in operations:
-        request = spec.request_of(one.kind)
+        request = requests[one.kind]
         if request is not None and one.origin == "fault":
             by_fault[request.kind].append(one)
-        elif request is None and one.kind not in known:
-            known.add(one.kind)
-            yield Deviation(one.kind, "a request of the scenario")
     # Arrivals end with the last fault's watch; what comes then only settles what is open.
     until_us = max((fault.watched_us for fault in faults), default=spec.steady_us)
     scheduled = [one for one in operations if one.origin == "scheduled"]
     yield from _of_the_load(spec, seed, scheduled, until_us)
     for request in spec.requests:
         yield from _of_faults(request, by_fault[request.kind], faults)
+
+
+def _requests(spec: ScenarioSpec, operations: Sequence[Operation]) -> dict[str, RequestSpec | None]:
+    return {kind: spec.request_of(kind) for kind in dict.fromkeys(one.kind for one in operations)}
 
 
 def _of_the_load(
@@ -177,8 +208,9 @@ def key_deviations(spec: ScenarioSpec, operations: Sequence[Operation]) -> Itera
     only after an ending that leaves it open whether the effect is there, and until that is known.
     """
     attempts: dict[int, list[Operation]] = defaultdict(list)
+    requests = _requests(spec, operations)
     for one in operations:
-        request = spec.request_of(one.kind)
+        request = requests[one.kind]
         if request is not None and bool(one.key) is not request.keyed:
             have, want = ("a key", "no key") if one.key else ("no key", "a key of its effect")
             yield Deviation(f"{one.kind} at {one.start_us} µs with {have}", want)
@@ -200,20 +232,22 @@ def _attempt_deviations(key: int, made: Sequence[Operation]) -> Iterator[Deviati
     if [one.attempt for one in made] != list(range(1, len(made) + 1)):
         yield Deviation(f"attempts {[one.attempt for one in made][:9]} at effect {key}", "all")
         return
+    if any(later.start_us < one.start_us for one, later in pairwise(made)):
+        yield Deviation(f"attempts at effect {key} out of order", "one after the other")
+        return
+    ends: list[tuple[int, str]] = []
+    unknown_us = known_us = -1
     for number, one in enumerate(made):
+        while ends and ends[0][0] <= one.start_us:
+            end_us, ending = heappop(ends)
+            unknown_us = end_us if ending == "unknown" else unknown_us
+            known_us = end_us if ending == "ok" else known_us
+        heappush(ends, (one.end_us, one.code.ending))
         if (one.origin == "scheduled" and number) or (one.origin in _AGAIN and not number):
             yield Deviation(f"attempt {number + 1} at effect {key} is a {one.origin}", "another")
-        elif one.origin in _AGAIN and not _is_open(made[:number], one.start_us):
+        elif one.origin in _AGAIN and not unknown_us >= max(known_us, 0):
             yield Deviation(f"effect {key} asked for again", "not: how it ended was known")
     if made[-1].code.ending == "unknown":
         yield Deviation(
             f"effect {key} unknown to the end", "asked again until it is known", unsure=True
         )
-
-
-def _is_open(before: Sequence[Operation], at_us: int) -> bool:
-    """Return whether an ending had left open what became of an effect, and none had told since."""
-    ended = [one for one in before if one.end_us <= at_us]
-    unknown_us = max((one.end_us for one in ended if one.code.ending == "unknown"), default=-1)
-    known_us = max((one.end_us for one in ended if one.code.ending == "ok"), default=-1)
-    return unknown_us >= max(known_us, 0)

@@ -103,8 +103,8 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
     stream: Annotated[str, Meta(max_length=200)] = ""
     stream_per_s: Count = 0
     rows_of: Annotated[str, Meta(max_length=200)] = ""
-    expect: Annotated[tuple[Count, ...], Meta(max_length=50)] = ()
-    definite: Annotated[tuple[Count, ...], Meta(max_length=50)] = ()
+    expect: Annotated[tuple[Count, ...], Meta(max_length=400)] = ()
+    definite: Annotated[tuple[Count, ...], Meta(max_length=200)] = ()
     answers: Annotated[tuple[AnswerRule, ...], Meta(max_length=20)] = ()
     definition_sha256: Annotated[str, Meta(max_length=64)] = ""
 

@@ -7,6 +7,7 @@ from typing import Final
 from stressproof.errors import UsageError
 from stressproof.failures.checks import check_problems
 from stressproof.failures.fault_kinds import fault_problems
+from stressproof.failures.schedule import OPERATIONS_MAX, most_operations
 from stressproof.failures.spec import Effects, Invariant, ScenarioSpec
 from stressproof.workload.order import demand_pass
 
@@ -30,6 +31,9 @@ def spec_problems(spec: ScenarioSpec) -> Iterator[str]:
             yield str(error)
     else:
         yield "there is no load: no request has a weight"
+    asked = most_operations(spec)
+    if asked > OPERATIONS_MAX:
+        yield f"a trial asks for {asked} operations, and {OPERATIONS_MAX} can be judged"
     if not spec.faults:
         yield "there is no fault"
     for fault in spec.faults:

@@ -52,7 +52,7 @@ def default_path(environment: Mapping[str, str]) -> Path:
 class ActiveFaults:
     """The list in a folder, a file for each entry; each is on disk before anything is done.
 
-    A watchdog runs as long as it has something to undo. May be used by several threads.
+    A watchdog runs as long as anything is listed. May be used by several threads.
 
     Args:
         folder: Made where it is missing.
@@ -90,13 +90,12 @@ class ActiveFaults:
         identity = f"{kind}-{os.getpid()}-{secrets.token_hex(4)}"
         entry = ActiveFault(identity, kind, ours, undo)
         write_atomic(self._path(identity), msgspec.json.encode(entry) + b"\n", mode=0o600)
-        if undo:
-            try:
-                with self._guard:
-                    self._watch.hold(self._path(identity), undo, within_s)
-            except BaseException:
-                self._path(identity).unlink(missing_ok=True)
-                raise
+        try:
+            with self._guard:
+                self._watch.hold(self._path(identity), undo, within_s)
+        except BaseException:
+            self._path(identity).unlink(missing_ok=True)
+            raise
         return identity
 
     def remove(self, identity: str) -> None:

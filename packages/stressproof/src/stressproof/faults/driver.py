@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
-from stressproof.failures.spec import FaultSpec, ScenarioSpec
+from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.testbed import Testbed
@@ -55,6 +55,24 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
 
     def baseline_actions(self, load: Load) -> None:  # most do nothing
         """Do in a baseline what faults do by force: spend a token once, settle once."""
+
+    def read_effects(self, effects: Effects) -> Mapping[int, int]:
+        """Return how often each effect that was asked for is there, by its key.
+
+        Raises:
+            RunError: They cannot be read.
+        """
+        rows = self.testbed.query(effects.sql, self.effects_parameters())
+        return {int(key): int(count) for key, count in rows}
+
+    def read_invariant(self, invariant: Invariant, history: Sequence[Done]) -> tuple[int, int]:
+        """Return how many things an invariant compared, and how many of them are wrong.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        rows = self.testbed.query(invariant.sql, self.query_parameters(history))
+        return next(((int(compared), int(wrong)) for compared, wrong in rows), (0, 0))
 
     def effects_parameters(self) -> Mapping[str, Any]:
         """Return the parameters of the scenario's query for effects."""

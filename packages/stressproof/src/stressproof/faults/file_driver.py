@@ -6,13 +6,14 @@ from functools import partial
 
 from stressproof.config.failure_plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
-from stressproof.failures.spec import FaultSpec, ScenarioSpec
+from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.file_requests import EffectNumbers, FileRequests, PreparedRows
 from stressproof.faults.file_testbed import FileTestbed
+from stressproof.faults.final_read import FinalRead
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.registry import injector
-from stressproof.faults.load import Load, Makers
+from stressproof.faults.load import Done, Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.kinds import PROXY_KINDS
 from stressproof.load.flow_modules import FlowModules
@@ -85,6 +86,18 @@ class FileDriver(ScenarioDriver[FileTestbed]):
         for one in self._spec.requests:
             if one.sent[0]:
                 load.burst(self.testbed.requests.batch(one.kind, one.sent[0], same=False))
+
+    def read_effects(self, effects: Effects) -> Mapping[int, int]:
+        """Return how often each effect that was asked for is there, by its key."""
+        return self._final_read().effects(effects)
+
+    def read_invariant(self, invariant: Invariant, history: Sequence[Done]) -> tuple[int, int]:
+        """Return how many things an invariant compared, and how many of them are wrong."""
+        del history
+        return self._final_read().invariant(invariant)
+
+    def _final_read(self) -> FinalRead:
+        return FinalRead(self.testbed, self.testbed.requests.kept)
 
     def injector(self, fault: FaultSpec, load: Load) -> Injector:
         """Return what makes a fault of the scenario."""

@@ -200,6 +200,7 @@ class FileTestbed(Testbed):
             environment,
             until,
             log=self._logs / f"{name}.log",
+            active=self.active,
             folder=folder,
             start_timeout_s=ready.within_us / 1e6,
             stop_signal=signal.Signals[f"SIG{plan.stop}"],

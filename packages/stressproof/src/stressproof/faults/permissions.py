@@ -7,10 +7,9 @@ from msgspec import Struct
 
 from stressproof.dotted_path import nearest
 from stressproof.errors import UsageError
+from stressproof.failures.fault_kinds import is_of_the_file
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
-
-_NOT_OURS: Final = frozenset({"command", "python"})
-"""Kinds of which nobody but their author knows what they hit."""
+from stressproof.faults.proxy.kinds import PROXY_KINDS
 
 
 class Permissions(Struct, frozen=True):
@@ -32,16 +31,20 @@ NOTHING_MORE: Final = Permissions()
 def needs_permission(fault: FaultSpec, started: Iterable[str]) -> bool:
     """Return whether a fault hits, or may hit, what the tool has not started.
 
-    A proxy that runs already was put there to be switched, so it is none of these.
+    A proxy that runs already was put there to be switched, so it is none of these; nor is what one
+    of ours stands before.
 
     Args:
         fault: Any.
         started: Names of the testbed that are started for it.
     """
-    if fault.kind in _NOT_OURS:
+    if is_of_the_file(fault):
         return True
-    return fault.target_kind in {"postgres", "process", "container"} and (
-        fault.target not in frozenset(started)
+    things = {"postgres", "process", "container"}
+    return (
+        fault.kind not in PROXY_KINDS
+        and fault.target_kind in things
+        and fault.target not in frozenset(started)
     )
 
 

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from stressproof.errors import RunError, UsageError
+from stressproof.faults.active import ActiveFaults
+from stressproof.faults.undo import Undo
 from stressproof.processes import ProcessRef, below, lives, refer, send, wait_for
 
 ReadyT = TypeVar("ReadyT")
@@ -31,8 +33,9 @@ class ServiceProcess(Generic[ReadyT]):
     """Runs a command until it is stopped; usable as a context manager.
 
     It leads a session of its own, so that Ctrl-C at a terminal is ours and it is stopped once
-    evidence is kept, and the kernel ends it should we be killed. The kernel goes by the *thread*
-    that starts it: that one must live as long as the service.
+    evidence is kept, and the kernel asks it to end should we be killed. The kernel goes by the
+    *thread* that starts it: that one must live as long as the service. What does not end when it is
+    asked to, or was orphaned, is ended by a watchdog.
 
     Args:
         name: What it is, for messages.
@@ -40,6 +43,7 @@ class ServiceProcess(Generic[ReadyT]):
         environment: All of its environment; nothing is added.
         ready: Told what it has said since its start, in whole lines; returns None until it serves.
         log: Takes what it says, on stdout and stderr.
+        active: Where it is listed while it runs, for the watchdog; None for nobody's.
         folder: Its working directory, ours if None.
         start_timeout_s: How long it may take to be ready.
         stop_signal: Asks it to end.
@@ -54,6 +58,7 @@ class ServiceProcess(Generic[ReadyT]):
         ready: Callable[[str], ReadyT | None],
         *,
         log: Path,
+        active: ActiveFaults | None = None,
         folder: Path | None = None,
         start_timeout_s: float = 180.0,
         stop_signal: signal.Signals = signal.SIGTERM,
@@ -68,6 +73,8 @@ class ServiceProcess(Generic[ReadyT]):
         self._start_timeout_s = start_timeout_s
         self._stop_signal = stop_signal
         self._stop_timeout_s = stop_timeout_s
+        self._active = active
+        self._listed = ""
         self._said_from = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -111,6 +118,7 @@ class ServiceProcess(Generic[ReadyT]):
                     hint="Name a program that is on this machine.",
                 ) from error
         try:
+            self._list(self._process.pid)
             return self._wait_ready(self._process)
         except BaseException:
             self.stop()
@@ -148,6 +156,7 @@ class ServiceProcess(Generic[ReadyT]):
         process.wait()
         self._process = None
         self._await_gone(everyone)
+        self._unlist()
         return everyone
 
     def stop(self) -> bool:
@@ -173,7 +182,20 @@ class ServiceProcess(Generic[ReadyT]):
         left = [one for one in {*started, *below(process.pid)} if lives(one)]
         send(left, signal.SIGKILL)
         self._await_gone(left)
+        self._unlist()
         return in_time
+
+    def _list(self, pid: int) -> None:
+        """Have it ended should we be killed."""
+        own = refer(pid)
+        if self._active is not None and own is not None:
+            self._listed = self._active.add("process", Undo(end=[own]))
+
+    def _unlist(self) -> None:
+        """Take it off the list, now that nothing of it is left."""
+        if self._active is not None and self._listed:
+            self._active.remove(self._listed)
+            self._listed = ""
 
     def _await_gone(self, processes: Sequence[ProcessRef]) -> None:
         wait_for(
@@ -215,15 +237,16 @@ class ServiceProcess(Generic[ReadyT]):
         return said[: said.rfind("\n") + 1]
 
     def _failed(self, what: str) -> RunError:
-        return RunError(f"{self.name} {what}", hint=f"The end of {self.log}:\n{self.tail()}")
+        return RunError(f"{self.name} {what}", hint=f"The end of {self.log}:\n{tail_of(self.log)}")
 
-    def tail(self) -> str:
-        """Return the last lines of its log."""
-        with contextlib.suppress(OSError):
-            lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-            if lines:
-                return "\n".join(f"    {line[:_TAIL_COLUMNS]}" for line in lines)
-        return "    (it said nothing)"
+
+def tail_of(log: Path) -> str:
+    """Return the last lines of a log, for people."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        if lines:
+            return "\n".join(f"    {line[:_TAIL_COLUMNS]}" for line in lines)
+    return "    (it said nothing)"
 
 
 class _DieWithParent:

@@ -10,14 +10,14 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.service_process import ServiceProcess
+from stressproof.faults.service_process import ServiceProcess, tail_of
 
 _HEAL_TIMEOUT_S = 60.0
 _HEAL_POLL_S = 0.02
@@ -80,6 +80,12 @@ class Testbed(ABC):
     def logs(self) -> Mapping[str, Path]:
         """Return the logs that explain a failure, by whose they are."""
         return {"service": self.service.log}
+
+    def last_words(self) -> Iterator[str]:
+        """Yield the ends of the logs, for people."""
+        for name, log in self.logs().items():
+            yield f"The end of what {name} said:"
+            yield tail_of(log)
 
     def unsupported(self) -> Mapping[str, str]:
         """Return faults that cannot be injected into it here, each with the reason."""

@@ -6,27 +6,30 @@ directly. A final read inside the fault would find what is not there yet.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from stressproof.errors import InconclusiveError
 from stressproof.evidence.failure import InjectedFault, Recovery
 from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.artifact import EffectCounts, Trial
 from stressproof.failures.conclusions import answered, completed, pending
 from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
-from stressproof.failures.spec import FaultSpec, Invariant, ScenarioSpec
+from stressproof.failures.spec import UNDISTURBED, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Load
+from stressproof.faults.load import Done, Load
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial_state import TrialState, Watch
 
 _OBSERVE_S = 0.04
 _SETTLE_S = 30.0
 _AGAIN_S = 0.1
+_CODES = 5
 _LOG_LINES = 200
 
 
@@ -79,6 +82,7 @@ class TrialRun:
         """Run it from preparation to final read.
 
         Raises:
+            InconclusiveError: The steady state is unhealthy.
             RunError: A fault could not be applied or removed, or load or service broke.
         """
         spec = self._spec
@@ -100,6 +104,7 @@ class TrialRun:
             self._watch(state)
             self._wait(load, spec.steady_us / 1e6)
             self._let_finish(load, time.monotonic_ns())
+            self._demand_steady(load)
             timed = [self._inject(fault, state) for fault in self._faults]
             if not self._faults:
                 self._driver.baseline_actions(load)
@@ -110,6 +115,23 @@ class TrialRun:
             load.stop()
             self._watch(None)
         return self._conclude(load, timed)
+
+    def _demand_steady(self, load: Load) -> None:
+        """Go no further where service is bad before anything is broken.
+
+        Raises:
+            InconclusiveError: It is; what a fault does to it would prove nothing.
+        """
+        asked = list(load.history)
+        bad = [done for done in asked if not done.code.healthy]
+        self._say(f"steady: {len(asked)} requests, {len(bad)} of them unhealthy")
+        if bad and UNDISTURBED.id not in self._spec.off:
+            codes = Counter(f"{done.request.kind} ended with {done.code.name}" for done in bad)
+            told = ", ".join(f"{code} ({count})" for code, count in codes.most_common(_CODES))
+            raise InconclusiveError(
+                f"{self._spec.id}: the steady state is unhealthy, so nothing is broken: {told}",
+                hint="\n".join(["Put that right first.", *self._testbed.last_words()]),
+            )
 
     def _say(self, text: str) -> None:
         at = (time.monotonic_ns() - self._started_ns) / 1e9 if self._started_ns else 0.0
@@ -151,6 +173,9 @@ class TrialRun:
         self._wait(load, fault.watch_us / 1e6)
         watched = time.monotonic_ns()
         self._let_finish(load, watched)
+        began = [one for one in load.history if injector.effective_ns <= one.intended_ns < healed]
+        unhealthy = sum(not one.code.healthy for one in began)
+        self._say(f"{fault.id}: {len(began)} requests under it, {unhealthy} of them unhealthy")
         return Timed(fault, injector, requested, healed, watched)
 
     def _let_finish(self, load: Load, before_ns: int) -> None:
@@ -166,11 +191,12 @@ class TrialRun:
         """Read the database, and derive everything that follows."""
         spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
-        parameters = self._driver.query_parameters(load.history)
         demanded = spec.demanded_invariants(with_faults=bool(timed))
-        self._wait_settled(demanded, parameters)
+        self._wait_settled(demanded, load.history)
         effects = self._effects(asked)
-        invariants = [answered(one, *self._ask(one, parameters)) for one in demanded]
+        invariants = [
+            answered(one, *self._driver.read_invariant(one, load.history)) for one in demanded
+        ]
         trial = Trial(
             started_at=self._clock.at(self._started_ns),
             ended_at=self._clock.now(),
@@ -207,26 +233,18 @@ class TrialRun:
             recovery=Recovery(None, None, None, None, 0),
         )
 
-    def _wait_settled(self, invariants: Sequence[Invariant], parameters: Mapping[str, Any]) -> None:
+    def _wait_settled(self, invariants: Sequence[Invariant], history: Sequence[Done]) -> None:
         """Wait until what takes its time is right: journals replayed, nobody amid something.
 
         What does not come is left for the final read to find.
         """
-        for invariant in invariants:
-            deadline = time.monotonic() + invariant.settle_us / 1e6
-            while time.monotonic() < deadline and self._ask(invariant, parameters)[1]:
+        for one in invariants:
+            deadline = time.monotonic() + one.settle_us / 1e6
+            while time.monotonic() < deadline and self._driver.read_invariant(one, history)[1]:
                 time.sleep(_AGAIN_S)
 
     def _effects(self, asked: list[int]) -> EffectCounts:
-        found: dict[int, int] = {}
-        if self._spec.effects is not None:
-            sql, parameters = self._spec.effects.sql, self._driver.effects_parameters()
-            found = {int(key): int(count) for key, count in self._testbed.query(sql, parameters)}
+        effects = self._spec.effects
+        found = {} if effects is None else self._driver.read_effects(effects)
         rows = [[key, found.get(key, 0)] for key in asked]
         return EffectCounts(columns=EFFECT_COLUMNS, rows=rows)
-
-    def _ask(self, invariant: Invariant, parameters: Mapping[str, Any]) -> tuple[int, int]:
-        """Return how many things an invariant compared, and how many of them are wrong."""
-        for compared, violations in self._testbed.query(invariant.sql, parameters):
-            return int(compared), int(violations)
-        return 0, 0

@@ -16,7 +16,8 @@ from typing import BinaryIO, NamedTuple, TypedDict
 from stressproof.processes import ProcessRef, below, lives, refer, send
 
 _RUN_WITHIN_S = 60.0
-_END_WITHIN_S = 5.0
+_END_WITHIN_S = 2.0
+_KILL_WITHIN_S = 10.0
 _POLL_S = 0.02
 _SAID_BYTES = 65_536
 _WHY = 300
@@ -163,16 +164,17 @@ def _end(leader: ProcessRef) -> str:
         return ""  # the number is somebody else's, so nothing of the session is left
     started = [leader, *below(leader.pid)]
     send(started, signal.SIGTERM)
-    if not _gone(started):
-        send(started, signal.SIGKILL)
-        # What was started meanwhile is in the session still.
-        started += below(leader.pid)
-        send(started, signal.SIGKILL)
-    return "" if _gone(started) else f"processes outlive SIGKILL: {started}"
+    if _gone(started, _END_WITHIN_S):
+        return ""
+    send(started, signal.SIGKILL)
+    # What was started meanwhile is in the session still.
+    started += below(leader.pid)
+    send(started, signal.SIGKILL)
+    return "" if _gone(started, _KILL_WITHIN_S) else f"processes outlive SIGKILL: {started}"
 
 
-def _gone(processes: Sequence[ProcessRef]) -> bool:
-    deadline = time.monotonic() + _END_WITHIN_S
+def _gone(processes: Sequence[ProcessRef], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
     while any(map(lives, processes)):
         if time.monotonic() > deadline:
             return False

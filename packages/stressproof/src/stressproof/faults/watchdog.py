@@ -52,7 +52,8 @@ class Watchdog:
             now = time.monotonic()
             late = [entry for entry, held in self._held.items() if held.until and held.until <= now]
             self._undo(late, "outlived its time")
-        self._undo(list(self._held), "was left behind")
+        # The last first: what was started before it may be what an undo needs.
+        self._undo(list(reversed(self._held)), "was left behind")
 
     def _pause_s(self) -> float:
         due = min((held.until for held in self._held.values() if held.until), default=None)

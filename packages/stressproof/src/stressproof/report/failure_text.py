@@ -5,9 +5,10 @@ from typing import Any
 
 from stressproof.config.failure_plan import FailurePlan
 from stressproof.config.fault_tables import written
+from stressproof.config.scenario_sense import expected_us
 from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.failures.checks import CHECKS
-from stressproof.failures.fault_kinds import FAULT_KINDS, demanded_witnesses
+from stressproof.failures.fault_kinds import FAULT_KINDS, demanded_witnesses, told
 from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
 from stressproof.report.check_groups import check_groups
 from stressproof.workload.rates import duration_text
@@ -37,12 +38,6 @@ def failure_records(plan: FailurePlan) -> list[dict[str, Any]]:
         }
         for one in plan.scenarios
     ]
-
-
-def expected_us(scenario: ScenarioSpec) -> int:
-    """Return how long both trials are asked for, without what starts and ends them."""
-    each = sum(fault.lasts_us + fault.watch_us for fault in scenario.faults)
-    return 2 * scenario.steady_us + each
 
 
 def _testbed_lines(testbed: TestbedPlan) -> Iterator[str]:
@@ -88,7 +83,7 @@ def _fault_lines(fault: FaultSpec) -> Iterator[str]:
     what = f"{fault.kind} of {fault.target}" if fault.target else fault.kind
     lasts = f"for {duration_text(fault.lasts_us)}" + (" or until spent" * kind.ends_early)
     yield f"  breaks: {fault.id}, {what}, {lasts}{''.join(f'; {one}' for one in given)}"
-    yield f"    {fault.how or kind.says}"
+    yield f"    {told(fault)}."
     if "run" in fault.parameters or "class" in fault.parameters:
         yield f"    only where the operator says so: --break {fault.id}"
     yield f"    undone: {kind.undo}"
@@ -142,7 +137,7 @@ def _fault_record(fault: FaultSpec) -> dict[str, Any]:
         "lasts_us": fault.lasts_us,
         "watched_us": fault.watch_us,
         "parameters": fault.parameters,
-        "says": fault.how or kind.says,
+        "says": told(fault),
         "undo": kind.undo,
         "witnesses": [{"name": one.name, "needs": one.needs} for one in demanded_witnesses(fault)],
     }

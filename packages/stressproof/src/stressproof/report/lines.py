@@ -32,6 +32,7 @@ _COLOURS = {
     Outcome.NOT_CHECKED: "90",  # grey
 }
 _DIM = "2"
+_NEXT = " Next: "
 _LEAST_WIDTH = 40
 """A terminal that is narrower folds by itself: indented words would be one a line."""
 
@@ -76,7 +77,7 @@ def shown(lines: Sequence[Line], stream: TextIO | None) -> str:
     return "\n".join(
         painted(line, piece) if colours else piece
         for line in lines
-        for piece in _folded(line, width)
+        for piece in folded(line, width)
     )
 
 
@@ -86,8 +87,11 @@ def painted(line: Line, piece: str) -> str:
     return f"\x1b[{code}m{piece}\x1b[0m" if code else piece
 
 
-def _folded(line: Line, width: int | None) -> Iterator[str]:
-    """Yield a line in pieces that fit, the further ones indented below the first."""
+def folded(line: Line, width: int | None) -> Iterator[str]:
+    """Yield a line in pieces that fit, the further ones indented below the first.
+
+    A next step is a piece of its own, however long: it is there to be copied.
+    """
     text = str(line)
     if width is None or len(text) <= width or width < _LEAST_WIDTH or line.whole:
         yield text
@@ -95,15 +99,18 @@ def _folded(line: Line, width: int | None) -> Iterator[str]:
     import textwrap  # noqa: PLC0415  # only for long lines on terminals
 
     indent = " " * (len(text) - len(text.lstrip()) + 4)
+    told, following, step = text.partition(_NEXT)
     # Columns of a table stand where they stand: no blank of theirs is lost in the first piece.
     yield from textwrap.wrap(
-        text,
+        told,
         width,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
         replace_whitespace=False,
     )
+    if following:
+        yield f"{indent}{following.lstrip()}{step}"
 
 
 def coloured(stream: TextIO | None) -> bool:

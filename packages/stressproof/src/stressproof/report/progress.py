@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from stressproof.report.lines import Line, coloured, is_terminal, painted
+from stressproof.report.lines import Line, coloured, folded, is_terminal, painted
 
 PLAIN_INTERVAL_S = 10.0
 _REDRAWS_PER_S = 4
@@ -62,7 +62,10 @@ class Progress:
         with self._lock:
             with contextlib.suppress(OSError):  # a terminal that is gone must not end what it saw
                 self._settle()
-                self._console.print(Text(text), soft_wrap=not self._redraws)
+                width = self._console.width if self._redraws else None
+                for line in text.split("\n"):
+                    for piece in folded(Line(line), width):
+                        self._console.print(Text(piece), soft_wrap=True)
             self._said_at = self._clock()
 
     def state(self, lines: Sequence[Line]) -> None:

@@ -91,7 +91,7 @@ class EvidenceKind(Struct, Generic[CaseT], frozen=True, kw_only=True, eq=False):
         figures: Returns what a reader wants to know first.
         overview: Returns what whoever approves it has to know.
         requirements: Returns what a suite asks of it, of a profile where one is named.
-        offered: Returns whether a suite asks for such evidence at all.
+        offered: Returns whether a gate of a suite asks for such evidence at all.
         at_gate: Returns what a gate of a suite asks beyond requirements.
         loosened: Returns what is asked less of than a floor, one line each.
         references: Returns the references of a document that lead out of it.

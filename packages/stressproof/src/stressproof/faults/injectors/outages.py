@@ -109,7 +109,8 @@ class Freeze(Injector):
         if not self._victim.answers():
             raise RunError(
                 f"{self.fault.target or self.fault.id} does not answer even before it is frozen",
-                hint="Freeze what listens on its {{port}}.",
+                hint="Freeze a process that listens on its {{port}}, or a container that publishes "
+                "a port on loopback.",
             )
         self._stopped = self._victim.freeze()
         return time.monotonic_ns()

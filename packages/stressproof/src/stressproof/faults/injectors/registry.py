@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from stressproof.errors import UsageError
-from stressproof.failures.fault_kinds import fault_problems
+from stressproof.failures.fault_kinds import fault_problems, is_of_the_file
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.bed import Bed, Maker, argv_of, number_of, text_of
@@ -34,7 +34,7 @@ def injector(fault: FaultSpec, bed: Bed, load: Load) -> Injector:
     if problem is not None:
         raise UsageError(f"the fault {fault.id}: {problem}")
     makers = _MAKERS
-    if fault.target_kind == "postgres" and fault.kind not in _OWN:
+    if fault.target_kind == "postgres" and not is_of_the_file(fault):
         from stressproof.faults.injectors import database_registry  # noqa: PLC0415  # a driver
 
         makers = database_registry.MAKERS
@@ -102,9 +102,6 @@ def _python(fault: FaultSpec, bed: Bed, _: Load) -> Injector:
         )
     return PythonFault(fault, bed, bed.folder)
 
-
-_OWN: Final = frozenset({"command", "python"})
-"""Kinds of which only their author knows what they hit."""
 
 _MAKERS: Final[Mapping[str, Maker]] = {
     "kill": _kill,

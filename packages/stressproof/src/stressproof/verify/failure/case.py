@@ -10,6 +10,7 @@ from msgspec import Struct
 from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
 from stressproof.failures.history import Operation, read
+from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.failures.spec_problems import spec_problems
 from stressproof.verify.case import EvidenceCase
@@ -44,9 +45,15 @@ class JudgedTrial(Struct, frozen=True, dict=True):
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """Its operations, none where they have no meaning, which `failure.recomputed` says."""
+        """Its operations; none where `failure.load` says that they are too many to be judged.
+
+        None either where they have no meaning, which `failure.recomputed` says.
+        """
+        given = self.trial.operations
+        if len(given.rows) > OPERATIONS_MAX or len(given.kinds) + len(given.codes) > NAMES_MAX:
+            return []
         try:
-            return read(self.trial.operations)
+            return read(given)
         except ValueError:
             return []
 

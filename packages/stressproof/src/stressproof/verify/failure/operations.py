@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 from stressproof.evidence.level import Level
 from stressproof.failures.conclusions import least_compared
-from stressproof.failures.schedule import OPERATIONS_MAX, Deviation, deviations, key_deviations
+from stressproof.failures.schedule import (
+    NAMES_MAX,
+    OPERATIONS_MAX,
+    Deviation,
+    deviations,
+    key_deviations,
+)
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.rule import Judgement, prose, rule
@@ -37,7 +43,11 @@ def load(case: FailureCase, judgement: Judgement) -> None:
             prose(f"{count} operations"),
             prose(f"at most {OPERATIONS_MAX}"),
         )
-        if count <= OPERATIONS_MAX:
+        names = len(one.trial.operations.kinds) + len(one.trial.operations.codes)
+        judgement.check(
+            names <= NAMES_MAX, where, prose(f"{names} kinds and codes"), prose(f"{NAMES_MAX}")
+        )
+        if count <= OPERATIONS_MAX and names <= NAMES_MAX:
             found = deviations(one.spec, one.scenario.seed, one.operations, one.trial.faults)
             _judge(found, where, judgement)
 

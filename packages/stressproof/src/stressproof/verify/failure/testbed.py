@@ -3,7 +3,8 @@
 import re
 
 from stressproof.evidence.level import Level
-from stressproof.failures.fault_kinds import limits_of
+from stressproof.failures.artifact import FailureArtifact
+from stressproof.failures.fault_kinds import is_of_the_file, limits_of
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import parse_instant
@@ -19,6 +20,7 @@ from stressproof.verify.probes import (
     judge_journal,
     judge_unchanged,
     judge_unsafe,
+    says_nothing,
 )
 from stressproof.verify.rule import Judgement, prose, rule
 
@@ -111,13 +113,22 @@ def same_database(case: FailureCase, judgement: Judgement) -> None:
     level=Level.RECOMPUTED,
 )
 def healthy(case: FailureCase, judgement: Judgement) -> None:
-    """Both probes were answered with 200 and ``healthy``."""
+    """Both probes were answered with 200 and ``healthy``, where the service has such a page."""
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
+        return
+    if _says_nothing(case.artifact) and not case.requirements.require_health:
+        judgement.skip("the service says nothing of its health (require_health)")
         return
     judge_healthy("runtime_before", case.artifact.runtime_before, judgement)
     if case.artifact.runtime_after is not None:
         judge_healthy("runtime_after", case.artifact.runtime_after, judgement)
+
+
+def _says_nothing(artifact: FailureArtifact) -> bool:
+    """Return whether the service has no page about itself, before and after alike."""
+    after = artifact.runtime_after
+    return says_nothing(artifact.runtime_before) and (after is None or says_nothing(after))
 
 
 @rule(
@@ -136,6 +147,8 @@ def unsafe(case: FailureCase, judgement: Judgement) -> None:
         judgement.skip("recorded; the gates refuse it (refuse_unsafe)")
         return
     judge_unsafe("unsafe", case.artifact.unsafe, judgement)
+    if _says_nothing(case.artifact) and case.requirements.database_engine is None:
+        return
     judge_durable("runtime_before", case.artifact.runtime_before, judgement)
     judge_durable("runtime_after", case.artifact.runtime_after, judgement)
 
@@ -200,7 +213,10 @@ def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement)
     level=Level.RECOMPUTED,
 )
 def testbed(case: FailureCase, judgement: Judgement) -> None:
-    """Tool, versions, processors and proxy are told, and what these faults are not, as asked."""
+    """Tool, versions, processors and proxy are told, and what these faults are not, as asked.
+
+    Whoever was at the keyboard permitted each fault that is code of the file's.
+    """
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -209,6 +225,10 @@ def testbed(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
     wanted = limits_of(scenario.spec for _, scenario in case.judged)
     judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)
+    for fault in (fault for _, scenario in case.judged for fault in scenario.spec.faults):
+        permitted = not is_of_the_file(fault) or fault.id in told.permitted_faults
+        wanted_leave = prose(f"{fault.id} too: what it breaks was not started for it")
+        judgement.check(permitted, "stage.permitted_faults", told.permitted_faults, wanted_leave)
     binary = told.postgres_binary_sha256
     if binary is not None:
         holds = _SHA256.fullmatch(binary) is not None

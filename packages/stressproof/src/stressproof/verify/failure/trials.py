@@ -9,7 +9,7 @@ from stressproof.evidence.failure import CheckResult
 from stressproof.evidence.level import Level
 from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import contradictions
-from stressproof.failures.schedule import OPERATIONS_MAX
+from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
@@ -20,8 +20,7 @@ from stressproof.verify.rule import Judgement, prose, rule
 _CLAUSE = "evidence.md, Failure evidence"
 _FORGED = "What does not follow from the operations carried is forged; inject again."
 _OTHER_SPEC = "Inject again: the spec in the evidence says what had to be checked."
-_NAMES_MAX = 2_000
-_LOOKS_MAX = 30_000_000
+_LOOKS_MAX = 4_000_000
 
 
 def _key(check: CheckResult | CheckSpec) -> tuple[str, str, bytes]:
@@ -104,7 +103,7 @@ def is_judgeable(scenario: Scenario) -> bool:
         given = trial.operations
         rows = max(len(given.rows), len(trial.effects.rows))
         names = len(given.kinds) + len(given.codes)
-        if rows > OPERATIONS_MAX or names > _NAMES_MAX or len(trial.faults) > len(spec.faults):
+        if rows > OPERATIONS_MAX or names > NAMES_MAX or len(trial.faults) > len(spec.faults):
             return False
         looks = len(trial.checks) * rows + names * sum(map(_patterns, trial.checks))
         if looks > _LOOKS_MAX or any(demanded_problems(trial, spec, with_faults=with_faults)):
