@@ -150,6 +150,7 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
+            self.workers = 1  # at least: nobody says how many there are
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]
