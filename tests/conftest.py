@@ -38,6 +38,7 @@ PROGRAMS = {
     "needs_fish": ("fish",),
     "needs_nginx": ("nginx",),
     "needs_node": ("node",),
+    "needs_redis": ("redis-server",),
     "needs_tmux": ("tmux",),
     "needs_zsh": ("zsh",),
 }
