@@ -509,6 +509,20 @@ def test_an_answer_nobody_waited_for_is_not_taken_for_another(proxy: ProxyProces
     connect(proxy).close()
 
 
+def test_toxics_that_nobody_ends_end_by_themselves(proxy: ProxyProcess) -> None:
+    """Should whoever made them hang; another switch has an end of its own, or none."""
+    with connect(proxy) as client:
+        proxy.switch(Timeout("upstream"), lasts_us=300_000)
+        client.sendall(b"held")
+        assert silent(client, 0.1)
+        assert receive(client, 4) == b"held"
+        assert [one["event"] for one in proxy.events()][-2:] == ["expired", "switch"]
+        proxy.switch(Timeout("upstream"), lasts_us=200_000)
+        proxy.switch(Timeout("downstream"))
+        client.sendall(b"held")
+        assert silent(client, 0.4)
+
+
 def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:
     """Commands to a proxy that is gone say so, and stopping it is still harmless."""
     assert proxy.pid is not None

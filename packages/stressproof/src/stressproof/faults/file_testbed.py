@@ -23,7 +23,9 @@ from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.proxy.faults import SwitchedProxy
 from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.remote import RemoteProxy
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
 from stressproof.load.client import Answer, Client, RequestError
@@ -79,7 +81,7 @@ class FileTestbed(Testbed):
         self.folder = folder
         self.databases: dict[str, TestbedDatabase] = {}
         self.processes: dict[str, ServiceProcess[bool]] = {}
-        self.proxies: dict[str, ProxyProcess] = {}
+        self.proxies: dict[str, SwitchedProxy] = {}
         self.effects = EffectNumbers("none")
         self.requests: FileRequests
         self._inherited = {
@@ -145,6 +147,8 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
+            for name, proxy in plan.proxy.items():
+                self._find_proxy(name, proxy, stack)
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]
@@ -173,8 +177,14 @@ class FileTestbed(Testbed):
             protocol=cast("Protocol", plan.protocol),
             allowed=self._permissions.upstreams,
         )
-        self.proxies[name] = stack.enter_context(proxy)
+        stack.enter_context(proxy)
+        self.proxies[name] = proxy
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")
+
+    def _find_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
+        proxy = stack.enter_context(RemoteProxy(plan.control, plan.name))
+        self.proxies[name] = proxy
+        self.say(f"{name}: the proxy {plan.name} of {plan.control}, on port {proxy.port}")
 
     def _start_process(self, name: str, plan: ProcessPlan, stack: contextlib.ExitStack) -> None:
         where, port = f"testbed.process.{name}", self._ports[name]
