@@ -24,8 +24,8 @@ from documented_commands import ROOT, commands_of
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.parameters import S
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.proxy.control import ProxyControl
 from stressproof.faults.proxy.faults import ProxyFault
-from stressproof.faults.proxy.remote import RemoteProxy
 from stressproof.faults.proxy.toxics import Timeout
 
 HANG_S = 30.0
@@ -597,35 +597,33 @@ def test_a_scenario_switches_a_proxy_that_runs_already(echo: Any, active: Active
     """Like one of its own: witnessed, undone, refused for a reason; and never without an end."""
     with running(f"redis=0=127.0.0.1:{echo.address[1]}") as one:
         control = f"{one.api[0]}:{one.api[1]}"
-        with RemoteProxy(control, "redis") as proxy:
-            assert (proxy.host, proxy.port) == one.proxies["redis"]
-            made = ProxyFault(fault("lose_answer", "proxy", contains="x", lasts_us=S), proxy)
-            made.inject(active)
-            with connect((proxy.host, proxy.port)) as client:
-                assert not made.is_finished()
-                client.sendall(b"x")
-                with pytest.raises(ConnectionResetError):
-                    client.recv(1)
-            assert made.is_finished()
-            made.remove()
-            [cut] = made.witnesses()
-            assert (cut.before, cut.during, len(cut.detail)) == (0, 1, 1)
-            down = ProxyFault(fault("down", "proxy"), proxy)
-            down.inject(active)
-            down.observe()
-            down.remove()
-            assert down.witnesses()[0].during == 1
-            with pytest.raises(RunError, match=r"redis.* refuses: cut_after_commit needs"):
-                ProxyFault(fault("cut_after_commit", "proxy"), proxy).inject(active)
-            proxy.switch(Timeout("upstream"), lasts_us=300_000)
-            assert one.ask("GET", "/proxies/redis/toxics")[1] != []
-            wait(lambda: one.ask("GET", "/proxies/redis/toxics")[1] == [])
-            proxy.switch(Timeout("upstream"))
-        assert one.ask("GET", "/proxies/redis/toxics")[1] == []  # whoever leaves undoes
-        with pytest.raises(RunError, match="proxy not found"), RemoteProxy(control, "bank"):
-            pass
+        proxy = ProxyControl(control, "redis")
+        assert (proxy.host, proxy.port) == one.proxies["redis"]
+        made = ProxyFault(fault("lose_answer", "proxy", contains="x", lasts_us=S), proxy)
+        made.inject(active)
+        with connect((proxy.host, proxy.port)) as client:
+            assert not made.is_finished()
+            client.sendall(b"x")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert made.is_finished()
+        made.remove()
+        [cut] = made.witnesses()
+        assert (cut.before, cut.during, len(cut.detail)) == (0, 1, 1)
+        down = ProxyFault(fault("down", "proxy"), proxy)
+        down.inject(active)
+        down.observe()
+        down.remove()
+        assert down.witnesses()[0].during == 1
+        with pytest.raises(RunError, match=r"refuses: .*cut_after_commit needs"):
+            ProxyFault(fault("cut_after_commit", "proxy"), proxy).inject(active)
+        proxy.switch(Timeout("upstream"), lasts_us=300_000)
+        assert one.ask("GET", "/proxies/redis/toxics")[1] != []
+        wait(lambda: one.ask("GET", "/proxies/redis/toxics")[1] == [])
+        with pytest.raises(UsageError, match="has no proxy bank"):
+            ProxyControl(control, "bank")
         one.stop()
-        with pytest.raises(RunError, match="does not answer"), RemoteProxy(control, "redis"):
-            pass
+        with pytest.raises(RunError, match="does not answer"):
+            ProxyControl(control, "redis")
     with pytest.raises(UsageError, match="loopback"):
-        RemoteProxy("10.0.0.1:8474", "redis")
+        ProxyControl("10.0.0.1:8474", "redis")

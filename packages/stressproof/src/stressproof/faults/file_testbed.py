@@ -19,13 +19,14 @@ import msgspec
 from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
-from stressproof.faults.proxy.faults import SwitchedProxy
+from stressproof.faults.proxy.control import ProxyControl
+from stressproof.faults.proxy.faults import Switchable
 from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.remote import RemoteProxy
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
 from stressproof.load.client import Answer, Client, RequestError
@@ -81,7 +82,7 @@ class FileTestbed(Testbed):
         self.folder = folder
         self.databases: dict[str, TestbedDatabase] = {}
         self.processes: dict[str, ServiceProcess[bool]] = {}
-        self.proxies: dict[str, SwitchedProxy] = {}
+        self.proxies: dict[str, ProxyProcess] = {}
         self.effects = EffectNumbers("none")
         self.requests: FileRequests
         self._inherited = {
@@ -89,6 +90,7 @@ class FileTestbed(Testbed):
         }
         self.secrets = {name: secrets.token_urlsafe(_SECRET_BYTES) for name in plan.secrets}
         self._ports: dict[str, int] = {}
+        self._controls: dict[str, ProxyControl] = {}
         self._logs: Path
 
     @property
@@ -104,7 +106,7 @@ class FileTestbed(Testbed):
     @property
     def proxy_path(self) -> str:
         """Where proxies stand, for evidence."""
-        before = ", ".join(sorted(self.proxies))
+        before = ", ".join(sorted([*self.proxies, *self._controls]))
         where = f"before {before}, each a process of its own, in the path of the baseline too"
         return where if before else ""
 
@@ -136,7 +138,8 @@ class FileTestbed(Testbed):
         self._logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         plan = self.plan
         self._ports = {name: free_port() for name in plan.process}
-        for name in plan.order:
+        # What is attached is not started, and so has no order.
+        for name in plan.order or (*plan.postgres, *plan.proxy):
             if name in plan.postgres:
                 self._start_database(name, stack)
             elif name in plan.proxy:
@@ -147,8 +150,6 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
-            for name, proxy in plan.proxy.items():
-                self._find_proxy(name, proxy, stack)
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]
@@ -160,15 +161,30 @@ class FileTestbed(Testbed):
         )
 
         database = TestbedDatabase(
-            name, self.plan.postgres[name], folder=self.folder, seed=self.seed, stack=stack
+            name,
+            self.plan.postgres[name],
+            folder=self.folder,
+            seed=self.seed,
+            stack=stack,
+            proxied=not self.attached,
         )
         self.databases[name] = database
+        if self.attached:
+            return
         self.proxies[name] = database.proxy
         self.say(f"{name}: PostgreSQL, its proxy on port {database.proxy.port}")
         if database.why_no_disk:
             self.say(f"{name}: no bounded disk here: {database.why_no_disk}")
 
+    def switchable(self, fault: FaultSpec) -> Switchable:
+        """Return the proxy that a fault is made by."""
+        return self._controls.get(fault.target) or self.proxies[fault.target]
+
     def _start_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
+        if plan.control:
+            self._controls[name] = ProxyControl(plan.control, plan.name)
+            self.say(f"{name}: the proxy {plan.name} at {plan.control}")
+            return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
         host, _, port = upstream.rpartition(":")
         proxy = ProxyProcess(
@@ -177,14 +193,8 @@ class FileTestbed(Testbed):
             protocol=cast("Protocol", plan.protocol),
             allowed=self._permissions.upstreams,
         )
-        stack.enter_context(proxy)
-        self.proxies[name] = proxy
+        self.proxies[name] = stack.enter_context(proxy)
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")
-
-    def _find_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
-        proxy = stack.enter_context(RemoteProxy(plan.control, plan.name))
-        self.proxies[name] = proxy
-        self.say(f"{name}: the proxy {plan.name} of {plan.control}, on port {proxy.port}")
 
     def _start_process(self, name: str, plan: ProcessPlan, stack: contextlib.ExitStack) -> None:
         where, port = f"testbed.process.{name}", self._ports[name]

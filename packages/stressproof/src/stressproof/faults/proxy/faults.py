@@ -16,32 +16,20 @@ _GRACE_US = 60_000_000
 """What applying and undoing may take, before toxics end by themselves."""
 
 
-class SwitchedProxy(Protocol):
-    """A proxy that does what it is told: of ours, or one that runs already.
-
-    Attributes:
-        host: Where it listens.
-        port: And on which port.
-    """
-
-    host: str
-    port: int
+class Switchable(Protocol):
+    """A proxy in the path, ours or one that runs already."""
 
     def switch(self, *toxics: Toxic, lasts_us: int = 0) -> Switched:
         """Put all connections under these toxics at once; they end by themselves after a time."""
-        ...
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Snapshot:
         """Return the counters and present toxics."""
-        ...
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """Return events with a number above one, oldest first."""
-        ...
 
     def refuses(self) -> bool:
         """Return whether a connection is refused, by asking for one."""
-        ...
 
 
 class ProxyFault(Injector):
@@ -60,7 +48,7 @@ class ProxyFault(Injector):
     def __init__(
         self,
         fault: FaultSpec,
-        proxy: SwitchedProxy,
+        proxy: Switchable,
         *made_of: Toxic,
         send: Callable[[], None] | None = None,
     ) -> None:
