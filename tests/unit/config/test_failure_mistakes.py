@@ -973,6 +973,18 @@ def test_a_full_disk_needs_one_with_a_bound() -> None:
     assert fault.message == "the disk of db has no bound of its own"
 
 
+def test_a_database_that_runs_already_is_not_ours_to_kill() -> None:
+    """Locks and proxies can be had of it; a kill, a freeze and a full disk cannot."""
+    own = 'load = ["schema.sql"]\ndisk = "160MiB"\nsettings = { max_connections = "40" }\n'
+    assert own in SHOP
+    (fault,) = faults(SHOP.replace(own, 'dsn = "${DSN}"\n'))
+    assert fault.message == "db runs already, and kill is for what is started here"
+    assert fault.where == "failure[0].fault[1].target"
+    milder = SHOP.replace(own, 'dsn = "${DSN}"\n').replace('kind = "kill"', 'kind = "read_only"')
+    source = Source("stressproof.toml", milder)
+    resolve(read_config(source), source, FOLDER)
+
+
 def test_an_attached_service_is_not_started_and_says_that_it_may_be_broken() -> None:
     """Loopback, proxies that run there, and commands with a mark; a kill is for what is ours."""
     head, _, _ = SHOP.partition("[testbed]")

@@ -92,12 +92,22 @@ def test_requests_are_kinds_with_what_their_answers_mean() -> None:
 
 
 def test_what_is_sent_is_bound_by_its_digest() -> None:
-    """Path, body and checks are of the definition; what the environment says is not."""
-    digests = {plan().scenarios[0].requests[1].definition_sha256}
-    for old, new in (("/products/{{", "/goods/{{"), ('check = "json:price"', "")):
+    """Path, body, headers and checks are of the definition; what the environment says is not."""
+    changes = (
+        ("", ""),
+        ('path = "/orders"', 'path = "/v2/orders"'),
+        ('method = "POST"\npath = "/orders"', 'method = "PUT"\npath = "/orders"'),
+        ('sku = "{{skus.sku}}" }', 'sku = "A" }'),
+        ("idempotency-key", "x-key"),
+        ("definite = [503]", 'definite = [503]\ncheck = "json"'),
+        ("definite = [503]", 'definite = [503]\ntimeout = "2s"'),
+    )
+    digests = set()
+    for old, new in changes:
         assert old in SHOP
-        digests.add(plan(SHOP.replace(old, new)).scenarios[0].requests[1].definition_sha256)
-    assert len(digests) == 3
+        changed = plan(SHOP.replace(old, new, 1)).scenarios[0]
+        digests.add(changed.requests[0].definition_sha256)
+    assert len(digests) == len(changes)
 
 
 def test_faults_are_complete_and_of_their_kind() -> None:
@@ -132,6 +142,16 @@ def test_defaults_demand() -> None:
     assert first.off == {"failed_absent": "a 503 is sent before anything is known"}
     for name in ("recovered", "healthy_after_recovery"):
         assert [one.about for one in checks(first, name)] == ["slow", "killed", "charged"]
+
+
+def test_without_effects_nothing_is_asked_of_them() -> None:
+    """A load that asks for none is held to recovery alone, and reads nothing of effects."""
+    text = SHOP.replace("{{effect}}", "{{uuid}}").replace('{ happens = "retried" },', "")
+    text = text.replace('{ one_wins = "201", attempts = 20, each = ["order_1..3"] },', "")
+    before, _, after = text.partition("[effects]")
+    first, second = plan(before + after[after.index("[[invariant]]") :]).scenarios
+    assert {one.id for one in second.checks} == {"never", "recovered", "healthy_after_recovery"}
+    assert (first.effects, second.effects) == (None, None)
 
 
 def test_checks_expand() -> None:

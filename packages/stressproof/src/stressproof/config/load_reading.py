@@ -56,13 +56,12 @@ class LoadReader:
 
     def rate_per_s(self) -> int:
         """Return its arrivals a second: the failure's, or the profile's."""
-        if self._table.rate is not None:
-            place, rate = (*self._place, "rate"), self._table.rate
-        elif self.load is not None and self.load.rate is not None:
-            place, rate = (*self._profile, "rate"), self.load.rate
-        else:
+        place, rate = (*self._place, "rate"), self._table.rate
+        if rate is not None:
+            return self._faults.attempt(place, rate_per_s, rate) or 1
+        if self.load is None or self.load.rate is None:
             return 1
-        return self._faults.attempt(place, rate_per_s, rate) or 1
+        return self._faults.attempt((*self._profile, "rate"), rate_per_s, self.load.rate) or 1
 
     def timeout_us(self) -> int:
         """Return after what time a request is given up."""
