@@ -956,6 +956,23 @@ def test_what_evidence_cannot_hold_is_not_begun() -> None:
     assert all_of_them.message.startswith("all failures send some ")
 
 
+def test_a_good_window_must_fit_into_what_is_watched() -> None:
+    """Or nothing could ever be found to have recovered."""
+    found = faults(SHOP.replace('good = { within = "2s"', 'good = { within = "3s"'))
+    assert [(one.where, one.hint) for one in found] == [
+        (f"failure[0].fault[{at}]", 'Write watch = "7s" or more.') for at in (0, 2)
+    ]
+
+
+def test_an_expected_answer_promises_nothing() -> None:
+    """It cannot mean what was asked for, and have had no effect."""
+    (fault,) = faults(SHOP.replace("expect = [200, 201]", "expect = [200, 201, 503]"))
+    assert (fault.where, fault.message) == (
+        "profile.shop.request[0].definite",
+        "503 is expected, and promises to have had no effect",
+    )
+
+
 def test_a_cut_needs_a_conversation_that_can_be_read() -> None:
     """What the file shows of TLS is refused before anything starts."""
     cut = SHOP.replace(LATENCY, 'kind = "cut_after_commit"\ntarget = "db"', 1)

@@ -203,6 +203,38 @@ def test_files_are_bound_by_their_digests(tmp_path: Path) -> None:
     assert after[1].files != before[1].files
 
 
+def test_generated_data_is_no_part_of_a_scenario() -> None:
+    """No commit holds it, so that nobody could compare it."""
+    text = SHOP.replace('file = "skus.csv"', 'file = "skus.csv"\ngenerated = true')
+    assert [sorted(one.files) for one in plan(text).scenarios] == [
+        ["schema.sql"],
+        ["failures.py", "schema.sql"],
+    ]
+
+
+def test_one_batch_of_what_the_load_asks_is_told_from_it() -> None:
+    """Its kind is numbered; of what only faults send it is the request's own name."""
+    text = SHOP.replace("batches = 3", "batches = 1").replace("order_1..3", "order_1")
+    (race,) = [one for one in plan(text).scenarios[1].requests if one.kind.startswith("order_")]
+    assert (race.kind, race.weight, race.sent) == ("order_1", 0, (0, 1))
+    cut = 'kind = "lose_answer"\ntarget = "db"\nsend = { request = "cancel", times = 2 }'
+    sent = SHOP.replace('kind = "kill"\ntarget = "db"', cut).replace("{{bad.id}}", "{{skus.sku}}")
+    kinds = {one.kind: one for one in plan(sent).scenarios[0].requests}
+    assert kinds["cancel"].sent == (0, 2)
+
+
+def test_a_requests_header_goes_before_the_targets() -> None:
+    """However it is spelt."""
+    own = SHOP.replace(
+        "headers = { idempotency-key", 'headers = { X-API-Key = "own", idempotency-key'
+    )
+    sent = plan(own, environment={"KEY": "target's"}).loads["SHOP-001"].requests[0]
+    assert {key.lower(): text for key, text in sent.headers.items()} == {
+        "x-api-key": "own",
+        "idempotency-key": "{{effect}}",
+    }
+
+
 def test_the_file_is_a_suite_with_failures() -> None:
     """Whoever has a file needs no suite; the spec survives being evidence."""
     suite = suite_of(project(SHOP, FOLDER))
