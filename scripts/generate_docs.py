@@ -1,6 +1,6 @@
-"""Write the documents that follow from the code: rules, schemas, templates, matrix, commands.
+"""Write the documents that follow from the code: rules, schemas, templates, matrix and more.
 
-    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix|commands ...]
+    uv run python scripts/generate_docs.py [--check] [rules|schemas|templates|matrix|… ...]
 
 With ``--check`` nothing is written and a document that is not current ends with 1.
 """
@@ -24,6 +24,7 @@ from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 from stressproof.config.whole_file import schema_text
 from stressproof.gate.trust import TRUST_RULES
+from stressproof.report import failure_catalogue
 from stressproof.report.commands import commands_page
 from stressproof.report.injection_matrix import render
 from stressproof.report.rules import rules_page
@@ -34,12 +35,21 @@ from stressproof.verify.failure.verifier import RULES as FAILURE_RULES
 from stressproof.verify.stress.verifier import RULES as STRESS_RULES
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ("rules", "schemas", "templates", "matrix", "commands")
+KINDS = ("rules", "schemas", "templates", "matrix", "catalogue", "commands")
 COMMANDS_INTRODUCTION = """\
 # Commands
 
 What `stressproof COMMAND --help` says, of every command. Defaults that a [suite](suites.md) brings
 are here those of the enforcement service. Exit codes: [ops/exit-codes.md](ops/exit-codes.md).
+"""
+CATALOGUE_INTRODUCTION = """\
+# Faults and checks
+
+Every kind that a [failure scenario](failures.md) may name, and what it takes in
+`stressproof.toml`. Beside that a fault has an `id`, a `kind`, a `target`, `lasts` (100ms to 10m),
+and may have `recover`, `watch` and `how`; a check may say which requests (`of`, `each`) and which
+faults (`during`) it is about. A fault whose witness did not grow by what it needs did not take
+effect: inconclusive, whatever else holds.
 """
 MATRIX_INTRODUCTION = """\
 # Enforcement failure injection matrix
@@ -83,6 +93,9 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
     elif kind == "matrix":
         page = render(MATRIX_INTRODUCTION, SCENARIOS)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
+    elif kind == "catalogue":
+        page = failure_catalogue.render(CATALOGUE_INTRODUCTION)
+        yield ROOT / "docs" / "failure-catalogue.md", page.encode()
     elif kind == "commands":
         yield (
             ROOT / "docs" / "commands.md",

@@ -37,6 +37,8 @@ PROGRAMS = {
     "needs_chromium": ("chromium", "chromium-browser", "google-chrome"),
     "needs_fish": ("fish",),
     "needs_nginx": ("nginx",),
+    "needs_node": ("node",),
+    "needs_redis": ("redis-server",),
     "needs_tmux": ("tmux",),
     "needs_zsh": ("zsh",),
 }

@@ -10,11 +10,12 @@ from forgeries.honest import NOW
 
 from stressproof.config.compile import load_project
 from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.file_failures import PROFILE, failure_file_requirements
+from stressproof.config.file_failures import failure_file_requirements
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import encode
 from stressproof.evidence.reading import parse_document
 from stressproof.failures.spec_problems import spec_problems
+from stressproof.suite import PLAIN
 from stressproof.verify.failure.verifier import FAILURE
 from stressproof.verify.verdict import Verdict
 
@@ -61,8 +62,7 @@ def test_evidence_of_a_file_is_judged_by_the_file(shop: Path) -> None:
 
 def test_anybody_recomputes_it_by_the_spec_that_it_carries(shop: Path) -> None:
     """Without the file the evidence still says what was asked for, and all follows."""
-    nobody = FailureRequirements(profile=PROFILE, scenarios=())
-    verdict = judged(nobody, asked(shop))
+    verdict = judged(FAILURE.requirements(PLAIN, ""), asked(shop))
     assert {one.rule for one in verdict.blocking} == UNPROVEN
     assert verdict.level == "recomputed"
 

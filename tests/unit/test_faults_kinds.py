@@ -35,7 +35,9 @@ def test_a_proxy_makes_every_kind_that_only_a_proxy_can() -> None:
 @pytest.mark.parametrize("kind", PROXY_KINDS)
 def test_what_is_counted_is_what_is_demanded(kind: str) -> None:
     """With nothing but defaults: a count for each witness of the kind, by its name, in order."""
-    fault = FaultSpec(id="f", kind=kind, parameters=FAULT_KINDS[kind].complete())
+    fault = FaultSpec(
+        id="f", kind=kind, lasts_us=1_000_000, parameters=FAULT_KINDS[kind].complete()
+    )
     names = list(dict.fromkeys(counted(toxic) for toxic in toxics(kind, fault.parameters)))
     assert names == [one.name for one in demanded_witnesses(fault)]
 

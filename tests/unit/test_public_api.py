@@ -33,6 +33,14 @@ def test_every_public_name_is_explained() -> None:
         assert inspect.getdoc(getattr(stressproof, name)), name
 
 
+def test_what_tests_of_others_import_is_there_and_sorted() -> None:
+    """``stressproof.testing`` is a module of its own: who loads nothing of it pays nothing."""
+    testing = importlib.import_module("stressproof.testing")
+    assert testing.__all__ == ["FaultDidNotBiteError", "FaultProxy", "Hits", "fault_proxy"]
+    for name in testing.__all__:
+        assert inspect.getdoc(getattr(testing, name)), name
+
+
 def test_a_name_that_is_not_there_is_said() -> None:
     """A typing mistake is an AttributeError, as of any module."""
     with pytest.raises(AttributeError, match="no attribute 'captrue'"):

@@ -44,6 +44,13 @@ for place in range(5):
     )
 corpus.set_("FI-001 without faults", F, FAULTS, "scenarios.0.trial.faults", [])
 corpus.set_("a fault of another kind", F, FAULTS, "scenarios.0.trial.faults.3.kind", "network")
+corpus.set_(
+    "a fault of the file's own code that nobody permitted",
+    F,
+    "failure.testbed",
+    "scenarios.0.spec.faults.0.kind",
+    "command",
+)
 corpus.set_("a fault renamed", F, FAULTS, "scenarios.0.trial.faults.0.id", "breeze")
 
 
@@ -154,6 +161,8 @@ corpus.set_(
     "scenarios.0.trial.checks.-1.title",
     "All is well",
 )
+
+corpus.set_("a title of two lines", F, "failure.bounds", "scenarios.0.spec.title", "All\nis well")
 
 # Load and witnesses.
 corpus.add(

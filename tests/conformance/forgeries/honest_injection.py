@@ -29,7 +29,7 @@ from stressproof.failures.artifact import (
     TestbedRecord,
     Trial,
 )
-from stressproof.failures.fault_kinds import demanded_witnesses, limits_of
+from stressproof.failures.fault_kinds import demanded_witnesses, is_of_the_file, limits_of
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, Origin, parse_code, read
 from stressproof.failures.schedule import arrivals
 from stressproof.failures.spec import FaultSpec, RequestSpec, ScenarioSpec
@@ -288,6 +288,9 @@ def full(
             postgres_binary_sha256=None,
             limits=limits_of(one.spec for one in scenarios),
             unsupported=[],
+            permitted_faults=[
+                fault.id for one in scenarios for fault in one.spec.faults if is_of_the_file(fault)
+            ],
         ),
         scenarios=scenarios,
         summary=conclusions.summarise(scenarios),

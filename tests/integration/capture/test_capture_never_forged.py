@@ -59,6 +59,7 @@ SICK = {
     "refused with 429": ("nginx", "/limited", "--users 2 --duration 1 --ramp 0"),
     "refused with 429 at a rate": ("nginx", "/limited", "--rate 20/s --duration 1 --ramp 0"),
     "failing throughout": ("nginx", "/broken", "--users 2 --duration 1 --ramp 1"),
+    "failing in every round at a rate": ("bare", "/reset", "--rate 10/s --duration 1 --ramp 0"),
     "down half of the time": ("bare", "/half", "--users 3 --duration 2 --ramp 1"),
     "down half of the time at a rate": ("bare", "/half", "--rate 30/s --duration 2 --ramp 1"),
     "broken off throughout": ("bare", "/reset", "--users 2 --duration 1 --ramp 0"),

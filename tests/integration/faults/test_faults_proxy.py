@@ -480,6 +480,28 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_an_answer_nobody_waited_for_is_not_taken_for_another(proxy: ProxyProcess) -> None:
+    """Whoever was interrupted while it asked can still undo: the next answer is to its question."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert proxy.pid is not None
+    os.kill(proxy.pid, signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            proxy.switch(Down())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        os.kill(proxy.pid, signal.SIGCONT)
+    assert proxy.events() is not None
+    assert proxy.switch().before["toxics"] == [{"type": "down"}]
+    connect(proxy).close()
+
+
 def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:
     """Commands to a proxy that is gone say so, and stopping it is still harmless."""
     assert proxy.pid is not None

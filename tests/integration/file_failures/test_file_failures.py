@@ -48,13 +48,14 @@ def outcomes(scenario: dict[str, Any]) -> set[str]:
 def test_a_service_that_bears_it_passes_and_its_evidence_recomputes(
     kiosk: Path, inject: Inject
 ) -> None:
-    """Seven faults of six kinds, three scenarios, and a verdict from the file alone."""
+    """Twelve faults of nine kinds, four scenarios, and a verdict from the file alone."""
     done = inject()
     assert done.returncode == 0, done.stderr + done.stdout
     path, artifact = artifact_of(kiosk)
     kinds = [fault["kind"] for one in artifact["scenarios"] for fault in one["trial"]["faults"]]
     assert kinds == [
         *("latency", "black_hole", "freeze", "kill", "cut_after_commit", "race", "kill"),
+        *("race", "send_each", "flood", "cut_after_commit", "lock"),
     ]
     origins = {
         row[-1] for one in artifact["scenarios"] for row in one["trial"]["operations"]["rows"]

@@ -1,6 +1,7 @@
 """Two people, one promotion: a project with a trust policy, from signed evidence to its end."""
 
 import base64
+import html
 import json
 import os
 import pty
@@ -416,6 +417,29 @@ def test_the_commands_of_two_people(signed: SignedProject) -> None:
     assert signed.command("sign", STRESS, "--signing-key", ada).code == 0
     forged = signed.command("approve", STRESS, "--signing-key", grace, "--yes")
     assert (forged.code, "not approved" in forged.out) == (Exit.EVIDENCE, True)
+
+
+def test_a_report_says_who_signed_and_who_approved(signed: SignedProject) -> None:
+    """Whoever reads the page needs no other document to know who stands behind the evidence."""
+    signed.signing.run(signed.stress_data())
+    page = signed.team.folder / "page.html"
+    asked = ("report", STRESS, "--html", str(page), "--policy-ref", signed.head)
+
+    def said() -> str:
+        ended = signed.command(*asked)
+        assert ended.code == Exit.PASS, ended.out + ended.err
+        return html.unescape(page.read_text())
+
+    assert "nobody signed these bytes" in said()
+    for who, command in (("ada", "sign"), ("grace", "approve")):
+        yes = ["--yes"] * (command == "approve")
+        key = str(signed.team.folder / who)
+        assert signed.command(command, STRESS, "--signing-key", key, *yes).code == Exit.PASS
+    shown = said()
+    assert f"executed by {ADA} " in shown
+    assert f"approved by {GRACE} " in shown
+    assert "one run of this build" in shown
+    assert signed.command("report", STRESS, "--csv", "-", "--policy-ref", "x").code == Exit.USAGE
 
 
 def test_an_approver_is_asked_on_a_terminal(signed: SignedProject) -> None:

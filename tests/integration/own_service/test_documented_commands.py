@@ -26,6 +26,8 @@ WHOLE_PAGES = {
     "test_every_command_of_the_pages_is_understood",
     "docs/ops/ci-example.md": "tests/integration/gate/test_gate_docs.py::"
     "test_every_command_of_the_pages_is_understood",
+    "docs/fault-proxy.md": "tests/integration/faults/test_faults_control.py::"
+    "test_every_command_of_the_page_does_what_it_says",
     "docs/report.md": "tests/integration/own_service/test_documented_commands.py::"
     "test_every_command_of_the_page_of_reports",
     "docs/command-line.md": "tests/integration/own_service/test_documented_commands.py::"

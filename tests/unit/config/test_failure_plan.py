@@ -250,3 +250,14 @@ def test_a_load_leaves_out_what_only_faults_send() -> None:
     (scenario,) = suite.profile("shop").scenarios
     assert [item.name for item in scenario.items] == ["order", "product"]
     assert "cancel" not in suite.stress_requirements().required_endpoints
+
+
+def test_a_baseline_asks_for_an_effect_where_only_faults_do() -> None:
+    """Once, and of the first kind that does; where the load asks for effects, for none beside."""
+    head, _, tail = SHOP.partition('[[failure]]\nid = "SHOP-001"')
+    second = tail[tail.index("[[failure]]\n") :]
+    text = head.replace("weight = 3\n", "weight = 0\n") + second
+    kinds = {one.kind: one.sent for one in plan(text).scenarios[0].requests}
+    assert (kinds["order_1"], kinds["order_2"]) == ((1, 1), (0, 1))
+    kinds = {one.kind: one.sent for one in plan().scenarios[1].requests}
+    assert kinds["order_1"] == (0, 1)

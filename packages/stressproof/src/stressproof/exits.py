@@ -1,5 +1,6 @@
 """The exit codes of every command and script, in one table (docs/ops/exit-codes.md)."""
 
+import signal
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -45,6 +46,13 @@ _MEANINGS = {
     Exit.INTERRUPTED: "interrupted (SIGINT)",
     Exit.TERMINATED: "terminated (SIGTERM)",
 }
+
+STOPPED_BY = {
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+    signal.SIGHUP: Exit.HANGUP,
+}
+"""Signals that end a command in order, each with the code that says so."""
 
 # Where several apply, the first of these decides; signals override everything.
 _PRECEDENCE = (

@@ -27,20 +27,13 @@ from stressproof.evidence.encoding import encode, iterencode
 from stressproof.evidence.json_text import MAX_BYTES
 from stressproof.evidence.stress import Run, StressArtifact
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
-from stressproof.exits import Exit
+from stressproof.exits import STOPPED_BY, Exit
 from stressproof.load.run import StopFlag, Tick
 from stressproof.objectives.objectives import Objectives
 from stressproof.report.capture_summary import round_line, summary
 from stressproof.report.lines import shown, width_of, worded
 from stressproof.report.load_progress import round_state
 from stressproof.report.progress import Progress
-
-_EXITS = {
-    signal.SIGINT: Exit.INTERRUPTED,
-    signal.SIGTERM: Exit.TERMINATED,
-    signal.SIGHUP: Exit.HANGUP,
-}
-
 
 _WORDS = {
     Exit.PASS: "PASS",
@@ -96,7 +89,7 @@ def stop_on_signals() -> Iterator[tuple[StopFlag, list[signal.Signals]]]:
 
     # What is ignored (nohup) stays ignored.
     before = {
-        one: handler for one in _EXITS if (handler := signal.getsignal(one)) != signal.SIG_IGN
+        one: handler for one in STOPPED_BY if (handler := signal.getsignal(one)) != signal.SIG_IGN
     }
     for one in before:
         signal.signal(one, on_signal)
@@ -185,8 +178,8 @@ def run_capture(
             write_forms(forms, [out])
         if came:
             tell(
-                f"INTERRUPTED (exit {_EXITS[came[0]]}): the artifact holds what was measured and "
-                "is marked as interrupted"
+                f"INTERRUPTED (exit {STOPPED_BY[came[0]]}): the artifact holds what was measured "
+                "and is marked as interrupted"
             )
         else:
             code = _judge(found, out, tell, enforce=enforce)
@@ -195,7 +188,7 @@ def run_capture(
     except (OutputError, BrokenPipeError):
         if not came:  # else the terminal may be what went away
             raise
-    return _EXITS[came[0]]
+    return STOPPED_BY[came[0]]
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:

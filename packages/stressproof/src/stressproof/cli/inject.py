@@ -206,12 +206,13 @@ def _conclude(artifact: "FailureArtifact", plan: "InjectionPlan", code: Exit) ->
     lines = summary(artifact, width_of(sys.stdout))
     lines += [Line(f"artifact: {plan.output}", whole=True)]
     lines += [Line(f"report: {write_beside(plan.output)}", whole=True)]
-    if not (plan.stage.whole and not plan.quick):
+    why = f"{told.passed_scenarios} of {told.total_scenarios} passed"
+    if told.inconclusive_scenarios:
+        why += f", {told.inconclusive_scenarios} inconclusive"
+    if not plan.stage.whole or plan.quick:
         lines.append(Line("NOT RELEASE EVIDENCE: not all scenarios with all their faults"))
-    last = (
-        f"{_WORDS[code]} (exit {code}): {told.passed_scenarios} of {told.total_scenarios} passed, "
-        f"{told.inconclusive_scenarios} inconclusive. Next: stressproof verify {plan.output}"
-    )
+        why += ", and not all faults of all scenarios were injected"
+    last = f"{_WORDS[code]} (exit {code}): {why}. Next: stressproof verify {plan.output}"
     to_stdout(shown([*lines, *worded(last)], sys.stdout))
 
 

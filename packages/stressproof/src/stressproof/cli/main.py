@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("stressproof.cli.init", "Write a stressproof.toml to begin with."),
     "capture": ("stressproof.cli.capture", "Load a service, keep the evidence."),
     "inject": ("stressproof.cli.inject", "Break a service on purpose, keep the evidence."),
+    "proxy": ("stressproof.cli.proxy", "Put a fault proxy before a server, by hand."),
     "verify": ("stressproof.cli.verify", "Judge evidence, and say why."),
     "sign": ("stressproof.cli.sign", "Say that evidence is what you ran."),
     "approve": ("stressproof.cli.approve", "Look at somebody else's evidence, and approve it."),

@@ -10,11 +10,13 @@ from stressproof.cli.ci_forms import CiForms, ci_options, write_forms
 from stressproof.cli.examples import examples
 from stressproof.cli.otlp_option import named_collector, otlp_option, sender_to
 from stressproof.cli.output import to_stderr, to_stdout
+from stressproof.cli.sign_options import POLICY, POLICY_REF, committed_policy
 from stressproof.errors import UsageError
 from stressproof.evidence.reading import read_document
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.writing import check_writable, write_atomic
 from stressproof.exits import Exit, strongest
+from stressproof.trust.policy import TrustPolicy
 
 _STDOUT = "-"
 
@@ -54,6 +56,8 @@ _STDOUT = "-"
     type=click.Path(path_type=Path),
     help="An earlier stress artifact to draw beside each.",
 )
+@POLICY
+@POLICY_REF
 def command(
     evidence: tuple[str, ...],
     html: Path | None,
@@ -62,6 +66,8 @@ def command(
     otlp: str | None,
     site: Path | None,
     baseline: Path | None,
+    trust_file: str,
+    policy_ref: str,
     **options: Any,
 ) -> Exit:
     """Show evidence to whoever has to decide: what happened, why, and what to do next.
@@ -82,10 +88,17 @@ def command(
         return _write_site(evidence, site)
     if baseline is not None and html is None:
         raise UsageError("--baseline is drawn on a page", hint="Add --html report.html.")
+    if (trust_file or policy_ref) and html is None:
+        raise UsageError(
+            "--policy and --policy-ref say on a page who signed", hint="Add --html report.html."
+        )
     if measurements:
         _write_measurements(evidence, csv, openmetrics, otlp)
     write_forms(forms, [Path(path) for path in evidence])
-    return Exit.PASS if html is None else _write_page(evidence, html, baseline)
+    if html is None:
+        return Exit.PASS
+    policy = committed_policy(trust_file, policy_ref)[0] if trust_file or policy_ref else None
+    return _write_page(evidence, html, baseline, policy)
 
 
 def _write_site(folders: tuple[str, ...], out: Path) -> Exit:
@@ -152,13 +165,15 @@ def _write(out: Path, text: str, what: str) -> None:
     to_stderr(f"{what} written to {out}")
 
 
-def _write_page(evidence: tuple[str, ...], out: Path, baseline: Path | None) -> Exit:
+def _write_page(
+    evidence: tuple[str, ...], out: Path, baseline: Path | None, policy: TrustPolicy | None
+) -> Exit:
     from stressproof.cli.artifact import read_artifact  # noqa: PLC0415  # likewise
     from stressproof.cli.report_page import pages_of  # noqa: PLC0415  # likewise
     from stressproof.report.html.document import render  # noqa: PLC0415  # a template engine
 
     before = None if baseline is None else read_artifact(baseline)
-    pages = pages_of([read_document(path) for path in evidence], before)
+    pages = pages_of([read_document(path) for path in evidence], before, policy)
     check_writable(out)
     write_atomic(out, render(pages).encode())
     to_stderr(f"report written to {out}")

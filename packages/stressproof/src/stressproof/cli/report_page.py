@@ -19,10 +19,15 @@ from stressproof.objectives.evaluating import ask
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.protocol import protocol_thresholds
 from stressproof.report.html import failure, stress
-from stressproof.report.html.parts import Page, unshown
+from stressproof.report.html.parts import Fact, Page, unshown
+from stressproof.trust.attestation import people
+from stressproof.trust.case import NO_STATEMENT, attestation_case
+from stressproof.trust.ledger import ledger_path, read_or_reason
+from stressproof.trust.policy import TrustPolicy
 from stressproof.verify.instants import now_us, parse_instant
 from stressproof.verify.kind import EvidenceKind
 from stressproof.verify.kinds import kind_of
+from stressproof.verify.rule import printable
 from stressproof.verify.stress.verifier import STRESS
 from stressproof.verify.verdict import Verdict
 
@@ -40,20 +45,40 @@ def write_beside(artifact: Path) -> Path:
     return out
 
 
-def pages_of(documents: Sequence[Document], baseline: StressArtifact | None = None) -> list[Page]:
+def pages_of(
+    documents: Sequence[Document],
+    baseline: StressArtifact | None = None,
+    policy: TrustPolicy | None = None,
+) -> list[Page]:
     """Return a page for each document, in their order.
 
     Args:
         documents: Evidence of either kind.
         baseline: An earlier stress artifact, drawn beside each.
+        policy: Whose keys are whose; None says nothing of signatures.
 
     Raises:
         UsageError: The suite or the project's file cannot be used.
     """
-    return [
+    pages = [
         page_of(document, f"evidence-{number}", baseline)
         for number, document in enumerate(documents, start=1)
     ]
+    if policy is None:
+        return pages
+    return [
+        msgspec.structs.replace(page, facts=[*page.facts, _signed(document, policy)])
+        for page, document in zip(pages, documents, strict=True)
+    ]
+
+
+def _signed(document: Document, policy: TrustPolicy) -> Fact:
+    """Return who signed a document and who approved it, as its bundle and the run ledger say."""
+    evidence = kind_of(document).evidence(document, document.path, ".")
+    ledger = read_or_reason(ledger_path(str(Path(document.path).parent)))
+    case = attestation_case(evidence, policy, ledger, (), now_us())
+    said = people(case) if case.statement is not None else [NO_STATEMENT]
+    return Fact("Signed", printable("; ".join(said)))
 
 
 def page_of(document: Document, id: str, baseline: StressArtifact | None) -> Page:  # noqa: A002  # HTML's own name

@@ -86,8 +86,11 @@ def exactly(name: str, case: Case, judgement: Judgement) -> None:
 
 
 def profile(case: Case, judgement: Judgement) -> None:
-    """``profile`` is exactly the required one."""
-    exactly("profile", case, judgement)
+    """``profile`` is exactly the required one, where one is required."""
+    if case.requirements.profile:
+        exactly("profile", case, judgement)
+    else:
+        judgement.skip("nobody asks for a profile")
 
 
 def runner(case: Case, judgement: Judgement) -> None:

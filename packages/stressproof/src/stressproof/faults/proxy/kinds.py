@@ -5,11 +5,16 @@ The kinds, their parameters and what is counted of each are those of
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+
+from stressproof.config.amounts import parameter
+from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.fault_kinds import FAULT_KINDS
+from stressproof.failures.parameters import ParameterSpec
 from stressproof.faults.proxy.toxics import DIRECTIONS, Toxic, parse
 
 _CUT: Final = {"statement": "statement_contains"}
@@ -46,10 +51,7 @@ def toxics(kind: str, parameters: Mapping[str, Parameter]) -> list[Toxic]:
     Raises:
         UsageError: No fault of a proxy is of that kind, or these are not its parameters.
     """
-    if kind not in _TOXICS:
-        raise UsageError(
-            f"{kind!r} is no fault of a proxy", hint=f"There are {', '.join(PROXY_KINDS)}."
-        )
+    _demand_kind(kind)
     name, renamed = _TOXICS[kind]
     values = FAULT_KINDS[kind].complete(parameters)
     stream = values.pop("stream", None)
@@ -58,3 +60,42 @@ def toxics(kind: str, parameters: Mapping[str, Parameter]) -> list[Toxic]:
         return parse([toxic])
     streams = DIRECTIONS if stream == "both" else (stream,)
     return parse([{**toxic, "stream": each} for each in streams])
+
+
+def read_written(kind: str, written: Mapping[str, Any]) -> tuple[dict[str, Any], list[Toxic]]:
+    """Return a fault's parameters as a file writes them, all of them, and what makes it.
+
+    Args:
+        kind: Of the fault.
+        written: Those that differ from their defaults: ``{"latency": "1.5s"}``.
+
+    Raises:
+        UsageError: No fault of a proxy is of that kind, or these are not its parameters.
+    """
+    _demand_kind(kind)
+    specs = FAULT_KINDS[kind].parameters
+    try:
+        table = msgspec.convert(
+            {**written, "kind": kind, "id": kind, "lasts": "1s"}, FAULT_TABLES[kind]
+        )
+    except msgspec.ValidationError as error:
+        known = ", ".join(one.name for one in specs) or "none"
+        raise UsageError(f"{kind}: {error}", hint=f"Its parameters: {known}.") from error
+    values: dict[str, Any] = {one.name: getattr(table, f"{one.name}_") for one in specs}
+    given = [one for one in specs if values[one.name] is not None]
+    read = {one.key: _read(kind, one, values[one.name]) for one in given}
+    return {one.name: values[one.name] for one in given}, toxics(kind, read)
+
+
+def _read(kind: str, spec: ParameterSpec, value: Any) -> Parameter:
+    try:
+        return parameter(spec, value)
+    except UsageError as error:
+        raise UsageError(f"{kind}, {spec.name}: {error.message}", hint=error.hint) from error
+
+
+def _demand_kind(kind: str) -> None:
+    if kind not in _TOXICS:
+        raise UsageError(
+            f"{kind!r} is no fault of a proxy", hint=f"There are {', '.join(PROXY_KINDS)}."
+        )

@@ -71,6 +71,7 @@ class ProxyProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""
+        self._number = 0
         self.host = "127.0.0.1"
         self.port = port
 
@@ -99,7 +100,7 @@ class ProxyProcess:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         try:
-            ready = self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S)
+            ready = _accepted(self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S))
         except BaseException:
             self.stop()
             raise
@@ -174,12 +175,17 @@ class ProxyProcess:
             process = self._process
             if process is None or process.stdin is None:
                 raise RunError("the fault proxy does not run", hint="Start it first.")
+            self._number += 1
             try:
-                process.stdin.write(json.dumps(command).encode() + b"\n")
+                line = json.dumps({**command, "number": self._number})
+                process.stdin.write(line.encode() + b"\n")
                 process.stdin.flush()
             except OSError as error:
                 raise self._gone() from error
-            return self._read(time.monotonic() + _ANSWER_TIMEOUT_S)
+            deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+            while (answer := self._read(deadline)).get("number") != self._number:
+                pass  # whoever asked that was interrupted, by Ctrl-C perhaps
+        return _accepted(answer)
 
     def _read(self, deadline: float) -> dict[str, Any]:
         """Return the next line as an object."""
@@ -198,8 +204,6 @@ class ProxyProcess:
                 self._unread += chunk
         line, self._unread = self._unread.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise RunError(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
     def _gone(self) -> RunError:
@@ -209,3 +213,14 @@ class ProxyProcess:
             f"the fault proxy is gone (exit code {code})",
             hint="Faults it held are gone with it; what it says of itself is on stderr.",
         )
+
+
+def _accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer that is no refusal.
+
+    Raises:
+        RunError: It is one.
+    """
+    if "error" in answer:
+        raise RunError(str(answer["error"]), hint=str(answer.get("hint", "")))
+    return answer

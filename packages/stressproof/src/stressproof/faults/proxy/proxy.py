@@ -77,7 +77,8 @@ class Proxy:
 
     def _bind(self) -> socket.socket:
         """Return a bound socket: it keeps the port, and refuses connections until it listens."""
-        reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        reserved = socket.socket(family, socket.SOCK_STREAM)
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             reserved.bind(self._address)

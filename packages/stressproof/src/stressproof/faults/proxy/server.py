@@ -53,12 +53,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _say({"host": host, "port": port})
     while line := await reader.readline():
+        command = json.loads(line)
         try:
-            _say(await answer(proxy, json.loads(line)))
+            said = await answer(proxy, command)
         except StressproofError as error:
-            _say({"error": error.message, "hint": error.hint})
-        except (ValueError, TypeError) as error:
-            _say({"error": f"this command cannot be read: {error}"})
+            said = {"error": error.message, "hint": error.hint}
+        _say({**said, "number": command["number"]})
     await proxy.close()
 
 

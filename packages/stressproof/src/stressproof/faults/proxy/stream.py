@@ -32,6 +32,7 @@ class Tally(Struct):
         received: Bytes read from the source.
         forwarded: Bytes written to the sink.
         held: Bytes in queues now.
+        held_back: Bytes that a timeout toxic kept from leaving.
         held_max: The most there were at once.
         delayed: Chunks that a latency toxic delayed.
         delay_sum_us: How long, measured when they left.
@@ -46,6 +47,7 @@ class Tally(Struct):
     received: int = 0
     forwarded: int = 0
     held: int = 0
+    held_back: int = 0
     held_max: int = 0
     delayed: int = 0
     delay_sum_us: int = 0
@@ -148,6 +150,7 @@ class Stream:
             return
         self._queued += len(data)
         self._tally.held += len(data)
+        self._tally.held_back += len(data) * self._rules.hold
         self._tally.held_max = max(self._tally.held_max, self._tally.held)
         now = self._loop.time()
         self._queue.append(_Chunk(data, now, self._due(now), not_before))
@@ -194,6 +197,8 @@ class Stream:
             self._tokens, self._tokens_at = 0.0, self._loop.time()
         if rules.limit != self._rules.limit:
             self._passed = 0
+        if rules.hold and not self._rules.hold:
+            self._tally.held_back += self._queued
         self._rules = rules
         self._next_piece = 0.0
         self._cancel_timer()

@@ -100,11 +100,11 @@ def _counters(group: list[Toxic], before: Snapshot, after: Snapshot) -> tuple[in
 def _hole(group: list[Toxic], before: Snapshot, after: Snapshot) -> Counted:
     """Return how many bytes were held; one let through would make it no hole."""
     streams = [toxic.stream for toxic in group if isinstance(toxic, Timeout)]
-    held = sum(after[stream]["held"] for stream in streams)
+    held = {stream: after[stream]["held_back"] - before[stream]["held_back"] for stream in streams}
     leaked = sum(after[stream]["forwarded"] - before[stream]["forwarded"] for stream in streams)
-    detail = [f"{stream}: {after[stream]['held']} bytes held" for stream in streams]
+    detail = [f"{stream}: {size} bytes held" for stream, size in held.items()]
     detail.append(f"{leaked} bytes let through while it lasted")
-    return Counted(0 if leaked else held, detail=detail)
+    return Counted(0 if leaked else sum(held.values()), detail=detail)
 
 
 def _details(

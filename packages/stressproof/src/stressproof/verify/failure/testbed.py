@@ -4,7 +4,7 @@ import re
 
 from stressproof.evidence.level import Level
 from stressproof.failures.artifact import FailureArtifact
-from stressproof.failures.fault_kinds import limits_of
+from stressproof.failures.fault_kinds import is_of_the_file, limits_of
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.failure.case import FailureCase
 from stressproof.verify.instants import parse_instant
@@ -213,7 +213,10 @@ def _between(where: str, seen: str, span: tuple[str, str], judgement: Judgement)
     level=Level.RECOMPUTED,
 )
 def testbed(case: FailureCase, judgement: Judgement) -> None:
-    """Tool, versions, processors and proxy are told, and what these faults are not, as asked."""
+    """Tool, versions, processors and proxy are told, and what these faults are not, as asked.
+
+    Whoever was at the keyboard permitted each fault that is code of the file's.
+    """
     if case.artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
@@ -222,6 +225,10 @@ def testbed(case: FailureCase, judgement: Judgement) -> None:
     judgement.check(bool(told.proxy.strip()), "stage.proxy", told.proxy, prose("what it was"))
     wanted = limits_of(scenario.spec for _, scenario in case.judged)
     judgement.check(told.limits == wanted, "stage.limits", told.limits, wanted)
+    for fault in (fault for _, scenario in case.judged for fault in scenario.spec.faults):
+        permitted = not is_of_the_file(fault) or fault.id in told.permitted_faults
+        wanted_leave = prose(f"{fault.id} too: what it breaks was not started for it")
+        judgement.check(permitted, "stage.permitted_faults", told.permitted_faults, wanted_leave)
     binary = told.postgres_binary_sha256
     if binary is not None:
         holds = _SHA256.fullmatch(binary) is not None

@@ -24,21 +24,26 @@ RULES: Sequence[Rule[FailureCase]] = (
 """In the order in which a person would look."""
 
 
+_NOBODYS = FailureRequirements(profile="", scenarios=())
+
+
 def _figures(case: FailureCase) -> list[Figure]:
     total = len(case.scenarios)
     passed = sum(scenario.status == "pass" for scenario in case.scenarios)
+    least = len(case.demanded) or total
     checked = sum(len(scenario.checks or []) for scenario in case.scenarios)
     return [
-        Figure(
-            "scenarios passed", passed, "scenarios", total, f">= {len(case.requirements.scenarios)}"
-        ),
+        Figure("scenarios passed", passed, "scenarios", total, f">= {least}"),
         Figure("checks", checked, "checks", checked),
     ]
 
 
 def _requirements(suite: Suite, profile: str) -> FailureRequirements:
-    """Return what a suite asks, of evidence of another profile where one is named."""
-    floor = suite.failure_requirements()
+    """Return what a suite asks, of evidence of another profile where one is named.
+
+    A suite without failures asks for none: whatever evidence says of itself must follow from it.
+    """
+    floor = _NOBODYS if suite.failure is None else suite.failure_requirements()
     return msgspec.structs.replace(floor, profile=profile) if profile else floor
 
 

@@ -244,12 +244,14 @@ def latency_known(case: StressCase, judgement: Judgement) -> None:
     remedy="Run every round; a copied one proves nothing.",
 )
 def distinct_rounds(case: StressCase, judgement: Judgement) -> None:
-    """Two real rounds never agree in every figure."""
+    """Two real rounds never agree in every figure, where there are times to differ in."""
     seen: dict[tuple[Any, ...], int] = {}
     rounds = [
         (place, run.results)
         for place, run in enumerate(case.runs)
-        if run.results is not None and run.results.total_requests
+        if run.results is not None
+        and run.results.total_requests
+        and run.results.successful_requests != 0  # else all counts are those of the load
     ]
     # What one round leaves out must not tell it from its copy.
     names = [

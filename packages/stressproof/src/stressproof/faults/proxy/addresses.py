@@ -1,0 +1,58 @@
+"""Addresses of proxies as people write them: where one listens, and what is behind it."""
+
+import re
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from stressproof.errors import UsageError
+from stressproof.failures.loopback import require_loopback
+
+_HOST_PORT: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/@]*):(?P<port>[0-9]{1,5})")
+_PORTS: Final = range(2**16)
+
+
+class Address(NamedTuple):
+    """A host, by name or address and without brackets, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_upstream(text: str, *, allowed: Collection[str] = ()) -> Address:
+    """Return what is behind a proxy: ``host:port``.
+
+    Args:
+        text: As somebody wrote it.
+        allowed: Hosts beside loopback that the operator allows.
+
+    Raises:
+        UsageError: It is no address, or neither on loopback nor allowed.
+    """
+    found = _parse(text)
+    if not found.host or not found.port:
+        raise UsageError(f"{text!r} names no server", hint="Write host:port: 127.0.0.1:5432.")
+    require_loopback(found.host, allowed=allowed)
+    return found
+
+
+def parse_listen(text: str) -> Address:
+    """Return where to listen: ``port``, ``host:port`` on loopback, port 0 for a free one.
+
+    Raises:
+        UsageError: It is no address, or not on loopback.
+    """
+    found = _parse(text if ":" in text else f":{text}")
+    host = "127.0.0.1" if found.host in ("", "localhost") else found.host
+    require_loopback(host)
+    return Address(host, found.port)
+
+
+def _parse(text: str) -> Address:
+    match = _HOST_PORT.fullmatch(text)
+    if match is None or int(match["port"]) not in _PORTS:
+        raise UsageError(f"{text!r} is no address", hint="Write host:port: 127.0.0.1:5432.")
+    return Address(match["host"].strip("[]"), int(match["port"]))

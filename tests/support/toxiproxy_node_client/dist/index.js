@@ -1,0 +1,11 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.Toxic = exports.Proxy = exports.ToxiproxyError = exports.Toxiproxy = void 0;
+var Toxiproxy_1 = require("./Toxiproxy");
+Object.defineProperty(exports, "Toxiproxy", { enumerable: true, get: function () { return Toxiproxy_1.default; } });
+var ToxiproxyError_1 = require("./ToxiproxyError");
+Object.defineProperty(exports, "ToxiproxyError", { enumerable: true, get: function () { return ToxiproxyError_1.ToxiproxyError; } });
+var Proxy_1 = require("./Proxy");
+Object.defineProperty(exports, "Proxy", { enumerable: true, get: function () { return Proxy_1.default; } });
+var Toxic_1 = require("./Toxic");
+Object.defineProperty(exports, "Toxic", { enumerable: true, get: function () { return Toxic_1.default; } });
