@@ -85,7 +85,7 @@ def shown(lines: Sequence[Line], stream: TextIO | None) -> str:
 
 
 def lettered(text: str, stream: TextIO | None) -> str:
-    """Return a text in the letters that a stream has: our signs in a plain form where it has few."""
+    """Return a text in the letters that a stream has, our signs in a plain form where it must."""
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
