@@ -179,11 +179,7 @@ class FileTestbed(Testbed):
 
     def switchable(self, fault: FaultSpec) -> Switchable:
         """Return the proxy that a fault is made by."""
-        control = self._controls.get(fault.target)
-        if control is None:
-            return self.proxies[fault.target]
-        control.lasts_s = fault.lasts_us / 1e6
-        return control
+        return self._controls.get(fault.target) or self.proxies[fault.target]
 
     def _start_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
         if plan.control:
