@@ -146,6 +146,7 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
+            self.workers = 1  # at least: nobody says how many there are
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]
@@ -174,11 +175,7 @@ class FileTestbed(Testbed):
 
     def switchable(self, fault: FaultSpec) -> Switchable:
         """Return the proxy that a fault is made by."""
-        control = self._controls.get(fault.target)
-        if control is None:
-            return self.proxies[fault.target]
-        control.lasts_s = fault.lasts_us / 1e6
-        return control
+        return self._controls.get(fault.target) or self.proxies[fault.target]
 
     def _start_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
         if plan.control:
