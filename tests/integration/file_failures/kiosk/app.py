@@ -126,6 +126,26 @@ async def sell(request: Request) -> JSONResponse:
     return JSONResponse({"replayed": replayed}, 200 if replayed else 201)
 
 
+async def redeem(request: Request) -> JSONResponse:
+    """Redeem a voucher: once, and only one that was issued."""
+    body = await request.json()
+    committing = False
+    try:
+        async with session() as connection:
+            await connection.execute("BEGIN")
+            found = await connection.execute(
+                "UPDATE vouchers SET redeemed = redeemed + 1 WHERE code = %s AND redeemed = 0",
+                (body["code"],),
+            )
+            committing = True
+            await connection.execute("COMMIT")
+    except (psycopg.Error, OSError, TimeoutError):
+        if committing:
+            return JSONResponse({"detail": "nobody knows"}, 500)
+        return JSONResponse({"detail": "not now"}, 503, RETRY)
+    return JSONResponse({}, 200 if found.rowcount else 409)
+
+
 async def event(request: Request) -> JSONResponse:
     """Return how many tickets of an event were sold."""
     name = request.path_params["event"]
@@ -146,6 +166,7 @@ async def live(_: Request) -> JSONResponse:
 app = Starlette(
     routes=[
         Route("/tickets", sell, methods=["POST"]),
+        Route("/redemptions", redeem, methods=["POST"]),
         Route("/events/{event}", event),
         Route("/live", live),
     ]

@@ -88,11 +88,8 @@ def plan_file(
     between_us = (duration_us(load.pause) or 0) if pause_us is None else pause_us
     tables = reader.tables()
     health = Probes(HealthProbe(table.health, {"status": "status"})) if table.health else Probes()
-    # Another URL or other headers are not what the file calls by this name.
-    is_named = bool(table.url) and url is None and not headers
-    return Plan(
+    plan = Plan(
         url=base,
-        target_name=(target or DEFAULT_TARGET) if is_named else None,
         profile=profile,
         scenarios=scenarios,
         all_tenants=False,
@@ -105,6 +102,34 @@ def plan_file(
         thresholds=msgspec.structs.replace(limits, **stated),
         preflight=preflight or PreflightPlan(),
         probes=health,
+        headers=dict(headers or {}),
+        tables=tables,
+        folder=str(project.plan.folder.resolve()),
+        files=tuple(reader.files),
+    )
+    return as_target(plan, project, target, environment, is_named=bool(table.url) and url is None)
+
+
+def as_target(
+    plan: Plan, project: Project, target: str, environment: Mapping[str, str], *, is_named: bool
+) -> Plan:
+    """Return a plan that reaches its service as the file has a target: certificates, headers, auth.
+
+    Args:
+        plan: What to do, with the headers that a command gives.
+        project: What the file says.
+        target: Which of ``[targets]``, the main one if empty.
+        environment: What ``${}`` is taken from.
+        is_named: Whether the URL is the file's; evidence names the target unless headers were
+            given as well, which are not what the file calls by this name.
+
+    Raises:
+        UsageError: The file has no such target, or something in it cannot be done.
+    """
+    table, reader = project.plan.target_of(target), PlanReader(project.plan, environment)
+    return msgspec.structs.replace(
+        plan,
+        target_name=(target or DEFAULT_TARGET) if is_named and not plan.headers else None,
         connecting=Connecting(
             ca_file=_beside(project, table.ca_file),
             cert_file=_beside(project, table.client_cert),
@@ -113,11 +138,8 @@ def plan_file(
             address=table.resolve,
             http2=bool(table.http2),
         ),
-        headers=reader.texts(table.headers) | dict(headers or {}),
+        headers=reader.texts(table.headers) | plan.headers,
         auth=reader.auth(table.auth),
-        tables=tables,
-        folder=str(project.plan.folder.resolve()),
-        files=tuple(reader.files),
     )
 
 

@@ -9,8 +9,8 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from stressproof.capture.file_plan import plan_file
-from stressproof.capture.plan import US_PER_S, Connecting, Plan, PreflightPlan, plan_capture
+from stressproof.capture.file_plan import as_target, plan_file
+from stressproof.capture.plan import US_PER_S, Plan, PreflightPlan, plan_capture
 from stressproof.cli.capture_load import executor_from
 from stressproof.cli.capture_request import Asked, asked_for, headers_of
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
@@ -70,7 +70,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         limits = Thresholds(options["timeout_us"] / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
     else:
         limits = suite.limits(profile.name)
-    return plan_capture(
+    plan = plan_capture(
         asked.url,
         suite,
         profile,
@@ -85,15 +85,11 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         workers=_workers(options["workers"]),
         seed=options["seed"],
         preflight=_preflight(options),
-        connecting=Connecting(
-            ca_file=options["ca_file"],
-            cert_file=options["cert"],
-            key_file=options["key"],
-            insecure=options["insecure"],
-            address=_address(asked.url, options["resolve"]),
-            http2=options["http2"],
-        ),
     )
+    project, target = chosen_project(), options["target_name"] or ""
+    if project.plan.target_of(target).url and not (options["url"] or options["target"]):
+        plan = as_target(plan, project, target, os.environ, is_named=True)
+    return _connected(plan, options)
 
 
 def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, Profile]:
@@ -176,6 +172,15 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         preflight=_preflight(options),
         default_url=DEFAULT_URL,
     )
+    plan = msgspec.structs.replace(plan, thresholds=_thresholds(plan.thresholds, options))
+    return _connected(plan, options)
+
+
+def _connected(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Return a plan with what the flags say of how its service is reached.
+
+    Evidence then names no target: who says otherwise does not ask as the file does.
+    """
     connecting = {
         "ca_file": options["ca_file"],
         "cert_file": options["cert"],
@@ -189,7 +194,6 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         plan,
         target_name=None if said else plan.target_name,
         connecting=msgspec.structs.replace(plan.connecting, **said),
-        thresholds=_thresholds(plan.thresholds, options),
     )
 
 
@@ -218,17 +222,17 @@ def _address(url: str, resolve: str | None) -> str | None:
     if resolve is None:
         return None
     origin = origin_of(url)
-    if _is_address(origin.host):
-        raise UsageError(
-            f"--resolve {resolve!r}, and {origin.host} is an address already",
-            hint="Name the address in the URL, or a host in it that --resolve finds.",
-        )
     text = resolve.removeprefix(f"{origin.host}:{origin.port}:")
     address = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
     if not _is_address(address):
         raise UsageError(
             f"--resolve {resolve!r} names no address for {origin.host}:{origin.port}",
             hint=f"Write the address alone, or {origin.host}:{origin.port}:ADDRESS.",
+        )
+    if _is_address(origin.host) and address != origin.host:
+        raise UsageError(
+            f"--resolve {resolve!r} leads elsewhere than {origin.host}, which is an address",
+            hint="Name that address in the URL, or a host that --resolve finds.",
         )
     return address
 

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.config.plans import PlanFile
+from stressproof.config.schema import EVIDENCE_FOLDER
 from stressproof.evidence.reading import Document
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.exits import Exit
@@ -56,7 +57,11 @@ def _judge_path(case: GateCase, kind: EvidenceKind[Any], judgement: Judgement) -
         judgement.passed()
     elif asked.required:
         judgement.inconclusive(
-            variable, prose("no path"), prose("the path of the artifact"), f"Set it, or {flag}."
+            variable,
+            prose("no path"),
+            prose("the path of the artifact"),
+            f"Set it, or add {flag} {EVIDENCE_FOLDER}NAME.json: the last lines of the capture or "
+            "injection say where it wrote.",
         )
     else:
         judgement.skip(f"{kind.name} evidence was not asked for")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +29,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _MAX_KEYS = 4096
+_ONE = int | str  # made once: it is looked at for each request
 _HOP = " +redirect"
 _encode = msgspec.json.Encoder().encode
 
@@ -159,7 +159,7 @@ class FlowSteps:
             UsageError: It is none that could ever be made.
         """
         expect = ask.expect
-        if not isinstance(expect, int | str | None):
+        if expect is not None and not isinstance(expect, _ONE):
             expect = tuple(expect)
         key = (ask.method, ask.path, ask.name, expect, ask.check, ask.timeout, ask.redirects)
         found = self._prepared.get(key)
@@ -236,7 +236,7 @@ def call_of(ask: Ask, step: PreparedStep) -> Call:
         raise ValueError(
             f"{ask.path!r} has {len(step.holes)} braces and {len(ask.values)} values beside it"
         )
-    values: dict[str, Any] = dict(zip(step.holes, ask.values, strict=True))
+    values: dict[str, Any] = dict(zip(step.holes, ask.values, strict=True)) if ask.values else {}
     query = "" if not ask.query else urlencode(_as_texts(ask.query))
     return Call(values, ask.headers, query, _body_of(ask))
 
@@ -304,18 +304,17 @@ def _as_texts(pairs: Mapping[str, Any]) -> dict[str, str]:
 
 def _body_of(ask: Ask) -> tuple[bytes, str] | None:
     """Return a call's body and its type, None for none."""
-    given: list[Callable[[], tuple[bytes, str]]] = []
-    if ask.json is not UNSET:
-        given.append(lambda: (_encode(ask.json), "application/json"))
-    if ask.form is not None:
-        given.append(partial(_form, ask.form))
-    if ask.multipart is not None:
-        given.append(partial(encode_multipart, ask.multipart))
-    if ask.body is not None:
-        given.append(partial(_plain, ask.body))
-    if len(given) > 1:
+    form, multipart, body = ask.form, ask.multipart, ask.body
+    others = (form is not None) + (multipart is not None) + (body is not None)
+    if others + (ask.json is not UNSET) > 1:
         raise TypeError("a request carries one of json, form, multipart and body, not several")
-    return given[0]() if given else None
+    if ask.json is not UNSET:
+        return _encode(ask.json), "application/json"
+    if form is not None:
+        return _form(form)
+    if multipart is not None:
+        return encode_multipart(multipart)
+    return None if body is None else _plain(body)
 
 
 def _form(fields: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -1,0 +1,66 @@
+"""Which target a capture's plan names, and how it reaches it, whoever wrote the profile."""
+
+from pathlib import Path
+
+import pytest
+
+from stressproof.capture.plan import Plan
+from stressproof.cli.capture import command
+from stressproof.cli.capture_plan import plan_from
+from stressproof.errors import UsageError
+from stressproof.workload.auth import BearerAuth
+
+pytestmark = pytest.mark.gate
+
+FILE = """
+[target]
+url = "http://127.0.0.1:8080"
+headers = { x-tenant = "one" }
+
+[targets.staging]
+url = "http://staging.example"
+auth = { bearer = "a-token" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stressproof.toml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+
+
+def planned(*arguments: str) -> Plan:
+    """The plan of a capture with these arguments."""
+    with command.make_context("capture", ["--profile", "health", *arguments]) as context:
+        return plan_from("stressproof capture", context.params, scripted=False)
+
+
+def test_a_suites_profile_reaches_a_target_as_the_file_has_it() -> None:
+    """Its name, URL, headers and token are the file's."""
+    main, staging = planned(), planned("--target", "staging")
+    assert (main.target_name, main.url, main.auth) == ("default", "http://127.0.0.1:8080", None)
+    assert (staging.target_name, staging.url) == ("staging", "http://staging.example")
+    assert staging.auth == BearerAuth("a-token")
+    assert main.headers == staging.headers == {"x-tenant": "one"}
+
+
+@pytest.mark.parametrize(
+    "flags", [("--url", "http://127.0.0.1:8080"), ("-H", "x-more: 1"), ("--insecure",)]
+)
+def test_what_a_flag_changes_of_a_target_takes_its_name(flags: tuple[str, ...]) -> None:
+    """Evidence names what the file has, and nothing else."""
+    assert planned(*flags).target_name is None
+
+
+def test_another_url_gets_nothing_of_the_files_target() -> None:
+    """Neither headers nor tokens go to a service that they are not for."""
+    plan = planned("--url", "http://elsewhere.example")
+    assert (plan.headers, plan.auth) == ({}, None)
+
+
+def test_an_address_leads_to_no_other() -> None:
+    """Evidence whose connections went elsewhere than its URL says would be refused."""
+    assert planned("--resolve", "127.0.0.1").connecting.address == "127.0.0.1"
+    with pytest.raises(UsageError, match="leads elsewhere"):
+        planned("--resolve", "10.9.9.9")
+    assert planned("--target", "staging", "--resolve", "10.9.9.9").connecting.address == "10.9.9.9"
