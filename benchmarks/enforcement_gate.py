@@ -21,6 +21,7 @@ gate/bare >= 1.2 at 10 and at 64 connections.
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -223,17 +224,15 @@ async def gate_client(port: int, tokens: Sequence[str], connections: int, second
     return round_
 
 
-def run_client(
-    kind: str, where: str | int, names: Sequence[str], connections: int, seconds: float
-) -> Round:
-    """Run one client in this process."""
+def run_client(where: str | int, names: Sequence[str], connections: int, seconds: float) -> Round:
+    """Run one client in this process: of the service at a port, or of the driver at a DSN."""
     began = time.process_time()
-    if kind == "bare":
-        work = bare_client(str(where), [UUID(name) for name in names], connections, seconds)
+    if isinstance(where, str):
+        work = bare_client(where, [UUID(name) for name in names], connections, seconds)
         round_ = asyncio.run(work)
     else:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            round_ = runner.run(gate_client(int(where), names, connections, seconds))
+            round_ = runner.run(gate_client(where, names, connections, seconds))
     round_.cpu_s = time.process_time() - began
     return round_
 
@@ -251,33 +250,39 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 @dataclass
-class Bench:
-    """Everything that is measured against.
+class Subject:
+    """What is measured.
 
     Attributes:
-        where: Of each kind, where it connects to.
-        names: Of each kind, its tenants.
-        workers: Processes of the service.
+        where: The port of the service, or the driver's DSN.
+        names: A token of each tenant, or its id.
+        workers: Processes of the service; none for the driver.
     """
+
+    where: str | int
+    names: list[str]
+    workers: list[int]
+
+
+@dataclass
+class Bench:
+    """Subjects on one server."""
 
     server: PostgresServer
     pool: "multiprocessing.pool.Pool"
-    where: dict[str, str | int]
-    names: dict[str, list[str]]
-    workers: list[int]
+    subjects: dict[str, Subject]
 
     def measure(self, kind: str, tenants_: int, connections: int, seconds: float) -> Result:
-        """Run all clients at once and put together what they saw."""
-        share, names = connections // CLIENTS, self.names[kind][:tenants_]
-        service, database = cpu_seconds(self.workers), cpu_seconds(self.server.processes())
+        """Run all clients of a subject at once and put together what they saw."""
+        subject = self.subjects[kind]
+        share, names = connections // CLIENTS, subject.names[:tenants_]
+        service, database = cpu_seconds(subject.workers), cpu_seconds(self.server.processes())
         began = time.monotonic()
-        rounds = self.pool.starmap(
-            run_client, [(kind, self.where[kind], names, share, seconds) for _ in range(CLIENTS)]
-        )
+        rounds = self.pool.starmap(run_client, [(subject.where, names, share, seconds)] * CLIENTS)
         took = time.monotonic() - began
         database = cpu_seconds(self.server.processes()) - database
-        service = cpu_seconds(self.workers) - service
-        if kind == "bare":
+        service = cpu_seconds(subject.workers) - service
+        if not subject.workers:
             service = sum(round_.cpu_s for round_ in rounds)
         latencies = sorted(us for round_ in rounds for us in round_.latencies_us)
         failures = sum(round_.failures for round_ in rounds)
@@ -291,8 +296,8 @@ class Bench:
         )
 
 
-def prepare_bare(server: PostgresServer) -> tuple[str, list[str]]:
-    """Create the plain tables; return the driver's DSN and the tenants."""
+def bare_subject(server: PostgresServer) -> Subject:
+    """Create the plain tables for the bare driver."""
     admin = server.create_database("bare")
     names = [str(uuid4()) for _ in range(max(TENANTS))]
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -303,7 +308,7 @@ def prepare_bare(server: PostgresServer) -> tuple[str, list[str]]:
             cursor.executemany(
                 "INSERT INTO policy VALUES (%s, 1, 'x')", [(name,) for name in names]
             )
-    return f"postgresql://bare:bare@{server.host}:{server.port}/bare", names
+    return Subject(f"postgresql://bare:bare@{server.host}:{server.port}/bare", names, [])
 
 
 async def prepare_tenants(dsn: str) -> list[str]:
@@ -330,7 +335,29 @@ async def prepare_tenants(dsn: str) -> list[str]:
     return tokens
 
 
-def start_service(dsn: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
+def prepare(admin_dsn: str) -> list[str]:
+    """Make a database of the service's; return a token of each tenant."""
+    migrate(admin_dsn, app_password=PASSWORD)
+    return asyncio.run(prepare_tenants(app_dsn(admin_dsn, PASSWORD)))
+
+
+@contextlib.contextmanager
+def serving(
+    admin_dsn: str, tokens: list[str], environment: Mapping[str, str] = os.environ
+) -> Iterator[Subject]:
+    """Run ``enforcement serve`` over a database that was prepared."""
+    with tempfile.TemporaryDirectory() as folder:
+        process, port = start_service(app_dsn(admin_dsn, PASSWORD), Path(folder), environment)
+        try:
+            yield Subject(port, tokens, children(process.pid))
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def start_service(
+    dsn: str, folder: Path, environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[str], int]:
     """Start ``enforcement serve``; return it and its port."""
     process = subprocess.Popen(
         [
@@ -338,7 +365,7 @@ def start_service(dsn: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
             *("--workers", "2", "--dsn", dsn, "--data-dir", str(folder)),
         ],
         env={
-            **os.environ,
+            **environment,
             "ENFORCEMENT_JWT_SECRET": SECRET,
             "ENFORCEMENT_APP_PASSWORD": PASSWORD,
             "XDG_STATE_HOME": str(folder),
@@ -393,14 +420,20 @@ def report(results: dict[Case, list[Result]]) -> list[dict[str, object]]:
 def run_all(bench: Bench, seconds: float, repetitions: int) -> dict[Case, list[Result]]:
     """Measure every case in turn, again and again."""
     results: dict[Case, list[Result]] = {}
-    bench.measure("gate", max(TENANTS), 10, 2.0)  # plans, caches, principals
+    for kind in bench.subjects:
+        bench.measure(kind, max(TENANTS), 10, 2.0)  # plans, caches, principals
     for _ in range(repetitions):
         for tenants_ in TENANTS:
             for connections in CONNECTIONS:
-                for kind in ("bare", "gate"):
+                for kind in bench.subjects:
                     found = bench.measure(kind, tenants_, connections, seconds)
                     results.setdefault((kind, tenants_, connections), []).append(found)
     return results
+
+
+def clients() -> "multiprocessing.pool.Pool":
+    """Return the processes that ask."""
+    return multiprocessing.get_context("spawn").Pool(CLIENTS)
 
 
 def main() -> None:
@@ -410,27 +443,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print rows as JSON, too")
     arguments = parser.parse_args()
-    with PostgresServer.start() as server, tempfile.TemporaryDirectory() as folder:
-        bare_dsn, names = prepare_bare(server)
-        admin = server.create_database("bench")
-        migrate(admin, app_password=PASSWORD)
-        dsn = app_dsn(admin, PASSWORD)
-        tokens = asyncio.run(prepare_tenants(dsn))
-        process, port = start_service(dsn, Path(folder))
-        try:
-            with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
-                bench = Bench(
-                    server=server,
-                    pool=pool,
-                    where={"bare": bare_dsn, "gate": port},
-                    names={"bare": names, "gate": tokens},
-                    workers=children(process.pid),
-                )
-                results = run_all(bench, arguments.seconds, arguments.repetitions)
-        finally:
-            process.terminate()
-            process.wait(60)
-        rows = report(results)
+    with PostgresServer.start() as server:
+        bare, admin = bare_subject(server), server.create_database("bench")
+        with serving(admin, prepare(admin)) as gate, clients() as pool:
+            bench = Bench(server, pool, {"bare": bare, "gate": gate})
+            rows = report(run_all(bench, arguments.seconds, arguments.repetitions))
         if arguments.json:
             print(json.dumps(rows))
 

@@ -1,5 +1,6 @@
 """The OpenAPI document against the service, with data that fits it and data that does not."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from enforcement.store.limits import MAX_PER_MINUTE
 from running_service import Service, World, sign
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
+RULES = Path(__file__).parent / "schemathesis_rules.py"
 CEILING_S = 600
 
 
@@ -31,6 +33,7 @@ def schemathesis(service: Service, token: str, folder: Path, *arguments: str) ->
             *arguments,
         ],
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(RULES)},
         capture_output=True,
         text=True,
         timeout=CEILING_S,

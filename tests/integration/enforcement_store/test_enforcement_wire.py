@@ -19,7 +19,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from control_plane import Cluster
 from enforcement.store import wire
 from enforcement.store.database import Database
-from enforcement.store.errors import DeadlineError, EvaluationError
+from enforcement.store.errors import (
+    DeadlineError,
+    EvaluationError,
+    OutcomeUnknownError,
+    SchemaError,
+)
 
 NASTY = (
     "",
@@ -33,14 +38,13 @@ NASTY = (
     "\n\t\x01",
     "NULL",
 )
+SLEEP = wire.Statement("SELECT pg_sleep(600)")
 
 
 async def _echo(db: Database, value: wire.Value, cast: str) -> str:
     async with db.lease(db.deadline(None)) as lease:
-        quoted = wire.call(lease.connection, "f", (value,))
-        literal = quoted.removeprefix(b"SELECT enforcement.f(").removesuffix(b")")
-        query = b"SELECT (%s::%s)::text" % (literal, cast.encode())
-        answer = await wire.exchange(lease.connection, query)
+        asked = wire.Statement(f"SELECT ($1::{cast})::text", (value,))
+        answer = await wire.exchange(lease.connection, asked)
         assert answer is not None
         return answer.decode()
 
@@ -84,9 +88,13 @@ def test_plain_values_mean_what_they_mean(cluster: Cluster) -> None:
         assert await _echo(db, some_id, "uuid") == str(some_id)
         assert await _echo(db, now, "timestamptz") == "2026-02-25 12:00:00.123456+00"
         async with db.lease(db.deadline(None)) as lease:
-            assert await wire.exchange(lease.connection, b"SELECT NULL") is None
-            assert await wire.exchange(lease.connection, b"SELECT 1 WHERE false") is None
-            assert await wire.exchange(lease.connection, b"SELECT 1; SELECT 2") == b"2"
+            assert await wire.exchange(lease.connection, wire.Statement("SELECT NULL")) is None
+            assert (
+                await wire.exchange(lease.connection, wire.Statement("SELECT 1 WHERE false"))
+                is None
+            )
+            both = wire.Statement("SELECT 1"), wire.Statement("SELECT 2")
+            assert await wire.exchange(lease.connection, *both) == b"2"
 
     cluster.run(work)
 
@@ -106,15 +114,75 @@ def test_an_error_carries_its_sqlstate_and_the_connection_lives_on(cluster: Clus
 
     async def work(db: Database) -> None:
         async with db.lease(db.deadline(None)) as lease:
-            for query, state in ((b"SELECT 1/0", "22012"), (b"SELECT nowhere", "42703")):
+            for query, state in (("SELECT 1/0", "22012"), ("SELECT nowhere", "42703")):
                 with pytest.raises(psycopg.Error) as refusal:
-                    await wire.exchange(lease.connection, query)
+                    await wire.exchange(lease.connection, wire.Statement(query))
                 assert refusal.value.sqlstate == state
-            assert await wire.exchange(lease.connection, b"SELECT 1") == b"1"
+            assert await wire.exchange(lease.connection, wire.Statement("SELECT 1")) == b"1"
         with pytest.raises(EvaluationError):
             await db.call("f", ("a\x00b",))
 
     cluster.run(work)
+
+
+def test_what_is_prepared_outlives_every_kind_of_end(cluster: Cluster) -> None:
+    """Errors, rollbacks and psycopg's own statements leave what was prepared as it was."""
+    ids = wire.Statement(
+        "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'enforcement%'"
+    )
+
+    async def count(db: Database) -> int:
+        async with db.lease(db.deadline(None)) as lease:
+            return int(await wire.exchange(lease.connection, ids) or 0)
+
+    async def work(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            for _ in range(7):  # from the sixth on psycopg prepares it
+                await lease.connection.execute("SELECT 1 WHERE %s", (True,))
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await wire.exchange(lease.connection, wire.BEGIN, wire.Statement("SELECT 1/0"))
+            with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+                await wire.exchange(lease.connection, wire.Statement("SELECT 3"))
+        assert await count(db) == 4  # BEGIN, 1/0, ROLLBACK, and this
+        for _ in range(2):
+            with pytest.raises(SchemaError):
+                await db.call("nowhere", ())
+        async with db.lease(db.deadline(None)) as lease:
+            for _ in range(2):
+                assert await wire.exchange(lease.connection, wire.Statement("SELECT 3")) == b"3"
+        assert await count(db) == 5
+
+    cluster.run(work, pool_size=1)
+
+
+def test_a_commit_of_a_failed_transaction_is_no_commit(cluster: Cluster) -> None:
+    """The server answers such a COMMIT with a rollback, and no error."""
+
+    async def fail_and_commit(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await wire.exchange(lease.connection, wire.BEGIN, wire.Statement("SELECT 1/0"))
+            await lease.commit()
+
+    async def work(db: Database) -> None:
+        with pytest.raises(OutcomeUnknownError):
+            await fail_and_commit(db)
+
+    cluster.run(work, pool_size=1)
+
+
+def test_a_look_at_the_moment_of_the_end_finds_it_done(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once all was taken nothing says that nothing is left: who looks again must not wait."""
+    monkeypatch.setattr(wire, "_LOOK_EVERY_S", 0.0)
+
+    async def work(db: Database) -> None:
+        async with db.lease(db.deadline(None)) as lease:
+            for _ in range(300):
+                assert await wire.exchange(lease.connection, wire.Statement("SELECT 1")) == b"1"
+
+    cluster.run(work, pool_size=1)
 
 
 def test_an_exchange_ends_at_the_deadline_and_when_cancelled(cluster: Cluster) -> None:
@@ -122,7 +190,7 @@ def test_an_exchange_ends_at_the_deadline_and_when_cancelled(cluster: Cluster) -
 
     async def sleep(db: Database, deadline_s: float) -> None:
         async with db.lease(db.deadline(deadline_s)) as lease:
-            await wire.exchange(lease.connection, b"SELECT pg_sleep(600)")
+            await wire.exchange(lease.connection, SLEEP)
 
     async def work(db: Database) -> None:
         with pytest.raises(DeadlineError):
@@ -142,9 +210,9 @@ def test_a_terminated_backend_is_a_lost_connection(cluster: Cluster) -> None:
 
     async def work(db: Database) -> None:
         async with db.lease(db.deadline(None)) as lease:
-            pid = await wire.exchange(lease.connection, b"SELECT pg_backend_pid()")
+            pid = await wire.exchange(lease.connection, wire.Statement("SELECT pg_backend_pid()"))
             assert pid is not None
-            pending = asyncio.create_task(wire.exchange(lease.connection, b"SELECT pg_sleep(600)"))
+            pending = asyncio.create_task(wire.exchange(lease.connection, SLEEP))
             await asyncio.sleep(0.1)
             cluster.sql("SELECT pg_terminate_backend(%s)", int(pid))
             with pytest.raises(psycopg.OperationalError):
@@ -224,7 +292,7 @@ def test_a_farewell_and_a_reset_at_once_are_a_lost_connection(
 
     async def work(db: Database) -> None:
         async with db.lease(db.deadline(None)) as lease:
-            pending = asyncio.create_task(wire.exchange(lease.connection, b"SELECT pg_sleep(600)"))
+            pending = asyncio.create_task(wire.exchange(lease.connection, SLEEP))
             await asyncio.sleep(0.1)
             relay.reset()
             time.sleep(0.1)  # noqa: ASYNC251  # until the loop finds both, not one after the other

@@ -287,36 +287,42 @@ class Lease:
         return [] if cursor.description is None else await cursor.fetchall()
 
     async def call(
-        self, function: str, arguments: Sequence[wire.Value], *, before: str = "", after: str = ""
+        self,
+        function: str,
+        arguments: Sequence[wire.Value],
+        *,
+        before: Sequence[wire.Statement] = (),
+        after: Sequence[wire.Statement] = (),
     ) -> str:
         """Call a function of ours that returns one text, in one message, the quick way.
 
         Args:
             function: Its name in our schema.
             arguments: Plain values.
-            before: Statements before the call, each with its semicolon.
-            after: Statements after it, each with its semicolon before it.
+            before: What goes with it, in front.
+            after: What goes with it, behind.
         """
-        query = wire.call(self.connection, function, arguments)
-        value = await wire.exchange(self.connection, before.encode() + query + after.encode())
+        called = wire.call(function, arguments)
+        value = await wire.exchange(self.connection, *before, called, *after)
         return "" if value is None else value.decode()
 
     async def commit(self) -> None:
-        """Commit, and insist that the server says so: an aborted transaction answers ROLLBACK."""
+        """Commit."""
         self.committing = True
-        cursor = await self.connection.execute("COMMIT")
-        if cursor.statusmessage != "COMMIT":
-            raise psycopg.InternalError("the server rolled the transaction back at commit")
+        await wire.exchange(self.connection, wire.COMMIT)
 
     async def settle(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Roll back what is open; a connection that cannot is cut and thrown away."""
+        """Roll back what is open; a connection that cannot is cut and thrown away.
+
+        Not by a cursor: psycopg then forgets what it has prepared, and has the server forget all.
+        """
         if self.connection.pgconn.transaction_status in {
             TransactionStatus.INTRANS,
             TransactionStatus.INERROR,
         }:
             timer = loop.call_later(_ROLLBACK_GRACE_S, self.cut)
             try:
-                await self.connection.execute("ROLLBACK")
+                await wire.exchange(self.connection, wire.ROLLBACK)
             except psycopg.Error:
                 await self.connection.close()
             finally:

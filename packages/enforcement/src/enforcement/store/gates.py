@@ -213,7 +213,7 @@ async def decide_on(
     while len(answers) < len(asks):
         turn = asks[len(answers) :][:width]
         arguments = _reading_of(db, turn, lock_timeout_ms, unheard=unheard)
-        begin = "BEGIN; " if alone and not answers else ""
+        begin = (wire.BEGIN,) if alone and not answers else ()
         reading = _READER.decode(await lease.call("gate_begin", arguments, before=begin))
         if len(turn) > 1 and may_hide_others(reading.grants):
             width, turn = 1, turn[:1]
@@ -372,7 +372,7 @@ async def write(
             _json(draws) if draws else None,
             _json(approvals) if approvals else None,
         ),
-        after="; COMMIT" if alone else "",
+        after=(wire.COMMIT,) if alone else (),
     )
 
 

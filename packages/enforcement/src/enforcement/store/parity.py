@@ -148,9 +148,8 @@ async def _compare(
 ) -> Parity:
     async with contextlib.AsyncExitStack() as stack:
         leases = [await stack.enter_async_context(db.lease(deadline))]
-        bounds = await leases[0].call(
-            "parity_bounds", (tenant_id, start_at, end_at), before=_begin(tenant_id)
-        )
+        await leases[0].message(_begin(tenant_id))
+        bounds = await leases[0].call("parity_bounds", (tenant_id, start_at, end_at))
         archived, low, high = _BOUNDS.decode(bounds)
         seen = _Comparison(archived)
         if low is None or high is None:
@@ -181,4 +180,4 @@ def _begin(tenant_id: UUID, *, snapshot: str = "") -> str:
     """Return what begins a reading transaction of a tenant, maybe in the snapshot of another."""
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
     share = f"SET TRANSACTION SNAPSHOT '{snapshot}'; " if snapshot else ""
-    return f"{begin}{share}SELECT enforcement.enter('{tenant_id}'); "
+    return f"{begin}{share}SELECT enforcement.enter('{tenant_id}')"

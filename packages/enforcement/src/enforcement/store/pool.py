@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import socket
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from psycopg import AsyncConnection, Error, waiting
 from psycopg.abc import PQGen
@@ -36,7 +36,15 @@ RV = TypeVar("RV")
 
 
 class CuttableConnection(AsyncConnection[TupleRow]):
-    """An autocommit connection whose operations end when they must, not when the server likes."""
+    """An autocommit connection whose operations end when they must, not when the server likes.
+
+    Attributes:
+        prepared: Names of the statements that :mod:`enforcement.store.wire` has prepared, by text.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.prepared: dict[str, bytes] = {}
 
     def cut(self) -> None:
         """Shut the socket down under a running operation, which then fails at once.

@@ -1,4 +1,4 @@
-"""A gate pays for grants and budgets only where its tenant has them."""
+"""A gate pays only for what it needs: for grants where there are some, and for no trigger."""
 
 from enforcement.store.migrations.parts import refuse_to_undo, run_parts
 
