@@ -162,6 +162,8 @@ corpus.set_(
     "All is well",
 )
 
+corpus.set_("a title of two lines", F, "failure.bounds", "scenarios.0.spec.title", "All\nis well")
+
 # Load and witnesses.
 corpus.add(
     "load for a moment",

@@ -285,7 +285,15 @@ def _for_a_moment(data: Data) -> None:
     fault["removed_us"] = fault["effective_us"] + 1
 
 
+def _barely_cut(data: Data) -> None:
+    """Five of fifteen commits were cut, and then nobody waited for the others."""
+    fault = trial(data)["faults"][-1]
+    fault["removed_us"] = fault["effective_us"] + 1
+    fault["witnesses"][0]["during"] = 5
+
+
 lie("a fault for a microsecond", PARAMETERS, _for_a_moment)
+lie("cuts that ended before they were spent", PARAMETERS, _barely_cut)
 
 TRUST = {"name": "trust me", "before": 0, "during": 1, "needs": 1, "detail": []}
 corpus.set_("a witness to be trusted", F, WITNESSES, f"{FIRST}.witnesses", [TRUST])

@@ -17,9 +17,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from broken_bed import fault
 from disposable_postgres import PostgresServer
 from documented_code import sections_of
 from documented_commands import ROOT, commands_of
+from stressproof.errors import RunError, UsageError
+from stressproof.failures.parameters import S
+from stressproof.faults.active import ActiveFaults
+from stressproof.faults.proxy.control import ProxyControl
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import Timeout
 
 HANG_S = 30.0
 SUPPORT = ROOT / "tests" / "support"
@@ -506,6 +513,8 @@ def test_it_stops_cleanly(echo: Any, by: signal.Signals, code: int) -> None:
     [
         (["5433"], 2, "no PORT=HOST:PORT"),
         (["5433="], 2, "no PORT=HOST:PORT"),
+        (["=5433=127.0.0.1:1"], 2, "no PORT=HOST:PORT"),
+        (["a=b=0=127.0.0.1:1"], 2, "no PORT=HOST:PORT"),
         (["0=127.0.0.1"], 2, "no address"),
         (["0=10.0.0.1:5432"], 2, "--allow-upstream HOST"),
         (["0=127.0.0.1:1", "0=127.0.0.1:2"], 2, "already exists"),
@@ -582,3 +591,39 @@ def test_every_command_of_the_page_does_what_it_says(postgres: PostgresServer) -
                      if block.info == ("json",)]  # fmt: skip
         assert one.ask("POST", "/proxies/0/switch", example.code.encode())[0] == 200
         assert one.ask("POST", "/proxies/0/switch", {"toxics": []})[0] == 200
+
+
+def test_a_scenario_switches_a_proxy_that_runs_already(echo: Any, active: ActiveFaults) -> None:
+    """Like one of its own: witnessed, undone, refused for a reason; and never without an end."""
+    with running(f"redis=0=127.0.0.1:{echo.address[1]}") as one:
+        control = f"{one.api[0]}:{one.api[1]}"
+        proxy = ProxyControl(control, "redis")
+        assert (proxy.host, proxy.port) == one.proxies["redis"]
+        made = ProxyFault(fault("lose_answer", "proxy", contains="x", lasts_us=S), proxy)
+        made.inject(active)
+        with connect((proxy.host, proxy.port)) as client:
+            assert not made.is_finished()
+            client.sendall(b"x")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert made.is_finished()
+        made.remove()
+        [cut] = made.witnesses()
+        assert (cut.before, cut.during, len(cut.detail)) == (0, 1, 1)
+        down = ProxyFault(fault("down", "proxy"), proxy)
+        down.inject(active)
+        down.observe()
+        down.remove()
+        assert down.witnesses()[0].during == 1
+        with pytest.raises(RunError, match=r"refuses: .*cut_after_commit needs"):
+            ProxyFault(fault("cut_after_commit", "proxy"), proxy).inject(active)
+        proxy.switch(Timeout("upstream"), lasts_us=300_000)
+        assert one.ask("GET", "/proxies/redis/toxics")[1] != []
+        wait(lambda: one.ask("GET", "/proxies/redis/toxics")[1] == [])
+        with pytest.raises(UsageError, match="has no proxy bank"):
+            ProxyControl(control, "bank")
+        one.stop()
+        with pytest.raises(RunError, match="does not answer"):
+            ProxyControl(control, "redis")
+    with pytest.raises(UsageError, match="loopback"):
+        ProxyControl("10.0.0.1:8474", "redis")

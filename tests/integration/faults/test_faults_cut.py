@@ -1,6 +1,8 @@
 """The cut between COMMIT and its answer, with a real server and a real driver behind it."""
 
 import re
+import socket
+import struct
 from collections.abc import Iterator
 
 import psycopg
@@ -194,6 +196,32 @@ def test_encrypted_conversation_is_told_not_guessed(postgres: PostgresServer) ->
             connection.execute("INSERT INTO effect VALUES (1000, '')")
         counters = proxy.state()["counters"]
         assert (counters["commits_seen"], counters["opaque_links"]) == (1, 0)
+
+
+def test_cut_of_an_encrypted_conversation_is_refused() -> None:
+    """A server that agreed to TLS: its conversation cannot be read, and the remedy is told."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ProxyProcess(listener.getsockname(), protocol="postgres") as proxy,
+        socket.create_connection((proxy.host, proxy.port), timeout=20) as client,
+    ):
+        server, _ = listener.accept()
+        with server:
+            client.sendall(struct.pack("!II", 8, 80_877_103))
+            assert server.recv(8) == struct.pack("!II", 8, 80_877_103)
+            proxy.switch(CutAfterCommit())  # nothing has been agreed to yet
+            server.sendall(b"S")
+            assert client.recv(1) == b"S"
+            with pytest.raises(RunError, match="encrypted") as refused:
+                proxy.switch(CutBeforeCommit())
+            assert "sslmode=disable" in refused.value.hint
+            # The cut that was armed before never bites what it cannot read, and it is said why.
+            client.sendall(b"\x16\x03\x01 hello")
+            assert server.recv(100) == b"\x16\x03\x01 hello"
+            server.sendall(b"\x16C\0\0\0\x0bCOMMIT\0")
+            assert client.recv(100) == b"\x16C\0\0\0\x0bCOMMIT\0"
+            state = proxy.state()
+            assert (state["hits"], state["counters"]["encrypted_links"]) == ({}, 1)
 
 
 def test_cut_of_a_plain_proxy_is_refused(postgres: PostgresServer, active: ActiveFaults) -> None:

@@ -12,12 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stressproof.faults.proxy.http_toxics import (
+    HttpAnswer,
+    HttpDelay,
+    HttpGarbage,
+    HttpHang,
+    HttpReset,
+    HttpTruncate,
+)
 from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import (
     Bandwidth,
+    Down,
     Latency,
     LimitData,
     LoseAnswer,
+    Protocol,
     ResetPeer,
     Slicer,
     SlowClose,
@@ -42,6 +52,25 @@ WEATHER: dict[str, list[Toxic]] = {
     "resets": [ResetPeer(every_us=2000)],
     "dies of age": [ResetPeer(after_us=3000)],
     "answer lost": [LoseAnswer(count=1)],
+    "down": [Down()],
+}
+HTTP_WEATHER: dict[str, list[Toxic]] = {
+    "hangs": [HttpHang()],
+    "hangs, delivered": [HttpHang(deliver=True)],
+    "answers": [HttpAnswer(every=2)],
+    "answers, delivered": [HttpAnswer(deliver=True), Slicer("downstream", average_bytes=1)],
+    "late": [HttpDelay(delay_us=20_000)],
+    "late and lost": [HttpDelay(delay_us=600_000_000), LoseAnswer(contains="second")],
+    "cut short": [HttpTruncate()],
+    "garbage": [HttpGarbage(deliver=True)],
+    "resets, delivered": [HttpReset(deliver=True)],
+}
+SPOKEN = {
+    "ask": b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "ask twice": b"GET /a HTTP/1.1\r\n\r\nPOST /second HTTP/1.1\r\nContent-Length: 9\r\n\r\n123",
+    "answer": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+    "answer by chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    "answer without end": b"HTTP/1.1 200 OK\r\n\r\nabc",
 }
 
 
@@ -60,6 +89,8 @@ class Ends:
             match what:
                 case "send":
                     end.send(bytes(300_000))
+                case spoken if spoken in SPOKEN:
+                    end.send(SPOKEN[spoken])
                 case "read":
                     return len(end.recv(100_000))
                 case "finish":
@@ -119,22 +150,33 @@ async def until_over(proxy: Proxy, before: int) -> tuple[int, int]:
     return left
 
 
-acts = st.tuples(
-    st.sampled_from(["client", "server"]),
-    st.sampled_from(["send", "send", "read", "finish", "close", "reset", "turn"]),
-)
+def weather_of(name: str, protocol: Protocol) -> list[Toxic]:
+    """Return toxics; those of HTTP are none elsewhere."""
+    if name in HTTP_WEATHER:
+        return HTTP_WEATHER[name] if protocol == "http" else []
+    return WEATHER[name]
+
+
+ENDS = ["read", "finish", "close", "reset", "turn", "turn"]
+acts = st.tuples(st.sampled_from(["client", "server"]), st.sampled_from(["send", "send", *ENDS]))
 weather = st.tuples(st.just("proxy"), st.sampled_from(sorted(WEATHER)))
+exchanges = (
+    st.tuples(st.just("client"), st.sampled_from(["ask", "ask twice", *ENDS]))
+    | st.tuples(st.just("server"), st.sampled_from([*sorted(SPOKEN)[:3], *ENDS]))
+    | st.tuples(st.just("proxy"), st.sampled_from(sorted(HTTP_WEATHER)))
+)
 
 
+@pytest.mark.parametrize("protocol", ["tcp", "postgres", "http"])
 @settings(max_examples=100, deadline=None)
 @given(
-    steps=st.lists(acts | weather, max_size=12),
+    steps=st.lists(acts | weather, max_size=12) | st.lists(exchanges | weather, max_size=16),
     last=st.permutations(["client", "server"]),
     resets=st.booleans(),
 )
 @pytest.mark.timeout(300)
 def test_no_link_and_no_descriptor_outlives_its_sockets(
-    steps: list[tuple[str, str]], last: list[str], *, resets: bool
+    protocol: Protocol, steps: list[tuple[str, str]], last: list[str], *, resets: bool
 ) -> None:
     """After two resets at once, in any weather; after orderly ends once no toxic holds them.
 
@@ -145,14 +187,14 @@ def test_no_link_and_no_descriptor_outlives_its_sockets(
     async def run() -> tuple[int, int]:
         listener = socket.create_server(("127.0.0.1", 0))
         listener.settimeout(0)
-        proxy = Proxy(listener.getsockname())
+        proxy = Proxy(listener.getsockname(), protocol=protocol)
         address = await proxy.start()
         try:
             before = descriptors()
             async with linked(listener, address) as ends:
                 for who, what in steps:
                     if who == "proxy":
-                        await proxy.switch(WEATHER[what])
+                        await proxy.switch(weather_of(what, protocol))
                     else:
                         ends.act(who, what)
                     await asyncio.sleep(0.003 if what == "turn" else 0)

@@ -343,19 +343,26 @@ def test_an_answer_is_lost_after_the_question_that_holds_a_text(
     assert echo.wait_endings(1)[0] == "ConnectionResetError"
 
 
-def test_what_comes_before_the_server_was_asked_is_no_answer(proxy: ProxyProcess) -> None:
+def test_what_comes_before_the_server_was_asked_is_no_answer() -> None:
     """A question that a toxic still holds back cannot have been answered."""
-    with connect(proxy) as client:
-        proxy.switch(Latency("downstream", latency_us=300_000))
-        client.sendall(b"early")
-        wait_until(lambda: proxy.state()["downstream"]["received"] == 10)
-        proxy.switch(LoseAnswer(contains="late"), Timeout("upstream"))
-        client.sendall(b"late")
-        assert receive(client, 5) == b"early"
-        assert proxy.state()["hits"] == {}
-        proxy.switch(LoseAnswer(contains="late"), keep=True)
-        with pytest.raises(ConnectionResetError):
-            receive(client, 1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ProxyProcess(listener.getsockname()) as proxy,
+        socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
+    ):
+        server, _ = listener.accept()
+        with server:
+            proxy.switch(LoseAnswer(contains="asked"), Timeout("upstream"))
+            client.sendall(b"asked")
+            wait_until(lambda: proxy.state()["upstream"]["held"] == 5)
+            server.sendall(b"news")
+            assert receive(client, 4) == b"news"
+            proxy.switch(LoseAnswer(contains="asked"), keep=True)
+            assert receive(server, 5) == b"asked"
+            server.sendall(b"answer")
+            with pytest.raises(ConnectionResetError):
+                receive(client, 1)
+            assert proxy.state()["hits"] == {"lose_answer": 1}
 
 
 def wait_until(what: Any) -> None:
@@ -500,6 +507,20 @@ def test_an_answer_nobody_waited_for_is_not_taken_for_another(proxy: ProxyProces
     assert proxy.events() is not None
     assert proxy.switch().before["toxics"] == [{"type": "down"}]
     connect(proxy).close()
+
+
+def test_toxics_that_nobody_ends_end_by_themselves(proxy: ProxyProcess) -> None:
+    """Should whoever made them hang; another switch has an end of its own, or none."""
+    with connect(proxy) as client:
+        proxy.switch(Timeout("upstream"), lasts_us=300_000)
+        client.sendall(b"held")
+        assert silent(client, 0.1)
+        assert receive(client, 4) == b"held"
+        assert [one["event"] for one in proxy.events()][-2:] == ["expired", "switch"]
+        proxy.switch(Timeout("upstream"), lasts_us=200_000)
+        proxy.switch(Timeout("downstream"))
+        client.sendall(b"held")
+        assert silent(client, 0.4)
 
 
 def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:

@@ -3,26 +3,32 @@
 import contextlib
 import json
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from kiosk_project import command
 from stressproof.config.compile import load_project
 from stressproof.config.file_failures import plan_failures
 from stressproof.errors import RunError, UsageError
+from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.file_driver import made_rows
 from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
+from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.processes import lives, wait_for
 
 HANG_S = 20.0
 
 HEAD = """
 [profile.p]
-rate = "5/s"
+rate = "10/s"
 [[profile.p.request]]
 name = "read"
 path = "/list.json"
@@ -286,3 +292,103 @@ def test_a_process_that_ends_by_itself_stops_everything(folder: Path) -> None:
         os.kill(bed.processes["other"].pid, 9)
         with pytest.raises(RunError, match=r"other ended by itself \(killed by SIGKILL\)"):
             wait_for("its end", lambda: bed.demand_service() or False, HANG_S)
+
+
+def test_a_proxy_that_runs_already_is_switched_and_switched_back(folder: Path) -> None:
+    """By its API, each toxic with an end of its own; what it counted proves it."""
+    with standing(folder) as ours:
+        upstream = ours.direct("web").removeprefix("http://")
+        words = ("proxy", f"0={upstream}", "--api", "127.0.0.1:0")
+        with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as proxy:
+            assert proxy.stdout is not None
+            listen = proxy.stdout.readline().split()[1]
+            api = proxy.stdout.readline().split("http://")[1].strip()
+            try:
+                _demand_switched(folder, listen, api)
+            finally:
+                proxy.terminate()
+
+
+def _demand_switched(folder: Path, listen: str, api: str) -> None:
+    beside = folder / "attached"
+    beside.mkdir()
+    text = f"""
+[testbed]
+attach = true
+url = "http://{listen}"
+[testbed.proxy.front]
+control = "{api}"
+name = "0"
+"""
+    tail = TAIL.replace('kind = "kill", target = "web"', 'kind = "latency", target = "front"')
+    (beside / "stressproof.toml").write_text(HEAD + text + tail)
+    plan = plan_failures(load_project(beside), {})
+    assert plan is not None
+    [fault] = plan.scenarios[0].faults
+    active = ActiveFaults(folder / "active2")
+    with FileTestbed(active, plan=plan.testbed, folder=beside, environment={}) as bed:
+        assert bed.proxy_path.startswith("before front")
+        one = ProxyFault(fault, bed.switchable(fault))
+        one.inject(active)
+        began = time.monotonic()
+        assert bed.request("GET", "/list.json").json() == LIST
+        assert time.monotonic() - began > 1.5
+        one.remove()
+        assert all(took_effect(witness) for witness in one.witnesses())
+        assert bed.switchable(fault).state()["toxics"] == []
+    (beside / "stressproof.toml").write_text(HEAD + text.replace('"0"', '"none"') + tail)
+    plan = plan_failures(load_project(beside), {})
+    assert plan is not None
+    with (
+        pytest.raises(UsageError, match="has no proxy none"),
+        FileTestbed(active, plan=plan.testbed, folder=beside, environment={}),
+    ):
+        pass
+
+
+PREPARE = """
+def good(bed):
+    return {"rows": [{"text": bed.effect()}]}
+def broken(bed):
+    return 1 // 0
+def refused(bed):
+    bed.request("GET", "/none")
+def number(bed):
+    return 3
+def text(bed):
+    return {"rows": "abc"}
+def bare(bed):
+    return {"rows": [1]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("broken", RunError, "prepare.py:5: ZeroDivisionError"),
+        ("refused", RunError, "GET /none was answered with 404"),
+        ("number", UsageError, "prepare.py:number returns a int, expected tables of rows"),
+        ("text", UsageError, "returns rows, a str"),
+        ("bare", UsageError, "returns rows with 1 items, not all of them rows"),
+        ("god", UsageError, "prepare.py has no god"),
+    ],
+)
+def test_a_prepare_that_makes_no_rows_is_told(
+    shared: FileTestbed, name: str, kind: type[Exception], words: str
+) -> None:
+    """With the line of the project's own file where it broke."""
+    (shared.folder / "prepare.py").write_text(PREPARE)
+    assert list(made_rows(shared, "prepare.py:good")) == ["rows"]
+    with pytest.raises(kind) as caught:
+        made_rows(shared, f"prepare.py:{name}")
+    assert words in str(caught.value)
+
+
+def test_a_proxy_cannot_speak_tls(folder: Path) -> None:
+    """It says so, and what helps, before anything is asked."""
+    bed = WEB.replace('"{{other.address}}"', '"https://bank.example:443"\nprotocol = "http"')
+    with (
+        pytest.raises(UsageError, match=r"no proxy of ours speaks TLS to https://bank\.example"),
+        standing(folder, bed),
+    ):
+        pass

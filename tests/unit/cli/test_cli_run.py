@@ -106,8 +106,13 @@ main()
     assert (ended.returncode, ended.stderr) == (Exit.INTERRUPTED, b"stressproof: interrupted\n")
 
 
-def test_sigterm_unwinds_and_ends_with_143(tmp_path: Path) -> None:
-    """A terminated command runs its cleanup and then ends with 143."""
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, Exit.TERMINATED), (signal.SIGHUP, Exit.HANGUP)]
+)
+def test_a_signal_unwinds_and_ends_with_its_code(
+    tmp_path: Path, number: signal.Signals, code: Exit
+) -> None:
+    """A command that is told to end runs its cleanup first; nohup is respected."""
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
     script = f"""
 import sys, time, click, pathlib
@@ -125,18 +130,30 @@ sys.exit(run(wait, "wait", []))
         while not ready.exists():
             assert process.poll() is None
             time.sleep(0.01)
-        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, number)
         _, stderr = process.communicate(timeout=60)
-    assert process.returncode == Exit.TERMINATED
+    assert process.returncode == code
     assert cleaned.exists()
-    assert stderr == b"wait: terminated\n"
+    words = {Exit.TERMINATED: b"terminated", Exit.HANGUP: b"its terminal has hung up"}[code]
+    assert stderr == b"wait: " + words + b"\n"
 
 
-def test_sigterm_is_given_back(tmp_path: Path) -> None:
-    """A library user's own handler is in place again afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
+def test_signals_are_given_back(tmp_path: Path) -> None:
+    """A library user's own handlers are in place again afterwards."""
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)]
     run(ending_with(None), "example", [])
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """Under nohup a terminal may hang up."""
+    script = (
+        "import os, signal, sys, click\nfrom stressproof.cli.run import run\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "@click.command()\ndef f():\n    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "sys.exit(run(f, 'f', []))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == Exit.PASS
 
 
 def test_help_imports_no_command(tmp_path: Path) -> None:

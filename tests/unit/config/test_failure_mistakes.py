@@ -956,6 +956,23 @@ def test_what_evidence_cannot_hold_is_not_begun() -> None:
     assert all_of_them.message.startswith("all failures send some ")
 
 
+def test_a_good_window_must_fit_into_what_is_watched() -> None:
+    """Or nothing could ever be found to have recovered."""
+    found = faults(SHOP.replace('good = { within = "2s"', 'good = { within = "3s"'))
+    assert [(one.where, one.hint) for one in found] == [
+        (f"failure[0].fault[{at}]", 'Write watch = "7s" or more.') for at in (0, 2)
+    ]
+
+
+def test_an_expected_answer_promises_nothing() -> None:
+    """It cannot mean what was asked for, and have had no effect."""
+    (fault,) = faults(SHOP.replace("expect = [200, 201]", "expect = [200, 201, 503]"))
+    assert (fault.where, fault.message) == (
+        "profile.shop.request[0].definite",
+        "503 is expected, and promises to have had no effect",
+    )
+
+
 def test_a_cut_needs_a_conversation_that_can_be_read() -> None:
     """What the file shows of TLS is refused before anything starts."""
     cut = SHOP.replace(LATENCY, 'kind = "cut_after_commit"\ntarget = "db"', 1)
@@ -971,6 +988,18 @@ def test_a_full_disk_needs_one_with_a_bound() -> None:
     full = SHOP.replace(LATENCY, 'kind = "disk_full"\ntarget = "db"', 1)
     (fault,) = faults(full.replace('disk = "160MiB"\n', ""))
     assert fault.message == "the disk of db has no bound of its own"
+
+
+def test_a_database_that_runs_already_is_not_ours_to_kill() -> None:
+    """Locks and proxies can be had of it; a kill, a freeze and a full disk cannot."""
+    own = 'load = ["schema.sql"]\ndisk = "160MiB"\nsettings = { max_connections = "40" }\n'
+    assert own in SHOP
+    (fault,) = faults(SHOP.replace(own, 'dsn = "${DSN}"\n'))
+    assert fault.message == "db runs already, and kill is for what is started here"
+    assert fault.where == "failure[0].fault[1].target"
+    milder = SHOP.replace(own, 'dsn = "${DSN}"\n').replace('kind = "kill"', 'kind = "read_only"')
+    source = Source("stressproof.toml", milder)
+    resolve(read_config(source), source, FOLDER)
 
 
 def test_an_attached_service_is_not_started_and_says_that_it_may_be_broken() -> None:

@@ -92,12 +92,22 @@ def test_requests_are_kinds_with_what_their_answers_mean() -> None:
 
 
 def test_what_is_sent_is_bound_by_its_digest() -> None:
-    """Path, body and checks are of the definition; what the environment says is not."""
-    digests = {plan().scenarios[0].requests[1].definition_sha256}
-    for old, new in (("/products/{{", "/goods/{{"), ('check = "json:price"', "")):
+    """Path, body, headers and checks are of the definition; what the environment says is not."""
+    changes = (
+        ("", ""),
+        ('path = "/orders"', 'path = "/v2/orders"'),
+        ('method = "POST"\npath = "/orders"', 'method = "PUT"\npath = "/orders"'),
+        ('sku = "{{skus.sku}}" }', 'sku = "A" }'),
+        ("idempotency-key", "x-key"),
+        ("definite = [503]", 'definite = [503]\ncheck = "json"'),
+        ("definite = [503]", 'definite = [503]\ntimeout = "2s"'),
+    )
+    digests = set()
+    for old, new in changes:
         assert old in SHOP
-        digests.add(plan(SHOP.replace(old, new)).scenarios[0].requests[1].definition_sha256)
-    assert len(digests) == 3
+        changed = plan(SHOP.replace(old, new, 1)).scenarios[0]
+        digests.add(changed.requests[0].definition_sha256)
+    assert len(digests) == len(changes)
 
 
 def test_faults_are_complete_and_of_their_kind() -> None:
@@ -132,6 +142,16 @@ def test_defaults_demand() -> None:
     assert first.off == {"failed_absent": "a 503 is sent before anything is known"}
     for name in ("recovered", "healthy_after_recovery"):
         assert [one.about for one in checks(first, name)] == ["slow", "killed", "charged"]
+
+
+def test_without_effects_nothing_is_asked_of_them() -> None:
+    """A load that asks for none is held to recovery alone, and reads nothing of effects."""
+    text = SHOP.replace("{{effect}}", "{{uuid}}").replace('{ happens = "retried" },', "")
+    text = text.replace('{ one_wins = "201", attempts = 20, each = ["order_1..3"] },', "")
+    before, _, after = text.partition("[effects]")
+    first, second = plan(before + after[after.index("[[invariant]]") :]).scenarios
+    assert {one.id for one in second.checks} == {"never", "recovered", "healthy_after_recovery"}
+    assert (first.effects, second.effects) == (None, None)
 
 
 def test_checks_expand() -> None:
@@ -181,6 +201,38 @@ def test_files_are_bound_by_their_digests(tmp_path: Path) -> None:
     after = plan(folder=tmp_path).scenarios
     assert after[0] == before[0]
     assert after[1].files != before[1].files
+
+
+def test_generated_data_is_no_part_of_a_scenario() -> None:
+    """No commit holds it, so that nobody could compare it."""
+    text = SHOP.replace('file = "skus.csv"', 'file = "skus.csv"\ngenerated = true')
+    assert [sorted(one.files) for one in plan(text).scenarios] == [
+        ["schema.sql"],
+        ["failures.py", "schema.sql"],
+    ]
+
+
+def test_one_batch_of_what_the_load_asks_is_told_from_it() -> None:
+    """Its kind is numbered; of what only faults send it is the request's own name."""
+    text = SHOP.replace("batches = 3", "batches = 1").replace("order_1..3", "order_1")
+    (race,) = [one for one in plan(text).scenarios[1].requests if one.kind.startswith("order_")]
+    assert (race.kind, race.weight, race.sent) == ("order_1", 0, (0, 1))
+    cut = 'kind = "lose_answer"\ntarget = "db"\nsend = { request = "cancel", times = 2 }'
+    sent = SHOP.replace('kind = "kill"\ntarget = "db"', cut).replace("{{bad.id}}", "{{skus.sku}}")
+    kinds = {one.kind: one for one in plan(sent).scenarios[0].requests}
+    assert kinds["cancel"].sent == (0, 2)
+
+
+def test_a_requests_header_goes_before_the_targets() -> None:
+    """However it is spelt."""
+    own = SHOP.replace(
+        "headers = { idempotency-key", 'headers = { X-API-Key = "own", idempotency-key'
+    )
+    sent = plan(own, environment={"KEY": "target's"}).loads["SHOP-001"].requests[0]
+    assert {key.lower(): text for key, text in sent.headers.items()} == {
+        "x-api-key": "own",
+        "idempotency-key": "{{effect}}",
+    }
 
 
 def test_the_file_is_a_suite_with_failures() -> None:

@@ -41,6 +41,17 @@ def test_a_long_line_is_folded_where_there_is_a_width() -> None:
     assert shown([Line(LONG, whole=True)], Terminal()) == LONG
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_signs_have_a_plain_form_where_there_are_no_letters_for_them(encoding: str) -> None:
+    """A terminal without UTF-8 shows marks and bars, not their codes."""
+    lines = [Line("p95", Outcome.PASS), Line("errors", Outcome.FAIL), Line("p95  ▁▂█", quiet=True)]
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as stream:
+        text = shown(lines, stream)
+    assert text == "+ p95\nx errors\np95  _.#"
+    assert text.encode(encoding)
+    assert shown(lines, io.StringIO()).startswith("✓ p95")
+
+
 def test_a_next_step_can_be_copied() -> None:
     """It is on a line of its own where the whole does not fit, and there it is whole."""
     step = "Next: stressproof verify stressproof-results/20261128T133451Z.json --some --more"

@@ -58,10 +58,13 @@ def test_times_are_those_of_the_round(artifact: StressArtifact) -> None:
 
 def test_a_strangers_name_is_no_formula(artifact: StressArtifact) -> None:
     """What a spreadsheet would compute is shown as the text that it is."""
-    names = ["=HYPERLINK(1)", *artifact.endpoints[1:]]
-    strange = msgspec.structs.replace(artifact, endpoints=names)
+    first, *others = artifact.workload.endpoints
+    asked = [msgspec.structs.replace(first, name="=HYPERLINK(1)", scenario="@SUM(1)"), *others]
+    workload = msgspec.structs.replace(artifact.workload, endpoints=asked)
+    strange = msgspec.structs.replace(artifact, workload=workload)
     assert lines(csv_text([("@a.json", strange)]))[0]["file"] == "'@a.json"
     assert lines(csv_text([("a.json", strange)]))[0]["endpoint"] == "'=HYPERLINK(1)"
+    assert lines(csv_text([("a.json", strange)]))[0]["scenario"] == "'@SUM(1)"
 
 
 def test_the_command_writes_a_file_or_stdout(
@@ -97,3 +100,20 @@ def test_what_cannot_be_exported_is_said(
         assert run(command, "stressproof", ["report", *arguments]) == code, arguments
         assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_same_request_of_two_scenarios_is_two_lines(artifact: StressArtifact) -> None:
+    """Endpoints are named once, and counted for each scenario that asks them."""
+    first, second, *others = artifact.workload.endpoints
+    twice = [first, msgspec.structs.replace(first, scenario="other"), *others]
+    made = msgspec.structs.replace(
+        artifact,
+        workload=msgspec.structs.replace(artifact.workload, endpoints=twice),
+        endpoints=[one for one in artifact.endpoints if one != second.name],
+    )
+    found = [
+        (line["scenario"], line["endpoint"])
+        for line in lines(csv_text([("a.json", made)]))
+        if line["second"] == line["round"] == "1"
+    ]
+    assert found == [(one.scenario, one.name) for one in twice]

@@ -28,7 +28,7 @@ def test_people_scenarios_faults_and_recovery_are_named(tmp_path: Path, form: st
     assert data["executed_by"] in shown
     assert data["approved_by"] in shown
     for scenario in data["scenarios"]:
-        assert scenario["title"] in shown
+        assert scenario["spec"]["title"] in shown
         assert scenario["status"].upper() in shown
         for fault in scenario["trial"]["faults"]:
             line = next(

@@ -19,21 +19,23 @@ if TYPE_CHECKING:
     from stressproof.faults.proxy.toxics import Protocol
 
 _API = "127.0.0.1:8474"
+_PARTS = (2, 3)
 
 
-class _Mapping(click.ParamType[tuple[str, str]]):
-    """``PORT=HOST:PORT``: where to listen, and what is behind it."""
+class _Mapping(click.ParamType[tuple[str, str, str]]):
+    """``[NAME=]PORT=HOST:PORT``: a name, where to listen, and what is behind it."""
 
     name = "mapping"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return both sides; anything else is a usage error."""
-        listen, sign, upstream = value.partition("=")
-        if not (listen and sign and upstream):
+    ) -> tuple[str, str, str]:
+        """Return all three; without a name the port is it. Anything else is a usage error."""
+        parts = value.split("=")
+        if len(parts) not in _PARTS or not all(parts):
             self.fail(f"{value!r} is no PORT=HOST:PORT, such as 5433=127.0.0.1:5432", param, ctx)
-        return listen, upstream
+        name, listen, upstream = parts[0], parts[-2], parts[-1]
+        return name, listen, upstream
 
 
 @click.command(
@@ -45,7 +47,7 @@ class _Mapping(click.ParamType[tuple[str, str]]):
         "cannot be had · 130 and 143 once it was stopped (Ctrl-C, SIGTERM), with every fault gone.",
     ),
 )
-@click.argument("proxies", nargs=-1, metavar="[PORT=HOST:PORT]...", type=_Mapping())
+@click.argument("proxies", nargs=-1, metavar="[[NAME=]PORT=HOST:PORT]...", type=_Mapping())
 @click.option(
     "--protocol",
     type=Choice(["tcp", "postgres", "http"]),
@@ -71,7 +73,7 @@ class _Mapping(click.ParamType[tuple[str, str]]):
     "--seed", type=Whole(0, 2**32 - 1), default=0, show_default=True, help="Of jitter and sizes."
 )
 def command(
-    proxies: Sequence[tuple[str, str]],
+    proxies: Sequence[tuple[str, str, str]],
     protocol: "Protocol",
     api: str,
     allowed: Sequence[str],
@@ -79,8 +81,8 @@ def command(
 ) -> Exit:
     """Put a fault proxy before each server, until it is stopped.
 
-    PORT=HOST:PORT listens on PORT of loopback, 0 for a free one, and is called by what stands
-    before the sign. Without any, clients of the API create proxies.
+    PORT=HOST:PORT listens on PORT of loopback, 0 for a free one, before the server at HOST:PORT;
+    it is called NAME, or by its port. Without any, clients of the API create proxies.
     """
     from stressproof.faults.proxy.addresses import parse_listen  # noqa: PLC0415  # --help
     from stressproof.faults.proxy.collection import ProxyBody  # noqa: PLC0415  # needs none of it
@@ -88,7 +90,7 @@ def command(
     from stressproof.faults.refusal import demand_no_refusal  # noqa: PLC0415
 
     demand_no_refusal(os.environ)
-    bodies = [ProxyBody(name=name, upstream=upstream, listen=name) for name, upstream in proxies]
+    bodies = [ProxyBody(name, upstream, listen) for name, listen, upstream in proxies]
     came = asyncio.run(
         serve(
             bodies,

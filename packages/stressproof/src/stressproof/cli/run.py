@@ -24,7 +24,21 @@ _REPORT = f"Please report it with this line; {DEBUG_VARIABLE}=1 shows where it h
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived: unwind, let every ``finally`` run, end with 143."""
+    """SIGTERM or SIGHUP arrived: unwind, let every ``finally`` run, end with its code.
+
+    Args:
+        number: Which of both.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+
+_ENDINGS = {
+    signal.SIGTERM: (Exit.TERMINATED, "terminated"),
+    signal.SIGHUP: (Exit.HANGUP, "its terminal has hung up"),
+}
 
 
 def run(
@@ -42,7 +56,7 @@ def run(
     arguments = list(sys.argv[1:] if argv is None else argv)
     hold_standard_streams()
     _forgive_encodings()
-    with _sigterm_unwinds():
+    with _signals_unwind():
         try:
             return _complete(command, name) or _invoke(command, name, arguments, suite)
         except BaseException as error:  # noqa: BLE001  # the last frame: nothing may pass it
@@ -80,8 +94,9 @@ def _explain(error: BaseException, name: str) -> Exit:
         to_stderr(f"{name}: interrupted")
         return Exit.INTERRUPTED
     if isinstance(error, Terminated):
-        to_stderr(f"{name}: terminated")
-        return Exit.TERMINATED
+        code, words = _ENDINGS[error.signal]
+        to_stderr(f"{name}: {words}")
+        return code
     if _debugging():
         import traceback  # noqa: PLC0415  # 8 ms that only a developer needs
 
@@ -119,13 +134,33 @@ def _of_stdout(error: OSError) -> bool:
     return gone or (error.errno in _CANNOT_WRITE and error.filename is None)
 
 
+_OF_OTHERS = {
+    **dict.fromkeys(("--vus", "-u", "--connections", "--concurrency", "-c"), "--users"),
+    **dict.fromkeys(("--run-time", "-t", "--time"), "--duration"),
+    **dict.fromkeys(("--rps", "--qps"), "--rate"),
+    **dict.fromkeys(("--spawn-rate", "-r"), "--ramp"),
+    **dict.fromkeys(("--host", "--base-url"), "--url"),
+    **dict.fromkeys(("--threads", "--processes"), "--workers"),
+    **dict.fromkeys(("--requests", "-n", "-i"), "--iterations"),
+    **dict.fromkeys(("--summary-export", "-o", "--output"), "--out"),
+    **dict.fromkeys(("--method",), "--request"),
+    **dict.fromkeys(("--insecure-skip-tls-verify", "-k"), "--insecure"),
+}
+"""What k6, Locust, wrk, hey and ab call it, by what it is here."""
+
+
 def _usage_words(error: click.exceptions.UsageError) -> str:
     """Return what a usage error says; of a misspelt option with the one that is nearest."""
     if not isinstance(error, click.exceptions.NoSuchOption):
         return error.format_message()
     from stressproof.objectives.syntax import did_you_mean  # noqa: PLC0415  # only a typo needs it
 
-    offer = did_you_mean(error.option_name, error.possibilities or ())
+    ours = _OF_OTHERS.get(error.option_name)
+    known = error.ctx.command.params if error.ctx is not None else []
+    if ours is not None and any(ours in one.opts for one in known):
+        offer = f"Here it is {ours}."
+    else:
+        offer = did_you_mean(error.option_name, error.possibilities or ())
     return f"there is no option {error.option_name}. {offer}".rstrip()
 
 
@@ -154,16 +189,19 @@ def _forgive_encodings() -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into `Terminated` while a command runs; a second one ends the process."""
+def _signals_unwind() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `Terminated` while a command runs; a second ends the process."""
 
     def unwind(signum: int, frame: FrameType | None) -> None:
         del frame
         signal.signal(signum, signal.SIG_DFL)
-        raise Terminated
+        raise Terminated(signum)
 
+    before = {}
     try:
-        before = signal.signal(signal.SIGTERM, unwind)
+        for one in _ENDINGS:
+            if signal.getsignal(one) != signal.SIG_IGN:  # nohup
+                before[one] = signal.signal(one, unwind)
     except ValueError:
         # Not the main thread: whoever owns the process owns its signals.
         yield
@@ -171,4 +209,5 @@ def _sigterm_unwinds() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

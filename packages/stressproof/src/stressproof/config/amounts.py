@@ -112,7 +112,7 @@ def time_us(text: str, least_us: int, most_us: int) -> int:
     return found
 
 
-def rate_per_s(text: str | int, least: int = LEAST_RATE, most: int = MOST_RATE) -> int:
+def rate_per_s(text: str | float, least: int = LEAST_RATE, most: int = MOST_RATE) -> int:
     """Return a rate in whole arrivals a second: evidence holds each to the microsecond.
 
     Raises:

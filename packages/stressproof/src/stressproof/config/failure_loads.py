@@ -7,11 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from stressproof.config.answer_rules import answer_rule
-from stressproof.config.failure_tables import FailureTable
-from stressproof.config.plan_tables import PartTable, ProfileTable, RequestTable
+from stressproof.config.plan_tables import PartTable, RequestTable
 from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
-from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.config.testbed_plan import ADDRESS, SECRET
 from stressproof.errors import UsageError
 from stressproof.failures.sendings import batches_of
@@ -23,12 +20,6 @@ from stressproof.workload.templates import EFFECT, NEW, RUN, placeholders
 
 WORDS = frozenset({*NEW, RUN})
 """What texts of requests may hold beside columns."""
-
-
-_OPEN_RATE = "An outage must show as waiting: write rate = 20/s, and nothing beside it."
-_CLOSED = ("users", "stages", "iterations", "think", "pace")
-_OF_USERS = ("setup", "fresh", "cookies")
-_CONSTANT = frozenset({None, "constant-arrival-rate"})
 
 
 class Known(Struct, frozen=True):
@@ -71,42 +62,17 @@ class Known(Struct, frozen=True):
         return None
 
 
-def load_faults(
-    name: str, load: ProfileTable, failure: FailureTable, place: Place, faults: Faults
-) -> None:
-    """Take note of everything that makes a profile no load of failures."""
-
-    def refuse(message: str, hint: str) -> None:
-        faults.add((*place, "load"), f"the profile {name!r} {message}", hint)
-
-    if load.scenario:
-        refuse("has several scenarios", "A failure's load is one, of requests at a rate.")
-        return
-    closed = [key for key in _CLOSED if getattr(load, key) is not None]
-    if closed or load.executor not in _CONSTANT:
-        refuse(f"has {' and '.join(closed) or f'the executor {load.executor}'}", _OPEN_RATE)
-    elif load.rate is None and failure.rate is None:
-        refuse("has no rate", _OPEN_RATE)
-    if load.flow:
-        refuse("has flows", "Failures are asked for by requests; make what they need in prepare.")
-    of_users = [key for key in _OF_USERS if getattr(load, key)]
-    if of_users:
-        refuse(f"has {' and '.join(of_users)}", "Failures have no users; leave that out.")
-    if load.redirects or any(one.redirects for one in load.request):
-        refuse("follows redirects", "Ask for what they lead to.")
-    if not any(request.weight for request in load.request):
-        refuse("asks for nothing by itself", "Give a request a weight.")
-
-
 class Asked(Struct, frozen=True):
     """One request of a profile.
 
     Attributes:
+        at: Its position in the profile.
         table: As it is written.
         request: As it is sent, with what the target adds.
         keyed: Whether it asks for an effect.
     """
 
+    at: int
     table: RequestTable
     request: Request
     keyed: bool
@@ -166,12 +132,12 @@ def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -
         if environment is not None:
             raise
         return {}
-    for table, request in zip(load.request, requests, strict=True):
+    for at, (table, request) in enumerate(zip(load.request, requests, strict=True)):
         known = {key.lower() for key in request.headers}
         headers = {key: text for key, text in more.items() if key.lower() not in known}
         whole = msgspec.structs.replace(request, headers={**headers, **request.headers})
         keyed = bool(table.effect) or EFFECT in whole.placeholders
-        found.setdefault(request.name, Asked(table, whole, keyed))
+        found.setdefault(request.name, Asked(at, table, whole, keyed))
     return found
 
 

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from stressproof.config.amounts import rate_per_s, share_ppm, time_us
+from stressproof.config.amounts import share_ppm, time_us
 from stressproof.config.answer_rules import kept_name
 from stressproof.config.environment import names_in, texts_in
 from stressproof.config.failure_checks import EFFECTS, ChecksReader
-from stressproof.config.failure_loads import Asked, Known, asked_of, kinds_of, load_faults
+from stressproof.config.failure_loads import Asked, Known, kinds_of
 from stressproof.config.failure_plan import FailureFile, FailureLoad, FailurePlan
 from stressproof.config.failure_tables import FailureTable
 from stressproof.config.final_reads import read_final_reads
 from stressproof.config.injected_faults import FaultsReader
-from stressproof.config.plan_tables import ProfileTable as Load
+from stressproof.config.load_reading import LoadReader
 from stressproof.config.plans import PlanFile, PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
@@ -28,12 +28,9 @@ from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import FaultSpec, Invariant, RequestSpec, ScenarioSpec
 from stressproof.workload.tables import Table
-from stressproof.workload.templates import placeholders, request_name
 
 _FILLED = frozenset({"url", "dsn", "run", "env", "upstream"})
 """Keys of the testbed whose texts may take something from the environment."""
-
-_TIMEOUT_US = 8 * S
 
 
 def failure_file(config: Config) -> FailureFile | None:
@@ -139,81 +136,59 @@ class _Reader:
 
     def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
         before = len(self._faults.found)
-        load = self._load(table, place)
-        timeout_us = _TIMEOUT_US
-        if load is not None and load.timeout is not None:
-            where = ("profile", table.load, "timeout")
-            timeout_us = self._time(where, load.timeout, MS, 600 * S)
-        asked = {} if load is None else asked_of(self._plan, table.load, self._environment)
+        known = self._known(table)
+        given = (self._plan, known, self._environment, self._faults)
+        reader = LoadReader(table, place, *given)
+        timeout_us = reader.timeout_us()
         objectives = self._objectives(table, place, timeout_us)
-        reader = FaultsReader(table, place, self._testbed, objectives, self._faults)
-        injected = reader.read(asked, self._known(table))
-        kinds = self._faults.attempt(place, kinds_of, asked, injected) or {}
-        specs = [spec for spec, _ in kinds.values()]
-        sent = bool(kinds) and all(
-            fault.send and {one.request for one in fault.send} <= asked.keys()
-            for fault in injected
-            if FAULT_KINDS[fault.kind].sends == "must" or fault.send
+        injected = FaultsReader(table, place, self._testbed, objectives, self._faults).read(
+            reader.asked, known
         )
-        asked_for = [one for _, one in kinds.values()]
-        used = {one.request.name for one in asked_for}
-        asked = {name: one for name, one in asked.items() if name in used}
-        self._demand_texts(table, asked)
-        self._demand_no_tokens(asked)
+        kinds = self._faults.attempt(place, kinds_of, reader.asked, injected) or {}
+        specs = tuple(spec for spec, _ in kinds.values())
+        sent = [one for _, one in kinds.values()]
+        reader.demand_sendable({one.request.name for one in sent})
         self._demand_source(table, place, specs)
-        requests = tuple(one.request for one in asked_for)
-        effects = tuple(one.effect for one in asked_for)
-        self._loads[table.id] = FailureLoad(requests, effects, self._tables(asked_for))
+        self._loads[table.id] = FailureLoad(
+            tuple(one.request for one in sent),
+            tuple(one.effect for one in sent),
+            self._tables(sent),
+        )
         if table.ripe != "0s" and not table.prepare:
             self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
+        # Names of kinds are judged only where all of them are known.
+        certain = specs if _sends_what_is_asked(injected, reader.asked) else ()
+        checks = ChecksReader(table, place, certain, injected, timeout_us, self._faults).read()
         scenario = ScenarioSpec(
             id=table.id,
             title=table.title,
             question=table.question,
             steady_us=self._time((*place, "steady"), table.steady, S, 600 * S),
-            rate_per_s=self._rate_per_s(table, place, load),
+            rate_per_s=reader.rate_per_s(),
             timeout_us=timeout_us,
-            requests=tuple(specs),
+            requests=specs,
             faults=tuple(injected),
-            checks=ChecksReader(
-                table, place, specs if sent else (), injected, timeout_us, self._faults
-            ).read(),
+            checks=checks,
             effects=self._reads.effects if any(one.keyed for one in specs) else None,
             invariants=self._invariants(table, place),
             off=table.off,
             prepare=table.prepare,
             ripe_us=self._time((*place, "ripe"), table.ripe, 0, 600 * S),
-            files=dict.fromkeys(self._files(table, place, injected, asked.values()), ""),
+            files=dict.fromkeys(self._files(table, place, injected, sent), ""),
             parallel=table.parallel,
         )
-        if load is not None and len(self._faults.found) == before:
+        if reader.load is not None and len(self._faults.found) == before:
             self._faults.found += senseless(scenario, place)
         return scenario
+
+    def _known(self, table: FailureTable) -> Known:
+        testbed = self._testbed
+        parts = {*testbed.postgres, *testbed.process, *testbed.proxy}
+        return Known(self._plan.data, testbed.secrets, parts, prepares=bool(table.prepare))
 
     def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
         found = self._faults.attempt(place, time_us, text, least_us, most_us)
         return least_us if found is None else found
-
-    def _load(self, table: FailureTable, place: Place) -> Load | None:
-        """Return the profile of a failure, None where there is none that it could be."""
-        profiles = self._plan.profiles
-        if table.load not in profiles:
-            if self._faults.knows("profile"):
-                where = (*place, "load")
-                self._faults.lead_nowhere(where, "profile", table.load, profiles)
-            return None
-        load = profiles[table.load]
-        load_faults(table.load, load, table, place, self._faults)
-        known = self._faults.knows("profile", table.load) and not load.scenario
-        return load if known else None
-
-    def _rate_per_s(self, table: FailureTable, place: Place, load: Load | None) -> int:
-        if table.rate is not None:
-            return self._faults.attempt((*place, "rate"), rate_per_s, table.rate) or 1
-        if load is None or load.rate is None:
-            return 1
-        where = ("profile", table.load, "rate")
-        return self._faults.attempt(where, rate_per_s, load.rate) or 1
 
     def _objectives(self, table: FailureTable, place: Place, timeout_us: int) -> RecoveryObjectives:
         good = (*place, "good")
@@ -226,50 +201,6 @@ class _Reader:
             bad_ppm=bad_ppm or 0,
             answer_us=timeout_us,
         )
-
-    def _known(self, table: FailureTable) -> Known:
-        testbed = self._testbed
-        parts = {*testbed.postgres, *testbed.process, *testbed.proxy}
-        return Known(self._plan.data, testbed.secrets, parts, prepares=bool(table.prepare))
-
-    def _demand_texts(self, table: FailureTable, asked: Mapping[str, Asked]) -> None:
-        """Refuse what stands for nothing in what is sent."""
-        known = self._known(table)
-        for name, one in asked.items():
-            place = self._place_of(table.load, name)
-            problem = known.problem(one.request.placeholders)
-            if problem is not None:
-                self._faults.add(place, f"{name}: {problem.message}", problem.hint)
-            effect = one.table.effect
-            if effect and (
-                placeholders(effect) != {effect.strip("{} ")} or known.problem(placeholders(effect))
-            ):
-                self._faults.add(
-                    (*place, "effect"),
-                    f"{effect!r} is no column",
-                    "Such as {{tokens.effect}}; a new effect is {{effect}} where it is sent.",
-                )
-
-    def _demand_no_tokens(self, asked: Mapping[str, Asked]) -> None:
-        """Refuse credentials that somebody would have to fetch while things break."""
-        auth = None if self._plan.target is None else self._plan.target.auth
-        own = all("authorization" in map(str.lower, one.request.headers) for one in asked.values())
-        if auth is not None and auth.oauth2 is not None and not own:
-            self._faults.add(
-                ("target", "auth"),
-                "failures fetch no token while things break",
-                "Make tokens in prepare, and send them as a header of the requests.",
-            )
-
-    def _place_of(self, load: str, name: str) -> Place:
-        """Return where a request stands."""
-        tables = self._plan.profiles[load].request
-        at = next(
-            at
-            for at, one in enumerate(tables)
-            if (one.name or request_name(one.method.upper(), one.path)) == name
-        )
-        return ("profile", load, "request", at)
 
     def _demand_source(
         self, table: FailureTable, place: Place, specs: Sequence[RequestSpec]
@@ -335,3 +266,12 @@ class _Reader:
             if found is not None and self._at_hand and not found.is_file():
                 self._faults.add(where, f"there is no file {path!r} beside the file")
             yield path
+
+
+def _sends_what_is_asked(injected: Iterable[FaultSpec], asked: Mapping[str, Asked]) -> bool:
+    """Whether every fault that sends something sends requests that there are."""
+    return bool(asked) and all(
+        fault.send and {one.request for one in fault.send} <= asked.keys()
+        for fault in injected
+        if FAULT_KINDS[fault.kind].sends == "must" or fault.send
+    )

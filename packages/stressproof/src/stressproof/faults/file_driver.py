@@ -104,7 +104,7 @@ class FileDriver(ScenarioDriver[FileTestbed]):
         if fault.kind not in PROXY_KINDS:
             return injector(fault, self.testbed, load)
         send = partial(self._send, fault, load) if fault.send else None
-        return ProxyFault(fault, self.testbed.proxies[fault.target], send=send)
+        return ProxyFault(fault, self.testbed.switchable(fault), send=send)
 
     def _send(self, fault: FaultSpec, load: Load) -> None:
         """Send what a fault is to hit, one after the other."""

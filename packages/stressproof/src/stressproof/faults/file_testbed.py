@@ -19,10 +19,14 @@ import msgspec
 from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.proxy.addresses import parse_upstream
+from stressproof.faults.proxy.control import ProxyControl
+from stressproof.faults.proxy.faults import Switchable
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
@@ -87,6 +91,7 @@ class FileTestbed(Testbed):
         }
         self.secrets = {name: secrets.token_urlsafe(_SECRET_BYTES) for name in plan.secrets}
         self._ports: dict[str, int] = {}
+        self._controls: dict[str, ProxyControl] = {}
         self._logs: Path
 
     @property
@@ -102,7 +107,7 @@ class FileTestbed(Testbed):
     @property
     def proxy_path(self) -> str:
         """Where proxies stand, for evidence."""
-        before = ", ".join(sorted(self.proxies))
+        before = ", ".join(sorted([*self.proxies, *self._controls]))
         where = f"before {before}, each a process of its own, in the path of the baseline too"
         return where if before else ""
 
@@ -116,13 +121,9 @@ class FileTestbed(Testbed):
         """Return the logs of its processes."""
         return {name: process.log for name, process in self.processes.items()}
 
-    def unsupported(self) -> Mapping[str, str]:
-        """Return what this machine does not allow."""
-        return {
-            f"disk_full of {name}": one.why_no_disk
-            for name, one in self.databases.items()
-            if one.why_no_disk
-        }
+    def why_not(self, fault: FaultSpec) -> str:
+        """Return why a fault cannot be injected on this machine, empty where it can."""
+        return self.database(fault.target).why_no_disk if fault.kind == "disk_full" else ""
 
     def start(self, stack: contextlib.ExitStack) -> None:
         """Start everything, each after what it refers to.
@@ -134,7 +135,8 @@ class FileTestbed(Testbed):
         self._logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         plan = self.plan
         self._ports = {name: free_port() for name in plan.process}
-        for name in plan.order:
+        # What is attached is not started, and so has no order.
+        for name in plan.order or (*plan.postgres, *plan.proxy):
             if name in plan.postgres:
                 self._start_database(name, stack)
             elif name in plan.proxy:
@@ -145,6 +147,7 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
+            self.workers = 1  # at least: nobody says how many there are
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]
@@ -156,19 +159,38 @@ class FileTestbed(Testbed):
         )
 
         database = TestbedDatabase(
-            name, self.plan.postgres[name], folder=self.folder, seed=self.seed, stack=stack
+            name,
+            self.plan.postgres[name],
+            folder=self.folder,
+            seed=self.seed,
+            stack=stack,
+            proxied=not self.attached,
         )
         self.databases[name] = database
+        if self.attached:
+            return
         self.proxies[name] = database.proxy
         self.say(f"{name}: PostgreSQL, its proxy on port {database.proxy.port}")
         if database.why_no_disk:
             self.say(f"{name}: no bounded disk here: {database.why_no_disk}")
 
+    def switchable(self, fault: FaultSpec) -> Switchable:
+        """Return the proxy that a fault is made by."""
+        return self._controls.get(fault.target) or self.proxies[fault.target]
+
     def _start_proxy(self, name: str, plan: ProxyPlan, stack: contextlib.ExitStack) -> None:
+        if plan.control:
+            self._controls[name] = ProxyControl(plan.control, plan.name)
+            self.say(f"{name}: the proxy {plan.name} at {plan.control}")
+            return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
-        host, _, port = upstream.rpartition(":")
+        if upstream.startswith("https://"):
+            raise UsageError(
+                f"testbed.proxy.{name}: no proxy of ours speaks TLS to {upstream}",
+                hint="Put something that does between them, and name its plain address.",
+            )
         proxy = ProxyProcess(
-            (host, int(port)),
+            parse_upstream(upstream.removeprefix("http://"), allowed=self._permissions.upstreams),
             seed=self.seed,
             protocol=cast("Protocol", plan.protocol),
             allowed=self._permissions.upstreams,

@@ -38,6 +38,7 @@ class TestbedDatabase:
         folder: Of the project; scripts are relative to it.
         seed: Of its proxy.
         stack: Takes how it is stopped.
+        proxied: Whether a proxy is put before it; nobody would reach it by one otherwise.
 
     Attributes:
         name: As the file has it.
@@ -59,6 +60,7 @@ class TestbedDatabase:
         folder: Path,
         seed: int,
         stack: contextlib.ExitStack,
+        proxied: bool,
     ) -> None:
         # Our own connections are not to be led elsewhere by them.
         stack.enter_context(without_libpq_variables())
@@ -74,9 +76,9 @@ class TestbedDatabase:
         require_disposable(self.dsn, started_by_us=self.server is not None)
         for path in plan.load:
             self._load(folder, path)
-        self.proxy = stack.enter_context(
-            ProxyProcess(self._upstream(), seed=seed, protocol="postgres")
-        )
+        self.proxy = ProxyProcess(self._upstream(), seed=seed, protocol="postgres")
+        if proxied:
+            stack.enter_context(self.proxy)
 
     @property
     def program(self) -> Path | None:

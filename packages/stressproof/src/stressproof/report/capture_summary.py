@@ -149,7 +149,7 @@ def _curl(artifact: StressArtifact) -> str:
     """Return what asks the endpoint that failed most; evidence holds no header and no body."""
     failed = [
         sum(run.endpoints[at].results.failed_requests for run in artifact.runs)
-        for at in range(len(artifact.endpoints))
+        for at in range(len(artifact.workload.endpoints))
     ]
     endpoint = artifact.workload.endpoints[failed.index(max(failed))]
     method = "" if endpoint.method == "GET" else f"-X {endpoint.method} "

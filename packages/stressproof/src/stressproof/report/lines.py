@@ -33,6 +33,8 @@ _COLOURS = {
 }
 _DIM = "2"
 _NEXT = " Next: "
+_PLAINLY = str.maketrans("✓✗·▁▂▃▄▅▆▇█━→", "+x._.:-=*%#=>")
+"""What stands for our signs where a terminal has no letters for them."""
 _LEAST_WIDTH = 40
 """A terminal that is narrower folds by itself: indented words would be one a line."""
 
@@ -74,11 +76,21 @@ def shown(lines: Sequence[Line], stream: TextIO | None) -> str:
     ``NO_COLOR`` and ``FORCE_COLOR`` are kept (https://no-color.org, https://force-color.org).
     """
     width, colours = width_of(stream), coloured(stream)
-    return "\n".join(
+    text = "\n".join(
         painted(line, piece) if colours else piece
         for line in lines
         for piece in folded(line, width)
     )
+    return lettered(text, stream)
+
+
+def lettered(text: str, stream: TextIO | None) -> str:
+    """Return a text in the letters that a stream has, our signs in a plain form where it must."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAINLY)
+    return text
 
 
 def painted(line: Line, piece: str) -> str:

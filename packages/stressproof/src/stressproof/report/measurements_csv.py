@@ -16,6 +16,7 @@ COLUMNS = (
     "at",
     "second",
     "seconds",
+    "scenario",
     "endpoint",
     "intended",
     "started",
@@ -64,7 +65,8 @@ def _line(
     yield "" if began_us is None else show_instant(began_us + row.second * _US_PER_S)
     yield row.second
     yield seconds
-    yield _text(artifact.endpoints[row.endpoint])
+    endpoint = artifact.workload.endpoints[row.endpoint]  # two scenarios may ask the same
+    yield from (_text(endpoint.scenario), _text(endpoint.name))
     yield from (row.intended, row.started, row.late, row.dropped)
     yield from (totals.succeeded, totals.completed - totals.succeeded)
     yield from totals.corrected.quantiles((P50_PPM, P95_PPM, P99_PPM))

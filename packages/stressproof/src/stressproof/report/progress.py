@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from stressproof.report.lines import Line, coloured, folded, is_terminal, painted
+from stressproof.report.lines import Line, coloured, folded, is_terminal, lettered, painted
 
 PLAIN_INTERVAL_S = 10.0
 _REDRAWS_PER_S = 4
@@ -40,6 +40,7 @@ class Progress:
             no_color=not colours,
             highlight=False,
         )
+        self._stream = stream
         self._clock = clock
         self._live: Live | None = None
         self._said_at = -PLAIN_INTERVAL_S
@@ -78,7 +79,8 @@ class Progress:
             if self._redraws:
                 self._redraw(lines)
             elif self._clock() - self._said_at >= PLAIN_INTERVAL_S:
-                self._console.print(Text("  " + "; ".join(map(str, lines))), soft_wrap=True)
+                told = lettered("  " + "; ".join(map(str, lines)), self._stream)
+                self._console.print(Text(told), soft_wrap=True)
                 self._said_at = self._clock()
 
     def _redraw(self, lines: Sequence[Line]) -> None:
@@ -90,7 +92,10 @@ class Progress:
                 redirect_stdout=False,  # results are not ours to move
             )
             self._live.start()
-        shown = [Text.from_ansi(painted(line, f"  {line}"), no_wrap=True) for line in lines]
+        shown = [
+            Text.from_ansi(painted(line, lettered(f"  {line}", self._stream)), no_wrap=True)
+            for line in lines
+        ]
         for text in shown:
             text.overflow = "ellipsis"
         self._live.update(Group(*shown))

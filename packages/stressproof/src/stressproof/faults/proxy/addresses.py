@@ -1,6 +1,7 @@
 """Addresses of proxies as people write them: where one listens, and what is behind it."""
 
 import re
+import socket
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
@@ -49,6 +50,19 @@ def parse_listen(text: str) -> Address:
     host = "127.0.0.1" if found.host in ("", "localhost") else found.host
     require_loopback(host)
     return Address(host, found.port)
+
+
+def refuses(host: str, port: int, *, wait_s: float = 1.0) -> bool:
+    """Return whether a connection is refused, by asking for one; one that is slow is not."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as asking:
+        asking.settimeout(wait_s)
+        try:
+            asking.connect((host, port))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False  # it may be slow, or full; that is no refusal
+    return False
 
 
 def _parse(text: str) -> Address:

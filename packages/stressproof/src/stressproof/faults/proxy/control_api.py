@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from stressproof.config.amounts import time_us
 from stressproof.errors import StressproofError, UsageError
+from stressproof.failures.fault_kinds import LONGEST_US
 from stressproof.faults.proxy.collection import ProxyBody, ProxyChange, ProxyCollection
-from stressproof.faults.proxy.named_proxy import LONGEST_US, ExistsError, NotFoundError
+from stressproof.faults.proxy.named_proxy import ExistsError, NotFoundError
 from stressproof.faults.proxy.toxics import parse
 from stressproof.faults.proxy.toxiproxy import NamedToxic, ToxicBody, read_toxic
 from stressproof.version import __version__

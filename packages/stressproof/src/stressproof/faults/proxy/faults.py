@@ -1,15 +1,35 @@
 """Faults of the network between a service and what it depends on, through the proxy."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+from stressproof.failures.fault_kinds import LONGEST_US
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.proxy.kinds import toxics
-from stressproof.faults.proxy.process import ProxyProcess
+from stressproof.faults.proxy.process import Switched
 from stressproof.faults.proxy.toxics import Cut, Down, Toxic, type_of
 from stressproof.faults.proxy.witnesses import Snapshot, count
 
 _PROBES = 3
+_GRACE_US = 60_000_000
+"""What applying and undoing may take, before toxics end by themselves."""
+
+
+class Switchable(Protocol):
+    """A proxy in the path, ours or one that runs already."""
+
+    def switch(self, *toxics: Toxic, lasts_us: int = 0) -> Switched:
+        """Put all connections under these toxics at once; they end by themselves after a time."""
+
+    def state(self) -> Snapshot:
+        """Return the counters and present toxics."""
+
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return events with a number above one, oldest first."""
+
+    def refuses(self) -> bool:
+        """Return whether a connection is refused, by asking for one."""
 
 
 class ProxyFault(Injector):
@@ -28,7 +48,7 @@ class ProxyFault(Injector):
     def __init__(
         self,
         fault: FaultSpec,
-        proxy: ProxyProcess,
+        proxy: Switchable,
         *made_of: Toxic,
         send: Callable[[], None] | None = None,
     ) -> None:
@@ -42,7 +62,8 @@ class ProxyFault(Injector):
 
     def apply(self) -> int:
         """Switch the toxics on, and send what they are to hit."""
-        switched = self._proxy.switch(*self._toxics)
+        lasts_us = min(self.fault.lasts_us + _GRACE_US, LONGEST_US)
+        switched = self._proxy.switch(*self._toxics, lasts_us=lasts_us)
         self._before = switched.before
         if self._send is not None:
             self._send()

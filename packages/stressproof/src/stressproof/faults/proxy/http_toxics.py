@@ -10,9 +10,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from stressproof.failures.fault_kinds import LONGEST_US
+
 PPM = 1_000_000
-Duration = Annotated[int, Meta(ge=0, le=600_000_000)]
-"""Microseconds, ten minutes at most: a fault that outlives its scenario is a leak."""
+Duration = Annotated[int, Meta(ge=0, le=LONGEST_US)]
+"""Microseconds, no more than a fault may last."""
 
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _FIELD = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"

@@ -1,14 +1,14 @@
 """One proxy under its name: its toxics by theirs, what each did, and a switch with an end."""
 
 import asyncio
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.faults.proxy.addresses import Address
+from stressproof.failures.fault_kinds import LONGEST_US
+from stressproof.faults.proxy.addresses import Address, refuses
 from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import Down, Protocol, Toxic
 from stressproof.faults.proxy.toxiproxy import NamedToxic, ToxicBody, read_toxic
@@ -17,7 +17,6 @@ from stressproof.faults.proxy.witnesses import Snapshot, count
 _ENDED: Final = 200
 """How many witnesses of toxics that are gone are remembered."""
 _DETAILS: Final = 20
-LONGEST_US: Final = 600_000_000
 _US: Final = 1_000_000
 
 
@@ -240,19 +239,6 @@ class NamedProxy:
                 held.before,
                 now,
                 events=events,
-                refused=_refuses(self.listen) if down else 0,
+                refused=int(down and refuses(*self.listen, wait_s=0)),
             ).items()
         ]
-
-
-def _refuses(address: Address) -> int:
-    """Return whether a connection to one of our own ports is refused; nobody is waited for."""
-    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as asking:
-        asking.settimeout(0)
-        try:
-            asking.connect(address)
-        except ConnectionRefusedError:
-            return 1
-        except OSError:
-            return 0
-    return 0

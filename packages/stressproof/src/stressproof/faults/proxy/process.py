@@ -3,7 +3,6 @@
 import json
 import os
 import selectors
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.failures.loopback import require_loopback
+from stressproof.faults.proxy.addresses import refuses
 from stressproof.faults.proxy.toxics import Protocol, Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -107,17 +107,19 @@ class ProxyProcess:
         self.host, self.port = ready["host"], ready["port"]
         return self
 
-    def switch(self, *toxics: Toxic, keep: bool = False) -> Switched:
+    def switch(self, *toxics: Toxic, keep: bool = False, lasts_us: int = 0) -> Switched:
         """Put all connections under these toxics at once; none heals.
 
         Args:
             toxics: All of them.
             keep: Those that are in force already go on counting where they are.
+            lasts_us: They end by themselves after so long, should nobody end them; 0 for never.
 
         Raises:
             RunError: The proxy refused, or is gone.
         """
-        answer = self._command({"do": "set", "toxics": plain(list(toxics)), "keep": keep})
+        given = plain(list(toxics))
+        answer = self._command({"do": "set", "toxics": given, "keep": keep, "lasts_us": lasts_us})
         return Switched(answer["effective_ns"], answer["before"], answer["state"])
 
     def state(self) -> dict[str, Any]:
@@ -126,13 +128,7 @@ class ProxyProcess:
 
     def refuses(self) -> bool:
         """Return whether a connection is refused, by asking for one."""
-        try:
-            socket.create_connection((self.host, self.port), 1).close()
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False  # it may be slow, or full; that is no refusal
-        return False
+        return refuses(self.host, self.port)
 
     def client_port_of(self, server_port: int) -> int | None:
         """Return the client's port of the link that reaches the server from one of our ports."""

@@ -52,6 +52,8 @@ class Proxy:
         self._numbers = itertools.count(1)
         self._looking: asyncio.TimerHandle | None = None
         self._storm: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._expiring: asyncio.Task[int] | None = None
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
         self._address: tuple[str, int] = ("127.0.0.1", 0)
@@ -101,12 +103,13 @@ class Proxy:
     def _accept(self) -> Side:
         return Link(self, self.state, self._upstream, next(self._numbers)).client
 
-    async def switch(self, toxics: list[Toxic], *, keep: bool = False) -> int:
+    async def switch(self, toxics: list[Toxic], *, keep: bool = False, lasts_us: int = 0) -> int:
         """Replace all toxics at once, for every connection, and return when (monotonic ns).
 
         Args:
             toxics: All of them.
             keep: Those that are in force already go on counting where they are.
+            lasts_us: All of them end after so long, where nothing is switched before; 0 for never.
 
         Raises:
             UsageError: The toxics contradict each other.
@@ -116,7 +119,10 @@ class Proxy:
         for toxic in toxics:
             self._demand_readable(toxic)
         self.state.switch(toxics, keep=keep)
-        self._cancel_storm()
+        self._cancel_timers()
+        if lasts_us:
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(lasts_us / _US, self._expire)
         down, reset = self.state.find(Down), self.state.find(ResetPeer)
         if down is not None and self._server is not None:
             self._server.close()
@@ -167,14 +173,19 @@ class Proxy:
             again = asyncio.get_running_loop().call_later
             self._storm = again(toxic.every_us / _US, self._reset_all, toxic)
 
-    def _cancel_storm(self) -> None:
-        if self._storm is not None:
-            self._storm.cancel()
-            self._storm = None
+    def _expire(self) -> None:
+        self.state.log("expired")
+        self._expiring = asyncio.ensure_future(self.switch([]))
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._storm, self._expiry):
+            if timer is not None:
+                timer.cancel()
+        self._storm = self._expiry = None
 
     async def close(self) -> None:
         """Stop listening and end every link."""
-        self._cancel_storm()
+        self._cancel_timers()
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None

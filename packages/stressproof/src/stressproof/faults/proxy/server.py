@@ -22,13 +22,16 @@ _LINE = 1 << 20
 async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
     """Carry out one command and return its answer.
 
-    Commands: ``set`` (``toxics``, ``keep``), ``state``, ``links``, ``events`` (``after``).
+    Commands: ``set`` (``toxics``, ``keep``, ``lasts_us``), ``state``, ``links``, ``events``
+    (``after``).
     """
     before = proxy.state.snapshot()
     match command.get("do"):
         case "set":
             toxics = parse(command.get("toxics"))
-            effective = await proxy.switch(toxics, keep=bool(command.get("keep")))
+            effective = await proxy.switch(
+                toxics, keep=bool(command.get("keep")), lasts_us=int(command.get("lasts_us", 0))
+            )
             return {"effective_ns": effective, "before": before, "state": proxy.state.snapshot()}
         case "state":
             return {"state": before}

@@ -20,7 +20,8 @@ _BOUNDS: Bounds = {
     "executed_by": LINE,
     "approved_by": LINE,
     "scenarios[].command": LINE,
-    "scenarios[].title": LINE,
+    "scenarios[].spec.title": LINE,
+    "scenarios[].spec.question": LINE,
 }
 _NOT_BY_HAND = "Times are written by the injection; inject again instead of editing them."
 

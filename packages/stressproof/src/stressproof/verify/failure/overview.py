@@ -31,7 +31,7 @@ def overview(case: FailureCase) -> list[Overview]:
         found.append(Overview("Scenarios", ["scenario", "verdict", "what"], scenarios))
     faults = [_fault(one.id, fault) for one in full for fault in one.trial.faults]
     if faults:
-        columns = ["fault", "kind", "lasted", "no answer for", "recovered in", "limit"]
+        columns = ["fault", "kind", "held", "silent", "back in", "limit"]
         found.append(Overview("Faults", columns, faults))
     return found
 

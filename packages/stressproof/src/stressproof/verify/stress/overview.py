@@ -11,7 +11,8 @@ def overview(case: StressCase) -> list[Overview]:
     if case.artifact is None:
         return []
     rows = []
-    for position, name in enumerate(case.artifact.endpoints):
+    workload = case.artifact.workload
+    for position, endpoint in enumerate(workload.endpoints):
         rounds = [
             run.endpoints[position].results
             for run in case.artifact.runs
@@ -23,7 +24,11 @@ def overview(case: StressCase) -> list[Overview]:
         total = sum(one.total_requests for one in rounds)
         rows.append(
             [
-                printable(name),
+                printable(
+                    endpoint.name
+                    if len(workload.scenarios) == 1
+                    else f"{endpoint.scenario}: {endpoint.name}"
+                ),
                 count(total),
                 latency_of_seconds(worst.median_response_time),
                 latency_of_seconds(worst.p95_response_time),
