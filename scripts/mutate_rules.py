@@ -19,7 +19,8 @@ import click
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "conformance"))
+_TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(_TESTS / "conformance"), str(_TESTS / "support")]
 
 
 @click.command()
