@@ -19,8 +19,8 @@ import click
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 
-_TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(_TESTS / "conformance"), str(_TESTS / "support")]
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "conformance"), str(TESTS / "support")]
 
 
 @click.command()

@@ -24,6 +24,7 @@ from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.proxy.addresses import parse_upstream
 from stressproof.faults.proxy.control import ProxyControl
 from stressproof.faults.proxy.faults import Switchable
 from stressproof.faults.proxy.process import ProxyProcess
@@ -183,9 +184,13 @@ class FileTestbed(Testbed):
             self.say(f"{name}: the proxy {plan.name} at {plan.control}")
             return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
-        host, _, port = upstream.rpartition(":")
+        if upstream.startswith("https://"):
+            raise UsageError(
+                f"testbed.proxy.{name}: no proxy of ours speaks TLS to {upstream}",
+                hint="Put something that does between them, and name its plain address.",
+            )
         proxy = ProxyProcess(
-            (host, int(port)),
+            parse_upstream(upstream.removeprefix("http://"), allowed=self._permissions.upstreams),
             seed=self.seed,
             protocol=cast("Protocol", plan.protocol),
             allowed=self._permissions.upstreams,
