@@ -24,6 +24,7 @@ from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.proxy.addresses import parse_upstream
 from stressproof.faults.proxy.control import ProxyControl
 from stressproof.faults.proxy.faults import Switchable
 from stressproof.faults.proxy.process import ProxyProcess
@@ -186,12 +187,12 @@ class FileTestbed(Testbed):
             self.say(f"{name}: the proxy {plan.name} at {plan.control}")
             return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
-        host, _, port = upstream.rpartition(":")
+        protocol, allowed = cast("Protocol", plan.protocol), self._permissions.upstreams
         proxy = ProxyProcess(
-            (host, int(port)),
+            parse_upstream(upstream, protocol=protocol, allowed=allowed),
             seed=self.seed,
-            protocol=cast("Protocol", plan.protocol),
-            allowed=self._permissions.upstreams,
+            protocol=protocol,
+            allowed=allowed,
         )
         self.proxies[name] = stack.enter_context(proxy)
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")
