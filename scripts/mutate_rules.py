@@ -19,7 +19,8 @@ import click
 from stressproof.cli.output import to_stderr
 from stressproof.cli.run import run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "conformance"))
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "conformance"), str(TESTS / "support")]
 
 
 @click.command()

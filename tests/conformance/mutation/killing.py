@@ -14,6 +14,7 @@ from forgeries import (
     failure_full,
     failure_operations,
     failure_spec,
+    flows,
     honest,
     stress_bounds,
     stress_counted,
@@ -22,6 +23,8 @@ from forgeries import (
     stress_full,
     stress_load,
     stress_plain,
+    stress_service,
+    stress_throughout,
 )
 from forgeries.checked import JUDGED
 from forgeries.corpus import base
@@ -123,6 +126,9 @@ def corpus() -> list[Source]:
                 stress_load.corpus,
                 stress_counted.corpus,
                 stress_database.corpus,
+                stress_service.corpus,
+                stress_throughout.corpus,
+                flows.corpus,
                 stress_bounds.corpus,
                 clock.stress,
                 boundaries.corpus,
@@ -147,8 +153,10 @@ def corpus() -> list[Source]:
         ]
     made += [
         Source(each.raw(), each.kind, each.asked, "", Exit.PASS)
-        for each in (*VARIANTS, *boundaries.variants, *clock.variants)
+        for module in (boundaries, clock, stress_bounds, stress_service, stress_throughout)
+        for each in module.variants
     ]
+    made += [Source(each.raw(), each.kind, each.asked, "", Exit.PASS) for each in VARIANTS]
     return [source for source in made if _is_readable(source.raw)]
 
 

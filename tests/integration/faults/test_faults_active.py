@@ -189,12 +189,19 @@ def test_fault_of_a_living_injector_is_left_alone(active: ActiveFaults) -> None:
 
 
 def test_recycled_pid_is_not_hit(victim: "subprocess.Popen[bytes]") -> None:
-    """A process that only has the number of another one gets no signal."""
-    os.kill(victim.pid, signal.SIGSTOP)
-    wait_for("stop", lambda: state_of(victim.pid) == "T", HANG_S)
-    imposter = ProcessRef(victim.pid, 12345)
-    assert carry_out(Undo(resume=[imposter], end=[imposter])) == []
-    assert state_of(victim.pid) == "T"
+    """A process that only has the number of another one gets no signal, nor what it started."""
+    with subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) as parent:
+        wait_for("child", lambda: bool(below(parent.pid)), HANG_S)
+        [child] = below(parent.pid)
+        for stopped in (victim, parent, child):
+            os.kill(stopped.pid, signal.SIGSTOP)
+        wait_for("stop", lambda: state_of(child.pid) == "T", HANG_S)
+        imposters = [ProcessRef(victim.pid, 12345), ProcessRef(parent.pid, 12345)]
+        assert carry_out(Undo(resume=imposters, end=imposters)) == []
+        states = {state_of(stopped.pid) for stopped in (victim, parent, child)}
+        assert states == {"T"}
+        os.kill(child.pid, signal.SIGKILL)
+        parent.kill()
 
 
 def test_undo_is_harmless_where_nothing_is_to_be_undone(tmp_path: Path) -> None:

@@ -144,3 +144,60 @@ def test_ctrl_c_at_any_moment_leaves_nothing(kiosk: Path, until: str) -> None:
     assert artifact_of(kiosk)[1]["status"] == "interrupted"
     active = kiosk.parent / "state/stressproof/active_faults"
     assert not active.exists() or list(active.iterdir()) == []
+
+
+FULL = """
+[[failure]]
+id = "KIOSK-005"
+title = "The disk full"
+question = "Does it say so?"
+load = "sales"
+steady = "1s"
+recover = "1s"
+fault = [
+  { id = "full", kind = "disk_full", target = "db", lasts = "1s" },
+  { id = "rush", kind = "race", send = { request = "sell", times = 9 }, lasts = "1s" },
+]
+"""
+
+
+@pytest.mark.timeout(120)
+def test_what_this_machine_does_not_allow_is_left_out_and_said(kiosk: Path, inject: Inject) -> None:
+    """Without a bounded disk the rest is injected, and proves less than was asked for."""
+    plan = (kiosk / "stressproof.toml").read_text()
+    disk = '[testbed.postgres.db]\ndisk = "160MiB"'
+    (kiosk / "stressproof.toml").write_text(plan.replace("[testbed.postgres.db]", disk) + FULL)
+    # The disk is mounted by a program that is looked for on PATH.
+    done = inject("--scenario", "KIOSK-005", PATH="/none")
+    assert done.returncode == 3, done.stderr + done.stdout
+    assert "KIOSK-005: full is unsupported here: no file system of a bounded size" in done.stderr
+    artifact = artifact_of(kiosk)[1]
+    assert [one["fault"] for one in artifact["stage"]["unsupported"]] == ["full"]
+    [scenario] = artifact["scenarios"]
+    assert [one["id"] for one in scenario["trial"]["faults"]] == ["rush"]
+    assert [one["id"] for one in scenario["spec"]["faults"]] == ["full", "rush"]
+
+
+def test_a_machine_that_refuses_is_not_broken(kiosk: Path, inject: Inject) -> None:
+    """Before anything is started."""
+    done = inject(STRESSPROOF_REFUSE="production")
+    assert done.returncode == 2
+    assert "nothing may be broken on this machine" in done.stderr
+    assert not (kiosk / "stressproof-results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--scenario", "KIOSK-009"), "there is no scenario KIOSK-009"),
+        (("--workers", "3"), "how many workers the service has is the file's to say"),
+        (("--break", "slw"), "Did you mean slow?"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    inject: Inject, arguments: tuple[str, ...], words: str
+) -> None:
+    """Before anything is started, with what would be right."""
+    done = inject(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr

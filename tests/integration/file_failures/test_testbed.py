@@ -18,6 +18,7 @@ from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.file_driver import made_rows
 from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
 from stressproof.faults.proxy.faults import ProxyFault
@@ -343,3 +344,52 @@ name = "0"
         FileTestbed(active, plan=plan.testbed, folder=beside, environment={}),
     ):
         pass
+
+
+PREPARE = """
+def good(bed):
+    return {"rows": [{"text": bed.effect()}]}
+def broken(bed):
+    return 1 // 0
+def refused(bed):
+    bed.request("GET", "/none")
+def number(bed):
+    return 3
+def text(bed):
+    return {"rows": "abc"}
+def bare(bed):
+    return {"rows": [1]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("broken", RunError, "prepare.py:5: ZeroDivisionError"),
+        ("refused", RunError, "GET /none was answered with 404"),
+        ("number", UsageError, "prepare.py:number returns a int, expected tables of rows"),
+        ("text", UsageError, "returns rows, a str"),
+        ("bare", UsageError, "returns rows with 1 items, not all of them rows"),
+        ("god", UsageError, "prepare.py has no god"),
+    ],
+)
+def test_a_prepare_that_makes_no_rows_is_told(
+    shared: FileTestbed, name: str, kind: type[Exception], words: str
+) -> None:
+    """With the line of the project's own file where it broke."""
+    (shared.folder / "prepare.py").write_text(PREPARE)
+    assert list(made_rows(shared, "prepare.py:good")) == ["rows"]
+    with pytest.raises(kind) as caught:
+        made_rows(shared, f"prepare.py:{name}")
+    assert words in str(caught.value)
+
+
+def test_a_proxy_leads_to_https_elsewhere_only_where_that_is_allowed(folder: Path) -> None:
+    """What is beyond loopback is the operator's to allow, and it is said before anything is asked."""
+    bed = WEB.replace('"{{other.address}}"', '"https://bank.example:443"\nprotocol = "http"')
+    with (
+        pytest.raises(UsageError, match=r"loopback only, and 'bank\.example'") as refused,
+        standing(folder, bed),
+    ):
+        pass
+    assert "--allow-upstream" in refused.value.hint

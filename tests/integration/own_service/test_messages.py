@@ -235,6 +235,30 @@ MISTAKES = [
         f"{CAPTURE_USAGE}stressproof: there is no option --threshhold. "
         "Did you mean '--threshold'?\n",
     ),
+    *(
+        Mistake(
+            f"{theirs}, as others call it",
+            capture("{plain}/", theirs, "5"),
+            Exit.USAGE,
+            f"{CAPTURE_USAGE}stressproof: there is no option {theirs}. Here it is {ours}.\n",
+        )
+        for theirs, ours in {
+            "--vus": "--users",
+            "-u": "--users",
+            "--rps": "--rate",
+            "-t": "--duration",
+            "--run-time": "--duration",
+            "--threads": "--workers",
+            "-k": "--insecure",
+        }.items()
+    ),
+    Mistake(
+        "k6's short flag for a time",
+        capture("{plain}/", "-d", "30s"),
+        Exit.USAGE,
+        "stressproof: -d 30s is a body, as curl has it, and no time\n"
+        "  Write --duration 30s, or --data @FILE for a body that reads like a time.\n",
+    ),
     Mistake(
         "an executor misspelt",
         capture("{plain}/", "--executor", "constant-arival-rate"),

@@ -1,6 +1,7 @@
 """Metrics over OTLP, as a collector's receiver decodes them: while a load runs and afterwards."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,12 +90,9 @@ def test_a_load_is_sent_while_it_runs_and_the_same_afterwards(
     )
     assert ran.returncode == Exit.PASS, ran.stdout + ran.stderr
     evidence = json.loads((tmp_path / "e.json").read_text())
-    endpoints = evidence["workload"]["endpoints"]
-    assert {one["kind"] for one in endpoints if "kind" in one} == {"flow", "step"}
-    for run in evidence["measurements"]["runs"]:
-        for position, endpoint in enumerate(endpoints):
-            rows = [row for row in run["rows"] if row["endpoint"] == position]
-            check_endpoint(collector, run["run_index"], endpoint, rows)
+    kinds = {one.get("kind") for one in evidence["workload"]["endpoints"]}
+    assert kinds == {None, "flow", "step"}
+    check_evidence(collector, evidence)
     # Live: it came in several parts over the seconds of the load, not all at its end.
     assert collector.arrived_s[-1] - collector.arrived_s[0] > 3
     assert len({(one.at_ns, one.series["stressproof.round"]) for one in collector.points}) > 5
@@ -104,6 +102,14 @@ def test_a_load_is_sent_while_it_runs_and_the_same_afterwards(
         assert ran.returncode == Exit.PASS, ran.stderr
         assert ran.stderr == f"metrics sent to {later.url}/v1/metrics\n"
         assert figures(later) == figures(collector)
+
+
+def check_evidence(collector: Receiver, evidence: dict[str, Any]) -> None:
+    """Hold what a collector got in the end against every row of some evidence."""
+    for run in evidence["measurements"]["runs"]:
+        for position, endpoint in enumerate(evidence["workload"]["endpoints"]):
+            rows = [row for row in run["rows"] if row["endpoint"] == position]
+            check_endpoint(collector, run["run_index"], endpoint, rows)
 
 
 def check_endpoint(
@@ -148,6 +154,7 @@ def test_what_was_asked_of_the_generator_is_a_metric(tmp_path: Path, collector: 
     ran = stressproof_in(tmp_path)("report", path, "--otlp", collector.url)
     assert ran.returncode == Exit.PASS, ran.stderr
     evidence = json.loads(path.read_text())
+    check_evidence(collector, evidence)
     (scenario,) = evidence["workload"]["scenarios"]
     users = collector.named("stressproof.users", stressproof_round="1")
     assert [(one.kind, one.value) for one in users] == [("gauge", scenario["users"])]
@@ -217,14 +224,19 @@ def test_environment_says_where_to_as_for_every_program(
     assert resource["deployment.environment"] == "ci"
 
 
-def test_a_collector_that_is_busy_is_asked_again(
-    shop: Shop, stressproof: Stressproof, collector: Receiver
+@pytest.mark.parametrize("status", [503, 401], ids=["busy", "refusing"])
+def test_what_was_not_taken_at_first_arrives_with_the_next_sending(
+    shop: Shop, tmp_path: Path, collector: Receiver, status: int
 ) -> None:
-    """503 is no end: what is cumulative arrives with the next sending."""
-    collector.answers = [503]
-    ran = stressproof(*quick(shop, "--otlp", collector.url))
+    """Points are cumulative: one that is lost on the way is made up for, and counts are whole."""
+    collector.answers = [status]
+    flags = ("--duration", "3s", "--otlp", collector.url, "--out", "e.json")
+    ran = stressproof_in(tmp_path)(*quick(shop, *flags), OTEL_METRIC_EXPORT_INTERVAL="300")
     assert passed(ran), ran.stdout + ran.stderr
-    assert collector.named("http.client.request.duration")
+    assert ("did not take the metrics: it answered 401" in ran.stderr) is (status == 401)
+    evidence = json.loads((tmp_path / "e.json").read_text())
+    (point,) = collector.named("http.client.request.duration")
+    assert point.data.count == evidence["results"]["total_requests"]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +270,17 @@ def test_metrics_that_are_not_taken_are_told_and_nothing_else_is_lost(
         f"stressproof: {url}/v1/metrics did not take the metrics: {told}\n"
         "  Name an OTLP receiver that speaks HTTP, such as http://127.0.0.1:4318.\n"
     )
+
+
+def test_a_collector_that_never_answers_holds_nobody_up(shop: Shop, tmp_path: Path) -> None:
+    """The exporter's own time-out ends it, and a second Ctrl-C would at once."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ran = stressproof_in(tmp_path)(*quick(shop, "--otlp", url), **{SILENT: "1"})
+    assert ran.returncode == Exit.OUTPUT
+    assert "did not take the metrics: it did not answer in time\n" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,26 @@ def test_it_tells_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["id"] for one in second["invariants"]] == ["stock"]
 
 
+def test_it_says_what_only_the_operator_permits(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What was not started here is broken by name, and a host beyond this machine is allowed so."""
+    for path in FOLDER.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    file = tmp_path / "stressproof.toml"
+    text = file.read_text().replace('kind = "kill"', 'kind = "read_only"')
+    own = 'load = ["schema.sql"]\ndisk = "160MiB"\nsettings = { max_connections = "40" }\n'
+    text = text.replace(own, 'dsn = "${DSN}"\n')
+    text = text.replace('"{{bank.address}}"', '"https://bank.example"')
+    file.write_text(text)
+    said = checked(capsys, str(file))
+    assert said.count("only where the operator says so: --break killed") == 1
+    assert said.count("only where the operator says so: --break own") == 1
+    assert "--break slow" not in said
+    assert said.count("--allow-upstream bank.example") == 1
+
+
 def test_without_failures_nothing_is_said_of_them(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

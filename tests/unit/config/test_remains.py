@@ -38,6 +38,16 @@ def test_what_is_behind_keeps_its_number() -> None:
     }
 
 
+def test_what_is_taken_out_as_a_whole_takes_its_parts_along() -> None:
+    """In whichever order they are named."""
+    places: list[Place] = [("a", 1, "b", 0, "n"), ("a", 1, "k", "absent"), ("a", 1, "absent")]
+    for order in (places, places[::-1]):
+        one = remains()
+        one.take_out(order)
+        assert [entry["k"] for entry in one.data["a"]] == [0, 2]
+        assert one.taken == {("a", 1)}
+
+
 @pytest.mark.parametrize(
     ("place", "left"),
     [

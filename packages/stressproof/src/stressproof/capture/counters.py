@@ -93,7 +93,12 @@ def counter_pairs(
         before: The reading before the load.
         after: That after it.
     """
-    return [_pair(one, before, after) for one in endpoints if one.kind != "flow"]
+    # A request and a flow's step may be one route, and so may the requests of two scenarios.
+    first: dict[str, WorkloadEndpoint] = {}
+    for one in endpoints:
+        if one.kind != "flow":
+            first.setdefault(one.name, one)
+    return [_pair(one, before, after) for one in first.values()]
 
 
 def _pair(

@@ -34,6 +34,7 @@ from stressproof.failures.conclusions import summarise
 from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
+from stressproof.faults.refusal import demand_no_refusal
 from stressproof.faults.run import ScenarioRun
 from stressproof.faults.testbed import HaltedError, Testbed
 from stressproof.faults.trial_state import Watch
@@ -159,11 +160,13 @@ class Injection:
         """Inject everything, write the artifact, and return it.
 
         Raises:
-            UsageError: The identities are one, or the testbed is impossible.
+            UsageError: The identities are one, the testbed is impossible, or nothing may be broken
+                on this machine.
             OutputError: The artifact cannot be written.
             InconclusiveError: A steady state is unhealthy; what was concluded is written.
             RunError: A fault could not be applied or removed; what was concluded is written.
         """
+        demand_no_refusal(self._plan.environment)
         check_identities(self._plan.executed_by, self._plan.approved_by)
         check_writable(self._plan.output)
         ids = ", ".join(spec.id for spec in self._plan.stage.scenarios)
@@ -229,21 +232,7 @@ class Injection:
         with testbed as entered:
             if main:
                 self._look_before(entered)
-            runs = [
-                (
-                    spec,
-                    ScenarioRun(
-                        entered,
-                        spec.part([spec.faults[0].id]) if plan.quick else spec,
-                        seed=plan.seed,
-                        driver=plan.stage.drivers[spec.id],
-                        clock=self._clock,
-                        say=say,
-                        watch=self._watch,
-                    ),
-                )
-                for spec in specs
-            ]
+            runs = [(spec, self._scenario_run(entered, spec, say)) for spec in specs]
             for _, run in runs[1:]:
                 run.prepare_early()
             for spec, run in runs:
@@ -251,13 +240,31 @@ class Injection:
             if main:
                 self._after = self._probe(entered)
 
+    def _scenario_run(self, entered: Testbed, spec: ScenarioSpec, say: Say) -> ScenarioRun:
+        """Return a scenario ready to run, without what cannot be injected on this machine."""
+        plan = self._plan
+        asked = spec.part([spec.faults[0].id]) if plan.quick else spec
+        left_out = {one.id: why for one in asked.faults if (why := entered.why_not(one))}
+        for name, why in left_out.items():
+            say(f"{spec.id}: {name} is unsupported here: {why}")
+        self._unsupported |= left_out
+        return ScenarioRun(
+            entered,
+            asked,
+            seed=plan.seed,
+            driver=plan.stage.drivers[spec.id],
+            left_out=left_out,
+            clock=self._clock,
+            say=say,
+            watch=self._watch,
+        )
+
     def _look_before(self, entered: Testbed) -> None:
         """Note what is known of a testbed that stands."""
         self._before = self._probe(entered)
         self._workers = entered.workers
         self._proxy_path = entered.proxy_path
         self._postgres_binary = entered.postgres_binary
-        self._unsupported |= entered.unsupported()
 
     def _probe(self, entered: Testbed) -> Health:
         return probe(entered.url, self._plan.suite, entered.probe_headers(), self._clock.now())

@@ -1,5 +1,6 @@
 """What a capture asks for, from its flags: where, with which method, headers and body."""
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _FORM = "application/x-www-form-urlencoded"
 _ANY_STATUS = 3
+
+
+_A_TIME = re.compile(r"[0-9]+(?:ms|s|m|h)", re.ASCII)
+"""What k6 takes for ``-d``."""
 
 
 class Asked(Struct, frozen=True):
@@ -212,6 +217,11 @@ def _body(options: Mapping[str, Any]) -> Body | None:
     data, document = options["data"], options["json"]
     if data is not None and document is not None:
         raise UsageError("--data and --json are two bodies", hint="Leave one of them out.")
+    if data is not None and _A_TIME.fullmatch(data):
+        raise UsageError(
+            f"-d {data} is a body, as curl has it, and no time",
+            hint=f"Write --duration {data}, or --data @FILE for a body that reads like a time.",
+        )
     if document is None:
         text = _text(data, "--data")
         return None if text is None else TextBody(text, _FORM)

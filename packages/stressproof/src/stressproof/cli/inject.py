@@ -175,7 +175,7 @@ def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit
     with run as signed:
         with _shown(plan) as shown:
             artifact = Injection(plan, shown.say, watch=shown.watch).run()
-        whole = plan.stage.whole and not plan.quick
+        whole = _is_whole(plan, artifact)
         code = _exit_code(artifact, whole=whole)
         signed.end(code, output)
     _conclude(artifact, plan, code)
@@ -209,11 +209,18 @@ def _conclude(artifact: "FailureArtifact", plan: "InjectionPlan", code: Exit) ->
     why = f"{told.passed_scenarios} of {told.total_scenarios} passed"
     if told.inconclusive_scenarios:
         why += f", {told.inconclusive_scenarios} inconclusive"
-    if not plan.stage.whole or plan.quick:
+    if not _is_whole(plan, artifact):
         lines.append(Line("NOT RELEASE EVIDENCE: not all scenarios with all their faults"))
         why += ", and not all faults of all scenarios were injected"
     last = f"{_WORDS[code]} (exit {code}): {why}. Next: stressproof verify {plan.output}"
     to_stdout(shown([*lines, *worded(last)], sys.stdout))
+
+
+def _is_whole(plan: "InjectionPlan", artifact: "FailureArtifact") -> bool:
+    """Return whether every fault of every scenario was injected."""
+    left_out = {one.fault for one in artifact.stage.unsupported}
+    asked = [fault.id for spec in plan.stage.scenarios for fault in spec.faults]
+    return plan.stage.whole and not plan.quick and left_out.isdisjoint(asked)
 
 
 def _exit_code(artifact: "FailureArtifact", *, whole: bool) -> Exit:

@@ -134,13 +134,33 @@ def _of_stdout(error: OSError) -> bool:
     return gone or (error.errno in _CANNOT_WRITE and error.filename is None)
 
 
+_OF_OTHERS = {
+    **dict.fromkeys(("--vus", "-u", "--connections", "--concurrency", "-c"), "--users"),
+    **dict.fromkeys(("--run-time", "-t", "--time"), "--duration"),
+    **dict.fromkeys(("--rps", "--qps"), "--rate"),
+    **dict.fromkeys(("--spawn-rate", "-r"), "--ramp"),
+    **dict.fromkeys(("--host", "--base-url"), "--url"),
+    **dict.fromkeys(("--threads", "--processes"), "--workers"),
+    **dict.fromkeys(("--requests", "-n", "-i"), "--iterations"),
+    **dict.fromkeys(("--summary-export", "-o", "--output"), "--out"),
+    **dict.fromkeys(("--method",), "--request"),
+    **dict.fromkeys(("--insecure-skip-tls-verify", "-k"), "--insecure"),
+}
+"""What k6, Locust, wrk, hey and ab call it, by what it is here."""
+
+
 def _usage_words(error: click.exceptions.UsageError) -> str:
     """Return what a usage error says; of a misspelt option with the one that is nearest."""
     if not isinstance(error, click.exceptions.NoSuchOption):
         return error.format_message()
     from stressproof.objectives.syntax import did_you_mean  # noqa: PLC0415  # only a typo needs it
 
-    offer = did_you_mean(error.option_name, error.possibilities or ())
+    ours = _OF_OTHERS.get(error.option_name)
+    known = error.ctx.command.params if error.ctx is not None else []
+    if ours is not None and any(ours in one.opts for one in known):
+        offer = f"Here it is {ours}."
+    else:
+        offer = did_you_mean(error.option_name, error.possibilities or ())
     return f"there is no option {error.option_name}. {offer}".rstrip()
 
 

@@ -36,10 +36,8 @@ class Remains:
 
     def take_out(self, places: Iterable[Place]) -> None:
         """Take out what is at some places, or the nearest above each that can be."""
-        taken: set[Place] = set()
-        for place in places:
-            if not any(place[: len(one)] == one for one in taken):
-                taken.add(self._nearest(place))
+        nearest = {self._nearest(place) for place in places}
+        taken = {one for one in nearest if not any(one[:at] in nearest for at in range(len(one)))}
         self.taken |= {self.in_file(place) for place in taken}
         gone: dict[Place, set[int]] = {}
         for place in taken:

@@ -40,6 +40,11 @@ class FaultKind(Struct, frozen=True):
     sends: Literal["must", "may", "never"] = "never"
     ends_early: bool = False
 
+    @property
+    def of_proxy(self) -> bool:
+        """Whether a proxy makes it."""
+        return any(target.startswith("proxy") for target in self.targets)
+
     def fits(self, target: TargetKind) -> bool:
         """Return whether it can hit a target of that kind."""
         return bool(self.targets & {"any", target, target.partition(":")[0]})

@@ -121,13 +121,9 @@ class FileTestbed(Testbed):
         """Return the logs of its processes."""
         return {name: process.log for name, process in self.processes.items()}
 
-    def unsupported(self) -> Mapping[str, str]:
-        """Return what this machine does not allow."""
-        return {
-            f"disk_full of {name}": one.why_no_disk
-            for name, one in self.databases.items()
-            if one.why_no_disk
-        }
+    def why_not(self, fault: FaultSpec) -> str:
+        """Return why a fault cannot be injected on this machine, empty where it can."""
+        return self.database(fault.target).why_no_disk if fault.kind == "disk_full" else ""
 
     def start(self, stack: contextlib.ExitStack) -> None:
         """Start everything, each after what it refers to.
@@ -151,6 +147,7 @@ class FileTestbed(Testbed):
             origin = origin_of(plan.url)
             require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
+            self.workers = 1  # at least: nobody says how many there are
         else:
             self.service = self.processes[plan.target]
             self.port = self._ports[plan.target]

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from stressproof.errors import UsageError
 from stressproof.evidence.run_clock import RunClock
@@ -41,6 +41,7 @@ class ScenarioRun:
         spec: The scenario, or a part of it.
         seed: Of its load and schedule.
         driver: Makes the driver of a trial; the scenario's own if None.
+        left_out: Faults that cannot be injected on this machine.
         clock: What tells the time, one of its own if None.
         say: Told what happens.
         watch: Given the state of each trial.
@@ -56,11 +57,14 @@ class ScenarioRun:
         *,
         seed: int,
         driver: Driver | None = None,
+        left_out: Collection[str] = (),
         clock: RunClock | None = None,
         say: Callable[[str], None] = lambda _: None,
         watch: Watch = lambda _: None,
     ) -> None:
         self._spec = spec
+        kept = [fault.id for fault in spec.faults if fault.id not in left_out]
+        self._done = spec.part(kept) if left_out else spec
         self._seed = seed
         self._clock = clock or RunClock()
         self._say = say
@@ -99,8 +103,9 @@ class ScenarioRun:
         """
         spec = self._spec
         baseline = self.baseline()
-        self._say(f"{spec.id}: {spec.title}: {len(spec.faults)} faults")
-        trial = self._trial(_FAULTS, spec.faults)
+        faults = self._done.faults
+        self._say(f"{spec.id}: {spec.title}: {len(faults)} faults")
+        trial = self._trial(_FAULTS, faults)
         status, reasons = judge_scenario(baseline, trial)
         return Scenario(
             id=spec.id,
@@ -119,7 +124,7 @@ class ScenarioRun:
 
     def _trial(self, name: str, faults: Sequence[FaultSpec]) -> Trial:
         return TrialRun(
-            self._spec,
+            self._done,
             self._drivers[name],
             faults,
             seed=self._seed,

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stressproof.errors import RunError
+from stressproof.failures.spec import FaultSpec
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.service_process import ServiceProcess, tail_of
 
@@ -87,9 +88,10 @@ class Testbed(ABC):
             yield f"The end of what {name} said:"
             yield tail_of(log)
 
-    def unsupported(self) -> Mapping[str, str]:
-        """Return faults that cannot be injected into it here, each with the reason."""
-        return {}
+    def why_not(self, fault: FaultSpec) -> str:
+        """Return why a fault cannot be injected on this machine, empty where it can."""
+        del fault
+        return ""
 
     def probe_headers(self) -> dict[str, str]:
         """Return what the service is asked with about itself; some say little to strangers."""

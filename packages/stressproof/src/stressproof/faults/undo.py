@@ -164,19 +164,12 @@ def _end(leader: ProcessRef) -> str:
         return ""  # the number is somebody else's, so nothing of the session is left
     started = [leader, *below(leader.pid)]
     send(started, signal.SIGTERM)
-    if _gone(started, _END_WITHIN_S):
-        return ""
-    send(started, signal.SIGKILL)
-    # What was started meanwhile is in the session still.
-    started += below(leader.pid)
-    send(started, signal.SIGKILL)
-    return "" if _gone(started, _KILL_WITHIN_S) else f"processes outlive SIGKILL: {started}"
-
-
-def _gone(processes: Sequence[ProcessRef], within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while any(map(lives, processes)):
-        if time.monotonic() > deadline:
-            return False
+    deadline = time.monotonic() + _END_WITHIN_S
+    while left := [one for one in {*started, *below(leader.pid)} if lives(one)]:
+        late_s = time.monotonic() - deadline
+        if late_s > _KILL_WITHIN_S:
+            return f"processes outlive SIGKILL: {left}"
+        if late_s > 0:
+            send(left, signal.SIGKILL)
         time.sleep(_POLL_S)
-    return True
+    return ""

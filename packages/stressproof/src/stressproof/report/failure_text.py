@@ -3,23 +3,29 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stressproof.config.environment import names_in
 from stressproof.config.failure_plan import FailurePlan
 from stressproof.config.fault_tables import written
 from stressproof.config.scenario_sense import expected_us
 from stressproof.config.testbed_plan import TestbedPlan
+from stressproof.errors import UsageError
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import FAULT_KINDS, demanded_witnesses, told
+from stressproof.failures.loopback import require_loopback
 from stressproof.failures.spec import CheckSpec, FaultSpec, ScenarioSpec
+from stressproof.faults.permissions import needs_permission
 from stressproof.report.check_groups import check_groups
 from stressproof.workload.rates import duration_text
 from stressproof.workload.redaction import masked_text
+from stressproof.workload.target import origin_of
+from stressproof.workload.templates import placeholders
 
 
 def failure_lines(plan: FailurePlan) -> Iterator[str]:
     """Yield what would stand, what would be broken, and what would be checked."""
     yield from _testbed_lines(plan.testbed)
     for scenario in plan.scenarios:
-        yield from _scenario_lines(scenario)
+        yield from _scenario_lines(scenario, plan.testbed)
 
 
 def failure_records(plan: FailurePlan) -> list[dict[str, Any]]:
@@ -55,11 +61,14 @@ def _testbed_lines(testbed: TestbedPlan) -> Iterator[str]:
     for name, proxy in testbed.proxy.items():
         where = f"before {proxy.upstream}" if proxy.upstream else f"that runs at {proxy.control}"
         yield f"  proxy {name}: {proxy.protocol}, {where}"
+        beyond = _host_beyond(proxy.upstream)
+        if beyond:
+            yield f"    only where the operator says so: --allow-upstream {beyond}"
     for name, container in testbed.container.items():
         yield f"  container {name}: {container.program} {container.name}"
 
 
-def _scenario_lines(scenario: ScenarioSpec) -> Iterator[str]:
+def _scenario_lines(scenario: ScenarioSpec, testbed: TestbedPlan) -> Iterator[str]:
     yield f"failure {scenario.id}: {scenario.title}"
     yield f"  {scenario.question}"
     seconds = expected_us(scenario) / 1e6
@@ -67,7 +76,7 @@ def _scenario_lines(scenario: ScenarioSpec) -> Iterator[str]:
     if scenario.prepare:
         yield f"  rows by {scenario.prepare}, before any load"
     for fault in scenario.faults:
-        yield from _fault_lines(fault)
+        yield from _fault_lines(fault, testbed)
     for line in _check_lines(scenario.checks):
         yield f"  checked: {line}"
     for one in scenario.invariants:
@@ -76,7 +85,7 @@ def _scenario_lines(scenario: ScenarioSpec) -> Iterator[str]:
         yield f"  off: {name}, because {reason}"
 
 
-def _fault_lines(fault: FaultSpec) -> Iterator[str]:
+def _fault_lines(fault: FaultSpec, testbed: TestbedPlan) -> Iterator[str]:
     kind = FAULT_KINDS[fault.kind]
     given = [f"{name} {_shown(value)}" for name, value in _given(fault).items()]
     given += [f"{one.request} {one.times} times" for one in fault.send]
@@ -84,13 +93,25 @@ def _fault_lines(fault: FaultSpec) -> Iterator[str]:
     lasts = f"for {duration_text(fault.lasts_us)}" + (" or until spent" * kind.ends_early)
     yield f"  breaks: {fault.id}, {what}, {lasts}{''.join(f'; {one}' for one in given)}"
     yield f"    {told(fault)}."
-    if "run" in fault.parameters or "class" in fault.parameters:
+    if needs_permission(fault, testbed.started):
         yield f"    only where the operator says so: --break {fault.id}"
     yield f"    undone: {kind.undo}"
     witnesses = ", ".join(f"{one.name} (≥ {one.needs})" for one in demanded_witnesses(fault))
     yield f"    proven by: {witnesses}"
     recover = duration_text(fault.objectives.rto_service_us)
     yield f"    good again within {recover}, watched for {duration_text(fault.watch_us)}"
+
+
+def _host_beyond(upstream: str) -> str:
+    """Return the host beyond this machine that a proxy leads to, empty where it leads to none."""
+    if not upstream or placeholders(upstream) or names_in(upstream):
+        return ""
+    host = origin_of(upstream if "://" in upstream else f"http://{upstream}").host
+    try:
+        require_loopback(host)
+    except UsageError:
+        return host
+    return ""
 
 
 def _given(fault: FaultSpec) -> dict[str, Any]:

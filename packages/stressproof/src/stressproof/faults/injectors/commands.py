@@ -34,7 +34,6 @@ class CommandFault(Injector):
         self._folder = folder
         self._environment = environment or {}
         self._looked_ns = 0
-        self._tried = False
         self._before: list[int | None] = []
         self._most: list[int | None] = []
 
@@ -55,7 +54,6 @@ class CommandFault(Injector):
         self._before = self._counts()
         self._most = list(self._before)
         effective = time.monotonic_ns()
-        self._tried = True
         self._demand("run")
         return effective
 
@@ -72,8 +70,6 @@ class CommandFault(Injector):
         Raises:
             RunError: It fails, or is not healed in a minute.
         """
-        if not self._tried:
-            return
         self._demand("undo")
         healed = self._command("healed")
         if not healed["argv"]:
