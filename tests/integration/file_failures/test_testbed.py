@@ -385,7 +385,7 @@ def test_a_prepare_that_makes_no_rows_is_told(
 
 
 def test_a_proxy_leads_to_https_elsewhere_only_where_that_is_allowed(folder: Path) -> None:
-    """What is beyond loopback is the operator's to allow, and it is said before anything is asked."""
+    """What is beyond loopback is the operator's to allow; it is said before anything is asked."""
     bed = WEB.replace('"{{other.address}}"', '"https://bank.example:443"\nprotocol = "http"')
     with (
         pytest.raises(UsageError, match=r"loopback only, and 'bank\.example'") as refused,
