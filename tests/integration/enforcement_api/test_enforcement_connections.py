@@ -143,6 +143,19 @@ def test_what_is_too_large_is_a_problem(hurried: Service) -> None:
     assert exchange(hurried, head, fits).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(
+    hurried: Service, tenant: Tenant
+) -> None:
+    """Its length is refused before a byte of it came: 413, and not 408 at the end of the time."""
+    token = tenant.headers()["authorization"].encode()
+    for path in (GATE, f"{PREFIX}/budgets"):
+        head = b"POST " + path.encode() + b" HTTP/1.1\r\nhost: x\r\nauthorization: " + token
+        sent = head + b"\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n"
+        answer = exchange(hurried, sent)
+        assert answer.startswith(b"HTTP/1.1 413 "), answer[:300]
+        assert b'"code":"body_too_large"' in answer
+
+
 def test_what_is_too_slow_is_sent_away(hurried: Service, tenant: Tenant) -> None:
     """Silence, a head, a body or blank lines that come too slowly end the connection in time."""
     token = tenant.headers()["authorization"].encode()
@@ -373,6 +386,10 @@ def test_what_is_not_http_is_a_problem(hurried: Service) -> None:
     for sent in (
         b"garbage\r\n\r\n",
         b"GET / HTTP/9.9\r\nhost: x\r\n\r\n",
+        b"GET /health/live HTTP/2.0\r\nhost: x\r\n\r\n",
+        b"GET /health/live HTTP/0.9\r\nhost: x\r\n\r\n",
+        b"GET /health/live#/../metrics HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET http://x/health/live?#y HTTP/1.1\r\nhost: x\r\n\r\n",
         b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: x\r\nbad header: 1\r\n\r\n",

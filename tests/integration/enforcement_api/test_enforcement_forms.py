@@ -162,3 +162,8 @@ def test_a_whole_number_may_be_written_as_a_fraction(service: Service, tenant: T
     for seconds, status in ((60, 200), (60.0, 200), (60.5, 422), ("60", 422), (True, 422)):
         answer = service.post(path, tenant.headers(), {"older_than_seconds": seconds})
         assert (seconds, answer.status_code) == (seconds, status)
+    for days, status in ((5, 200), (5.0, 200), (None, 200), (5.5, 422), (36.0, 422)):
+        answer = service.post("/policies", tenant.headers(), {"max_cost_age_days": days})
+        assert (days, answer.status_code) == (days, status)
+        nested = {"policy_document": {"execution": {"max_cost_age_days": days}}}
+        assert service.post("/policies", tenant.headers(), nested).status_code == status

@@ -160,6 +160,24 @@ def test_every_ending_has_its_code(server: Callable[..., Server]) -> None:
     assert ended == CODES
 
 
+def test_large_answers_are_read_and_not_remembered(server: Callable[..., Server]) -> None:
+    """A history of them would fill the memory of whoever injects for an hour."""
+    large = b"HTTP/1.1 200 OK\r\ncontent-length: 50000\r\n\r\n" + b"x" * 50_000
+    running = server(lambda path, _: large if path == "/large" else OK)
+    one = load(running.port, "/ok", rate=1)
+    one.start()
+    sizes: list[int] = []
+
+    def read(answer: Answer) -> str:
+        sizes.append(len(answer.body))
+        return str(answer.status)
+
+    [done] = one.burst([Request("x", "GET", "/large", {}, b"", 0, read)])
+    one.stop()
+    assert done.answer is not None
+    assert (sizes, len(done.answer.body), done.code.name) == ([50_000], 0, "200")
+
+
 def test_nothing_sent_is_a_sure_failure(server: Callable[..., Server]) -> None:
     """A refused connection had no effect, and is not called unknown."""
     running = server(lambda _, __: OK)

@@ -879,6 +879,14 @@ MISTAKES = [
         "product is sent by more and by flood",
         "Write a request for each of them.",
     ),
+    Mistake(
+        "[data.skus]",
+        '[suite]\nuse = "enforcement"\n\n[data.skus]',
+        "failure[0]",
+        "failure",
+        "the suite 'enforcement' says what is broken: nobody would ask for these",
+        "Leave [suite] out, or move them into the suite.",
+    ),
 ]
 
 

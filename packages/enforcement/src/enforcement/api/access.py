@@ -105,7 +105,7 @@ class AccessMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         began_ns = time.monotonic_ns()
-        claims = self._tokens.read(_authorization(scope))
+        claims = self._tokens.read(_header(scope, b"authorization"))
         caller = await self._principals.find(claims)
         scope["state"]["principal_known"] = caller is not None
         if caller is None:
@@ -127,7 +127,7 @@ class AccessMiddleware(ASGIMiddleware):
         scope["state"]["spent_ns"] = time.monotonic_ns() - began_ns
         if writes:
             # Before the bulkhead: a client that stalls must not hold its tenant's place there.
-            receive = await _whole_body(receive, self._max_body_bytes)
+            receive = await _whole_body(scope, receive, self._max_body_bytes)
         if rules.offline:
             await next_app(scope, receive, send)
             return
@@ -138,17 +138,17 @@ class AccessMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
 
 
-def _authorization(scope: Scope) -> str | None:
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) > 1:
-        raise RefusalError(400, "malformed_request", "more than one Authorization header")
-    return values[0].decode("latin-1") if values else None
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    """Return a header that stands once at most: the outermost layer has seen to that."""
+    values = (value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
+    return next(values, None)
 
 
-async def _whole_body(receive: Receive, most: int) -> Receive:
+async def _whole_body(scope: Scope, receive: Receive, most: int) -> Receive:
     """Take the whole body, of bounded size, and return what hands it on.
 
-    How long it may take to arrive is the connection's to say.
+    How long it may take to arrive is the connection's to say; one that says itself that it is too
+    large is not waited for.
 
     Raises:
         RefusalError: 413 ``body_too_large``, or 400 ``body_incomplete``, which nobody reads.
@@ -156,6 +156,9 @@ async def _whole_body(receive: Receive, most: int) -> Receive:
     parts: list[bytes] = []
     size = 0
     more = True
+    too_large = RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
+    if int(_header(scope, b"content-length") or 0) > most:
+        raise too_large
     while more:
         message = await receive()
         if message["type"] != "http.request":
@@ -164,7 +167,7 @@ async def _whole_body(receive: Receive, most: int) -> Receive:
         size += len(parts[-1])
         more = message["more_body"]
         if size > most:
-            raise RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
+            raise too_large
     whole: HTTPRequestEvent = {"type": "http.request", "body": b"".join(parts), "more_body": False}
     left = [whole]
 

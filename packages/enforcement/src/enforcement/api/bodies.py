@@ -182,7 +182,7 @@ def _decode(body: bytes, wanted: Any) -> Any:
     try:
         decoded = msgspec.json.decode(body, type=wanted)
     except msgspec.ValidationError as error:
-        if "Expected `int`, got `float`" not in str(error):
+        if _NOT_WHOLE.match(str(error)) is None:
             raise
         # To JSON Schema 5.0 is an integer, and our document promises that schema.
         return msgspec.convert(_WHOLE_NUMBERS.decode(body.decode()), wanted)
@@ -205,6 +205,7 @@ def _demand_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise RefusalError(400, "malformed_json", f"the name {twice[:100]!r} is given twice")
 
 
+_NOT_WHOLE = re.compile(r"Expected `int( \| null)?`, got `float`")
 _UNIQUE_NAMES = json.JSONDecoder(object_pairs_hook=_demand_unique, parse_int=str, parse_float=str)
 _WHOLE_NUMBERS = json.JSONDecoder(object_pairs_hook=_demand_unique, parse_float=_whole)
 

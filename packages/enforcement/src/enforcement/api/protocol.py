@@ -37,6 +37,7 @@ MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
 LINGER_S: Final = 1.0
 DRAIN_GRACE_S: Final = 0.25
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 # Chunked bodies may be dressed up: sizes, extensions, trailers.
 _DRESS: Final = 4
 
@@ -181,6 +182,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
         super().on_url(url)
+        if b"#" in url:
+            # The parser would drop it; whoever guards us in front may not.
+            self._stop_parsing(
+                RefusalError(400, "malformed_request", "a request's target has no fragment")
+            )
         if len(self.url) > MAX_TARGET_BYTES:
             self._stop_parsing(
                 RefusalError(
@@ -198,7 +204,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop_parsing(_head_too_large())
 
     def on_headers_complete(self) -> None:
-        """Hand the request on."""
+        """Hand the request on, unless its head says already that it cannot be answered."""
+        if self.parser.get_http_version() not in _VERSIONS:
+            self._stop_parsing(RefusalError(400, "malformed_request", "expected HTTP/1.1 or 1.0"))
         self._phase = Phase.BODY
         self._message_bytes = 0
         self._held.busy(self)

@@ -166,6 +166,11 @@ class Standing:
         if final and not found:
             self._rows.pop(key, None)
             return False
+        if found and _hangs(key[0]) and not self._complete:
+            # Done with: were it written again, the row of that event would be missing. There is one
+            # for each decision that waits, and there may be a million of those.
+            self._rows.pop(key, None)
+            return True
         self._put(
             key, state, _Standing(sequence, found=found, final=final, state=canonical_text(state))
         )

@@ -195,6 +195,10 @@ def resolve(
 
         failures = failure_file(config)
         if failures is not None:
+            if failures.failures and suite.use:
+                message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
+                hint = "Leave [suite] out, or move them into the suite."
+                reader.add(("failure", 0), message, hint)
             read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(

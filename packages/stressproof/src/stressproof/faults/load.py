@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.errors import RunError
 from stressproof.failures.answer_class import AnswerClass
@@ -27,6 +28,7 @@ _RETRY_SPREAD = 0.5
 _SETTLE_DELAY_S = 0.05
 _SETTLE_BATCH = 12
 _TOO_MANY = 429
+_REMEMBERED_BYTES = 16 * 1024
 _ANSWER_S = 10.0
 _LONGEST_US = 24 * 3600 * 1_000_000
 
@@ -65,7 +67,7 @@ class Done(Struct, frozen=True):
         code: How.
         attempt: Which attempt at its effect, from 1.
         origin: Why it was asked.
-        answer: What came, None where nothing did.
+        answer: What came, without its body where that is large; None where nothing did.
     """
 
     request: Request
@@ -118,6 +120,7 @@ class Load:
         self._seed = seed
         self._rng = random.Random(seed)  # noqa: S311  # spreads repetitions, no secret
         self._timeout_s = timeout_s
+        self._longest_s = timeout_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._stopping: asyncio.Event | None = None
@@ -161,9 +164,10 @@ class Load:
         loop = self._loop
         if loop is None:
             raise RunError("the load does not run")
+        patience_s = max((one.timeout_s or self._timeout_s for one in requests), default=0.0)
         future = asyncio.run_coroutine_threadsafe(self._burst(requests), loop)
         try:
-            return future.result(timeout_s)
+            return future.result(patience_s + timeout_s)
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
 
@@ -203,7 +207,7 @@ class Load:
         if loop is None:
             raise RunError("the load does not run")
         future = asyncio.run_coroutine_threadsafe(self._settle(timeout_s), loop)
-        future.result(timeout_s + 2 * self._timeout_s)
+        future.result(timeout_s + 2 * self._longest_s)
         self.check()
         return sorted(self._open)
 
@@ -346,13 +350,15 @@ class Load:
         answer: Answer | None = None
         sending = next(self._sendings)
         self._under_way[sending] = due_ns
+        timeout_s = request.timeout_s or self._timeout_s
+        self._longest_s = max(self._longest_s, timeout_s)
         try:
             answer = await self._client.request(
                 request.method,
                 request.path,
                 headers=request.headers,
                 body=request.body,
-                timeout_s=request.timeout_s or self._timeout_s,
+                timeout_s=timeout_s,
             )
             name = request.read(answer)
         except NoAnswerError as error:
@@ -363,7 +369,7 @@ class Load:
         if parsed is None:
             raise RunError(f"a request of kind {request.kind} ended with no known code: {name!r}")
         code = Code(name, *parsed, self._classify(request.kind, *parsed))
-        done = Done(request, due_ns, time.monotonic_ns(), code, attempt, origin, answer)
+        done = Done(request, due_ns, time.monotonic_ns(), code, attempt, origin, _light(answer))
         self.history.append(done)
         if request.key and code.ending == "unknown":
             self._open[request.key] = request
@@ -396,3 +402,10 @@ class Load:
                 await asyncio.sleep(_SETTLE_DELAY_S)
         while self._tasks and time.monotonic() < deadline:
             await asyncio.wait(set(self._tasks), timeout=0.1)
+
+
+def _light(answer: Answer | None) -> Answer | None:
+    """Return an answer as it is remembered: a history of large bodies would fill the memory."""
+    if answer is None or len(answer.body) <= _REMEMBERED_BYTES:
+        return answer
+    return replace(answer, body=b"")
