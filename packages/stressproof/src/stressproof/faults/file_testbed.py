@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
+from stressproof.config.testbed_reading import demand_attachable
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.spec import FaultSpec
@@ -100,6 +101,11 @@ class FileTestbed(Testbed):
         return self.plan.attach
 
     @property
+    def url(self) -> str:
+        """Base URL of the target; of an attached one with its path."""
+        return self.plan.url if self.attached else super().url
+
+    @property
     def run(self) -> str:
         """What names the effects of the trial that runs."""
         return self.effects.run
@@ -144,8 +150,8 @@ class FileTestbed(Testbed):
             else:
                 self._start_process(name, plan.process[name], stack)
         if plan.attach:
+            demand_attachable(plan.url)
             origin = origin_of(plan.url)
-            require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
             self.workers = 1  # at least: nobody says how many there are
         else:
