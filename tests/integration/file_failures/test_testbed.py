@@ -391,11 +391,12 @@ def test_a_prepare_that_makes_no_rows_is_told(
     assert words in str(caught.value)
 
 
-def test_a_proxy_cannot_speak_tls(folder: Path) -> None:
-    """It says so, and what helps, before anything is asked."""
+def test_a_proxy_leads_to_https_elsewhere_only_where_that_is_allowed(folder: Path) -> None:
+    """What is beyond loopback is the operator's to allow; it is said before anything is asked."""
     bed = WEB.replace('"{{other.address}}"', '"https://bank.example:443"\nprotocol = "http"')
     with (
-        pytest.raises(UsageError, match=r"no proxy of ours speaks TLS to https://bank\.example"),
+        pytest.raises(UsageError, match=r"loopback only, and 'bank\.example'") as refused,
         standing(folder, bed),
     ):
         pass
+    assert "--allow-upstream" in refused.value.hint

@@ -190,16 +190,12 @@ class FileTestbed(Testbed):
             self.say(f"{name}: the proxy {plan.name} at {plan.control}")
             return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
-        if upstream.startswith("https://"):
-            raise UsageError(
-                f"testbed.proxy.{name}: no proxy of ours speaks TLS to {upstream}",
-                hint="Put something that does between them, and name its plain address.",
-            )
+        protocol, allowed = cast("Protocol", plan.protocol), self._permissions.upstreams
         proxy = ProxyProcess(
-            parse_upstream(upstream.removeprefix("http://"), allowed=self._permissions.upstreams),
+            parse_upstream(upstream, protocol=protocol, allowed=allowed),
             seed=self.seed,
-            protocol=cast("Protocol", plan.protocol),
-            allowed=self._permissions.upstreams,
+            protocol=protocol,
+            allowed=allowed,
         )
         self.proxies[name] = stack.enter_context(proxy)
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")
