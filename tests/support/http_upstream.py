@@ -1,5 +1,6 @@
 """An HTTP server behind the fault proxy: each way that HTTP/1.1 frames a body, on real sockets."""
 
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             case "/until-close":
                 self._send({"connection": "close"}, b"hello world")
+            case "/host":
+                text = self.headers["host"].encode()
+                self._send({"content-length": str(len(text))}, text)
             case "/empty":
                 self.send_response(204)
                 self.end_headers()
@@ -84,10 +88,12 @@ class Upstream:
         seen: Method, path and body of each request that reached it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.seen: list[tuple[str, str, bytes]] = []
         handler = type("Handler", (_Handler,), {"seen": self.seen})
         self._server = _Server(("127.0.0.1", 0), handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.address: tuple[str, int] = ("127.0.0.1", self._server.server_port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -104,9 +110,9 @@ class Upstream:
 
 
 @contextmanager
-def http_upstream() -> Iterator[Upstream]:
-    """Yield a running server."""
-    server = Upstream()
+def http_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
+    """Yield a running server, under TLS where it is given how."""
+    server = Upstream(tls)
     try:
         yield server
     finally:

@@ -382,6 +382,7 @@ def _decided(data: dict[str, Any]) -> None:
 
 
 variant("decisions made and compared, at a gate", "full", _decided, GATE)
+variant("as many compared as asked", "full", as_it_is, {**GATE, "min_parity_compared": 1_000})
 variant(
     "a comparison that tells how many and no range",
     "full",

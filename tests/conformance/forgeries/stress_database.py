@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from forgeries import honest
 from forgeries.corpus import Corpus, at, put
 from forgeries.honest_variants import GATE, committed_until, longer
 
@@ -159,3 +160,18 @@ def _(data: dict[str, Any]) -> None:
 def _(data: dict[str, Any]) -> None:
     for when in ("before", "after"):
         data["runtime"][when]["parity"] = None
+
+
+corpus.add(
+    "a capture too short for a session to report it, at a gate",
+    "full",
+    TRANSACTIONS,
+    lambda _: honest.full(honest.Plan(rounds=1, duration_s=6, ramp_s=0, rate_per_user=3.0)),
+    code=Exit.INCONCLUSIVE,
+    asked={
+        **GATE,
+        "min_rounds": 1,
+        "min_duration_seconds": 6,
+        "min_transactions_per_success": 0.9,
+    },
+)

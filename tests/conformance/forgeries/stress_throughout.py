@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from forgeries import honest
 from forgeries.corpus import Corpus, Honest, base
+from forgeries.honest import Plan
 from forgeries.honest_variants import GATE
 from forgeries.stress_full import measured as _measured
 
@@ -115,6 +117,42 @@ variants += [
 ]
 corpus.add("another address of IPv6", "full", CONNECTIONS, lambda _: _at("[::1]", "::2")())
 corpus.add("IPv4 for IPv6", "full", CONNECTIONS, lambda _: _at("[::1]", "127.0.0.1")())
+
+corpus.set_(
+    "a handshake resumed without TLS", "full", CONNECTIONS, "runs.1.connections.tls_resumed", 1
+)
+
+
+def _opened(data: Data, more: int = 0) -> Data:
+    """As many connections as requests of the second round can have opened, and some more."""
+    run = data["measurements"]["runs"][1]
+    sent = sum(row["started"] for row in (*run["ramp"], *run["rows"]))
+    most = 4 * sent + data["concurrent_users"]
+    data["runs"][1]["connections"]["opened"] = {"127.0.0.1": most + more}
+    return data
+
+
+variants.append(Honest("a connection anew for each request", lambda: _opened(base("full"))))
+corpus.add(
+    "a connection more than there can be", "full", CONNECTIONS, lambda data: _opened(data, 1)
+)
+
+
+def _waiting(timeouts: int, opened: int) -> Data:
+    """Some requests that were given up may have waited for a connection."""
+    data = honest.full(Plan(duration_s=60, timeouts=timeouts))
+    for run in data["runs"]:
+        run["connections"]["opened"] = {"127.0.0.1": opened}
+    return data
+
+
+variants.append(Honest("a connection that one user never got", lambda: _waiting(5, 9)))
+corpus.add(
+    "a user without a connection, and one answer late",
+    "full",
+    CONNECTIONS,
+    lambda _: _waiting(1, 9),
+)
 
 # Users as no suite and no flag asks for them.
 _SECOND = {"least_us": 1_000_000, "most_us": 1_000_000}

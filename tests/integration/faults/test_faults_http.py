@@ -6,11 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from http_upstream import BIG, Upstream, http_upstream
 from stressproof.errors import RunError, UsageError
+from stressproof.faults.proxy.addresses import parse_upstream
 from stressproof.faults.proxy.http_toxics import (
     HttpAnswer,
     HttpDelay,
@@ -31,6 +34,7 @@ from stressproof.faults.proxy.toxics import (
     parse,
     plain,
 )
+from tls_authorities import Authority
 
 HANG_S = 20.0
 CLIENT_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(64)
@@ -495,3 +499,83 @@ def test_a_hole_under_http_heals_without_a_hole(proxy: ProxyProcess) -> None:
         assert not select.select([client], [], [], 0.2)[0]
         proxy.switch()
         assert b"GET /a" in read_all(client)
+
+
+@pytest.fixture
+def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
+    """Yield a server that speaks HTTPS, vouched for by somebody whom the proxy trusts."""
+    authority = Authority.make(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with http_upstream(authority.server_context(tmp_path)) as server:
+        yield server
+
+
+def test_plain_http_goes_in_and_https_out(secure: Upstream) -> None:
+    """The server is asked by its own name; answers can be spoilt, and its end is none of ours."""
+    upstream = parse_upstream(f"https://127.0.0.1:{secure.address[1]}", protocol="http")
+    with ProxyProcess(upstream, protocol="http") as proxy:
+        client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=HANG_S)
+        assert get(client, "/host") == (200, f"127.0.0.1:{secure.address[1]}".encode())
+        assert get(client, "/big") == (200, BIG)
+        client.request("POST", "/echo", body=BIG, headers={"HOST": "other"})
+        assert client.getresponse().read() == BIG
+        proxy.switch(HttpAnswer(status=503, deliver=True))
+        assert get(client, "/pay")[0] == 503
+        assert secure.paths()[-1] == "/pay"
+        proxy.switch()
+        assert get(client, "/until-close") == (200, b"hello world")
+        client.close()
+        proxy.switch(HttpReset(deliver=True))
+        with pytest.raises(ConnectionResetError):
+            get(client, "/pay")
+        proxy.switch(HttpTruncate())
+        with pytest.raises(http.client.IncompleteRead):
+            get(client, "/big")
+        client.close()
+        with raw(proxy) as half:
+            half.shutdown(socket.SHUT_WR)
+            assert read_all(half) == b""
+        wait(lambda: proxy.state()["counters"]["links_live"] == 0)
+        assert proxy.state()["counters"]["encrypted_links"] == 0
+
+
+def test_a_server_that_nobody_vouches_for_is_not_trusted(
+    secure: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its certificate is looked at as a client would, and what is wrong with it is told."""
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority.make(other).file))
+    upstream = parse_upstream(f"https://127.0.0.1:{secure.address[1]}", protocol="http")
+    with ProxyProcess(upstream, protocol="http") as proxy:
+        client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=HANG_S)
+        with pytest.raises(ConnectionResetError):
+            get(client, "/a")
+        [refused] = [one for one in proxy.events() if one["event"] == "upstream_refused"]
+        assert "CERTIFICATE_VERIFY_FAILED" in refused["error"]
+    assert secure.seen == []
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol", "words"),
+    [
+        ("https://127.0.0.1:1", "tcp", "the proxy's protocol is tcp"),
+        ("https://127.0.0.1:1/path", "http", "has a path"),
+        ("https://bank.example", "http", "loopback only"),
+        ("ftp://127.0.0.1:1", "http", "http or https"),
+        ("https://user:secret@127.0.0.1:1", "http", "credentials"),
+    ],
+)
+def test_an_upstream_is_an_origin_or_an_address(text: str, protocol: Any, words: str) -> None:
+    """With TLS for HTTP alone, and elsewhere than loopback only where an operator says so."""
+    with pytest.raises(UsageError, match=words) as refused:
+        parse_upstream(text, protocol=protocol)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_upstream_is_shown_as_it_is_written() -> None:
+    """So that whoever reads it back has the same one."""
+    for text in ("https://bank.example", "http://bank.example:81", "bank.example:82", "[::1]:83"):
+        found = parse_upstream(text, protocol="http", allowed=["bank.example"])
+        assert str(found) == text
+        assert parse_upstream(str(found), protocol="http", allowed=["bank.example"]) == found

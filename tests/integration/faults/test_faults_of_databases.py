@@ -137,6 +137,33 @@ def test_fault_that_hits_nobody_is_no_fault(
     assert not seen(one)
 
 
+def test_exhausted_server_grants_the_service_nothing(
+    server: PostgresServer,
+    bed: BrokenBed,
+    service: "psycopg.Connection[Any]",
+    active: ActiveFaults,
+) -> None:
+    """The places of sessions that were ended are taken too, as soon as they are free."""
+    one = made(fault("exhaust_connections", "postgres"), bed)
+    one.inject(active)
+
+    def is_refused() -> bool:
+        one.observe()
+        try:
+            psycopg.connect(server.dsn("shop"), application_name="shop-2").close()
+        except psycopg.OperationalError as error:
+            return "too many clients" in str(error)
+        return False
+
+    try:
+        wait_for("refused", is_refused, HANG_S)
+        with pytest.raises(psycopg.OperationalError):
+            service.execute("SELECT 1")
+    finally:
+        one.remove()
+    wait_for("well", lambda: is_well(server), HANG_S)
+
+
 def test_terminated_sessions_are_of_this_database_and_not_ours(
     server: PostgresServer,
     bed: BrokenBed,

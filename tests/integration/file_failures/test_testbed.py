@@ -14,6 +14,7 @@ import pytest
 from kiosk_project import command
 from stressproof.config.compile import load_project
 from stressproof.config.file_failures import plan_failures
+from stressproof.config.testbed_reading import demand_attachable
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
@@ -259,7 +260,7 @@ ready = {{ run = ["python", "-c", "{connects}"] }}
 def test_an_attached_service_is_left_alone(folder: Path) -> None:
     """Nothing is started, and nothing stopped; what it answers is read."""
     with standing(folder) as ours:
-        text = f'[testbed]\nattach = true\nurl = "{ours.url}"\n'
+        text = f'[testbed]\nattach = true\nurl = "{ours.url}/attached"\n'
         tail = TAIL.replace(
             'fault = [{ id = "f", kind = "kill", target = "web", lasts = "1s" }]',
             'fault = [{ id = "f", kind = "race", send = { request = "read", times = 3 }, '
@@ -273,14 +274,20 @@ def test_an_attached_service_is_left_alone(folder: Path) -> None:
         with FileTestbed(
             ActiveFaults(folder / "active2"), plan=plan.testbed, folder=beside, environment={}
         ) as attached:
-            assert attached.url == ours.url
+            assert (attached.host, attached.port) == (ours.host, ours.port)
             assert attached.processes == {}
-            assert attached.request("GET", "/list.json").json() == LIST
+            assert "attach = true" in attached.request("GET", "/stressproof.toml").text
             attached.demand_service()
             assert attached.is_healed()
         assert environment_of(ours)
         with pytest.raises(RunError, match="answered with 404, expected 200"):
             ours.request("GET", "/none")
+
+
+def test_a_service_under_tls_is_not_attached() -> None:
+    """The load of failures speaks plainly, and says so."""
+    with pytest.raises(UsageError, match="is HTTPS, and failures are asked for over plain HTTP"):
+        demand_attachable("https://127.0.0.1:8443")
 
 
 def test_a_process_that_ends_by_itself_stops_everything(folder: Path) -> None:
@@ -384,11 +391,12 @@ def test_a_prepare_that_makes_no_rows_is_told(
     assert words in str(caught.value)
 
 
-def test_a_proxy_cannot_speak_tls(folder: Path) -> None:
-    """It says so, and what helps, before anything is asked."""
+def test_a_proxy_leads_to_https_elsewhere_only_where_that_is_allowed(folder: Path) -> None:
+    """What is beyond loopback is the operator's to allow; it is said before anything is asked."""
     bed = WEB.replace('"{{other.address}}"', '"https://bank.example:443"\nprotocol = "http"')
     with (
-        pytest.raises(UsageError, match=r"no proxy of ours speaks TLS to https://bank\.example"),
+        pytest.raises(UsageError, match=r"loopback only, and 'bank\.example'") as refused,
         standing(folder, bed),
     ):
         pass
+    assert "--allow-upstream" in refused.value.hint

@@ -116,7 +116,7 @@ def test_all_profiles_and_the_gate_are_shown_each_once(capsys: pytest.CaptureFix
         "12 h old"
     )
     assert shown[at + 1 : at + 4] == [
-        "  required, each by itself: GET /catalog",
+        "  required, each by itself and with 59 answers at least: GET /catalog",
         "  of staging",
         "gate: http_reqs: count > 5",
     ]

@@ -111,7 +111,7 @@ class FaultProxy:
     """A proxy before a server, in a process of its own.
 
     Args:
-        upstream: The server, as ``host:port``.
+        upstream: The server, as ``host:port``; of HTTP also as ``https://host``.
         protocol: What is said on the connections: ``postgres`` for cuts at a commit, ``http`` for
             faults of answers; ``tcp`` for any.
         port: Where to listen, 0 for a free port.
@@ -135,7 +135,7 @@ class FaultProxy:
         seed: int = 0,
         allowed: Collection[str] = (),
     ) -> None:
-        address = parse_upstream(upstream, allowed=allowed)
+        address = parse_upstream(upstream, protocol=protocol, allowed=allowed)
         self._process = ProxyProcess(
             address, port=port, seed=seed, protocol=protocol, allowed=allowed
         )

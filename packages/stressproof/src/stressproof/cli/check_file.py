@@ -15,6 +15,7 @@ from stressproof.config.compile import Project
 from stressproof.config.environment import texts_in, unset_in
 from stressproof.config.file_suite import file_requirements
 from stressproof.config.stress_requirements import RUNNER, StressRequirements
+from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
 from stressproof.report.workload_text import (
     data_lines,
     load_lines,
@@ -83,7 +84,8 @@ def gate_lines(project: Project) -> Iterator[str]:
         return
     asked = file_requirements(project)[0]
     yield f"gate of profile {gate.profile}: {', '.join(_floors(asked))}"
-    yield f"  required, each by itself: {', '.join(asked.required_endpoints)}"
+    names = ", ".join(asked.required_endpoints)
+    yield f"  required, each by itself and with {SAMPLES_FOR[P95_PPM]} answers at least: {names}"
     if gate.target:
         yield f"  of {', '.join(gate.target)}"
 

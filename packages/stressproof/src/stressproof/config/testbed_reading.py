@@ -125,7 +125,7 @@ class TestbedReader:
         if table.url is None:
             self._add((), "nothing says where the attached service answers", "Write url = …")
         elif not names_in(table.url):
-            self._faults.attempt((*_TESTBED, "url"), _demand_loopback_url, table.url)
+            self._faults.attempt((*_TESTBED, "url"), demand_attachable, table.url)
         for name in table.process:
             self._add(
                 ("process", name),
@@ -315,8 +315,19 @@ class TestbedReader:
             return ()
 
 
-def _demand_loopback_url(url: str) -> None:
-    require_loopback(origin_of(url).host)
+def demand_attachable(url: str) -> None:
+    """Refuse a service that cannot be attached.
+
+    Raises:
+        UsageError: It is beyond this machine, or speaks TLS, which the load of failures does not.
+    """
+    origin = origin_of(url)
+    require_loopback(origin.host)
+    if origin.secure:
+        raise UsageError(
+            f"{url} is HTTPS, and failures are asked for over plain HTTP",
+            hint="Name where the service speaks plainly, behind whatever ends its TLS.",
+        )
 
 
 def _demand_loopback(address: str) -> None:

@@ -87,6 +87,7 @@ class Client:
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
+        self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._port = port
         self._idle: list[_Connection] = []
 
@@ -109,7 +110,7 @@ class Client:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._connection()
-                lines = [f"{method} {path} HTTP/1.1", f"host: {self._host}:{self._port}"]
+                lines = [f"{method} {path} HTTP/1.1", f"host: {self._authority}"]
                 lines += [f"{name}: {value}" for name, value in headers.items()]
                 if body or method != "GET":
                     lines.append(f"content-length: {len(body)}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
+from stressproof.config.testbed_reading import demand_attachable
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.spec import FaultSpec
@@ -100,6 +101,11 @@ class FileTestbed(Testbed):
         return self.plan.attach
 
     @property
+    def url(self) -> str:
+        """Base URL of the target; of an attached one with its path."""
+        return self.plan.url if self.attached else super().url
+
+    @property
     def run(self) -> str:
         """What names the effects of the trial that runs."""
         return self.effects.run
@@ -144,8 +150,8 @@ class FileTestbed(Testbed):
             else:
                 self._start_process(name, plan.process[name], stack)
         if plan.attach:
+            demand_attachable(plan.url)
             origin = origin_of(plan.url)
-            require_loopback(origin.host)
             self.host, self.port = origin.host, origin.port
             self.workers = 1  # at least: nobody says how many there are
         else:
@@ -184,16 +190,12 @@ class FileTestbed(Testbed):
             self.say(f"{name}: the proxy {plan.name} at {plan.control}")
             return
         upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
-        if upstream.startswith("https://"):
-            raise UsageError(
-                f"testbed.proxy.{name}: no proxy of ours speaks TLS to {upstream}",
-                hint="Put something that does between them, and name its plain address.",
-            )
+        protocol, allowed = cast("Protocol", plan.protocol), self._permissions.upstreams
         proxy = ProxyProcess(
-            parse_upstream(upstream.removeprefix("http://"), allowed=self._permissions.upstreams),
+            parse_upstream(upstream, protocol=protocol, allowed=allowed),
             seed=self.seed,
-            protocol=cast("Protocol", plan.protocol),
-            allowed=self._permissions.upstreams,
+            protocol=protocol,
+            allowed=allowed,
         )
         self.proxies[name] = stack.enter_context(proxy)
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")

@@ -203,10 +203,9 @@ class ExhaustConnections(Injector):
 
     def _evict(self) -> None:
         if self._watcher is not None:
-            ended = end_sessions(self._watcher, "%", everywhere=True)
-            self._ended += ended
-            if ended:
-                self._take()
+            self._ended += end_sessions(self._watcher, "%", everywhere=True)
+            # A session that is ended makes room only once its backend is gone.
+            self._take()
 
     def _take(self) -> None:
         """Connect until no more is granted."""

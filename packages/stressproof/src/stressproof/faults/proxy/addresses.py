@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
+from stressproof.faults.proxy.toxics import Protocol
+from stressproof.workload.target import origin_of
 
 _HOST_PORT: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/@]*):(?P<port>[0-9]{1,5})")
 _PORTS: Final = range(2**16)
@@ -23,21 +25,58 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_upstream(text: str, *, allowed: Collection[str] = ()) -> Address:
-    """Return what is behind a proxy: ``host:port``.
+class Upstream(NamedTuple):
+    """What is behind a proxy.
+
+    Attributes:
+        host: By name or address, without brackets.
+        port: Where it listens.
+        secure: Whether it speaks TLS; who connects to the proxy does not.
+        authority: What requests of HTTP name as their ``Host``; empty for what they named.
+    """
+
+    host: str
+    port: int
+    secure: bool = False
+    authority: str = ""
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        if self.authority:
+            return f"{'https' if self.secure else 'http'}://{self.authority}"
+        return str(Address(self.host, self.port))
+
+
+def parse_upstream(
+    text: str, *, protocol: Protocol = "tcp", allowed: Collection[str] = ()
+) -> Upstream:
+    """Return what is behind a proxy: ``host:port``, or ``https://host[:port]`` of HTTP.
 
     Args:
         text: As somebody wrote it.
+        protocol: Of the proxy.
         allowed: Hosts beside loopback that the operator allows.
 
     Raises:
         UsageError: It is no address, or neither on loopback nor allowed.
     """
-    found = _parse(text)
+    found = _origin(text, protocol) if "://" in text else Upstream(*_parse(text))
     if not found.host or not found.port:
         raise UsageError(f"{text!r} names no server", hint="Write host:port: 127.0.0.1:5432.")
     require_loopback(found.host, allowed=allowed)
     return found
+
+
+def _origin(text: str, protocol: Protocol) -> Upstream:
+    origin = origin_of(text)
+    if protocol != "http":
+        raise UsageError(
+            f"{text} is HTTP, and the proxy's protocol is {protocol}",
+            hint="Give the proxy the protocol 'http', or write host:port.",
+        )
+    if origin.base:
+        raise UsageError(f"{text} has a path", hint="Write its scheme, host and port alone.")
+    return Upstream(origin.host, origin.port, origin.secure, origin.authority)
 
 
 def parse_listen(text: str) -> Address:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.faults.proxy.addresses import Address, parse_listen, parse_upstream
+from stressproof.faults.proxy.addresses import Address, Upstream, parse_listen, parse_upstream
 from stressproof.faults.proxy.named_proxy import ExistsError, NamedProxy, NotFoundError
 from stressproof.faults.proxy.toxics import Protocol
 
@@ -87,11 +87,12 @@ class ProxyCollection:
             raise ExistsError("proxy already exists")
         if len(self._proxies) == _MOST:
             raise UsageError(f"there are {_MOST} proxies already", hint="Delete one.")
+        protocol = body.protocol or self._protocol
         made = NamedProxy(
             body.name,
-            parse_upstream(body.upstream, allowed=self._allowed),
+            self._upstream(body.upstream, protocol),
             seed=self._seed,
-            protocol=body.protocol or self._protocol,
+            protocol=protocol,
             lock=self.lock,
         )
         await made.start(parse_listen(body.listen or "0"))
@@ -110,7 +111,7 @@ class ProxyCollection:
         old = self.get(name)
         upstream, listen = old.upstream, old.listen
         if change.upstream is not None:
-            upstream = parse_upstream(change.upstream, allowed=self._allowed)
+            upstream = self._upstream(change.upstream, old.protocol)
         if change.listen is not None and not _is_at(old, parse_listen(change.listen)):
             listen = parse_listen(change.listen)
         if (upstream, listen) != (old.upstream, old.listen):
@@ -120,7 +121,10 @@ class ProxyCollection:
             await moved.enable(enabled=change.enabled)
         return moved
 
-    async def _move(self, old: NamedProxy, upstream: Address, listen: Address) -> None:
+    def _upstream(self, text: str, protocol: Protocol) -> Upstream:
+        return parse_upstream(text, protocol=protocol, allowed=self._allowed)
+
+    async def _move(self, old: NamedProxy, upstream: Upstream, listen: Address) -> None:
         made = NamedProxy(
             old.name, upstream, seed=self._seed, protocol=old.protocol, lock=self.lock
         )
@@ -146,7 +150,7 @@ class ProxyCollection:
         for body in bodies:
             old = self._proxies.get(body.name)
             if old is not None:
-                same = old.upstream == parse_upstream(body.upstream, allowed=self._allowed)
+                same = old.upstream == self._upstream(body.upstream, old.protocol)
                 if same and _is_at(old, parse_listen(body.listen or "0")):
                     made.append(old)
                     continue

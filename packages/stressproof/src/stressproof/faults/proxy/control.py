@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.fault_kinds import LONGEST_US
-from stressproof.faults.proxy.addresses import parse_listen, parse_upstream, refuses
+from stressproof.faults.proxy.addresses import parse_listen, refuses
 from stressproof.faults.proxy.process import Switched
 from stressproof.faults.proxy.toxics import Toxic, plain
 from stressproof.load.client import Client, RequestError
@@ -38,7 +38,7 @@ class ProxyControl:
         self._api = api
         self._name = name
         self._client = Client(Target(f"http://{parse_listen(api)}"), timeout_s=_ANSWER_TIMEOUT_S)
-        self.host, self.port = parse_upstream(self._ask("GET", "")["listen"])
+        self.host, self.port = parse_listen(self._ask("GET", "")["listen"])
 
     def switch(self, *toxics: Toxic, lasts_us: int = 0) -> Switched:
         """Put all connections under these toxics at once, and under no other.

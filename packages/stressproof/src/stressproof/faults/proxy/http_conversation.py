@@ -18,6 +18,7 @@ from stressproof.faults.proxy.http_messages import (
     Part,
     RequestHead,
     parse_request,
+    with_host,
 )
 from stressproof.faults.proxy.http_toxics import (
     PPM,
@@ -237,7 +238,8 @@ class HttpConversation(Conversation):
             keep_alive=request.keep_alive,
         )
         if not exchange.swallowed:
-            self.ask(head)
+            authority = self._state.authority
+            self.ask(with_host(head, authority) if authority else head)
         elif request.expects_continue:
             exchange.keep_alive = False  # whether the body still comes is the client's to say
             self._replace(exchange)

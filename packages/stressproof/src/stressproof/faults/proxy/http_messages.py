@@ -37,6 +37,7 @@ REQUEST_BEGINS = re.compile(
 ANSWER_BEGINS = re.compile(
     rb"H(T(T(P(/(1(\.[\x20-\x7e\x80-\xff]*\r?)?)?)?)?)?)?|HTTP/1\.[01] [1-9][0-9][0-9][^\n]*\n"
 )
+_HOST = re.compile(rb"(\n)host:[^\r\n]*", re.IGNORECASE)
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 
@@ -84,6 +85,11 @@ def parse_request(block: bytes) -> RequestHead:
         keep_alive=b"close" not in options and (not old or b"keep-alive" in options),
         expects_continue=b"100-continue" in elements_of(expects),
     )
+
+
+def with_host(block: bytes, authority: str) -> bytes:
+    """Return the header block of a request with another ``Host``."""
+    return _HOST.sub(b"\\1Host: " + authority.encode("ascii"), block, count=1)
 
 
 class Part(NamedTuple):

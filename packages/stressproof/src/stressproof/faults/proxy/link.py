@@ -3,10 +3,12 @@
 import asyncio
 import random
 import socket
+import ssl
 import struct
 from functools import partial
 from typing import Any, Protocol
 
+from stressproof.faults.proxy.addresses import Upstream
 from stressproof.faults.proxy.commits import PostgresConversation
 from stressproof.faults.proxy.conversation import Conversation
 from stressproof.faults.proxy.http_conversation import HttpConversation
@@ -32,12 +34,14 @@ class Side(asyncio.Protocol):
         self._link = link
         self.incoming = incoming
         self.transport: asyncio.Transport | None = None
+        self.connection: Any = None
         self.has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport and tell the link."""
         if isinstance(transport, asyncio.Transport):
             self.transport = transport
+            self.connection = transport.get_extra_info("socket")
             transport.set_write_buffer_limits(high=_WRITE_BUFFER)
             self._link.connected(self)
 
@@ -46,10 +50,10 @@ class Side(asyncio.Protocol):
         self._link.received(self.incoming, data)
 
     def eof_received(self) -> bool:
-        """Pass the half-close on, and keep the other half open."""
+        """Pass the half-close on, and keep the other half open where there is one: TLS has none."""
         self.has_ended = True
         self._link.finished(self)
-        return True
+        return self.transport is None or self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Stop the stream that writes here."""
@@ -72,8 +76,16 @@ class Side(asyncio.Protocol):
         """
         if self.transport is None or (self.transport.is_reading() and not self.has_ended):
             return False
-        connection = self.transport.get_extra_info("socket")
-        return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        return bool(self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    def abort(self) -> None:
+        """Close with RST: a linger of zero drops what is unsent and skips the FIN."""
+        if self.transport is None:
+            return
+        # Asked of the socket itself: a transport of TLS that is closing knows none any more.
+        if self.connection is not None and self.connection.fileno() >= 0:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+        self.transport.abort()
 
 
 class Owner(Protocol):
@@ -100,14 +112,22 @@ class Link:
         state: The toxics that apply, and where is counted.
         upstream: Address of the server.
         number: From 1, in order of arrival.
+        tls: How TLS is spoken to the server; None where it is not.
     """
 
     def __init__(
-        self, owner: Owner, state: ProxyState, upstream: tuple[str, int], number: int
+        self,
+        owner: Owner,
+        state: ProxyState,
+        upstream: Upstream,
+        number: int,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._owner = owner
         self._state = state
         self._upstream = upstream
+        self._tls = tls
         self.number = number
         self.client = Side(self, "upstream")
         self.server = Side(self, "downstream")
@@ -131,7 +151,7 @@ class Link:
     def connected(self, side: Side) -> None:
         """Wire a socket into both streams; the client's arrival makes us dial the server."""
         if self.closed:
-            _abort(side.transport)
+            side.abort()
             return
         self.streams[side.incoming].attach(source=side.transport)
         self.outgoing(side).attach(sink=side.transport)
@@ -142,12 +162,15 @@ class Link:
                 self._dial = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
-        host, port = self._upstream
+        host, port, *_ = self._upstream
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().create_connection(lambda: self.server, host, port)
+            await loop.create_connection(lambda: self.server, host, port, ssl=self._tls)
         except OSError as error:
             self._state.counters.upstream_refused += 1
-            self._state.log("upstream_refused", link=self.number, error=str(error.strerror))
+            self._state.log(
+                "upstream_refused", link=self.number, error=str(error.strerror or error)
+            )
             self.close(reset=True)
 
     def ports(self) -> dict[str, int]:
@@ -257,12 +280,15 @@ class Link:
         if len(self._half_closed) == len(self.streams):
             self.close(reset=False)
             return
-        sink = (self.server if direction == "upstream" else self.client).transport
-        if sink is not None and not sink.is_closing():
+        side = self.server if direction == "upstream" else self.client
+        sink = side.transport
+        if sink is not None and not sink.can_write_eof():
+            self.close(reset=False)  # TLS has no half of a connection that could end
+        elif sink is not None and not sink.is_closing():
             try:
                 sink.write_eof()
             except OSError:
-                _abort(sink)  # it was reset while nobody read it
+                side.abort()  # it was reset while nobody read it
 
     def lost(self, side: Side) -> None:
         """Pass on that a socket is no more, as a reset: a toxic may delay or hold it.
@@ -277,13 +303,14 @@ class Link:
             self.close(reset=not self._draining)
         else:
             self.outgoing(side).discard()
-            self.streams[side.incoming].end("reset")
+            in_order = self._tls is not None and side is self.server and side.has_ended
+            self.streams[side.incoming].end("close" if in_order else "reset")
 
     def look(self) -> None:
         """Notice a socket that was reset while nobody read it."""
         for side in (self.client, self.server):
             if side.was_reset():
-                _abort(side.transport)
+                side.abort()
 
     def _other(self, side: Side) -> Side:
         return self.server if side is self.client else self.client
@@ -303,24 +330,16 @@ class Link:
         if transports and not reset:
             self._draining = True
             for transport in transports:
-                transport.close()
+                # One of TLS closes itself at its peer's end, and breaks if it is closed again.
+                if not transport.is_closing():
+                    transport.close()
             return
         self.closed = True
-        for transport in transports:
-            _abort(transport)
+        for side in (self.client, self.server):
+            side.abort()
         self._owner.ended(self, reset=reset)
 
 
 def _port(transport: asyncio.Transport | None, end: str) -> int:
     address = None if transport is None else transport.get_extra_info(end)
     return int(address[1]) if address else 0
-
-
-def _abort(transport: asyncio.Transport | None) -> None:
-    """Close with RST: a linger of zero drops what is unsent and skips the FIN."""
-    if transport is None:
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None and connection.fileno() >= 0:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
-    transport.abort()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stressproof.errors import UsageError
 from stressproof.failures.fault_kinds import LONGEST_US
-from stressproof.faults.proxy.addresses import Address, refuses
+from stressproof.faults.proxy.addresses import Address, Upstream, refuses
 from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import Down, Protocol, Toxic
 from stressproof.faults.proxy.toxiproxy import NamedToxic, ToxicBody, read_toxic
@@ -47,7 +47,7 @@ class NamedProxy:
     """
 
     def __init__(
-        self, name: str, upstream: Address, *, seed: int, protocol: Protocol, lock: asyncio.Lock
+        self, name: str, upstream: Upstream, *, seed: int, protocol: Protocol, lock: asyncio.Lock
     ) -> None:
         self.name = name
         self.upstream = upstream

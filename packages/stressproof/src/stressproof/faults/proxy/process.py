@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.failures.loopback import require_loopback
-from stressproof.faults.proxy.addresses import refuses
+from stressproof.faults.proxy.addresses import Upstream, refuses
 from stressproof.faults.proxy.toxics import Protocol, Toxic, plain
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -56,7 +56,7 @@ class ProxyProcess:
 
     def __init__(
         self,
-        upstream: tuple[str, int],
+        upstream: Upstream | tuple[str, int],
         *,
         port: int = 0,
         seed: int = 0,
@@ -64,7 +64,7 @@ class ProxyProcess:
         allowed: Collection[str] = (),
     ) -> None:
         require_loopback(upstream[0], allowed=allowed)
-        self._upstream = upstream
+        self._upstream = Upstream(*upstream)
         self._seed = seed
         self._protocol = protocol
         self._allowed = allowed
@@ -86,11 +86,10 @@ class ProxyProcess:
         Raises:
             RunError: It did not.
         """
-        host, port = self._upstream
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "stressproof.faults.proxy.server"),
-                *("--upstream-host", host, "--upstream-port", str(port)),
+                *("--upstream", str(self._upstream)),
                 *("--port", str(self.port), "--seed", str(self._seed)),
                 *("--protocol", self._protocol),
                 *(f"--allow-upstream={host}" for host in self._allowed),

@@ -7,9 +7,11 @@ and retransmission never see its faults. It tests what applications do, not what
 import asyncio
 import itertools
 import socket
+import ssl
 import time
 
 from stressproof.errors import RunError
+from stressproof.faults.proxy.addresses import Upstream
 from stressproof.faults.proxy.http_toxics import HttpFault
 from stressproof.faults.proxy.link import Link, Side
 from stressproof.faults.proxy.state import ProxyState
@@ -44,10 +46,11 @@ class Proxy:
     """
 
     def __init__(
-        self, upstream: tuple[str, int], *, seed: int = 0, protocol: Protocol = "tcp"
+        self, upstream: Upstream | tuple[str, int], *, seed: int = 0, protocol: Protocol = "tcp"
     ) -> None:
-        self._upstream = upstream
-        self.state = ProxyState(seed=seed, protocol=protocol)
+        self._upstream = Upstream(*upstream)
+        self._tls = ssl.create_default_context() if self._upstream.secure else None
+        self.state = ProxyState(seed=seed, protocol=protocol, authority=self._upstream.authority)
         self._links: set[Link] = set()
         self._numbers = itertools.count(1)
         self._looking: asyncio.TimerHandle | None = None
@@ -101,7 +104,8 @@ class Proxy:
         self._server = await loop.create_server(self._accept, sock=listener, backlog=_BACKLOG)
 
     def _accept(self) -> Side:
-        return Link(self, self.state, self._upstream, next(self._numbers)).client
+        number = next(self._numbers)
+        return Link(self, self.state, self._upstream, number, tls=self._tls).client
 
     async def switch(self, toxics: list[Toxic], *, keep: bool = False, lasts_us: int = 0) -> int:
         """Replace all toxics at once, for every connection, and return when (monotonic ns).

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from stressproof.errors import StressproofError
 from stressproof.failures.loopback import require_loopback
+from stressproof.faults.proxy.addresses import parse_upstream
 from stressproof.faults.proxy.proxy import Proxy
 from stressproof.faults.proxy.toxics import Protocol, parse
 
@@ -46,7 +47,9 @@ async def answer(proxy: Proxy, command: dict[str, Any]) -> dict[str, Any]:
 async def serve(arguments: argparse.Namespace) -> None:
     """Run the proxy until stdin ends."""
     proxy = Proxy(
-        (arguments.upstream_host, arguments.upstream_port),
+        parse_upstream(
+            arguments.upstream, protocol=arguments.protocol, allowed=arguments.allow_upstream
+        ),
         seed=arguments.seed,
         protocol=arguments.protocol,
     )
@@ -73,8 +76,7 @@ def _say(value: dict[str, Any]) -> None:
 def main() -> None:
     """Parse arguments and serve."""
     parser = argparse.ArgumentParser(prog="stressproof.faults.proxy.server", description=__doc__)
-    parser.add_argument("--upstream-host", required=True)
-    parser.add_argument("--upstream-port", type=int, required=True)
+    parser.add_argument("--upstream", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
@@ -84,7 +86,6 @@ def main() -> None:
     # Ctrl-C at a terminal reaches the whole group; the parent still needs us to undo its faults.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        require_loopback(arguments.upstream_host, allowed=arguments.allow_upstream)
         require_loopback(arguments.host)
         asyncio.run(serve(arguments))
     except StressproofError as error:

@@ -68,11 +68,13 @@ class ProxyState:
     Args:
         seed: Of jitter and piece sizes: a seeded schedule, which is not determinism.
         protocol: What is known of the conversations; some toxics need one.
+        authority: What requests of HTTP are to name as their ``Host``; empty for what they named.
     """
 
-    def __init__(self, *, seed: int, protocol: Protocol) -> None:
+    def __init__(self, *, seed: int, protocol: Protocol, authority: str = "") -> None:
         self.seed = seed
         self.protocol = protocol
+        self.authority = authority
         self.counters = Counters()
         self.hits: Counter[str] = Counter()
         self.tally: dict[Direction, Tally] = {direction: Tally() for direction in DIRECTIONS}
