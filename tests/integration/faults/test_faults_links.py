@@ -279,8 +279,8 @@ def test_no_write_waits_for_an_acknowledgement() -> None:
         address = await proxy.start()
         async with linked(listener, address):
             [link] = proxy._links
-            while link.server.transport is None:
-                await asyncio.sleep(0.01)
+            assert link._dial is not None
+            await link._dial
             found = [
                 side.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 for side in (link.client, link.server)
