@@ -183,6 +183,14 @@ corpus.add(
         data, "scenarios.0.baseline.operations.rows", [[0, 1, 1, 0, 0, 1, 0]] * 20_001
     ),
 )
+corpus.add(
+    "more codes than can be judged",
+    F,
+    "failure.load",
+    lambda data: at(data, "scenarios.0.baseline.operations.codes").extend(
+        {"code": f"200/{number}", "class": "ok"} for number in range(2_000)
+    ),
+)
 corpus.set_("no witness", F, "failure.witnesses", "scenarios.0.trial.faults.0.witnesses", [])
 corpus.set_(
     "a witness that saw nothing",

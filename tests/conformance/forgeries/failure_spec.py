@@ -157,7 +157,16 @@ def _unasked_for(spec: Data, scenario: Data) -> None:
         checks[:] = [check for check in checks if check["id"] != "no_double_effect"]
 
 
+def _in_the_trial_alone(spec: Data, scenario: Data) -> None:
+    for check in spec["checks"]:
+        if check["id"] == "no_double_effect":
+            check["baseline"] = False
+    checks = scenario["baseline"]["checks"]
+    checks[:] = [check for check in checks if check["id"] != "no_double_effect"]
+
+
 for name, edit in {
+    "effects twice without a fault": _in_the_trial_alone,
     "a kind that there is not": _no_such_kind,
     "a witness of its own": _own_witness,
     "a check off without a reason": _unasked_for,

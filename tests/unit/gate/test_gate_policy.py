@@ -8,7 +8,13 @@ import pytest
 from release_project import PASSING_STEPS, REPOSITORY, ReleaseProject
 from stressproof.config.compile import load_project
 from stressproof.errors import InconclusiveError, UsageError
+from stressproof.gate.checkout import read_checkout
 from stressproof.gate.policy import read_policy
+from stressproof.gate.request import plain_request
+from stressproof.gate.rules import GateCase
+from stressproof.gate.rules import files as files_rule
+from stressproof.suite import suite_of
+from stressproof.verify.rule import Judgement, prose
 
 pytestmark = pytest.mark.gate
 
@@ -142,3 +148,23 @@ def test_a_change_breaks_and_checks_no_less_than_a_protected_policy(
         return
     found = read_policy(project.root, "refs/remotes/origin/main").project
     assert found.failures == load_project(project.root).failures
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_failures_are_made_of_is_of_the_commit(project: ReleaseProject, *, held: bool) -> None:
+    """A file that nobody committed decides nothing, although it lies in the working tree."""
+    files = {path.name: path.read_text() for path in SHOP.iterdir() if path.is_file()}
+    prepare = files.pop("failures.py")
+    files[".gitignore"] = "" if held else "failures.py\n"
+    project.commit("failures", {**files, **({"failures.py": prepare} if held else {})})
+    project.write({"failures.py": prepare})
+    suite = suite_of(read_policy(project.root).project, at_gate=True)
+    case = GateCase(
+        asked=plain_request(suite), checkout=read_checkout(project.root, ()), evidence=()
+    )
+    judgement = Judgement("")
+    files_rule.judge(case, judgement)
+    assert judgement.compared == 3
+    assert [one.seen for one in judgement.findings] == (
+        [] if held else [prose("failures.py: not in HEAD")]
+    )

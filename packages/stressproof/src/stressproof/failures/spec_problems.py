@@ -12,7 +12,7 @@ from stressproof.failures.spec import Effects, Invariant, ScenarioSpec
 from stressproof.workload.order import demand_pass
 
 OF_EFFECTS: Final = ("acknowledged_durable", "no_double_effect", "failed_absent", "every_key_read")
-"""Checks that are made wherever there are effects, unless a scenario says why not."""
+"""Checks made wherever there are effects, in the baseline too, unless a scenario says why not."""
 
 AFTER_FAULTS: Final = ("recovered", "healthy_after_recovery")
 """Checks that are made after each fault, likewise."""
@@ -66,7 +66,11 @@ def _answers_problems(spec: ScenarioSpec) -> Iterator[str]:
 
 def _missing_checks(spec: ScenarioSpec) -> Iterator[str]:
     """Yield each check that is made unasked and neither is there nor told why not."""
-    has = {(check.id, check.about) for check in spec.checks}
+    has = {
+        (check.id, check.about)
+        for check in spec.checks
+        if check.baseline or check.id not in OF_EFFECTS
+    }
     wanted = [(name, fault.id) for name in AFTER_FAULTS for fault in spec.faults]
     if any(request.keyed for request in spec.requests):
         wanted += [(name, "") for name in OF_EFFECTS]

@@ -1,11 +1,12 @@
 """What decided the load, of the project: the files that evidence names are those of the commit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from stressproof.config.plans import PlanFile
 from stressproof.evidence.workload import WorkloadFile
+from stressproof.failures.spec import ScenarioSpec
 from stressproof.gate.checkout import Checkout
 from stressproof.verify.rule import Judgement, prose
 
@@ -76,3 +77,16 @@ def judge_files(
             )
             continue
         judgement.check(file.sha256 == own, where, file.sha256, own)
+
+
+def judge_failure_files(
+    scenarios: Iterable[ScenarioSpec], checkout: Checkout, judgement: Judgement
+) -> None:
+    """Demand that the commit has what failures are made of; their digests are of the scenarios."""
+    for path in sorted({path for one in scenarios for path in one.files}):
+        if checkout.holds(path):
+            judgement.passed()
+        else:
+            judgement.inconclusive(
+                "scenarios", prose(f"{path}: not in HEAD"), prose("a file of the commit")
+            )

@@ -5,14 +5,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.config.plans import PlanFile
-from stressproof.config.schema import EVIDENCE_FOLDER
+from stressproof.config.schema import EVIDENCE_FOLDER, FILE_NAME
 from stressproof.evidence.reading import Document
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.exits import Exit
 from stressproof.gate.checkout import Checkout, knows
 from stressproof.gate.environment import SETTINGS, Form
-from stressproof.gate.files import judge_files
+from stressproof.gate.files import judge_failure_files, judge_files
 from stressproof.gate.objectives import answers, stress_artifact
 from stressproof.gate.request import GateRequest
 from stressproof.objectives.objectives import Objectives
@@ -202,18 +203,22 @@ def objectives(case: GateCase, judgement: Judgement) -> None:
 @rule(
     "gate.files",
     clause="gate.md, Which build",
-    title="What decided the load is what the commit has: flows, their modules, data and bodies",
+    title="What decided load and failures is what the commit has: flows, their modules, files",
     remedy="Commit the files and capture again, or mark a table as generated = true.",
 )
 def files(case: GateCase, judgement: Judgement) -> None:
-    """Each file that the evidence names has its digest in the checkout; none of them is missing."""
+    """Each file that evidence or a failure names is of the commit; none of them is missing."""
+    broken = case.asked.of(FAILURE)
+    if broken.suite.name == FILE_NAME and isinstance(broken.requirements, FailureRequirements):
+        judge_failure_files(broken.requirements.scenarios, case.checkout, judgement)
     found = stress_artifact(case.evidence)
-    if found is None or found.profile not in case.plan.profiles:
+    if found is not None and found.profile in case.plan.profiles:
+        judge_files(found.workload.files, case.plan, found.profile, case.checkout, judgement)
+    elif not judgement.compared:
         judgement.skip("no evidence of a profile of the project's file")
         return
-    judge_files(found.workload.files, case.plan, found.profile, case.checkout, judgement)
     if not judgement.compared:
-        judgement.skip("the profile needs no files")
+        judgement.skip("profile and failures need no files")
 
 
 BEFORE_STEPS: tuple[Rule[GateCase], ...] = (

@@ -53,7 +53,6 @@ def load(case: FailureCase, judgement: Judgement) -> None:
 
 
 def _judge(found: Iterable[Deviation], where: str, judgement: Judgement) -> None:
-    judgement.passed()
     for each in found:
         tell = judgement.inconclusive if each.unsure else judgement.fail
         tell(where, prose(each.seen), prose(each.expected))
