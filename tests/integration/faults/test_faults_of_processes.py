@@ -19,7 +19,7 @@ from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.injectors.registry import injector
 from stressproof.faults.load import Load
-from stressproof.processes import lives, state_of, wait_for, workers_of
+from stressproof.processes import lives, send, state_of, wait_for, workers_of
 
 HANG_S = 30.0
 NO_LOAD: Load = None  # type: ignore[assignment]  # these send nothing
@@ -120,6 +120,22 @@ def test_process_that_cannot_start_again_stays_on_the_list(
     one.remove()
     assert running.process.family()
     assert active.read() == []
+
+
+def test_process_that_ended_by_itself_is_started_again(
+    running: Running, bed: BrokenBed, active: ActiveFaults
+) -> None:
+    """It is there as a zombie until somebody asks; to kill that is to kill nobody."""
+    family = running.process.family()
+    send(family, signal.SIGKILL)
+    wait_for("ended", lambda: not any(map(lives, family)), HANG_S)
+    kill = made(fault("kill", "process"), bed)
+    kill.inject(active)
+    kill.remove()
+    assert [took_effect(witness) for witness in kill.witnesses()] == [False, True]
+    with socket.create_connection(running.address, HANG_S) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.0 200")
 
 
 def test_worker_is_told_by_its_command_line(

@@ -135,10 +135,16 @@ class ServiceProcess(Generic[ReadyT]):
             raise self._failed(f"ended by itself ({_describe(code)})")
 
     def family(self) -> list[ProcessRef]:
-        """Return its processes: itself and everything below it; none where it does not run."""
+        """Return its living processes: itself and everything below it, orphans too."""
         process = self._process
-        own = None if process is None else refer(process.pid)
-        return [] if process is None or own is None else [own, *below(process.pid)]
+        if process is None:
+            return []
+        own = refer(process.pid)
+        return [*([own] if own and lives(own) else []), *below(process.pid)]
+
+    def is_running(self) -> bool:
+        """Return whether what was started lives."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> list[ProcessRef]:
         """End all of its processes at once, as a crash would; return them once they are gone.

@@ -102,7 +102,7 @@ class ProcessVictim(Victim):
 
     def start(self) -> None:
         """Start it again and wait until it is ready."""
-        if self._process.family():
+        if self._process.is_running():
             self.thaw()  # what was to be killed may have been stopped before
             return
         self._process.stop()  # what ended by itself is not started before it is cleared away
