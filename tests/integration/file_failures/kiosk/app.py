@@ -57,7 +57,11 @@ async def session() -> AsyncIterator[Connection]:
         try:
             yield connection
         except BaseException:
-            await connection.close()
+            # What broke this session may have broken those that nobody has used since.
+            broken = [connection, *idle]
+            idle.clear()
+            for one in broken:
+                await one.close()
             raise
         else:
             idle.append(connection)
