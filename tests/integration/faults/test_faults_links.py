@@ -267,3 +267,26 @@ def test_proxy_obeys_while_it_slices_finely() -> None:
     longest, received = asyncio.run(run())
     assert received > 1000
     assert longest < 0.5
+
+
+def test_no_write_waits_for_an_acknowledgement() -> None:
+    """Both sockets of a link send at once, so that a fault's delay is the only one there is."""
+
+    async def run() -> list[int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(0)
+        proxy = Proxy(listener.getsockname())
+        address = await proxy.start()
+        async with linked(listener, address):
+            [link] = proxy._links
+            assert link._dial is not None
+            await link._dial
+            found = [
+                side.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                for side in (link.client, link.server)
+            ]
+        await proxy.close()
+        listener.close()
+        return found
+
+    assert all(asyncio.run(run()))

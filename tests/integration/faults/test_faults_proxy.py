@@ -527,6 +527,7 @@ def test_killed_proxy_is_an_error_with_words(proxy: ProxyProcess) -> None:
     """Commands to a proxy that is gone say so, and stopping it is still harmless."""
     assert proxy.pid is not None
     os.kill(proxy.pid, signal.SIGKILL)
+    wait_until(lambda: not _runs(proxy.pid or 0))
     with pytest.raises(RunError, match="gone"):
         proxy.state()
     proxy.stop()

@@ -56,6 +56,12 @@ NAMED = {
     "test_capture_signed.py::test_a_signed_capture_has_a_plan_a_run_and_a_statement",
     r"docs/signing.md: stressproof (approve|gate|promote) ": "tests/integration/gate/"
     "test_gate_signed.py::test_the_commands_of_two_people",
+    r"docs/failures.md: (cd|export|stressproof (check|inject|verify)) ?": "tests/integration/"
+    "examples/test_examples_broken.py::test_an_example_survives_what_its_file_says",
+    r"docs/failures.md: stressproof gate ": "tests/packaging/"
+    "test_shop_release.py::test_the_shop_is_released",
+    r"examples/till/README.md: ": "tests/integration/"
+    "examples/test_examples_broken.py::test_an_example_survives_what_its_file_says",
     r"examples/shop/README.md: ": "tests/packaging/test_shop_release.py::test_the_shop_is_released",
 }
 """Pattern of page and command, to the test that executes the like of it, or why none does."""

@@ -25,7 +25,7 @@ class Kill(Injector):
     def __init__(self, fault: FaultSpec, victim: Victim) -> None:
         super().__init__(fault)
         self._victim = victim
-        self._killed = _NOTHING
+        self._struck = _NOTHING
         self._before = _NOTHING
 
     def undo_left(self) -> Undo:
@@ -33,53 +33,30 @@ class Kill(Injector):
         return self._victim.undo_down()
 
     def apply(self) -> int:
-        """Kill it, and see that it is gone."""
+        """Bring it down, and see that it is."""
         self._before = self._victim.comebacks()
         effective = time.monotonic_ns()
-        self._killed = self._victim.kill()
+        self._struck = self._strike()
         return effective
+
+    def _strike(self) -> Counted:
+        return self._victim.kill()
 
     def undo(self) -> None:
         """Start it again."""
         self._victim.start()
 
     def counts(self) -> Sequence[Counted]:
-        """Return what was killed, and that it came back."""
-        return self._killed, came_back(self._victim, self._before)
+        """Return what was brought down, and that it came back."""
+        now = self._victim.comebacks()
+        return self._struck, Counted(now.during, self._before.during, now.detail)
 
 
-class Stop(Injector):
-    """A thing is asked to end, as at a deployment; the undo starts it again.
+class Stop(Kill):
+    """A thing is asked to end, as at a deployment; whether it did in time is counted."""
 
-    Args:
-        fault: As the scenario has it.
-        victim: What is stopped.
-    """
-
-    def __init__(self, fault: FaultSpec, victim: Victim) -> None:
-        super().__init__(fault)
-        self._victim = victim
-        self._ended = 0
-        self._before = _NOTHING
-
-    def undo_left(self) -> Undo:
-        """Return what starts it again."""
-        return self._victim.undo_down()
-
-    def apply(self) -> int:
-        """Ask it to end, and wait until it has."""
-        self._before = self._victim.comebacks()
-        effective = time.monotonic_ns()
-        self._ended = int(self._victim.stop())
-        return effective
-
-    def undo(self) -> None:
-        """Start it again."""
-        self._victim.start()
-
-    def counts(self) -> Sequence[Counted]:
-        """Return whether it ended in time, and that it came back."""
-        return Counted(self._ended), came_back(self._victim, self._before)
+    def _strike(self) -> Counted:
+        return Counted(int(self._victim.stop()))
 
 
 class Freeze(Injector):
@@ -127,9 +104,3 @@ class Freeze(Injector):
     def counts(self) -> Sequence[Counted]:
         """Return what was seen standing still, and the question that got no answer."""
         return self._stopped, Counted(self._unanswered)
-
-
-def came_back(victim: Victim, before: Counted) -> Counted:
-    """Return how often something has come back since it was counted before."""
-    now = victim.comebacks()
-    return Counted(now.during, before.during, now.detail)

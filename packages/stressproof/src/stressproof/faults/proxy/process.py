@@ -1,5 +1,6 @@
 """The handle of a proxy that runs in a process of its own."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -145,7 +146,8 @@ class ProxyProcess:
         if process is None:
             return
         if process.stdin is not None:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it is gone, and left a command unread
+                process.stdin.close()
         try:
             process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -83,7 +83,9 @@ class Proxy:
     def _bind(self) -> socket.socket:
         """Return a bound socket: it keeps the port, and refuses connections until it listens."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        reserved = socket.socket(family, socket.SOCK_STREAM)
+        # Named as TCP, or the loop leaves Nagle's algorithm on, and an answer of two writes waits
+        # for the client's delayed acknowledgement.
+        reserved = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             reserved.bind(self._address)
