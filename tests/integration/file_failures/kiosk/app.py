@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -33,8 +34,10 @@ async def connected() -> Connection:
     """Return a session that nobody uses."""
     while idle:
         found = idle.pop()
-        if not found.closed:
+        # One that says something unasked was ended while nobody used it.
+        if not found.closed and not select.select([found.fileno()], [], [], 0)[0]:
             return found
+        await found.close()
     return await psycopg.AsyncConnection.connect(
         DSN, autocommit=True, connect_timeout=2, application_name="kiosk", options=OPTIONS
     )
@@ -57,11 +60,7 @@ async def session() -> AsyncIterator[Connection]:
         try:
             yield connection
         except BaseException:
-            # What broke this session may have broken those that nobody has used since.
-            broken = [connection, *idle]
-            idle.clear()
-            for one in broken:
-                await one.close()
+            await connection.close()
             raise
         else:
             idle.append(connection)
