@@ -120,7 +120,7 @@ def clone(
 ) -> Iterator[Clone]:
     """The clone as it was committed; what a test changes is undone."""
     folder, environment = installed
-    (folder / FAILURES).parent.mkdir()
+    (folder / FAILURES).parent.mkdir(exist_ok=True)
     shutil.copyfile(injected, folder / FAILURES)
     yield Clone(folder, environment, fresh_database)
     git(folder, "reset", "-q", "--hard", "origin/main")
