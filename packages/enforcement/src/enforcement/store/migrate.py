@@ -15,7 +15,7 @@ from enforcement.store.errors import EvaluationError, StoreError, UnavailableErr
 from enforcement.store.settings import APP_ROLE, OWNER_ROLE, SCHEMA
 
 ADVISORY_LOCK: Final = 0x656E666F  # "enfo"
-HEAD: Final = "0005"
+HEAD: Final = "0003"
 _CONNECT_TIMEOUT_S: Final = 5
 _ROLE_ATTEMPTS: Final = 20
 
@@ -56,8 +56,6 @@ def migrate(dsn: str, *, app_password: str, replace_password: bool = False) -> s
             _demand_known(before)
             _demand_our_statements(guard, before)
         _upgrade(dsn)
-        if before != HEAD:
-            _sign_statements(guard)
         guard.execute(
             sql.SQL(
                 "GRANT USAGE ON SCHEMA {0} TO {1}; GRANT SELECT ON {0}.alembic_version TO {1}"
@@ -88,8 +86,11 @@ def _demand_known(head: str) -> None:
         )
 
 
-def _statements_of(head: str) -> str:
-    """Name all SQL that the migrations up to a head run, in order, by its SHA-256."""
+def statements_of(head: str) -> str:
+    """Name all SQL that the migrations up to a head run, in order, by its SHA-256.
+
+    It is the schema's comment, written with each revision.
+    """
     digest = hashlib.sha256()
     folder = files("enforcement.store.migrations") / "sql"
     for revision in sorted(folder.iterdir(), key=lambda each: each.name):
@@ -97,15 +98,6 @@ def _statements_of(head: str) -> str:
             for part in sorted(revision.iterdir(), key=lambda each: each.name):
                 digest.update(part.read_bytes())
     return f"statements sha256:{digest.hexdigest()}"
-
-
-def _sign_statements(connection: psycopg.Connection) -> None:
-    """Write down which statements made the schema."""
-    connection.execute(
-        sql.SQL("COMMENT ON SCHEMA {} IS {}").format(
-            sql.Identifier(SCHEMA), sql.Literal(_statements_of(HEAD))
-        )
-    )
 
 
 def _demand_our_statements(connection: psycopg.Connection, head: str) -> None:
@@ -118,7 +110,7 @@ def _demand_our_statements(connection: psycopg.Connection, head: str) -> None:
         "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s",
         [SCHEMA],
     ).fetchone()
-    if row is None or row[0] != _statements_of(head):
+    if row is None or row[0] != statements_of(head):
         raise EvaluationError(
             "schema_of_another_build",
             "the database was made by another build of this version, and is not changed",
