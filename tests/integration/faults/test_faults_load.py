@@ -11,7 +11,7 @@ import pytest
 
 from broken_bed import fault
 from enforcement_suite.scenarios.requests import gate
-from enforcement_suite.service import failsafe_id, read_gate, read_settlement, read_status
+from enforcement_suite.service import answer_reader, read_settlement, read_status
 from stressproof.errors import RunError
 from stressproof.failures.answer_class import AnswerClass
 from stressproof.failures.history import COLUMNS, read
@@ -385,11 +385,12 @@ def test_answers_of_the_service_are_read_for_what_they_say() -> None:
         '{"decision":"DENY","reason_codes":["gate_timeout","hard_mode_fail_closed"],'
         '"fail_safe":true,"fail_safe_trigger":"gate_timeout","decision_id":"d1"}'
     )
+    kept: dict[str, list[str]] = {}
+    read_gate = answer_reader(gate("gate"), kept)
     assert read_gate(answer_of(real)) == "200/ALLOW"
     assert read_gate(answer_of(again)) == "200/ALLOW:replayed"
     assert read_gate(answer_of(safe)) == "200/failsafe:DENY:gate_timeout:hard_mode_fail_closed"
-    assert failsafe_id(answer_of(safe)) == "d1"
-    assert failsafe_id(answer_of(real)) is None
+    assert kept == {"failsafes": ["d1"]}
     assert read_settlement(answer_of('{"replayed":true}')) == "200/settled:replayed"
     for reader in (read_gate, read_settlement):
         assert reader(answer_of("<html>")) == "malformed"

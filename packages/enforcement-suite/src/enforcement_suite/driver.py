@@ -1,12 +1,11 @@
 """What the drivers of all scenarios share: the service, and how their effects are found again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from enforcement_suite.service import Enforcement, failsafe_id
+from enforcement_suite.service import Enforcement
 from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.faults.driver import ScenarioDriver
-from stressproof.faults.load import Done
 
 
 class EnforcementDriver(ScenarioDriver[EnforcementTestbed]):
@@ -24,13 +23,6 @@ class EnforcementDriver(ScenarioDriver[EnforcementTestbed]):
         """Return how this trial's resources begin."""
         return {"prefix": self.service.effects_prefix}
 
-    def query_parameters(self, history: Sequence[Done]) -> Mapping[str, Any]:
+    def query_parameters(self) -> Mapping[str, Any]:
         """Return the decisions that callers were given without the database."""
-        found = {
-            decision
-            for done in history
-            if done.answer is not None and done.code.answer_class == "degraded"
-            for decision in [failsafe_id(done.answer)]
-            if decision is not None
-        }
-        return {"failsafes": sorted(found)}
+        return {"failsafes": sorted(set(self.service.kept.get("failsafes", ())))}

@@ -4,15 +4,18 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jwt
 import psycopg
 from msgspec import Struct
 
+from enforcement_suite.scenarios.requests import gate, request, settlement
 from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
+from stressproof.failures.spec import RequestSpec
+from stressproof.faults.answer_rules import RuleReader
 from stressproof.faults.client import Answer, served_by
 from stressproof.faults.load import Request
 from stressproof.load.client import Client, RequestError
@@ -22,6 +25,7 @@ PREFIX = "/api/v1/enforcement"
 _LIFETIME_S = 4 * 3600
 _PLENTY = 1_000_000
 _OK = 200
+_SAYS_NOTHING = "200"
 _LEARN_S = 20
 _TIMEOUT_S = 20.0
 
@@ -54,12 +58,17 @@ class Enforcement:
     Args:
         testbed: Entered.
         run: Names this trial's effects; another trial's are not found under it.
+
+    Attributes:
+        kept: What the rules for answers kept, by name.
     """
 
     def __init__(self, testbed: EnforcementTestbed, run: str) -> None:
         self._testbed = testbed
         self._run = run
         self._keys = itertools.count(1)
+        self.kept: dict[str, list[Any]] = {}
+        self._read_gate = answer_reader(gate("any"), self.kept)
         self._client = Client(Target(testbed.url), timeout_s=_TIMEOUT_S)
 
     def key(self) -> int:
@@ -230,7 +239,7 @@ class Enforcement:
             tenant.headers(),
             json.dumps(body).encode(),
             number,
-            read_gate,
+            self._read_gate,
         )
 
     def read_policy(self, tenant: Tenant) -> Request:
@@ -273,41 +282,26 @@ class Enforcement:
         )
 
 
-def read_status(answer: Answer) -> str:
-    """Return the code of an answer of which only the status matters."""
-    if answer.status in {429, 503} and "retry-after" in answer.headers:
-        return f"{answer.status}/retry"
-    return str(answer.status)
+def answer_reader(
+    spec: RequestSpec, kept: dict[str, list[Any]] | None = None
+) -> Callable[[Answer], str]:
+    """Return what reads the answers to a request whose rules say what each means.
+
+    Args:
+        spec: Of the request.
+        kept: Takes what its rules keep.
+    """
+    read = RuleReader(spec, (), {} if kept is None else kept)
+
+    def code(answer: Answer) -> str:
+        found = read(answer)
+        return "malformed" if found == _SAYS_NOTHING else found
+
+    return code
 
 
-def read_gate(answer: Answer) -> str:
-    """Return the code of a gate's answer: its decision, and whether the database made it."""
-    if answer.status != _OK:
-        return read_status(answer)
-    try:
-        body = json.loads(answer.body)
-        decision, reasons = str(body["decision"]), list(body["reason_codes"])
-        if body["fail_safe"]:
-            return f"200/failsafe:{decision}:{body['fail_safe_trigger']}:{reasons[-1]}"
-        return f"200/{decision}:replayed" if body["replayed"] else f"200/{decision}"
-    except (ValueError, KeyError, TypeError, IndexError):
-        return "malformed"
+read_status = RuleReader(request("any"), (), {})
+"""Reads an answer of which only the status matters."""
 
-
-def failsafe_id(answer: Answer) -> str | None:
-    """Return the decision id of a fail-safe answer, None of any other."""
-    try:
-        body = json.loads(answer.body)
-        return str(body["decision_id"]) if body["fail_safe"] else None
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def read_settlement(answer: Answer) -> str:
-    """Return the code of a settlement's answer."""
-    if answer.status != _OK:
-        return read_status(answer)
-    try:
-        return "200/settled:replayed" if json.loads(answer.body)["replayed"] else "200/settled"
-    except (ValueError, KeyError, TypeError):
-        return "malformed"
+read_settlement = answer_reader(settlement("any"))
+"""Reads the answer to a settlement."""

@@ -144,6 +144,10 @@ def _header(scope: Scope, wanted: bytes) -> str | None:
     return next(values, None)
 
 
+def _too_large(most: int) -> RefusalError:
+    return RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
+
+
 async def _whole_body(scope: Scope, receive: Receive, most: int) -> Receive:
     """Take the whole body, of bounded size, and return what hands it on.
 
@@ -156,9 +160,8 @@ async def _whole_body(scope: Scope, receive: Receive, most: int) -> Receive:
     parts: list[bytes] = []
     size = 0
     more = True
-    too_large = RefusalError(413, "body_too_large", f"the body has more than {most} bytes")
     if int(_header(scope, b"content-length") or 0) > most:
-        raise too_large
+        raise _too_large(most)
     while more:
         message = await receive()
         if message["type"] != "http.request":
@@ -167,7 +170,7 @@ async def _whole_body(scope: Scope, receive: Receive, most: int) -> Receive:
         size += len(parts[-1])
         more = message["more_body"]
         if size > most:
-            raise too_large
+            raise _too_large(most)
     whole: HTTPRequestEvent = {"type": "http.request", "body": b"".join(parts), "more_body": False}
     left = [whole]
 

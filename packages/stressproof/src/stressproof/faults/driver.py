@@ -1,14 +1,14 @@
 """What a failure scenario has besides its data: how to prepare, load and inject it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from stressproof.dotted_path import resolve
 from stressproof.errors import UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Done, Load, Makers
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.testbed import Testbed
 
 TestbedT = TypeVar("TestbedT", bound=Testbed)
@@ -65,26 +65,21 @@ class ScenarioDriver(ABC, Generic[TestbedT]):
         rows = self.testbed.query(effects.sql, self.effects_parameters())
         return {int(key): int(count) for key, count in rows}
 
-    def read_invariant(self, invariant: Invariant, history: Sequence[Done]) -> tuple[int, int]:
+    def read_invariant(self, invariant: Invariant) -> tuple[int, int]:
         """Return how many things an invariant compared, and how many of them are wrong.
 
         Raises:
             RunError: It cannot be read.
         """
-        rows = self.testbed.query(invariant.sql, self.query_parameters(history))
+        rows = self.testbed.query(invariant.sql, self.query_parameters())
         return next(((int(compared), int(wrong)) for compared, wrong in rows), (0, 0))
 
     def effects_parameters(self) -> Mapping[str, Any]:
         """Return the parameters of the scenario's query for effects."""
         return {}
 
-    def query_parameters(self, history: Sequence[Done]) -> Mapping[str, Any]:
-        """Return the parameters of the scenario's other queries.
-
-        Args:
-            history: What the load asked, and how it ended.
-        """
-        del history
+    def query_parameters(self) -> Mapping[str, Any]:
+        """Return the parameters of the scenario's other queries."""
         return {}
 
 

@@ -13,7 +13,7 @@ from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.registry import injector
-from stressproof.faults.load import Done, Load, Makers
+from stressproof.faults.load import Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.kinds import PROXY_KINDS
 from stressproof.load.flow_modules import FlowModules
@@ -91,9 +91,8 @@ class FileDriver(ScenarioDriver[FileTestbed]):
         """Return how often each effect that was asked for is there, by its key."""
         return self._final_read().effects(effects)
 
-    def read_invariant(self, invariant: Invariant, history: Sequence[Done]) -> tuple[int, int]:
+    def read_invariant(self, invariant: Invariant) -> tuple[int, int]:
         """Return how many things an invariant compared, and how many of them are wrong."""
-        del history
         return self._final_read().invariant(invariant)
 
     def _final_read(self) -> FinalRead:

@@ -28,7 +28,6 @@ _RETRY_SPREAD = 0.5
 _SETTLE_DELAY_S = 0.05
 _SETTLE_BATCH = 12
 _TOO_MANY = 429
-_REMEMBERED_BYTES = 16 * 1024
 _ANSWER_S = 10.0
 _LONGEST_US = 24 * 3600 * 1_000_000
 
@@ -67,7 +66,7 @@ class Done(Struct, frozen=True):
         code: How.
         attempt: Which attempt at its effect, from 1.
         origin: Why it was asked.
-        answer: What came, without its body where that is large; None where nothing did.
+        answer: What came, without its body; None where nothing did.
     """
 
     request: Request
@@ -405,7 +404,5 @@ class Load:
 
 
 def _light(answer: Answer | None) -> Answer | None:
-    """Return an answer as it is remembered: a history of large bodies would fill the memory."""
-    if answer is None or len(answer.body) <= _REMEMBERED_BYTES:
-        return answer
-    return replace(answer, body=b"")
+    """Return an answer as it is remembered: a history of bodies would fill the memory."""
+    return answer and replace(answer, body=b"")

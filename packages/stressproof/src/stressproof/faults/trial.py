@@ -22,7 +22,7 @@ from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import UNDISTURBED, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
-from stressproof.faults.load import Done, Load
+from stressproof.faults.load import Load
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial_state import TrialState, Watch
 
@@ -192,11 +192,9 @@ class TrialRun:
         spec = self._spec
         asked = sorted({done.request.key for done in load.history if done.request.key})
         demanded = spec.demanded_invariants(with_faults=bool(timed))
-        self._wait_settled(demanded, load.history)
+        self._wait_settled(demanded)
         effects = self._effects(asked)
-        invariants = [
-            answered(one, *self._driver.read_invariant(one, load.history)) for one in demanded
-        ]
+        invariants = [answered(one, *self._driver.read_invariant(one)) for one in demanded]
         trial = Trial(
             started_at=self._clock.at(self._started_ns),
             ended_at=self._clock.now(),
@@ -233,14 +231,14 @@ class TrialRun:
             recovery=Recovery(None, None, None, None, 0),
         )
 
-    def _wait_settled(self, invariants: Sequence[Invariant], history: Sequence[Done]) -> None:
+    def _wait_settled(self, invariants: Sequence[Invariant]) -> None:
         """Wait until what takes its time is right: journals replayed, nobody amid something.
 
         What does not come is left for the final read to find.
         """
         for one in invariants:
             deadline = time.monotonic() + one.settle_us / 1e6
-            while time.monotonic() < deadline and self._driver.read_invariant(one, history)[1]:
+            while time.monotonic() < deadline and self._driver.read_invariant(one)[1]:
                 time.sleep(_AGAIN_S)
 
     def _effects(self, asked: list[int]) -> EffectCounts:

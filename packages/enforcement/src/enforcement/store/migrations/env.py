@@ -1,16 +1,20 @@
 """Alembic's entry: runs the migrations over the connection that ``migrate`` made, as the owner."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationInfo
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 from enforcement.store.migrate import statements_of
 from enforcement.store.settings import OWNER_ROLE, SCHEMA
 
 
-def sign(*, step: MigrationInfo, **_: Any) -> None:
+def sign(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
     """Write down which statements made the schema, in the transaction that ran them."""
+    del ctx, heads, run_args
     statements = statements_of(str(step.up_revision_id))
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{statements}'")
 
