@@ -21,7 +21,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """Yield a server on 160 MiB."""
-    with PostgresServer.start(disk=160 * MIB) as running:
+    with PostgresServer.start(disk_bytes=160 * MIB) as running:
         yield running
 
 
@@ -85,4 +85,11 @@ def test_machine_without_bounded_disks_says_why(monkeypatch: pytest.MonkeyPatch)
         BoundedDisk(-1, server_account())
     monkeypatch.setattr("disposable_postgres.disk._LIBC", None)
     with pytest.raises(PostgresError, match="needs Linux"):
-        PostgresServer.start(disk=160 * MIB)
+        PostgresServer.start(disk_bytes=160 * MIB)
+
+
+def test_kept_data_is_not_put_on_a_disk_that_is_gone_at_the_stop(tmp_path: Path) -> None:
+    """Who asks for both is told, and finds the folder as it was."""
+    with pytest.raises(PostgresError, match="on a disk that is gone"):
+        PostgresServer.start(tmp_path / "kept", disk_bytes=160 * MIB)
+    assert not (tmp_path / "kept").exists()

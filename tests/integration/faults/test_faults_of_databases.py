@@ -32,7 +32,7 @@ NO_LOAD: Load = None  # type: ignore[assignment]  # these send nothing
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """Yield a server of few connections on a small disk; it may be killed and comes back."""
-    with PostgresServer.start(disk=160 * MIB, settings={"max_connections": "20"}) as running:
+    with PostgresServer.start(disk_bytes=160 * MIB, settings={"max_connections": "20"}) as running:
         running.create_database("shop")
         with psycopg.connect(running.dsn("shop"), autocommit=True) as connection:
             connection.execute("CREATE TABLE orders AS SELECT 1 AS key")

@@ -25,7 +25,7 @@ class BoundedDisk:
     """One such file system.
 
     Args:
-        size: In bytes.
+        size_bytes: Of it.
         account: Whose it is.
 
     Attributes:
@@ -36,9 +36,9 @@ class BoundedDisk:
         PostgresError: This machine allows none.
     """
 
-    def __init__(self, size: int, account: Account) -> None:
+    def __init__(self, size_bytes: int, account: Account) -> None:
         with tempfile.TemporaryDirectory(prefix="epg-disk-") as place:
-            self.descriptor = _mounted(place, size)
+            self.descriptor = _mounted(place, size_bytes)
         self.path = Path(f"/proc/self/fd/{self.descriptor}")
         account.take(self.path)
 
@@ -50,7 +50,7 @@ class BoundedDisk:
             self.descriptor = -1
 
 
-def _mounted(place: str, size: int) -> int:
+def _mounted(place: str, size_bytes: int) -> int:
     """Mount in a child, whose namespace vanishes with it, and return a descriptor of the root."""
     if _LIBC is None:
         raise _unsupported("it needs Linux")
@@ -59,7 +59,7 @@ def _mounted(place: str, size: int) -> int:
             ["cat"],  # noqa: S607  # on PATH; it only has to live until it is looked at
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            preexec_fn=_Mount(place, size),  # noqa: PLW1509  # system calls, and three small files
+            preexec_fn=_Mount(place, size_bytes),  # noqa: PLW1509  # system calls, and three small files
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise _unsupported(str(error)) from error
@@ -79,9 +79,9 @@ def _mounted(place: str, size: int) -> int:
 class _Mount:
     """Mounts, between fork and exec; ends the child with the number of an error."""
 
-    def __init__(self, place: str, size: int) -> None:
+    def __init__(self, place: str, size_bytes: int) -> None:
         self._place = place.encode()
-        self._options = f"size={size},mode=711".encode()
+        self._options = f"size={size_bytes},mode=711".encode()
         self._uid, self._gid = os.geteuid(), os.getegid()
 
     def __call__(self) -> None:

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import LiteralString, Self
 
 from disposable_postgres import processes
@@ -98,7 +97,7 @@ class PostgresServer:
         binaries: Binaries | None = None,
         settings: Mapping[str, str] | None = None,
         password: str | None = None,
-        disk: int = 0,
+        disk_bytes: int = 0,
     ) -> Self:
         """Start a server and wait until it takes connections.
 
@@ -109,7 +108,7 @@ class PostgresServer:
             binaries: The programs, those of `find_binaries` if None.
             settings: Server settings by name, over the defaults.
             password: The superuser's password, generated if None.
-            disk: Bytes of a file system for its data alone, 0 for none; only without `data_dir`.
+            disk_bytes: Of a file system for its data alone, 0 for none; only without `data_dir`.
 
         Raises:
             PostgresError: It could not be started; the message ends in what its log says.
@@ -119,14 +118,19 @@ class PostgresServer:
                 "an embedded PostgreSQL needs Linux or macOS, this is Windows",
                 hint="Run it in WSL, or give the address of a server of your own.",
             )
+        if disk_bytes and data_dir is not None:
+            raise PostgresError(
+                f"data is to be kept in {data_dir}, and on a disk that is gone at the stop",
+                hint="Give one of data_dir and disk_bytes.",
+            )
         account = server_account()
         sweep()
         with contextlib.ExitStack() as undo:
             temporary = [TemporaryFolder("sock")]
             undo.callback(temporary[0].remove)
             bounded = None
-            if disk:
-                bounded = BoundedDisk(disk, account)
+            if disk_bytes:
+                bounded = BoundedDisk(disk_bytes, account)
                 undo.callback(bounded.remove)
             elif data_dir is None:
                 temporary.append(TemporaryFolder("data"))
@@ -152,12 +156,7 @@ class PostgresServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

@@ -143,7 +143,7 @@ class TestbedDatabase:
         """Start a server, without its bounded disk where this machine allows none."""
         if plan.disk_bytes:
             try:
-                return PostgresServer.start(settings=plan.settings, disk=plan.disk_bytes)
+                return PostgresServer.start(settings=plan.settings, disk_bytes=plan.disk_bytes)
             except PostgresError as error:
                 self.why_no_disk = error.message
         return PostgresServer.start(settings=plan.settings)
