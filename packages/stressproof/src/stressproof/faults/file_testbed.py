@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
-from stressproof.config.testbed_reading import demand_attachable
+from stressproof.config.failures.testbed import demand_attachable
+from stressproof.config.failures.testbed_plan import (
+    PORT,
+    SECRET,
+    ProcessPlan,
+    ProxyPlan,
+    TestbedPlan,
+)
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.spec import FaultSpec
