@@ -21,7 +21,8 @@ from stressproof.config.failures.scenario_sense import (
 from stressproof.config.failures.tables import FailureTable
 from stressproof.config.failures.testbed import TestbedReader
 from stressproof.config.failures.testbed_plan import TestbedPlan
-from stressproof.config.plans import PlanFile, PlanReader
+from stressproof.config.plan_file import PlanFile
+from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
 from stressproof.evidence.failure import RecoveryObjectives
