@@ -13,8 +13,8 @@ import pytest
 
 from kiosk_project import command
 from stressproof.config.compile import load_project
+from stressproof.config.failures.testbed import demand_attachable
 from stressproof.config.file_failures import plan_failures
-from stressproof.config.testbed_reading import demand_attachable
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant

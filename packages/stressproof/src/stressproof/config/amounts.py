@@ -1,9 +1,7 @@
 """Amounts as a file writes them: what they are, or why they are none."""
 
 import re
-from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
 
 from stressproof.config.plans import duration_us
 from stressproof.errors import UsageError
@@ -11,10 +9,6 @@ from stressproof.objectives.parser import parse_duration_us
 from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S
 from stressproof.objectives.syntax import ExpressionError
 from stressproof.workload.rates import duration_text, parse_rate
-
-if TYPE_CHECKING:
-    from stressproof.evidence.failure import Parameter
-    from stressproof.failures.parameters import ParameterSpec
 
 LEAST_RATE, MOST_RATE = 1, 1000
 _PPM = 1_000_000
@@ -24,8 +18,6 @@ _QUANTILE = re.compile(r"\s*p\(\s*([0-9]{1,2}(?:\.[0-9]{1,4})?)\s*\)\s*", re.ASC
 _PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _LONGEST_PERIOD_S = 366 * DAY_S
 _PPM_PER_PERCENT = 10_000
-_SCALES = {"factor": _PPM, "percentile": _PPM_PER_PERCENT}
-_LONGEST_US = DAY_S * 1_000_000
 _BYTES = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)", re.ASCII)
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -161,46 +153,3 @@ def size_text(size: int) -> str:
     """Return a size as it is written, in the largest unit that does."""
     unit = next(name for name, many in reversed(_UNITS.items()) if size % many == 0)
     return f"{size // _UNITS[unit]}{unit}"
-
-
-def parameter(spec: "ParameterSpec", value: Any) -> "Parameter":
-    """Return a parameter of a fault or check as a spec holds it.
-
-    Args:
-        spec: What it may be.
-        value: As the file has it, of the type that `stressproof.config.fault_tables` gives it.
-
-    Raises:
-        UsageError: It cannot be meant, or is out of bounds.
-    """
-    if spec.type == "duration":
-        return time_us(value, spec.least, min(spec.most, _LONGEST_US))
-    if spec.type == "rate":
-        return rate_per_s(value, spec.least, spec.most)
-    if spec.type == "share":
-        return share_ppm(value, spec.least, spec.most)
-    if spec.type == "byte_rate":
-        return size_bytes(value.removesuffix("/s"), spec.least, spec.most)
-    if spec.type in _SCALES:
-        return _scaled(value, _SCALES[spec.type], spec.least, spec.most)
-    if spec.type == "patterns" and isinstance(value, str):
-        value = (value,)
-    problem = spec.problem(value)
-    if problem is not None:
-        raise UsageError(f"{spec.name} is {value!r}, {problem}")
-    found: Parameter = value
-    return found
-
-
-def _scaled(value: float, scale: int, least: int, most: int) -> int:
-    """Return a plain number of a file as the whole number of millionths that it means.
-
-    Raises:
-        UsageError: It is out of bounds, or no number.
-    """
-    # Written so that nan is out of bounds.
-    found = round(value * scale) if least <= value * scale <= most else None
-    if found is None:
-        bounds = f"{Decimal(least) / scale:f} to {Decimal(most) / scale:f}"
-        raise UsageError(f"{value:g} is out of bounds", hint=f"Write {bounds}.")
-    return found

@@ -34,7 +34,6 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
-    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -58,7 +57,7 @@ from stressproof.objectives.slo import PrometheusSource, Slo
 from stressproof.objectives.syntax import did_you_mean
 
 if TYPE_CHECKING:
-    from stressproof.config.failure_plan import FailureFile
+    from stressproof.config.failures.plan import FailureFile
 
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
@@ -186,20 +185,17 @@ def resolve(
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
-    failures = None
-    if type(config) is not Config:
-        from stressproof.config.failure_reading import (  # noqa: PLC0415  # few have any
-            failure_file,
+    failures = config.failures
+    if failures is not None:
+        from stressproof.config.failures.reading import (  # noqa: PLC0415  # few have any
             read_failures,
         )
 
-        failures = failure_file(config)
-        if failures is not None:
-            if failures.failures and suite.use:
-                message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
-                hint = "Leave [suite] out, or move them into the suite."
-                reader.add(("failure", 0), message, hint)
-            read_failures(failures, plan, None, reader, at_hand=at_hand)
+        if failures.failures and suite.use:
+            message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
+            hint = "Leave [suite] out, or move them into the suite."
+            reader.add(("failure", 0), message, hint)
+        read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(

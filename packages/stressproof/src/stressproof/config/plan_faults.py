@@ -69,7 +69,7 @@ def _scenario(reader: PlanReader, table: ScenarioTable, place: Place) -> Iterato
 
 def _answers(request: RequestTable, place: Place, *, known: bool) -> Iterator[Fault]:
     """Yield what cannot be meant of what a request says of its answers, for failures."""
-    from stressproof.config.answer_rules import (  # noqa: PLC0415  # few requests say any of it
+    from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # few requests say any of it
         answer_rule,
         demand_definite,
     )

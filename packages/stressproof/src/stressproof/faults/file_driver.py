@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from stressproof.config.failure_plan import FailureLoad
+from stressproof.config.failures.plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stressproof.config.testbed_plan import ProxyPlan, TestbedPlan
-from stressproof.config.testbed_reading import demand_attachable
+from stressproof.config.failures.testbed import demand_attachable
+from stressproof.config.failures.testbed_plan import ProxyPlan, TestbedPlan
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults import readiness

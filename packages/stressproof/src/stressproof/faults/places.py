@@ -4,7 +4,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 
-from stressproof.config.testbed_plan import PORT, SECRET, TestbedPlan
+from stressproof.config.failures.testbed_plan import PORT, SECRET, TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.workload.target import origin_of

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from stressproof.config.testbed_plan import ProcessPlan
+from stressproof.config.failures.testbed_plan import ProcessPlan
 from stressproof.faults import readiness
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.places import LOOPBACK, Places
