@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from stressproof.config.failure_tables import (
+from stressproof.config.failures.kind_tables import FAULT_TABLES
+from stressproof.config.failures.plan import FailureFile
+from stressproof.config.failures.tables import (
     EffectsTable,
     FailureTable,
     InvariantTable,
     TestbedTable,
 )
-from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.config.schema import FILE_NAME, Config
 from stressproof.failures.fault_kinds import FAULT_KINDS
 
@@ -39,6 +40,11 @@ class WholeFile(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[FailureTable, ...],
         Meta(description="What is broken, and what must hold then.", max_length=100),
     ] = ()
+
+    @property
+    def failures(self) -> FailureFile:
+        """What it says of failures."""
+        return FailureFile(self.testbed, self.effects, self.invariant, self.failure)
 
 
 def schema() -> dict[str, Any]:
