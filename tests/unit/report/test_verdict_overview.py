@@ -80,7 +80,7 @@ def test_words_of_the_evidence_are_one_harmless_line(tmp_path: Path) -> None:
 
 
 def test_one_is_told_in_the_singular_and_a_warning_is_no_rule_that_failed(tmp_path: Path) -> None:
-    """Whoever reads that a rule does not hold looks for what blocks, and a warning blocks nothing."""
+    """Whoever reads that a rule does not hold looks for what blocks; a warning blocks nothing."""
     path = write(tmp_path / "stress.json", Plan(rounds=1, rate_per_user=0.5))
     done = CliRunner().invoke(command, [str(path)], standalone_mode=False)
     assert "1 round " in done.stdout
