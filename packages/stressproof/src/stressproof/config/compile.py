@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.amounts import (
+from stressproof.config.config_file import ConfigFile, read_config
+from stressproof.config.gate_floors import below_gate
+from stressproof.config.objective_amounts import (
     bad_text,
     objective_share,
     period_seconds,
@@ -16,10 +18,8 @@ from stressproof.config.amounts import (
     quantile_ppm,
     share_of,
 )
-from stressproof.config.config_file import ConfigFile, read_config
-from stressproof.config.gate_floors import below_gate
-from stressproof.config.plan_faults import plan_faults
-from stressproof.config.plans import PlanFile
+from stressproof.config.plan_faults import find_plan_faults
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
@@ -181,7 +181,7 @@ def resolve(
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    reader.found += plan_faults(plan)
+    find_plan_faults(plan, reader)
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)

@@ -21,7 +21,8 @@ from stressproof.config.failures.scenario_sense import (
 from stressproof.config.failures.tables import FailureTable
 from stressproof.config.failures.testbed import TestbedReader
 from stressproof.config.failures.testbed_plan import TestbedPlan
-from stressproof.config.plans import PlanFile, PlanReader
+from stressproof.config.plan_file import PlanFile
+from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
 from stressproof.evidence.failure import RecoveryObjectives
@@ -135,7 +136,7 @@ class _Reader:
         given = (self._plan, known, self._environment, self._faults)
         reader = LoadReader(table, place, *given)
         timeout_us = reader.timeout_us()
-        objectives = self._objectives(table, place, timeout_us)
+        objectives = self._objectives(table, place)
         injected = FaultsReader(table, place, self._testbed, objectives, self._faults).read(
             reader.asked, known
         )
@@ -185,7 +186,7 @@ class _Reader:
         found = self._faults.attempt(place, time_us, text, least_us, most_us)
         return least_us if found is None else found
 
-    def _objectives(self, table: FailureTable, place: Place, timeout_us: int) -> RecoveryObjectives:
+    def _objectives(self, table: FailureTable, place: Place) -> RecoveryObjectives:
         good = (*place, "good")
         bad_ppm = self._faults.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
         return RecoveryObjectives(
@@ -194,7 +195,6 @@ class _Reader:
             window_operations=table.good.operations,
             slow_us=self._time((*good, "slow"), table.good.slow, MS, 60 * S),
             bad_ppm=bad_ppm or 0,
-            answer_us=timeout_us,
         )
 
     def _demand_source(

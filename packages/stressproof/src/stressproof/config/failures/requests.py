@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from stressproof.config.failures.answer_rules import answer_rule
 from stressproof.config.failures.testbed_plan import ADDRESS, SECRET
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.plan_tables import PartTable, RequestTable
-from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
+from stressproof.config.plans import PlanReader, checks_of, statuses_of
 from stressproof.errors import UsageError
 from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, RequestSpec, Send
