@@ -9,7 +9,8 @@ import pytest
 
 from stressproof.config.compile import Project, load_config, resolve
 from stressproof.config.config_file import read_config
-from stressproof.config.reading import ConfigError, Source, read_source
+from stressproof.config.mistakes import ConfigError
+from stressproof.config.reading import Source, read_source
 from stressproof.config.whole_file import WholeFile, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.workload import WorkloadEndpoint
@@ -77,7 +78,9 @@ def faults(text: str) -> dict[str, tuple[int, str]]:
     """Return the place of each fault with its line and its message and hint."""
     with pytest.raises(ConfigError) as caught:
         read(text)
-    return {fault.where: (fault.line, fault.message + fault.hint) for fault in caught.value.faults}
+    return {
+        fault.where: (fault.line, fault.message + fault.hint) for fault in caught.value.mistakes
+    }
 
 
 def test_a_whole_file_means_what_it_says() -> None:
@@ -159,7 +162,7 @@ quantiles = []
 
 
 def test_every_text_that_means_nothing_is_told_at_once() -> None:
-    """Faults inside of texts point with a caret and name the line on which the text stands."""
+    """Mistakes inside of texts point with a caret and name the line on which the text stands."""
     found = faults(
         """\
 [thresholds]
@@ -304,11 +307,26 @@ def test_the_schema_is_a_schema_and_accepts_what_is_accepted() -> None:
     assert not validator.is_valid({"slo": [{"name": "x"}]})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("kind", "latencies"), ("lasts", 3), ("id", "no name"), ("lats", "2s")]
+)
+def test_the_schema_knows_every_key_of_a_fault(key: str, value: object) -> None:
+    """What kinds share, what one has of its own, and that there is no other key."""
+    import tomllib  # noqa: PLC0415  # beside its use
+
+    validator = jsonschema.Draft202012Validator(schema())
+    file = tomllib.loads((ROOT / "tests/unit/config/shop/stressproof.toml").read_text())
+    validator.validate(file)
+    file["failure"][0]["fault"][0][key] = value
+    assert not validator.is_valid(file)
+
+
 def test_every_key_is_described_in_the_schema() -> None:
     """The schema is the reference: no key stands in it without a word of explanation."""
     for definition in schema()["$defs"].values():
         for name, key in definition.get("properties", {}).items():
-            assert "description" in key, name
+            # A fault's own keys stand in its table, those of every fault once for all.
+            assert "description" in key or key["$ref"].endswith(f"/FaultTable/properties/{name}")
     assert set(WholeFile.__struct_fields__) == set(schema()["$defs"]["WholeFile"]["properties"])
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.amounts import (
+from stressproof.config.config_file import ConfigFile, read_config
+from stressproof.config.gate_floors import below_gate
+from stressproof.config.mistakes import ConfigError, Mistakes
+from stressproof.config.objective_amounts import (
     bad_text,
     objective_share,
     period_seconds,
@@ -16,25 +19,14 @@ from stressproof.config.amounts import (
     quantile_ppm,
     share_of,
 )
-from stressproof.config.config_file import ConfigFile, read_config
-from stressproof.config.gate_floors import below_gate
-from stressproof.config.plan_faults import plan_faults
-from stressproof.config.plans import PlanFile
+from stressproof.config.plan_file import PlanFile
+from stressproof.config.plan_mistakes import find_plan_mistakes
 from stressproof.config.positions import Place
-from stressproof.config.reading import (
-    ConfigError,
-    Faults,
-    Source,
-    located,
-    read_bytes,
-    read_source,
-    source_of,
-)
+from stressproof.config.reading import Source, located, read_bytes, read_source, source_of
 from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
-    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -58,7 +50,7 @@ from stressproof.objectives.slo import PrometheusSource, Slo
 from stressproof.objectives.syntax import did_you_mean
 
 if TYPE_CHECKING:
-    from stressproof.config.failure_plan import FailureFile
+    from stressproof.config.failures.plan import FailureFile
 
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
@@ -182,24 +174,21 @@ def resolve(
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    reader.found += plan_faults(plan)
+    find_plan_mistakes(plan, reader)
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
-    failures = None
-    if type(config) is not Config:
-        from stressproof.config.failure_reading import (  # noqa: PLC0415  # few have any
-            failure_file,
+    failures = config.failures
+    if failures is not None:
+        from stressproof.config.failures.reading import (  # noqa: PLC0415  # few have any
             read_failures,
         )
 
-        failures = failure_file(config)
-        if failures is not None:
-            if failures.failures and suite.use:
-                message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
-                hint = "Leave [suite] out, or move them into the suite."
-                reader.add(("failure", 0), message, hint)
-            read_failures(failures, plan, None, reader, at_hand=at_hand)
+        if failures.failures and suite.use:
+            message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
+            hint = "Leave [suite] out, or move them into the suite."
+            reader.add(("failure", 0), message, hint)
+        read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(
@@ -225,13 +214,13 @@ def resolve(
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    faults = [*read.faults, *(located(source, one) for one in read.told(reader.found))]
-    if faults:
-        raise ConfigError(source.name, faults)
+    mistakes = [*read.mistakes, *(located(source, one) for one in read.told(reader.found))]
+    if mistakes:
+        raise ConfigError(source.name, mistakes)
     return project
 
 
-class _Reader(Faults):
+class _Reader(Mistakes):
     """Turns texts into values, and keeps what fails with its place."""
 
     def limits(self, table: LimitsTable) -> Thresholds:
