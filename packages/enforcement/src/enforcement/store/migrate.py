@@ -15,7 +15,7 @@ from enforcement.store.errors import EvaluationError, StoreError, UnavailableErr
 from enforcement.store.settings import APP_ROLE, OWNER_ROLE, SCHEMA
 
 ADVISORY_LOCK: Final = 0x656E666F  # "enfo"
-HEAD: Final = "0003"
+HEAD: Final = "0005"
 _CONNECT_TIMEOUT_S: Final = 5
 _ROLE_ATTEMPTS: Final = 20
 

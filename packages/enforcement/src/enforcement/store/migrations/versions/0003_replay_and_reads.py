@@ -1,8 +1,5 @@
 """Every change of state is an event; what reads and gates cost does not grow with history.
 
-Settled history can be kept elsewhere: archived, anchored in the chain, and pruned. Functions of
-revision 0001 that change are here again whole: it has landed, and no part of one can be replaced.
-
 Ledgers begun before that take the present state in, as events ``state.adopted``, and are replayed
 from there: ``{"as_of": N, "rows": [{"kind", "id", "state"}, ...]}``, where N is the number of the
 last of these events, which counts as the one that wrote every row. Rows of the kind ``open`` list

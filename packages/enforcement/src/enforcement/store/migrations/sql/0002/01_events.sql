@@ -7,4 +7,3 @@ ALTER TYPE enforcement.event ADD VALUE 'principal.set';
 ALTER TYPE enforcement.event ADD VALUE 'costs.recorded';
 ALTER TYPE enforcement.event ADD VALUE 'decision.voided';
 ALTER TYPE enforcement.event ADD VALUE 'state.adopted';
-ALTER TYPE enforcement.event ADD VALUE 'ledger.archived';

@@ -49,47 +49,37 @@ BEGIN
         WHERE tenant_id = p_tenant AND scope_key = p_project AND active);
 END $$;
 
--- What is active is written where a reservation opens and closes, its tenant's share with its
--- project's, by one function: gate_commit calls it for what it writes, so that no trigger is asked.
--- What is below zero takes away. (Returns something, so that PL/pgSQL can call it in an expression,
--- without a query around it.)
-CREATE FUNCTION enforcement.reserve(
-    p_tenant uuid, p_project text, p_allocation numeric, p_credits numeric
-) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    v_own_budget boolean;
-BEGIN
-    UPDATE enforcement.project_usage SET
-        active_allocation_usd = active_allocation_usd + p_allocation,
-        active_credits_usd = active_credits_usd + p_credits
-    WHERE tenant_id = p_tenant AND project_id = p_project
-    RETURNING own_budget INTO v_own_budget;
-    IF NOT FOUND THEN
-        INSERT INTO enforcement.project_usage (tenant_id, project_id, own_budget)
-        VALUES (p_tenant, p_project, enforcement.has_own_budget(p_tenant, p_project))
-        ON CONFLICT DO NOTHING;
-        RETURN enforcement.reserve(p_tenant, p_project, p_allocation, p_credits);
-    END IF;
-    UPDATE enforcement.tenant_usage SET
-        total_usd = total_usd + p_allocation + p_credits,
-        default_usd = default_usd + CASE WHEN v_own_budget THEN 0 ELSE p_allocation END
-    WHERE tenant_id = p_tenant AND month = '-infinity';
-    IF NOT FOUND THEN
-        PERFORM enforcement.add_usage(p_tenant, '-infinity', p_allocation + p_credits,
-            CASE WHEN v_own_budget THEN 0 ELSE p_allocation END);
-    END IF;
-    RETURN true;
-END $$;
-
+-- Once for all decisions that are written together.
 DROP TRIGGER reservation_opened ON enforcement.decisions;
-DROP FUNCTION enforcement.reservation_opened();
-
-CREATE OR REPLACE FUNCTION enforcement.reservation_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION enforcement.reservation_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_sum record;
 BEGIN
-    PERFORM enforcement.reserve(
-        OLD.tenant_id, OLD.project_id, -OLD.allocation_usd, -OLD.credits_usd);
+    FOR v_sum IN
+        SELECT m.tenant_id, m.project_id, sum(m.allocation_usd) AS allocation_usd,
+               sum(m.credits_usd) AS credits_usd
+        FROM made m WHERE m.reservation_active
+        GROUP BY m.tenant_id, m.project_id
+    LOOP
+        UPDATE enforcement.project_usage u SET
+            active_allocation_usd = u.active_allocation_usd + v_sum.allocation_usd,
+            active_credits_usd = u.active_credits_usd + v_sum.credits_usd
+        WHERE u.tenant_id = v_sum.tenant_id AND u.project_id = v_sum.project_id;
+        CONTINUE WHEN FOUND;
+        INSERT INTO enforcement.project_usage AS u
+            (tenant_id, project_id, own_budget, active_allocation_usd, active_credits_usd)
+        VALUES (v_sum.tenant_id, v_sum.project_id,
+                enforcement.has_own_budget(v_sum.tenant_id, v_sum.project_id),
+                v_sum.allocation_usd, v_sum.credits_usd)
+        ON CONFLICT (tenant_id, project_id) DO UPDATE SET
+            active_allocation_usd = u.active_allocation_usd + EXCLUDED.active_allocation_usd,
+            active_credits_usd = u.active_credits_usd + EXCLUDED.active_credits_usd;
+    END LOOP;
     RETURN NULL;
 END $$;
+CREATE TRIGGER reservation_opened AFTER INSERT ON enforcement.decisions
+    REFERENCING NEW TABLE AS made
+    FOR EACH STATEMENT EXECUTE FUNCTION enforcement.reservation_opened();
 
 CREATE FUNCTION enforcement.budget_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -153,11 +143,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Not what is active, which reserve carries over. (Columns, for a condition of a trigger is parsed
--- anew by every statement on its table, as a CHECK is.)
-CREATE TRIGGER usage_changed
-    AFTER INSERT OR UPDATE OF own_budget, settled_month, settled_allocation_usd, settled_credits_usd
-    ON enforcement.project_usage
+CREATE TRIGGER usage_changed AFTER INSERT OR UPDATE ON enforcement.project_usage
     FOR EACH ROW EXECUTE FUNCTION enforcement.usage_changed();
 
 DROP FUNCTION enforcement.committed(uuid, date, text);

@@ -57,14 +57,9 @@ CREATE OR REPLACE FUNCTION enforcement.decision_digest(d enforcement.decisions) 
     ), 'UTF8'))
 $$;
 
--- Only functions that run as the owner append: this need not become the owner by itself, and rows
--- that come with a hash have been chained. (Asked here: a condition of the trigger would be parsed
--- anew by every statement on the table.)
+-- Only functions that run as the owner append: this need not become the owner by itself.
 CREATE OR REPLACE FUNCTION enforcement.ledger_append() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.entry_hash IS NOT NULL THEN
-        RETURN NEW;
-    END IF;
     UPDATE enforcement.ledger_heads h SET
         sequence = h.sequence + 1,
         prev_hash = h.entry_hash,
@@ -79,6 +74,11 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- Only functions of the owner write rows, and those that come with a hash have been chained.
+DROP TRIGGER ledger_append ON enforcement.ledger;
+CREATE TRIGGER ledger_append BEFORE INSERT ON enforcement.ledger
+    FOR EACH ROW WHEN (NEW.entry_hash IS NULL) EXECUTE FUNCTION enforcement.ledger_append();
 
 -- A page of the ledger, newest first, as JSON text: the payload is JSON already. One of the two
 -- arms reads, the other has LIMIT 0; each has a plan that begins where the page begins.

@@ -1,5 +1,4 @@
--- Parity: each STABLE function sees one snapshot. It is of what is here: decisions that outlive
--- their ledger rows in a checkpoint are proven by that.
+-- Parity: each STABLE function sees one snapshot.
 
 DROP FUNCTION enforcement.parity_newest(uuid, integer);
 DROP FUNCTION enforcement.parity_of_newest(uuid, integer);
@@ -62,22 +61,17 @@ BEGIN
         'mismatch_reason', (SELECT fault FROM faults)));
 END $$;
 
--- Of the newest decisions: up to which row the ledger is archived, where their stretch begins and
--- ends, and the whole of it.
+-- Of the newest decisions: where their stretch begins and ends, and the whole of it.
 CREATE FUNCTION enforcement.parity_of_newest(p_tenant uuid, p_limit integer) RETURNS text
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    v_archived constant bigint := (SELECT archived_sequence FROM enforcement.ledger_heads
-                                   WHERE tenant_id = p_tenant);
     v_low bigint;
     v_high bigint;
 BEGIN
     SELECT min(n.s), max(n.s) INTO v_low, v_high FROM (
         SELECT ledger_sequence AS s FROM enforcement.decisions
-        WHERE tenant_id = p_tenant AND ledger_sequence > v_archived
-        ORDER BY ledger_sequence DESC LIMIT p_limit) n;
-    RETURN json_build_array(
-        v_archived, v_low, v_high, enforcement.parity_part(p_tenant, v_low, v_high));
+        WHERE tenant_id = p_tenant ORDER BY ledger_sequence DESC LIMIT p_limit) n;
+    RETURN json_build_array(v_low, v_high, enforcement.parity_part(p_tenant, v_low, v_high));
 END $$;
 
 CREATE FUNCTION enforcement.parity_newest(p_tenant uuid, p_limit integer) RETURNS text
@@ -87,18 +81,13 @@ BEGIN
     RETURN enforcement.parity_of_newest(p_tenant, p_limit);
 END $$;
 
--- Up to which row the ledger is archived, and where the stretch begins and ends that holds every
--- decision made in a time.
+-- Where the stretch begins and ends that holds every decision made in a time.
 CREATE FUNCTION enforcement.parity_bounds(
     p_tenant uuid, p_start timestamptz, p_end timestamptz
 ) RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    v_archived constant bigint := (SELECT archived_sequence FROM enforcement.ledger_heads
-                                   WHERE tenant_id = p_tenant);
 BEGIN
-    RETURN (SELECT json_build_array(v_archived, min(n.s), max(n.s)) FROM (
+    RETURN (SELECT json_build_array(min(n.s), max(n.s)) FROM (
         SELECT ledger_sequence AS s FROM enforcement.decisions
         WHERE tenant_id = p_tenant AND created_at >= p_start AND created_at < p_end
-        ORDER BY created_at OFFSET 0) n
-        WHERE n.s > v_archived);
+        ORDER BY created_at OFFSET 0) n);
 END $$;

@@ -58,9 +58,6 @@ BEGIN
             WHERE d.tenant_id = p_tenant AND d.source = p_source AND d.idempotency_key = p_key
               AND NOT d.key_given AND NOT d.failsafe
             ORDER BY d.ledger_sequence DESC LIMIT 1;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
         IF v_row.voided OR NOT v_row.reservation_active AND NOT EXISTS (
             SELECT FROM enforcement.approvals a
             WHERE a.tenant_id = p_tenant AND a.approval_id = v_row.approval_id
@@ -149,10 +146,7 @@ BEGIN
             FROM enforcement.budgets y
             WHERE y.tenant_id = p_tenant AND y.active
               AND (y.scope_key = 'default' OR y.scope_key = ANY (p_projects))), '{}'),
-        'grants', CASE WHEN EXISTS (  -- most often none; walking the orders cost a sixth of this
-            SELECT FROM enforcement.credit_grants g
-            WHERE g.tenant_id = p_tenant AND g.remaining_usd > 0)
-            THEN enforcement.payers(p_tenant, p_projects, v_now, p_payers) ELSE '[]' END,
+        'grants', enforcement.payers(p_tenant, p_projects, v_now, p_payers),
         'costs', coalesce((
             SELECT json_agg(json_build_array(r.day, r.amount_usd::text))
             FROM enforcement.cost_records r
@@ -194,7 +188,6 @@ DECLARE
     v_entries enforcement.ledger[];
     v_row enforcement.decisions;
     v_rows enforcement.decisions[];
-    v_reserved boolean;
 BEGIN
     SELECT * INTO v_head FROM enforcement.ledger_heads WHERE tenant_id = p_tenant FOR UPDATE;
     IF NOT FOUND THEN
@@ -225,18 +218,8 @@ BEGIN
         v_row.replayed := false;
         v_rows := v_rows || v_row;
     END LOOP;
-    IF cardinality(v_rows) = 1 THEN  -- most often; queries over one cost a tenth more
-        INSERT INTO enforcement.ledger VALUES (v_entry.*);
-        INSERT INTO enforcement.decisions VALUES (v_row.*);
-        v_reserved := v_row.reservation_active AND enforcement.reserve(
-            p_tenant, v_row.project_id, v_row.allocation_usd, v_row.credits_usd);
-    ELSE
-        INSERT INTO enforcement.ledger SELECT * FROM unnest(v_entries);
-        INSERT INTO enforcement.decisions SELECT * FROM unnest(v_rows);
-        PERFORM enforcement.reserve(
-            p_tenant, m.project_id, sum(m.allocation_usd), sum(m.credits_usd))
-        FROM unnest(v_rows) AS m WHERE m.reservation_active GROUP BY m.project_id;
-    END IF;
+    INSERT INTO enforcement.ledger SELECT * FROM unnest(v_entries);
+    INSERT INTO enforcement.decisions SELECT * FROM unnest(v_rows);
     UPDATE enforcement.ledger_heads SET sequence = v_head.sequence,
         prev_hash = v_head.prev_hash, entry_hash = v_head.entry_hash
         WHERE tenant_id = p_tenant;

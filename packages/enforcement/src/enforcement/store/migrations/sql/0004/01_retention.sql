@@ -2,6 +2,8 @@
 -- decisions that were over by then. What still stood there is the checkpoint: from it the events
 -- that are left are replayed. An event says so, with the checkpoint's digest.
 
+ALTER TYPE enforcement.event ADD VALUE 'ledger.archived';
+
 CREATE TABLE enforcement.checkpoint_rows (
     tenant_id uuid NOT NULL REFERENCES enforcement.tenants,
     as_of     bigint NOT NULL,
@@ -155,3 +157,5 @@ BEGIN
     END IF;
     RETURN v_to;
 END $$;
+REVOKE ALL ON FUNCTION enforcement.move_anchor(uuid, uuid, text),
+    enforcement.prune_part(uuid, integer), enforcement.demand_archived() FROM PUBLIC;
