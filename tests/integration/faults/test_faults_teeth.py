@@ -28,6 +28,7 @@ from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import ScenarioRun
 from stressproof.verify.failure.trials import demanded_problems
 from stressproof.verify.instants import parse_instant
@@ -125,7 +126,7 @@ class Toothless(ProxyFault):
 
     def apply(self) -> int:
         """Switch nothing on."""
-        self._toxics, toxics = [], self._toxics
+        self._toxics, toxics = (), self._toxics
         try:
             return super().apply()
         finally:
@@ -137,7 +138,7 @@ class ForgedFault(FailSafe):
 
     def toothless(self, fault: FaultSpec, _: Load) -> Injector:
         """Return the injector that does nothing."""
-        return Toothless(fault, self.testbed.proxy)
+        return Toothless(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
 
     injectors: ClassVar[Injectors] = {"black_hole": toothless}
 

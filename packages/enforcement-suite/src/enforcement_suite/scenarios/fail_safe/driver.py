@@ -4,15 +4,20 @@ from functools import partial
 from typing import ClassVar
 
 from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.service import Tenant
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.outages import Freeze
+from stressproof.faults.injectors.database import TerminateSessions
+from stressproof.faults.injectors.outages import Freeze, Kill
 from stressproof.faults.injectors.postgres_victim import PostgresVictim
 from stressproof.faults.load import Load, Makers
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
+CUTS = 15
 
 
 class FailSafe(EnforcementDriver):
@@ -48,17 +53,46 @@ class FailSafe(EnforcementDriver):
             "live": service.liveness,
         }
 
+    def slow_database(self, fault: FaultSpec, _: Load) -> Injector:
+        """Delay every answer by three seconds in all."""
+        return ProxyFault(
+            fault,
+            self.testbed.proxy,
+            Latency("upstream", latency_us=1_500_000, jitter_us=100_000),
+            Latency("downstream", latency_us=1_500_000, jitter_us=100_000),
+        )
+
+    def black_hole(self, fault: FaultSpec, _: Load) -> Injector:
+        """Hold everything, in both directions."""
+        return ProxyFault(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+
     def freeze(self, fault: FaultSpec, _: Load) -> Injector:
         """Stop every process of the database."""
         return Freeze(fault, PostgresVictim(self.testbed.postgres))
 
+    def terminate(self, fault: FaultSpec, _: Load) -> Injector:
+        """End the service's sessions, again and again."""
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
+
+    def kill(self, fault: FaultSpec, _: Load) -> Injector:
+        """Kill every process of the database."""
+        return Kill(fault, PostgresVictim(self.testbed.postgres))
+
+    def cut(self, fault: FaultSpec, _: Load) -> Injector:
+        """Lose the answers to commits of gates, and those to asking again what became of them.
+
+        The service asks again by itself: a caller whose commit was lost once hears nothing of it,
+        and what is tested is that callers who ask again get no second decision.
+        """
+        return ProxyFault(
+            fault, self.testbed.proxy, CutAfterCommit(count=CUTS, statement_contains="gate_")
+        )
+
     injectors: ClassVar[Injectors] = {
-        "slow_database": EnforcementDriver.through_proxy,
-        "black_hole": EnforcementDriver.through_proxy,
+        "slow_database": slow_database,
+        "black_hole": black_hole,
         "postgres_frozen": freeze,
-        "backends_terminated": EnforcementDriver.terminate_sessions,
-        "postgres_killed": EnforcementDriver.kill_postgres,
-        # The service asks again by itself: a caller whose commit was lost once hears nothing of it,
-        # and what is tested is that callers who ask again get no second decision.
-        "commit_answer_lost": EnforcementDriver.through_proxy,
+        "backends_terminated": terminate,
+        "postgres_killed": kill,
+        "commit_answer_lost": cut,
     }

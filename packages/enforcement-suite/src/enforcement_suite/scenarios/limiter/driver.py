@@ -9,6 +9,8 @@ from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.callers import Flood
+from stressproof.faults.injectors.outages import Kill
+from stressproof.faults.injectors.postgres_victim import PostgresVictim
 from stressproof.faults.load import Load, Makers, Request
 
 _QUIET = ("one", "two")
@@ -49,7 +51,8 @@ class Limiter(EnforcementDriver):
         """Let one tenant ask for far more than its limit."""
         return Flood(fault, load, [(1, self._gate_flood)], rate_per_s=FLOOD_PER_S)
 
-    injectors: ClassVar[Injectors] = {
-        "flood": flood,
-        "postgres_killed": EnforcementDriver.kill_postgres,
-    }
+    def kill(self, fault: FaultSpec, _: Load) -> Injector:
+        """Kill every process of the database."""
+        return Kill(fault, PostgresVictim(self.testbed.postgres))
+
+    injectors: ClassVar[Injectors] = {"flood": flood, "postgres_killed": kill}

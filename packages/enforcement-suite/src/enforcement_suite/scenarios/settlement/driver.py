@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from enforcement_suite.driver import EnforcementDriver
+from enforcement_suite.scenarios.faults import SESSIONS
 from enforcement_suite.scenarios.settlement.spec import (
     CUTS,
     DIFFERENT_KEYS_RACE,
@@ -20,8 +21,10 @@ from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.callers import Batch, Race
+from stressproof.faults.injectors.callers import Batch, CutRequests, Race
+from stressproof.faults.injectors.database import TerminateSessions
 from stressproof.faults.load import Load, Makers, Request
+from stressproof.faults.proxy.toxics import CutAfterCommit
 
 _RESERVED = 60
 _APPROVABLE = 4
@@ -150,7 +153,12 @@ class Settlement(EnforcementDriver):
 
     def cut(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        return self.into_the_cut(fault, load, self._next_settlements())
+        cut = CutAfterCommit(count=CUTS, statement_contains="enforcement.credit_reservations")
+        return CutRequests(fault, self.testbed.proxy, cut, load, self._next_settlements())
+
+    def terminate(self, fault: FaultSpec, _: Load) -> Injector:
+        """End the service's sessions, again and again."""
+        return TerminateSessions(fault, self.testbed.dsn, SESSIONS)
 
     def _take(self) -> tuple[int, str]:
         if not self._ready:
@@ -200,7 +208,7 @@ class Settlement(EnforcementDriver):
         "different_keys_race": race_different_keys,
         "sweep_race": race_sweep,
         "settlement_answer_lost": cut,
-        "backends_terminated": EnforcementDriver.terminate_sessions,
+        "backends_terminated": terminate,
     }
 
 

@@ -13,6 +13,7 @@ from enforcement_suite.driver import EnforcementDriver
 from enforcement_suite.scenarios.tokens.spec import (
     CUTS,
     FORGERIES,
+    SPENDING,
     TOKEN_RACERS,
     TOKEN_RACES,
 )
@@ -21,9 +22,10 @@ from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.callers import Race, SendEach
+from stressproof.faults.injectors.callers import CutRequests, Race, SendEach
 from stressproof.faults.injectors.workers import KillWorker, Workers
 from stressproof.faults.load import Load, Makers, Request
+from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 _TOKENS = 90
 _RESERVE = 16
@@ -101,9 +103,16 @@ class Tokens(EnforcementDriver):
         """Send every kind of forged token once."""
         return SendEach(fault, load, self._forgeries(self._take(), self._take()))
 
-    def cut(self, fault: FaultSpec, load: Load) -> Injector:
-        """Lose commits of spendings on their way to the database, or the answers to them."""
-        return self.into_the_cut(fault, load, self._spendings())
+    def cut_before(self, fault: FaultSpec, load: Load) -> Injector:
+        """Lose commits of spendings on their way to the database."""
+        return self._cut(fault, load, CutBeforeCommit(count=CUTS, statement_contains=SPENDING))
+
+    def cut_after(self, fault: FaultSpec, load: Load) -> Injector:
+        """Lose the answers to commits of spendings."""
+        return self._cut(fault, load, CutAfterCommit(count=CUTS, statement_contains=SPENDING))
+
+    def _cut(self, fault: FaultSpec, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
+        return CutRequests(fault, self.testbed.proxy, cut, load, self._spendings())
 
     def kill_worker(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill a worker of the service."""
@@ -151,8 +160,8 @@ class Tokens(EnforcementDriver):
     injectors: ClassVar[Injectors] = {
         "replay_race": race,
         "tamper": tamper,
-        "consumption_not_committed": cut,
-        "consumption_answer_lost": cut,
+        "consumption_not_committed": cut_before,
+        "consumption_answer_lost": cut_after,
         "worker_killed": kill_worker,
     }
 
