@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from stressproof.errors import UsageError
@@ -107,12 +106,7 @@ class DemoTeam:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # What they signed stays, and is verified without them.
         shutil.rmtree(self._keys, ignore_errors=True)
 

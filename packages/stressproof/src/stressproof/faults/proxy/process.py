@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Collection
-from types import TracebackType
 from typing import Any, Self
 
 from msgspec import Struct
@@ -159,12 +158,7 @@ class ProxyProcess:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _command(self, command: dict[str, Any]) -> dict[str, Any]:
