@@ -1,6 +1,5 @@
 """A testbed of real parts for injectors alone, and faults as a scenario would have them."""
 
-import socket
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, Send, TargetKind, WitnessSpec
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.load import Request
+from stressproof.faults.places import free_port
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.readiness import by_tcp
 from stressproof.faults.service_process import ServiceProcess
@@ -159,6 +159,11 @@ class BrokenBed:
         self._running = running
         self._container = container
 
+    @property
+    def project(self) -> object:
+        """What faults of a project's own code are handed: all of it."""
+        return self
+
     def database(self, name: str) -> BrokenDatabase:
         """Return its database."""
         assert name == "it"
@@ -185,9 +190,7 @@ def service_in(folder: Path, program: str = MASTER, *, stop_timeout_s: float = 2
     """Return a process that listens on its first argument, not yet started."""
     path = folder / "service.py"
     path.write_text(textwrap.dedent(program))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = ("127.0.0.1", int(probe.getsockname()[1]))
+    address = ("127.0.0.1", free_port())
     process: ServiceProcess[bool] = ServiceProcess(
         "it",
         [sys.executable, str(path), str(address[1])],

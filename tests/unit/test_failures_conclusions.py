@@ -72,7 +72,6 @@ FAULT = InjectedFault(
         window_operations=2,
         slow_us=S,
         bad_ppm=0,
-        answer_us=3 * S,
     ),
     recovery=Recovery(None, None, None, None, 0),
 )

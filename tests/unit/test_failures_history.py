@@ -26,7 +26,6 @@ OBJECTIVES = RecoveryObjectives(
     window_operations=5,
     slow_us=100 * MS,
     bad_ppm=0,
-    answer_us=3 * S,
 )
 
 

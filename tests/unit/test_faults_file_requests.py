@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stressproof.config.failure_plan import FailureLoad
+from stressproof.config.failures.plan import FailureLoad
 from stressproof.errors import RunError
 from stressproof.failures.spec import AnswerRule, FaultSpec, RequestSpec, Send
 from stressproof.faults.client import Answer

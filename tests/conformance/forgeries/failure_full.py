@@ -73,7 +73,7 @@ def _unsupported(data: dict[str, Any]) -> None:
     trial["faults"] = [fault for fault in trial["faults"] if fault["id"] != "postgres_killed"]
 
 
-for name in ("rto_service_us", "slow_us", "answer_us", "window_us"):
+for name in ("rto_service_us", "slow_us", "window_us"):
     corpus.set_(
         f"an easier objective, {name}",
         F,

@@ -184,7 +184,7 @@ def survives(mutant: Mutant, sources: list[Source], known: list[Known]) -> bool:
         return False
     affected = _affected(module, mutant.function)
     # What these read is read when a case is made.
-    again = mutant.module.endswith(("gathering", "instants"))
+    again = mutant.module.endswith("instants")
     original, function.__code__ = function.__code__, mutant.code
     try:
         for source, before in zip(sources, known, strict=True):

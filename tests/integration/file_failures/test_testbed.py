@@ -13,8 +13,8 @@ import pytest
 
 from kiosk_project import command
 from stressproof.config.compile import load_project
+from stressproof.config.failures.testbed import demand_attachable
 from stressproof.config.file_failures import plan_failures
-from stressproof.config.testbed_reading import demand_attachable
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
@@ -104,7 +104,7 @@ def folder(tmp_path: Path) -> Path:
 
 def environment_of(bed: FileTestbed) -> dict[str, str]:
     """Return the environment that the target was given."""
-    found: dict[str, str] = bed.request("GET", "/env").json()
+    found: dict[str, str] = bed.project.request("GET", "/env").json()
     return found
 
 
@@ -117,14 +117,14 @@ def test_everything_stands_behind_its_proxy_and_inherits_little(folder: Path) ->
         assert f":{database.proxy.port}/db" in given["DSN"]
         assert f":{database.server.port}/" not in given["DSN"]
         assert given["PEER"] == f"http://127.0.0.1:{bed.proxies['peer'].port}"
-        assert given["TOKEN"] == bed.secret("token")
+        assert given["TOKEN"] == bed.project.secret("token")
         assert len(given["TOKEN"]) > 30
         assert given["PASSED"] == "on"
         assert "HIDDEN" not in given
         assert database.query("SHOW max_connections") == [("33",)]
         assert set(bed.logs()) == {"web", "other"}
         assert bed.is_healed()
-        assert bed.pids("web")[0] == bed.service.pid
+        assert bed.project.pids("web")[0] == bed.service.pid
         processes = [one.family()[0] for one in bed.processes.values()]
     assert not any(map(lives, processes))
 
@@ -276,12 +276,12 @@ def test_an_attached_service_is_left_alone(folder: Path) -> None:
         ) as attached:
             assert (attached.host, attached.port) == (ours.host, ours.port)
             assert attached.processes == {}
-            assert "attach = true" in attached.request("GET", "/stressproof.toml").text
+            assert "attach = true" in attached.project.request("GET", "/stressproof.toml").text
             attached.demand_service()
             assert attached.is_healed()
         assert environment_of(ours)
         with pytest.raises(RunError, match="answered with 404, expected 200"):
-            ours.request("GET", "/none")
+            ours.project.request("GET", "/none")
 
 
 def test_a_service_under_tls_is_not_attached() -> None:
@@ -304,7 +304,7 @@ def test_a_process_that_ends_by_itself_stops_everything(folder: Path) -> None:
 def test_a_proxy_that_runs_already_is_switched_and_switched_back(folder: Path) -> None:
     """By its API, each toxic with an end of its own; what it counted proves it."""
     with standing(folder) as ours:
-        upstream = ours.direct("web").removeprefix("http://")
+        upstream = ours.places.direct("web").removeprefix("http://")
         words = ("proxy", f"0={upstream}", "--api", "127.0.0.1:0")
         with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as proxy:
             assert proxy.stdout is not None
@@ -338,7 +338,7 @@ name = "0"
         one = ProxyFault(fault, bed.switchable(fault))
         one.inject(active)
         began = time.monotonic()
-        assert bed.request("GET", "/list.json").json() == LIST
+        assert bed.project.request("GET", "/list.json").json() == LIST
         assert time.monotonic() - began > 1.5
         one.remove()
         assert all(took_effect(witness) for witness in one.witnesses())

@@ -416,7 +416,7 @@ MISTAKES = [
         "a folder for evidence",
         ("verify", "."),
         Exit.EVIDENCE,
-        "FAIL  stress evidence: 0 rules hold, 1 do not  exit 6",
+        "FAIL  stress evidence: 0 rules hold, 1 does not  exit 6",
     ),
     Mistake(
         "a folder that cannot be written",

@@ -44,6 +44,17 @@ def test_a_suites_profile_reaches_a_target_as_the_file_has_it() -> None:
     assert main.headers == staging.headers == {"x-tenant": "one"}
 
 
+def test_a_suites_profile_reaches_the_target_of_the_file_that_is_named(tmp_path: Path) -> None:
+    """One named for its limits alone leaves the target to that of the working directory."""
+    (tmp_path / "other.toml").write_text(FILE.replace("8080", "9090").replace("staging", "nightly"))
+    (tmp_path / "limits.toml").write_text("[limits]\nmax_p95_seconds = 7\n")
+    other = planned("--config", "other.toml")
+    assert (other.target_name, other.url) == ("default", "http://127.0.0.1:9090")
+    assert planned("--config", "other.toml", "--target", "nightly").target_name == "nightly"
+    limits = planned("--config", "limits.toml")
+    assert (limits.url, limits.thresholds.max_p95_seconds) == ("http://127.0.0.1:8080", 7)
+
+
 @pytest.mark.parametrize(
     "flags", [("--url", "http://127.0.0.1:8080"), ("-H", "x-more: 1"), ("--insecure",)]
 )

@@ -8,7 +8,7 @@ import pytest
 
 from stressproof.config.compile import Project, resolve
 from stressproof.config.config_file import read_config
-from stressproof.config.failure_plan import FailurePlan
+from stressproof.config.failures.plan import FailurePlan
 from stressproof.config.file_failures import plan_failures
 from stressproof.config.reading import Source
 from stressproof.failures.fault_kinds import fault_problems

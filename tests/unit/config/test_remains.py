@@ -2,7 +2,7 @@
 
 import pytest
 
-from stressproof.config.code_patterns import meet, ranged
+from stressproof.config.failures.code_patterns import meet, ranged
 from stressproof.config.positions import Place
 from stressproof.config.remains import Remains
 from stressproof.errors import UsageError

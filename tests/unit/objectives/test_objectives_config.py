@@ -304,11 +304,26 @@ def test_the_schema_is_a_schema_and_accepts_what_is_accepted() -> None:
     assert not validator.is_valid({"slo": [{"name": "x"}]})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("kind", "latencies"), ("lasts", 3), ("id", "no name"), ("lats", "2s")]
+)
+def test_the_schema_knows_every_key_of_a_fault(key: str, value: object) -> None:
+    """What kinds share, what one has of its own, and that there is no other key."""
+    import tomllib  # noqa: PLC0415  # beside its use
+
+    validator = jsonschema.Draft202012Validator(schema())
+    file = tomllib.loads((ROOT / "tests/unit/config/shop/stressproof.toml").read_text())
+    validator.validate(file)
+    file["failure"][0]["fault"][0][key] = value
+    assert not validator.is_valid(file)
+
+
 def test_every_key_is_described_in_the_schema() -> None:
     """The schema is the reference: no key stands in it without a word of explanation."""
     for definition in schema()["$defs"].values():
         for name, key in definition.get("properties", {}).items():
-            assert "description" in key, name
+            # A fault's own keys stand in its table, those of every fault once for all.
+            assert "description" in key or key["$ref"].endswith(f"/FaultTable/properties/{name}")
     assert set(WholeFile.__struct_fields__) == set(schema()["$defs"]["WholeFile"]["properties"])
 
 

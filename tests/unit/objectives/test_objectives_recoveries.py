@@ -28,7 +28,7 @@ pytestmark = pytest.mark.gate
 SECOND_US = 1_000_000
 NOTHING = Recovery(None, None, None, None, 0)
 CODES = [CodeRecord("200", "ok"), CodeRecord("timeout", "unknown")]
-GOALS = RecoveryObjectives(10 * SECOND_US, SECOND_US, 20, 500_000, 10_000, 5 * SECOND_US)
+GOALS = RecoveryObjectives(10 * SECOND_US, SECOND_US, 20, 500_000, 10_000)
 
 
 def make_trial(*, bad_until_us: int, grown: int) -> Trial:

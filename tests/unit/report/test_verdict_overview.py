@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from made_artifacts import honest_injection, write, write_injection
+from made_artifacts import Plan, honest_injection, write, write_injection
 from stressproof.cli.verify import command
 
 pytestmark = pytest.mark.gate
@@ -77,3 +77,14 @@ def test_words_of_the_evidence_are_one_harmless_line(tmp_path: Path) -> None:
     )
     assert row.startswith("| executed by | `@everyone ")
     assert row.count("|") == 3
+
+
+def test_one_is_told_in_the_singular_and_a_warning_is_no_rule_that_failed(tmp_path: Path) -> None:
+    """Whoever reads that a rule does not hold looks for what blocks; a warning blocks nothing."""
+    path = write(tmp_path / "stress.json", Plan(rounds=1, rate_per_user=0.5))
+    done = CliRunner().invoke(command, [str(path)], standalone_mode=False)
+    assert "1 round " in done.stdout
+    blocking = sum(line.startswith("FAIL  stress.") for line in done.stdout.splitlines())
+    assert "WARN  stress.few-samples" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert f", {blocking} do not, 1 warned, " in last

@@ -65,7 +65,9 @@ def measured(value: float | None, unit: str) -> str:
         return latency_of_seconds(value)
     if unit == "1/s":
         return rate(value)
-    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:g} {unit}"
+    if isinstance(value, int):
+        return f"{value:,} {unit.removesuffix('s') if value == 1 else unit}"
+    return f"{value:g} {unit}"
 
 
 def held_against(limit: str, unit: str) -> str:

@@ -13,8 +13,9 @@ from stressproof.capture.plan import (
     Plan,
     PreflightPlan,
 )
+from stressproof.config.amounts import duration_us
 from stressproof.config.compile import Project
-from stressproof.config.plans import PlanReader, duration_us
+from stressproof.config.plans import PlanReader
 from stressproof.config.profile import AD_HOC_ERRORS_PERCENT
 from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds

@@ -255,7 +255,8 @@ _JUDGING_OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path),
-        help="A stressproof.toml whose limits and objectives are judged, its aborts live.  "
+        help="A stressproof.toml whose limits and objectives are judged, its aborts live; whose "
+        "suite, profiles and targets are asked, where it has any.  "
         "[default: that of the working directory, where a profile is captured]",
     ),
     click.option(

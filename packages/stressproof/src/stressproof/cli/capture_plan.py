@@ -49,6 +49,15 @@ def _file(options: Mapping[str, Any]) -> Project:
     return chosen_project() if options["config"] is None else load_config(options["config"])
 
 
+def _service(file: Project) -> Project:
+    """Return the file that says whom to ask, and how.
+
+    One that is named for its limits and objectives alone leaves that to the working directory's.
+    """
+    says = file.suite or file.plan.profiles or file.plan.target_urls
+    return file if says else chosen_project()
+
+
 def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
     """Return the plan that the flags describe.
 
@@ -65,7 +74,8 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
     own = _own_profile(project, options)
     if own is not None:
         return _file_plan(project, own, runner, options)
-    asked, suite, profile = _chosen(options, scripted=scripted)
+    service = _service(project)
+    asked, suite, profile = _chosen(service, options, scripted=scripted)
     if profile is AD_HOC:
         limits = Thresholds(options["timeout_us"] / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
     else:
@@ -80,21 +90,22 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         rounds=options["rounds"],
         pause_seconds=options["pause_us"] / US_PER_S,
         timeout_us=options["timeout_us"],
-        thresholds=_thresholds(_stated(limits, _file(options).limits), options),
+        thresholds=_thresholds(_stated(limits, project.limits), options),
         runner=runner,
         workers=_workers(options["workers"]),
         seed=options["seed"],
         preflight=_preflight(options),
     )
-    project, target = chosen_project(), options["target_name"] or ""
-    if project.plan.target_of(target).url and not (options["url"] or options["target"]):
-        plan = as_target(plan, project, target, os.environ, is_named=True)
+    target = options["target_name"] or ""
+    if service.plan.target_of(target).url and not (options["url"] or options["target"]):
+        plan = as_target(plan, service, target, os.environ, is_named=True)
     return _connected(plan, options)
 
 
-def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, Profile]:
+def _chosen(
+    project: Project, options: dict[str, Any], *, scripted: bool
+) -> tuple[Asked, Suite, Profile]:
     """Return what is asked, the suite that says how, and the profile that it is part of."""
-    project = chosen_project()
     target = project.plan.target_of(options["target_name"] or "")
     url = filled(target.url, os.environ) if target.url else DEFAULT_URL
     name = options["profile"] or (DEFAULT_PROFILE if scripted else None)
@@ -103,9 +114,9 @@ def _chosen(options: dict[str, Any], *, scripted: bool) -> tuple[Asked, Suite, P
         if asked.endpoints:
             # A suite that merely is installed is about another service: it would be asked for
             # pages that it does not have, and with a token that is none of its affair.
-            return asked, chosen_suite() if project.suite else PLAIN, AD_HOC
+            return asked, chosen_suite(project) if project.suite else PLAIN, AD_HOC
         name = DEFAULT_PROFILE
-    suite = chosen_suite()
+    suite = chosen_suite(project)
     profile = _profile_of(suite, name, project)
     known = frozenset(one.path for one in profile.endpoints)
     asked = asked_for(options, default_url=url, known=_Everything() if scripted else known)

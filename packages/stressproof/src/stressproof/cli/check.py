@@ -24,7 +24,7 @@ from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 
 if TYPE_CHECKING:
-    from stressproof.config.failure_plan import FailurePlan
+    from stressproof.config.failures.plan import FailurePlan
     from stressproof.evidence.stress import StressArtifact
     from stressproof.objectives.evaluating import Answers
 

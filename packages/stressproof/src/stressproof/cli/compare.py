@@ -10,8 +10,8 @@ from stressproof.cli.artifact import read_artifact
 from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.cli.param_types import Choice
-from stressproof.config.amounts import quantile_ppm, share_of
 from stressproof.config.compile import load_config
+from stressproof.config.objective_amounts import quantile_ppm, share_of
 from stressproof.config.schema import FILE_NAME
 from stressproof.errors import StressproofError, UsageError
 from stressproof.exits import Exit

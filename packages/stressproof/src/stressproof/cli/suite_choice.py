@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from stressproof.config.compile import Project
 
 
-def chosen_suite() -> Suite:
+def chosen_suite(project: "Project | None" = None) -> Suite:
     """Return the suite of the command that runs.
+
+    Args:
+        project: The project that it is about; None for that of the working directory.
 
     Raises:
         UsageError: It cannot be found, or the project's file cannot be meant.
     """
     named = _named()
-    return find_suite(named) if named else suite_of(chosen_project())
+    return find_suite(named) if named else suite_of(project or chosen_project())
 
 
 def chosen_project() -> "Project":

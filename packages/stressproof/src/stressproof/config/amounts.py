@@ -1,102 +1,42 @@
 """Amounts as a file writes them: what they are, or why they are none."""
 
 import re
-from decimal import Decimal
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
 
-from stressproof.config.plans import duration_us
+from stressproof.config.objective_amounts import share_of
 from stressproof.errors import UsageError
-from stressproof.objectives.parser import parse_duration_us
-from stressproof.objectives.slo import DAY_S, HOUR_S, MINUTE_S
 from stressproof.objectives.syntax import ExpressionError
-from stressproof.workload.rates import duration_text, parse_rate
-
-if TYPE_CHECKING:
-    from stressproof.evidence.failure import Parameter
-    from stressproof.failures.parameters import ParameterSpec
+from stressproof.workload.rates import duration_text, parse_duration_us, parse_rate
+from stressproof.workload.scenarios import Span
 
 LEAST_RATE, MOST_RATE = 1, 1000
 _PPM = 1_000_000
-_SHARE = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*(%|pp)\s*", re.ASCII)
-_PERIOD = re.compile(r"\s*([0-9]{1,4})\s*(m|h|d|w)\s*", re.ASCII)
-_QUANTILE = re.compile(r"\s*p\(\s*([0-9]{1,2}(?:\.[0-9]{1,4})?)\s*\)\s*", re.ASCII)
-_PERIOD_S = {"m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
-_LONGEST_PERIOD_S = 366 * DAY_S
-_PPM_PER_PERCENT = 10_000
-_SCALES = {"factor": _PPM, "percentile": _PPM_PER_PERCENT}
-_LONGEST_US = DAY_S * 1_000_000
 _BYTES = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)", re.ASCII)
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_ZERO = re.compile(r"0+(?:us|ms|s|m|h)?")
 
 
-def bad_text(text: str, reason: str, hint: str = "") -> ExpressionError:
-    """Return what refuses a text as a whole."""
-    return ExpressionError(reason, text, 0, len(text), hint=hint)
-
-
-def share_of(text: str) -> Fraction:
-    """Return ``5%`` as a twentieth.
+def duration_us(text: str | None) -> int | None:
+    """Return a time in whole microseconds; ``0s`` is one, too.
 
     Raises:
-        ExpressionError: It is no share with its unit.
+        UsageError: It is none.
     """
-    match = _SHARE.fullmatch(text)
-    if match is None:
-        raise bad_text(text, "expected a share in per cent", "Such as 5% or 0.5pp.")
-    return Fraction(match[1]) / 100
+    if text is None:
+        return None
+    return 0 if _ZERO.fullmatch(text) else round(parse_duration_us(text))
 
 
-def quantile_ppm(text: str) -> int:
-    """Return ``p(95)`` as 950000.
+def span_of(text: str | None) -> Span | None:
+    """Return ``1s..3s`` or ``2s`` as a time from least to most.
 
     Raises:
-        ExpressionError: It is no quantile between 0 and 100, both exclusive.
+        UsageError: It is none.
     """
-    match = _QUANTILE.fullmatch(text)
-    ppm = int(Fraction(match[1]) * _PPM_PER_PERCENT) if match else 0
-    if not ppm:
-        raise bad_text(text, "expected a quantile above p(0) and below p(100)", "Such as p(95).")
-    return ppm
-
-
-def objective_share(text: str) -> Fraction:
-    """Return the share of an objective.
-
-    Raises:
-        ExpressionError: It is none, everything or nothing.
-    """
-    share = share_of(text)
-    if not 0 < share < 1:
-        raise bad_text(
-            text, "an objective lies between 0% and 100%, both exclusive", "Such as 99.9%."
-        )
-    return share
-
-
-def period_seconds(text: str) -> int:
-    """Return ``30d`` in seconds.
-
-    Raises:
-        ExpressionError: It is no period, or longer than a year.
-    """
-    match = _PERIOD.fullmatch(text)
-    seconds = int(match[1]) * _PERIOD_S[match[2]] if match else 0
-    if not 0 < seconds <= _LONGEST_PERIOD_S:
-        raise bad_text(text, "expected a period within a year", "Such as 30d, 4w or 12h.")
-    return seconds
-
-
-def positive_us(text: str) -> int:
-    """Return a time in microseconds.
-
-    Raises:
-        ExpressionError: It is none, or no time at all.
-    """
-    found = parse_duration_us(text)
-    if found == 0:
-        raise bad_text(text, "expected a time longer than nothing")
-    return found
+    if text is None:
+        return None
+    least, dots, most = text.partition("..")
+    first = duration_us(least.strip()) or 0
+    return Span(first, (duration_us(most.strip()) or 0) if dots else first)
 
 
 def time_us(text: str, least_us: int, most_us: int) -> int:
@@ -161,46 +101,3 @@ def size_text(size: int) -> str:
     """Return a size as it is written, in the largest unit that does."""
     unit = next(name for name, many in reversed(_UNITS.items()) if size % many == 0)
     return f"{size // _UNITS[unit]}{unit}"
-
-
-def parameter(spec: "ParameterSpec", value: Any) -> "Parameter":
-    """Return a parameter of a fault or check as a spec holds it.
-
-    Args:
-        spec: What it may be.
-        value: As the file has it, of the type that `stressproof.config.fault_tables` gives it.
-
-    Raises:
-        UsageError: It cannot be meant, or is out of bounds.
-    """
-    if spec.type == "duration":
-        return time_us(value, spec.least, min(spec.most, _LONGEST_US))
-    if spec.type == "rate":
-        return rate_per_s(value, spec.least, spec.most)
-    if spec.type == "share":
-        return share_ppm(value, spec.least, spec.most)
-    if spec.type == "byte_rate":
-        return size_bytes(value.removesuffix("/s"), spec.least, spec.most)
-    if spec.type in _SCALES:
-        return _scaled(value, _SCALES[spec.type], spec.least, spec.most)
-    if spec.type == "patterns" and isinstance(value, str):
-        value = (value,)
-    problem = spec.problem(value)
-    if problem is not None:
-        raise UsageError(f"{spec.name} is {value!r}, {problem}")
-    found: Parameter = value
-    return found
-
-
-def _scaled(value: float, scale: int, least: int, most: int) -> int:
-    """Return a plain number of a file as the whole number of millionths that it means.
-
-    Raises:
-        UsageError: It is out of bounds, or no number.
-    """
-    # Written so that nan is out of bounds.
-    found = round(value * scale) if least <= value * scale <= most else None
-    if found is None:
-        bounds = f"{Decimal(least) / scale:f} to {Decimal(most) / scale:f}"
-        raise UsageError(f"{value:g} is out of bounds", hint=f"Write {bounds}.")
-    return found

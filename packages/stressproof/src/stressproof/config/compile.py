@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.amounts import (
+from stressproof.config.config_file import ConfigFile, read_config
+from stressproof.config.gate_floors import below_gate
+from stressproof.config.objective_amounts import (
     bad_text,
     objective_share,
     period_seconds,
@@ -16,10 +18,8 @@ from stressproof.config.amounts import (
     quantile_ppm,
     share_of,
 )
-from stressproof.config.config_file import ConfigFile, read_config
-from stressproof.config.gate_floors import below_gate
-from stressproof.config.plan_faults import plan_faults
-from stressproof.config.plans import PlanFile
+from stressproof.config.plan_faults import find_plan_faults
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.positions import Place
 from stressproof.config.reading import (
     ConfigError,
@@ -34,7 +34,6 @@ from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
     CompareTable,
-    Config,
     Expressions,
     GateTable,
     LimitsTable,
@@ -58,7 +57,7 @@ from stressproof.objectives.slo import PrometheusSource, Slo
 from stressproof.objectives.syntax import did_you_mean
 
 if TYPE_CHECKING:
-    from stressproof.config.failure_plan import FailureFile
+    from stressproof.config.failures.plan import FailureFile
 
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
@@ -182,24 +181,21 @@ def resolve(
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    reader.found += plan_faults(plan)
+    find_plan_faults(plan, reader)
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
-    failures = None
-    if type(config) is not Config:
-        from stressproof.config.failure_reading import (  # noqa: PLC0415  # few have any
-            failure_file,
+    failures = config.failures
+    if failures is not None:
+        from stressproof.config.failures.reading import (  # noqa: PLC0415  # few have any
             read_failures,
         )
 
-        failures = failure_file(config)
-        if failures is not None:
-            if failures.failures and suite.use:
-                message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
-                hint = "Leave [suite] out, or move them into the suite."
-                reader.add(("failure", 0), message, hint)
-            read_failures(failures, plan, None, reader, at_hand=at_hand)
+        if failures.failures and suite.use:
+            message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
+            hint = "Leave [suite] out, or move them into the suite."
+            reader.add(("failure", 0), message, hint)
+        read_failures(failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stressproof.config.failure_plan import FailurePlan
-from stressproof.config.failure_reading import read_failures
+from stressproof.config.amounts import duration_us
 from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.plans import duration_us
+from stressproof.config.failures.plan import FailurePlan
+from stressproof.config.failures.reading import read_failures
 from stressproof.config.reading import Faults, read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from stressproof.config.amounts import duration_us
 from stressproof.config.gate_floors import closed_users, window_us
-from stressproof.config.plans import PlanReader, duration_us
+from stressproof.config.plans import PlanReader
 from stressproof.config.profile import AD_HOC_ERRORS_PERCENT, Profile
 from stressproof.config.records import record_of, scenario_record
 from stressproof.config.stress_requirements import StressRequirements, WorkloadAsked

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from stressproof.config.plans import PlanFile, PlanReader, duration_us
+from stressproof.config.amounts import duration_us
+from stressproof.config.plan_file import PlanFile
+from stressproof.config.plans import PlanReader
 from stressproof.config.reading import Fault
 from stressproof.config.schema import GateTable
 from stressproof.workload.rates import US_PER_S

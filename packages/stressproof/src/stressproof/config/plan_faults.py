@@ -1,51 +1,47 @@
 """What cannot be meant of the loads of a file: every fault, with its place."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
 from stressproof.config.environment import names_in, texts_in
+from stressproof.config.plan_file import PlanFile, inherited
 from stressproof.config.plan_tables import ProfileTable as Load
-from stressproof.config.plan_tables import RequestTable, ScenarioTable
-from stressproof.config.plans import PlanFile, PlanReader, demand_target, inherited
+from stressproof.config.plan_tables import RequestTable, ScenarioTable, TargetTable
+from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
-from stressproof.config.reading import Fault
-from stressproof.errors import UsageError
+from stressproof.config.reading import Faults
 from stressproof.evidence.project_files import project_file
 from stressproof.workload.scenarios import Steps
-from stressproof.workload.target import origin_of
+from stressproof.workload.target import demand_headers, origin_of
 
 _FROM_OUTSIDE = frozenset({"headers", "query", "json", "form", "multipart", "body"})
 """Keys of requests whose texts may take something from the environment."""
 
 
-def plan_faults(file: PlanFile) -> Iterator[Fault]:
-    """Yield every fault of targets, tables and profiles."""
+def find_plan_faults(file: PlanFile, faults: Faults) -> None:
+    """Take note of every fault of targets, tables and profiles."""
     reader = PlanReader(file, None)
-    targets = {("targets", name): table for name, table in file.targets.items()}
+    targets: dict[Place, TargetTable] = {
+        ("targets", name): table for name, table in file.targets.items()
+    }
     if file.target is not None:
-        targets[("target",)] = file.target  # type: ignore[index]  # places of both lengths
+        targets["target",] = file.target
     for place, target in targets.items():
-        yield from _attempt(place, demand_target, reader, target)
+        faults.attempt(place, _demand_target, reader, target)
         if target.url is not None and not names_in(target.url):
-            yield from _attempt((*place, "url"), origin_of, target.url)
+            faults.attempt((*place, "url"), origin_of, target.url)
     for name, table in file.data.items():
-        yield from _attempt(("data", name, "file"), project_file, file.folder, table.file)
+        faults.attempt(("data", name, "file"), project_file, file.folder, table.file)
     for name, load in file.profiles.items():
         place = ("profile", name)
-        found = [
-            *_outside(load, place),
-            *(
-                fault
-                for where, table in _scenarios(load, place)
-                for fault in (
-                    *_scenario(reader, table, where),
-                    *_flow_files(file, table, where),
-                )
-            ),
-        ]
-        yield from found or _attempt(place, reader.scenarios, load)
+        before = len(faults.found)
+        _demand_own_texts(load, place, faults)
+        for where, scenario in _scenarios(load, place):
+            _find_in_scenario(reader, scenario, where, faults)
+            _demand_flow_files(file, scenario, where, faults)
+        if len(faults.found) == before:
+            faults.attempt(place, reader.scenarios, load)
 
 
 def _scenarios(load: Load, place: Place) -> Iterator[tuple[Place, ScenarioTable]]:
@@ -55,52 +51,57 @@ def _scenarios(load: Load, place: Place) -> Iterator[tuple[Place, ScenarioTable]
         yield (*place, "scenario", name), inherited(load, own)
 
 
-def _scenario(reader: PlanReader, table: ScenarioTable, place: Place) -> Iterator[Fault]:
+def _demand_target(reader: PlanReader, target: TargetTable) -> None:
+    """Refuse what a target cannot be.
+
+    Raises:
+        UsageError: A header cannot be sent, or it says twice as whom.
+    """
+    demand_headers(reader.texts(target.headers))
+    if target.auth is not None and target.auth.bearer_file is None:
+        reader.auth(target.auth)
+
+
+def _find_in_scenario(
+    reader: PlanReader, table: ScenarioTable, place: Place, faults: Faults
+) -> None:
     for number, request in enumerate(table.request):
         where = (*place, "request", number)
-        wrong = list(_attempt(where, reader.request, request, table, Steps()))
-        yield from wrong
+        found = faults.attempt(where, reader.request, request, table, Steps())
         if request.answers or request.definite:
-            yield from _answers(request, where, known=not wrong)
-    bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
+            _find_in_answers(request, where, faults, known=found is not None)
     if table.flow:
-        yield from _attempt(place, reader.scenario, "default", bare)
+        bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
+        faults.attempt(place, reader.scenario, "default", bare)
 
 
-def _answers(request: RequestTable, place: Place, *, known: bool) -> Iterator[Fault]:
-    """Yield what cannot be meant of what a request says of its answers, for failures."""
-    from stressproof.config.answer_rules import (  # noqa: PLC0415  # few requests say any of it
+def _find_in_answers(request: RequestTable, place: Place, faults: Faults, *, known: bool) -> None:
+    """Take note of what cannot be meant of what a request says of its answers, for failures."""
+    from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # few say any of it
         answer_rule,
         demand_definite,
     )
 
     if known:
-        yield from _attempt((*place, "definite"), demand_definite, request)
+        faults.attempt((*place, "definite"), demand_definite, request)
     for at, rule in enumerate(request.answers):
-        yield from _attempt((*place, "answers", at), answer_rule, rule)
+        faults.attempt((*place, "answers", at), answer_rule, rule)
 
 
-def _flow_files(file: PlanFile, table: ScenarioTable, place: Place) -> Iterator[Fault]:
+def _demand_flow_files(file: PlanFile, table: ScenarioTable, place: Place, faults: Faults) -> None:
     named = {(*place, "flow", at, "run"): flow.run for at, flow in enumerate(table.flow)}
     if table.setup is not None:
         named[(*place, "setup")] = table.setup
     for where, run in named.items():
-        yield from _attempt(where, project_file, file.folder, run.rpartition(":")[0])
+        faults.attempt(where, project_file, file.folder, run.rpartition(":")[0])
 
 
-def _outside(load: Load, place: Place) -> Iterator[Fault]:
-    """Yield where something of the environment stands where it must not."""
+def _demand_own_texts(load: Load, place: Place, faults: Faults) -> None:
+    """Refuse what would come from the environment where it must not."""
     for where, text in texts_in(msgspec.to_builtins(load), place):
         if names_in(text) and not _FROM_OUTSIDE.intersection(where):
-            yield Fault(
+            faults.add(
                 where,
                 f"{text!r} would come from the environment",
                 "Headers, query and bodies may; names, numbers, expect and check are the file's.",
             )
-
-
-def _attempt(place: Place, read: Any, *given: Any) -> Iterator[Fault]:
-    try:
-        read(*given)
-    except UsageError as error:
-        yield Fault(place, error.message, error.hint)

@@ -11,25 +11,22 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import msgspec
-from msgspec import Struct
 
-from stressproof.config.environment import filled, filled_values, names_in
+from stressproof.config.amounts import duration_us, span_of
+from stressproof.config.environment import filled, filled_values
 from stressproof.config.executor_facts import executor_from
+from stressproof.config.plan_file import PlanFile, inherited
 from stressproof.config.plan_tables import (
     AuthTable,
-    DataTable,
     PartTable,
     RequestTable,
     ScenarioTable,
-    TargetTable,
 )
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
-from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.evidence.workload import WorkloadFile
-from stressproof.objectives.syntax import did_you_mean
 from stressproof.workload.auth import Auth, BasicAuth, BearerAuth, OAuth2Auth
 from stressproof.workload.bodies import (
     MAX_FILE_BYTES,
@@ -49,79 +46,15 @@ from stressproof.workload.scenarios import (
     DEFAULT,
     GRACEFUL_STOP_US,
     Scenario,
-    Span,
     Steps,
 )
 from stressproof.workload.tables import Rows, Table
-from stressproof.workload.target import demand_headers
 
 MAX_NAMES = 256
 """Requests and flows of a profile."""
 
 _TOKEN_BYTES = 65_536
 _CLASS = re.compile(r"[2-5]xx", re.IGNORECASE)
-_ZERO = re.compile(r"0+(?:us|ms|s|m|h)?")
-
-
-class PlanFile(Struct, frozen=True):
-    """What a file says of loads.
-
-    Attributes:
-        target: Where and as whom.
-        targets: What differs from that, by name.
-        data: Tables, by name.
-        profiles: Loads, by name.
-        folder: Where the file lies: what it names is relative to that.
-    """
-
-    target: TargetTable | None = None
-    targets: dict[str, TargetTable] = {}
-    data: dict[str, DataTable] = {}
-    profiles: Mapping[str, Load] = {}
-    folder: Path = Path()
-
-    def target_of(self, name: str) -> TargetTable:
-        """Return a target: the main one, or one by name with the rest from the main one.
-
-        Raises:
-            UsageError: There is none of this name.
-        """
-        main = self.target or TargetTable()
-        if not name or name == DEFAULT_TARGET:
-            return main
-        if name not in self.targets:
-            known = ", ".join(sorted(self.targets)) or "none"
-            hint = did_you_mean(name, self.targets) or f"[targets] of the file has {known}."
-            raise UsageError(f"there is no target {name!r}", hint=hint)
-        own = self.targets[name]
-        given = {
-            field: value
-            for field in own.__struct_fields__
-            if (value := getattr(own, field)) not in (None, {})
-        }
-        return msgspec.structs.replace(main, **given)
-
-    @property
-    def target_urls(self) -> dict[str, str]:
-        """The targets that have a URL, by name; of each its URL, empty where it is from outside."""
-        names = [DEFAULT_TARGET, *self.targets] if self.target is not None else [*self.targets]
-        urls = {name: self.target_of(name).url for name in names}
-        return {
-            name: "" if names_in(url) else filled(url, {}).strip().rstrip("/")
-            for name, url in urls.items()
-            if url
-        }
-
-
-def duration_us(text: str | None) -> int | None:
-    """Return a time in whole microseconds; ``0s`` is one, too.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if text is None:
-        return None
-    return 0 if _ZERO.fullmatch(text) else round(parse_duration_us(text))
 
 
 def statuses_of(expect: int | str | list[int | str] | None) -> tuple[int, ...]:
@@ -141,19 +74,6 @@ def statuses_of(expect: int | str | list[int | str] | None) -> tuple[int, ...]:
         else:
             raise UsageError(f"{one!r} is no status", hint="Write 201, [200, 404] or 2xx.")
     return tuple(sorted(found))
-
-
-def span_of(text: str | None) -> Span | None:
-    """Return ``1s..3s`` or ``2s`` as a time from least to most.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if text is None:
-        return None
-    least, dots, most = text.partition("..")
-    first = duration_us(least.strip()) or 0
-    return Span(first, (duration_us(most.strip()) or 0) if dots else first)
 
 
 def checks_of(check: str | list[str] | None) -> tuple[str, ...]:
@@ -378,26 +298,6 @@ class PlanReader:
             ) from error
 
 
-def inherited(load: Load, own: ScenarioTable) -> ScenarioTable:
-    """Return a scenario of a profile: what the profile says stands where it says nothing."""
-
-    def said(name: str) -> Any:
-        value = getattr(own, name)
-        return value if value not in (None, {}, []) else getattr(load, name)
-
-    found = {
-        name: said(name)
-        for name in ScenarioTable.__struct_fields__
-        if name not in {"request", "flow"}
-    }
-    amounts = ("rate", "users", "executor", "duration", "stages", "iterations", "max_vus")
-    if any(getattr(own, name) is not None for name in ("rate", "users", "executor", "stages")):
-        found |= {
-            name: getattr(own, name) for name in amounts if name not in {"duration", "max_vus"}
-        }
-    return ScenarioTable(**found, request=own.request, flow=own.flow)
-
-
 def _executor(table: ScenarioTable) -> Any:
     options = {
         "executor": table.executor,
@@ -428,14 +328,3 @@ def _bodies(table: RequestTable) -> dict[str, Any]:
 
 def _digest(definition: Any) -> str:
     return sha256(msgspec.json.encode(definition, order="sorted")).hexdigest()
-
-
-def demand_target(reader: PlanReader, target: TargetTable) -> None:
-    """Refuse what a target cannot be.
-
-    Raises:
-        UsageError: A header cannot be sent, or it says twice as whom.
-    """
-    demand_headers(reader.texts(target.headers))
-    if target.auth is not None and target.auth.bearer_file is None:
-        reader.auth(target.auth)

@@ -3,12 +3,15 @@
 What the texts in it mean is `stressproof.config.compile`'s affair.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
 from stressproof.config.plan_tables import DataTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
+
+if TYPE_CHECKING:
+    from stressproof.config.failures.plan import FailureFile
 
 FILE_NAME = "stressproof.toml"
 EVIDENCE_FOLDER = "stressproof-results/"
@@ -217,3 +220,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Tags of endpoints by their name, for use in thresholds."),
     ] = {}
     gate: Annotated[GateTable | None, Meta(description="What a release gate runs.")] = None
+
+    @property
+    def failures(self) -> "FailureFile | None":
+        """What it says of failures."""
+        return None

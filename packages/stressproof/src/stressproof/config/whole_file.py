@@ -9,17 +9,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from stressproof.config.failure_tables import (
+from stressproof.config.failures.kind_tables import FAULT_TABLES, FaultTable
+from stressproof.config.failures.plan import FailureFile
+from stressproof.config.failures.tables import (
     EffectsTable,
     FailureTable,
     InvariantTable,
     TestbedTable,
 )
-from stressproof.config.fault_tables import FAULT_TABLES
 from stressproof.config.schema import FILE_NAME, Config
 from stressproof.failures.fault_kinds import FAULT_KINDS
 
 SCHEMA_ID = "urn:stressproof:schema:stressproof-toml:1"
+_COMMON_KEYS = f"#/$defs/{FaultTable.__name__}/properties"
 
 
 class WholeFile(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,13 +42,22 @@ class WholeFile(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(description="What is broken, and what must hold then.", max_length=100),
     ] = ()
 
+    @property
+    def failures(self) -> FailureFile:
+        """What it says of failures."""
+        return FailureFile(self.testbed, self.effects, self.invariant, self.failure)
+
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     made = msgspec.json.schema(WholeFile)
+    common = msgspec.json.schema(FaultTable)["$defs"][FaultTable.__name__]
+    made["$defs"][FaultTable.__name__] = common
     for name, table in FAULT_TABLES.items():
-        kind = made["$defs"][table.__name__]["properties"]["kind"]
-        kind["description"] = f"{FAULT_KINDS[name].says} {FAULT_KINDS[name].limits}".rstrip()
+        keys = made["$defs"][table.__name__]["properties"]
+        keys |= {key: {"$ref": f"{_COMMON_KEYS}/{key}"} for key in common["properties"]}
+        says = f"{FAULT_KINDS[name].says} {FAULT_KINDS[name].limits}".rstrip()
+        keys["kind"]["description"] = says
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,

@@ -49,7 +49,6 @@ class RecoveryObjectives(Struct, frozen=True, forbid_unknown_fields=True):
         window_operations: Requests that must start in it, at least.
         slow_us: The p99 above which a window is not good.
         bad_ppm: Unhealthy requests a good window may have, in millionths.
-        answer_us: The longest that any caller may wait, under the fault too.
     """
 
     rto_service_us: Micros
@@ -57,7 +56,6 @@ class RecoveryObjectives(Struct, frozen=True, forbid_unknown_fields=True):
     window_operations: Count
     slow_us: Micros
     bad_ppm: Count
-    answer_us: Micros
 
 
 class Recovery(Struct, frozen=True, forbid_unknown_fields=True):

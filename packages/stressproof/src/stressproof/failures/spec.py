@@ -35,7 +35,6 @@ def _within(rto_s: int) -> RecoveryObjectives:
         window_operations=8,
         slow_us=1_500 * MS,
         bad_ppm=0,
-        answer_us=7 * S,
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from stressproof.config.failure_plan import FailureLoad
+from stressproof.config.failures.plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.driver import ScenarioDriver
@@ -117,7 +117,7 @@ def made_rows(testbed: FileTestbed, named: str) -> PreparedRows:
     """Return the rows that a function of the project makes on a testbed.
 
     Args:
-        testbed: Handed to it.
+        testbed: Whose view of a project's code it is handed.
         named: ``file.py:function``.
 
     Raises:
@@ -128,7 +128,7 @@ def made_rows(testbed: FileTestbed, named: str) -> PreparedRows:
     name = named.rpartition(":")[2]
     make = modules.find(named, f'write def {name}(testbed): return {{"table": [{{…}}]}}')
     try:
-        rows = make(testbed)
+        rows = make(testbed.project)
     except StressproofError:
         raise
     except Exception as error:

@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stressproof.config.failure_plan import FailureLoad
-from stressproof.config.testbed_plan import SECRET
+from stressproof.config.failures.plan import FailureLoad
+from stressproof.config.failures.testbed_plan import SECRET
 from stressproof.errors import RunError
 from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, RequestSpec, Send

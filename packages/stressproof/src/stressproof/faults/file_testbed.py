@@ -5,50 +5,37 @@ it, in the path of the baseline too; what is started is told of the proxy's addr
 """
 
 import contextlib
-import secrets
-import signal
-import socket
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
-from stressproof.config.testbed_plan import PORT, SECRET, ProcessPlan, ProxyPlan, TestbedPlan
-from stressproof.config.testbed_reading import demand_attachable
+from stressproof.config.failures.testbed import demand_attachable
+from stressproof.config.failures.testbed_plan import ProxyPlan, TestbedPlan
 from stressproof.errors import RunError, UsageError
-from stressproof.failures.loopback import require_loopback
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults import readiness
 from stressproof.faults.file_requests import EffectNumbers, FileRequests
 from stressproof.faults.injectors.bed import Running
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
+from stressproof.faults.places import Places
+from stressproof.faults.planned_process import planned_process
+from stressproof.faults.project_testbed import ProjectTestbed
 from stressproof.faults.proxy.addresses import parse_upstream
 from stressproof.faults.proxy.control import ProxyControl
 from stressproof.faults.proxy.faults import Switchable
 from stressproof.faults.proxy.process import ProxyProcess
 from stressproof.faults.service_process import ServiceProcess
 from stressproof.faults.testbed import Testbed
-from stressproof.load.client import Answer, Client, RequestError
-from stressproof.programs import program
-from stressproof.workload.target import Target, origin_of
-from stressproof.workload.templates import Place, Template
+from stressproof.workload.target import origin_of
 
 if TYPE_CHECKING:
     from stressproof.faults.proxy.toxics import Protocol
     from stressproof.faults.testbed_database import TestbedDatabase
 
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
-"""What a process is given of our environment, beside what the file passes on."""
-
-_SECRET_BYTES = 32
-_ASK_S = 10.0
-
 
 class FileTestbed(Testbed):
-    """The testbed of a file; also what ``prepare`` and faults of one's own may touch.
+    """The testbed of a file.
 
     Args:
         *given: As every testbed has them.
@@ -64,7 +51,8 @@ class FileTestbed(Testbed):
         databases: By name.
         processes: By name; a restarted one is the same object.
         proxies: By name, those before databases among them.
-        secrets: By name.
+        places: Where all of it is, and texts that refer to it.
+        project: What a project's own code is handed.
         effects: Of the trial that runs.
         requests: Of the trial that runs, from the end of its preparation on.
     """
@@ -87,11 +75,8 @@ class FileTestbed(Testbed):
         self.proxies: dict[str, ProxyProcess] = {}
         self.effects = EffectNumbers("none")
         self.requests: FileRequests
-        self._inherited = {
-            name: environment[name] for name in (*INHERITED, *plan.pass_env) if name in environment
-        }
-        self.secrets = {name: secrets.token_urlsafe(_SECRET_BYTES) for name in plan.secrets}
-        self._ports: dict[str, int] = {}
+        self.places = Places(plan, environment)
+        self.project = ProjectTestbed(self)
         self._controls: dict[str, ProxyControl] = {}
         self._logs: Path
 
@@ -106,9 +91,9 @@ class FileTestbed(Testbed):
         return self.plan.url if self.attached else super().url
 
     @property
-    def run(self) -> str:
-        """What names the effects of the trial that runs."""
-        return self.effects.run
+    def secrets(self) -> Mapping[str, str]:
+        """The run's secrets, by name."""
+        return self.places.secrets
 
     @property
     def proxy_path(self) -> str:
@@ -140,7 +125,7 @@ class FileTestbed(Testbed):
         """
         self._logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
         plan = self.plan
-        self._ports = {name: free_port() for name in plan.process}
+        self.places.choose_ports()
         # What is attached is not started, and so has no order.
         for name in plan.order or (*plan.postgres, *plan.proxy):
             if name in plan.postgres:
@@ -148,7 +133,7 @@ class FileTestbed(Testbed):
             elif name in plan.proxy:
                 self._start_proxy(name, plan.proxy[name], stack)
             else:
-                self._start_process(name, plan.process[name], stack)
+                self._start_process(name, stack)
         if plan.attach:
             demand_attachable(plan.url)
             origin = origin_of(plan.url)
@@ -156,7 +141,7 @@ class FileTestbed(Testbed):
             self.workers = 1  # at least: nobody says how many there are
         else:
             self.service = self.processes[plan.target]
-            self.port = self._ports[plan.target]
+            self.port = self.places.ports[plan.target]
             self.workers = plan.process[plan.target].workers or 1
 
     def _start_database(self, name: str, stack: contextlib.ExitStack) -> None:
@@ -173,9 +158,11 @@ class FileTestbed(Testbed):
             proxied=not self.attached,
         )
         self.databases[name] = database
+        if not self.attached:
+            self._stand_proxy(name, database.proxy)
+        self.places.add_url(name, database.url)
         if self.attached:
             return
-        self.proxies[name] = database.proxy
         self.say(f"{name}: PostgreSQL, its proxy on port {database.proxy.port}")
         if database.why_no_disk:
             self.say(f"{name}: no bounded disk here: {database.why_no_disk}")
@@ -189,7 +176,7 @@ class FileTestbed(Testbed):
             self._controls[name] = ProxyControl(plan.control, plan.name)
             self.say(f"{name}: the proxy {plan.name} at {plan.control}")
             return
-        upstream = self.text(f"testbed.proxy.{name}", plan.upstream)
+        upstream = self.places.text(f"testbed.proxy.{name}", plan.upstream)
         protocol, allowed = cast("Protocol", plan.protocol), self._permissions.upstreams
         proxy = ProxyProcess(
             parse_upstream(upstream, protocol=protocol, allowed=allowed),
@@ -197,93 +184,30 @@ class FileTestbed(Testbed):
             protocol=protocol,
             allowed=allowed,
         )
-        self.proxies[name] = stack.enter_context(proxy)
+        self._stand_proxy(name, stack.enter_context(proxy))
         self.say(f"{name}: a proxy on port {proxy.port} to {upstream}")
 
-    def _start_process(self, name: str, plan: ProcessPlan, stack: contextlib.ExitStack) -> None:
-        where, port = f"testbed.process.{name}", self._ports[name]
-        folder = self.folder / plan.cwd
+    def _stand_proxy(self, name: str, proxy: ProxyProcess) -> None:
+        self.proxies[name] = proxy
+        self.places.add(name, proxy.host, proxy.port)
 
-        def argv(given: Sequence[str]) -> list[str]:
-            words = [self.text(where, word, of=name) for word in given]
-            return [program(words[0]) or words[0], *words[1:]]
-
-        environment = self.environment(name)
-        ready = plan.ready
-        if ready.http:
-            until = readiness.by_http(self.host, port, ready.http)
-        elif ready.log:
-            until = readiness.by_log(ready.log)
-        elif ready.run:
-            until = readiness.by_command(argv(ready.run), environment, folder)
-        else:
-            until = readiness.by_tcp(self.host, port)
-        process = ServiceProcess(
+    def _start_process(self, name: str, stack: contextlib.ExitStack) -> None:
+        process = planned_process(
             name,
-            argv(plan.run),
-            environment,
-            until,
+            self.plan.process[name],
+            self.places,
+            folder=self.folder,
             log=self._logs / f"{name}.log",
             active=self.active,
-            folder=folder,
-            start_timeout_s=ready.within_us / 1e6,
-            stop_signal=signal.Signals[f"SIG{plan.stop}"],
-            stop_timeout_s=plan.stop_within_us / 1e6,
         )
         self.processes[name] = process
         stack.callback(process.stop)
         process.start()
-        self.say(f"{name}: process {process.pid}, port {port}")
+        self.say(f"{name}: process {process.pid}, port {self.places.ports[name]}")
 
-    def environment(self, name: str = "") -> dict[str, str]:
-        """Return the whole environment of a process, or of a command where none is named."""
-        own = self.plan.process[name].env if name else {}
-        where = f"testbed.process.{name}.env"
-        return {
-            **self._inherited,
-            **{key: self.text(where, value, of=name) for key, value in own.items()},
-        }
-
-    def text(self, where: str, text: str, *, of: str = "") -> str:
-        """Return a text with ports, addresses and secrets for its braces.
-
-        Args:
-            where: It stands, for messages.
-            text: With braces.
-            of: The process whose own ``{{port}}`` is meant.
-
-        Raises:
-            UsageError: One means nothing.
-        """
-        template = Template.of(text, Place.TEXT)
-        values = {name: self._value(name, of) for name in template.needs}
-        for name, value in values.items():
-            if value is None:
-                raise UsageError(f"{where}: {{{{{name}}}}} means nothing here")
-        return template.fill(values).decode()
-
-    def _value(self, name: str, of: str) -> str | None:
-        table, dot, attribute = name.partition(".")
-        if not dot:
-            return str(self._ports[of]) if name == PORT and of else None
-        if table == SECRET:
-            return self.secrets.get(attribute)
-        if table in self.databases and attribute == "url":
-            return self.databases[table].url
-        if table in self.proxies:
-            return _address(attribute, self.proxies[table].host, self.proxies[table].port)
-        if table in self._ports:
-            return _address(attribute, self.host, self._ports[table])
-        return None
-
-    def direct(self, name: str) -> str:
-        """Return the URL of a process, or one that is given, past every proxy."""
-        if name in self._ports:
-            return f"http://{self.host}:{self._ports[name]}"
-        if name in self.plan.process or "://" not in name:
-            raise UsageError(f"{name} is nothing that answers HTTP here")
-        require_loopback(origin_of(name).host)
-        return name
+    def environment(self) -> Mapping[str, str]:
+        """Return the whole environment of a command."""
+        return self.places.environment()
 
     def query(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
@@ -317,7 +241,7 @@ class FileTestbed(Testbed):
             known = ", ".join(self.processes) or "none"
             raise UsageError(f"the testbed has no process {name}", hint=f"It has {known}.")
         plan = self.plan.process[name]
-        address = (self.host, self._ports[name])
+        address = (self.host, self.places.ports[name])
         return Running(self.processes[name], address, plan.workers, plan.worker)
 
     def container(self, name: str) -> tuple[str, str]:
@@ -348,111 +272,6 @@ class FileTestbed(Testbed):
             return False
         return all(
             readiness.by_tcp(self.host, port)("")
-            for name, port in self._ports.items()
+            for name, port in self.places.ports.items()
             if name != self.plan.target and not self.plan.process[name].ready.log
         )
-
-    # What `prepare` and faults of one's own may touch.
-
-    def effect(self) -> str:
-        """Return the text of a new effect, for what is made before it is asked for."""
-        return self.effects.new()
-
-    def secret(self, name: str) -> str:
-        """Return one of the run's secrets.
-
-        Raises:
-            UsageError: The file names none such.
-        """
-        if name not in self.secrets:
-            raise UsageError(
-                f"there is no secret {name}", hint=f'Write testbed.secrets = ["{name}"].'
-            )
-        return self.secrets[name]
-
-    def connect(self, name: str = "") -> Any:
-        """Return a connection of psycopg's to a database, direct and in autocommit.
-
-        Raises:
-            UsageError: There is no such database.
-            RunError: It does not answer.
-        """
-        return self.database(name).connect()
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-        expect: Sequence[int] = (200, 201, 204),
-    ) -> Answer:
-        """Ask the target, and return its answer.
-
-        Raises:
-            RunError: It does not answer, or with another status.
-        """
-        body = None if json is None else msgspec.json.encode(json)
-        given = {"content-type": "application/json"} if body is not None else {}
-        try:
-            answer = Client(Target(self.url), timeout_s=_ASK_S).request(
-                method, path, headers={**given, **(headers or {})}, body=body
-            )
-        except RequestError as error:
-            raise RunError(
-                f"{self.plan.target} does not answer {method} {path}: {error}"
-            ) from error
-        if answer.status not in expect:
-            raise RunError(
-                f"{method} {path} was answered with {answer.status}, expected "
-                f"{', '.join(map(str, expect))}: {answer.text[:300]}"
-            )
-        return answer
-
-    def every_worker(
-        self,
-        path: str,
-        *,
-        header: str,
-        headers: Mapping[str, str] | None = None,
-        within: float = 20.0,
-    ) -> None:
-        """Ask until each worker of the target has answered: a header tells them apart.
-
-        Which worker takes a new connection is the kernel's affair.
-
-        Raises:
-            RunError: They have not within so many seconds.
-        """
-        deadline = time.monotonic() + within
-        seen: set[str] = set()
-        while len(seen) < self.workers:
-            if time.monotonic() > deadline:
-                raise RunError(
-                    f"{len(seen)} of {self.workers} workers answered {path} within {within:g} s",
-                    hint=f"They are told apart by the header {header}; is it theirs?",
-                )
-            answer = self.request("GET", path, headers=headers, expect=range(200, 500))
-            seen.add(answer.headers.get(header.lower(), ""))
-
-    def pids(self, process: str) -> Sequence[int]:
-        """Return the numbers of a process and of what it started."""
-        return [one.pid for one in self.running(process).process.family()]
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _address(attribute: str, host: str, port: int) -> str | None:
-    values = {
-        "url": f"http://{host}:{port}",
-        "address": f"{host}:{port}",
-        "host": host,
-        "port": str(port),
-    }
-    return values.get(attribute)

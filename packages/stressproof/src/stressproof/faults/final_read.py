@@ -114,7 +114,7 @@ class FinalRead:
             raise RunError(f"{what} cannot be read: {error.message}", hint=error.hint) from error
 
     def _document(self, what: str, source: Source) -> Any:
-        url = self._testbed.direct(source.from_)
+        url = self._testbed.places.direct(source.from_)
         path = self._text(source.http)
         try:
             answer = Client(Target(url), timeout_s=_ASK_S).get(path)
@@ -128,13 +128,13 @@ class FinalRead:
             raise _unread(what, answer.text[:_SHOWN], "JSON") from error
 
     def _said(self, what: str, source: Source) -> str:
-        argv = [self._testbed.text(what, self._text(word)) for word in source.run]
+        argv = [self._testbed.places.text(what, self._text(word)) for word in source.run]
         argv[0] = program(argv[0]) or argv[0]
         try:
             done = subprocess.run(
                 argv,
                 cwd=self._testbed.folder,
-                env=self._testbed.environment(),
+                env=self._testbed.places.environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -150,7 +150,7 @@ class FinalRead:
 
     def _text(self, text: str) -> str:
         """Return a text with this trial's name; it holds letters and digits alone."""
-        return _RUN.sub(self._testbed.run, text)
+        return _RUN.sub(self._testbed.effects.run, text)
 
 
 _RUN = re.compile(r"\{\{\s*" + RUN + r"\s*\}\}")

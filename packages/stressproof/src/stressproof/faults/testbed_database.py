@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stressproof.config.testbed_plan import PostgresPlan
+from stressproof.config.failures.testbed_plan import PostgresPlan
 from stressproof.errors import RunError, UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.extras import extra

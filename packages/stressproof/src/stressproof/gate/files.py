@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from stressproof.config.plans import PlanFile
+from stressproof.config.plan_file import PlanFile
 from stressproof.evidence.workload import WorkloadFile
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.gate.checkout import Checkout

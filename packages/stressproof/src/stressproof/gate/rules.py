@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.config.failure_requirements import FailureRequirements
-from stressproof.config.plans import PlanFile
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.schema import EVIDENCE_FOLDER, FILE_NAME
 from stressproof.evidence.reading import Document
 from stressproof.evidence.versions import SCHEMA_VERSION

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from stressproof.config.fault_tables import written
+from stressproof.config.failures.parameters import written
 from stressproof.failures.check_kind import CheckKind
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kind import FaultKind

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stressproof.config.environment import names_in
-from stressproof.config.failure_plan import FailurePlan
-from stressproof.config.fault_tables import written
-from stressproof.config.scenario_sense import expected_us
-from stressproof.config.testbed_plan import TestbedPlan
+from stressproof.config.failures.parameters import written
+from stressproof.config.failures.plan import FailurePlan
+from stressproof.config.failures.scenario_sense import expected_us
+from stressproof.config.failures.testbed_plan import TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import FAULT_KINDS, demanded_witnesses, told

@@ -52,15 +52,18 @@ def summary(verdict: Verdict) -> str:
     counted = dict.fromkeys(Outcome, 0)
     for result in verdict.results:
         counted[result.outcome] += 1
-    parts = [f"{counted[Outcome.PASS]} rules hold"]
-    for outcome, words in (
-        (Outcome.FAIL, "do not"),
-        (Outcome.INCONCLUSIVE, "could not be decided"),
-        (Outcome.NOT_CHECKED, "not checked"),
-        (Outcome.WAIVED, "waived"),
+    held, warned = counted[Outcome.PASS], len(verdict.warnings)
+    failed = counted[Outcome.FAIL] - warned
+    parts = ["1 rule holds" if held == 1 else f"{held} rules hold"]
+    for number, words in (
+        (failed, "does not" if failed == 1 else "do not"),
+        (warned, "warned"),
+        (counted[Outcome.INCONCLUSIVE], "could not be decided"),
+        (counted[Outcome.NOT_CHECKED], "not checked"),
+        (counted[Outcome.WAIVED], "waived"),
     ):
-        if counted[outcome]:
-            parts.append(f"{counted[outcome]} {words}")
+        if number:
+            parts.append(f"{number} {words}")
     level = "" if verdict.level is Level.NONE else f", {verdict.level}"
     return (
         f"{WORD[verdict.outcome]}  {verdict.kind} evidence{level}: "

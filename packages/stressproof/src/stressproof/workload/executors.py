@@ -11,9 +11,14 @@ from typing import Any, ClassVar, Final
 from msgspec import Struct
 
 from stressproof.errors import UsageError
-from stressproof.workload.limits import MAX_DURATION_US, MAX_RAMP_US, MAX_RATE, MAX_USERS
+from stressproof.workload.limits import (
+    MAX_DURATION_US,
+    MAX_RAMP_US,
+    MAX_RATE,
+    MAX_TIME_UNIT_US,
+    MAX_USERS,
+)
 from stressproof.workload.pacers import RatePacer, UserPacer, constant, ramp_up
-from stressproof.workload.rates import MAX_TIME_UNIT_US
 
 _US_PER_S = 1_000_000
 

@@ -11,6 +11,9 @@ MAX_RAMP_US = 3600 * _US_PER_S
 """A ramp may be longer than the window, but what is not measured has an end."""
 
 MAX_PAUSE_US = 3600 * _US_PER_S
+MAX_GRACEFUL_STOP_US = 3600 * _US_PER_S
+MAX_TIME_UNIT_US = 2**53
+"""Over which arrivals are counted."""
 
 MIN_TIMEOUT_US = 1_000
 MAX_TIMEOUT_US = 3600 * _US_PER_S
@@ -20,6 +23,7 @@ MIN_PREFLIGHT_TIMEOUT_US = _US_PER_S // 10
 MAX_PREFLIGHT_TIMEOUT_US = 600 * _US_PER_S
 
 MAX_WEIGHT = 10_000
+MAX_REDIRECTS = 10
 MAX_WORKERS = 64
 MAX_WORKER_RATE = 200_000
 """Arrivals a second that a worker can at least count, if not send."""

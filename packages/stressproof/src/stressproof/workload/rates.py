@@ -6,9 +6,9 @@ from fractions import Fraction
 from math import lcm
 
 from stressproof.errors import UsageError
+from stressproof.workload.limits import MAX_TIME_UNIT_US
 
 US_PER_S = 1_000_000
-MAX_TIME_UNIT_US = 2**53
 
 _UNITS_US = {"us": 1, "ms": 1000, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S}
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"

@@ -6,13 +6,12 @@ from msgspec.structs import force_setattr
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
 from stressproof.workload.checks import Checks
-from stressproof.workload.limits import MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
+from stressproof.workload.limits import MAX_REDIRECTS, MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, request_name, without_placeholders
 
 DEFAULT_STATUSES = tuple(range(200, 300))
-MAX_REDIRECTS = 10
 _FINAL = frozenset(range(200, 600))
 
 

@@ -6,7 +6,7 @@ from stressproof.errors import UsageError
 from stressproof.workload.checks import Checks
 from stressproof.workload.executors import Executor
 from stressproof.workload.flows import Flow, demand_run
-from stressproof.workload.limits import MAX_DURATION_US
+from stressproof.workload.limits import MAX_DURATION_US, MAX_GRACEFUL_STOP_US
 from stressproof.workload.order import demand_pass
 from stressproof.workload.requests import (
     DEFAULT_STATUSES,
@@ -19,7 +19,6 @@ from stressproof.workload.target import demand_headers
 
 DEFAULT = "default"
 """The name of a scenario that nobody named, as in k6."""
-MAX_GRACEFUL_STOP_US = 3600 * 1_000_000
 GRACEFUL_STOP_US = 30_000_000
 
 

@@ -82,6 +82,10 @@ class Bed(Protocol):
         """Whether all of it runs already: nothing is started, and nothing stopped."""
 
     @property
+    def project(self) -> object:
+        """What faults of a project's own code are handed."""
+
+    @property
     def requests(self) -> Requests:
         """Makes the requests of the trial that runs."""
 

@@ -100,7 +100,7 @@ def _python(fault: FaultSpec, bed: Bed, _: Load) -> Injector:
             f"{fault.id} breaks what runs already, and nothing undoes it should we be killed",
             hint="Name a command that does: undo = [...].",
         )
-    return PythonFault(fault, bed, bed.folder)
+    return PythonFault(fault, bed.project, bed.folder)
 
 
 _MAKERS: Final[Mapping[str, Maker]] = {

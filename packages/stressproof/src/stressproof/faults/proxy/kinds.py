@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from stressproof.config.amounts import parameter
-from stressproof.config.fault_tables import FAULT_TABLES
+from stressproof.config.failures.kind_tables import FAULT_TABLES
+from stressproof.config.failures.parameters import parameter
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.fault_kinds import FAULT_KINDS

@@ -1,7 +1,9 @@
 """What was sent to each route of the target, and what came back, over all rounds and ramps."""
 
+from bisect import bisect_left
 from collections import Counter
 from functools import cached_property
+from itertools import accumulate
 
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Latency, RampRow, Row, answered
@@ -58,14 +60,19 @@ class Sent:
         """Return how many waited longer than a bound, or as long as anybody waits."""
         least_us = min(bound_us, self.timeout_us) * 999 // 1000 - _CLOCKS_US
         first = buckets.index(min(max(least_us, 0), buckets.MAX_US))
-        return sum(count for bucket, count in self._waits.items() if bucket >= first)
+        ascending, below = self._waits
+        return below[-1] - below[bisect_left(ascending, first)]
 
     @cached_property
-    def _waits(self) -> dict[int, int]:
-        """Return requests by the bucket of their wait; most services never ask for it."""
+    def _waits(self) -> tuple[list[int], list[int]]:
+        """Return the buckets of waits, and how many waits lie below each and in all of them.
+
+        Most services never ask for it.
+        """
         whole = Histogram()
         whole.merge_all(latency.parts() for latency in self._latencies)
-        return whole.counts
+        ascending = sorted(whole.counts)
+        return ascending, list(accumulate(map(whole.counts.__getitem__, ascending), initial=0))
 
 
 def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:

@@ -1,6 +1,5 @@
 """A round's rows by scenario: each has an executor of its own, which its rows must obey."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
@@ -8,6 +7,7 @@ from msgspec import Struct
 from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
 from stressproof.evidence.workload import ScenarioRecord, WorkloadRecord
 from stressproof.measure.buckets import highest
+from stressproof.measure.histogram import Histogram
 
 
 class Share(Struct, frozen=True):
@@ -70,14 +70,13 @@ def there(share: Share) -> tuple[int, int]:
 
 def greatest_us(rows: Iterable[Row | RampRow], users: int) -> int:
     """Return how long so many iterations can have taken in sum, one of each user at most."""
-    held: Counter[int] = Counter()
-    for row in rows:
-        pairs = row.corrected.buckets
-        for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
-            held[bucket] += count
+    whole = Histogram()
+    whole.merge_all(row.corrected.parts() for row in rows)
     took_us = 0
-    for bucket in sorted(held, reverse=True):
-        some = min(held[bucket], users)
+    for bucket in sorted(whole.counts, reverse=True):
+        some = min(whole.counts[bucket], users)
         took_us += some * highest(bucket)
         users -= some
+        if not users:
+            break
     return took_us

@@ -5,9 +5,7 @@ from stressproof.evidence.level import Level
 from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
-from stressproof.workload.flows import demand_run
-from stressproof.workload.requests import MAX_REDIRECTS
-from stressproof.workload.scenarios import MAX_GRACEFUL_STOP_US
+from stressproof.workload.limits import MAX_GRACEFUL_STOP_US, MAX_REDIRECTS
 
 _PLAIN = {
     "cookies": False,
@@ -64,6 +62,8 @@ def _of_scenario(
 
 
 def _names_a_function(run: str) -> bool:
+    from stressproof.workload.flows import demand_run  # noqa: PLC0415  # 4 ms that few need
+
     try:
         demand_run("the setup", run)
     except UsageError:

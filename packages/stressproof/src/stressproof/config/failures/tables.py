@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from stressproof.config.fault_tables import CheckTable, FaultTables
+from stressproof.config.failures.kind_tables import CheckTable, FaultTables
 from stressproof.config.plan_tables import Duration, Name
 
 Argv = Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]

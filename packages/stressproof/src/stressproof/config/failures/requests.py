@@ -6,10 +6,11 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from stressproof.config.answer_rules import answer_rule
+from stressproof.config.failures.answer_rules import answer_rule
+from stressproof.config.failures.testbed_plan import ADDRESS, SECRET
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.plan_tables import PartTable, RequestTable
-from stressproof.config.plans import PlanFile, PlanReader, checks_of, statuses_of
-from stressproof.config.testbed_plan import ADDRESS, SECRET
+from stressproof.config.plans import PlanReader, checks_of, statuses_of
 from stressproof.errors import UsageError
 from stressproof.failures.sendings import batches_of
 from stressproof.failures.spec import FaultSpec, RequestSpec, Send

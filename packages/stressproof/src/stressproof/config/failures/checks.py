@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from stressproof.config.amounts import parameter
-from stressproof.config.check_sense import demand_sense
-from stressproof.config.code_patterns import chosen, demand_code, ranged
-from stressproof.config.failure_tables import FailureTable
-from stressproof.config.fault_tables import CheckTable
+from stressproof.config.failures.check_sense import demand_sense
+from stressproof.config.failures.code_patterns import chosen, demand_code, ranged
+from stressproof.config.failures.kind_tables import CheckTable
+from stressproof.config.failures.parameters import parameter
+from stressproof.config.failures.tables import FailureTable
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
 from stressproof.errors import UsageError

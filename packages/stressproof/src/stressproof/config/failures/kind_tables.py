@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 import msgspec
 from msgspec import Meta, Struct
 
+from stressproof.config.failures.parameters import written
 from stressproof.config.plan_tables import Duration, Name
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kind import FaultKind
 from stressproof.failures.fault_kinds import FAULT_KINDS
 from stressproof.failures.parameters import ParameterSpec
-from stressproof.workload.rates import duration_text
 
 _Count = Annotated[int, Meta(ge=1, le=2**53)]
 _Words = Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
@@ -106,21 +106,6 @@ _WITNESS = (
         (),
     ),
 )
-
-
-def written(spec: ParameterSpec, value: Any) -> Any:
-    """Return a parameter's value as a file writes it."""
-    if spec.type == "duration":
-        return duration_text(value)
-    if spec.type == "share":
-        return f"{value / 10_000:g}%"
-    if spec.type == "percentile":
-        return value / 10_000
-    if spec.type == "factor":
-        return value / 1_000_000
-    if spec.type == "rate":
-        return f"{value}/s"
-    return f"{value}B/s" if spec.type == "byte_rate" else value
 
 
 def _is_required(spec: ParameterSpec) -> bool:

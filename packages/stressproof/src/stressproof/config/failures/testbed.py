@@ -9,16 +9,14 @@ import msgspec
 
 from stressproof.config.amounts import size_bytes, time_us
 from stressproof.config.environment import filled, names_in
-from stressproof.config.failure_tables import (
+from stressproof.config.failures.tables import (
     PostgresTable,
     ProcessTable,
     ProxyTable,
     ReadyTable,
     TestbedTable,
 )
-from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
-from stressproof.config.testbed_plan import (
+from stressproof.config.failures.testbed_plan import (
     ADDRESS,
     PORT,
     SECRET,
@@ -29,6 +27,8 @@ from stressproof.config.testbed_plan import (
     ReadyPlan,
     TestbedPlan,
 )
+from stressproof.config.positions import Place
+from stressproof.config.reading import Faults
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.loopback import require_loopback

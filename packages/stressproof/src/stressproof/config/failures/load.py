@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 
 from stressproof.config.amounts import rate_per_s, time_us
-from stressproof.config.failure_loads import Asked, Known, asked_of
-from stressproof.config.failure_tables import FailureTable
+from stressproof.config.failures.requests import Asked, Known, asked_of
+from stressproof.config.failures.tables import FailureTable
+from stressproof.config.plan_file import PlanFile
 from stressproof.config.plan_tables import ProfileTable as Load
-from stressproof.config.plans import PlanFile
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
 from stressproof.failures.parameters import MS, S

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from stressproof.config.failure_tables import (
+from stressproof.config.failures.tables import (
     EffectsTable,
     FailureTable,
     InvariantTable,
     TestbedTable,
 )
-from stressproof.config.testbed_plan import TestbedPlan
+from stressproof.config.failures.testbed_plan import TestbedPlan
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.workload.requests import Request
 from stressproof.workload.tables import Table

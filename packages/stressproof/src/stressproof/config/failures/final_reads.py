@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import Struct
 
 from stressproof.config.amounts import time_us
-from stressproof.config.failure_tables import EffectsTable, InvariantTable
+from stressproof.config.failures.tables import EffectsTable, InvariantTable
+from stressproof.config.failures.testbed_plan import ADDRESS, SECRET, TestbedPlan
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults, there_are
-from stressproof.config.testbed_plan import ADDRESS, SECRET, TestbedPlan
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import S

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from stressproof.config.code_patterns import chosen
+from stressproof.config.failures.code_patterns import chosen
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.checks import DISTURBED, RETRIED

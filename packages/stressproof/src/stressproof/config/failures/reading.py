@@ -5,23 +5,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from stressproof.config.amounts import share_ppm, time_us
-from stressproof.config.answer_rules import kept_name
 from stressproof.config.environment import names_in, texts_in
-from stressproof.config.failure_checks import EFFECTS, ChecksReader
-from stressproof.config.failure_loads import Asked, Known, kinds_of
-from stressproof.config.failure_plan import FailureFile, FailureLoad, FailurePlan
-from stressproof.config.failure_tables import FailureTable
-from stressproof.config.final_reads import read_final_reads
-from stressproof.config.injected_faults import FaultsReader
-from stressproof.config.load_reading import LoadReader
-from stressproof.config.plans import PlanFile, PlanReader
+from stressproof.config.failures.answer_rules import kept_name
+from stressproof.config.failures.checks import EFFECTS, ChecksReader
+from stressproof.config.failures.faults import FaultsReader
+from stressproof.config.failures.final_reads import read_final_reads
+from stressproof.config.failures.load import LoadReader
+from stressproof.config.failures.plan import FailureFile, FailureLoad, FailurePlan
+from stressproof.config.failures.requests import Asked, Known, kinds_of
+from stressproof.config.failures.scenario_sense import (
+    MOST_OPERATIONS,
+    expected_operations,
+    senseless,
+)
+from stressproof.config.failures.tables import FailureTable
+from stressproof.config.failures.testbed import TestbedReader
+from stressproof.config.failures.testbed_plan import TestbedPlan
+from stressproof.config.plan_file import PlanFile
+from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
-from stressproof.config.scenario_sense import MOST_OPERATIONS, expected_operations, senseless
-from stressproof.config.schema import Config
-from stressproof.config.testbed_plan import TestbedPlan
-from stressproof.config.testbed_reading import TestbedReader
-from stressproof.config.whole_file import WholeFile
 from stressproof.evidence.failure import RecoveryObjectives
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.fault_kinds import FAULT_KINDS
@@ -31,13 +34,6 @@ from stressproof.workload.tables import Table
 
 _FILLED = frozenset({"url", "dsn", "run", "env", "upstream"})
 """Keys of the testbed whose texts may take something from the environment."""
-
-
-def failure_file(config: Config) -> FailureFile | None:
-    """Return what a file says of failures, None where it has no word of them."""
-    if not isinstance(config, WholeFile):
-        return None
-    return FailureFile(config.testbed, config.effects, config.invariant, config.failure)
 
 
 def read_failures(
@@ -140,7 +136,7 @@ class _Reader:
         given = (self._plan, known, self._environment, self._faults)
         reader = LoadReader(table, place, *given)
         timeout_us = reader.timeout_us()
-        objectives = self._objectives(table, place, timeout_us)
+        objectives = self._objectives(table, place)
         injected = FaultsReader(table, place, self._testbed, objectives, self._faults).read(
             reader.asked, known
         )
@@ -190,7 +186,7 @@ class _Reader:
         found = self._faults.attempt(place, time_us, text, least_us, most_us)
         return least_us if found is None else found
 
-    def _objectives(self, table: FailureTable, place: Place, timeout_us: int) -> RecoveryObjectives:
+    def _objectives(self, table: FailureTable, place: Place) -> RecoveryObjectives:
         good = (*place, "good")
         bad_ppm = self._faults.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
         return RecoveryObjectives(
@@ -199,7 +195,6 @@ class _Reader:
             window_operations=table.good.operations,
             slow_us=self._time((*good, "slow"), table.good.slow, MS, 60 * S),
             bad_ppm=bad_ppm or 0,
-            answer_us=timeout_us,
         )
 
     def _demand_source(

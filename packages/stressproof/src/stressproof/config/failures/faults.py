@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from stressproof.config.amounts import parameter, time_us
-from stressproof.config.failure_loads import Asked, Known
-from stressproof.config.failure_tables import FailureTable
-from stressproof.config.fault_tables import FaultTable, SendTable, WitnessTable
+from stressproof.config.amounts import time_us
+from stressproof.config.failures.kind_tables import FaultTable, SendTable, WitnessTable
+from stressproof.config.failures.parameters import parameter
+from stressproof.config.failures.requests import Asked, Known
+from stressproof.config.failures.tables import FailureTable
+from stressproof.config.failures.testbed_plan import TestbedPlan
 from stressproof.config.positions import Place
 from stressproof.config.reading import Faults
-from stressproof.config.testbed_plan import TestbedPlan
 from stressproof.evidence.failure import Parameter, RecoveryObjectives
 from stressproof.failures.fault_kind import FaultKind
 from stressproof.failures.fault_kinds import FAULT_KINDS, LONGEST_US, SHORTEST_US, fault_problems

@@ -1,0 +1,1 @@
+"""Failures of ``stressproof.toml``: its tables, and the plan that they mean."""
