@@ -77,7 +77,7 @@ def test_recovery_is_the_first_good_window(
     history: list[Operation], least: int, bad_ppm: int, window_us: int
 ) -> None:
     """Nothing earlier is good: only healing and what is bad can delay it."""
-    asked = RecoveryObjectives(1000, window_us, least, 30, bad_ppm, 1000)
+    asked = RecoveryObjectives(1000, window_us, least, 30, bad_ppm)
     window = FaultWindow("kill", 10, 40, 200)
     found = recovery(history, window, asked).rto_service_us
     tried = first_good_window(history, window, asked)
@@ -94,7 +94,7 @@ def test_as_many_operations_as_are_judged_take_moments() -> None:
     admitted = [operation(at, 5, 0) for at in range(10_000)]
     CHECKS["at_most"].count(CheckInput(admitted, {}, None, {"limit": 1, "within_us": 2**40}))
     slow = [operation(100 + at, 2**30, 2) for at in range(10_000)]
-    asked = RecoveryObjectives(1000, 2**20, 1, 1, 0, 1000)
+    asked = RecoveryObjectives(1000, 2**20, 1, 1, 0)
     recovery(slow, FaultWindow("kill", 10, 40, 2**40), asked)
     assert time.process_time() - began < 2.0
 

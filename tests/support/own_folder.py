@@ -12,7 +12,7 @@ Ran = subprocess.CompletedProcess[str]
 Stressproof = Callable[..., Ran]
 
 
-def stressproof_in(folder: Path) -> Stressproof:
+def stressproof_in(folder: Path, *, timeout_s: float = 100) -> Stressproof:
     """Return what runs ``stressproof`` in a folder; keyword arguments are variables."""
 
     def run(*arguments: object, stdin: str = "", **environment: str) -> Ran:
@@ -21,7 +21,7 @@ def stressproof_in(folder: Path) -> Stressproof:
             capture_output=True,
             input=stdin,
             text=True,
-            timeout=100,
+            timeout=timeout_s,
             check=False,
             cwd=folder,
             env={**os.environ, "XDG_STATE_HOME": "/nonexistent", "NO_COLOR": "1", **environment},

@@ -8,8 +8,9 @@ import pytest
 from stressproof.config.compile import Project, resolve
 from stressproof.config.config_file import read_config
 from stressproof.config.environment import filled, filled_values
+from stressproof.config.mistakes import ConfigError
 from stressproof.config.plans import PlanReader
-from stressproof.config.reading import ConfigError, Source
+from stressproof.config.reading import Source
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import JsonBody
 from stressproof.workload.executors import ConstantArrivalRate, ConstantVus, RampingVus
@@ -164,7 +165,7 @@ def test_what_cannot_be_meant_is_told_with_its_line(text: str, line: int, told: 
     """Each fault has its place, what was seen and what to write."""
     with pytest.raises(ConfigError) as caught:
         project(text)
-    (fault, *_) = caught.value.faults
+    (fault, *_) = caught.value.mistakes
     assert told in str(caught.value)
     assert fault.line == line
 
@@ -177,7 +178,7 @@ def test_every_fault_of_meaning_is_told_at_once() -> None:
     )
     with pytest.raises(ConfigError) as caught:
         project(text)
-    assert len(caught.value.faults) == 4
+    assert len(caught.value.mistakes) == 4
 
 
 def test_a_gate_reads_a_file_without_the_environment_and_the_files_it_names() -> None:
@@ -218,7 +219,7 @@ def test_types_and_meaning_are_told_in_one_pass_in_the_order_of_lines() -> None:
     """A misspelt key hides no bad threshold; each fault has its line with a caret."""
     with pytest.raises(ConfigError) as caught:
         project(MANY)
-    faults = caught.value.faults
+    faults = caught.value.mistakes
     assert [fault.line for fault in faults] == [2, 5, 9, 10, 11, 14, 15, 17, 19, 20, 23, 24]
     carets = [f"{fault.message}\n{fault.pointer}" for fault in faults]
     assert all(re.search(r"^  +\^+$", shown, re.MULTILINE) for shown in carets)
@@ -254,4 +255,4 @@ def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, told: list[
     """Of what could not be read nothing is claimed."""
     with pytest.raises(ConfigError) as caught:
         project(text)
-    assert [fault.where for fault in caught.value.faults] == told
+    assert [fault.where for fault in caught.value.mistakes] == told

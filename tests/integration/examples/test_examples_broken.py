@@ -4,18 +4,18 @@ A bug is planted by one replacement in a copy of the example. What takes minutes
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from own_folder import Stressproof, stressproof_in
 from stressproof.exits import Exit
 
+EVIDENCE = "failures.json"
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 pytestmark = pytest.mark.timeout(420)
 
@@ -100,29 +100,23 @@ def copy_of(example: str, folder: Path) -> Path:
     return target
 
 
+def stressproof_of(project: Path) -> Stressproof:
+    """Return what runs the command in a project, with what its file takes from the environment."""
+    return partial(
+        stressproof_in(project, timeout_s=400),
+        SHOP_KEY="a-key-of-the-tests",
+        XDG_STATE_HOME=str(project / "state"),
+    )
+
+
 def inject(project: Path, *scenarios: str) -> tuple[int, dict[str, Any], str]:
     """Inject a project's failures; returns the exit code, the evidence and what was said."""
-    out = project / "failures.json"
-    ran = subprocess.run(
-        [
-            *(sys.executable, "-m", "stressproof", "inject", "--output", str(out)),
-            *("--executed-by", "ada", "--approved-by", "grace"),
-            *(word for one in scenarios for word in ("--scenario", one)),
-        ],
-        cwd=project,
-        env={
-            **os.environ,
-            "SHOP_KEY": "a-key-of-the-tests",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
+    named = (word for one in scenarios for word in ("--scenario", one))
+    people = ("--executed-by", "ada", "--approved-by", "grace")
+    ran = stressproof_of(project)("inject", "--output", EVIDENCE, *people, *named)
     said = ran.stdout + ran.stderr
-    assert out.is_file(), said
-    return ran.returncode, json.loads(out.read_bytes()), said
+    assert (project / EVIDENCE).is_file(), said
+    return ran.returncode, json.loads((project / EVIDENCE).read_bytes()), said
 
 
 def failed_checks(evidence: dict[str, Any]) -> set[str]:
@@ -177,14 +171,6 @@ def test_an_example_survives_what_its_file_says(example: str, tmp_path: Path) ->
     code, evidence, said = inject(project)
     assert code == Exit.PASS, said
     assert {one["status"] for one in evidence["scenarios"]} == {"pass"}
-    verified = subprocess.run(
-        [sys.executable, "-m", "stressproof", "verify", "failures.json"],
-        cwd=project,
-        env={**os.environ, "SHOP_KEY": "a-key-of-the-tests"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    verified = stressproof_of(project)("verify", EVIDENCE)
     assert verified.returncode == Exit.PASS, verified.stdout
     assert "recomputed" in verified.stdout

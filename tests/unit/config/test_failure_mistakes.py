@@ -7,7 +7,9 @@ import pytest
 
 from stressproof.config.compile import resolve
 from stressproof.config.config_file import read_config
-from stressproof.config.reading import ConfigError, Fault, Source
+from stressproof.config.mistakes import ConfigError
+from stressproof.config.mistakes import Mistake as Found
+from stressproof.config.reading import Source
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import FAULT_KINDS
 
@@ -890,15 +892,15 @@ MISTAKES = [
 ]
 
 
-def faults(text: str) -> list[Fault]:
+def found_in(text: str) -> list[Found]:
     """Return everything that is wrong with a file."""
     source = Source("stressproof.toml", text)
     with pytest.raises(ConfigError) as raised:
         resolve(read_config(source), source, FOLDER, at_hand=True)
-    return list(raised.value.faults)
+    return list(raised.value.mistakes)
 
 
-def below_caret(fault: Fault) -> str:
+def below_caret(fault: Found) -> str:
     """Return what a fault's caret is below."""
     line, caret = fault.pointer.split("\n")
     return line[caret.index("^") : len(caret)]
@@ -908,7 +910,7 @@ def below_caret(fault: Fault) -> str:
 def test_a_mistake_is_told_once_with_its_place_and_remedy(mistake: Mistake) -> None:
     """One mistake is one message: nothing that only follows from it is told as well."""
     assert mistake.old in SHOP
-    (fault,) = faults(SHOP.replace(mistake.old, mistake.new, 1))
+    (fault,) = found_in(SHOP.replace(mistake.old, mistake.new, 1))
     assert (fault.where, fault.message, fault.hint) == (
         mistake.where,
         mistake.message,
@@ -938,7 +940,7 @@ def test_mistakes_of_all_parts_are_told_together() -> None:
     ):
         assert text.count(old) == 1
         text = text.replace(old, new)
-    found = faults(text)
+    found = found_in(text)
     assert [one.where for one in found] == [
         "profile.shop.request[0]",
         "testbed.postgres.db.disk",
@@ -955,18 +957,18 @@ def test_mistakes_of_all_parts_are_told_together() -> None:
 def test_what_evidence_cannot_hold_is_not_begun() -> None:
     """A scenario by itself, and all of a file together."""
     fast = SHOP.replace('rate = "20/s"', 'rate = "1000/s"').replace("rate = 8\n", "rate = 1000\n")
-    (one,) = faults(fast.replace('lasts = "4s"', 'lasts = "10m"'))
+    (one,) = found_in(fast.replace('lasts = "4s"', 'lasts = "10m"'))
     assert one.where == "failure[0]"
     assert one.message.startswith("these are some 632,")
     both = fast.replace('lasts = "4s"', 'lasts = "3m"').replace('lasts = "5s"', 'lasts = "2m"')
-    (all_of_them,) = faults(both)
+    (all_of_them,) = found_in(both)
     assert all_of_them.where == "failure[1]"
     assert all_of_them.message.startswith("all failures send some ")
 
 
 def test_a_good_window_must_fit_into_what_is_watched() -> None:
     """Or nothing could ever be found to have recovered."""
-    found = faults(SHOP.replace('good = { within = "2s"', 'good = { within = "3s"'))
+    found = found_in(SHOP.replace('good = { within = "2s"', 'good = { within = "3s"'))
     assert [(one.where, one.hint) for one in found] == [
         (f"failure[0].fault[{at}]", 'Write watch = "7s" or more.') for at in (0, 2)
     ]
@@ -974,7 +976,7 @@ def test_a_good_window_must_fit_into_what_is_watched() -> None:
 
 def test_an_expected_answer_promises_nothing() -> None:
     """It cannot mean what was asked for, and have had no effect."""
-    (fault,) = faults(SHOP.replace("expect = [200, 201]", "expect = [200, 201, 503]"))
+    (fault,) = found_in(SHOP.replace("expect = [200, 201]", "expect = [200, 201, 503]"))
     assert (fault.where, fault.message) == (
         "profile.shop.request[0].definite",
         "503 is expected, and promises to have had no effect",
@@ -986,7 +988,7 @@ def test_a_cut_needs_a_conversation_that_can_be_read() -> None:
     cut = SHOP.replace(LATENCY, 'kind = "cut_after_commit"\ntarget = "db"', 1)
     source = Source("stressproof.toml", cut)
     resolve(read_config(source), source, FOLDER)
-    (fault,) = faults(cut.replace("{{db.url}}", "{{db.url}}?sslmode=verify-full"))
+    (fault,) = found_in(cut.replace("{{db.url}}", "{{db.url}}?sslmode=verify-full"))
     assert fault.message.endswith("that with db is under TLS")
     assert (fault.where, below_caret(fault)) == ("failure[0].fault[0].target", "target")
 
@@ -994,7 +996,7 @@ def test_a_cut_needs_a_conversation_that_can_be_read() -> None:
 def test_a_full_disk_needs_one_with_a_bound() -> None:
     """Nobody's own disk is ever filled."""
     full = SHOP.replace(LATENCY, 'kind = "disk_full"\ntarget = "db"', 1)
-    (fault,) = faults(full.replace('disk = "160MiB"\n', ""))
+    (fault,) = found_in(full.replace('disk = "160MiB"\n', ""))
     assert fault.message == "the disk of db has no bound of its own"
 
 
@@ -1002,7 +1004,7 @@ def test_a_database_that_runs_already_is_not_ours_to_kill() -> None:
     """Locks and proxies can be had of it; a kill, a freeze and a full disk cannot."""
     own = 'load = ["schema.sql"]\ndisk = "160MiB"\nsettings = { max_connections = "40" }\n'
     assert own in SHOP
-    (fault,) = faults(SHOP.replace(own, 'dsn = "${DSN}"\n'))
+    (fault,) = found_in(SHOP.replace(own, 'dsn = "${DSN}"\n'))
     assert fault.message == "db runs already, and kill is for what is started here"
     assert fault.where == "failure[0].fault[1].target"
     milder = SHOP.replace(own, 'dsn = "${DSN}"\n').replace('kind = "kill"', 'kind = "read_only"')
@@ -1059,5 +1061,5 @@ lasts = "1s"
     ):
         base = attached.partition("[testbed]")
         assert old in base[2]
-        found = faults(base[0] + base[1] + base[2].replace(old, new, 1))
+        found = found_in(base[0] + base[1] + base[2].replace(old, new, 1))
         assert any(message in one.message for one in found), found

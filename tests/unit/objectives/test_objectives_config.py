@@ -9,7 +9,8 @@ import pytest
 
 from stressproof.config.compile import Project, load_config, resolve
 from stressproof.config.config_file import read_config
-from stressproof.config.reading import ConfigError, Source, read_source
+from stressproof.config.mistakes import ConfigError
+from stressproof.config.reading import Source, read_source
 from stressproof.config.whole_file import WholeFile, schema, schema_text
 from stressproof.errors import UsageError
 from stressproof.evidence.workload import WorkloadEndpoint
@@ -77,7 +78,9 @@ def faults(text: str) -> dict[str, tuple[int, str]]:
     """Return the place of each fault with its line and its message and hint."""
     with pytest.raises(ConfigError) as caught:
         read(text)
-    return {fault.where: (fault.line, fault.message + fault.hint) for fault in caught.value.faults}
+    return {
+        fault.where: (fault.line, fault.message + fault.hint) for fault in caught.value.mistakes
+    }
 
 
 def test_a_whole_file_means_what_it_says() -> None:
@@ -159,7 +162,7 @@ quantiles = []
 
 
 def test_every_text_that_means_nothing_is_told_at_once() -> None:
-    """Faults inside of texts point with a caret and name the line on which the text stands."""
+    """Mistakes inside of texts point with a caret and name the line on which the text stands."""
     found = faults(
         """\
 [thresholds]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from signing_people import ADA, GATE, GRACE, POLICY, Team, roster_line, software_key, ssh_key
-from stressproof.config.reading import ConfigError, source_of
+from stressproof.config.mistakes import ConfigError
+from stressproof.config.reading import source_of
 from stressproof.errors import UsageError
 from stressproof.trust.keys import SK_ED25519
 from stressproof.trust.policy import Role, policy_of
@@ -94,7 +95,7 @@ def test_every_fault_of_a_roster_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         roster(text)
     said = caught.value.message
-    assert [fault.line for fault in caught.value.faults] == [*range(1, 13), 14, 15, 16]
+    assert [fault.line for fault in caught.value.mistakes] == [*range(1, 13), 14, 15, 16]
     for words in (
         "a pattern for names: '*@example.org'",
         "one key under two names: 'ada,grace'",
@@ -144,7 +145,7 @@ def test_every_fault_of_a_policy_is_named_at_once(team: Team) -> None:
     """Misspelt keys, wrong types and absent tables; then what the roster says to it."""
     with pytest.raises(ConfigError) as caught:
         team.policy('resource = "shop"\n[roles]\nexecutors = ["x"]\n[require]\napprovals = 0\n')
-    assert len(caught.value.faults) == 7
+    assert len(caught.value.mistakes) == 7
     assert "Did you mean 'executor'?" in caught.value.message
     both = POLICY.replace(f'gate = ["{GATE}"]', f'gate = ["{ADA}", "ghost"]')
     with pytest.raises(ConfigError) as caught:
@@ -153,7 +154,7 @@ def test_every_fault_of_a_policy_is_named_at_once(team: Team) -> None:
     assert "ada@example.org is executor as well" in said
     assert "ghost has no key" in said
     assert "3 approvals of 1 approvers" in said
-    assert all(fault.line for fault in caught.value.faults)
+    assert all(fault.line for fault in caught.value.mistakes)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stressproof.config.config_file import ConfigFile, read_config
 from stressproof.config.gate_floors import below_gate
+from stressproof.config.mistakes import ConfigError, Mistakes
 from stressproof.config.objective_amounts import (
     bad_text,
     objective_share,
@@ -18,18 +19,10 @@ from stressproof.config.objective_amounts import (
     quantile_ppm,
     share_of,
 )
-from stressproof.config.plan_faults import find_plan_faults
 from stressproof.config.plan_file import PlanFile
+from stressproof.config.plan_mistakes import find_plan_mistakes
 from stressproof.config.positions import Place
-from stressproof.config.reading import (
-    ConfigError,
-    Faults,
-    Source,
-    located,
-    read_bytes,
-    read_source,
-    source_of,
-)
+from stressproof.config.reading import Source, located, read_bytes, read_source, source_of
 from stressproof.config.schema import (
     EVIDENCE_FOLDER,
     FILE_NAME,
@@ -181,7 +174,7 @@ def resolve(
     limits = reader.limits(config.limits or LimitsTable())
     suite, gate = config.suite or SuiteTable(), config.gate or GateTable()
     plan = PlanFile(config.target, config.targets, config.data, config.profile, folder)
-    find_plan_faults(plan, reader)
+    find_plan_mistakes(plan, reader)
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
@@ -221,13 +214,13 @@ def resolve(
         steps=reader.steps(gate.steps),
         evidence=reader.evidence(gate.evidence),
     )
-    faults = [*read.faults, *(located(source, one) for one in read.told(reader.found))]
-    if faults:
-        raise ConfigError(source.name, faults)
+    mistakes = [*read.mistakes, *(located(source, one) for one in read.told(reader.found))]
+    if mistakes:
+        raise ConfigError(source.name, mistakes)
     return project
 
 
-class _Reader(Faults):
+class _Reader(Mistakes):
     """Turns texts into values, and keeps what fails with its place."""
 
     def limits(self, table: LimitsTable) -> Thresholds:

@@ -7,22 +7,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stressproof.config.mistakes import ConfigError, Mistake, related
 from stressproof.config.positions import Place
-from stressproof.config.reading import (
-    ConfigError,
-    Fault,
-    Source,
-    located,
-    parsed,
-    related,
-    type_faults,
-)
+from stressproof.config.reading import Source, located, parsed
 from stressproof.config.remains import Remains
 from stressproof.config.schema import Config
+from stressproof.config.type_mistakes import type_mistakes
 from stressproof.objectives.syntax import did_you_mean
 
 _MOST = 100
-"""Faults that are told of one file."""
+"""Mistakes that are told of one file."""
 
 
 class ConfigFile(Struct, frozen=True):
@@ -30,46 +24,48 @@ class ConfigFile(Struct, frozen=True):
 
     Attributes:
         config: Its tables, without what is wrong.
-        faults: What is wrong.
+        mistakes: What is wrong.
         unread: Places of which too little is known to judge what they mean.
         in_file: Where in the file a place of the tables is: entries that were taken out count.
     """
 
     config: Config
-    faults: tuple[Fault, ...]
+    mistakes: tuple[Mistake, ...]
     unread: frozenset[Place]
     in_file: Callable[[Place], Place]
 
-    def told(self, faults: Iterable[Fault]) -> Iterator[Fault]:
-        """Yield faults of meaning where they stand, but what was brought about by taking out."""
-        for fault in faults:
-            place = self.in_file(fault.path)
+    def told(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+        """Yield mistakes of meaning where they stand, but what was brought about by taking out."""
+        for mistake in mistakes:
+            place = self.in_file(mistake.path)
             if not any(related(one, place) for one in self.unread):
-                yield msgspec.structs.replace(fault, path=place)
+                yield msgspec.structs.replace(mistake, path=place)
 
 
 def read_config(source: Source) -> ConfigFile:
     """Return what can be read of a file, and what is wrong with it.
 
     Raises:
-        ConfigError: It is not TOML, or holds more faults than anybody mends at once.
+        ConfigError: It is not TOML, or holds more mistakes than anybody mends at once.
     """
     data = parsed(source)
     kind = _type_of(data)
-    faults = list(islice(chain(_extended(data), type_faults(data, kind, ())), _MOST + 1))
-    if len(faults) > _MOST:
-        told = [located(source, fault) for fault in faults[:_MOST]]
+    mistakes = list(islice(chain(_extended(data), type_mistakes(data, kind, ())), _MOST + 1))
+    if len(mistakes) > _MOST:
+        told = [located(source, mistake) for mistake in mistakes[:_MOST]]
         more = msgspec.structs.replace(told[-1], hint="There are more; mend these first.")
         raise ConfigError(source.name, [*told[:-1], more])
     profiles: Any = data.get("profile")
-    wanting = isinstance(profiles, dict) and any(fault.path[:1] == ("profile",) for fault in faults)
+    wanting = isinstance(profiles, dict) and any(
+        mistake.path[:1] == ("profile",) for mistake in mistakes
+    )
     heirs = [name for name in profiles if _base(profiles, name)] if wanting else []
     remains = Remains(data)
-    wrong = faults
+    wrong = mistakes
     while wrong:
-        remains.take_out(fault.path for fault in wrong)
-        wrong = list(type_faults(data, kind, ()))
-    unread = {fault.path for fault in faults} | remains.taken
+        remains.take_out(mistake.path for mistake in wrong)
+        wrong = list(type_mistakes(data, kind, ()))
+    unread = {mistake.path for mistake in mistakes} | remains.taken
     for table, whose in (("profile", "profile"), ("targets", "target")):
         if any(len(place) <= len((table, "name")) and table in place[:1] for place in unread):
             unread.add(("gate", whose))  # it may name what was taken out
@@ -77,7 +73,7 @@ def read_config(source: Source) -> ConfigFile:
         unread |= {("profile", name, "extends"), ("profile", name, "scenario")}
     return ConfigFile(
         msgspec.convert(data, kind),
-        tuple(located(source, fault) for fault in faults),
+        tuple(located(source, mistake) for mistake in mistakes),
         frozenset(unread),
         remains.in_file,
     )
@@ -92,7 +88,7 @@ def _type_of(data: dict[str, Any]) -> type[Config]:
     return WholeFile
 
 
-def _extended(data: dict[str, Any]) -> Iterator[Fault]:
+def _extended(data: dict[str, Any]) -> Iterator[Mistake]:
     """Let profiles start from the keys of those that they extend; yield what cannot be."""
     profiles = data.get("profile")
     if not isinstance(profiles, dict):
@@ -101,12 +97,12 @@ def _extended(data: dict[str, Any]) -> Iterator[Fault]:
     for name in given:
         heritage = [name]
         while heritage and (base := _base(given, heritage[-1])):
-            fault = _base_fault(given, heritage, base)
-            if fault is None:
+            mistake = _base_mistake(given, heritage, base)
+            if mistake is None:
                 heritage.append(base)
                 continue
-            if fault.path[1] == name:  # whoever only leads to a fault is none of it
-                yield fault
+            if mistake.path[1] == name:  # whoever only leads to a mistake is none of it
+                yield mistake
             heritage = []
         if len(heritage) > 1:
             whole: dict[str, Any] = {}
@@ -122,7 +118,7 @@ def _base(profiles: dict[str, Any], name: str) -> str:
     return base if isinstance(base, str) else ""
 
 
-def _base_fault(profiles: dict[str, Any], heritage: list[str], base: str) -> Fault | None:
+def _base_mistake(profiles: dict[str, Any], heritage: list[str], base: str) -> Mistake | None:
     """Return what is wrong with the last of a chain of profiles and what it extends, if anything.
 
     A circle is told where it is closed.
@@ -130,8 +126,8 @@ def _base_fault(profiles: dict[str, Any], heritage: list[str], base: str) -> Fau
     path: Place = ("profile", heritage[-1], "extends")
     if base in heritage:
         place: Place = ("profile", base, "extends")
-        return Fault(place, f"{' extends '.join((*heritage, base))}", "Break the circle.")
+        return Mistake(place, f"{' extends '.join((*heritage, base))}", "Break the circle.")
     if not isinstance(profiles.get(base), dict):
         hint = did_you_mean(base, profiles)
-        return Fault(path, f"there is no profile {base!r}", hint)
+        return Mistake(path, f"there is no profile {base!r}", hint)
     return None

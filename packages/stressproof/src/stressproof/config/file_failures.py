@@ -10,7 +10,8 @@ from stressproof.config.amounts import duration_us
 from stressproof.config.failure_requirements import FailureRequirements
 from stressproof.config.failures.plan import FailurePlan
 from stressproof.config.failures.reading import read_failures
-from stressproof.config.reading import Faults, read_bytes
+from stressproof.config.mistakes import Mistakes
+from stressproof.config.reading import read_bytes
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.parameters import S
@@ -70,10 +71,10 @@ def _read(project: "Project", environment: Mapping[str, str] | None) -> FailureP
     """Return what a file says, without the digests of what it names."""
     if project.failures is None:
         return None
-    faults = Faults()
-    plan = read_failures(project.failures, project.plan, environment, faults)
-    if faults.found:
-        first = faults.found[0]
+    mistakes = Mistakes()
+    plan = read_failures(project.failures, project.plan, environment, mistakes)
+    if mistakes.found:
+        first = mistakes.found[0]
         raise UsageError(f"{first.where}: {first.message}", hint=first.hint)
     return plan
 

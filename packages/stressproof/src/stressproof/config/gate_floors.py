@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from stressproof.config.amounts import duration_us
+from stressproof.config.mistakes import Mistake
 from stressproof.config.plan_file import PlanFile
 from stressproof.config.plans import PlanReader
-from stressproof.config.reading import Fault
 from stressproof.config.schema import GateTable
 from stressproof.workload.rates import US_PER_S
 from stressproof.workload.scenarios import Scenario
 
 
-def below_gate(plan: PlanFile, gate: GateTable) -> Iterator[Fault]:
+def below_gate(plan: PlanFile, gate: GateTable) -> Iterator[Mistake]:
     """Yield each floor of a gate that the profile it is for does not reach; both can be meant."""
     name = gate.profile or next(iter(plan.profiles), "")
     if not name:
@@ -27,7 +27,7 @@ def below_gate(plan: PlanFile, gate: GateTable) -> Iterator[Fault]:
         ("users", gate.users or 0, users),
     ):
         if own < floor:
-            yield Fault(
+            yield Mistake(
                 ("gate", key),
                 f"the profile {name!r} has {own:g} {key}, and its gate asks for {floor:g}",
                 f"Raise it in [profile.{name}], or ask for less.",

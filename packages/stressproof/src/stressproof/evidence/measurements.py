@@ -142,6 +142,11 @@ class RunMeasurements(Struct, frozen=True, forbid_unknown_fields=True):
     tail: list[RampRow] = []
     setup: list[RampRow] = []
 
+    @property
+    def every_row(self) -> list[Row | RampRow]:
+        """The rows of all that was sent, within the window and outside of it."""
+        return [*self.setup, *self.ramp, *self.rows, *self.tail]
+
 
 class Measurements(Struct, frozen=True, forbid_unknown_fields=True):
     """All rounds.

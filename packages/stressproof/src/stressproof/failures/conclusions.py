@@ -292,7 +292,7 @@ def contradictions(scenarios: Sequence[Scenario], summary: Summary) -> list[Cont
     """Return every statement of an artifact that does not follow from what it carries."""
     found: list[Contradiction] = []
     for number, scenario in enumerate(scenarios):
-        where = f"$.scenarios[{number}]"
+        where = f"scenarios[{number}]"
         for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
             try:
                 found += _trial_contradictions(f"{where}.{name}", trial, scenario.spec)
@@ -308,7 +308,7 @@ def contradictions(scenarios: Sequence[Scenario], summary: Summary) -> list[Cont
         found += _unequal(f"{where}.reasons", scenario.reasons, reasons)
         found += _unequal(f"{where}.checks", scenario.checks, passed)
         found += _unequal(f"{where}.duration_seconds", scenario.duration_seconds, lasted)
-    return found + _unequal("$.summary", summary, summarise(scenarios))
+    return found + _unequal("summary", summary, summarise(scenarios))
 
 
 def passed_titles(trial: Trial) -> list[str]:

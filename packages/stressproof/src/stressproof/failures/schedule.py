@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from stressproof.evidence.failure import InjectedFault
 from stressproof.failures.history import Operation
+from stressproof.failures.sendings import batch_count
 from stressproof.failures.spec import RequestSpec, ScenarioSpec
 from stressproof.workload.order import WeightedOrder
 from stressproof.workload.pacers import constant
@@ -27,10 +28,8 @@ _AGAIN = frozenset({"retry", "settle"})
 _SLACK_US = 500_000
 """What a busy machine may leave out at the end of the load."""
 
-
 OPERATIONS_MAX: Final = 20_000
 """Of one trial: what is judged in seconds, and recorded in a megabyte."""
-
 
 NAMES_MAX: Final = 2_000
 """Of one trial: kinds of requests, and codes that they ended with."""
@@ -78,11 +77,7 @@ def arrivals(spec: ScenarioSpec, seed: int, until_us: int) -> Iterator[Arrival]:
 def most_operations(spec: ScenarioSpec) -> int:
     """Return how many operations a trial of a scenario asks for, without those asked again."""
     lasts_us = spec.steady_us + sum(one.lasts_us + one.watch_us for one in spec.faults)
-    sent = sum(
-        one.times * _number(fault.parameters.get("batches"))
-        for fault in spec.faults
-        for one in fault.send
-    )
+    sent = sum(one.times * batch_count(fault) for fault in spec.faults for one in fault.send)
     streamed = sum(
         fault.lasts_us * request.stream_per_s // 1_000_000
         for request in spec.requests
@@ -90,10 +85,6 @@ def most_operations(spec: ScenarioSpec) -> int:
         if fault.id == request.stream
     )
     return lasts_us * spec.rate_per_s // 1_000_000 + sent + streamed
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 1
 
 
 def deviations(

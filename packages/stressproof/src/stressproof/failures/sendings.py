@@ -11,6 +11,12 @@ from collections.abc import Collection, Iterator
 from stressproof.failures.spec import FaultSpec, Send
 
 
+def batch_count(fault: FaultSpec) -> int:
+    """Return how many batches a fault sends."""
+    batches = fault.parameters.get("batches", 1)
+    return batches if isinstance(batches, int) else 1
+
+
 def batches_of(fault: FaultSpec, scheduled: Collection[str]) -> Iterator[list[tuple[str, Send]]]:
     """Yield the batches of a fault: what is sent at once, each with the kind of its operations.
 
@@ -18,8 +24,7 @@ def batches_of(fault: FaultSpec, scheduled: Collection[str]) -> Iterator[list[tu
         fault: One that sends.
         scheduled: What the load asks at its rate.
     """
-    batches = fault.parameters.get("batches", 1)
-    count = batches if isinstance(batches, int) else 1
+    count = batch_count(fault)
     apart = () if "rate_per_s" in fault.parameters else scheduled
     for number in range(1, count + 1):
         yield [

@@ -9,13 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from stressproof.config.reading import (
-    ConfigError,
-    Fault,
-    located,
-    read_toml,
-    source_of,
-)
+from stressproof.config.mistakes import ConfigError, Mistake
+from stressproof.config.reading import located, read_toml, source_of
 from stressproof.trust.keys import PublicKey
 from stressproof.trust.roster import PRINCIPAL, ROSTER_NAME, Signer, read_roster
 
@@ -172,9 +167,9 @@ def policy_of(policy: bytes, roster: bytes, where: str) -> TrustPolicy:
     signers = read_roster(source_of(roster, f"{where}/{ROSTER_NAME}"))
     source = source_of(policy, f"{where}/{POLICY_NAME}")
     file = read_toml(source, PolicyFile)
-    faults = [located(source, each) for each in _faults(file, signers)]
-    if faults:
-        raise ConfigError(source.name, faults)
+    mistakes = [located(source, each) for each in _mistakes(file, signers)]
+    if mistakes:
+        raise ConfigError(source.name, mistakes)
     parts = {
         POLICY_NAME: hashlib.sha256(policy).hexdigest(),
         ROSTER_NAME: hashlib.sha256(roster).hexdigest(),
@@ -183,7 +178,7 @@ def policy_of(policy: bytes, roster: bytes, where: str) -> TrustPolicy:
     return TrustPolicy(file=file, signers=signers, digest=digest)
 
 
-def _faults(file: PolicyFile, signers: Iterable[Signer]) -> Iterable[Fault]:
+def _mistakes(file: PolicyFile, signers: Iterable[Signer]) -> Iterable[Mistake]:
     known = {each.principal for each in signers}
     owners: dict[str, Role] = {}
     for role in Role:
@@ -191,17 +186,17 @@ def _faults(file: PolicyFile, signers: Iterable[Signer]) -> Iterable[Fault]:
             place = ("roles", role.value, at)
             first = owners.setdefault(principal, role)
             if first is not role:
-                yield Fault(
+                yield Mistake(
                     place,
                     f"{principal} is {first.value} as well",
                     "One role each: who runs does not approve, and neither decides.",
                 )
             if principal not in known:
-                yield Fault(
+                yield Mistake(
                     place, f"{principal} has no key", f"Add a line to {FOLDER}/{ROSTER_NAME}."
                 )
     if file.require.approvals > len(set(file.roles.approver)):
-        yield Fault(
+        yield Mistake(
             ("require", "approvals"),
             f"{file.require.approvals} approvals of {len(set(file.roles.approver))} approvers",
             "Name more approvers, or ask for fewer approvals.",

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from stressproof.config.reading import ConfigError, Fault, Source
+from stressproof.config.mistakes import ConfigError, Mistake
+from stressproof.config.reading import Source
 from stressproof.trust.keys import KeyRefusedError, PublicKey, is_key_type, parse_key
 from stressproof.trust.sshsig import NAMESPACE
 from stressproof.verify.failure.people import fold
@@ -58,21 +59,21 @@ def read_roster(source: Source) -> tuple[Signer, ...]:
         ConfigError: A line cannot be meant; every such line is named.
     """
     signers: list[Signer] = []
-    faults: list[Fault] = []
+    mistakes: list[Mistake] = []
     for number, text in enumerate(source.lines, 1):
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         try:
             signer = _signer(text, number)
         except _LineError as error:
-            faults.append(Fault((), error.seen, error.hint, number))
+            mistakes.append(Mistake((), error.seen, error.hint, number))
         else:
             signers += [signer] if signer is not None else []
-    faults += _shared(signers)
-    if not (signers or faults):
-        faults.append(Fault((), "nobody may sign", f'Write NAME namespaces="{NAMESPACE}" KEY.'))
-    if faults:
-        raise ConfigError(source.name, faults)
+    mistakes += _shared(signers)
+    if not (signers or mistakes):
+        mistakes.append(Mistake((), "nobody may sign", f'Write NAME namespaces="{NAMESPACE}" KEY.'))
+    if mistakes:
+        raise ConfigError(source.name, mistakes)
     return tuple(signers)
 
 
@@ -171,17 +172,17 @@ def _instant(options: dict[str, str], name: str) -> int | None:
     return int(at.timestamp()) * _US
 
 
-def _shared(signers: list[Signer]) -> list[Fault]:
-    """Return a fault for each key with two owners, or twice, and for names that look alike."""
-    faults = []
+def _shared(signers: list[Signer]) -> list[Mistake]:
+    """Return a mistake for each key with two owners, or twice, and for names that look alike."""
+    mistakes = []
     owners: dict[bytes, Signer] = {}
     names: dict[str, str] = {}
     for signer in signers:
         first = owners.setdefault(signer.key.raw, signer)
         if first is not signer:
             whose = f"of {first.principal} (line {first.line})"
-            faults.append(
-                Fault(
+            mistakes.append(
+                Mistake(
                     (),
                     f"one key under two names: {signer.principal}'s is also that {whose}"
                     if first.principal != signer.principal
@@ -192,12 +193,12 @@ def _shared(signers: list[Signer]) -> list[Fault]:
             )
         spelled = names.setdefault(fold(signer.principal), signer.principal)
         if spelled != signer.principal:
-            faults.append(
-                Fault(
+            mistakes.append(
+                Mistake(
                     (),
                     f"{signer.principal!r} and {spelled!r} look like one person",
                     "Spell a name in one way.",
                     signer.line,
                 )
             )
-    return faults
+    return mistakes

@@ -11,8 +11,8 @@ from stressproof.config.failures.code_patterns import chosen, demand_code, range
 from stressproof.config.failures.kind_tables import CheckTable
 from stressproof.config.failures.parameters import parameter
 from stressproof.config.failures.tables import FailureTable
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.errors import UsageError
 from stressproof.evidence.failure import Parameter
 from stressproof.failures.check_kind import CheckKind
@@ -44,7 +44,7 @@ class ChecksReader:
         requests: Its kinds of requests; none where they could not be read.
         injected: Its faults.
         timeout_us: Of a request.
-        faults: Takes what is wrong.
+        mistakes: Takes what is wrong.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class ChecksReader:
         requests: Sequence[RequestSpec],
         injected: Sequence[FaultSpec],
         timeout_us: int,
-        faults: Faults,
+        mistakes: Mistakes,
     ) -> None:
         self._table = table
         self._place = place
         self._requests = requests
         self._timeout_us = timeout_us
-        self._faults = faults
+        self._mistakes = mistakes
         self._injected = [fault.id for fault in injected]
         at_fault = (*place, "fault")
-        wrong = {one.path[: len(at_fault) + 1] for one in faults.found}
+        wrong = {one.path[: len(at_fault) + 1] for one in mistakes.found}
         self._whole = {
             fault.id: fault for at, fault in enumerate(injected) if (*at_fault, at) not in wrong
         }
@@ -74,7 +74,7 @@ class ChecksReader:
         if len(written) > MOST_CHECKS:
             hint = "Look at several kinds of requests by one check: of, not each."
             place = (*self._place, "checks")
-            self._faults.add(place, f"these are more than {MOST_CHECKS:,} checks", hint)
+            self._mistakes.add(place, f"these are more than {MOST_CHECKS:,} checks", hint)
         own = {check.id for check in written}
         self._demand_off(own)
         unasked = [name for name in UNASKED if name not in own and name not in self._table.off]
@@ -101,13 +101,13 @@ class ChecksReader:
         for name, reason in self._table.off.items():
             place = (*self._place, "off", name)
             if name not in UNASKED:
-                self._faults.lead_nowhere(place, "check made unasked", name, UNASKED)
+                self._mistakes.lead_nowhere(place, "check made unasked", name, UNASKED)
             elif name in own:
-                self._faults.add(
+                self._mistakes.add(
                     place, f"{name} is off, and is asked for", "Leave one of them out."
                 )
             elif not reason.strip():
-                self._faults.add(
+                self._mistakes.add(
                     place, f"{name} is off without a reason", "Write why: it is shown."
                 )
 
@@ -118,14 +118,14 @@ class ChecksReader:
         if len(named) != 1:
             seen = " and ".join(named) or "none"
             hint = f"A check is named by one key: {', '.join(CHECKS)}."
-            self._faults.add(place, f"expected one check, this names {seen}", hint)
+            self._mistakes.add(place, f"expected one check, this names {seen}", hint)
             return None
         kind = CHECKS[named[0]]
         own = {one.name for one in kind.parameters} | {"of", "each", "during", "baseline"}
         for key in given:
             if key not in own and key != kind.name:
                 known = ", ".join(sorted(own))
-                self._faults.add((*place, key), f"{kind.name} has no {key}", f"It has {known}.")
+                self._mistakes.add((*place, key), f"{kind.name} has no {key}", f"It has {known}.")
         return kind
 
     def _expanded(self, place: Place, table: CheckTable, kind: CheckKind) -> Iterator[CheckSpec]:
@@ -139,25 +139,25 @@ class ChecksReader:
                     check = check_spec(kind.name, about, parameters, baseline=baseline)
                     if not about or about in self._whole:
                         given = (check, self._whole.get(about), self._requests, self._timeout_us)
-                        self._faults.attempt((*place, kind.name), demand_sense, *given)
+                        self._mistakes.attempt((*place, kind.name), demand_sense, *given)
                     yield check
 
     def _abouts(self, place: Place, table: CheckTable, kind: CheckKind) -> Sequence[str]:
         during = table.during
         if during is None:
             if kind.about == "fault":
-                self._faults.add(
+                self._mistakes.add(
                     place, f"{kind.name} is about a fault", "Name it: during = [a fault's id]."
                 )
             return _NO_FAULT
         if kind.about == "effects":
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "during"),
                 f"{kind.name} is about the whole trial: effects are read in the end",
                 "Leave during out.",
             )
         elif table.baseline:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "baseline"),
                 "a baseline has no faults, and this is made during one",
                 "Leave one of them out.",
@@ -165,15 +165,15 @@ class ChecksReader:
         if during == _ALL_FAULTS:
             return self._injected
         for at, name in enumerate(during):
-            if name not in self._injected and self._faults.knows(*self._place, "fault"):
+            if name not in self._injected and self._mistakes.knows(*self._place, "fault"):
                 where = (*place, "during", at)
-                self._faults.lead_nowhere(where, "fault", name, self._injected)
+                self._mistakes.lead_nowhere(where, "fault", name, self._injected)
         return during
 
     def _kinds(self, place: Place, table: CheckTable) -> list[tuple[str, ...]]:
         """Return the patterns of each check: one over all of them, or one each."""
         if table.of is not None and table.each is not None:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "each"),
                 "of is one check over all of these, and each is one a kind",
                 "Leave one of them out.",
@@ -184,7 +184,7 @@ class ChecksReader:
         found: list[tuple[str, ...]] = []
         for at, text in enumerate(table.each):
             where = (*place, "each", at)
-            names = self._faults.attempt(where, ranged, text) or []
+            names = self._mistakes.attempt(where, ranged, text) or []
             for name in names:
                 if not self._demand_kind(where, name):
                     break
@@ -198,18 +198,18 @@ class ChecksReader:
     def _demand_kind(self, place: Place, pattern: str) -> bool:
         if not self._requests:  # whatever is wrong with them is told
             return True
-        return self._faults.attempt(place, chosen, pattern, self._requests) is not None
+        return self._mistakes.attempt(place, chosen, pattern, self._requests) is not None
 
     def _parameters(
         self, place: Place, table: CheckTable, kind: CheckKind, of: tuple[str, ...]
     ) -> Mapping[str, Parameter] | None:
         """Return the parameters of one check, None where one cannot be meant."""
-        given, before = _given(table), len(self._faults.found)
+        given, before = _given(table), len(self._mistakes.found)
         found: dict[str, Parameter] = {"of": of}
         value = given[kind.name]
         if kind.value is None:
             if value is not True:
-                self._faults.add(
+                self._mistakes.add(
                     (*place, kind.name),
                     f"{kind.name} is not true",
                     "A check that is not made is left out; one made unasked is off, with a reason.",
@@ -221,13 +221,13 @@ class ChecksReader:
             if one.name in given:
                 specs[one.name] = one
         for key, spec in specs.items():
-            read = self._faults.attempt((*place, key), parameter, spec, given[key])
+            read = self._mistakes.attempt((*place, key), parameter, spec, given[key])
             if read is None:
                 continue
             found[spec.key] = read
             if spec.type == "patterns":
                 self._demand_codes((*place, key), given[key], kind, of)
-        return found if len(self._faults.found) == before else None
+        return found if len(self._mistakes.found) == before else None
 
     def _demand_codes(self, place: Place, given: Any, kind: CheckKind, of: tuple[str, ...]) -> None:
         if not self._requests:
@@ -240,7 +240,7 @@ class ChecksReader:
         patterns = [given] if isinstance(given, str) else given
         for at, pattern in enumerate(patterns):
             where = place if isinstance(given, str) else (*place, at)
-            self._faults.attempt(where, demand_code, pattern, requests, more)
+            self._mistakes.attempt(where, demand_code, pattern, requests, more)
 
 
 def _given(table: CheckTable) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from stressproof.config.reading import there_are
+from stressproof.config.mistakes import there_are
 from stressproof.errors import UsageError
 from stressproof.failures.answer_class import ANSWER_CLASSES, CHECK_FAILED, NOT_SENT, SENT
 from stressproof.failures.spec import RequestSpec

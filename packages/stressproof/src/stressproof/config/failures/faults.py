@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 
-from stressproof.config.amounts import time_us
 from stressproof.config.failures.kind_tables import FaultTable, SendTable, WitnessTable
 from stressproof.config.failures.parameters import parameter
 from stressproof.config.failures.requests import Asked, Known
 from stressproof.config.failures.tables import FailureTable
 from stressproof.config.failures.testbed_plan import TestbedPlan
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.evidence.failure import Parameter, RecoveryObjectives
 from stressproof.failures.fault_kind import FaultKind
 from stressproof.failures.fault_kinds import FAULT_KINDS, LONGEST_US, SHORTEST_US, fault_problems
@@ -37,7 +36,7 @@ class FaultsReader:
         place: Where it stands.
         testbed: What they hit.
         objectives: What recovery from each is held against, where it does not say otherwise.
-        faults: Takes what is wrong.
+        mistakes: Takes what is wrong.
     """
 
     def __init__(
@@ -46,13 +45,13 @@ class FaultsReader:
         place: Place,
         testbed: TestbedPlan,
         objectives: RecoveryObjectives,
-        faults: Faults,
+        mistakes: Mistakes,
     ) -> None:
         self._table = table
         self._place = place
         self._testbed = testbed
         self._objectives = objectives
-        self._faults = faults
+        self._mistakes = mistakes
 
     def read(self, asked: Mapping[str, Asked], known: Known) -> list[FaultSpec]:
         """Return them in order.
@@ -65,7 +64,7 @@ class FaultsReader:
         for at, table in enumerate(self._table.fault):
             place = (*self._place, "fault", at)
             if table.id in [one.id for one in found]:
-                self._faults.add((*place, "id"), f"the id {table.id!r} is given twice")
+                self._mistakes.add((*place, "id"), f"the id {table.id!r} is given twice")
             found.append(self._fault(table, place, asked, known))
         return found
 
@@ -73,9 +72,9 @@ class FaultsReader:
         self, table: FaultTable, place: Place, asked: Mapping[str, Asked], known: Known
     ) -> FaultSpec:
         kind = FAULT_KINDS[str(type(table).__struct_config__.tag)]
-        before = len(self._faults.found)
+        before = len(self._mistakes.found)
         objectives, watched_longer_us = self._recovery(table, place)
-        lasts_us = self._time((*place, "lasts"), table.lasts, SHORTEST_US, LONGEST_US)
+        lasts_us = self._mistakes.time_us((*place, "lasts"), table.lasts, SHORTEST_US, LONGEST_US)
         spec = FaultSpec(
             id=table.id,
             kind=kind.name,
@@ -90,25 +89,21 @@ class FaultsReader:
             how=table.how,
         )
         self._demand_fit(spec, place)
-        if len(self._faults.found) == before:
+        if len(self._mistakes.found) == before:
             for problem in fault_problems(spec):
-                self._faults.add(place, problem)
+                self._mistakes.add(place, problem)
         return spec
-
-    def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
-        found = self._faults.attempt(place, time_us, text, least_us, most_us)
-        return least_us if found is None else found
 
     def _recovery(self, table: FaultTable, place: Place) -> tuple[RecoveryObjectives, int]:
         """Return what recovery is held against, and how much longer than needed it is watched."""
         objectives = self._objectives
         if table.recover is not None:
-            recover_us = self._time((*place, "recover"), table.recover, 0, _HOUR_US)
+            recover_us = self._mistakes.time_us((*place, "recover"), table.recover, 0, _HOUR_US)
             objectives = msgspec.structs.replace(objectives, rto_service_us=recover_us)
         if table.watch is None:
             return objectives, 0
         least_us = objectives.rto_service_us + _WATCH_AFTER_US
-        watch_us = self._time((*place, "watch"), table.watch, least_us, 2 * _HOUR_US)
+        watch_us = self._mistakes.time_us((*place, "watch"), table.watch, least_us, 2 * _HOUR_US)
         return objectives, watch_us - least_us
 
     def _target_kind(self, table: FaultTable, kind: FaultKind, place: Place) -> TargetKind:
@@ -116,21 +111,21 @@ class FaultsReader:
         where = (*place, "target")
         if not table.target:
             if not kind.fits(_CALLERS):
-                self._faults.add(
+                self._mistakes.add(
                     place, f"{kind.name} hits nothing", f"Write target = a {_wanted(kind)}."
                 )
             return _CALLERS
         if kind.targets == {_CALLERS}:
             hint = "Leave target out."
-            self._faults.add(where, f"{kind.name} hits callers, and nothing of the testbed", hint)
+            self._mistakes.add(where, f"{kind.name} hits callers, and nothing of the testbed", hint)
             return _CALLERS
         if table.target not in kinds:
-            if self._faults.knows("testbed"):
-                self._faults.lead_nowhere(where, "part of the testbed", table.target, kinds)
+            if self._mistakes.knows("testbed"):
+                self._mistakes.lead_nowhere(where, "part of the testbed", table.target, kinds)
             return _CALLERS
         found = kinds[table.target]
         if not kind.fits(found):
-            self._faults.add(
+            self._mistakes.add(
                 where,
                 f"{kind.name} hits a {_wanted(kind)}, and {table.target} is a {_said(found)}",
                 _remedy(kind, found),
@@ -145,7 +140,7 @@ class FaultsReader:
             value: Any = getattr(table, f"{spec.name}_")
             if value is None:
                 continue
-            read = self._faults.attempt((*place, spec.name), parameter, spec, value)
+            read = self._mistakes.attempt((*place, spec.name), parameter, spec, value)
             if read is None:
                 continue
             found[spec.key] = read
@@ -153,7 +148,7 @@ class FaultsReader:
             for text in texts:
                 problem = known.problem(placeholders(text))
                 if problem is not None:
-                    self._faults.add((*place, spec.name), problem.message, problem.hint)
+                    self._mistakes.add((*place, spec.name), problem.message, problem.hint)
         return kind.complete(found)
 
     def _send(
@@ -164,7 +159,7 @@ class FaultsReader:
         given, request = getattr(table, "send"), getattr(table, "request")  # noqa: B009  # of some
         if given and request:
             hint = "Leave one of them out: request is short for send."
-            self._faults.add((*place, "request"), "send and request both say what is sent", hint)
+            self._mistakes.add((*place, "request"), "send and request both say what is sent", hint)
         if request:
             places: list[tuple[Place, SendTable]] = [((*place, "request"), SendTable(request))]
         elif isinstance(given, SendTable):
@@ -172,17 +167,17 @@ class FaultsReader:
         else:
             places = [((*place, "send", at, "request"), one) for at, one in enumerate(given or ())]
         if not places and kind.sends == "must":
-            self._faults.add(place, f"{kind.name} sends nothing", "Write send = { request = … }.")
+            self._mistakes.add(place, f"{kind.name} sends nothing", "Write send = { request = … }.")
         for where, one in places:
             if asked and one.request not in asked:
-                self._faults.lead_nowhere(where, "request", one.request, list(asked))
+                self._mistakes.lead_nowhere(where, "request", one.request, list(asked))
         races = any(one.name == "batches" for one in kind.parameters)
         sent = tuple(
             Send(one.request, one.times, races if one.same is None else one.same)
             for _, one in places
         )
         if races and sent and sum(one.times for one in sent) < _LEAST_RACERS:
-            self._faults.add((*place, "send"), "a race of one is none", "Write times = 20 or so.")
+            self._mistakes.add((*place, "send"), "a race of one is none", "Write times = 20 or so.")
         return sent
 
     def _witnesses(
@@ -193,7 +188,7 @@ class FaultsReader:
         given: Mapping[str, int] | Sequence[WitnessTable] = getattr(table, "witness")  # noqa: B009
         if not given:
             hint = "Write witness = …: what is counted, and by how much it must grow."
-            self._faults.add(place, f"nothing proves that {table.id} took effect", hint)
+            self._mistakes.add(place, f"nothing proves that {table.id} took effect", hint)
         if isinstance(given, Mapping):
             return tuple(WitnessSpec(name, needs) for name, needs in given.items())
         return tuple(WitnessSpec(one.name, one.needs, one.run or ()) for one in given)
@@ -205,7 +200,7 @@ class FaultsReader:
         if postgres is not None and postgres.dsn:
             self._demand_of_running(spec, place)
         if spec.kind == "disk_full" and postgres is not None and not postgres.disk_bytes:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "target"),
                 f"the disk of {spec.target} has no bound of its own",
                 f'Write disk = "160MiB" in [testbed.postgres.{spec.target}].',
@@ -213,30 +208,30 @@ class FaultsReader:
         process = testbed.process.get(spec.target)
         known = process is None or process.workers >= _LEAST_WORKERS or process.worker
         if spec.kind == "kill_worker" and not known:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "target"),
                 f"nobody knows the workers of {spec.target}",
                 f"Write workers = 2 or worker = … in [testbed.process.{spec.target}].",
             )
         index = spec.parameters.get("index")
         if isinstance(index, int) and process is not None and 0 < process.workers <= index:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "index"),
                 f"{spec.target} has {process.workers} workers, counted from 0",
                 f"Write 0 to {process.workers - 1}.",
             )
         holding = spec.parameters.get("holding")
-        if holding and holding not in testbed.postgres and self._faults.knows("testbed"):
+        if holding and holding not in testbed.postgres and self._mistakes.knows("testbed"):
             where = (*place, "holding")
-            self._faults.lead_nowhere(where, "database", str(holding), testbed.postgres)
+            self._mistakes.lead_nowhere(where, "database", str(holding), testbed.postgres)
         if spec.kind.startswith("cut_") and self._speaks_tls(spec.target):
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "target"),
                 f"{spec.kind} reads the conversation, and that with {spec.target} is under TLS",
                 "Write sslmode=disable: it is this machine's loopback.",
             )
         if testbed.attach and spec.kind == "command" and not spec.parameters.get("mark"):
-            self._faults.add(
+            self._mistakes.add(
                 place,
                 "nothing says that what runs here may be broken",
                 "Write mark = …: a command that prints on where its owner has given it up.",
@@ -246,13 +241,13 @@ class FaultsReader:
         """Refuse what a database that runs already cannot be made to suffer."""
         targets = FAULT_KINDS[spec.kind].targets
         if "process" in targets or spec.kind == "disk_full":
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "target"),
                 f"{spec.target} runs already, and {spec.kind} is for what is started here",
                 "Let it be started, without dsn; or write a command with its undo.",
             )
         elif self._testbed.attach and "proxy" in targets:
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "target"),
                 f"an attached service does not reach {spec.target} through a proxy of ours",
                 "Put a stressproof proxy before it, and name that: [testbed.proxy.NAME] control.",

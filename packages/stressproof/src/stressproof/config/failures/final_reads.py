@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from stressproof.config.amounts import time_us
 from stressproof.config.failures.tables import EffectsTable, InvariantTable
 from stressproof.config.failures.testbed_plan import ADDRESS, SECRET, TestbedPlan
+from stressproof.config.mistakes import Mistakes, there_are
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults, there_are
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import S
@@ -44,7 +43,7 @@ def read_final_reads(
     invariants: Sequence[InvariantTable],
     testbed: TestbedPlan,
     kept: Collection[str],
-    faults: Faults,
+    mistakes: Mistakes,
 ) -> FinalReads:
     """Return what is read in the end.
 
@@ -53,14 +52,14 @@ def read_final_reads(
         invariants: What it says must be true.
         testbed: What can be asked.
         kept: Names of values that answers leave for invariants.
-        faults: Takes what is wrong.
+        mistakes: Takes what is wrong.
     """
-    reader = _Reader(testbed, kept, faults)
+    reader = _Reader(testbed, kept, mistakes)
     found: list[Invariant] = []
     for at, table in enumerate(invariants):
         place: Place = ("invariant", at)
         if table.id in [one.id for one in found]:
-            faults.add((*place, "id"), f"the id {table.id!r} is given twice")
+            mistakes.add((*place, "id"), f"the id {table.id!r} is given twice")
         found.append(reader.invariant(table, place))
     return FinalReads(None if effects is None else reader.effects(effects), tuple(found))
 
@@ -68,10 +67,10 @@ def read_final_reads(
 class _Reader:
     """Reads each source, and takes note of what is wrong with it."""
 
-    def __init__(self, testbed: TestbedPlan, kept: Collection[str], faults: Faults) -> None:
+    def __init__(self, testbed: TestbedPlan, kept: Collection[str], mistakes: Mistakes) -> None:
         self._testbed = testbed
         self._kept = kept
-        self._faults = faults
+        self._mistakes = mistakes
 
     def effects(self, table: EffectsTable) -> Effects:
         self._demand_source(table, _EFFECTS, _OF_EFFECTS, ("count",), frozenset())
@@ -89,10 +88,10 @@ class _Reader:
         self._demand_source(table, place, _OF_INVARIANTS, (), {KEPT})
         at_least = table.at_least
         if isinstance(at_least, str) and at_least != "effects":
-            self._faults.add(
+            self._mistakes.add(
                 (*place, "at_least"), f"{at_least!r} is no number", 'Write one, or "effects".'
             )
-        settle_us = self._faults.attempt((*place, "settle"), time_us, table.settle, 0, 60 * S)
+        settle_us = self._mistakes.time_us((*place, "settle"), table.settle, 0, 60 * S)
         return Invariant(
             id=table.id,
             title=table.title.removesuffix("."),
@@ -105,7 +104,7 @@ class _Reader:
             at_least=at_least if isinstance(at_least, int) else "effects",
             of=table.of,
             codes=table.codes,
-            settle_us=settle_us or 0,
+            settle_us=settle_us,
             faults_only=table.faults_only,
         )
 
@@ -129,26 +128,26 @@ class _Reader:
         given = [way for way in _WAYS if getattr(table, way) is not None]
         if len(given) != 1:
             seen = f"{' and '.join(given)} say it twice" if given else "nothing says what is asked"
-            self._faults.add(place, seen, "Write one of sql, http and run.")
+            self._mistakes.add(place, seen, "Write one of sql, http and run.")
             return
         way = given[0]
-        if self._faults.knows("testbed"):
-            self._faults.attempt((*place, "from"), self._demand_from, way, table.source)
+        if self._mistakes.knows("testbed"):
+            self._mistakes.attempt((*place, "from"), self._demand_from, way, table.source)
         if way == "http" and not (table.http or "").startswith("/"):
-            self._faults.add((*place, "http"), f"{table.http!r} is no path", "Such as /audit.")
+            self._mistakes.add((*place, "http"), f"{table.http!r} is no path", "Such as /audit.")
         for key in (*members, *more):
             text = getattr(table, key)
             if way != "http" and text:
                 hint = "Leave it out: rows and lines have their order."
-                self._faults.add((*place, key), f"{key} is of answers over HTTP", hint)
+                self._mistakes.add((*place, key), f"{key} is of answers over HTTP", hint)
             elif way == "http" and not text and key in members:
-                self._faults.add(
+                self._mistakes.add(
                     place, f"nothing says where {key} is in the answer", f"Write {key} = json:…"
                 )
             elif text and not _MEMBER.fullmatch(text):
-                self._faults.add((*place, key), f"{text!r} names no member", "Such as json:rows.")
+                self._mistakes.add((*place, key), f"{text!r} names no member", "Such as json:rows.")
         for text in self._texts(table):
-            self._faults.attempt((*place, way), self._demand_placeholders, text, words)
+            self._mistakes.attempt((*place, way), self._demand_placeholders, text, words)
 
     @staticmethod
     def _texts(table: EffectsTable | InvariantTable) -> Iterator[str]:

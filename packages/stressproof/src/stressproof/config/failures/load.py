@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from stressproof.config.amounts import rate_per_s, time_us
 from stressproof.config.failures.requests import Asked, Known, asked_of
 from stressproof.config.failures.tables import FailureTable
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.plan_file import PlanFile
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.failures.parameters import MS, S
 from stressproof.workload.templates import placeholders
 
@@ -28,7 +28,7 @@ class LoadReader:
         plan: What the file says of loads.
         known: What texts may take from rows.
         environment: What ``${}`` is taken from; None leaves it as it is written.
-        faults: Takes what is wrong.
+        mistakes: Takes what is wrong.
 
     Attributes:
         load: The profile, None where there is none that it could be.
@@ -42,13 +42,13 @@ class LoadReader:
         plan: PlanFile,
         known: Known,
         environment: Mapping[str, str] | None,
-        faults: Faults,
+        mistakes: Mistakes,
     ) -> None:
         self._table = table
         self._place = place
         self._plan = plan
         self._known = known
-        self._faults = faults
+        self._mistakes = mistakes
         self.load = self._load()
         self.asked: dict[str, Asked] = {}
         if self.load is not None:
@@ -58,17 +58,17 @@ class LoadReader:
         """Return its arrivals a second: the failure's, or the profile's."""
         place, rate = (*self._place, "rate"), self._table.rate
         if rate is not None:
-            return self._faults.attempt(place, rate_per_s, rate) or 1
+            return self._mistakes.attempt(place, rate_per_s, rate) or 1
         if self.load is None or self.load.rate is None:
             return 1
-        return self._faults.attempt((*self._profile, "rate"), rate_per_s, self.load.rate) or 1
+        return self._mistakes.attempt((*self._profile, "rate"), rate_per_s, self.load.rate) or 1
 
     def timeout_us(self) -> int:
         """Return after what time a request is given up."""
         if self.load is None or self.load.timeout is None:
             return _TIMEOUT_US
         place, bounds = (*self._profile, "timeout"), (MS, 600 * S)
-        return self._faults.attempt(place, time_us, self.load.timeout, *bounds) or _TIMEOUT_US
+        return self._mistakes.attempt(place, time_us, self.load.timeout, *bounds) or _TIMEOUT_US
 
     def demand_sendable(self, names: Collection[str]) -> None:
         """Refuse what stands for nothing in some requests, and tokens that nobody fetches."""
@@ -78,11 +78,11 @@ class LoadReader:
             problem = self._known.problem(one.request.placeholders)
             if problem is not None:
                 message = f"{one.request.name}: {problem.message}"
-                self._faults.add(place, message, problem.hint)
+                self._mistakes.add(place, message, problem.hint)
             effect = one.table.effect
             column = placeholders(effect)
             if effect and (column != {effect.strip("{} ")} or self._known.problem(column)):
-                self._faults.add(
+                self._mistakes.add(
                     (*place, "effect"),
                     f"{effect!r} is no column",
                     "Such as {{tokens.effect}}; a new effect is {{effect}} where it is sent.",
@@ -90,7 +90,7 @@ class LoadReader:
         auth = None if self._plan.target is None else self._plan.target.auth
         own = all("authorization" in map(str.lower, one.request.headers) for one in used)
         if auth is not None and auth.oauth2 is not None and not own:
-            self._faults.add(
+            self._mistakes.add(
                 ("target", "auth"),
                 "failures fetch no token while things break",
                 "Make tokens in prepare, and send them as a header of the requests.",
@@ -103,16 +103,16 @@ class LoadReader:
     def _load(self) -> Load | None:
         profiles, name = self._plan.profiles, self._table.load
         if name not in profiles:
-            if self._faults.knows("profile"):
-                self._faults.lead_nowhere((*self._place, "load"), "profile", name, profiles)
+            if self._mistakes.knows("profile"):
+                self._mistakes.lead_nowhere((*self._place, "load"), "profile", name, profiles)
             return None
         self._demand_open(profiles[name])
-        known = self._faults.knows(*self._profile) and not profiles[name].scenario
+        known = self._mistakes.knows(*self._profile) and not profiles[name].scenario
         return profiles[name] if known else None
 
     def _refuse(self, message: str, hint: str) -> None:
         place = (*self._place, "load")
-        self._faults.add(place, f"the profile {self._table.load!r} {message}", hint)
+        self._mistakes.add(place, f"the profile {self._table.load!r} {message}", hint)
 
     def _demand_open(self, load: Load) -> None:
         """Refuse what is no load of single requests at a rate."""

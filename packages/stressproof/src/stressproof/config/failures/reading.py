@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from stressproof.config.amounts import share_ppm, time_us
+from stressproof.config.amounts import share_ppm
 from stressproof.config.environment import names_in, texts_in
 from stressproof.config.failures.answer_rules import kept_name
 from stressproof.config.failures.checks import EFFECTS, ChecksReader
@@ -21,10 +21,10 @@ from stressproof.config.failures.scenario_sense import (
 from stressproof.config.failures.tables import FailureTable
 from stressproof.config.failures.testbed import TestbedReader
 from stressproof.config.failures.testbed_plan import TestbedPlan
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.plan_file import PlanFile
 from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.evidence.failure import RecoveryObjectives
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.fault_kinds import FAULT_KINDS
@@ -40,7 +40,7 @@ def read_failures(
     file: FailureFile,
     plan: PlanFile,
     environment: Mapping[str, str] | None,
-    faults: Faults,
+    mistakes: Mistakes,
     *,
     at_hand: bool = False,
 ) -> FailurePlan | None:
@@ -50,19 +50,21 @@ def read_failures(
         file: What it says of them.
         plan: What it says of loads.
         environment: What ``${}`` is taken from; None leaves it as it is written.
-        faults: Takes what is wrong; with any, what is returned is of no use.
+        mistakes: Takes what is wrong; with any, what is returned is of no use.
         at_hand: Whether the folder holds what the file names; a commit's need not be there.
     """
     if file.testbed is None:
         if file.failures:
-            faults.add(("failure", 0), "nothing says what is broken", "Write [testbed].")
+            mistakes.add(("failure", 0), "nothing says what is broken", "Write [testbed].")
         return None
-    _demand_own_texts(file, faults)
-    testbed = TestbedReader(file.testbed, plan.folder, environment, faults, at_hand=at_hand).read()
-    return _Reader(file, plan, testbed, environment, faults, at_hand=at_hand).read()
+    _demand_own_texts(file, mistakes)
+    testbed = TestbedReader(
+        file.testbed, plan.folder, environment, mistakes, at_hand=at_hand
+    ).read()
+    return _Reader(file, plan, testbed, environment, mistakes, at_hand=at_hand).read()
 
 
-def _demand_own_texts(file: FailureFile, faults: Faults) -> None:
+def _demand_own_texts(file: FailureFile, mistakes: Mistakes) -> None:
     """Refuse what would come from the environment into a spec, or where nothing fills it."""
     said = {
         "testbed": file.testbed,
@@ -72,7 +74,7 @@ def _demand_own_texts(file: FailureFile, faults: Faults) -> None:
     }
     for where, text in texts_in(msgspec.to_builtins(said), ()):
         if names_in(text) and not (where[0] == "testbed" and _FILLED.intersection(where)):
-            faults.add(
+            mistakes.add(
                 where,
                 f"{text!r} would come from the environment",
                 "Processes may be given it by run and env; what is broken and checked is the "
@@ -89,7 +91,7 @@ class _Reader:
         plan: PlanFile,
         testbed: TestbedPlan,
         environment: Mapping[str, str] | None,
-        faults: Faults,
+        mistakes: Mistakes,
         *,
         at_hand: bool,
     ) -> None:
@@ -97,11 +99,11 @@ class _Reader:
         self._plan = plan
         self._testbed = testbed
         self._environment = environment
-        self._faults = faults
+        self._mistakes = mistakes
         self._at_hand = at_hand
         tables = [one for load in plan.profiles.values() for one in load.request]
         kept = {kept_name(rule) for one in tables for rule in one.answers} - {""}
-        self._reads = read_final_reads(file.effects, file.invariants, testbed, kept, faults)
+        self._reads = read_final_reads(file.effects, file.invariants, testbed, kept, mistakes)
         self._loads: dict[str, FailureLoad] = {}
         self._all_tables: tuple[Table, ...] | None = None
 
@@ -111,11 +113,11 @@ class _Reader:
         for at, table in enumerate(self._file.failures):
             place: Place = ("failure", at)
             if table.id in [one.id for one in scenarios]:
-                self._faults.add((*place, "id"), f"the id {table.id!r} is given twice")
+                self._mistakes.add((*place, "id"), f"the id {table.id!r} is given twice")
             scenarios.append(self._scenario(table, place))
         operations = sum(map(expected_operations, scenarios))
-        if not self._faults.found and operations > MOST_OPERATIONS:
-            self._faults.add(
+        if not self._mistakes.found and operations > MOST_OPERATIONS:
+            self._mistakes.add(
                 ("failure", len(scenarios) - 1),
                 f"all failures send some {operations:,} requests, and evidence holds "
                 f"{MOST_OPERATIONS:,}",
@@ -123,7 +125,7 @@ class _Reader:
             )
         asked = [one for scenario in scenarios for one in scenario.requests]
         if self._reads.effects and asked and not any(one.keyed for one in asked):
-            self._faults.add(
+            self._mistakes.add(
                 ("effects",),
                 "no request of a failure asks for an effect",
                 "Write {{effect}} into a field that the business keeps, such as a reference.",
@@ -131,16 +133,16 @@ class _Reader:
         return FailurePlan(self._testbed, tuple(scenarios), self._loads)
 
     def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
-        before = len(self._faults.found)
+        before = len(self._mistakes.found)
         known = self._known(table)
-        given = (self._plan, known, self._environment, self._faults)
+        given = (self._plan, known, self._environment, self._mistakes)
         reader = LoadReader(table, place, *given)
         timeout_us = reader.timeout_us()
         objectives = self._objectives(table, place)
-        injected = FaultsReader(table, place, self._testbed, objectives, self._faults).read(
+        injected = FaultsReader(table, place, self._testbed, objectives, self._mistakes).read(
             reader.asked, known
         )
-        kinds = self._faults.attempt(place, kinds_of, reader.asked, injected) or {}
+        kinds = self._mistakes.attempt(place, kinds_of, reader.asked, injected) or {}
         specs = tuple(spec for spec, _ in kinds.values())
         sent = [one for _, one in kinds.values()]
         reader.demand_sendable({one.request.name for one in sent})
@@ -151,15 +153,15 @@ class _Reader:
             self._tables(sent),
         )
         if table.ripe != "0s" and not table.prepare:
-            self._faults.add((*place, "ripe"), "nothing is prepared that could ripen")
+            self._mistakes.add((*place, "ripe"), "nothing is prepared that could ripen")
         # Names of kinds are judged only where all of them are known.
         certain = specs if _sends_what_is_asked(injected, reader.asked) else ()
-        checks = ChecksReader(table, place, certain, injected, timeout_us, self._faults).read()
+        checks = ChecksReader(table, place, certain, injected, timeout_us, self._mistakes).read()
         scenario = ScenarioSpec(
             id=table.id,
             title=table.title,
             question=table.question,
-            steady_us=self._time((*place, "steady"), table.steady, S, 600 * S),
+            steady_us=self._mistakes.time_us((*place, "steady"), table.steady, S, 600 * S),
             rate_per_s=reader.rate_per_s(),
             timeout_us=timeout_us,
             requests=specs,
@@ -169,12 +171,12 @@ class _Reader:
             invariants=self._invariants(table, place),
             off=table.off,
             prepare=table.prepare,
-            ripe_us=self._time((*place, "ripe"), table.ripe, 0, 600 * S),
+            ripe_us=self._mistakes.time_us((*place, "ripe"), table.ripe, 0, 600 * S),
             files=dict.fromkeys(self._files(table, place, injected, sent), ""),
             parallel=table.parallel,
         )
-        if reader.load is not None and len(self._faults.found) == before:
-            self._faults.found += senseless(scenario, place)
+        if reader.load is not None and len(self._mistakes.found) == before:
+            self._mistakes.found += senseless(scenario, place)
         return scenario
 
     def _known(self, table: FailureTable) -> Known:
@@ -182,18 +184,16 @@ class _Reader:
         parts = {*testbed.postgres, *testbed.process, *testbed.proxy}
         return Known(self._plan.data, testbed.secrets, parts, prepares=bool(table.prepare))
 
-    def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
-        found = self._faults.attempt(place, time_us, text, least_us, most_us)
-        return least_us if found is None else found
-
     def _objectives(self, table: FailureTable, place: Place) -> RecoveryObjectives:
-        good = (*place, "good")
-        bad_ppm = self._faults.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
+        good, time_us = (*place, "good"), self._mistakes.time_us
+        bad_ppm = self._mistakes.attempt(
+            (*good, "errors"), share_ppm, table.good.errors, 0, 999_999
+        )
         return RecoveryObjectives(
-            rto_service_us=self._time((*place, "recover"), table.recover, 0, 3600 * S),
-            window_us=self._time((*good, "within"), table.good.within, 100 * MS, 60 * S),
+            rto_service_us=time_us((*place, "recover"), table.recover, 0, 3600 * S),
+            window_us=time_us((*good, "within"), table.good.within, 100 * MS, 60 * S),
             window_operations=table.good.operations,
-            slow_us=self._time((*good, "slow"), table.good.slow, MS, 60 * S),
+            slow_us=time_us((*good, "slow"), table.good.slow, MS, 60 * S),
             bad_ppm=bad_ppm or 0,
         )
 
@@ -203,8 +203,8 @@ class _Reader:
         """Refuse effects that nobody could find again."""
         keyed = [one.kind for one in specs if one.keyed]
         read = self._reads.effects is not None or set(EFFECTS) <= set(table.off)
-        if keyed and not read and self._faults.knows("effects"):
-            self._faults.add(
+        if keyed and not read and self._mistakes.knows("effects"):
+            self._mistakes.add(
                 (*place, "load"),
                 f"{keyed[0]} asks for an effect, and nothing says where effects are read",
                 "Write [effects].",
@@ -224,8 +224,8 @@ class _Reader:
         if table.invariants is None:
             return self._reads.invariants
         for at, name in enumerate(table.invariants):
-            if name not in known and self._faults.knows("invariant"):
-                self._faults.lead_nowhere((*place, "invariants", at), "invariant", name, known)
+            if name not in known and self._mistakes.knows("invariant"):
+                self._mistakes.lead_nowhere((*place, "invariants", at), "invariant", name, known)
         return tuple(known[name] for name in table.invariants if name in known)
 
     def _files(
@@ -253,13 +253,13 @@ class _Reader:
         for where, text in named:
             path, _, name = text.rpartition(":")
             if not path.endswith(".py") or not name.isidentifier():
-                self._faults.add(
+                self._mistakes.add(
                     where, f"{text!r} names nothing in a file", "Such as file.py:name."
                 )
                 continue
-            found = self._faults.attempt(where, project_file, self._plan.folder, path)
+            found = self._mistakes.attempt(where, project_file, self._plan.folder, path)
             if found is not None and self._at_hand and not found.is_file():
-                self._faults.add(where, f"there is no file {path!r} beside the file")
+                self._mistakes.add(where, f"there is no file {path!r} beside the file")
             yield path
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from stressproof.config.mistakes import Mistake
 from stressproof.config.positions import Place
-from stressproof.config.reading import Fault
 from stressproof.failures.parameters import S
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.workload.rates import duration_text
@@ -32,7 +32,7 @@ def expected_operations(scenario: ScenarioSpec) -> int:
     return (scenario.rate_per_s * expected_us(scenario) + flooded) // S + beside
 
 
-def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Fault]:
+def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Mistake]:
     """Yield why a scenario could never pass, or never be kept.
 
     Args:
@@ -43,7 +43,7 @@ def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Fault]:
     arrivals = rate * good.window_us // S
     window = duration_text(good.window_us)
     if arrivals < good.window_operations:
-        yield Fault(
+        yield Mistake(
             (*place, "good"),
             f"a good window of {window} has {arrivals} requests at {rate}/s, and needs "
             f"{good.window_operations}",
@@ -53,7 +53,7 @@ def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Fault]:
         good = fault.objectives
         if good.rto_service_us + good.window_us > fault.watch_us:
             least_us = good.rto_service_us + good.window_us + S
-            yield Fault(
+            yield Mistake(
                 (*place, "fault", at),
                 f"recovery is watched for {duration_text(fault.watch_us)}, and a good window of "
                 f"{window} may begin after {duration_text(good.rto_service_us)}",
@@ -61,7 +61,7 @@ def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Fault]:
             )
     operations = expected_operations(scenario)
     if operations > MOST_OPERATIONS:
-        yield Fault(
+        yield Mistake(
             place,
             f"these are some {operations:,} requests, and evidence holds {MOST_OPERATIONS:,}",
             "Ask at a lower rate, or break things for a shorter time.",
@@ -69,4 +69,4 @@ def senseless(scenario: ScenarioSpec, place: Place) -> Iterator[Fault]:
     try:
         msgspec.convert(msgspec.to_builtins(scenario), ScenarioSpec)
     except msgspec.ValidationError as error:
-        yield Fault(place, f"evidence cannot hold this: {error}", "Write it shorter.")
+        yield Mistake(place, f"evidence cannot hold this: {error}", "Write it shorter.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.config.amounts import size_bytes, time_us
+from stressproof.config.amounts import size_bytes
 from stressproof.config.environment import filled, names_in
 from stressproof.config.failures.tables import (
     PostgresTable,
@@ -27,8 +27,8 @@ from stressproof.config.failures.testbed_plan import (
     ReadyPlan,
     TestbedPlan,
 )
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.loopback import require_loopback
@@ -52,7 +52,7 @@ class TestbedReader:
         table: What the file says.
         folder: The project's.
         environment: What ``${}`` is taken from; None leaves it as it is written.
-        faults: Takes what is wrong.
+        mistakes: Takes what is wrong.
         at_hand: Whether the folder holds what the file names; a commit's need not be there.
     """
 
@@ -61,7 +61,7 @@ class TestbedReader:
         table: TestbedTable,
         folder: Path,
         environment: Mapping[str, str] | None,
-        faults: Faults,
+        mistakes: Mistakes,
         *,
         at_hand: bool,
     ) -> None:
@@ -69,7 +69,7 @@ class TestbedReader:
         self._table = table
         self._folder = folder
         self._environment = environment
-        self._faults = faults
+        self._mistakes = mistakes
 
     def read(self) -> TestbedPlan:
         """Return the plan; of what is wrong it has as much as could be read."""
@@ -94,10 +94,10 @@ class TestbedReader:
         return msgspec.structs.replace(plan, order=self._order(plan))
 
     def _add(self, place: Place, message: str, hint: str = "") -> None:
-        self._faults.add((*_TESTBED, *place), message, hint)
+        self._mistakes.add((*_TESTBED, *place), message, hint)
 
     def _text(self, place: Place, text: str) -> str:
-        return self._faults.attempt((*_TESTBED, *place), filled, text, self._environment) or ""
+        return self._mistakes.attempt((*_TESTBED, *place), filled, text, self._environment) or ""
 
     def _demand_one_name_each(self) -> None:
         taken: dict[str, str] = {SECRET: "the word before secrets"}
@@ -118,14 +118,14 @@ class TestbedReader:
                 self._add(("url",), "a URL is for what runs already", "Write attach = true too.")
             if not table.target:
                 self._add((), "nothing says what the load talks to", "Write target = a process.")
-            elif table.target not in table.process and self._faults.knows(*_TESTBED, "process"):
+            elif table.target not in table.process and self._mistakes.knows(*_TESTBED, "process"):
                 place = (*_TESTBED, "target")
-                self._faults.lead_nowhere(place, "process", table.target, table.process)
+                self._mistakes.lead_nowhere(place, "process", table.target, table.process)
             return
         if table.url is None:
             self._add((), "nothing says where the attached service answers", "Write url = …")
         elif not names_in(table.url):
-            self._faults.attempt((*_TESTBED, "url"), demand_attachable, table.url)
+            self._mistakes.attempt((*_TESTBED, "url"), demand_attachable, table.url)
         for name in table.process:
             self._add(
                 ("process", name),
@@ -155,7 +155,7 @@ class TestbedReader:
         if table.disk is not None:
             where = (*_TESTBED, *place, "disk")
             sizes = (_LEAST_DISK, _MOST_DISK)
-            disk = self._faults.attempt(where, size_bytes, table.disk, *sizes) or 0
+            disk = self._mistakes.attempt(where, size_bytes, table.disk, *sizes) or 0
         return PostgresPlan(
             load=table.load,
             settings=table.settings,
@@ -212,7 +212,7 @@ class TestbedReader:
             if table.control is None:
                 self._add(place, "nothing says where this proxy is", "Write control = host:port.")
             else:
-                self._faults.attempt((*where, "control"), _demand_loopback, table.control)
+                self._mistakes.attempt((*where, "control"), _demand_loopback, table.control)
         else:
             if table.control is not None:
                 self._add(
@@ -224,7 +224,7 @@ class TestbedReader:
                 self._add(place, "nothing says what is behind this proxy", "Write upstream = …")
             elif not placeholders(table.upstream) and not names_in(table.upstream):
                 upstream = (*where, "upstream")
-                self._faults.attempt(upstream, _demand_upstream, table.upstream, table.protocol)
+                self._mistakes.attempt(upstream, _demand_upstream, table.upstream, table.protocol)
         return ProxyPlan(
             upstream=self._text((*place, "upstream"), table.upstream or ""),
             protocol=table.protocol,
@@ -233,11 +233,10 @@ class TestbedReader:
         )
 
     def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
-        found = self._faults.attempt((*_TESTBED, *place), time_us, text, least_us, most_us)
-        return least_us if found is None else found
+        return self._mistakes.time_us((*_TESTBED, *place), text, least_us, most_us)
 
     def _demand_file(self, place: Place, path: str, *, folder: bool = False) -> None:
-        found = self._faults.attempt((*_TESTBED, *place), project_file, self._folder, path)
+        found = self._mistakes.attempt((*_TESTBED, *place), project_file, self._folder, path)
         if found is None or not self._at_hand:
             return
         if not (found.is_dir() if folder else found.is_file()):
@@ -271,13 +270,13 @@ class TestbedReader:
                     "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
                 )
         elif name == SECRET:
-            if what not in plan.secrets and self._faults.knows(*_TESTBED, "secrets"):
-                self._faults.lead_nowhere((*_TESTBED, *where), "secret", what, plan.secrets)
+            if what not in plan.secrets and self._mistakes.knows(*_TESTBED, "secrets"):
+                self._mistakes.lead_nowhere((*_TESTBED, *where), "secret", what, plan.secrets)
         else:
             known = [*plan.postgres, *plan.process, *plan.proxy]
             if name not in known:
-                if all(self._faults.knows(*_TESTBED, one) for one in _PARTS):
-                    self._faults.lead_nowhere((*_TESTBED, *where), "part", name, known)
+                if all(self._mistakes.knows(*_TESTBED, one) for one in _PARTS):
+                    self._mistakes.lead_nowhere((*_TESTBED, *where), "part", name, known)
             elif what not in ADDRESS:
                 asked = ", ".join(f"{{{{{name}.{word}}}}}" for word in sorted(ADDRESS))
                 self._add(where, f"{{{{{one}}}}} means nothing", f"There are {asked}.")

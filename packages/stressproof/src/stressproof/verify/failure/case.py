@@ -14,11 +14,7 @@ from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.failures.spec_problems import spec_problems
 from stressproof.verify.case import EvidenceCase
-from stressproof.verify.failure.declared import (
-    FORM,
-    PLAIN,
-    DeclaredScenario,
-)
+from stressproof.verify.failure.declared import FORM, PLAIN, DeclaredScenario
 
 _PROBLEMS = 100
 
@@ -43,17 +39,31 @@ class JudgedTrial(Struct, frozen=True, dict=True):
         """What was asked for."""
         return self.scenario.spec
 
+    @property
+    def rows(self) -> int:
+        """How many operations it has."""
+        return len(self.trial.operations.rows)
+
+    @property
+    def names(self) -> int:
+        """How many kinds and codes these refer to."""
+        return len(self.trial.operations.kinds) + len(self.trial.operations.codes)
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether its operations are few enough to be judged (`failure.load`)."""
+        return self.rows <= OPERATIONS_MAX and self.names <= NAMES_MAX
+
     @cached_property
     def operations(self) -> list[Operation]:
-        """Its operations; none where `failure.load` says that they are too many to be judged.
+        """Its operations; none where they are too many.
 
         None either where they have no meaning, which `failure.recomputed` says.
         """
-        given = self.trial.operations
-        if len(given.rows) > OPERATIONS_MAX or len(given.kinds) + len(given.codes) > NAMES_MAX:
+        if not self.is_countable:
             return []
         try:
-            return read(given)
+            return read(self.trial.operations)
         except ValueError:
             return []
 

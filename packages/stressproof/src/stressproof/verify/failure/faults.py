@@ -1,6 +1,6 @@
 """The faults: those that were asked for, and what proves that each took effect."""
 
-from stressproof.evidence.failure import InjectedFault
+from stressproof.evidence.failure import InjectedFault, Witness
 from stressproof.evidence.level import Level
 from stressproof.failures.artifact import Scenario
 from stressproof.failures.conclusions import took_effect
@@ -181,21 +181,26 @@ def witnesses(case: FailureCase, judgement: Judgement) -> None:
                     prose(f"at least {each.needs}"),
                 )
             for witness in fault.witnesses:
-                grown = witness.during - witness.before
-                judgement.check(
-                    grown <= WITNESSED_MAX,
-                    where,
-                    prose(f"{witness.name}: {grown} more"),
-                    prose(f"at most {WITNESSED_MAX}"),
-                )
-                if took_effect(witness):
-                    judgement.passed()
-                else:
-                    judgement.inconclusive(
-                        where,
-                        prose(f"{witness.name}: {witness.before} to {witness.during}"),
-                        prose(f"{witness.needs} more at least"),
-                    )
+                _shows(witness, where, judgement)
+
+
+def _shows(witness: Witness, where: str, judgement: Judgement) -> None:
+    """It grew by what it needs, and by no more than there can be."""
+    grown = witness.during - witness.before
+    judgement.check(
+        grown <= WITNESSED_MAX,
+        where,
+        prose(f"{witness.name}: {grown} more"),
+        prose(f"at most {WITNESSED_MAX}"),
+    )
+    if took_effect(witness):
+        judgement.passed()
+    else:
+        judgement.inconclusive(
+            where,
+            prose(f"{witness.name}: {witness.before} to {witness.during}"),
+            prose(f"{witness.needs} more at least"),
+        )
 
 
 RULES = (faults, fault_parameters, witnesses)

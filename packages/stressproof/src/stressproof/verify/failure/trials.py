@@ -7,13 +7,13 @@ import msgspec
 
 from stressproof.evidence.failure import CheckResult
 from stressproof.evidence.level import Level
-from stressproof.failures.artifact import Scenario, Trial
+from stressproof.failures.artifact import Trial
 from stressproof.failures.conclusions import contradictions
-from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
+from stressproof.failures.schedule import OPERATIONS_MAX
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
-from stressproof.verify.failure.case import FailureCase
+from stressproof.verify.failure.case import FailureCase, JudgedTrial
 from stressproof.verify.instants import ROUNDING_US, SECOND_US, parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
@@ -82,33 +82,29 @@ def recomputed(case: FailureCase, judgement: Judgement) -> None:
     if artifact is None:
         judgement.skip(NO_ARTIFACT)
         return
-    judged = [scenario for _, scenario in case.judged]
-    if len(judged) != len(artifact.scenarios) or not all(map(is_judgeable, judged)):
+    whole = len(case.judged) == len(artifact.scenarios)
+    if not (whole and all(map(is_judgeable, case.trials))):
         judgement.skip("specs, checks or operations cannot be recomputed: other rules say which")
         return
     judgement.passed()
     for found in contradictions(artifact.scenarios, artifact.summary):
-        where = found.where.removeprefix("$.")
-        for path, seen, expected in differences(found.seen, found.expected, where):
+        for path, seen, expected in differences(found.seen, found.expected, found.where):
             judgement.fail(path, seen, expected)
 
 
-def is_judgeable(scenario: Scenario) -> bool:
+def is_judgeable(one: JudgedTrial) -> bool:
     """Return whether recomputing asks only for what the spec does, in reasonable time.
 
     Checks and recoveries are counted over all operations: what a forger adds must not be run.
     """
-    spec = scenario.spec
-    for with_faults, trial in ((False, scenario.baseline), (True, scenario.trial)):
-        given = trial.operations
-        rows = max(len(given.rows), len(trial.effects.rows))
-        names = len(given.kinds) + len(given.codes)
-        if rows > OPERATIONS_MAX or names > NAMES_MAX or len(trial.faults) > len(spec.faults):
-            return False
-        looks = len(trial.checks) * rows + names * sum(map(_patterns, trial.checks))
-        if looks > _LOOKS_MAX or any(demanded_problems(trial, spec, with_faults=with_faults)):
-            return False
-    return True
+    trial, effects = one.trial, len(one.trial.effects.rows)
+    if not one.is_countable or effects > OPERATIONS_MAX or len(trial.faults) > len(one.spec.faults):
+        return False
+    looks = len(trial.checks) * max(one.rows, effects)
+    looks += one.names * sum(map(_patterns, trial.checks))
+    if looks > _LOOKS_MAX:
+        return False
+    return not any(demanded_problems(trial, one.spec, with_faults=one.with_faults))
 
 
 def _patterns(check: CheckResult) -> int:

@@ -29,10 +29,14 @@ _UNOPENED = ("connect", "tls", "protocol", "reset")
 
 def _longest_us(share: Share) -> int:
     """Return the longest that a user may have been at one iteration, with the pause after it."""
-    latencies = [row.corrected for row in share.rows] + [row.corrected for row in share.ramp]
+    rows: list[Row | RampRow] = [*share.rows, *share.ramp]
+    return _pause_us(share) + max((row.corrected.max_us or 0 for row in rows), default=0)
+
+
+def _pause_us(share: Share) -> int:
+    """Return the longest pause between two iterations of a user."""
     pauses = (share.scenario.think, share.scenario.pace)
-    pause_us = max((span.most_us for span in pauses if span is not None), default=0)
-    return pause_us + max((latency.max_us or 0 for latency in latencies), default=0)
+    return max((span.most_us for span in pauses if span is not None), default=0)
 
 
 @rule(
@@ -151,9 +155,8 @@ def _stretches(
     judgement: Judgement,
 ) -> None:
     """No stretch of steps falls short of its users' time, or goes beyond it (Kadane's sums)."""
-    pauses = (share.scenario.think, share.scenario.pace)
-    pause_us = max((span.most_us for span in pauses if span is not None), default=0)
-    one_each_us = greatest_us((*share.rows, *share.ramp), made.users) + made.users * pause_us
+    one_each_us = greatest_us((*share.rows, *share.ramp), made.users)
+    one_each_us += made.users * _pause_us(share)
     iterations = sum(row.started for row in share.rows)
     short_us = beyond_us = most_short_us = most_beyond_us = 0
     for length_us, there_us in steps:

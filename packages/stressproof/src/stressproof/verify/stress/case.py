@@ -6,7 +6,7 @@ from stressproof.config.stress_requirements import StressRequirements
 from stressproof.evidence import derive
 from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import named
-from stressproof.evidence.measurements import Latency, RampRow, Row
+from stressproof.evidence.measurements import Latency
 from stressproof.evidence.results import Results
 from stressproof.evidence.stress import StressArtifact
 from stressproof.evidence.versions import SCHEMA_VERSION
@@ -72,8 +72,7 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         for run in self.artifact.measurements.runs:
             if len(run.rows) < endpoints:
                 return None
-            rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
-            latencies = [row.corrected for row in rows]
+            latencies = [row.corrected for row in run.every_row]
             latencies += [row.uncorrected for row in run.rows if row.uncorrected is not None]
             if not all(map(_computable, latencies)):
                 return None

@@ -1,11 +1,10 @@
 """What the requests travelled over: to where the URL says, and as many ways as they need."""
 
 import re
-from collections.abc import Iterable
 
 from stressproof.evidence.generator import Connections
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import RampRow, Row, RunMeasurements, answered
+from stressproof.evidence.measurements import RunMeasurements, answered
 from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.rule import Judgement, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
@@ -79,8 +78,7 @@ def _needed(artifact: StressArtifact, run: RunMeasurements, protocol: str) -> in
     One of HTTP/1.1 carries a request at a time: all of them in sum were busy as long as requests
     waited, but for those that may have waited for a connection.
     """
-    rows = _all(run)
-    least = int(any(answered(row.outcomes) for row in rows))
+    least = int(any(answered(row.outcomes) for row in run.every_row))
     if protocol != _HTTP1 or not run.elapsed_us:
         return least
     asked = artifact.workload.endpoints
@@ -94,13 +92,8 @@ def _needed(artifact: StressArtifact, run: RunMeasurements, protocol: str) -> in
 
 
 def _possible(artifact: StressArtifact, run: RunMeasurements) -> int:
-    sent = sum(row.started + row.requests for row in _all(run))
+    sent = sum(row.started + row.requests for row in run.every_row)
     return _OPENED_MOST * sent + sum(one.max_users for one in artifact.workload.scenarios)
-
-
-def _all(run: RunMeasurements) -> list[Row | RampRow]:
-    rows: Iterable[Row | RampRow] = (*run.setup, *run.ramp, *run.rows, *run.tail)
-    return list(rows)
 
 
 RULES = (connections,)

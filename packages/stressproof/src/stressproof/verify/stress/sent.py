@@ -89,8 +89,7 @@ def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:
     for endpoint, sent in zip(artifact.workload.endpoints, in_order, strict=True):
         by_name[endpoint.name] = sent
     for run in artifact.measurements.runs:
-        rows: list[Row | RampRow] = [*run.setup, *run.ramp, *run.rows, *run.tail]
-        for row in rows:
+        for row in run.every_row:
             if row.endpoint < len(in_order):
                 in_order[row.endpoint].add(row)
     return by_name

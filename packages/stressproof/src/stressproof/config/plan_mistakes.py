@@ -1,16 +1,16 @@
-"""What cannot be meant of the loads of a file: every fault, with its place."""
+"""What cannot be meant of the loads of a file: every mistake, with its place."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 from stressproof.config.environment import names_in, texts_in
+from stressproof.config.mistakes import Mistakes
 from stressproof.config.plan_file import PlanFile, inherited
 from stressproof.config.plan_tables import ProfileTable as Load
 from stressproof.config.plan_tables import RequestTable, ScenarioTable, TargetTable
 from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
-from stressproof.config.reading import Faults
 from stressproof.evidence.project_files import project_file
 from stressproof.workload.scenarios import Steps
 from stressproof.workload.target import demand_headers, origin_of
@@ -19,8 +19,8 @@ _FROM_OUTSIDE = frozenset({"headers", "query", "json", "form", "multipart", "bod
 """Keys of requests whose texts may take something from the environment."""
 
 
-def find_plan_faults(file: PlanFile, faults: Faults) -> None:
-    """Take note of every fault of targets, tables and profiles."""
+def find_plan_mistakes(file: PlanFile, mistakes: Mistakes) -> None:
+    """Take note of every mistake of targets, tables and profiles."""
     reader = PlanReader(file, None)
     targets: dict[Place, TargetTable] = {
         ("targets", name): table for name, table in file.targets.items()
@@ -28,20 +28,20 @@ def find_plan_faults(file: PlanFile, faults: Faults) -> None:
     if file.target is not None:
         targets["target",] = file.target
     for place, target in targets.items():
-        faults.attempt(place, _demand_target, reader, target)
+        mistakes.attempt(place, _demand_target, reader, target)
         if target.url is not None and not names_in(target.url):
-            faults.attempt((*place, "url"), origin_of, target.url)
+            mistakes.attempt((*place, "url"), origin_of, target.url)
     for name, table in file.data.items():
-        faults.attempt(("data", name, "file"), project_file, file.folder, table.file)
+        mistakes.attempt(("data", name, "file"), project_file, file.folder, table.file)
     for name, load in file.profiles.items():
         place = ("profile", name)
-        before = len(faults.found)
-        _demand_own_texts(load, place, faults)
+        before = len(mistakes.found)
+        _demand_own_texts(load, place, mistakes)
         for where, scenario in _scenarios(load, place):
-            _find_in_scenario(reader, scenario, where, faults)
-            _demand_flow_files(file, scenario, where, faults)
-        if len(faults.found) == before:
-            faults.attempt(place, reader.scenarios, load)
+            _find_in_scenario(reader, scenario, where, mistakes)
+            _demand_flow_files(file, scenario, where, mistakes)
+        if len(mistakes.found) == before:
+            mistakes.attempt(place, reader.scenarios, load)
 
 
 def _scenarios(load: Load, place: Place) -> Iterator[tuple[Place, ScenarioTable]]:
@@ -63,19 +63,21 @@ def _demand_target(reader: PlanReader, target: TargetTable) -> None:
 
 
 def _find_in_scenario(
-    reader: PlanReader, table: ScenarioTable, place: Place, faults: Faults
+    reader: PlanReader, table: ScenarioTable, place: Place, mistakes: Mistakes
 ) -> None:
     for number, request in enumerate(table.request):
         where = (*place, "request", number)
-        found = faults.attempt(where, reader.request, request, table, Steps())
+        found = mistakes.attempt(where, reader.request, request, table, Steps())
         if request.answers or request.definite:
-            _find_in_answers(request, where, faults, known=found is not None)
+            _find_in_answers(request, where, mistakes, known=found is not None)
     if table.flow:
         bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
-        faults.attempt(place, reader.scenario, "default", bare)
+        mistakes.attempt(place, reader.scenario, "default", bare)
 
 
-def _find_in_answers(request: RequestTable, place: Place, faults: Faults, *, known: bool) -> None:
+def _find_in_answers(
+    request: RequestTable, place: Place, mistakes: Mistakes, *, known: bool
+) -> None:
     """Take note of what cannot be meant of what a request says of its answers, for failures."""
     from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # few say any of it
         answer_rule,
@@ -83,24 +85,26 @@ def _find_in_answers(request: RequestTable, place: Place, faults: Faults, *, kno
     )
 
     if known:
-        faults.attempt((*place, "definite"), demand_definite, request)
+        mistakes.attempt((*place, "definite"), demand_definite, request)
     for at, rule in enumerate(request.answers):
-        faults.attempt((*place, "answers", at), answer_rule, rule)
+        mistakes.attempt((*place, "answers", at), answer_rule, rule)
 
 
-def _demand_flow_files(file: PlanFile, table: ScenarioTable, place: Place, faults: Faults) -> None:
+def _demand_flow_files(
+    file: PlanFile, table: ScenarioTable, place: Place, mistakes: Mistakes
+) -> None:
     named = {(*place, "flow", at, "run"): flow.run for at, flow in enumerate(table.flow)}
     if table.setup is not None:
         named[(*place, "setup")] = table.setup
     for where, run in named.items():
-        faults.attempt(where, project_file, file.folder, run.rpartition(":")[0])
+        mistakes.attempt(where, project_file, file.folder, run.rpartition(":")[0])
 
 
-def _demand_own_texts(load: Load, place: Place, faults: Faults) -> None:
+def _demand_own_texts(load: Load, place: Place, mistakes: Mistakes) -> None:
     """Refuse what would come from the environment where it must not."""
     for where, text in texts_in(msgspec.to_builtins(load), place):
         if names_in(text) and not _FROM_OUTSIDE.intersection(where):
-            faults.add(
+            mistakes.add(
                 where,
                 f"{text!r} would come from the environment",
                 "Headers, query and bodies may; names, numbers, expect and check are the file's.",
