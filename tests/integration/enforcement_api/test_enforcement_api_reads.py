@@ -28,8 +28,7 @@ from running_service import (
     gate_body,
     sign,
 )
-from stressproof.capture.injection import probe
-from stressproof.capture.probe import read_parity
+from stressproof.capture.probe import probe, read_parity
 from stressproof.evidence.target import RuntimeProbe
 from stressproof.load.client import Client
 from stressproof.verify.probes import (

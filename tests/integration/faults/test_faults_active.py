@@ -22,6 +22,7 @@ from stressproof.processes import ProcessRef, below, command_line, lives, refer,
 
 HANG_S = 20.0
 DEAD = ProcessRef(2**22 + 1, 1)
+KILL_WATCHDOG = "os.kill(watchdog.pid, signal.SIGKILL); os.waitpid(watchdog.pid, 0)"
 
 
 def reference(pid: int) -> ProcessRef:
@@ -117,6 +118,29 @@ def test_hung_injector_is_undone_when_its_time_is_up(
         active.remove(entry)
 
 
+def test_who_is_interrupted_while_the_watchdog_starts_confuses_nobody_after(
+    active: ActiveFaults, victim: "subprocess.Popen[bytes]"
+) -> None:
+    """Its late answer is not taken for another's, and what was not done is not undone."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        os.kill(victim.pid, signal.SIGSTOP)  # by somebody else
+        signal.setitimer(signal.ITIMER_REAL, 0.02)  # no Python answers as soon as that
+        with pytest.raises(KeyboardInterrupt):
+            active.add("first", Undo(resume=[reference(victim.pid)]))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    second = active.add("second", Undo())
+    assert [one.kind for one in active.read()] == ["second"]
+    active.remove(second)
+    assert state_of(victim.pid) == "T"
+
+
 def test_watchdog_runs_as_long_as_it_holds_something(
     active: ActiveFaults, victim: "subprocess.Popen[bytes]"
 ) -> None:
@@ -145,7 +169,7 @@ def test_killed_watchdog_and_injector_are_undone_at_the_next_start(
     active: ActiveFaults, tmp_path: Path, victim: "subprocess.Popen[bytes]"
 ) -> None:
     """The list on disk outlives both; the second time nothing is left to undo."""
-    last = f"watchdog.kill(); watchdog.wait(); os.kill({victim.pid}, signal.SIGSTOP)"
+    last = f"{KILL_WATCHDOG}; os.kill({victim.pid}, signal.SIGSTOP)"
     undo = Undo(resume=[reference(victim.pid)])
     pid = injector_that(last, tmp_path / "active", undo)
     wait_for("stop", lambda: state_of(victim.pid) == "T", HANG_S)
@@ -160,7 +184,7 @@ def test_what_cannot_be_undone_stays_on_the_list_and_stops_the_next_start(
 ) -> None:
     """Nobody goes on as if it were undone; a remedy by hand is named."""
     undo = Undo(run=[command(["sh", "-c", "echo no such container >&2; exit 7"])])
-    injector_that("watchdog.kill(); watchdog.wait()", tmp_path / "active", undo)
+    injector_that(KILL_WATCHDOG, tmp_path / "active", undo)
     for _ in range(2):
         with pytest.raises(RunError, match=r"sh: exit 7: no such container") as raised:
             active.undo_left_behind()

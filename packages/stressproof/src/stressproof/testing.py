@@ -20,7 +20,6 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from stressproof.faults.injector import Counted
@@ -162,12 +161,7 @@ class FaultProxy:
         self._process.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.stop()
 
     @property

@@ -12,7 +12,7 @@ from stressproof.capture.artifact import Probes, assemble, endpoint_results, fin
 from stressproof.capture.counters import Counters, read_counters
 from stressproof.capture.credentials import Credential, find
 from stressproof.capture.fitting import fitted
-from stressproof.capture.observer import Observer
+from stressproof.capture.observer import Observer, SettledRows
 from stressproof.capture.plan import Plan
 from stressproof.capture.probe import read_health, read_limits, read_parity
 from stressproof.capture.steps import joined, renumbered, step_record
@@ -199,7 +199,7 @@ class Capture:
         self, run_index: int, until_s: int, rows: Sequence[Row], steps: Sequence[Step]
     ) -> None:
         """Hand rows on, and end the capture where a threshold that may do so is crossed."""
-        self._observer.rows(run_index, until_s, rows, self._endpoints(steps))
+        self._observer.rows(SettledRows(run_index, until_s, rows, self._endpoints(steps)))
         self._told_s = until_s
         if self._watch is None or self._stop.is_set():
             return
@@ -230,7 +230,7 @@ class Capture:
         rest = measured.rows[self._told_s // resolution_s * len(endpoints) :]
         if rest:
             until_s = rest[-1].second + resolution_s
-            self._observer.rows(measured.run_index, until_s, rest, endpoints)
+            self._observer.rows(SettledRows(measured.run_index, until_s, rest, endpoints))
 
     def _finished(self) -> tuple[list[WorkloadEndpoint], list[RunMeasurements], list[Run]]:
         """Return the steps of all rounds, and the rounds with a row for each."""

@@ -1,82 +1,40 @@
 """From a plan to a failure artifact: testbeds, scenarios, provenance; a document in any case."""
 
-import hashlib
-import os
-import platform
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stressproof.capture.interrupts import one_interrupt
-from stressproof.capture.probe import Health, read_health
+from stressproof.capture.lanes import lanes, run_beside
+from stressproof.capture.probe import NOBODY, Health, probe
 from stressproof.capture.stage import Stage
 from stressproof.capture.subject import read_subject
+from stressproof.capture.testbed_record import record_of
 from stressproof.errors import UsageError
 from stressproof.evidence.encoding import iterencode
 from stressproof.evidence.fields import Status
 from stressproof.evidence.run_clock import RunClock
-from stressproof.evidence.target import RuntimeProbe, TargetProbe
 from stressproof.evidence.versions import SCHEMA_VERSION
 from stressproof.evidence.writing import check_writable, set_aside, write_atomic
-from stressproof.failures.artifact import (
-    FailureArtifact,
-    Scenario,
-    TestbedRecord,
-    Trial,
-    Unsupported,
-)
+from stressproof.failures.artifact import FailureArtifact, Scenario, Trial, Unsupported
 from stressproof.failures.conclusions import summarise
-from stressproof.failures.fault_kinds import limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.faults.active import ActiveFaults, default_path
 from stressproof.faults.refusal import demand_no_refusal
 from stressproof.faults.run import ScenarioRun
-from stressproof.faults.testbed import HaltedError, Testbed
+from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial_state import Watch
-from stressproof.load.client import Client
 from stressproof.suite import Suite
 from stressproof.verify.failure.people import fold
-from stressproof.version import __version__
-from stressproof.workload.target import Target
 
 Say = Callable[[str], None]
 CarryOut = Callable[[Testbed, ScenarioRun, ScenarioSpec, Say], None]
 """What is done with a scenario whose turn it is, on its testbed."""
-
-_PROBE_TIMEOUT_S = 10.0
-
-
-_NOBODY = Health(
-    TargetProbe(
-        instance_id=None,
-        version=None,
-        git_commit=None,
-        git_dirty=None,
-        started_at=None,
-        uptime_seconds=None,
-        workers=None,
-    ),
-    RuntimeProbe(
-        probed_at="",
-        status_code=None,
-        status=None,
-        database_engine=None,
-        database_engine_source=None,
-        server_version=None,
-        system_identifier=None,
-        fsync=None,
-        synchronous_commit=None,
-        migration_head=None,
-        probe_error="the service did not start",
-    ),
-    [],
-)
-"""What is known of a service that never answered."""
 
 
 class InjectionPlan(Struct, frozen=True, kw_only=True):
@@ -147,9 +105,7 @@ class Injection:
         self._active = ActiveFaults(default_path(plan.environment))
         self._halt = threading.Event()
         self._done: dict[str, Scenario] = {}
-        self._workers = 0
-        self._proxy_path = ""
-        self._postgres_binary: Path | None = None
+        self._record = record_of(plan.stage)
         self._unsupported = dict(plan.suite.unsupported)
         self._before: Health | None = None
         self._after: Health | None = None
@@ -202,25 +158,11 @@ class Injection:
     def _inject(self, carry_out: CarryOut) -> None:
         """Carry out every scenario, on as many testbeds as may stand at once."""
         ours, *others = lanes(self._plan.stage)
-        beside = [
-            _Parallel(partial(self._run_lane, lane, carry_out), self._halt) for lane in others
-        ]
-        for one in beside:
-            one.start()
-        try:
-            self._run_lane(ours, carry_out, main=True)
-        except HaltedError:
-            for one in beside:
-                one.finish()
-            raise
-        except BaseException:
-            # Ours is the reason that is told; the other testbeds only have to be gone.
-            self._halt.set()
-            for one in beside:
-                one.join()
-            raise
-        for one in beside:
-            one.finish()
+        run_beside(
+            partial(self._run_lane, ours, carry_out, main=True),
+            [partial(self._run_lane, lane, carry_out) for lane in others],
+            self._halt,
+        )
 
     def _run_lane(
         self, specs: Sequence[ScenarioSpec], carry_out: CarryOut, *, main: bool = False
@@ -262,9 +204,7 @@ class Injection:
     def _look_before(self, entered: Testbed) -> None:
         """Note what is known of a testbed that stands."""
         self._before = self._probe(entered)
-        self._workers = entered.workers
-        self._proxy_path = entered.proxy_path
-        self._postgres_binary = entered.postgres_binary
+        self._record = record_of(self._plan.stage, entered)
 
     def _probe(self, entered: Testbed) -> Health:
         return probe(entered.url, self._plan.suite, entered.probe_headers(), self._clock.now())
@@ -294,7 +234,7 @@ class Injection:
         return artifact
 
     def _assemble(self, status: Status) -> FailureArtifact:
-        plan, before, after = self._plan, self._before or _NOBODY, self._after
+        plan, before, after = self._plan, self._before or NOBODY, self._after
         asked = plan.suite.failure_requirements()
         scenarios = [self._done[one.id] for one in plan.stage.scenarios if one.id in self._done]
         return FailureArtifact(
@@ -315,79 +255,12 @@ class Injection:
             runtime_before=before.runtime,
             runtime_after=None if after is None else after.runtime,
             unsafe=before.unsafe,
-            stage=self._record(),
+            stage=replace(
+                self._record, unsupported=[Unsupported(*one) for one in self._unsupported.items()]
+            ),
             scenarios=scenarios,
             summary=summarise(scenarios),
         )
-
-    def _record(self) -> TestbedRecord:
-        """Return where the faults were injected."""
-        plan = self._plan
-        return TestbedRecord(
-            tool="stressproof",
-            version=__version__,
-            python=platform.python_version(),
-            host=f"{platform.system()} {platform.release()} {platform.machine()}",
-            cpus=_cpus(),
-            workers=self._workers,
-            proxy=self._proxy_path,
-            postgres_binary_sha256=_sha256(self._postgres_binary),
-            limits=limits_of(plan.stage.scenarios),
-            unsupported=[Unsupported(fault, why) for fault, why in self._unsupported.items()],
-            permitted_faults=list(plan.stage.permissions.breaks),
-            permitted_upstreams=list(plan.stage.permissions.upstreams),
-        )
-
-
-class _Parallel:
-    """A testbed beside the first, in a thread that lives as long as what it starts.
-
-    Args:
-        work: What it does.
-        halt: Set when it breaks, so that the others stop too.
-    """
-
-    def __init__(self, work: Callable[[], None], halt: threading.Event) -> None:
-        self._work = work
-        self._halt = halt
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="parallel")
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
-            self._failure = error
-            self._halt.set()
-
-    def join(self) -> None:
-        """Wait for its end; harmless where it never began."""
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def finish(self) -> None:
-        """Wait for its end, and raise what it raised.
-
-        Raises:
-            BaseException: Whatever broke it, a bug of ours included.
-        """
-        self.join()
-        if self._failure is not None:
-            raise self._failure
-
-
-def lanes(stage: Stage) -> list[list[ScenarioSpec]]:
-    """Return the scenarios of each testbed, ours first; each runs its own one after the other."""
-    here = [one for one in stage.scenarios if not one.parallel]
-    others = [one for one in stage.scenarios if one.parallel]
-    beside = min(stage.testbeds - 1, len(others))
-    if not here or not beside:
-        return [list(stage.scenarios)]
-    return [here, *(others[lane::beside] for lane in range(beside))]
 
 
 def keep_log(log: Path, output: Path, of: str) -> Path:
@@ -399,20 +272,3 @@ def keep_log(log: Path, output: Path, of: str) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(log, kept)
     return kept
-
-
-def probe(url: str, suite: Suite, headers: dict[str, str], asked_at: str) -> Health:
-    """Return what a service says of itself to whoever asks with these headers, at a time."""
-    target = Target(url, headers=headers)
-    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health, asked_at)
-
-
-def _sha256(program: Path | None) -> str | None:
-    try:
-        return None if program is None else hashlib.sha256(program.read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -2,10 +2,28 @@
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import Run
 from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.load.result import Tick
+
+
+class SettledRows(Struct, frozen=True):
+    """Rows that no worker adds to any more.
+
+    Attributes:
+        run_index: The round.
+        until_s: Every row before this second of the round's window was told now or before.
+        rows: Those that were not told yet.
+        endpoints: What they are about, by position; flows' steps in no lasting order.
+    """
+
+    run_index: int
+    until_s: int
+    rows: Sequence[Row]
+    endpoints: Sequence[WorkloadEndpoint]
 
 
 class Observer:
@@ -17,21 +35,8 @@ class Observer:
     def tick(self, run_index: int, tick: Tick) -> None:
         """A second of a round has passed."""
 
-    def rows(
-        self,
-        run_index: int,
-        until_s: int,
-        rows: Sequence[Row],
-        endpoints: Sequence[WorkloadEndpoint],
-    ) -> None:
-        """Rows are complete: each is told once, the last of a round before `round_done`.
-
-        Args:
-            run_index: The round.
-            until_s: Every row before this second of the round's window was told now or before.
-            rows: Those that were not told yet.
-            endpoints: What they are about, by position; flows' steps in no lasting order.
-        """
+    def rows(self, settled: SettledRows) -> None:
+        """Rows are complete: each is told once, the last of a round before `round_done`."""
 
     def round_done(self, run: Run) -> None:
         """A round has its figures."""
@@ -57,16 +62,10 @@ class Observers(Observer):
         for one in self._each:
             one.tick(run_index, tick)
 
-    def rows(
-        self,
-        run_index: int,
-        until_s: int,
-        rows: Sequence[Row],
-        endpoints: Sequence[WorkloadEndpoint],
-    ) -> None:
+    def rows(self, settled: SettledRows) -> None:
         """Tell each."""
         for one in self._each:
-            one.rows(run_index, until_s, rows, endpoints)
+            one.rows(settled)
 
     def round_done(self, run: Run) -> None:
         """Tell each."""

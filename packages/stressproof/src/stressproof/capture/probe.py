@@ -12,12 +12,14 @@ from msgspec import Struct
 
 from stressproof.evidence.target import ParityReading, RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
-from stressproof.suite import HealthProbe, ParityProbe
+from stressproof.suite import HealthProbe, ParityProbe, Suite
+from stressproof.workload.target import Target
 
 _KEPT = 4096
 _OK = 200
 _COUNT_MAX = 2**53
 _NS_PER_US = 1_000
+_PROBE_TIMEOUT_S = 10.0
 
 
 class Health(Struct, frozen=True):
@@ -117,11 +119,27 @@ def read_health(client: Client, probe: HealthProbe | None, asked_at: str) -> Hea
     said |= {"probed_at": asked_at, "status_code": status_code, "probe_error": problem}
     said |= {"took_us": took_us, "parity": None}
     unsafe = _member(body, probe.unsafe)
+    return _health(said, [str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [])
+
+
+def _health(said: Mapping[str, Any], unsafe: list[str]) -> Health:
     return Health(
         target=TargetProbe(**{name: said[name] for name in TargetProbe.__struct_fields__}),
         runtime=RuntimeProbe(**{name: said[name] for name in RuntimeProbe.__struct_fields__}),
-        unsafe=[str(item)[:_KEPT] for item in unsafe] if isinstance(unsafe, list) else [],
+        unsafe=unsafe,
     )
+
+
+NOBODY = _health(
+    dict.fromkeys(_MEMBERS) | {"probed_at": "", "probe_error": "the service did not start"}, []
+)
+"""What is known of a service that never answered."""
+
+
+def probe(url: str, suite: Suite, headers: dict[str, str], asked_at: str) -> Health:
+    """Return what a service says of itself to whoever asks with these headers, at a time."""
+    target = Target(url, headers=headers)
+    return read_health(Client(target, timeout_s=_PROBE_TIMEOUT_S), suite.probes.health, asked_at)
 
 
 def read_parity(client: Client, probe: ParityProbe | None) -> ParityReading | None:

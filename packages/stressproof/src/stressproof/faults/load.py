@@ -9,7 +9,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -169,6 +169,15 @@ class Load:
             return future.result(patience_s + timeout_s)
         except TimeoutError as error:
             raise RunError(f"{len(requests)} requests at once did not end") from error
+
+    def in_turn(self, requests: Iterable[Request]) -> None:
+        """Send requests one after the other, each once the one before it has ended.
+
+        Raises:
+            RunError: The load broke, or one did not end in time.
+        """
+        for request in requests:
+            self.burst([request])
 
     @property
     def outstanding_ns(self) -> list[int]:

@@ -1,8 +1,9 @@
 """The dead man's switch: a process that undoes faults when whoever made them is gone, or hangs.
 
-It reads lines of JSON from stdin and answers each: ``{"hold": ENTRY, "undo": …, "within_s": …}``
-before a fault is made (``held``), ``{"release": ENTRY}`` after it was undone (``released``, or
-``undone`` where its time was up before). ENTRY is the fault's file in the list on disk, which goes
+It reads lines of JSON from stdin and answers each, ``{"number": N, "answer": …}``:
+``{"number": N, "hold": ENTRY, "undo": …, "within_s": …}`` before a fault is made (``held``),
+``{"number": N, "release": ENTRY}`` after it was undone (``released``, or ``undone`` where its time
+was up before). ENTRY is the fault's file in the list on disk, which goes
 once the fault is undone. Once stdin ends, or its parent, everything held is undone.
 """
 
@@ -69,7 +70,8 @@ class Watchdog:
             answer = "undone" if self._held.pop(said["release"], None) is None else "released"
         # Whoever asked may be gone: then the end of stdin says so, and what is held is undone.
         with contextlib.suppress(OSError):
-            os.write(sys.stdout.fileno(), answer.encode() + b"\n")
+            line = json.dumps({"number": said["number"], "answer": answer})
+            os.write(sys.stdout.fileno(), line.encode() + b"\n")
 
     def _undo(self, entries: list[str], why: str) -> None:
         """Undo some of what is held; what is frozen goes on first, and does not wait for others."""

@@ -2,12 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from stressproof.capture.observer import Observer
+from stressproof.capture.observer import Observer, SettledRows
 from stressproof.errors import OutputError
-from stressproof.evidence.measurements import Row
-from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.report.otlp import MetricsSender
 from stressproof.report.otlp_metrics import Load, RoundCounts
 
@@ -42,20 +40,15 @@ class OtlpStream(Observer):
         self._thread = threading.Thread(target=self._run, name="otlp", daemon=True)
         self._thread.start()
 
-    def rows(
-        self,
-        run_index: int,
-        until_s: int,
-        rows: Sequence[Row],
-        endpoints: Sequence[WorkloadEndpoint],
-    ) -> None:
+    def rows(self, settled: SettledRows) -> None:
         """Count rows; they are sent when it is time."""
+        number, until_s = settled.run_index, settled.until_s
         with self._lock:
-            if run_index not in self._rounds:
+            if number not in self._rounds:
                 started_us = time.time_ns() // 1000 - until_s * _US_PER_S
-                self._rounds[run_index] = RoundCounts(self._load, run_index, started_us)
-            self._rounds[run_index].add(until_s, rows, endpoints)
-            self._unsent.add(run_index)
+                self._rounds[number] = RoundCounts(self._load, number, started_us)
+            self._rounds[number].add(until_s, settled.rows, settled.endpoints)
+            self._unsent.add(number)
 
     def finish(self, given_up: Callable[[], bool]) -> OutputError | None:
         """Send the rest; return why it could not be sent.

@@ -14,10 +14,8 @@ from stressproof.faults.injectors.outages import Freeze, Kill
 from stressproof.faults.injectors.postgres_victim import PostgresVictim
 from stressproof.faults.load import Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
-from stressproof.faults.proxy.toxics import CutAfterCommit, Latency, Timeout
 
 _MODES = ("hard", "soft", "shadow")
-CUTS = 15
 
 
 class FailSafe(EnforcementDriver):
@@ -53,18 +51,9 @@ class FailSafe(EnforcementDriver):
             "live": service.liveness,
         }
 
-    def slow_database(self, fault: FaultSpec, _: Load) -> Injector:
-        """Delay every answer by three seconds in all."""
-        return ProxyFault(
-            fault,
-            self.testbed.proxy,
-            Latency("upstream", latency_us=1_500_000, jitter_us=100_000),
-            Latency("downstream", latency_us=1_500_000, jitter_us=100_000),
-        )
-
-    def black_hole(self, fault: FaultSpec, _: Load) -> Injector:
-        """Hold everything, in both directions."""
-        return ProxyFault(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
+    def proxy(self, fault: FaultSpec, _: Load) -> Injector:
+        """Make the database slow, silent or cut off, as the fault has it."""
+        return ProxyFault(fault, self.testbed.proxy)
 
     def freeze(self, fault: FaultSpec, _: Load) -> Injector:
         """Stop every process of the database."""
@@ -78,21 +67,11 @@ class FailSafe(EnforcementDriver):
         """Kill every process of the database."""
         return Kill(fault, PostgresVictim(self.testbed.postgres))
 
-    def cut(self, fault: FaultSpec, _: Load) -> Injector:
-        """Lose the answers to commits of gates, and those to asking again what became of them.
-
-        The service asks again by itself: a caller whose commit was lost once hears nothing of it,
-        and what is tested is that callers who ask again get no second decision.
-        """
-        return ProxyFault(
-            fault, self.testbed.proxy, CutAfterCommit(count=CUTS, statement_contains="gate_")
-        )
-
     injectors: ClassVar[Injectors] = {
-        "slow_database": slow_database,
-        "black_hole": black_hole,
+        "slow_database": proxy,
+        "black_hole": proxy,
         "postgres_frozen": freeze,
         "backends_terminated": terminate,
         "postgres_killed": kill,
-        "commit_answer_lost": cut,
+        "commit_answer_lost": proxy,
     }

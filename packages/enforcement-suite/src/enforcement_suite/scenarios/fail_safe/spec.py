@@ -96,6 +96,8 @@ FI_001 = ScenarioSpec(
             2 * S,
             objectives=LATER,
         ),
+        # The service asks again by itself: a caller whose commit was lost once hears nothing of it,
+        # and what is tested is that callers who ask again get no second decision.
         fault(
             "cut_after_commit",
             "commit_answer_lost",

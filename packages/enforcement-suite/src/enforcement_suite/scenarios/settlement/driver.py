@@ -21,10 +21,10 @@ from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.callers import Batch, CutRequests, Race
+from stressproof.faults.injectors.callers import Batch, Race
 from stressproof.faults.injectors.database import TerminateSessions
 from stressproof.faults.load import Load, Makers, Request
-from stressproof.faults.proxy.toxics import CutAfterCommit
+from stressproof.faults.proxy.faults import ProxyFault
 
 _RESERVED = 60
 _APPROVABLE = 4
@@ -153,8 +153,8 @@ class Settlement(EnforcementDriver):
 
     def cut(self, fault: FaultSpec, load: Load) -> Injector:
         """Lose the answers to commits of settlements."""
-        cut = CutAfterCommit(count=CUTS, statement_contains="enforcement.credit_reservations")
-        return CutRequests(fault, self.testbed.proxy, cut, load, self._next_settlements())
+        send = partial(load.in_turn, self._next_settlements())
+        return ProxyFault(fault, self.testbed.proxy, send=send)
 
     def terminate(self, fault: FaultSpec, _: Load) -> Injector:
         """End the service's sessions, again and again."""

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import jwt
@@ -13,7 +14,6 @@ from enforcement_suite.driver import EnforcementDriver
 from enforcement_suite.scenarios.tokens.spec import (
     CUTS,
     FORGERIES,
-    SPENDING,
     TOKEN_RACERS,
     TOKEN_RACES,
 )
@@ -22,10 +22,10 @@ from stressproof.errors import RunError
 from stressproof.failures.spec import FaultSpec
 from stressproof.faults.driver import Injectors
 from stressproof.faults.injector import Injector
-from stressproof.faults.injectors.callers import CutRequests, Race, SendEach
+from stressproof.faults.injectors.callers import Race, SendEach
 from stressproof.faults.injectors.workers import KillWorker, Workers
 from stressproof.faults.load import Load, Makers, Request
-from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
+from stressproof.faults.proxy.faults import ProxyFault
 
 _TOKENS = 90
 _RESERVE = 16
@@ -103,16 +103,10 @@ class Tokens(EnforcementDriver):
         """Send every kind of forged token once."""
         return SendEach(fault, load, self._forgeries(self._take(), self._take()))
 
-    def cut_before(self, fault: FaultSpec, load: Load) -> Injector:
-        """Lose commits of spendings on their way to the database."""
-        return self._cut(fault, load, CutBeforeCommit(count=CUTS, statement_contains=SPENDING))
-
-    def cut_after(self, fault: FaultSpec, load: Load) -> Injector:
-        """Lose the answers to commits of spendings."""
-        return self._cut(fault, load, CutAfterCommit(count=CUTS, statement_contains=SPENDING))
-
-    def _cut(self, fault: FaultSpec, load: Load, cut: CutAfterCommit | CutBeforeCommit) -> Injector:
-        return CutRequests(fault, self.testbed.proxy, cut, load, self._spendings())
+    def cut(self, fault: FaultSpec, load: Load) -> Injector:
+        """Lose commits of spendings on their way to the database, or the answers to them."""
+        send = partial(load.in_turn, self._spendings())
+        return ProxyFault(fault, self.testbed.proxy, send=send)
 
     def kill_worker(self, fault: FaultSpec, _: Load) -> Injector:
         """Kill a worker of the service."""
@@ -160,8 +154,8 @@ class Tokens(EnforcementDriver):
     injectors: ClassVar[Injectors] = {
         "replay_race": race,
         "tamper": tamper,
-        "consumption_not_committed": cut_before,
-        "consumption_answer_lost": cut_after,
+        "consumption_not_committed": cut,
+        "consumption_answer_lost": cut,
         "worker_killed": kill_worker,
     }
 

@@ -1,7 +1,4 @@
-"""Client faults: races, forgeries, floods, and requests sent into a cut.
-
-Their witness is what was sent, or what the proxy counted of it.
-"""
+"""Client faults: races, forgeries and floods. Their witness is what was sent."""
 
 import time
 from collections import Counter
@@ -12,9 +9,6 @@ from stressproof.failures.spec import FaultSpec
 from stressproof.faults.client import served_by
 from stressproof.faults.injector import Counted, Injector
 from stressproof.faults.load import Done, Load, Mix, Request
-from stressproof.faults.proxy.faults import ProxyFault
-from stressproof.faults.proxy.process import ProxyProcess
-from stressproof.faults.proxy.toxics import CutAfterCommit, CutBeforeCommit
 
 Batch = Callable[[], Sequence[Request]]
 
@@ -121,37 +115,6 @@ class SendEach(Injector):
         whole = len(answered) == len(self._requests)
         detail = [f"{done.request.kind}: {done.code.name}" for done in self._done]
         return (Counted(len(answered) if whole else 0, detail=detail),)
-
-
-class CutRequests(ProxyFault):
-    """Requests sent one after the other, each into a cut at its commit.
-
-    Args:
-        fault: As the scenario has it.
-        proxy: That cuts.
-        cut: Before or after the commit.
-        load: That sends them.
-        requests: As many as are to be cut.
-    """
-
-    def __init__(
-        self,
-        fault: FaultSpec,
-        proxy: ProxyProcess,
-        cut: CutAfterCommit | CutBeforeCommit,
-        load: Load,
-        requests: Sequence[Request],
-    ) -> None:
-        super().__init__(fault, proxy, cut)
-        self._load = load
-        self._requests = requests
-
-    def apply(self) -> int:
-        """Arm the cut, then send."""
-        effective = super().apply()
-        for request in self._requests:
-            self._load.burst([request])
-        return effective
 
 
 class Flood(Injector):

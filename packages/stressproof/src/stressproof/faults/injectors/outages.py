@@ -12,21 +12,27 @@ from stressproof.faults.undo import Undo
 _NOTHING = Counted(0)
 
 
-class Kill(Injector):
-    """SIGKILL to a thing and everything below it; the undo starts it again.
-
-    The kernel keeps what was written to it, so this is a process crash and no power loss.
+class _Outage(Injector):
+    """A fault of a victim as a whole.
 
     Args:
         fault: As the scenario has it.
-        victim: What is killed.
+        victim: What it hits.
     """
 
     def __init__(self, fault: FaultSpec, victim: Victim) -> None:
         super().__init__(fault)
         self._victim = victim
         self._struck = _NOTHING
-        self._before = _NOTHING
+
+
+class Kill(_Outage):
+    """SIGKILL to a thing and everything below it; the undo starts it again.
+
+    The kernel keeps what was written to it, so this is a process crash and no power loss.
+    """
+
+    _before = _NOTHING
 
     def undo_left(self) -> Undo:
         """Return what starts it again."""
@@ -59,19 +65,10 @@ class Stop(Kill):
         return Counted(int(self._victim.stop()))
 
 
-class Freeze(Injector):
-    """SIGSTOP to a thing and everything below it, which keep what they hold.
+class Freeze(_Outage):
+    """SIGSTOP to a thing and everything below it, which keep what they hold."""
 
-    Args:
-        fault: As the scenario has it.
-        victim: What is frozen.
-    """
-
-    def __init__(self, fault: FaultSpec, victim: Victim) -> None:
-        super().__init__(fault)
-        self._victim = victim
-        self._stopped = _NOTHING
-        self._unanswered = 0
+    _unanswered = 0
 
     def undo_left(self) -> Undo:
         """Return what lets it go on."""
@@ -89,7 +86,7 @@ class Freeze(Injector):
                 hint="Freeze a process that listens on its {{port}}, or a container that publishes "
                 "a port on loopback.",
             )
-        self._stopped = self._victim.freeze()
+        self._struck = self._victim.freeze()
         return time.monotonic_ns()
 
     def observe(self) -> None:
@@ -103,4 +100,4 @@ class Freeze(Injector):
 
     def counts(self) -> Sequence[Counted]:
         """Return what was seen standing still, and the question that got no answer."""
-        return self._stopped, Counted(self._unanswered)
+        return self._struck, Counted(self._unanswered)

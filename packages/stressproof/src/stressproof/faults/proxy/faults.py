@@ -38,7 +38,6 @@ class ProxyFault(Injector):
     Args:
         fault: As the scenario has it.
         proxy: In the path.
-        made_of: Its toxics, where it is of no kind that says them.
         send: Called once the toxics are on: sends what they are to hit.
 
     Raises:
@@ -49,12 +48,12 @@ class ProxyFault(Injector):
         self,
         fault: FaultSpec,
         proxy: Switchable,
-        *made_of: Toxic,
-        send: Callable[[], None] | None = None,
+        *,
+        send: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(fault)
         self._proxy = proxy
-        self._toxics = made_of or tuple(toxics(fault.kind, fault.parameters))
+        self._toxics = toxics(fault.kind, fault.parameters)
         self._send = send
         self._before: Snapshot = {}
         self._after: Snapshot = {}

@@ -1,21 +1,15 @@
 """The handle of a proxy that runs in a process of its own."""
 
-import contextlib
-import json
 import os
-import selectors
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Collection
-from types import TracebackType
 from typing import Any, Self
 
 from msgspec import Struct
 
 from stressproof.errors import RunError
 from stressproof.failures.loopback import require_loopback
+from stressproof.faults.coprocess import Coprocess
 from stressproof.faults.proxy.addresses import Upstream, refuses
 from stressproof.faults.proxy.toxics import Protocol, Toxic, plain
 
@@ -70,9 +64,7 @@ class ProxyProcess:
         self._protocol = protocol
         self._allowed = allowed
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._unread = b""
-        self._number = 0
+        self._process: Coprocess | None = None
         self.host = "127.0.0.1"
         self.port = port
 
@@ -87,20 +79,20 @@ class ProxyProcess:
         Raises:
             RunError: It did not.
         """
-        self._process = subprocess.Popen(
+        self._process = process = Coprocess(
+            "the fault proxy",
             [
-                *(sys.executable, "-m", "stressproof.faults.proxy.server"),
+                "stressproof.faults.proxy.server",
                 *("--upstream", str(self._upstream)),
                 *("--port", str(self.port), "--seed", str(self._seed)),
                 *("--protocol", self._protocol),
                 *(f"--allow-upstream={host}" for host in self._allowed),
             ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            gone="Faults it held are gone with it",
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         try:
-            ready = _accepted(self._read(time.monotonic() + 3 * _ANSWER_TIMEOUT_S))
+            ready = _accepted(process.first_line(3 * _ANSWER_TIMEOUT_S))
         except BaseException:
             self.stop()
             raise
@@ -143,73 +135,20 @@ class ProxyProcess:
     def stop(self) -> None:
         """Stop it; harmless where it does not run."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it is gone, and left a command unread
-                process.stdin.close()
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        if process is not None:
+            process.end(_STOP_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            process = self._process
-            if process is None or process.stdin is None:
+            if self._process is None:
                 raise RunError("the fault proxy does not run", hint="Start it first.")
-            self._number += 1
-            try:
-                line = json.dumps({**command, "number": self._number})
-                process.stdin.write(line.encode() + b"\n")
-                process.stdin.flush()
-            except OSError as error:
-                raise self._gone() from error
-            deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-            while (answer := self._read(deadline)).get("number") != self._number:
-                pass  # whoever asked that was interrupted, by Ctrl-C perhaps
-        return _accepted(answer)
-
-    def _read(self, deadline: float) -> dict[str, Any]:
-        """Return the next line as an object."""
-        process = self._process
-        if process is None or process.stdout is None:
-            raise self._gone()
-        descriptor = process.stdout.fileno()
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise RunError("the fault proxy does not answer", hint="Is the machine busy?")
-                chunk = os.read(descriptor, 1 << 20)
-                if not chunk:
-                    raise self._gone()
-                self._unread += chunk
-        line, self._unread = self._unread.split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _gone(self) -> RunError:
-        process = self._process
-        code = None if process is None else process.poll()
-        return RunError(
-            f"the fault proxy is gone (exit code {code})",
-            hint="Faults it held are gone with it; what it says of itself is on stderr.",
-        )
+            return _accepted(self._process.ask(command, _ANSWER_TIMEOUT_S))
 
 
 def _accepted(answer: dict[str, Any]) -> dict[str, Any]:
