@@ -1,6 +1,6 @@
 """Codes of made-up histories, with what they mean of a request that expects refusals."""
 
-from enforcement_suite.scenarios.requests import gate
+from enforcement_suite.requests import gate
 from stressproof.failures.artifact import CodeRecord
 from stressproof.failures.history import Code, parse_code, read_code
 

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from broken_bed import fault
-from enforcement_suite.scenarios.requests import gate
+from enforcement_suite.requests import gate
 from enforcement_suite.service import answer_reader, read_settlement, read_status
 from stressproof.errors import RunError
 from stressproof.failures.answer_class import AnswerClass

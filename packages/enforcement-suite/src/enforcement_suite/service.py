@@ -11,7 +11,7 @@ import jwt
 import psycopg
 from msgspec import Struct
 
-from enforcement_suite.scenarios.requests import gate, request, settlement
+from enforcement_suite.requests import gate, request, settlement
 from enforcement_suite.testbed import EnforcementTestbed
 from stressproof.errors import RunError
 from stressproof.failures.spec import RequestSpec

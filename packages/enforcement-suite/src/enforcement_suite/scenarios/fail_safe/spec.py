@@ -7,9 +7,9 @@ from enforcement_suite.queries import (
     LEDGER,
     RESERVATIONS_SETTLED_ONCE,
 )
+from enforcement_suite.requests import gate, request
 from enforcement_suite.scenarios.checks import EFFECT_CHECKS, GATE_ANSWER_US, after
 from enforcement_suite.scenarios.faults import SESSIONS, fault
-from enforcement_suite.scenarios.requests import gate, request
 from stressproof.failures.checks import check_spec
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import (

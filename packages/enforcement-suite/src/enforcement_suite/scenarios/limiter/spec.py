@@ -3,9 +3,9 @@
 from typing import Final
 
 from enforcement_suite.queries import EFFECTS, LEDGER
+from enforcement_suite.requests import gate, request
 from enforcement_suite.scenarios.checks import EFFECT_CHECKS, after
 from enforcement_suite.scenarios.faults import fault
-from enforcement_suite.scenarios.requests import gate, request
 from stressproof.failures.checks import check_spec
 from stressproof.failures.parameters import S
 from stressproof.failures.spec import (

@@ -3,6 +3,7 @@
 from typing import Final
 
 from enforcement_suite.queries import BUDGETS_NOT_EXCEEDED, EFFECTS, FAILSAFES_RECORDED, LEDGER
+from enforcement_suite.requests import gate, request
 from enforcement_suite.scenarios.checks import (
     EFFECT_CHECKS,
     GATE_ANSWER_US,
@@ -11,7 +12,6 @@ from enforcement_suite.scenarios.checks import (
     won_once,
 )
 from enforcement_suite.scenarios.faults import DATABASE, fault
-from enforcement_suite.scenarios.requests import gate, request
 from stressproof.failures.checks import check_spec
 from stressproof.failures.parameters import MS, S
 from stressproof.failures.spec import (
