@@ -53,7 +53,8 @@ def suite_stage(suite: Suite, names: Sequence[str], workers: int) -> Stage:
     if not suite.testbed:
         raise UsageError(
             f"the suite {suite.name} has no testbed, so there is nothing to inject into",
-            hint="Give the suite the dotted path of a stressproof.faults.testbed.Testbed.",
+            hint="Write [testbed] and [[failure]] into the stressproof.toml of this folder "
+            "(docs/failures.md), or give the suite the dotted path of a Testbed.",
         )
     demanded = suite.failure_requirements().scenarios
     scenarios = chosen(demanded, names)

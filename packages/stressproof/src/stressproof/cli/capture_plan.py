@@ -17,6 +17,7 @@ from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import Project, load_config
 from stressproof.config.environment import filled
 from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
+from stressproof.config.schema import FILE_NAME
 from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 from stressproof.objectives.objectives import Objectives
@@ -126,9 +127,10 @@ def _chosen(
 def _profile_of(suite: Suite, name: str, project: Project) -> Profile:
     """Return a suite's profile; where there is none, the file's own are offered as well."""
     own, of_suite = sorted(project.plan.profiles), suite.profile_table()
-    if name in of_suite or not set(own).difference(of_suite):
-        return suite.profile(name)
-    known = f"The file has {', '.join(own)}; the suite {suite.name} has {', '.join(of_suite)}."
+    if name in of_suite:
+        return of_suite[name]
+    file = f"The file has {', '.join(own)}" if own else f"No {FILE_NAME} here has profiles"
+    known = f"{file}; the suite {suite.name} has {', '.join(of_suite)}."
     near = did_you_mean(name, (*own, *of_suite))
     raise UsageError(f"there is no profile {name!r}", hint=near or known)
 
