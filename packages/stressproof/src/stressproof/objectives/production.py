@@ -73,8 +73,8 @@ def read_production(data: bytes, name: str) -> list[Slo]:
         name: What to call it.
 
     Raises:
-        UsageError: It is not YAML, holds no objective, or some that cannot be used; every mistake of
-            each is named.
+        UsageError: It is not YAML, holds no objective, or some that cannot be used; every mistake
+            of each is named.
     """
     documents = read_documents(data)
     indicators = _indicators(documents)
