@@ -389,7 +389,7 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:1: not TOML: Expected ']' at the end of a table declaration\n"
-        "  [target\n         ^\nbad.toml: one fault\n",
+        "  [target\n         ^\nbad.toml: one mistake\n",
         {"bad.toml": "[target\nurl = 1\n"},
     ),
     Mistake(
@@ -399,7 +399,7 @@ MISTAKES = [
         "stressproof: bad.toml:3: target.urll: there is no key 'urll' here\n"
         "  urll = 'x'\n  ^^^^\n  Did you mean 'url'?\n"
         "bad.toml:4: treshold: there is no key 'treshold' here\n"
-        "  [treshold]\n   ^^^^^^^^\n  Did you mean 'thresholds'?\nbad.toml: 2 faults\n",
+        "  [treshold]\n   ^^^^^^^^\n  Did you mean 'thresholds'?\nbad.toml: 2 mistakes\n",
         {"bad.toml": "[target]\nurl = 'http://h'\nurll = 'x'\n[treshold]\n"},
     ),
     Mistake(
@@ -408,7 +408,7 @@ MISTAKES = [
         Exit.USAGE,
         "stressproof: bad.toml:2: thresholds.foo: expected a text or a table or a list, got a "
         "whole number\n  foo = 3\n  ^^^\n  Write it in quotes, with its unit where it has one: "
-        '"300ms", "20/s", "16KiB".\nbad.toml: one fault\n',
+        '"300ms", "20/s", "16KiB".\nbad.toml: one mistake\n',
         {"bad.toml": "[thresholds]\nfoo = 3\n"},
     ),
     Mistake(
@@ -417,7 +417,7 @@ MISTAKES = [
         Exit.USAGE,
         "stressproof: bad.toml:3: testbed.process.web.ready: expected a table, got a text\n"
         "  ready = '/up'\n  ^^^^^\n  Write { key = … }; there are http, tcp, log, run, within.\n"
-        "bad.toml: one fault\n",
+        "bad.toml: one mistake\n",
         {"bad.toml": "[testbed.process.web]\nrun = ['web']\nready = '/up'\n"},
     ),
     Mistake(

@@ -93,6 +93,8 @@ def _remedy(value: Any, kind: Any) -> str:
     bare = {get_args(one)[0] if get_origin(one) is Annotated else one for one in members}
     if str in bare:
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, str) and get_origin(kind) is Annotated:  # not as its pattern has it
+            return " ".join(one.description for one in get_args(kind)[1:] if one.description)
         quoted = 'Write it in quotes, with its unit where it has one: "300ms", "20/s", "16KiB".'
         return quoted if number else ""
     structs = _structs_in(kind)
