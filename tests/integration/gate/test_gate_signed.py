@@ -487,3 +487,6 @@ def test_keys_init_overwrites_nothing(signed: SignedProject) -> None:
     assert signed.command("keys", "init", "heidi", "--out", str(path)).code == Exit.OUTPUT
     assert path.read_bytes() == before
     assert signed.command("keys", "init", "*", "--out", f"{path}2").code == Exit.USAGE
+    unasked = signed.command("keys", "init", "heidi", "--passphrase", "--out", f"{path}2")
+    assert (unasked.code, "at a terminal" in unasked.err) == (Exit.USAGE, True)
+    assert not Path(f"{path}2").exists()
