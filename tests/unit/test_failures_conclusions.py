@@ -396,8 +396,10 @@ def test_what_a_failed_check_found_wrong_is_named() -> None:
     assert list(offender_lines(one)) == [
         "trial: acknowledged_durable: e.g. effect 2 at 0.10 s (gate 200 x 1), found 0 times",
         "trial: acknowledged_durable: e.g. effect 3 at 0.20 s (gate 200 x 1), found 0 times",
-        "trial: no_double_effect: e.g. effect 11 at 1.00 s (pay timeout x 1, pay 200 x 1), "
-        "found 2 times",
+        (
+            "trial: no_double_effect: e.g. effect 11 at 1.00 s (pay timeout x 1, pay 200 x 1), "
+            "found 2 times"
+        ),
         "trial: undisturbed: e.g. pay at 1.00 s: timeout (unknown) after 7.00 s",
     ]
     assert list(offender_lines(scenario())) == []
