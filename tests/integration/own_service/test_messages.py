@@ -467,9 +467,8 @@ MISTAKES = [
         "an injection without its file",
         ("inject", "--dry-run"),
         Exit.USAGE,
-        "stressproof: the suite plain has no testbed, so there is nothing to inject into\n"
-        "  Write [testbed] and [[failure]] into the stressproof.toml of this folder "
-        "(docs/failures.md), or give the suite the dotted path of a Testbed.\n",
+        "stressproof: the suite plain has no file of failures, so there is nothing to inject\n"
+        "  Write [testbed] and [[failure]] into stressproof.toml.\n",
         OF_NO_SUITE,
     ),
     Mistake(
