@@ -86,7 +86,7 @@ def _demand_meant(project: Project, profile: str, workload: Workload) -> None:
     Raises:
         UsageError: What a profile asks cannot be composed.
     """
-    failures = () if project.failures is None else project.failures.failures
+    failures = () if project.failures is None else project.failures.file.failures
     if any(one.load == profile for one in failures):
         demand_columns(workload)  # a failure makes rows of its own
     else:
