@@ -28,6 +28,12 @@ settings.register_profile(
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# Processes under test find what the ones before them compiled, as users' do. Where nothing is to be
+# written beside the source, it is kept in a folder that xdist's workers inherit.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    _BYTECODE = tempfile.TemporaryDirectory(prefix="stressproof-bytecode-")
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", _BYTECODE.name)
+
 # Captures under test are no runs of this repository.
 _RUNS = tempfile.TemporaryDirectory(prefix="stressproof-runs-", ignore_cleanup_errors=True)
 os.environ["STRESSPROOF_LEDGER"] = f"{_RUNS.name}/runs.jsonl"

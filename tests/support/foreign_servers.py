@@ -83,8 +83,11 @@ class BareServer(LoopServer):
     """A server of bare sockets, which knows no page about itself.
 
     It fails at ``/broken``, breaks connections of ``/half`` for half of the time and of ``/reset``
-    always, speaks no HTTP at ``/nonsense``, and takes its time at ``/slow``.
+    always, speaks no HTTP at ``/nonsense``, takes its time at ``/slow``, and fails three times at
+    ``/waking`` before it does not.
     """
+
+    waking = 3
 
     @property
     def url(self) -> str:
@@ -109,6 +112,9 @@ class BareServer(LoopServer):
             return False
         if path == "/slow":
             await asyncio.sleep(0.4)
+        if path == "/waking" and self.waking:
+            self.waking -= 1
+            path = "/broken"
         writer.write(_ANSWERS.get(path, _GOOD))
         return True
 

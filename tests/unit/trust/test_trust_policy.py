@@ -90,18 +90,26 @@ def test_every_fault_of_a_roster_is_named_at_once(tmp_path: Path) -> None:
             roster_line(GRACE, shared),
             roster_line(ADA, shared),
             line("Ada@Example.org"),
+            f"{shared.line}\n",
+            f'{ADA} namespaces="git, stressproof" {shared.line}\n',
+            f'{ADA} namespaces="" {shared.line}\n',
+            line(ADA, 'valid-after="20270101Z"', 'valid-before="20270101Z"'),
         )
     )
     with pytest.raises(ConfigError) as caught:
         roster(text)
     said = caught.value.message
-    assert [fault.line for fault in caught.value.mistakes] == [*range(1, 13), 14, 15, 16]
+    assert [fault.line for fault in caught.value.mistakes] == [*range(1, 13), *range(14, 21)]
     for words in (
         "a pattern for names: '*@example.org'",
         "one key under two names: 'ada,grace'",
         "an RSA key",
         "a certificate authority",
-        "a pattern for namespaces",
+        "namespaces='*', which is no list of names",
+        "namespaces='git, stressproof', which is no list of names",
+        "namespaces='', which is no list of names",
+        "a key without an owner: ssh-ed25519",
+        "never valid: from 20270101Z until 20270101Z",
         "no public key",
         "in UTC",
         "one key under two names: grace@example.org's",

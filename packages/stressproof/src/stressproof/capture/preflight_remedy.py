@@ -27,6 +27,7 @@ _TLS_REMEDIES = (
     ),
     (("http/2", "h2"), "It speaks no HTTP/2: leave --http2 out."),
 )
+_NO_HTTP = ("before an answer", "reset by peer", "not a status line", "not http/2")
 _OTHERWISE = "Compare --profile and --endpoint with what this service offers."
 _STATUS_REMEDIES: tuple[tuple[Container[int], str], ...] = (
     ((404,), f"The service has no such page. {_OTHERWISE}"),
@@ -38,8 +39,8 @@ _STATUS_REMEDIES: tuple[tuple[Container[int], str], ...] = (
         f"Redirects are not followed: name the URL that it leads to. {_OTHERWISE}",
     ),
     ((400, 415, 422), "The service does not accept the request: compare its headers and body."),
-    (range(600), f"Say what is right with --expect and --check. {_OTHERWISE}"),
 )
+_OTHER_STATUS = f"Say what is right with --expect and --check. {_OTHERWISE}"
 
 
 def preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> str:
@@ -61,7 +62,8 @@ def preflight_remedy(artifact: StressArtifact, local: LocalService | None) -> st
         )
     known = {status for status in statuses if status is not None}
     return next(
-        remedy for among, remedy in _STATUS_REMEDIES if any(status in among for status in known)
+        (remedy for among, remedy in _STATUS_REMEDIES if any(status in among for status in known)),
+        _OTHER_STATUS,
     )
 
 
@@ -91,6 +93,8 @@ def unanswered_remedy(url: str, error: str, local: LocalService | None = None) -
     if outcome in {"reset", "protocol"}:
         secure = url.replace("http://", "https://", 1)
         may = f" If it speaks TLS, write {secure}." if secure != url else ""
+        if not any(sign in detail for sign in _NO_HTTP):
+            return f"What {url} answers breaks off, or breaks HTTP's rules: look at the service."
         return f"What listens at {url} does not answer in HTTP.{may}"
     return f"Is the service running at {url}?{start}"
 

@@ -374,23 +374,25 @@ class AnswerReader:
         return limit
 
     def _read_size(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
-        if (end if end >= 0 else len(data)) - at > MAX_CHUNK_LINE_BYTES:
+        feed = data.find(b"\n", at)
+        if (feed if feed >= 0 else len(data)) - at > MAX_CHUNK_LINE_BYTES:
             raise MalformedAnswerError(f"a chunk line of more than {MAX_CHUNK_LINE_BYTES} bytes")
-        if end < 0:
+        if feed < 0:
             return at
-        match = CHUNK_LINE.fullmatch(data, at, end)
+        end = feed - 1
+        # Unlike in a header block, a line feed alone ends nothing here (RFC 9112 section 7.1).
+        match = CHUNK_LINE.fullmatch(data, at, end) if data[end:feed] == b"\r" else None
         if match is None:
-            raise MalformedAnswerError(f"not a chunk size: {data[at : min(end, at + 80)]!r}")
+            raise MalformedAnswerError(f"not a chunk size: {data[at : min(feed + 1, at + 80)]!r}")
         self._left = int(match[1], 16)
         self._state = _CHUNK if self._left else _TRAILER
-        return end + 2
+        return feed + 1
 
     def _read_chunk_end(self, data: bytes, at: int) -> int:
+        if not b"\r\n".startswith(data[at : at + 2]):
+            raise MalformedAnswerError("a chunk is longer than it says")
         if len(data) - at < len(b"\r\n"):
             return at
-        if data[at : at + 2] != b"\r\n":
-            raise MalformedAnswerError("a chunk is longer than it says")
         self._state = _SIZE
         return at + 2
 

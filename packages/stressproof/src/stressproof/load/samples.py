@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from stressproof.load.recorder import RAMP, SETUP, TAIL
 from stressproof.workload.redaction import Redactor
 
 _PER_KIND = 2
@@ -15,7 +16,7 @@ class ErrorSample(Struct, frozen=True):
     Attributes:
         outcome: As it is counted.
         endpoint: The endpoint's name.
-        second: Of the measured window; -1 in the ramp.
+        second: Of the measured window; `SETUP`, `RAMP` or `TAIL` outside of it.
         status: Status code, None where no whole answer came.
         detail: What was seen, cut short and cleaned of secrets.
     """
@@ -27,8 +28,11 @@ class ErrorSample(Struct, frozen=True):
     detail: str
 
     def __str__(self) -> str:
-        moment = "in the ramp" if self.second < 0 else f"in second {self.second}"
+        moment = _OUTSIDE.get(self.second, f"in second {self.second}")
         return f"{self.outcome} at {self.endpoint} {moment}: {self.detail}"
+
+
+_OUTSIDE = {SETUP: "in the setup", RAMP: "in the ramp", TAIL: "after the window"}
 
 
 class Samples:

@@ -21,6 +21,7 @@ PRINCIPAL = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 """A name as a roster, a policy and a statement have it: ASCII, so that no two look alike."""
 
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?(?:,|$)')
+_NAMESPACE = re.compile(r"[^\s,]+")
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _TIME = re.compile(r"(\d{8})(?:(\d{4})(\d{2})?)?Z", re.ASCII)
 _US = 1_000_000
@@ -88,6 +89,8 @@ def _signer(text: str, number: int) -> Signer | None:
     """Return what a line says; None where it is about other namespaces."""
     words = _WORD.findall(text)
     name, words = words[0], words[1:]
+    if is_key_type(name):
+        raise _LineError(f"a key without an owner: {name}", "Write the owner's name before it.")
     _refuse_name(name)
     options: dict[str, str] = {}
     if words and not is_key_type(words[0]):
@@ -98,20 +101,24 @@ def _signer(text: str, number: int) -> Signer | None:
         key = parse_key(words[0], words[1])
     except KeyRefusedError as error:
         raise _LineError(f"{name}: {error.seen}", error.hint) from error
-    namespaces = options.get("namespaces", NAMESPACE)
-    if any(mark in namespaces for mark in "*?!"):
+    after, before = _instant(options, "valid-after"), _instant(options, "valid-before")
+    if None not in {after, before} and (after or 0) >= (before or 0):
         raise _LineError(
-            f"a pattern for namespaces: {namespaces!r}", f'Write namespaces="{NAMESPACE}".'
+            f"{name}'s key is never valid: from {options['valid-after']} until "
+            f"{options['valid-before']}",
+            "Let valid-before be later than valid-after.",
+        )
+    namespaces = options.get("namespaces", NAMESPACE)
+    if any(mark in namespaces for mark in "*?!") or not all(
+        map(_NAMESPACE.fullmatch, namespaces.split(","))
+    ):
+        raise _LineError(
+            f"namespaces={namespaces!r}, which is no list of names",
+            f'Write namespaces="{NAMESPACE}", or "git,{NAMESPACE}": no patterns, no blanks.',
         )
     if NAMESPACE not in namespaces.split(","):
         return None
-    return Signer(
-        name,
-        key,
-        _instant(options, "valid-after"),
-        _instant(options, "valid-before"),
-        number,
-    )
+    return Signer(name, key, after, before, number)
 
 
 def _refuse_name(name: str) -> None:

@@ -79,6 +79,19 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         return self.artifact
 
     @cached_property
+    def failed_outside(self) -> int:
+        """Requests that failed before and after the measured windows of all rounds."""
+        if self.artifact is None:
+            return 0
+        return sum(
+            count
+            for run in self.artifact.measurements.runs
+            for row in (*run.setup, *run.ramp, *run.tail)
+            for outcome, count in row.outcomes.items()
+            if outcome != "ok"
+        )
+
+    @cached_property
     def endpoint_totals(self) -> list[list[Totals]]:
         """Each round's rows added up by endpoint; empty without a sound artifact."""
         if self.computable is None:
