@@ -155,7 +155,7 @@ def test_another_target_is_asked_by_its_name(capsys: pytest.CaptureFixture[str])
         (("--target", "stagign"), "there is no target 'stagign'\n  Did you mean 'staging'?"),
         (("--target", "x"), "[targets] of the file has staging."),
         (("--profile", "sope"), "there is no profile 'sope'"),
-        (("--once", "--profile", "shopp"), "did you mean shop?"),
+        (("--once", "--profile", "shopp"), "Did you mean 'shop'?"),
         (("--once", "--target", "stagign"), "Did you mean 'staging'?"),
     ],
     ids=" ".join,
