@@ -49,8 +49,14 @@ secrets = ["token"]
 pass_env = ["PASSED"]
 [testbed.process.web]
 run = ["python", "-u", "web.py", "{{port}}"]
-env = { TOKEN = "{{secret.token}}", PEER = "{{peer.url}}", DSN = "{{db.url}}" }
+workers = 3
 ready = { http = "/list.json", within = "20s" }
+[testbed.process.web.env]
+TOKEN = "{{secret.token}}"
+PEER = "{{peer.url}}"
+DSN = "{{db.url}}"
+N = "{{workers}}"
+OWN = "{{scratch}}"
 [testbed.proxy.peer]
 upstream = "{{other.address}}"
 [testbed.process.other]
@@ -120,6 +126,9 @@ def test_everything_stands_behind_its_proxy_and_inherits_little(folder: Path) ->
         assert given["TOKEN"] == bed.project.secret("token")
         assert len(given["TOKEN"]) > 30
         assert given["PASSED"] == "on"
+        assert given["N"] == "3"
+        assert Path(given["OWN"]).is_dir()
+        assert not Path(given["OWN"]).is_relative_to(folder)
         assert "HIDDEN" not in given
         assert database.query("SHOW max_connections") == [("33",)]
         assert set(bed.logs()) == {"web", "other"}
@@ -127,6 +136,7 @@ def test_everything_stands_behind_its_proxy_and_inherits_little(folder: Path) ->
         assert bed.project.pids("web")[0] == bed.service.pid
         processes = [one.family()[0] for one in bed.processes.values()]
     assert not any(map(lives, processes))
+    assert not Path(given["OWN"]).exists()
 
 
 def test_what_is_read_in_the_end_goes_past_all_proxies(folder: Path) -> None:

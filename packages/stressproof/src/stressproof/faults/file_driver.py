@@ -1,13 +1,13 @@
 """What drives every scenario of a file: its requests, its faults, and what is read in the end."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from stressproof.config.failures.plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
-from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.file_requests import EffectNumbers, FileRequests, PreparedRows
 from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
@@ -21,12 +21,12 @@ from stressproof.workload.tables import MAX_ROWS
 from stressproof.workload.target import Target
 
 
-class FileDriver(ScenarioDriver[FileTestbed]):
-    """A scenario of a file on its testbed.
+class FileDriver:
+    """A scenario of a file on its testbed; a fresh one for each trial.
 
     Args:
         testbed: Entered.
-        run: Names this trial's effects.
+        run: Names this trial's effects; another trial's are not found under it.
         spec: The scenario.
         load: What its requests are.
         seed: Decides what ``random`` tables give.
@@ -35,7 +35,7 @@ class FileDriver(ScenarioDriver[FileTestbed]):
     def __init__(
         self, testbed: FileTestbed, run: str, *, spec: ScenarioSpec, load: FailureLoad, seed: int
     ) -> None:
-        super().__init__(testbed, run)
+        self.testbed = testbed
         self._spec = spec
         self._load = load
         self._seed = seed
@@ -78,7 +78,7 @@ class FileDriver(ScenarioDriver[FileTestbed]):
         self._made_at = time.monotonic()
 
     def requests(self) -> Makers:
-        """Return what makes each kind of the load's requests."""
+        """Return what makes each kind of the load's requests, by its name in the scenario."""
         return self.testbed.requests.makers()
 
     def baseline_actions(self, load: Load) -> None:
@@ -110,6 +110,10 @@ class FileDriver(ScenarioDriver[FileTestbed]):
         for make in self.testbed.requests.batches(fault):
             for request in make():
                 load.burst([request])
+
+
+Driver = Callable[[Any, str], FileDriver]
+"""Makes the driver of one trial: on a testbed, under the name of the trial's effects."""
 
 
 def made_rows(testbed: FileTestbed, named: str) -> PreparedRows:

@@ -78,7 +78,6 @@ class FileTestbed(Testbed):
         self.places = Places(plan, environment)
         self.project = ProjectTestbed(self)
         self._controls: dict[str, ProxyControl] = {}
-        self._logs: Path
 
     @property
     def attached(self) -> bool:
@@ -123,8 +122,8 @@ class FileTestbed(Testbed):
             UsageError: The file names something impossible.
             RunError: Something does not start; what it said last is in the hint.
         """
-        self._logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
-        plan = self.plan
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
+        plan, self.places.folder = self.plan, folder
         self.places.choose_ports()
         # What is attached is not started, and so has no order.
         for name in plan.order or (*plan.postgres, *plan.proxy):
@@ -197,7 +196,7 @@ class FileTestbed(Testbed):
             self.plan.process[name],
             self.places,
             folder=self.folder,
-            log=self._logs / f"{name}.log",
+            log=self.places.folder / f"{name}.log",
             active=self.active,
         )
         self.processes[name] = process
@@ -208,6 +207,10 @@ class FileTestbed(Testbed):
     def environment(self) -> Mapping[str, str]:
         """Return the whole environment of a command."""
         return self.places.environment()
+
+    def service_environment(self) -> Mapping[str, str]:
+        """Return the environment of the target."""
+        return self.places.environment(self.plan.target)
 
     def query(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None

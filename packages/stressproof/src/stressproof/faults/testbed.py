@@ -92,8 +92,8 @@ class Testbed(ABC):
         del fault
         return ""
 
-    def probe_headers(self) -> dict[str, str]:
-        """Return what the service is asked with about itself; some say little to strangers."""
+    def service_environment(self) -> Mapping[str, str]:
+        """Return the environment in which a token that the service lends is found."""
         return {}
 
     @abstractmethod

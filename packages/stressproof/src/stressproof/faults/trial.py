@@ -8,7 +8,6 @@ directly. A final read inside the fault would find what is not there yet.
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -20,7 +19,7 @@ from stressproof.failures.conclusions import answered, completed, pending
 from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import UNDISTURBED, FaultSpec, Invariant, ScenarioSpec
-from stressproof.faults.driver import ScenarioDriver
+from stressproof.faults.file_driver import FileDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.testbed import Testbed
@@ -59,7 +58,7 @@ class TrialRun:
     def __init__(
         self,
         spec: ScenarioSpec,
-        driver: ScenarioDriver[Any],
+        driver: FileDriver,
         faults: Sequence[FaultSpec],
         *,
         seed: int,

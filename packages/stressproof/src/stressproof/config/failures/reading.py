@@ -101,8 +101,10 @@ class _Reader:
         self._environment = environment
         self._mistakes = mistakes
         self._at_hand = at_hand
-        tables = [one for load in plan.profiles.values() for one in load.request]
-        kept = {kept_name(rule) for one in tables for rule in one.answers} - {""}
+        loads = plan.profiles.values()
+        rules = [rule for load in loads for one in load.request for rule in one.answers]
+        rules += [rule for load in loads for rule in load.answers]
+        kept = {kept_name(rule) for rule in rules} - {""}
         self._reads = read_final_reads(file.effects, file.invariants, testbed, kept, mistakes)
         self._loads: dict[str, FailureLoad] = {}
         self._all_tables: tuple[Table, ...] | None = None
@@ -130,7 +132,7 @@ class _Reader:
                 "no request of a failure asks for an effect",
                 "Write {{effect}} into a field that the business keeps, such as a reference.",
             )
-        return FailurePlan(self._testbed, tuple(scenarios), self._loads)
+        return FailurePlan(self._testbed, tuple(scenarios), self._loads, self._file)
 
     def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
         before = len(self._mistakes.found)

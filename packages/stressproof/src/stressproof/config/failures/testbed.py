@@ -18,8 +18,9 @@ from stressproof.config.failures.tables import (
 )
 from stressproof.config.failures.testbed_plan import (
     ADDRESS,
-    PORT,
+    OF_A_PROCESS,
     SECRET,
+    WORKERS,
     ContainerPlan,
     PostgresPlan,
     ProcessPlan,
@@ -262,13 +263,16 @@ class TestbedReader:
         part, own = place
         where = self._place_of(place, one)
         if not dot:
-            own_words = {PORT} if part == "process" else set()
-            if name not in own_words:
+            words = OF_A_PROCESS if part == "process" else ()
+            if name not in words:
+                own_words = "".join(f"{{{{{word}}}}}, " for word in words)
                 self._add(
                     where,
                     f"{{{{{one}}}}} means nothing here",
-                    "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
+                    f"There are {own_words}{{{{secret.NAME}}}} and {{{{NAME.url}}}} of others.",
                 )
+            elif name == WORKERS and not plan.process[str(own)].workers:
+                self._add(where, "nothing says how many workers it has", "Write workers = 2 too.")
         elif name == SECRET:
             if what not in plan.secrets and self._mistakes.knows(*_TESTBED, "secrets"):
                 self._mistakes.lead_nowhere((*_TESTBED, *where), "secret", what, plan.secrets)
