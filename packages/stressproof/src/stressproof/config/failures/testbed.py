@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.config.amounts import size_bytes
+from stressproof.config.amounts import size_bytes, time_or_least
 from stressproof.config.environment import filled, names_in
 from stressproof.config.failures.tables import (
     PostgresTable,
@@ -234,7 +234,7 @@ class TestbedReader:
         )
 
     def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
-        return self._mistakes.time_us((*_TESTBED, *place), text, least_us, most_us)
+        return time_or_least(self._mistakes, (*_TESTBED, *place), text, least_us, most_us)
 
     def _demand_file(self, place: Place, path: str, *, folder: bool = False) -> None:
         found = self._mistakes.attempt((*_TESTBED, *place), project_file, self._folder, path)
