@@ -63,7 +63,7 @@ def document(kind: EvidenceKind[Any], content: str) -> Document | Unread:
     """What lies at a path, good or spoilt in one way."""
     name = f"{kind.name}.json"
     if content == "absent":
-        return AbsentEvidenceError(f"{name}: no such file; expected evidence there")
+        return AbsentEvidenceError(name)
     if content == "unreadable":
         return UnreadableEvidenceError("no JSON", "JSON", hint="Capture it.", path=name)
     data: dict[str, Any] = honest.full() if kind is STRESS else honest_failure.plain()

@@ -136,7 +136,9 @@ def test_two_people_one_promotion(signed: SignedProject) -> None:
 
 def test_promotion_takes_exactly_one_thing(signed: SignedProject) -> None:
     """Absent, edited, another's, another build's, another policy's, two of them: no."""
-    assert signed.promote().code == Exit.INCONCLUSIVE
+    absent = signed.promote()
+    assert absent.code == Exit.INCONCLUSIVE
+    assert "no such file; expected a gate's summary\n" in absent.out
     signed.honest()
     assert signed.decide().code == Exit.PASS
     path = signed.root / SUMMARY_FILE
@@ -161,7 +163,8 @@ def test_promotion_takes_exactly_one_thing(signed: SignedProject) -> None:
         assert ended.code in {Exit.EVIDENCE, Exit.INCONCLUSIVE}, (rule, ended.out)
         assert rule in ended.out, ended.out
     path.write_bytes(whole)
-    assert signed.promote("--commit", "abc").code == Exit.USAGE
+    short = signed.promote("--commit", "abc")
+    assert (short.code, "git rev-parse abc" in short.err) == (Exit.USAGE, True)
     assert signed.promote("--digest", "abc").code == Exit.USAGE
     # A colleague joins: the policy is another one, and the gate has to look again.
     _, new = make_team_key(signed)
@@ -487,3 +490,6 @@ def test_keys_init_overwrites_nothing(signed: SignedProject) -> None:
     assert signed.command("keys", "init", "heidi", "--out", str(path)).code == Exit.OUTPUT
     assert path.read_bytes() == before
     assert signed.command("keys", "init", "*", "--out", f"{path}2").code == Exit.USAGE
+    unasked = signed.command("keys", "init", "heidi", "--passphrase", "--out", f"{path}2")
+    assert (unasked.code, "at a terminal" in unasked.err) == (Exit.USAGE, True)
+    assert not Path(f"{path}2").exists()

@@ -385,7 +385,7 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:1: not TOML: Expected ']' at the end of a table declaration\n"
-        "  [target\n         ^\nbad.toml: one fault\n",
+        "  [target\n         ^\nbad.toml: one mistake\n",
         {"bad.toml": "[target\nurl = 1\n"},
     ),
     Mistake(
@@ -395,7 +395,7 @@ MISTAKES = [
         "stressproof: bad.toml:3: target.urll: there is no key 'urll' here\n"
         "  urll = 'x'\n  ^^^^\n  Did you mean 'url'?\n"
         "bad.toml:4: treshold: there is no key 'treshold' here\n"
-        "  [treshold]\n   ^^^^^^^^\n  Did you mean 'thresholds'?\nbad.toml: 2 faults\n",
+        "  [treshold]\n   ^^^^^^^^\n  Did you mean 'thresholds'?\nbad.toml: 2 mistakes\n",
         {"bad.toml": "[target]\nurl = 'http://h'\nurll = 'x'\n[treshold]\n"},
     ),
     Mistake(
@@ -403,7 +403,7 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:2: thresholds.foo: expected a text or a table or a list, got a "
-        "whole number\n  foo = 3\n  ^^^\nbad.toml: one fault\n",
+        "whole number\n  foo = 3\n  ^^^\nbad.toml: one mistake\n",
         {"bad.toml": "[thresholds]\nfoo = 3\n"},
     ),
     Mistake(

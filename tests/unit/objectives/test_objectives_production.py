@@ -139,7 +139,7 @@ def test_every_fault_of_a_document_is_told_with_file_and_document() -> None:
         read(broken)
     lines = told.value.message.splitlines()
     assert all(line.startswith("file.yaml: document 3: shop: ") for line in lines[:-1])
-    assert lines[-1] == "file.yaml: 4 faults"
+    assert lines[-1] == "file.yaml: 4 mistakes"
     for words in ("Datadog", "1x", "99 does not lie", "Timeslices"):
         assert any(words in line for line in lines), words
 

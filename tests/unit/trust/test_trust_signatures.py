@@ -205,6 +205,48 @@ def test_an_encrypted_key_needs_a_person() -> None:
         find_key(None, {"STRESSPROOF_SIGNING_KEY": pem.decode()})
 
 
+def misspelt_secrets() -> dict[str, str]:
+    """Return what people put into the variable that is no PEM text, by what went wrong."""
+    pem, _ = machine_key()
+    return {
+        "without its dashed lines": pem.splitlines()[1],
+        "in base64 once more": base64.b64encode(pem.encode() * 30).decode(),
+        "with escaped line breaks": pem.replace("\n", "\\n"),
+        "of nothing but a beginning": pem[:60],
+    }
+
+
+@pytest.mark.parametrize("how", misspelt_secrets())
+def test_a_misspelt_secret_is_never_shown(how: str) -> None:
+    """The variable's value may be a key however it reads, and CI logs are read by many."""
+    text = misspelt_secrets()[how]
+    for named, environment in (
+        (None, {"STRESSPROOF_SIGNING_KEY": text}),
+        (f"-----BEGIN {text}", {}),
+    ):
+        with pytest.raises(UsageError) as caught:
+            find_key(named, environment)
+        said = caught.value.message + caught.value.hint
+        assert not any(part in said for part in text.splitlines() if len(part) > 20)
+        assert "STRESSPROOF_SIGNING_KEY" in said
+
+
+def test_a_blank_secret_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI sets an absent secret to nothing: then the user's own key is looked for."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no key to sign with"):
+        find_key(None, {"STRESSPROOF_SIGNING_KEY": " \n"})
+
+
+def test_a_person_s_key_as_text_is_told_from_a_machine_s(tmp_path: Path) -> None:
+    """What ssh-keygen writes is PEM by its looks, and no text of ours."""
+    text = ssh_key(tmp_path, "ada").read_text()
+    with pytest.raises(UsageError, match="holds an OpenSSH key") as caught:
+        find_key(None, {"STRESSPROOF_SIGNING_KEY": text})
+    assert "stressproof keys init" in caught.value.hint
+
+
 @pytest.mark.parametrize("text", ["", "no key\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n"])
 def test_what_is_no_key_is_a_usage_error(tmp_path: Path, text: str) -> None:
     """No traceback, and the remedy names both kinds."""
@@ -238,6 +280,36 @@ def test_an_agent_s_only_key_is_found(
     subprocess.run(["ssh-add", "-q", other], check=True, capture_output=True)
     with pytest.raises(UsageError, match="2 ed25519 keys"):
         find_key(None)
+    for configured in (f"key::{public.line}", f"{public.line} ada@example.org"):
+        config = tmp_path / "gitconfig"
+        config.write_text(f'[user]\n\tsigningKey = "{configured}"\n')
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        assert find_key(None).public == public
+        assert open_envelope(find_key(None).sign(b"{}"), keys(public)).payload == b"{}"
+
+
+def test_an_agent_of_other_keys_is_told_what_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh_agent: dict[str, str]
+) -> None:
+    """Whoever has an RSA key alone, in an agent or as git's, reads that ed25519 is wanted."""
+    for name, value in ssh_agent.items():
+        monkeypatch.setenv(name, value)
+    config = tmp_path / "gitconfig"
+    config.touch()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.chdir(tmp_path)
+    path = ssh_key(tmp_path, "old", "-t", "rsa", "-b", "2048")
+    subprocess.run(["ssh-add", "-q", path], check=True, capture_output=True)
+    with pytest.raises(UsageError, match="no ed25519 key, but an RSA key") as caught:
+        find_key(None)
+    assert "ssh-keygen -t ed25519" in caught.value.hint
+    config.write_text(
+        f'[user]\n\tsigningKey = "key::{path.with_suffix(".pub").read_text()[:-1]}"\n'
+    )
+    with pytest.raises(UsageError, match=r"user\.signingKey: an RSA key") as caught:
+        find_key(None)
+    assert "ssh-keygen -t ed25519" in caught.value.hint
 
 
 def test_without_agent_and_file_ssh_keygen_s_reason_is_a_broken_run(

@@ -146,11 +146,21 @@ class Database:
         Raises:
             StoreError: As classified.
         """
+        return await self.text(wire.call(function, arguments), deadline_s=deadline_s)
+
+    async def text(self, *statements: wire.Statement, deadline_s: float | None = None) -> str:
+        """Run statements as one message and one transaction; return the text the last one selects.
+
+        They stay prepared, and so are for what is asked again and again.
+
+        Raises:
+            StoreError: As classified.
+        """
         deadline = self.deadline(deadline_s)
 
         async def once() -> str:
             async with self.lease(deadline) as lease:
-                return await lease.call(function, arguments)
+                return await lease.text(*statements)
 
         return await self.retrying(once, deadline)
 
@@ -280,24 +290,9 @@ class Lease:
             pass
         return [] if cursor.description is None else await cursor.fetchall()
 
-    async def call(
-        self,
-        function: str,
-        arguments: Sequence[wire.Value],
-        *,
-        before: Sequence[wire.Statement] = (),
-        after: Sequence[wire.Statement] = (),
-    ) -> str:
-        """Call a function of ours that returns one text, in one message, the quick way.
-
-        Args:
-            function: Its name in our schema.
-            arguments: Plain values.
-            before: What goes with it, in front.
-            after: What goes with it, behind.
-        """
-        called = wire.call(function, arguments)
-        value = await wire.exchange(self.connection, *before, called, *after)
+    async def text(self, *statements: wire.Statement) -> str:
+        """Run statements as one message, the quick way; return the text the last one selects."""
+        value = await wire.exchange(self.connection, *statements)
         return "" if value is None else value.decode()
 
     async def commit(self) -> None:

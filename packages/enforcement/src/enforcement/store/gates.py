@@ -214,7 +214,8 @@ async def decide_on(
         turn = asks[len(answers) :][:width]
         arguments = _reading_of(db, turn, lock_timeout_ms, unheard=unheard)
         begin = (wire.BEGIN,) if alone and not answers else ()
-        reading = _READER.decode(await lease.call("gate_begin", arguments, before=begin))
+        text = await lease.text(*begin, wire.call("gate_begin", arguments))
+        reading = _READER.decode(text)
         if len(turn) > 1 and may_hide_others(reading.grants):
             width, turn = 1, turn[:1]
         made, entries = _decide(db, turn, reading, _policy(db, tenant_id, reading))
@@ -364,16 +365,14 @@ async def write(
         if entry.approval is not None
     ]
     lease.committing = alone
-    await lease.call(
-        "gate_commit",
-        (
-            tenant_id,
-            _json(items),
-            _json(draws) if draws else None,
-            _json(approvals) if approvals else None,
-        ),
-        after=(wire.COMMIT,) if alone else (),
+    arguments = (
+        tenant_id,
+        _json(items),
+        _json(draws) if draws else None,
+        _json(approvals) if approvals else None,
     )
+    end = (wire.COMMIT,) if alone else ()
+    await lease.text(wire.call("gate_commit", arguments), *end)
 
 
 def _columns(draw: Draw) -> dict[str, object]:

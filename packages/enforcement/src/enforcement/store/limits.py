@@ -12,6 +12,7 @@ import msgspec
 from enforcement.domain.enums import Event
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.identity import Caller
+from enforcement.store import wire
 from enforcement.store.database import Database, Transaction
 
 GATE: Final = "gate"
@@ -71,6 +72,11 @@ _UNLIMITED: Final = Admission(
     scope="tenant",
 )
 
+_ADMIT: Final = "SELECT to_json(r) FROM enforcement.rate_admit($1, $2, $3) AS r"
+_READ: Final = "SELECT to_json(r) FROM enforcement.rate_limits($1, $2) AS r"
+_ADMISSION: Final = msgspec.json.Decoder(Admission)
+_LIMITS: Final = msgspec.json.Decoder(Limits)
+
 
 async def admit(
     db: Database,
@@ -89,28 +95,14 @@ async def admit(
     """
     if not db.safety.limits:
         return msgspec.structs.replace(_UNLIMITED, granted=count)
-    rows = await db.fetch(
-        "SELECT * FROM enforcement.rate_admit(%s, %s, %s)",
-        (tenant_id, bucket, count),
-        deadline_s=deadline_s,
-    )
-    granted, limit, remaining, retry_after_s, reset_s, scope = rows[0]
-    return Admission(
-        granted=granted,
-        limit=limit,
-        remaining=remaining,
-        retry_after_s=retry_after_s,
-        reset_s=reset_s,
-        scope=scope,
-    )
+    asked = wire.Statement(_ADMIT, (tenant_id, bucket, count))
+    return _ADMISSION.decode(await db.text(asked, deadline_s=deadline_s))
 
 
 async def read(db: Database, tenant_id: UUID, *, bucket: str = GATE) -> Limits:
     """Return the limits that hold for a tenant."""
-    rows = await db.read(
-        tenant_id, "SELECT * FROM enforcement.rate_limits(%s, %s)", (tenant_id, bucket)
-    )
-    return Limits(tenant_per_minute=rows[0][0], global_per_minute=rows[0][1])
+    text = await db.text(wire.enter(tenant_id), wire.Statement(_READ, (tenant_id, bucket)))
+    return _LIMITS.decode(text)
 
 
 async def read_all(db: Database, tenant_id: UUID) -> dict[str, Limits]:

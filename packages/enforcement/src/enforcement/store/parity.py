@@ -12,6 +12,7 @@ import msgspec
 
 from enforcement.domain.errors import InvalidError
 from enforcement.domain.identity import Caller
+from enforcement.store import wire
 from enforcement.store.database import Database
 from enforcement.store.pages import demand_limit
 
@@ -149,7 +150,7 @@ async def _compare(
     async with contextlib.AsyncExitStack() as stack:
         leases = [await stack.enter_async_context(db.lease(deadline))]
         await leases[0].message(_begin(tenant_id))
-        bounds = await leases[0].call("parity_bounds", (tenant_id, start_at, end_at))
+        bounds = await leases[0].text(wire.call("parity_bounds", (tenant_id, start_at, end_at)))
         archived, low, high = _BOUNDS.decode(bounds)
         seen = _Comparison(archived)
         if low is None or high is None:
@@ -167,7 +168,8 @@ async def _compare(
         while parts:
             turn, parts = parts[: len(leases)], parts[len(leases) :]
             calls = (
-                lease.call("parity_part", part) for lease, part in zip(leases, turn, strict=False)
+                lease.text(wire.call("parity_part", part))
+                for lease, part in zip(leases, turn, strict=False)
             )
             for text in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(text, BaseException):

@@ -1,6 +1,9 @@
 """Policies: every version is kept, the newest holds."""
 
+from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from enforcement.domain.enums import Event, Role
 from enforcement.domain.identity import Caller
@@ -13,18 +16,23 @@ from enforcement.domain.policy import (
     read_policy,
 )
 from enforcement.domain.separation import weakened_separation
+from enforcement.store import wire
 from enforcement.store.database import Database, Transaction
+
+_NEWEST: Final = (
+    "SELECT json_build_array(version, document) FROM enforcement.policies"
+    " WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1"
+)
+_VERSION: Final = msgspec.json.Decoder(tuple[int, str])
 
 
 async def current(db: Database, tenant_id: UUID) -> Policy:
     """Return the newest policy; ``DEFAULT_POLICY`` (version 0) where none was ever set."""
-    rows = await db.read(
-        tenant_id,
-        "SELECT version, document FROM enforcement.policies WHERE tenant_id = %s"
-        " ORDER BY version DESC LIMIT 1",
-        (tenant_id,),
-    )
-    policy = read_policy(rows[0][1], rows[0][0]) if rows else DEFAULT_POLICY
+    text = await db.text(wire.enter(tenant_id), wire.Statement(_NEWEST, (tenant_id,)))
+    policy = DEFAULT_POLICY
+    if text:
+        version, document = _VERSION.decode(text)
+        policy = read_policy(document, version)
     known = db.policies.get(tenant_id)
     if known is None or known.version <= policy.version:
         # An answer that was under way while a newer version was stored must not undo it.

@@ -12,6 +12,7 @@ from enforcement.domain.errors import NotFoundError
 from enforcement.domain.identity import OPERATOR, Caller
 from enforcement.domain.money import monthly, monthly_text
 from enforcement.domain.request import line
+from enforcement.store import wire
 from enforcement.store.database import Database, Transaction
 from enforcement.store.history import all_tenants
 
@@ -202,22 +203,26 @@ async def person(db: Database, tenant_id: UUID, name: str) -> Person:
     raise NotFoundError("principal_unknown", f"the tenant has no principal named {name[:128]!r}")
 
 
+_ACTIVE: Final = (
+    "SELECT json_build_object('tenant_id', tenant_id, 'principal_id', p.principal_id,"
+    " 'role', p.role, 'permissions', p.permissions, 'plan', t.plan)"
+    " FROM enforcement.principals p JOIN enforcement.tenants t USING (tenant_id)"
+    " WHERE tenant_id = $1 AND p.principal_id = $2 AND p.active"
+)
+_CALLER: Final = msgspec.json.Decoder(Caller)
+
+
 async def authenticate(db: Database, tenant_id: UUID, principal_id: UUID) -> Caller:
     """Look up whom a verified bearer token names; one round trip.
 
     Raises:
         NotFoundError: ``principal_unknown``: no such principal in that tenant, or deactivated.
     """
-    rows = await db.read(
-        tenant_id,
-        "SELECT p.principal_id, p.role, p.permissions, t.plan FROM enforcement.principals p"
-        " JOIN enforcement.tenants t USING (tenant_id)"
-        " WHERE p.tenant_id = %s AND p.principal_id = %s AND p.active",
-        (tenant_id, principal_id),
-    )
-    if not rows:
+    asked = wire.Statement(_ACTIVE, (tenant_id, principal_id))
+    text = await db.text(wire.enter(tenant_id), asked)
+    if not text:
         raise NotFoundError("principal_unknown", "there is no such principal in this tenant")
-    return _caller(tenant_id, rows[0])
+    return _CALLER.decode(text)
 
 
 def _caller(tenant_id: UUID, row: tuple[Any, ...]) -> Caller:

@@ -46,6 +46,11 @@ def call(function: str, values: Sequence[Value]) -> Statement:
     return Statement(f"SELECT enforcement.{function}({places})", values)
 
 
+def enter(tenant_id: UUID) -> Statement:
+    """Return what makes a transaction a tenant's: it sees that tenant's rows and no others."""
+    return call("enter", (tenant_id,))
+
+
 def _encoded(value: Value) -> bytes | None:
     """Return a value as PostgreSQL reads it from a text.
 

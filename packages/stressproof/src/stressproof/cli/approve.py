@@ -1,6 +1,5 @@
 """``stressproof approve FILE``: somebody else looks at it, and says that it may be promoted."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from stressproof.trust.case import AttestationCase
 from stressproof.trust.issuing import owner_of, sign_approval
 from stressproof.trust.ledger import LEDGER_NAME
 from stressproof.trust.policy import Role, TrustPolicy
-from stressproof.trust.signing import SigningKey, find_key
+from stressproof.trust.signing import SigningKey, find_key, is_attended
 from stressproof.verify.instants import now_us
 from stressproof.verify.kinds import kind_of
 from stressproof.verify.rule import Result, printable
@@ -155,7 +154,7 @@ def _sign(
 
 
 def _ask(question: str) -> None:
-    if not sys.stdin or not sys.stdin.isatty():
+    if not is_attended():
         raise UsageError(
             "nobody is at a terminal to be asked",
             hint="--yes says that what is shown was read; an approver's key belongs to no machine.",

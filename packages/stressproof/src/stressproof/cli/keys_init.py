@@ -11,7 +11,7 @@ from stressproof.cli.examples import examples
 from stressproof.cli.output import to_stderr, to_stdout
 from stressproof.errors import OutputError, UsageError
 from stressproof.trust.roster import PRINCIPAL
-from stressproof.trust.signing import VARIABLE, make_key
+from stressproof.trust.signing import VARIABLE, is_attended, make_key
 from stressproof.trust.sshsig import NAMESPACE
 
 
@@ -38,6 +38,11 @@ def command(name: str, out: Path, *, passphrase: bool) -> None:
             hint="Use letters, digits and . _ @ + -, such as ada@example.org.",
         )
     secret = b""
+    if passphrase and not is_attended():
+        raise UsageError(
+            "nobody is at a terminal to say a passphrase",
+            hint="Run it on a terminal, or leave --passphrase out for a machine's key.",
+        )
     if passphrase:
         secret = click.prompt(
             "Passphrase", hide_input=True, confirmation_prompt=True, err=True

@@ -65,7 +65,10 @@ def command(
 def _commit(named: str) -> str:
     if named:
         if not is_commit(named):
-            raise UsageError(f"--commit {named!r} is not a full commit hash")
+            raise UsageError(
+                f"--commit {named!r} is not a full commit hash",
+                hint=f"Write all of its digits: git rev-parse {named}",
+            )
         return named
     try:
         return resolve(locate(Path()), "HEAD")

@@ -39,7 +39,8 @@ def _check_commits(
     """Refuse what is no full commit hash: a short one could name two."""
     for commit in value:
         if not is_commit(commit):
-            raise click.BadParameter(f"{commit!r} is not a full commit hash", context, parameter)
+            seen = f"{commit!r} is not a full commit hash, as git rev-parse prints it"
+            raise click.BadParameter(seen, context, parameter)
     return value
 
 

@@ -119,7 +119,7 @@ class ConfigError(UsageError):
         in_order = sorted(mistakes, key=lambda mistake: mistake.line)
         self.mistakes = tuple(in_order)
         blocks = [self._block(name, mistake) for mistake in in_order]
-        count = f"{len(mistakes)} faults" if len(mistakes) > 1 else "one fault"
+        count = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "one mistake"
         super().__init__("\n".join([*blocks, f"{name}: {count}"]))
 
     @staticmethod

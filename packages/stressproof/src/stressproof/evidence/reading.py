@@ -85,7 +85,20 @@ class UnreadableEvidenceError(EvidenceError):
 
 
 class AbsentEvidenceError(InconclusiveError):
-    """There is no file to judge."""
+    """There is no file to judge.
+
+    Args:
+        path: Where none is.
+    """
+
+    seen = "no such file"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: {self.seen}; expected evidence there",
+            hint="Capture it, or correct the path; paths are relative to the working directory.",
+        )
+        self.path = path
 
 
 def read_document(path: "Path | str", *, max_bytes: int = MAX_BYTES) -> Document:
@@ -185,10 +198,7 @@ def _version(status: os.stat_result) -> tuple[int, int, int]:
 
 def _not_opened(name: str, error: OSError) -> Exception:
     if error.errno in _ABSENT:
-        return AbsentEvidenceError(
-            f"{name}: no such file; expected evidence there",
-            hint="Capture it, or correct the path; paths are relative to the working directory.",
-        )
+        return AbsentEvidenceError(name)
     if error.errno == errno.ELOOP:
         seen, expected = "a symbolic link", "a regular file"
         hint = "Name the file itself: a link could point elsewhere a moment later."

@@ -41,27 +41,27 @@ _PERCENT = 100
 ValueT = TypeVar("ValueT")
 
 
-class _Fault(Exception):  # noqa: N818  # never leaves this module
+class _Mistake(Exception):  # noqa: N818  # never leaves this module
     """One thing that cannot be used, and where."""
 
 
 class _Attempts:
-    """Reads one part after the other, and keeps every fault.
+    """Reads one part after the other, and keeps every mistake.
 
     Args:
-        where: What the faults begin with: file, document, objective.
+        where: What the mistakes begin with: file, document, objective.
     """
 
     def __init__(self, *where: str) -> None:
         self.where = [part for part in where if part]
-        self.faults: list[str] = []
+        self.mistakes: list[str] = []
 
     def get(self, read: Callable[..., ValueT], *arguments: Any) -> ValueT | None:
         """Return what a part says, None where it cannot be used."""
         try:
             return read(*arguments)
-        except _Fault as fault:
-            self.faults.append(": ".join((*self.where, str(fault))))
+        except _Mistake as mistake:
+            self.mistakes.append(": ".join((*self.where, str(mistake))))
             return None
 
 
@@ -73,23 +73,23 @@ def read_production(data: bytes, name: str) -> list[Slo]:
         name: What to call it.
 
     Raises:
-        UsageError: It is not YAML, holds no objective, or some that cannot be used; every fault of
-            each is named.
+        UsageError: It is not YAML, holds no objective, or some that cannot be used; every mistake
+            of each is named.
     """
     documents = read_documents(data)
     indicators = _indicators(documents)
     found: list[Slo] = []
-    faults: list[str] = []
+    mistakes: list[str] = []
     for number, document in enumerate(documents, 1):
         attempts = _Attempts(name, f"document {number}" if len(documents) > 1 else "")
         found += _objectives(document, indicators, attempts)
-        faults += attempts.faults
+        mistakes += attempts.mistakes
     names = [slo.name for slo in found]
     twice = sorted({each for each in names if names.count(each) > 1})
-    faults += [f"{name}: {each}: is given twice" for each in twice]
-    if faults:
-        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise UsageError("\n".join([*faults, f"{name}: {count}"]))
+    mistakes += [f"{name}: {each}: is given twice" for each in twice]
+    if mistakes:
+        count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise UsageError("\n".join([*mistakes, f"{name}: {count}"]))
     if not found:
         raise UsageError(
             f"{name}: has no objectives",
@@ -125,7 +125,7 @@ def _objectives(document: Any, indicators: Mapping[str, Any], attempts: _Attempt
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise _Fault(reason)
+    raise _Mistake(reason)
 
 
 def _sloth(spec: Any, attempts: _Attempts) -> list[Slo]:
@@ -140,7 +140,7 @@ def _sloth(spec: Any, attempts: _Attempts) -> list[Slo]:
         name = inner.get(_text, entry, "name")
         share = inner.get(_share, _get(entry, "objective"), "objective", _PERCENT)
         source = _sloth_source(_get(entry, "sli"), inner)
-        attempts.faults += inner.faults
+        attempts.mistakes += inner.mistakes
         if name is not None and share is not None and source is not None:
             described = str(_get(entry, "description") or "")
             full = f"{service}-{name}" if service else name
@@ -231,7 +231,7 @@ def _metric(metric: Any, where: str) -> str:
     source = _get(metric, "metricSource")
     kind = str(_get(source, "type") or "")
     if kind.lower() not in _PROMQL:
-        raise _Fault(f"{where}.metricSource.type: queries of type {kind!r} are no PromQL")
+        raise _Mistake(f"{where}.metricSource.type: queries of type {kind!r} are no PromQL")
     spec = _get(source, "spec")
     text = next((_get(spec, key) for key in ("query", "promql", "promQL") if _get(spec, key)), None)
     return _query(text, f"{where}.metricSource.spec.query")
@@ -240,12 +240,12 @@ def _metric(metric: Any, where: str) -> str:
 def _query(text: Any, where: str) -> str:
     """Return a query whose ranges are the window, or a plain selector as it is."""
     if not isinstance(text, str) or not text.strip():
-        raise _Fault(f"{where}: expected a query")
+        raise _Mistake(f"{where}: expected a query")
     query = " ".join(text.split())
     windowed, ranges = _RANGE.subn(f"[{WINDOW}]", query)
     if ranges or _SELECTOR.fullmatch(query):
         return windowed
-    raise _Fault(f"{where}: has no range such as [5m], and is no plain selector: {query[:80]}")
+    raise _Mistake(f"{where}: has no range such as [5m], and is no plain selector: {query[:80]}")
 
 
 def _objective(objective: Any, where: str) -> Fraction:
@@ -256,10 +256,10 @@ def _objective(objective: Any, where: str) -> Fraction:
 
 def _share(value: Any, where: str, of: int) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Fault(f"{where}: expected a number, found {value!r}")
+        raise _Mistake(f"{where}: expected a number, found {value!r}")
     share = Fraction(repr(value)) / of if math.isfinite(value) else Fraction(0)
     if not 0 < share < 1:
-        raise _Fault(f"{where}: {value} does not lie between 0 and {of}, both exclusive")
+        raise _Mistake(f"{where}: {value} does not lie between 0 and {of}, both exclusive")
     return share
 
 
@@ -269,14 +269,14 @@ def _period(windows: Any) -> int:
     match = re.fullmatch(r"([0-9]{1,4})([mhdwMQY])", text, re.ASCII)
     seconds = int(match[1]) * _UNIT_S[match[2]] if match else 0
     if not 0 < seconds <= 366 * DAY_S:
-        raise _Fault(f"spec.timeWindow: {text!r} is no time within a year, such as 30d or 4w")
+        raise _Mistake(f"spec.timeWindow: {text!r} is no time within a year, such as 30d or 4w")
     return seconds
 
 
 def _text(mapping: Any, key: str) -> str:
     value = _get(mapping, key)
     if not isinstance(value, str) or not value.strip():
-        raise _Fault(f"{key}: expected a text")
+        raise _Mistake(f"{key}: expected a text")
     return value
 
 

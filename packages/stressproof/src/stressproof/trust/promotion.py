@@ -76,7 +76,7 @@ def one_summary(case: PromotionCase, judgement: Judgement) -> None:
     if not isinstance(case.bundle, Bundle):
         absent = case.bundle.exit_code is Exit.INCONCLUSIVE
         note = judgement.inconclusive if absent else judgement.fail
-        note(case.path, prose(case.bundle.message), prose("a gate's summary"))
+        note(case.path, prose(case.bundle.seen), prose("a gate's summary"))
         return
     found = len(case.bundle.of(SUMMARY))
     others = len(case.bundle.signed) - found - len(case.bundle.of(TEST_RESULT))

@@ -116,7 +116,7 @@ def ledger(case: AttestationCase, judgement: Judgement) -> None:
     if not isinstance(case.ledger, Ledger):
         absent = case.ledger.exit_code is Exit.INCONCLUSIVE
         note = judgement.inconclusive if absent else judgement.fail
-        note("ledger", prose(case.ledger.message), prose("a ledger with this run"))
+        note(case.ledger.path, prose(case.ledger.seen), prose("a ledger with this run"))
         return
     attempt = case.attempt
     if attempt is None:

@@ -36,7 +36,7 @@ def bundle(case: AttestationCase, judgement: Judgement) -> None:
         note = judgement.inconclusive
         if case.bundle.exit_code is not Exit.INCONCLUSIVE:
             note = judgement.fail
-        note(case.evidence.path, prose(case.bundle.message), prose("a bundle"), _SIGN)
+        note(case.evidence.path, prose(case.bundle.seen), prose("a bundle"), _SIGN)
         return
     _refusals(case, Reason.UNREADABLE, judgement)
 

@@ -12,7 +12,13 @@ from msgspec import Struct
 
 from stressproof.errors import RunError, UsageError
 from stressproof.trust.envelope import PAYLOAD_TYPE, EnvelopeError, open_envelope, pae, seal
-from stressproof.trust.keys import ED25519, KeyRefusedError, PublicKey, parse_key
+from stressproof.trust.keys import (
+    ED25519,
+    KeyRefusedError,
+    PublicKey,
+    is_key_type,
+    parse_key,
+)
 from stressproof.trust.sshsig import BEGIN, NAMESPACE
 
 VARIABLE = "STRESSPROOF_SIGNING_KEY"
@@ -25,8 +31,8 @@ TIMEOUT_S = 120
 _PEM = "-----BEGIN "
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _REMEDY = (
-    "Name a key: --signing-key FILE (an OpenSSH .pub whose key an agent holds, an OpenSSH key, or "
-    f"PKCS#8 from stressproof keys init), or set {VARIABLE}."
+    "Make one: ssh-keygen -t ed25519, or name one: --signing-key FILE (an OpenSSH .pub whose key "
+    f"an agent holds, an OpenSSH key, or PKCS#8 from stressproof keys init), or set {VARIABLE}."
 )
 
 
@@ -71,14 +77,35 @@ def find_key(named: str | None, environment: MutableMapping[str, str] = os.envir
     Raises:
         UsageError: There is none, or it is of a kind that is not taken.
     """
-    text = environment.pop(VARIABLE, "")
+    text = environment.pop(VARIABLE, "").strip()
     if named is not None:
+        if named.lstrip().startswith(_PEM):
+            raise UsageError(
+                "--signing-key is given the text of a key, and not the name of a file",
+                hint=f"Put the text into {VARIABLE}: whoever lists processes reads a command line.",
+            )
         return _of_file(Path(named).expanduser(), named)
-    if text.lstrip().startswith(_PEM):
+    return _of_variable(text) if text else _of_user(environment)
+
+
+def _of_variable(text: str) -> SigningKey:
+    """Return the key of the variable, whose value may be a secret however it is misspelt."""
+    if text.startswith(_OPENSSH):
+        raise UsageError(
+            f"{VARIABLE} holds an OpenSSH key, which ssh-keygen alone can sign with",
+            hint="Name its file, with the .pub beside it: --signing-key FILE. A machine's key is "
+            "made by stressproof keys init NAME --out FILE.",
+        )
+    if text.startswith(_PEM):
         return _of_text(text, VARIABLE)
-    if text:
-        return _of_file(Path(text).expanduser(), VARIABLE)
-    return _of_user(environment)
+    path = os.path.expanduser(text)  # noqa: PTH111  # what is no path at all must not raise
+    if not os.path.isfile(path):  # noqa: PTH113  # likewise
+        raise UsageError(
+            f"{VARIABLE} is neither the text of a key nor the name of a file",
+            hint="Set it to the whole text that stressproof keys init NAME --out FILE wrote, line "
+            "breaks and both dashed lines included. (Its value is not shown: it may be a secret.)",
+        )
+    return _of_file(Path(path), VARIABLE)
 
 
 def _of_file(path: Path, source: str) -> SigningKey:
@@ -126,14 +153,20 @@ def _of_text(text: str, source: str) -> SigningKey:
 
 def _passphrase(source: str) -> bytes:
     import getpass  # noqa: PLC0415  # only for such a key
-    import sys  # noqa: PLC0415  # likewise
 
-    if not sys.stdin or not sys.stdin.isatty():
+    if not is_attended():
         raise UsageError(
             f"{source} has a passphrase, and nobody is at a terminal to say it",
             hint="A machine's key has none: keep it in the CI's secrets.",
         )
     return getpass.getpass(f"Passphrase of {source}: ").encode()
+
+
+def is_attended() -> bool:
+    """Return whether somebody is at a terminal who could say a passphrase."""
+    import sys  # noqa: PLC0415  # only where one is asked for
+
+    return bool(sys.stdin) and sys.stdin.isatty()
 
 
 def _of_ssh(path: Path, public: str) -> SigningKey:
@@ -172,24 +205,49 @@ def _ssh_keygen(path: Path, message: bytes) -> bytes:
 
 def _of_user(environment: MutableMapping[str, str]) -> SigningKey:
     """Return the SSH key that git signs with, else the only ed25519 key that an agent holds."""
-    configured = _answer("git", "config", "--get", "user.signingKey")
-    if configured and not configured.startswith("key::"):
-        path = Path(configured).expanduser()
-        if path.is_file():
-            return _of_file(path, "git's user.signingKey")
-    held = {}
+    configured = _of_git()
+    if configured is not None:
+        return configured
+    held, refused = {}, []
     for line in _answer("ssh-add", "-L").splitlines() if environment.get("SSH_AUTH_SOCK") else ():
-        words = line.split()
+        kind, _, rest = line.partition(" ")
+        if not is_key_type(kind):
+            continue  # it says that there are none
         try:
-            key = parse_key(words[0], words[1])
-        except (KeyRefusedError, IndexError):
-            continue
-        held[key.fingerprint] = key
+            key = parse_key(kind, rest.split(" ")[0])
+        except KeyRefusedError as error:
+            refused.append(error.seen)
+        else:
+            held[key.fingerprint] = key
     if len(held) == 1:
         [key] = held.values()
-        return SigningKey(key, "the SSH agent", lambda message: _through_agent(key, message))
-    seen = f"an agent holds {len(held)} ed25519 keys" if held else "no key to sign with was found"
+        return _of_agent(key)
+    seen = "no key to sign with was found"
+    if refused:
+        seen = f"an agent holds no ed25519 key, but {refused[0]}"
+    if held:
+        seen = f"an agent holds {len(held)} ed25519 keys"
     raise UsageError(seen, hint=_REMEDY)
+
+
+def _of_git() -> SigningKey | None:
+    """Return the key that git signs with, None where it names none of SSH's."""
+    configured = _answer("git", "config", "--get", "user.signingKey")
+    # git takes a public key itself, too, with or without its prefix.
+    words = configured.removeprefix("key::").split()
+    if words and is_key_type(words[0]):
+        try:
+            key = parse_key(words[0], " ".join(words[1:2]))
+        except KeyRefusedError as error:
+            raise UsageError(f"git's user.signingKey: {error.seen}", hint=error.hint) from error
+        return _of_agent(key)
+    if configured and os.path.isfile(os.path.expanduser(configured)):  # noqa: PTH111, PTH113  # likewise
+        return _of_file(Path(configured).expanduser(), "git's user.signingKey")
+    return None
+
+
+def _of_agent(key: PublicKey) -> SigningKey:
+    return SigningKey(key, "the SSH agent", lambda message: _through_agent(key, message))
 
 
 def _through_agent(key: PublicKey, message: bytes) -> bytes:
