@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from forgeries.honest import COMMIT, NOW
 
-from enforcement_suite.scenarios import SCENARIOS
-from enforcement_suite.scenarios.tokens.spec import FORGERIES
+from protocol_failures import FORGERIES, SCENARIOS
 from stressproof.evidence.clock import ClockRecord
 from stressproof.evidence.failure import CheckResult, InjectedFault, Recovery, Witness
 from stressproof.evidence.target import RuntimeProbe, Subject, TargetProbe

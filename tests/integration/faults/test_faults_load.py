@@ -6,28 +6,33 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from broken_bed import fault
-from enforcement_suite.requests import gate
-from enforcement_suite.service import answer_reader, read_settlement, read_status
+from enforcement_suite.failure_requirements import FILE
+from protocol_failures import GATE, READ
+from stressproof.config.compile import load_config
+from stressproof.config.file_failures import planned_failures
 from stressproof.errors import RunError
 from stressproof.failures.answer_class import AnswerClass
 from stressproof.failures.history import COLUMNS, read
 from stressproof.failures.spec import Send
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.answer_rules import RuleReader
 from stressproof.faults.client import Answer
 from stressproof.faults.injectors.callers import Flood, Race, SendEach
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
+read_status = RuleReader(READ, (), {})
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def classify(_: str, status: int, note: str) -> AnswerClass:
     """Return what an answer to a gate means."""
-    return gate("gate").classify(status, note)
+    return GATE.classify(status, note)
 
 
 class Server:
@@ -390,24 +395,36 @@ def answer_of(body: str, status: int = 200) -> Answer:
     return Answer(status, {}, body.encode(), 0)
 
 
+def reader_of(scenario: str, kind: str, kept: dict[str, list[Any]]) -> RuleReader:
+    """Return what reads the answers to a request of the protocol's file."""
+    plan = planned_failures(load_config(FILE))
+    spec = next(one for one in plan.scenarios if one.id == scenario)
+    at = next(at for at, one in enumerate(spec.requests) if one.kind == kind)
+    return RuleReader(spec.requests[at], plan.loads[scenario].requests[at].checks, kept)
+
+
 def test_answers_of_the_service_are_read_for_what_they_say() -> None:
-    """Decision, fail-safe with its trigger and mode, replays; anything else is malformed."""
+    """Decision, fail-safe with its trigger and mode, replays; anything else fails the check."""
     real = (
-        '{"decision":"ALLOW","reason_codes":["within_budget"],"fail_safe":false,"replayed":false}'
+        '{"decision":"ALLOW","reason_codes":["within_budget"],"fail_safe":false,"replayed":false,'
+        '"decision_id":"d0"}'
     )
     again = real.replace('"replayed":false', '"replayed":true')
     safe = (
         '{"decision":"DENY","reason_codes":["gate_timeout","hard_mode_fail_closed"],'
         '"fail_safe":true,"fail_safe_trigger":"gate_timeout","decision_id":"d1"}'
     )
-    kept: dict[str, list[str]] = {}
-    read_gate = answer_reader(gate("gate"), kept)
+    kept: dict[str, list[Any]] = {}
+    read_gate = reader_of("FI-001", "gate_hard", kept)
+    read_settlement = reader_of("FI-004", "settle", {})
     assert read_gate(answer_of(real)) == "200/ALLOW"
     assert read_gate(answer_of(again)) == "200/ALLOW:replayed"
     assert read_gate(answer_of(safe)) == "200/failsafe:DENY:gate_timeout:hard_mode_fail_closed"
     assert kept == {"failsafes": ["d1"]}
     assert read_settlement(answer_of('{"replayed":true}')) == "200/settled:replayed"
+    assert read_settlement(answer_of('{"replayed":false}')) == "200/settled"
     for reader in (read_gate, read_settlement):
-        assert reader(answer_of("<html>")) == "malformed"
-        assert reader(answer_of("{}")) == "malformed"
+        assert reader(answer_of("<html>")) == "200/check_failed"
+        assert reader(answer_of("{}")) == "200/check_failed"
+        assert reader(answer_of('{"title":"conflict"}', 409)) == "409"
         assert reader(answer_of("", 502)) == "502"

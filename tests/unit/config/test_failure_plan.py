@@ -11,6 +11,7 @@ from stressproof.config.config_file import read_config
 from stressproof.config.failures.plan import FailurePlan
 from stressproof.config.file_failures import plan_failures
 from stressproof.config.reading import Source
+from stressproof.errors import UsageError
 from stressproof.failures.fault_kinds import fault_problems
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.suite import suite_of
@@ -89,6 +90,32 @@ def test_requests_are_kinds_with_what_their_answers_mean() -> None:
     assert (kinds["cancel"].rows_of, kinds["product"].stream_per_s) == ("bad", 40)
     sent = plan().loads["SHOP-002"].requests
     assert [one.name for one in sent] == ["order", "product", *["order"] * 3, "cancel"]
+
+
+def test_answers_of_a_profile_are_those_of_requests_that_name_none() -> None:
+    """Also of a profile that starts from it; what a request says itself goes before."""
+    rules = 'answers = [{ note = "cached", when = "header:age", class = "degraded" }]'
+    base = f'[profile.base]\nrate = "1/s"\n{rules}\n[[profile.base.request]]\npath = "/"\n'
+    own = 'answers = [{ note = "stale", when = "header:x-cache=stale", class = "degraded" }]'
+    text = base + SHOP.replace("[profile.shop]", '[profile.shop]\nextends = "base"').replace(
+        own, ""
+    )
+    kinds = {one.kind: one for one in plan(text).scenarios[0].requests}
+    assert [rule.note for rule in kinds["product"].answers] == ["cached"]
+    assert kinds["product"].classify(200, "cached") == "degraded"
+    assert [rule.note for rule in kinds["order"].answers] == ["replayed", "retry"]
+
+
+def test_how_many_workers_there_are_may_be_left_open() -> None:
+    """Where the command says {{workers}}, whoever injects may say how many."""
+    open_text = SHOP.replace('"--port", "{{port}}"', '"--port", "{{port}}", "-w", "{{workers}}"')
+    testbed = plan(open_text).testbed.with_workers(5)
+    assert (testbed.process["shop"].workers, plan(open_text).testbed.process["shop"].workers) == (
+        5,
+        2,
+    )
+    with pytest.raises(UsageError, match="is the file's to say"):
+        plan().testbed.with_workers(5)
 
 
 def test_what_is_sent_is_bound_by_its_digest() -> None:

@@ -123,22 +123,15 @@ def _of_the_load(
     spec: ScenarioSpec, seed: int, scheduled: Sequence[Operation], until_us: int
 ) -> Iterator[Deviation]:
     """Yield the first arrival that is not as the seed has it, and whether load ended too soon."""
-    asked: dict[str, int] = defaultdict(int)
-    ended: set[str] = set()
     due = arrivals(spec, seed, LONGEST_US)
     for one, arrival in zip(scheduled, due, strict=False):
-        request = arrival.request
-        may_end = bool(request.then) and asked[request.kind] >= request.stock
-        if may_end and one.kind == request.then:
-            ended.add(request.kind)
-        expected = request.then if request.kind in ended else request.kind
-        if (one.start_us, one.kind) != (arrival.due_us, expected):
+        kind = arrival.request.kind
+        if (one.start_us, one.kind) != (arrival.due_us, kind):
             yield Deviation(
                 f"{one.kind} at {one.start_us} µs",
-                f"{expected} at {arrival.due_us} µs, as the seed has it",
+                f"{kind} at {arrival.due_us} µs, as the seed has it",
             )
             return
-        asked[expected] += 1
     for number, arrival in enumerate(arrivals(spec, seed, until_us - _SLACK_US)):
         if number >= len(scheduled):
             yield Deviation(
@@ -210,7 +203,7 @@ def key_deviations(spec: ScenarioSpec, operations: Sequence[Operation]) -> Itera
         elif one.attempt != 1 or one.origin in _AGAIN:
             yield Deviation(f"attempt {one.attempt} at no effect, a {one.origin}", "the first")
     # What is made before any load asks for effects too, and not all of them are used.
-    if not (spec.prepare or spec.driver) and len(attempts) != max(attempts, default=0):
+    if not spec.prepare and len(attempts) != max(attempts, default=0):
         yield Deviation(f"{len(attempts)} effects", f"every one from 1 to {max(attempts)}")
     for key, made in attempts.items():
         yield from _attempt_deviations(key, sorted(made, key=lambda one: one.attempt))

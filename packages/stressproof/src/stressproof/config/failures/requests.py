@@ -68,7 +68,7 @@ class Asked(Struct, frozen=True):
 
     Attributes:
         at: Its position in the profile.
-        table: As it is written.
+        table: As it is written, with the answers of its profile where it says nothing of them.
         request: As it is sent, with what the target adds.
         keyed: Whether it asks for an effect.
     """
@@ -127,7 +127,7 @@ def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -
         steps = Steps(reader.texts(load.headers), statuses_of(load.expect), checks_of(load.check))
         more = _headers_of_target(file, reader, environment)
         requests = [reader.request(table, load, steps) for table in load.request]
-        for rule in [rule for table in load.request for rule in table.answers]:
+        for rule in [*load.answers, *(rule for table in load.request for rule in table.answers)]:
             answer_rule(rule)
     except UsageError:
         if environment is not None:
@@ -138,7 +138,8 @@ def asked_of(file: PlanFile, name: str, environment: Mapping[str, str] | None) -
         headers = {key: text for key, text in more.items() if key.lower() not in known}
         whole = msgspec.structs.replace(request, headers={**headers, **request.headers})
         keyed = bool(table.effect) or EFFECT in whole.placeholders
-        found.setdefault(request.name, Asked(at, table, whole, keyed))
+        answered = msgspec.structs.replace(table, answers=table.answers or load.answers)
+        found.setdefault(request.name, Asked(at, answered, whole, keyed))
     return found
 
 
