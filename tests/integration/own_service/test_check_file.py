@@ -187,6 +187,7 @@ def test_columns_of_a_failures_profile_are_looked_at_as_well(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What it prepares nobody knows yet; what a file holds is known."""
+    Path("prepare.py").write_text("")
     text = FILE.replace('[[profile.shop.flow]]\nrun = "flows.py:order"\n', "") + BROKEN
     told(capsys, text.replace("path = ", 'headers = { t = "{{tokens.text}}" }\npath = '))
     said = refused(capsys, text.replace("{{skus.sku}}", "{{skus.skuu}}"))
