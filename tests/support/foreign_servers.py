@@ -83,9 +83,9 @@ _HALF_S = 0.3
 class BareServer(LoopServer):
     """A server of bare sockets, which knows no page about itself.
 
-    It fails at ``/broken`` and ``/denied``, breaks connections of ``/half`` for half of the time and of ``/reset``
-    always, speaks no HTTP at ``/nonsense``, takes its time at ``/slow``, and fails three times at
-    ``/waking`` before it does not.
+    It fails at ``/broken`` and ``/denied``, breaks connections of ``/half`` for half of the time
+    and of ``/reset`` always, speaks no HTTP at ``/nonsense``, takes its time at ``/slow``, and
+    fails three times at ``/waking`` before it does not.
     """
 
     waking = 3
