@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from enforcement_suite.scenarios import SCENARIOS
+from enforcement_suite.failure_requirements import FAILURE
 from enforcement_suite.suite import SUITE
 from enforcement_suite.templates import (
     FAILURE_TEMPLATE,
@@ -55,9 +55,9 @@ MATRIX_INTRODUCTION = """\
 # Enforcement failure injection matrix
 
 What `scripts/inject_enforcement_failures.py` injects into a live enforcement service with several
-workers and a live PostgreSQL, and what must hold then. Written from the data that is run and
-verified (`enforcement_suite.scenarios`): `uv run python scripts/generate_docs.py matrix` writes it,
-and a test compares the two.
+workers and a live PostgreSQL, and what must hold then. Written from the file that is run and held
+against (`enforcement_suite/failures/stressproof.toml`): `uv run python scripts/generate_docs.py
+matrix` writes it, and a test compares the two.
 
 ```bash
 uv run python scripts/inject_enforcement_failures.py \\
@@ -91,7 +91,7 @@ def documents(kind: str) -> Iterator[tuple[Path, bytes]]:
         for name in PUBLISHED_PREDICATES:
             yield ROOT / "docs" / "predicates" / f"{name}.json", predicate_schema(name)
     elif kind == "matrix":
-        page = render(MATRIX_INTRODUCTION, SCENARIOS)
+        page = render(MATRIX_INTRODUCTION, FAILURE.scenarios)
         yield ROOT / "docs" / "ops" / "enforcement_failure_injection_matrix.md", page.encode()
     elif kind == "catalogue":
         page = failure_catalogue.render(CATALOGUE_INTRODUCTION)

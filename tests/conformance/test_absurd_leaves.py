@@ -14,7 +14,7 @@ from forgeries.honest import Plan
 from forgeries.honest_variants import BOUND, GATE
 from forgeries.judging import judge
 
-from enforcement_suite.scenarios import SCENARIOS
+from protocol_failures import SCENARIOS
 
 _REPLY = "the service's own word, which it owes to nobody"
 _FREE = "words for people; nothing is concluded from them"

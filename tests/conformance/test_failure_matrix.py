@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.templates import FAILURE_TEMPLATE
-from stressproof.dotted_path import resolve
+from protocol_failures import SCENARIOS
 from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import demanded_witnesses, limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.failures.spec_problems import spec_problems
-from stressproof.faults.driver import load_driver
 
 pytestmark = pytest.mark.gate
 
@@ -64,15 +62,6 @@ def test_effects_are_demanded_with_and_without_faults(spec: ScenarioSpec) -> Non
     assert {"chain_unbroken", "decisions_equal_ledger", "nothing_leaked"} <= {
         one.id for one in spec.invariants
     }
-
-
-@each_scenario
-def test_every_fault_of_the_matrix_is_made_by_its_driver(spec: ScenarioSpec) -> None:
-    """The driver beside the scenario declares an injector for each fault, and for no other."""
-    assert set(load_driver(spec).injectors) == {fault.id for fault in spec.faults}
-    folder = spec.driver.rpartition(".")[0]
-    assert folder.startswith("enforcement_suite.scenarios.")
-    assert resolve(f"{folder}.spec:{spec.id.replace('-', '_')}", ScenarioSpec, of="it") == spec
 
 
 @each_scenario

@@ -133,3 +133,17 @@ def test_merging_many_does_not_count_one_by_one_what_is_many() -> None:
     histogram.merge_all([([7, 2**53], 7 * 2**53, 7, 7), ([7, 1], 7, 7, 7)])
     assert histogram.counts == {7: 2**53 + 1}
     assert histogram.n == 2**53 + 1
+
+
+@given(samples, samples, durations)
+def test_what_lies_from_a_bucket_on_is_counted_anew_as_more_comes(
+    first: list[int], more: list[int], value_us: int
+) -> None:
+    """What was asked before does not hide what was added since."""
+    bucket = buckets.index(value_us)
+    histogram = Histogram.of(first)
+    assert histogram.from_bucket(bucket) == sum(buckets.index(one) >= bucket for one in first)
+    histogram.absorb(Histogram.of(more))
+    every = first + more
+    assert histogram.from_bucket(bucket) == sum(buckets.index(one) >= bucket for one in every)
+    assert histogram.quantile(P95_PPM) == Histogram.of(every).quantile(P95_PPM)

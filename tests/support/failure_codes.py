@@ -1,17 +1,15 @@
 """Codes of made-up histories, with what they mean of a request that expects refusals."""
 
-from enforcement_suite.requests import gate
+from protocol_failures import GATE
 from stressproof.failures.artifact import CodeRecord
 from stressproof.failures.history import Code, parse_code, read_code
-
-_GATE = gate("gate")
 
 
 def meaning(name: str) -> Code:
     """Return a code of a gate."""
     parsed = parse_code(name)
     assert parsed is not None, name
-    return read_code(name, _GATE.classify(*parsed))
+    return read_code(name, GATE.classify(*parsed))
 
 
 def record(name: str) -> CodeRecord:

@@ -5,11 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.queries import CHAIN_UNBROKEN
-from enforcement_suite.scenarios.lock.spec import FI_002
-from enforcement_suite.scenarios.settlement.spec import FI_004
-from enforcement_suite.scenarios.tokens.spec import FI_003, FORGERIES
 from failure_codes import record
+from protocol_failures import CHAIN_UNBROKEN, FI_002, FI_003, FI_004, FORGERIES
 from stressproof.evidence.failure import (
     CheckResult,
     InjectedFault,

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.scenarios.tokens.spec import FI_003
+from protocol_failures import FI_003
 from stressproof.evidence.failure import InjectedFault, Recovery, Witness
 from stressproof.failures.history import ORIGINS, Operation, parse_code, read_code
 from stressproof.failures.schedule import (
@@ -27,12 +27,12 @@ SPEC = ScenarioSpec(
     steady_us=10 * S,
     rate_per_s=10,
     requests=(
-        RequestSpec("order", 1, keyed=True, then="read", stock=3),
+        RequestSpec("order", 1, keyed=True),
         RequestSpec("read", 2),
     ),
     faults=(),
     checks=(),
-    driver="nobody:Nothing",
+    prepare="rows.py:made",
 )
 
 
@@ -47,48 +47,34 @@ def operation(
     return Operation(start_us, start_us + 5, kind, said, key, attempt, ORIGINS[ORIGINS.index(why)])
 
 
-def history(orders: int, until_us: int = 10 * S) -> list[Operation]:
-    """Return what a driver makes that has so many orders to ask for, then reads in their place."""
-    made, left = [], orders
-    for number, one in enumerate(arrivals(SPEC, SEED, until_us), 1):
-        if one.request.keyed and left:
-            left -= 1
-            made.append(operation(one.due_us, "order", number))
-        else:
-            made.append(operation(one.due_us, "read"))
-    return made
+def history(until_us: int = 10 * S) -> list[Operation]:
+    """Return every request that the load asks."""
+    return [
+        operation(one.due_us, one.request.kind, number if one.request.keyed else 0)
+        for number, one in enumerate(arrivals(SPEC, SEED, until_us), 1)
+    ]
 
 
-@pytest.mark.parametrize("orders", [3, 10, 100])
-def test_what_the_driver_makes_is_what_was_asked(orders: int) -> None:
-    """Also where nothing is left to ask for after a while."""
-    made = history(orders)
+def test_what_is_asked_is_what_was_due() -> None:
+    """Every request at its time, in the order of the seed; another in its place tells."""
+    made = history()
     assert len(made) == 100
     assert list(deviations(SPEC, SEED, made, [])) == []
     assert list(key_deviations(SPEC, made)) == []
-
-
-def test_the_stock_is_asked_for_first() -> None:
-    """Fewer orders than there are, or one after the first read in their place, tell."""
-    assert list(deviations(SPEC, SEED, history(2), []))
-    made = history(5)
-    late = next(
-        one for one in arrivals(SPEC, SEED, 10 * S) if one.request.keyed and one.due_us > 5 * S
-    )
-    swapped = [
-        operation(late.due_us, "order", 999) if one.start_us == late.due_us else one for one in made
-    ]
-    assert list(deviations(SPEC, SEED, swapped, []))
+    at = next(at for at, one in enumerate(made) if one.kind == "order")
+    other = [*made[:at], operation(made[at].start_us, "read"), *made[at + 1 :]]
+    (told,) = deviations(SPEC, SEED, other, [])
+    assert "order at" in told.expected
 
 
 def test_another_seed_makes_another_order() -> None:
     """The same figures under another seed are another history."""
-    assert list(deviations(SPEC, SEED + 1, history(100), []))
+    assert list(deviations(SPEC, SEED + 1, history(), []))
 
 
 def test_only_a_short_end_is_a_slow_machine() -> None:
     """A gap in the middle cannot be one, and the last half second may be missing."""
-    made = history(100)
+    made = history()
     assert list(deviations(SPEC, SEED, made[:-4], [])) == []
     (short,) = deviations(SPEC, SEED, made[:-8], [])
     assert short.unsure
@@ -105,7 +91,7 @@ def test_an_empty_history_is_no_load() -> None:
 def test_what_is_only_for_faults_is_counted() -> None:
     """As many as they send, no fewer and no more."""
     spec = replace(SPEC, requests=(*SPEC.requests, RequestSpec("cut", keyed=True, sent=(1, 2))))
-    made = history(100)
+    made = history()
     assert list(deviations(spec, SEED, made, []))
     one = sorted(
         [*made, operation(777, "cut", 1000, origin="fault")], key=lambda each: each.start_us
@@ -152,7 +138,7 @@ def test_asked_again_while_an_earlier_attempt_is_under_way_needs_an_open_ending(
 
 def test_effects_of_a_file_are_numbered_without_a_gap() -> None:
     """What nobody made beforehand is asked for in order: a number that is missing was taken out."""
-    of_file = replace(SPEC, driver="")
+    of_file = replace(SPEC, prepare="")
     rows = [operation(at, "order", key) for at, key in enumerate([1, 2, 4])]
     (gap,) = key_deviations(of_file, rows)
     assert gap.expected == "every one from 1 to 4"
@@ -164,7 +150,7 @@ def test_rows_of_a_table_are_as_many_as_were_answered() -> None:
     """How many there are only the fault's witness says."""
     fault = replace(FI_003.faults[1], id="tamper")
     spec = replace(SPEC, requests=(*SPEC.requests, RequestSpec("tamper", rows_of="tamper")))
-    made = history(100)
+    made = history()
     sent = [operation(777 + n, f"tamper_{n}", origin="fault") for n in range(3)]
     for answered, told in ((3, 0), (4, 1)):
         witness = Witness(name="requests answered", before=0, during=answered, needs=1)

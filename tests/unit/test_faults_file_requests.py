@@ -52,11 +52,11 @@ def orders(**more: Any) -> FileRequests:
     return requests((RequestSpec("order", 3, keyed=True, **more), ORDER, "{{effect}}"))
 
 
-def spendings(then: str = "", **tables: Any) -> FileRequests:
-    """Return what spends tokens, each of which is one effect, or else orders."""
+def spendings(**tables: Any) -> FileRequests:
+    """Return what spends tokens, each of which is one effect."""
     return requests(
         (RequestSpec("order", 1, keyed=True), ORDER, "{{effect}}"),
-        (RequestSpec("spend", 1, keyed=True, then=then), SPEND, "{{tokens.effect}}"),
+        (RequestSpec("spend", 1, keyed=True), SPEND, "{{tokens.effect}}"),
         prepared={"tokens": TOKENS, **tables},
     )
 
@@ -79,16 +79,13 @@ def test_a_request_names_its_effect_wherever_it_is_written() -> None:
 
 
 def test_rows_that_are_effects_are_asked_for_once() -> None:
-    """Then something else is asked in their place, or the load cannot go on."""
-    maker = spendings(then="order")
-    made = [maker.make("spend") for _ in range(3)]
-    assert [one.kind for one in made] == ["spend", "spend", "order"]
-    assert [json.loads(one.body)["token"] for one in made[:2]] == ["t1", "t2"]
-    assert [one.key for one in made] == [1, 2, 3]
-    bare = spendings()
-    bare.batch("spend", 2, same=False)
-    with pytest.raises(RunError, match="no row is left for spend"):
-        bare.make("spend")
+    """Then the load cannot go on."""
+    maker = spendings()
+    made = [maker.make("spend") for _ in range(2)]
+    assert [json.loads(one.body)["token"] for one in made] == ["t1", "t2"]
+    assert [one.key for one in made] == [1, 2]
+    with pytest.raises(RunError, match="no row of tokens is left for spend"):
+        maker.make("spend")
 
 
 def test_a_batch_is_for_one_effect_or_each_for_its_own() -> None:
@@ -174,6 +171,15 @@ def test_a_check_is_of_expected_answers() -> None:
     """Another status has failed by itself, and its rules still name it."""
     assert code("{}", 503, retry_after="1")[0] == "503/retry"
     assert code("{}", 503)[0] == "503"
+
+
+def test_a_check_is_of_what_was_asked_for() -> None:
+    """A refusal that is expected says why, and has nothing of it."""
+    sent = Request("order", "GET", "/", checks=("json:id",))
+    spec = RequestSpec("order", 1, expect=(200, 409), answers=RULES)
+    request = requests((spec, sent, "")).make("order")
+    assert request.read(Answer(409, {}, b'{"title": "taken"}', 0)) == "409"
+    assert request.read(Answer(200, {}, b'{"title": "taken"}', 0)) == "200/check_failed"
 
 
 @pytest.mark.parametrize(

@@ -132,15 +132,15 @@ def test_every_kind_is_of_what_is_started_or_wants_leave(kind: str) -> None:
         assert needs_permission(spec, []) is (own or past_proxies)
 
 
-def test_suite_breaks_what_it_starts_alone(tmp_path: Path) -> None:
-    """So there is nothing to permit."""
-    with pytest.raises(UsageError, match="breaks only what it starts"):
+def test_a_suites_file_is_held_to_the_same(tmp_path: Path) -> None:
+    """What is permitted has to be one of its faults."""
+    with pytest.raises(UsageError, match="--break lock_hold: no fault that would be made"):
         plan_injection(
             SUITE,
             tmp_path / "out.json",
             executed_by="ada",
             approved_by="grace",
-            permissions=Permissions(("lock_held",)),
+            permissions=Permissions(("lock_hold",)),
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from enforcement_suite.suite import SUITE
 from stressproof.config.compile import Project, load_project
+from stressproof.config.file_failures import planned_failures
 from stressproof.config.profile import Profile, read
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError
@@ -232,6 +233,19 @@ def test_a_suite_without_failures_says_so() -> None:
     """Failure evidence is judged by scenarios, and there are none."""
     with pytest.raises(UsageError, match="no failure scenarios"):
         PLAIN.failure_requirements()
+
+
+def test_what_a_suite_injects_is_its_file() -> None:
+    """What is demanded of evidence is what is injected; without a file there is nothing to do."""
+    project = SUITE.failure_project()
+    assert project.folder.name == "failures"
+    plan = planned_failures(project)
+    assert plan.scenarios == SUITE.failure_requirements().scenarios
+    assert [len(one.checks) for one in plan.scenarios] == [47, 22, 34, 25, 15]
+    with pytest.raises(UsageError, match="suite plain has no file of failures"):
+        PLAIN.failure_project()
+    with pytest.raises(UsageError, match="the file has no failures"):
+        planned_failures(Project())
 
 
 def test_only_a_suite_with_probes_is_asked_for_what_they_say() -> None:

@@ -14,8 +14,8 @@ from forgeries.corpus import Honest, base, put
 from forgeries.honest import COMMIT, ENDPOINTS, NOW, PREFIX, Plan
 from forgeries.result_tails import PASSED_TAILS
 
-from enforcement_suite.scenarios import SCENARIOS
 from enforcement_suite.suite import SUITE
+from protocol_failures import SCENARIOS
 
 PLANS: dict[str, Plan] = {
     "as usual": Plan(),

@@ -6,28 +6,33 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from broken_bed import fault
-from enforcement_suite.requests import gate
-from enforcement_suite.service import answer_reader, read_settlement, read_status
+from enforcement_suite.failure_requirements import FILE
+from protocol_failures import GATE, READ
+from stressproof.config.compile import load_config
+from stressproof.config.file_failures import planned_failures
 from stressproof.errors import RunError
 from stressproof.failures.answer_class import AnswerClass
 from stressproof.failures.history import COLUMNS, read
 from stressproof.failures.spec import Send
 from stressproof.faults.active import ActiveFaults
+from stressproof.faults.answer_rules import RuleReader
 from stressproof.faults.client import Answer
 from stressproof.faults.injectors.callers import Flood, Race, SendEach
 from stressproof.faults.load import Load, Request
 
 HANG_S = 20.0
+read_status = RuleReader(READ, (), {})
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def classify(_: str, status: int, note: str) -> AnswerClass:
     """Return what an answer to a gate means."""
-    return gate("gate").classify(status, note)
+    return GATE.classify(status, note)
 
 
 class Server:
@@ -272,6 +277,15 @@ def test_history_becomes_evidence_in_order(server: Callable[..., Server]) -> Non
     assert operations.kinds == ["b", "x"]
 
 
+def start_and_watch(one: Load) -> None:
+    """Start a load and let it run until it broke."""
+    deadline = time.monotonic() + HANG_S
+    one.start()  # which may see it already
+    while time.monotonic() < deadline:
+        one.check()
+        time.sleep(0.02)
+
+
 def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Server]) -> None:
     """A bug of ours in reading answers is no result; it stops the run with words."""
     running = server(lambda _, __: OK)
@@ -281,15 +295,21 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
         "127.0.0.1", running.port, mix, classify=classify, rate_per_s=50, seed=1, timeout_s=1
     )
 
-    def start_and_watch() -> None:
-        deadline = time.monotonic() + HANG_S
-        one.start()  # which may see it already
-        while time.monotonic() < deadline:
-            one.check()
-            time.sleep(0.02)
-
     with pytest.raises(RunError, match="no known code"):
-        start_and_watch()
+        start_and_watch(one)
+    one.stop()
+
+
+def test_a_load_that_nothing_answers_ends_at_a_bound(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More under way than any service is asked at once breaks the run, before memory does."""
+    monkeypatch.setattr("stressproof.faults.load._OUTSTANDING", 20)
+    running = server(lambda _, __: "hang")
+    one = load(running.port, rate=200, timeout_s=HANG_S)
+    with pytest.raises(RunError, match="20 requests are under way"):
+        start_and_watch(one)
+    assert len(set(one.outstanding_ns)) == 20  # each is due at a time of its own
     one.stop()
 
 
@@ -375,24 +395,36 @@ def answer_of(body: str, status: int = 200) -> Answer:
     return Answer(status, {}, body.encode(), 0)
 
 
+def reader_of(scenario: str, kind: str, kept: dict[str, list[Any]]) -> RuleReader:
+    """Return what reads the answers to a request of the protocol's file."""
+    plan = planned_failures(load_config(FILE))
+    spec = next(one for one in plan.scenarios if one.id == scenario)
+    at = next(at for at, one in enumerate(spec.requests) if one.kind == kind)
+    return RuleReader(spec.requests[at], plan.loads[scenario].requests[at].checks, kept)
+
+
 def test_answers_of_the_service_are_read_for_what_they_say() -> None:
-    """Decision, fail-safe with its trigger and mode, replays; anything else is malformed."""
+    """Decision, fail-safe with its trigger and mode, replays; anything else fails the check."""
     real = (
-        '{"decision":"ALLOW","reason_codes":["within_budget"],"fail_safe":false,"replayed":false}'
+        '{"decision":"ALLOW","reason_codes":["within_budget"],"fail_safe":false,"replayed":false,'
+        '"decision_id":"d0"}'
     )
     again = real.replace('"replayed":false', '"replayed":true')
     safe = (
         '{"decision":"DENY","reason_codes":["gate_timeout","hard_mode_fail_closed"],'
         '"fail_safe":true,"fail_safe_trigger":"gate_timeout","decision_id":"d1"}'
     )
-    kept: dict[str, list[str]] = {}
-    read_gate = answer_reader(gate("gate"), kept)
+    kept: dict[str, list[Any]] = {}
+    read_gate = reader_of("FI-001", "gate_hard", kept)
+    read_settlement = reader_of("FI-004", "settle", {})
     assert read_gate(answer_of(real)) == "200/ALLOW"
     assert read_gate(answer_of(again)) == "200/ALLOW:replayed"
     assert read_gate(answer_of(safe)) == "200/failsafe:DENY:gate_timeout:hard_mode_fail_closed"
     assert kept == {"failsafes": ["d1"]}
     assert read_settlement(answer_of('{"replayed":true}')) == "200/settled:replayed"
+    assert read_settlement(answer_of('{"replayed":false}')) == "200/settled"
     for reader in (read_gate, read_settlement):
-        assert reader(answer_of("<html>")) == "malformed"
-        assert reader(answer_of("{}")) == "malformed"
+        assert reader(answer_of("<html>")) == "200/check_failed"
+        assert reader(answer_of("{}")) == "200/check_failed"
+        assert reader(answer_of('{"title":"conflict"}', 409)) == "409"
         assert reader(answer_of("", 502)) == "502"

@@ -5,17 +5,20 @@ a bug planted, and must fail there; and with a fault that takes no effect, and m
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.scenarios import SCENARIOS
-from enforcement_suite.scenarios.fail_safe.driver import FailSafe
-from enforcement_suite.testbed import EnforcementTestbed
+from enforcement_suite.failure_requirements import FILE
+from protocol_failures import BY_ID
 from stepping_clock import SteppingClock
+from stressproof.config.compile import load_config
+from stressproof.config.file_failures import planned_failures
 from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.checks import check_spec
@@ -24,17 +27,17 @@ from stressproof.failures.history import read
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.driver import Injectors
+from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
-from stressproof.faults.proxy.toxics import Timeout
 from stressproof.faults.run import ScenarioRun
+from stressproof.faults.testbed import Testbed
 from stressproof.verify.failure.trials import demanded_problems
 from stressproof.verify.instants import parse_instant
 
 SEED = 20
-BY_ID = {spec.id: spec for spec in SCENARIOS}
+PLAN = planned_failures(load_config(FILE), {})
 
 
 @contextlib.contextmanager
@@ -43,14 +46,29 @@ def entered(
     *,
     environment: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[EnforcementTestbed]:
-    """Yield a testbed with a list of active faults of its own."""
+) -> Iterator[Testbed]:
+    """Yield the file's testbed, with a list of active faults of its own."""
+    plan = PLAN.testbed
+    service, database = plan.process["enforcement"], plan.postgres["db"]
+    plan = replace(
+        plan,
+        process={"enforcement": replace(service, env={**service.env, **(environment or {})})},
+        postgres={"db": replace(database, settings=settings or {})},
+    )
     active = ActiveFaults(path / "active")
-    with EnforcementTestbed(
-        active, workers=2, environment=environment, postgres_settings=settings, say=print
+    with Testbed(
+        active, plan=plan, folder=FILE.parent, environment=os.environ, say=print
     ) as running:
         yield running
     assert active.read() == []
+
+
+def run(
+    bed: Testbed, spec: ScenarioSpec, kind: type[ScenarioDriver] = ScenarioDriver, **more: Any
+) -> Scenario:
+    """Run a scenario, or a part of it."""
+    driver = partial(kind, spec=spec, load=PLAN.loads[spec.id], seed=SEED)
+    return ScenarioRun(bed, spec, seed=SEED, driver=driver, say=print, **more).run()
 
 
 def short(name: str, *faults: str, without: tuple[str, ...] = ()) -> ScenarioSpec:
@@ -59,6 +77,7 @@ def short(name: str, *faults: str, without: tuple[str, ...] = ()) -> ScenarioSpe
     return replace(
         spec,
         steady_us=1_500_000,
+        ripe_us=0,
         faults=tuple(replace(fault, watched_longer_us=0) for fault in spec.faults),
         checks=tuple(check for check in spec.checks if check.id not in without),
         invariants=tuple(one for one in spec.invariants if one.id not in without),
@@ -87,7 +106,7 @@ def inconsistencies(scenario: Scenario, spec: ScenarioSpec) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcementTestbed]:
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Yield a testbed whose service has every protection."""
     with entered(tmp_path_factory.mktemp("safe")) as running:
         yield running
@@ -107,12 +126,12 @@ def demand_times_of_one_clock(scenario: Scenario, clock: RunClock) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_lost_answer_to_a_commit_has_one_effect(safe: EnforcementTestbed) -> None:
+def test_lost_answer_to_a_commit_has_one_effect(safe: Testbed) -> None:
     """Five commits that the service did not hear of, and looks up: one decision each."""
     # With time left the service asks again by itself: callers notice nothing.
     spec = short("FI-001", "commit_answer_lost", without=("happens", "failsafes_recorded"))
     clock = RunClock(SteppingClock(*((place, -9.0) for place in range(5, 60, 5))))
-    scenario = ScenarioRun(safe, spec, seed=SEED, clock=clock, say=print).run()
+    scenario = run(safe, spec, clock=clock)
     assert scenario.reasons == []
     assert scenario.status == "pass"
     demand_times_of_one_clock(scenario, clock)
@@ -133,22 +152,20 @@ class Toothless(ProxyFault):
             self._toxics = toxics
 
 
-class ForgedFault(FailSafe):
-    """FI-001 with an injector that does not inject."""
+class ForgingDriver(ScenarioDriver):
+    """The driver with an injector that does not inject."""
 
-    def toothless(self, fault: FaultSpec, _: Load) -> Injector:
+    def injector(self, fault: FaultSpec, _: Load) -> Injector:
         """Return the injector that does nothing."""
-        return Toothless(fault, self.testbed.proxy, Timeout("upstream"), Timeout("downstream"))
-
-    injectors: ClassVar[Injectors] = {"black_hole": toothless}
+        return Toothless(fault, self.testbed.switchable(fault))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_fault_without_effect_proves_nothing(safe: EnforcementTestbed) -> None:
+def test_fault_without_effect_proves_nothing(safe: Testbed) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
-    scenario = ScenarioRun(safe, spec, seed=SEED, driver=ForgedFault, say=print).run()
+    scenario = run(safe, spec, ForgingDriver)
     assert scenario.status == "inconclusive", scenario.reasons
     assert any("no proof that it took effect" in reason for reason in scenario.reasons)
     assert failed(scenario) == set()
@@ -159,7 +176,7 @@ def test_without_idempotency_the_same_scenario_fails(tmp_path: Path) -> None:
     """Asked again under the same key the decision is made again, and the checks see both."""
     spec = short("FI-001", "commit_answer_lost")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_IDEMPOTENCY_OFF": "1"}) as unsafe:
-        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
+        scenario = run(unsafe, spec)
     assert scenario.status == "fail", scenario.reasons
     assert "no_double_effect" in failed(scenario)
     assert inconsistencies(scenario, spec) == []
@@ -173,7 +190,7 @@ def test_asynchronous_commit_loses_what_was_acknowledged(tmp_path: Path) -> None
     # Acknowledged just before the crash, and not written yet.
     settings = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_buffers": "64MB"}
     with entered(tmp_path, settings=settings) as unsafe:
-        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
+        scenario = run(unsafe, spec)
     assert scenario.status == "fail", scenario.reasons
     assert "acknowledged_durable" in failed(scenario)
 
@@ -184,7 +201,7 @@ def test_without_the_lock_a_budget_pays_twice(tmp_path: Path) -> None:
     """Fifty gates that do not wait for each other each find the whole budget."""
     spec = short("FI-002", "budget_race")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LOCK_OFF": "1"}) as unsafe:
-        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
+        scenario = run(unsafe, spec)
     assert scenario.status == "fail", scenario.reasons
     assert failed(scenario) & {"one_wins", "budgets_not_exceeded"}
 
@@ -195,16 +212,16 @@ def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     """Far more than the limit is accepted within a minute."""
     spec = short("FI-005", "flood")
     with entered(tmp_path, environment={"ENFORCEMENT_UNSAFE_LIMITS_OFF": "1"}) as unsafe:
-        scenario = ScenarioRun(unsafe, spec, seed=SEED, say=print).run()
+        scenario = run(unsafe, spec)
     assert scenario.status == "fail", scenario.reasons
     assert "at_most" in failed(scenario)
 
 
-def planted(sql: str) -> Callable[[EnforcementTestbed], None]:
+def planted(sql: str) -> Callable[[Testbed], None]:
     """Return what plants a bug in the database of a testbed."""
 
-    def plant(entered: EnforcementTestbed) -> None:
-        with entered.connect() as connection:
+    def plant(entered: Testbed) -> None:
+        with entered.database().connect() as connection:
             connection.execute(sql.encode())
 
     return plant
@@ -241,13 +258,13 @@ def test_planted_bug_is_caught(
     tmp_path: Path,
     name: str,
     fault: str,
-    plant: Callable[[EnforcementTestbed], None],
+    plant: Callable[[Testbed], None],
     caught: set[str],
 ) -> None:
     """A token that can be spent again, and a credit that is not given back, fail the scenario."""
     with entered(tmp_path) as unsafe:
         plant(unsafe)
-        scenario = ScenarioRun(unsafe, short(name, fault), seed=SEED, say=print).run()
+        scenario = run(unsafe, short(name, fault))
     assert scenario.status == "fail", scenario.reasons
     assert caught <= failed(scenario) | {
         check.id for check in scenario.baseline.checks if check.outcome == "fail"
@@ -257,9 +274,9 @@ def test_planted_bug_is_caught(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
-def test_whole_scenario_passes(safe: EnforcementTestbed, name: str) -> None:
+def test_whole_scenario_passes(safe: Testbed, name: str) -> None:
     """With all faults of the matrix the live service passes, and every conclusion follows."""
-    scenario = ScenarioRun(safe, BY_ID[name], seed=SEED, say=print).run()
+    scenario = run(safe, BY_ID[name])
     assert scenario.reasons == []
     assert inconsistencies(scenario, BY_ID[name]) == []
 

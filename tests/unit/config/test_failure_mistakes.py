@@ -104,7 +104,15 @@ MISTAKES = [
         "testbed.process.bank.run[2]",
         '"{{prot}}"',
         "{{prot}} means nothing here",
-        "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
+        "There are {{port}}, {{workers}}, {{scratch}}, {{secret.NAME}} and {{NAME.url}} of others.",
+    ),
+    Mistake(
+        'run = ["python", "bank.py", "{{port}}"]',
+        'run = ["python", "bank.py", "{{workers}}"]',
+        "testbed.process.bank.run[2]",
+        '"{{workers}}"',
+        "nothing says how many workers it has",
+        "Write workers = 2 too.",
     ),
     Mistake(
         'run = ["python", "bank.py", "{{port}}"]',

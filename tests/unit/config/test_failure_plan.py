@@ -11,7 +11,9 @@ from stressproof.config.config_file import read_config
 from stressproof.config.failures.plan import FailurePlan
 from stressproof.config.file_failures import plan_failures
 from stressproof.config.reading import Source
+from stressproof.errors import UsageError
 from stressproof.failures.fault_kinds import fault_problems
+from stressproof.failures.sendings import stream_per_s, streamed_by
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.suite import suite_of
 
@@ -86,9 +88,38 @@ def test_requests_are_kinds_with_what_their_answers_mean() -> None:
     kinds = {one.kind: one for one in second.requests}
     assert list(kinds) == ["order", "product", "order_1", "order_2", "order_3", "cancel"]
     assert [kinds[f"order_{batch}"].sent for batch in (1, 2, 3)] == [(0, 1)] * 3
-    assert (kinds["cancel"].rows_of, kinds["product"].stream_per_s) == ("bad", 40)
+    flood = streamed_by(second.faults, "product")
+    assert flood is not None
+    assert (kinds["cancel"].rows_of, stream_per_s(flood)) == ("bad", 40)
+    assert streamed_by(second.faults, "order") is None
     sent = plan().loads["SHOP-002"].requests
     assert [one.name for one in sent] == ["order", "product", *["order"] * 3, "cancel"]
+
+
+def test_answers_of_a_profile_are_those_of_requests_that_name_none() -> None:
+    """Also of a profile that starts from it; what a request says itself goes before."""
+    rules = 'answers = [{ note = "cached", when = "header:age", class = "degraded" }]'
+    base = f'[profile.base]\nrate = "1/s"\n{rules}\n[[profile.base.request]]\npath = "/"\n'
+    own = 'answers = [{ note = "stale", when = "header:x-cache=stale", class = "degraded" }]'
+    text = base + SHOP.replace("[profile.shop]", '[profile.shop]\nextends = "base"').replace(
+        own, ""
+    )
+    kinds = {one.kind: one for one in plan(text).scenarios[0].requests}
+    assert [rule.note for rule in kinds["product"].answers] == ["cached"]
+    assert kinds["product"].classify(200, "cached") == "degraded"
+    assert [rule.note for rule in kinds["order"].answers] == ["replayed", "retry"]
+
+
+def test_how_many_workers_there_are_may_be_left_open() -> None:
+    """Where the command says {{workers}}, whoever injects may say how many."""
+    open_text = SHOP.replace('"--port", "{{port}}"', '"--port", "{{port}}", "-w", "{{workers}}"')
+    testbed = plan(open_text).testbed.with_workers(5)
+    assert (testbed.process["shop"].workers, plan(open_text).testbed.process["shop"].workers) == (
+        5,
+        2,
+    )
+    with pytest.raises(UsageError, match="is the file's to say"):
+        plan().testbed.with_workers(5)
 
 
 def test_what_is_sent_is_bound_by_its_digest() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from enforcement_suite.scenarios.fail_safe.spec import FI_001
+from protocol_failures import FI_001
 from stressproof.errors import EvidenceError
 from stressproof.evidence.clock import ClockRecord
 from stressproof.evidence.failure import InjectedFault, Recovery, RecoveryObjectives, Witness

@@ -17,6 +17,9 @@ HEAVY = (
     *("asyncio", "rich", "httpx", "uvloop", "jinja2", "psycopg", "litestar", "sqlalchemy"),
     *("subprocess", "multiprocessing", "socket", "ssl", "tempfile", "json", "pathlib"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization"),
+    # Of loads and of objectives, which the trust policy's file has none of.
+    *("stressproof.workload.rates", "stressproof.workload.scenarios", "fractions"),
+    *("stressproof.objectives.parser", "stressproof.config.amounts", "stressproof.failures"),
 )
 
 

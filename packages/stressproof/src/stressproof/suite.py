@@ -125,7 +125,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     """What is asked of one service.
 
     Parts that a verification does not need are named by dotted path (``package.module:NAME``) and
-    imported when they are used: profiles, failure requirements, testbed and demo. A suite of one
+    imported when they are used: profiles, failure requirements, their file and demo. A suite of one
     file may hold profiles and failure requirements themselves.
 
     Attributes:
@@ -139,7 +139,8 @@ class Suite(Struct, frozen=True, kw_only=True):
         local_service: Where a service on this machine leaves its token, None for nowhere.
         probes: What a service may be asked about itself.
         gate_asks_failure: Whether a gate demands failure evidence, where the suite has any.
-        testbed: Dotted path of what starts the service that failures are injected into.
+        failure_file: Dotted path of the `Path` of a ``stressproof.toml`` with these scenarios, and
+            with what is started for them.
         failure_page: Where the failure scenarios are explained, as a path in the checkout.
         unsupported: Faults that cannot be injected here, with the reason.
         demo: Dotted path of the click command that ``stressproof demo`` runs.
@@ -155,7 +156,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     variables: Variables = Variables()
     local_service: LocalService | None = None
     probes: Probes = Probes()
-    testbed: str = ""
+    failure_file: str = ""
     failure_page: str = ""
     unsupported: Mapping[str, str] = {}
     demo: str = ""
@@ -227,6 +228,23 @@ class Suite(Struct, frozen=True, kw_only=True):
         if isinstance(found, str):
             found = resolve(found, FailureRequirements, of=f"the suite {self.name}")
         return found
+
+    def failure_project(self) -> "Project":
+        """Return the file with the failure scenarios, as a project's own is.
+
+        Raises:
+            UsageError: The suite has none, or it cannot be meant.
+        """
+        from pathlib import Path  # noqa: PLC0415  # likewise
+
+        from stressproof.config.compile import load_config  # noqa: PLC0415  # likewise
+
+        if not self.failure_file:
+            raise UsageError(
+                f"the suite {self.name} has no file of failures, so there is nothing to inject",
+                hint="Write [testbed] and [[failure]] into stressproof.toml.",
+            )
+        return load_config(resolve(self.failure_file, Path, of=f"the suite {self.name}"))
 
     def profile_table(self) -> "dict[str, Profile]":
         """Return what a capture may ask, by name.

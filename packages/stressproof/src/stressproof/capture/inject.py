@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stressproof.capture.injection import Injection, InjectionPlan
-from stressproof.capture.stage import file_stage, suite_stage
+from stressproof.capture.stage import stage_of
 from stressproof.config.compile import Project
-from stressproof.errors import UsageError
 from stressproof.failures.artifact import FailureArtifact
 from stressproof.faults.permissions import NOTHING_MORE, Permissions
 from stressproof.faults.refusal import demand_no_refusal
 from stressproof.suite import Suite, suite_of
 
 SEED_BITS = 32
-_WORKERS = 2
 
 
 def plan_injection(
@@ -41,22 +39,21 @@ def plan_injection(
     demand_no_refusal(os.environ)
     drawn = int.from_bytes(os.urandom(SEED_BITS // 8)) if seed is None else seed
     suite = suite_of(what) if isinstance(what, Project) else what
-    stage = file_stage(what, scenarios, drawn, permissions) if isinstance(what, Project) else None
-    if stage is not None and workers is not None:
-        raise UsageError(
-            "how many workers the service has is the file's to say",
-            hint="Write [testbed.process.NAME] workers, and leave --workers out.",
-        )
-    if stage is None and permissions != NOTHING_MORE:
-        raise UsageError(
-            f"the suite {suite.name} breaks only what it starts, so there is nothing to permit",
-            hint="Leave --break and --allow-upstream out.",
-        )
+    project = what if isinstance(what, Project) else None
+    if project is None or project.failures is None:
+        project = suite.failure_project()
+    stage = stage_of(
+        project,
+        scenarios,
+        seed=drawn,
+        permissions=permissions,
+        workers=workers,
+    )
     return InjectionPlan(
         output=Path(output),
         executed_by=executed_by,
         approved_by=approved_by,
-        stage=stage or suite_stage(suite, scenarios, workers or _WORKERS),
+        stage=stage,
         suite=suite,
         seed=drawn,
         quick=quick,
@@ -91,7 +88,7 @@ def inject(
         approved_by: Somebody else.
         scenarios: Only these, by id; all of them if empty.
         seed: Of schedules and load, drawn and recorded if None.
-        workers: Processes of a suite's service, two if None; a file says it itself.
+        workers: Processes of the service, as many as the file says if None.
         permissions: What of a file may be broken beyond what is started for it.
         quick: One fault a scenario; never release evidence.
         force: Discard a file that is in the way.

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stressproof.capture.credentials import find
 from stressproof.capture.interrupts import one_interrupt
 from stressproof.capture.lanes import lanes, run_beside
 from stressproof.capture.probe import NOBODY, Health, probe
@@ -175,7 +176,7 @@ class Injection:
             if main:
                 self._look_before(entered)
             runs = [(spec, self._scenario_run(entered, spec, say)) for spec in specs]
-            for _, run in runs[1:]:
+            for _, run in runs:
                 run.prepare_early()
             for spec, run in runs:
                 carry_out(entered, run, spec, say)
@@ -207,7 +208,10 @@ class Injection:
         self._record = record_of(self._plan.stage, entered)
 
     def _probe(self, entered: Testbed) -> Health:
-        return probe(entered.url, self._plan.suite, entered.probe_headers(), self._clock.now())
+        suite = self._plan.suite
+        lent = find(entered.url, entered.service_environment(), suite.local_service)
+        headers = {} if lent is None else {"authorization": f"Bearer {lent.token}"}
+        return probe(entered.url, suite, headers, self._clock.now())
 
     def _run_on(self, entered: Testbed, run: ScenarioRun, spec: ScenarioSpec, say: Say) -> None:
         """Run one scenario, keep what is concluded, and what explains a failure."""

@@ -1,4 +1,4 @@
-"""What failures are injected into, and what drives each: a suite's, or what a file says."""
+"""What the failures of a file are injected into, and what drives each."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -7,16 +7,12 @@ from functools import partial
 from msgspec import Struct
 
 from stressproof.config.compile import Project
-from stressproof.config.file_failures import plan_failures
-from stressproof.errors import UsageError
+from stressproof.config.file_failures import planned_failures
 from stressproof.failures.spec import ScenarioSpec
-from stressproof.faults.driver import Driver, load_class, load_driver
+from stressproof.faults.driver import Driver, ScenarioDriver
 from stressproof.faults.permissions import NOTHING_MORE, Permissions, demand_permission
 from stressproof.faults.run import chosen
 from stressproof.faults.testbed import Testbed
-from stressproof.suite import Suite
-
-_OF_A_SUITE = 2
 
 
 class Stage(Struct, frozen=True):
@@ -39,73 +35,45 @@ class Stage(Struct, frozen=True):
     permissions: Permissions = NOTHING_MORE
 
 
-def suite_stage(suite: Suite, names: Sequence[str], workers: int) -> Stage:
-    """Return what a suite's failures are injected into.
+def stage_of(
+    project: Project,
+    names: Sequence[str],
+    *,
+    seed: int,
+    permissions: Permissions = NOTHING_MORE,
+    workers: int | None = None,
+) -> Stage:
+    """Return what the failures of a file are injected into.
 
     Args:
-        suite: Whose scenarios these are.
-        names: Only these, by id; all of them if empty.
-        workers: Processes of the service.
-
-    Raises:
-        UsageError: The suite has no testbed, no such scenario, or something cannot be loaded.
-    """
-    if not suite.testbed:
-        raise UsageError(
-            f"the suite {suite.name} has no testbed, so there is nothing to inject into",
-            hint="Give the suite the dotted path of a stressproof.faults.testbed.Testbed.",
-        )
-    demanded = suite.failure_requirements().scenarios
-    scenarios = chosen(demanded, names)
-    testbed: type[Testbed] = load_class(
-        suite.testbed, Testbed, of=f"the testbed of the suite {suite.name}"
-    )
-    return Stage(
-        scenarios=scenarios,
-        testbed=partial(testbed, workers=workers),
-        drivers={spec.id: load_driver(spec) for spec in scenarios},
-        testbeds=_OF_A_SUITE,
-        whole=len(scenarios) == len(demanded),
-    )
-
-
-def file_stage(
-    project: Project, names: Sequence[str], seed: int, permissions: Permissions
-) -> Stage | None:
-    """Return what the failures of a project's file are injected into, None where it has none.
-
-    Args:
-        project: Its file.
+        project: The file.
         names: Only these, by id; all of them if empty.
         seed: Of the injection.
         permissions: What the operator permits.
+        workers: Of the target, as many as the file says if None.
 
     Raises:
-        UsageError: A file that it names is not there, the environment lacks something, or a fault
-            would break what is not started here and nobody permitted it.
+        UsageError: It has no failures, a file that it names is not there, the environment lacks
+            something, or a fault would break what is not started here and nobody permitted it.
     """
-    plan = plan_failures(project, os.environ)
-    if plan is None or not plan.scenarios:
-        return None
-    from stressproof.faults.file_driver import FileDriver  # noqa: PLC0415  # only for files
-    from stressproof.faults.file_testbed import FileTestbed  # noqa: PLC0415  # likewise
-
+    plan = planned_failures(project, os.environ)
+    testbed = plan.testbed if workers is None else plan.testbed.with_workers(workers)
     scenarios = chosen(plan.scenarios, names)
-    demand_permission(scenarios, plan.testbed.started, permissions)
+    demand_permission(scenarios, testbed.started, permissions)
     return Stage(
         scenarios=scenarios,
         testbed=partial(
-            FileTestbed,
-            plan=plan.testbed,
+            Testbed,
+            plan=testbed,
             folder=project.folder,
             environment=os.environ,
             permissions=permissions,
         ),
         drivers={
-            spec.id: partial(FileDriver, spec=spec, load=plan.loads[spec.id], seed=seed)
+            spec.id: partial(ScenarioDriver, spec=spec, load=plan.loads[spec.id], seed=seed)
             for spec in scenarios
         },
-        testbeds=plan.testbed.testbeds,
+        testbeds=testbed.testbeds,
         whole=len(scenarios) == len(plan.scenarios),
         permissions=permissions,
     )

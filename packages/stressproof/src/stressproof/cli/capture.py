@@ -19,7 +19,8 @@ from stressproof.cli.default_out import default_out
 from stressproof.cli.examples import examples
 from stressproof.cli.file_names import profile_names, target_names
 from stressproof.cli.otlp_option import collector_of, otlp_option
-from stressproof.cli.param_types import PERCENT, RATE, Choice, Duration, Whole
+from stressproof.cli.param_types import PERCENT, Choice, Whole
+from stressproof.cli.quantity_types import RATE, Duration
 from stressproof.cli.run import run
 from stressproof.cli.sign_options import SignOptions, sign_options
 from stressproof.config.stress_requirements import RUNNER

@@ -62,8 +62,8 @@ _WORDS = {Exit.PASS: "PASS", Exit.OBJECTIVES: "FAIL", Exit.INCONCLUSIVE: "INCONC
 @click.option(
     "--workers",
     type=Whole(2, 32),
-    show_default="2",
-    help="Processes of a suite's service; a file says it itself.",
+    show_default="the file's",
+    help="Processes of the service, where its command has {{workers}}.",
 )
 @click.option(
     "--break",

@@ -1,12 +1,17 @@
 """Amounts as a file writes them: what they are, or why they are none."""
 
 import re
+from typing import TYPE_CHECKING
 
 from stressproof.config.objective_amounts import share_of
 from stressproof.errors import UsageError
 from stressproof.objectives.syntax import ExpressionError
 from stressproof.workload.rates import duration_text, parse_duration_us, parse_rate
 from stressproof.workload.scenarios import Span
+
+if TYPE_CHECKING:
+    from stressproof.config.mistakes import Mistakes
+    from stressproof.config.positions import Place
 
 LEAST_RATE, MOST_RATE = 1, 1000
 _PPM = 1_000_000
@@ -50,6 +55,14 @@ def time_us(text: str, least_us: int, most_us: int) -> int:
         least, most = duration_text(least_us), duration_text(most_us)
         raise UsageError(f"{text} is out of bounds", hint=f"Write {least} to {most}.")
     return found
+
+
+def time_or_least(
+    mistakes: "Mistakes", path: "Place", text: str, least_us: int, most_us: int
+) -> int:
+    """Return a time; the least, and a note of it, where it is none or out of bounds."""
+    found = mistakes.attempt(path, time_us, text, least_us, most_us)
+    return least_us if found is None else found
 
 
 def rate_per_s(text: str | float, least: int = LEAST_RATE, most: int = MOST_RATE) -> int:

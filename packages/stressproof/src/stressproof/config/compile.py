@@ -50,7 +50,7 @@ from stressproof.objectives.slo import PrometheusSource, Slo
 from stressproof.objectives.syntax import did_you_mean
 
 if TYPE_CHECKING:
-    from stressproof.config.failures.plan import FailureFile
+    from stressproof.config.failures.plan import FailurePlan
 
 YAML = frozenset({".yaml", ".yml"})
 """How the names of OpenSLO and Sloth files end."""
@@ -71,7 +71,8 @@ class Project(Struct, frozen=True):
         suite_package: What to install where that suite is absent, empty where the file is silent.
         folder: Where the file lies: a suite's file is relative to it.
         plan: Targets, tables and profiles.
-        failures: What is broken, and what must hold then; None where the file says nothing of it.
+        failures: What is broken, and what must hold then, with nothing of the environment in it and
+            no digests (`stressproof.config.file_failures`); None where the file says nothing of it.
         profile_thresholds: What each profile is held to.
         gate: What its gate asks.
         gate_thresholds: What evidence must hold at it beside its profile's own.
@@ -85,7 +86,7 @@ class Project(Struct, frozen=True):
     suite_package: str = ""
     folder: Path = Path()
     plan: PlanFile = PlanFile()
-    failures: "FailureFile | None" = None
+    failures: "FailurePlan | None" = None
     profile_thresholds: Mapping[str, tuple[Threshold, ...]] = {}
     gate: GateTable = GateTable()
     gate_thresholds: tuple[Threshold, ...] = ()
@@ -178,17 +179,17 @@ def resolve(
     reader.gate(gate, plan)
     if not reader.found:
         reader.found += below_gate(plan, gate)
-    failures = config.failures
-    if failures is not None:
+    failures = None
+    if config.failures is not None:
         from stressproof.config.failures.reading import (  # noqa: PLC0415  # few have any
             read_failures,
         )
 
-        if failures.failures and suite.use:
+        if config.failures.failures and suite.use:
             message = f"the suite {suite.use!r} says what is broken: nobody would ask for these"
             hint = "Leave [suite] out, or move them into the suite."
             reader.add(("failure", 0), message, hint)
-        read_failures(failures, plan, None, reader, at_hand=at_hand)
+        failures = read_failures(config.failures, plan, None, reader, at_hand=at_hand)
     project = Project(
         objectives=Objectives(
             thresholds=(

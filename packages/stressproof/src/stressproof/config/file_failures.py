@@ -67,12 +67,26 @@ def plan_failures(
     return msgspec.structs.replace(plan, scenarios=scenarios)
 
 
+def planned_failures(
+    project: "Project", environment: Mapping[str, str] | None = None
+) -> FailurePlan:
+    """Return what a file says of failures (`plan_failures`), which has to be something.
+
+    Raises:
+        UsageError: It has none, or as `plan_failures` has it.
+    """
+    plan = plan_failures(project, environment)
+    if plan is None or not plan.scenarios:
+        raise UsageError("the file has no failures", hint="Write [testbed] and [[failure]].")
+    return plan
+
+
 def _read(project: "Project", environment: Mapping[str, str] | None) -> FailurePlan | None:
     """Return what a file says, without the digests of what it names."""
-    if project.failures is None:
-        return None
+    if project.failures is None or environment is None:
+        return project.failures
     mistakes = Mistakes()
-    plan = read_failures(project.failures, project.plan, environment, mistakes)
+    plan = read_failures(project.failures.file, project.plan, environment, mistakes)
     if mistakes.found:
         first = mistakes.found[0]
         raise UsageError(f"{first.where}: {first.message}", hint=first.hint)

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from stressproof.config.amounts import time_us
 from stressproof.config.positions import Key, Place
 from stressproof.errors import UsageError
 from stressproof.objectives.syntax import did_you_mean
@@ -77,11 +76,6 @@ class Mistakes:
         except UsageError as error:
             self.add(path, error.message, error.hint)
             return None
-
-    def time_us(self, path: Place, text: str, least_us: int, most_us: int) -> int:
-        """Return a time; the least, and a note of it, where it is none or out of bounds."""
-        found = self.attempt(path, time_us, text, least_us, most_us)
-        return least_us if found is None else found
 
     def lead_nowhere(self, path: Place, what: str, name: str, known: Collection[str]) -> None:
         """Take note of a name that nothing has."""

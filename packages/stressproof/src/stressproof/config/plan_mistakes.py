@@ -1,14 +1,14 @@
 """What cannot be meant of the loads of a file: every mistake, with its place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from stressproof.config.environment import names_in, texts_in
 from stressproof.config.mistakes import Mistakes
 from stressproof.config.plan_file import PlanFile, inherited
+from stressproof.config.plan_tables import AnswerTable, ScenarioTable, TargetTable
 from stressproof.config.plan_tables import ProfileTable as Load
-from stressproof.config.plan_tables import RequestTable, ScenarioTable, TargetTable
 from stressproof.config.plans import PlanReader
 from stressproof.config.positions import Place
 from stressproof.evidence.project_files import project_file
@@ -37,6 +37,7 @@ def find_plan_mistakes(file: PlanFile, mistakes: Mistakes) -> None:
         place = ("profile", name)
         before = len(mistakes.found)
         _demand_own_texts(load, place, mistakes)
+        _find_in_answers(load.answers, place, mistakes)
         for where, scenario in _scenarios(load, place):
             _find_in_scenario(reader, scenario, where, mistakes)
             _demand_flow_files(file, scenario, where, mistakes)
@@ -68,25 +69,27 @@ def _find_in_scenario(
     for number, request in enumerate(table.request):
         where = (*place, "request", number)
         found = mistakes.attempt(where, reader.request, request, table, Steps())
-        if request.answers or request.definite:
-            _find_in_answers(request, where, mistakes, known=found is not None)
+        if request.definite and found is not None:
+            from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # few say it
+                demand_definite,
+            )
+
+            mistakes.attempt((*where, "definite"), demand_definite, request)
+        _find_in_answers(request.answers, where, mistakes)
     if table.flow:
         bare = msgspec.structs.replace(table, request=table.request[:0], flow=table.flow[:1])
         mistakes.attempt(place, reader.scenario, "default", bare)
 
 
-def _find_in_answers(
-    request: RequestTable, place: Place, mistakes: Mistakes, *, known: bool
-) -> None:
-    """Take note of what cannot be meant of what a request says of its answers, for failures."""
-    from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # few say any of it
+def _find_in_answers(answers: Sequence[AnswerTable], place: Place, mistakes: Mistakes) -> None:
+    """Take note of rules for answers that cannot be meant, for failures."""
+    if not answers:
+        return
+    from stressproof.config.failures.answer_rules import (  # noqa: PLC0415  # likewise
         answer_rule,
-        demand_definite,
     )
 
-    if known:
-        mistakes.attempt((*place, "definite"), demand_definite, request)
-    for at, rule in enumerate(request.answers):
+    for at, rule in enumerate(answers):
         mistakes.attempt((*place, "answers", at), answer_rule, rule)
 
 

@@ -223,6 +223,12 @@ class ProfileTable(ScenarioTable, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=0)] | None, Meta(description="Of all that is random.")
     ] = None
     extends: Annotated[str | None, Meta(description="A profile whose keys it starts from.")] = None
+    answers: Annotated[
+        tuple[AnswerTable, ...],
+        Meta(
+            description="Of its requests that say nothing of answers, for failures.", max_length=20
+        ),
+    ] = ()
     scenario: Annotated[
         dict[Name, ScenarioTable], Meta(description="Several at once.", max_length=64)
     ] = {}

@@ -93,18 +93,18 @@ def _check_shape(raw: bytes) -> int:
     escapes = raw.count(b"\\")
     if escapes > MAX_ESCAPES:
         raise MalformedJson(f"{escapes} escape sequences", f"at most {MAX_ESCAPES}")
-    _bound_weight(raw)
-    structure = _structure(re.sub(_ESCAPE, b"", raw) if b"\\" in raw else raw)
+    _bound_weight(raw.translate(None, _NOT_STRUCTURE))
+    structure = _structure(re.sub(_ESCAPE, b"", raw) if escapes else raw)
     depth = max(accumulate(map(_STEP.__getitem__, structure.replace(b":", b""))), default=0)
     if depth > MAX_DEPTH:
         raise MalformedJson(f"nested {depth} deep", f"at most {MAX_DEPTH}")
     return structure.count(b":")
 
 
-def _bound_weight(raw: bytes) -> None:
+def _bound_weight(marks: bytes) -> None:
     """Bound what parsing may take, by marks that may also stand in a string: a few of ours do."""
-    objects, arrays, keys = map(raw.count, (b"{", b"[", b":"))
-    strings = raw.count(b'"') // 2
+    objects, arrays, keys = map(marks.count, (b"{", b"[", b":"))
+    strings = marks.count(b'"') // 2
     weight = objects * _OBJECT + arrays * _ARRAY + keys * _KEY + max(strings - keys, 0) * _TEXT
     if weight > MAX_WEIGHT:
         raise MalformedJson(
@@ -115,7 +115,9 @@ def _bound_weight(raw: bytes) -> None:
 
 def _structure(without_escapes: bytes) -> bytes:
     """Return the brackets, braces and colons that are outside of strings."""
-    return _STRING.sub(b"", without_escapes.translate(None, _NOT_STRUCTURE))
+    marks = without_escapes.translate(None, _NOT_STRUCTURE)
+    # Most strings hold none; two that come to stand beside each other are as good as one.
+    return _STRING.sub(b"", marks.replace(b'""', b""))
 
 
 def _parse_plain(raw: bytes, keys: int) -> Any:

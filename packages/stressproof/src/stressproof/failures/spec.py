@@ -78,12 +78,8 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
         kind: As operations name it.
         weight: Its share of the load; 0 for what only faults send.
         keyed: Whether it asks for an effect, so that each has a key.
-        then: Asked in its place once there is nothing left to ask for; empty where that never ends.
-        stock: How many of it there are at least, before ``then``.
         sent: How many effects it is asked for beside the load, without faults and with them;
             operations where it asks for no effect.
-        stream: The fault that sends it beside the load, at `stream_per_s`; empty for none.
-        stream_per_s: How many a second.
         rows_of: The ``send_each`` fault that sends it once for each row of a table, which nobody
             can count beforehand; operations are of this kind, or of it, an underscore and a word of
             the row. Empty for none.
@@ -96,11 +92,7 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Name
     weight: Count = 0
     keyed: bool = False
-    then: Annotated[str, Meta(max_length=200)] = ""
-    stock: Count = 0
     sent: tuple[Count, Count] = (0, 0)
-    stream: Annotated[str, Meta(max_length=200)] = ""
-    stream_per_s: Count = 0
     rows_of: Annotated[str, Meta(max_length=200)] = ""
     expect: Annotated[tuple[Count, ...], Meta(max_length=400)] = ()
     definite: Annotated[tuple[Count, ...], Meta(max_length=200)] = ()
@@ -318,8 +310,6 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         ripe_us: How old these rows are before they are used.
         files: What `prepare`, faults and the testbed load, by path: sha256.
         parallel: It runs beside the others, on a second testbed of its own service and database.
-        driver: What prepares, loads and injects, as ``package.module:Class``, where that is no
-            file; it is imported only when something is driven.
     """
 
     id: Name
@@ -338,7 +328,6 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ripe_us: Annotated[int, Meta(ge=0, le=3600 * S)] = 0
     files: Mapping[str, Text] = {}
     parallel: bool = False
-    driver: Text = ""
 
     @property
     def scheduled(self) -> list[RequestSpec]:

@@ -1,122 +1,156 @@
-"""What a failure scenario has besides its data: how to prepare, load and inject it."""
+"""What drives every scenario of a file: its requests, its faults, and what is read in the end."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from stressproof.dotted_path import resolve
-from stressproof.errors import UsageError
+from stressproof.config.failures.plan import FailureLoad
+from stressproof.errors import RunError, StressproofError, UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
+from stressproof.faults.file_requests import EffectNumbers, FileRequests, PreparedRows
+from stressproof.faults.final_read import FinalRead
 from stressproof.faults.injector import Injector
+from stressproof.faults.injectors.registry import injector
 from stressproof.faults.load import Load, Makers
+from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.proxy.kinds import PROXY_KINDS
 from stressproof.faults.testbed import Testbed
-
-TestbedT = TypeVar("TestbedT", bound=Testbed)
-
-Injectors = Mapping[str, Callable[[Any, FaultSpec, Load], Injector]]
-"""Methods of a driver by the id of the fault whose injector each makes."""
+from stressproof.load.flow_modules import FlowModules
+from stressproof.workload.tables import MAX_ROWS
+from stressproof.workload.target import Target
 
 
-class ScenarioDriver(ABC, Generic[TestbedT]):
-    """One scenario on a testbed; a fresh one for each trial.
+class ScenarioDriver:
+    """A scenario of a file on its testbed; a fresh one for each trial.
 
     Args:
         testbed: Entered.
         run: Names this trial's effects; another trial's are not found under it.
-
-    Attributes:
-        injectors: For each fault of the scenario, by its id, the method that makes its injector.
+        spec: The scenario.
+        load: What its requests are.
+        seed: Decides what ``random`` tables give.
     """
 
-    injectors: ClassVar[Injectors]
-
-    def __init__(self, testbed: TestbedT, run: str) -> None:
+    def __init__(
+        self, testbed: Testbed, run: str, *, spec: ScenarioSpec, load: FailureLoad, seed: int
+    ) -> None:
         self.testbed = testbed
-        self.run = run
+        self._spec = spec
+        self._load = load
+        self._seed = seed
+        self._effects = EffectNumbers(run)
+        self._rows: PreparedRows | None = None
+        self._made_at = 0.0
 
     def prepare_early(self) -> None:
-        """Prepare what needs time, while scenarios before this one run."""
+        """Make rows that have to ripen, while other scenarios run."""
+        if self._spec.ripe_us:
+            self._make_rows()
 
-    @abstractmethod
     def prepare(self) -> None:
-        """Make what is needed, before any load.
+        """Make rows where the scenario has a function for it, and let them ripen.
 
         Raises:
-            RunError: The service refuses.
+            UsageError: The function cannot be had, or returns no rows.
+            RunError: It failed.
         """
+        if self._rows is None:
+            self._make_rows()
+        ripe_at = self._made_at + self._spec.ripe_us / 1e6
+        while (left_s := ripe_at - time.monotonic()) > 0:
+            self.testbed.demand_service()
+            time.sleep(min(left_s, 1.0))
+        self.testbed.effects = self._effects
+        self.testbed.requests = FileRequests(
+            self._spec.requests,
+            self._load,
+            Target(self.testbed.url),
+            self._effects,
+            self._rows or {},
+            self.testbed.secrets,
+            self._seed,
+        )
 
-    @abstractmethod
+    def _make_rows(self) -> None:
+        self.testbed.effects = self._effects
+        self._rows = made_rows(self.testbed, self._spec.prepare) if self._spec.prepare else {}
+        self._made_at = time.monotonic()
+
     def requests(self) -> Makers:
-        """Return what makes each kind of request of the load, by its name in the scenario."""
+        """Return what makes each kind of the load's requests, by its name in the scenario."""
+        return self.testbed.requests.makers()
+
+    def baseline_actions(self, load: Load) -> None:
+        """Send what only faults send, as often as the scenario asks for it without them."""
+        for one in self._spec.requests:
+            if one.sent[0]:
+                load.burst(self.testbed.requests.batch(one.kind, one.sent[0], same=False))
+
+    def read_effects(self, effects: Effects) -> Mapping[int, int]:
+        """Return how often each effect that was asked for is there, by its key."""
+        return self._final_read().effects(effects)
+
+    def read_invariant(self, invariant: Invariant) -> tuple[int, int]:
+        """Return how many things an invariant compared, and how many of them are wrong."""
+        return self._final_read().invariant(invariant)
+
+    def _final_read(self) -> FinalRead:
+        return FinalRead(self.testbed, self.testbed.requests.kept)
 
     def injector(self, fault: FaultSpec, load: Load) -> Injector:
         """Return what makes a fault of the scenario."""
-        return self.injectors[fault.id](self, fault, load)
+        if fault.kind not in PROXY_KINDS:
+            return injector(fault, self.testbed, load)
+        send = partial(self._send, fault, load) if fault.send else None
+        return ProxyFault(fault, self.testbed.switchable(fault), send=send)
 
-    def baseline_actions(self, load: Load) -> None:  # most do nothing
-        """Do in a baseline what faults do by force: spend a token once, settle once."""
-
-    def read_effects(self, effects: Effects) -> Mapping[int, int]:
-        """Return how often each effect that was asked for is there, by its key.
-
-        Raises:
-            RunError: They cannot be read.
-        """
-        rows = self.testbed.query(effects.sql, self.effects_parameters())
-        return {int(key): int(count) for key, count in rows}
-
-    def read_invariant(self, invariant: Invariant) -> tuple[int, int]:
-        """Return how many things an invariant compared, and how many of them are wrong.
-
-        Raises:
-            RunError: It cannot be read.
-        """
-        rows = self.testbed.query(invariant.sql, self.query_parameters())
-        return next(((int(compared), int(wrong)) for compared, wrong in rows), (0, 0))
-
-    def effects_parameters(self) -> Mapping[str, Any]:
-        """Return the parameters of the scenario's query for effects."""
-        return {}
-
-    def query_parameters(self) -> Mapping[str, Any]:
-        """Return the parameters of the scenario's other queries."""
-        return {}
+    def _send(self, fault: FaultSpec, load: Load) -> None:
+        """Send what a fault is to hit, one after the other."""
+        for make in self.testbed.requests.batches(fault):
+            for request in make():
+                load.burst([request])
 
 
-Driver = Callable[[Any, str], ScenarioDriver[Any]]
+Driver = Callable[[Testbed, str], ScenarioDriver]
 """Makes the driver of one trial: on a testbed, under the name of the trial's effects."""
 
 
-def load_driver(spec: ScenarioSpec) -> type[ScenarioDriver[Any]]:
-    """Import the driver that a scenario names.
+def made_rows(testbed: Testbed, named: str) -> PreparedRows:
+    """Return the rows that a function of the project makes on a testbed.
+
+    Args:
+        testbed: Whose view of a project's code it is handed.
+        named: ``file.py:function``.
 
     Raises:
-        UsageError: It is not there, cannot be imported, is no driver, or does not inject a fault
-            of the scenario.
+        UsageError: It cannot be had, or does not return tables of rows.
+        RunError: It failed.
     """
-    of = f"the driver of {spec.id}"
-    driver: type[ScenarioDriver[Any]] = load_class(spec.driver, ScenarioDriver, of=of)
-    declared = set(getattr(driver, "injectors", {}))
-    missing = [fault.id for fault in spec.faults if fault.id not in declared]
-    if missing:
-        raise UsageError(
-            f"{of} is {spec.driver}, which does not inject {', '.join(missing)}; "
-            f"it declares {', '.join(sorted(declared)) or 'nothing'}",
-            hint="Give its injectors a method for each fault of the scenario, by the fault's id.",
-        )
-    return driver
+    modules = FlowModules(testbed.folder)
+    name = named.rpartition(":")[2]
+    make = modules.find(named, f'write def {name}(testbed): return {{"table": [{{…}}]}}')
+    try:
+        rows = make(testbed.project)
+    except StressproofError:
+        raise
+    except Exception as error:
+        where = modules.line_of(error) or named
+        raise RunError(
+            f"{where}: {type(error).__name__}: {error}",
+            hint=f"{named} makes the rows of a trial before any load.",
+        ) from error
+    if not isinstance(rows, Mapping):
+        raise _no_rows(named, f"a {type(rows).__name__}")
+    for table, found in rows.items():
+        if isinstance(found, str) or not isinstance(found, Sequence):
+            raise _no_rows(named, f"{table}, a {type(found).__name__}")
+        if len(found) > MAX_ROWS or not all(isinstance(row, Mapping) for row in found):
+            raise _no_rows(named, f"{table} with {len(found)} items, not all of them rows")
+    return rows
 
 
-def load_class(path: str, base: type, *, of: str) -> Any:
-    """Import a class that a dotted path names.
-
-    Raises:
-        UsageError: It is not there, cannot be imported, or is no subclass of the base.
-    """
-    found: type = resolve(path, type, of=of)
-    if not issubclass(found, base):
-        raise UsageError(
-            f"{of} is {path}, which is no {base.__name__}",
-            hint=f"Name a subclass of {base.__module__}.{base.__name__}.",
-        )
-    return found
+def _no_rows(named: str, seen: str) -> UsageError:
+    return UsageError(
+        f"{named} returns {seen}, expected tables of rows",
+        hint='Such as {"tokens": [{"text": "…"}, {"text": "…"}]}.',
+    )

@@ -186,18 +186,9 @@ class FileRequests:
         """Return the next request of a kind: with rows and an effect of its own.
 
         Raises:
-            RunError: The rows of its effects are used up, and nothing is asked in its place.
+            RunError: The rows of its effects are used up.
         """
-        rows = self._rows(self._kinds[kind])
-        if rows is not None:
-            return self._filled(kind, rows, self.effects.new)
-        instead = self._kinds[kind].spec.then
-        if not instead:
-            raise RunError(
-                f"no row is left for {kind}: each is one effect and is asked for once",
-                hint="Have prepare make more, or name what is asked then.",
-            )
-        return self.make(instead)
+        return self._filled(kind, self._rows(self._kinds[kind]), self.effects.new)
 
     def batch(self, kind: str, times: int, *, same: bool) -> list[Request]:
         """Return so many requests of a kind.
@@ -213,8 +204,6 @@ class FileRequests:
         if not same:
             return [self.make(kind) for _ in range(times)]
         rows = self._rows(self._kinds[kind])
-        if rows is None:
-            raise RunError(f"no row is left for {kind}", hint="Have prepare make more.")
         effect = self.effects.new()
         return [self._filled(kind, rows, lambda: effect) for _ in range(times)]
 
@@ -253,7 +242,7 @@ class FileRequests:
                     hint="Give each row a word of letters, digits, dots, dashes and underscores.",
                 )
             for kind, _ in batch:
-                others = self._rows(self._kinds[kind], besides=table) or {}
+                others = self._rows(self._kinds[kind], besides=table)
                 request = self._filled(kind, {**others, table: row}, self.effects.new)
                 made.append(replace(request, kind=f"{kind}_{word}") if word else request)
         return made
@@ -278,13 +267,20 @@ class FileRequests:
             values[name] = row[column]
         return template.fill(values).decode()
 
-    def _rows(self, one: _Compiled, besides: str = "") -> dict[str, Row] | None:
-        """Return the next row of each table that a request needs, None where one has no more."""
+    def _rows(self, one: _Compiled, besides: str = "") -> dict[str, Row]:
+        """Return the next row of each table that a request needs.
+
+        Raises:
+            RunError: One has no more.
+        """
         rows: dict[str, Row] = {}
         for table in sorted(one.tables - {besides}):
             row = self._cursors[table].take()
             if row is None:
-                return None
+                raise RunError(
+                    f"no row of {table} is left for {one.spec.kind}: each is asked for once",
+                    hint="Have prepare make more.",
+                )
             rows[table] = row
         return rows
 

@@ -3,8 +3,15 @@
 import secrets
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
-from stressproof.config.failures.testbed_plan import PORT, SECRET, TestbedPlan
+from stressproof.config.failures.testbed_plan import (
+    PORT,
+    SCRATCH,
+    SECRET,
+    WORKERS,
+    TestbedPlan,
+)
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
 from stressproof.workload.target import origin_of
@@ -14,7 +21,8 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 """What a process is given of our environment, beside what the file passes on."""
 
 LOOPBACK = "127.0.0.1"
-_SECRET_BYTES = 32
+_SECRET_BYTES = 48
+"""As texts 64 characters: what HMAC with SHA-512 asks of a key."""
 
 
 class Places:
@@ -25,12 +33,14 @@ class Places:
         environment: Of our own process.
 
     Attributes:
+        folder: Holds the folder of each process; gone with the testbed.
         ports: Of processes, by name.
         secrets: By name.
     """
 
     def __init__(self, plan: TestbedPlan, environment: Mapping[str, str]) -> None:
         self._plan = plan
+        self.folder = Path()
         self._inherited = {
             name: environment[name] for name in (*INHERITED, *plan.pass_env) if name in environment
         }
@@ -78,10 +88,18 @@ class Places:
     def _value(self, name: str, of: str) -> str | None:
         table, dot, attribute = name.partition(".")
         if not dot:
-            return str(self.ports[of]) if name == PORT and of else None
+            return self._own(name, of) if of else None
         if table == SECRET:
             return self.secrets.get(attribute)
         return self._addresses.get(table, {}).get(attribute)
+
+    def _own(self, name: str, of: str) -> str | None:
+        """Return what a process asks of itself."""
+        if name == SCRATCH:
+            folder = self.folder / of
+            folder.mkdir(exist_ok=True)
+            return str(folder)
+        return {PORT: str(self.ports[of]), WORKERS: str(self._plan.process[of].workers)}.get(name)
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Return the whole environment of a process, or of a command where none is named."""

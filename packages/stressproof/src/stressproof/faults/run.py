@@ -9,7 +9,7 @@ from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
-from stressproof.faults.driver import Driver, load_driver
+from stressproof.faults.driver import Driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
 from stressproof.faults.trial_state import Watch
@@ -40,14 +40,11 @@ class ScenarioRun:
         testbed: Entered.
         spec: The scenario, or a part of it.
         seed: Of its load and schedule.
-        driver: Makes the driver of a trial; the scenario's own if None.
+        driver: Makes the driver of a trial.
         left_out: Faults that cannot be injected on this machine.
         clock: What tells the time, one of its own if None.
         say: Told what happens.
         watch: Given the state of each trial.
-
-    Raises:
-        UsageError: Its driver cannot be loaded.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class ScenarioRun:
         spec: ScenarioSpec,
         *,
         seed: int,
-        driver: Driver | None = None,
+        driver: Driver,
         left_out: Collection[str] = (),
         clock: RunClock | None = None,
         say: Callable[[str], None] = lambda _: None,
@@ -69,10 +66,9 @@ class ScenarioRun:
         self._clock = clock or RunClock()
         self._say = say
         self._watch = watch
-        made = load_driver(spec) if driver is None else driver
         # Nothing that a service keeps may be taken for another trial's.
         run = f"{time.time_ns() // 1_000_000:x}{next(_RUNS):x}"
-        self._drivers = {name: made(testbed, f"{run}{name}") for name in (_BASELINE, _FAULTS)}
+        self._drivers = {name: driver(testbed, f"{run}{name}") for name in (_BASELINE, _FAULTS)}
 
     def prepare_early(self) -> None:
         """Prepare what needs time, while scenarios before this one run."""

@@ -8,7 +8,6 @@ directly. A final read inside the fault would find what is not there yet.
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -59,7 +58,7 @@ class TrialRun:
     def __init__(
         self,
         spec: ScenarioSpec,
-        driver: ScenarioDriver[Any],
+        driver: ScenarioDriver,
         faults: Sequence[FaultSpec],
         *,
         seed: int,

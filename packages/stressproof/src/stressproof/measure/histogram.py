@@ -24,9 +24,10 @@ class Histogram:
         max_us: The exact maximum, None while empty.
     """
 
-    __slots__ = ("counts", "max_us", "min_us", "n", "sum_us")
+    __slots__ = ("_ranked", "counts", "max_us", "min_us", "n", "sum_us")
 
     def __init__(self) -> None:
+        self._ranked: tuple[int, list[int], list[int]] = (0, [], [])
         self.counts: dict[int, int] = {}
         self.n = 0
         self.sum_us = 0
@@ -67,10 +68,7 @@ class Histogram:
             counts[bucket] = counts.get(bucket, 0) + count
         self.n += sum(added)
         self.sum_us += sum_us
-        if min_us is not None:
-            self.min_us = min_us if self.min_us is None else min(self.min_us, min_us)
-        if max_us is not None:
-            self.max_us = max_us if self.max_us is None else max(self.max_us, max_us)
+        self._extend(min_us, max_us)
 
     def merge_all(self, parts: Iterable[tuple[Sequence[int], int, int | None, int | None]]) -> None:
         """Add what many histograms wrote down; as `merge` for each, several times faster.
@@ -78,34 +76,46 @@ class Histogram:
         Args:
             parts: Each as the arguments of `merge`.
         """
-        once: list[Sequence[int]] = []
-        more: list[tuple[int, int]] = []
-        for pairs, sum_us, min_us, max_us in parts:
-            filled, added = pairs[::2], pairs[1::2]
-            n = sum(added)
-            # Most buckets of a second hold one value: counting those runs in C.
-            once.append(filled)
-            if n != len(added):
-                more += [
-                    (bucket, count - 1)
-                    for bucket, count in zip(filled, added, strict=True)
-                    if count != 1
-                ]
-            self.n += n
-            self.merge((), sum_us, min_us, max_us)
+        written = list(zip(*parts, strict=True))
+        if not written:
+            return
+        listed, sums_us, least_us, most_us = written
         counted = Counter(self.counts)
-        counted.update(chain.from_iterable(once))
-        for bucket, count in more:
-            counted[bucket] += count
-        self.counts = dict(counted)
+        # Most buckets of a second hold one value: counting those runs in C.
+        counted.update(chain.from_iterable([pairs[::2] for pairs in listed]))
+        for pairs in listed:
+            added = pairs[1::2]
+            n = sum(added)
+            self.n += n
+            if n != len(added):
+                for bucket, count in zip(pairs[::2], added, strict=True):
+                    if count != 1:
+                        counted[bucket] += count - 1
+        self.counts = counted
+        self.sum_us += sum(sums_us)
+        self._extend(
+            min((value for value in least_us if value is not None), default=None),
+            max((value for value in most_us if value is not None), default=None),
+        )
 
     def absorb(self, other: "Histogram") -> None:
         """Add everything that another histogram holds."""
         counts = self.counts
-        for bucket, count in other.counts.items():
-            counts[bucket] = counts.get(bucket, 0) + count
+        if counts:
+            for bucket, count in other.counts.items():
+                counts[bucket] = counts.get(bucket, 0) + count
+        else:
+            counts.update(other.counts)
         self.n += other.n
-        self.merge((), other.sum_us, other.min_us, other.max_us)
+        self.sum_us += other.sum_us
+        self._extend(other.min_us, other.max_us)
+
+    def _extend(self, min_us: int | None, max_us: int | None) -> None:
+        """Take in the extremes of what was added, None of nothing."""
+        if min_us is not None:
+            self.min_us = min_us if self.min_us is None else min(self.min_us, min_us)
+        if max_us is not None:
+            self.max_us = max_us if self.max_us is None else max(self.max_us, max_us)
 
     def pairs(self) -> list[int]:
         """Return ``[bucket, count, …]``, flat and by ascending bucket: the form on disk."""
@@ -137,11 +147,24 @@ class Histogram:
             raise ValueError(f"quantiles must ascend within 0 to 1_000_000 ppm: {list(ppms)}")
         if self.max_us is None or not self.counts:
             return [None] * len(ppms)
-        ascending = sorted(self.counts)
-        at_or_below = list(accumulate(map(self.counts.__getitem__, ascending)))
+        ascending, at_or_below = self._in_order()
         ranks = [max(-(-ppm * self.n // WHOLE_PPM), 1) for ppm in ppms]
         found = [ascending[bisect_left(at_or_below, rank)] for rank in ranks]
         return [min(buckets.highest(bucket), self.max_us) for bucket in found]
+
+    def from_bucket(self, bucket: int) -> int:
+        """Return how many values lie in a bucket or above it."""
+        ascending, at_or_below = self._in_order()
+        first = bisect_left(ascending, bucket)
+        return self.n - (at_or_below[first - 1] if first else 0)
+
+    def _in_order(self) -> tuple[list[int], list[int]]:
+        """Return the filled buckets, and how many values lie in or below each; n tells if anew."""
+        if self._ranked[0] != self.n:
+            ascending = sorted(self.counts)
+            at_or_below = list(accumulate(map(self.counts.__getitem__, ascending)))
+            self._ranked = self.n, ascending, at_or_below
+        return self._ranked[1:]
 
 
 P50_PPM = 500_000

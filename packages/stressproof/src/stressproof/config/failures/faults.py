@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from stressproof.config.amounts import time_or_least
 from stressproof.config.failures.kind_tables import FaultTable, SendTable, WitnessTable
 from stressproof.config.failures.parameters import parameter
 from stressproof.config.failures.requests import Asked, Known
@@ -74,7 +75,9 @@ class FaultsReader:
         kind = FAULT_KINDS[str(type(table).__struct_config__.tag)]
         before = len(self._mistakes.found)
         objectives, watched_longer_us = self._recovery(table, place)
-        lasts_us = self._mistakes.time_us((*place, "lasts"), table.lasts, SHORTEST_US, LONGEST_US)
+        lasts_us = time_or_least(
+            self._mistakes, (*place, "lasts"), table.lasts, SHORTEST_US, LONGEST_US
+        )
         spec = FaultSpec(
             id=table.id,
             kind=kind.name,
@@ -98,12 +101,16 @@ class FaultsReader:
         """Return what recovery is held against, and how much longer than needed it is watched."""
         objectives = self._objectives
         if table.recover is not None:
-            recover_us = self._mistakes.time_us((*place, "recover"), table.recover, 0, _HOUR_US)
+            recover_us = time_or_least(
+                self._mistakes, (*place, "recover"), table.recover, 0, _HOUR_US
+            )
             objectives = msgspec.structs.replace(objectives, rto_service_us=recover_us)
         if table.watch is None:
             return objectives, 0
         least_us = objectives.rto_service_us + _WATCH_AFTER_US
-        watch_us = self._mistakes.time_us((*place, "watch"), table.watch, least_us, 2 * _HOUR_US)
+        watch_us = time_or_least(
+            self._mistakes, (*place, "watch"), table.watch, least_us, 2 * _HOUR_US
+        )
         return objectives, watch_us - least_us
 
     def _target_kind(self, table: FaultTable, kind: FaultKind, place: Place) -> TargetKind:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
+from stressproof.config.amounts import time_or_least
 from stressproof.config.failures.tables import EffectsTable, InvariantTable
 from stressproof.config.failures.testbed_plan import ADDRESS, SECRET, TestbedPlan
 from stressproof.config.mistakes import Mistakes, there_are
@@ -91,7 +92,7 @@ class _Reader:
             self._mistakes.add(
                 (*place, "at_least"), f"{at_least!r} is no number", 'Write one, or "effects".'
             )
-        settle_us = self._mistakes.time_us((*place, "settle"), table.settle, 0, 60 * S)
+        settle_us = time_or_least(self._mistakes, (*place, "settle"), table.settle, 0, 60 * S)
         return Invariant(
             id=table.id,
             title=table.title.removesuffix("."),

@@ -54,8 +54,10 @@ class FailurePlan(Struct, frozen=True):
         testbed: What stands.
         scenarios: In the file's order.
         loads: By id of the scenario.
+        file: From which all of it was read.
     """
 
     testbed: TestbedPlan
     scenarios: tuple[ScenarioSpec, ...]
     loads: Mapping[str, FailureLoad]
+    file: FailureFile

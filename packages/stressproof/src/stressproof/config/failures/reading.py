@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from stressproof.config.amounts import share_ppm
+from stressproof.config.amounts import share_ppm, time_or_least
 from stressproof.config.environment import names_in, texts_in
 from stressproof.config.failures.answer_rules import kept_name
 from stressproof.config.failures.checks import EFFECTS, ChecksReader
@@ -101,8 +101,10 @@ class _Reader:
         self._environment = environment
         self._mistakes = mistakes
         self._at_hand = at_hand
-        tables = [one for load in plan.profiles.values() for one in load.request]
-        kept = {kept_name(rule) for one in tables for rule in one.answers} - {""}
+        loads = plan.profiles.values()
+        rules = [rule for load in loads for one in load.request for rule in one.answers]
+        rules += [rule for load in loads for rule in load.answers]
+        kept = {kept_name(rule) for rule in rules} - {""}
         self._reads = read_final_reads(file.effects, file.invariants, testbed, kept, mistakes)
         self._loads: dict[str, FailureLoad] = {}
         self._all_tables: tuple[Table, ...] | None = None
@@ -130,7 +132,7 @@ class _Reader:
                 "no request of a failure asks for an effect",
                 "Write {{effect}} into a field that the business keeps, such as a reference.",
             )
-        return FailurePlan(self._testbed, tuple(scenarios), self._loads)
+        return FailurePlan(self._testbed, tuple(scenarios), self._loads, self._file)
 
     def _scenario(self, table: FailureTable, place: Place) -> ScenarioSpec:
         before = len(self._mistakes.found)
@@ -161,7 +163,7 @@ class _Reader:
             id=table.id,
             title=table.title,
             question=table.question,
-            steady_us=self._mistakes.time_us((*place, "steady"), table.steady, S, 600 * S),
+            steady_us=time_or_least(self._mistakes, (*place, "steady"), table.steady, S, 600 * S),
             rate_per_s=reader.rate_per_s(),
             timeout_us=timeout_us,
             requests=specs,
@@ -171,7 +173,7 @@ class _Reader:
             invariants=self._invariants(table, place),
             off=table.off,
             prepare=table.prepare,
-            ripe_us=self._mistakes.time_us((*place, "ripe"), table.ripe, 0, 600 * S),
+            ripe_us=time_or_least(self._mistakes, (*place, "ripe"), table.ripe, 0, 600 * S),
             files=dict.fromkeys(self._files(table, place, injected, sent), ""),
             parallel=table.parallel,
         )
@@ -185,15 +187,15 @@ class _Reader:
         return Known(self._plan.data, testbed.secrets, parts, prepares=bool(table.prepare))
 
     def _objectives(self, table: FailureTable, place: Place) -> RecoveryObjectives:
-        good, time_us = (*place, "good"), self._mistakes.time_us
-        bad_ppm = self._mistakes.attempt(
-            (*good, "errors"), share_ppm, table.good.errors, 0, 999_999
-        )
+        mistakes, good = self._mistakes, (*place, "good")
+        bad_ppm = mistakes.attempt((*good, "errors"), share_ppm, table.good.errors, 0, 999_999)
         return RecoveryObjectives(
-            rto_service_us=time_us((*place, "recover"), table.recover, 0, 3600 * S),
-            window_us=time_us((*good, "within"), table.good.within, 100 * MS, 60 * S),
+            rto_service_us=time_or_least(mistakes, (*place, "recover"), table.recover, 0, 3600 * S),
+            window_us=time_or_least(
+                mistakes, (*good, "within"), table.good.within, 100 * MS, 60 * S
+            ),
             window_operations=table.good.operations,
-            slow_us=time_us((*good, "slow"), table.good.slow, MS, 60 * S),
+            slow_us=time_or_least(mistakes, (*good, "slow"), table.good.slow, MS, 60 * S),
             bad_ppm=bad_ppm or 0,
         )
 

@@ -62,7 +62,10 @@ class ProcessTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     run: Annotated[
         Argv,
-        Meta(description="The command; {{port}} is a free port, {{NAME.url}} another's address."),
+        Meta(
+            description="The command; {{port}} is a free port, {{workers}} their number, "
+            "{{scratch}} a folder of its own, {{NAME.url}} another's address."
+        ),
     ]
     env: Annotated[
         dict[Annotated[str, Meta(pattern=_VARIABLE)], str],

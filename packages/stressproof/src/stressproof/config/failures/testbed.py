@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stressproof.config.amounts import size_bytes
+from stressproof.config.amounts import size_bytes, time_or_least
 from stressproof.config.environment import filled, names_in
 from stressproof.config.failures.tables import (
     PostgresTable,
@@ -18,8 +18,9 @@ from stressproof.config.failures.tables import (
 )
 from stressproof.config.failures.testbed_plan import (
     ADDRESS,
-    PORT,
+    OF_A_PROCESS,
     SECRET,
+    WORKERS,
     ContainerPlan,
     PostgresPlan,
     ProcessPlan,
@@ -233,7 +234,7 @@ class TestbedReader:
         )
 
     def _time(self, place: Place, text: str, least_us: int, most_us: int) -> int:
-        return self._mistakes.time_us((*_TESTBED, *place), text, least_us, most_us)
+        return time_or_least(self._mistakes, (*_TESTBED, *place), text, least_us, most_us)
 
     def _demand_file(self, place: Place, path: str, *, folder: bool = False) -> None:
         found = self._mistakes.attempt((*_TESTBED, *place), project_file, self._folder, path)
@@ -262,13 +263,16 @@ class TestbedReader:
         part, own = place
         where = self._place_of(place, one)
         if not dot:
-            own_words = {PORT} if part == "process" else set()
-            if name not in own_words:
+            words = OF_A_PROCESS if part == "process" else ()
+            if name not in words:
+                own_words = "".join(f"{{{{{word}}}}}, " for word in words)
                 self._add(
                     where,
                     f"{{{{{one}}}}} means nothing here",
-                    "There are {{port}}, {{secret.NAME}} and {{NAME.url}} of others.",
+                    f"There are {own_words}{{{{secret.NAME}}}} and {{{{NAME.url}}}} of others.",
                 )
+            elif name == WORKERS and not plan.process[str(own)].workers:
+                self._add(where, "nothing says how many workers it has", "Write workers = 2 too.")
         elif name == SECRET:
             if what not in plan.secrets and self._mistakes.knows(*_TESTBED, "secrets"):
                 self._mistakes.lead_nowhere((*_TESTBED, *where), "secret", what, plan.secrets)

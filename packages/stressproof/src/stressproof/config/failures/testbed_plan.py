@@ -1,6 +1,7 @@
 """What stands while failures are injected, as ``[testbed]`` says it: values for whoever starts it.
 
-Texts keep their placeholders: ``{{port}}`` of the process itself, ``{{NAME.url}}``,
+Texts keep their placeholders: ``{{port}}``, ``{{workers}}`` and ``{{scratch}}`` of the process
+itself, ``{{NAME.url}}``,
 ``{{NAME.address}}``, ``{{NAME.host}}`` and ``{{NAME.port}}`` of whatever stands, as the service is
 to reach it (of a database, its proxy), and ``{{secret.NAME}}``.
 """
@@ -8,7 +9,9 @@ to reach it (of a database, its proxy), and ``{{secret.NAME}}``.
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from stressproof.errors import UsageError
 from stressproof.failures.spec import TargetKind
 from stressproof.workload.templates import placeholders
 
@@ -16,6 +19,11 @@ ADDRESS = frozenset({"url", "address", "host", "port"})
 """What a text may ask of anything that stands."""
 
 PORT = "port"
+WORKERS = "workers"
+SCRATCH = "scratch"
+OF_A_PROCESS = (PORT, WORKERS, SCRATCH)
+"""What a text of a process may ask of the process itself."""
+
 SECRET = "secret"  # noqa: S105  # a word before the names of secrets
 
 
@@ -150,6 +158,22 @@ class TestbedPlan(Struct, frozen=True, kw_only=True):
         """Names of what is started for it, and so is disposable."""
         running = {name for name, one in self.postgres.items() if one.dsn}
         return {*self.postgres, *self.process, *self.proxy} - running
+
+    def with_workers(self, workers: int) -> "TestbedPlan":
+        """Return it with so many workers of the target.
+
+        Raises:
+            UsageError: The file does not leave their number open.
+        """
+        target = self.process.get(self.target)
+        if target is None or not any(WORKERS in placeholders(one) for one in target.texts):
+            raise UsageError(
+                "how many workers the service has is the file's to say",
+                hint="Write {{workers}} into run or env of its process, or leave --workers out.",
+            )
+        return replace(
+            self, process={**self.process, self.target: replace(target, workers=workers)}
+        )
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return what of something may hold placeholders."""

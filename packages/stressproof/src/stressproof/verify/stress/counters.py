@@ -170,8 +170,9 @@ def counted_times(case: StressCase, judgement: Judgement) -> None:
             limit_us = round(case.requirements.max_p95_seconds * 1_000_000)
             if case.requirements.require_counters and min(bounds, default=MAX_US) > limit_us:
                 judgement.inconclusive(where, bounds, prose(f"a bound up to {limit_us} µs"))
+        waits = sent.waits(case.endpoint_totals)
         for bound_us, slow in _slower_than(times):
-            waited = sent.waited_longer(bound_us)
+            waited = waits.longer(bound_us)
             judgement.check(
                 slow <= waited + sent.unanswered,
                 where,

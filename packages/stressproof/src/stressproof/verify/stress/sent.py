@@ -1,10 +1,11 @@
 """What was sent to each route of the target, and what came back, over all rounds and ramps."""
 
-from bisect import bisect_left
 from collections import Counter
-from functools import cached_property
-from itertools import accumulate
+from collections.abc import Sequence
 
+from msgspec import Struct
+
+from stressproof.evidence.derive import Totals
 from stressproof.evidence.endpoint_names import names_of
 from stressproof.evidence.measurements import Latency, RampRow, Row, answered
 from stressproof.evidence.stress import StressArtifact
@@ -25,14 +26,16 @@ class Sent:
         started: Requests.
         answered: Those whose whole answer came.
         as_expected: Those that were answered with such a status.
+        places: Positions of its endpoints in the workload.
     """
 
     def __init__(self, timeout_us: int) -> None:
         self.timeout_us = timeout_us
+        self.places: list[int] = []
         self.expected: set[int] = set()
         self.started = self.answered = self.as_expected = 0
         self._failed: Counter[str] = Counter()
-        self._latencies: list[Latency] = []
+        self._outside: list[Latency] = []
 
     @property
     def unanswered(self) -> int:
@@ -50,29 +53,44 @@ class Sent:
                 self.as_expected += count
             else:
                 self._failed[outcome] += count
-        self._latencies.append(getattr(row, "uncorrected", None) or row.corrected)
+        if isinstance(row, RampRow):
+            self._outside.append(row.corrected)
 
     def seen(self, status: str) -> int:
         """Return how many answers with a status that was a failure clients saw."""
         return self._failed[f"status_{status}"]
 
-    def waited_longer(self, bound_us: int) -> int:
+    def waits(self, window: Sequence[Sequence[Totals]]) -> "Waits":
+        """Return how long clients waited for its answers.
+
+        Args:
+            window: The rows within the windows, added up for each round and endpoint.
+        """
+        outside = Histogram()
+        outside.merge_all(latency.parts() for latency in self._outside)
+        within = [parts[place] for parts in window for place in self.places]
+        return Waits(
+            [outside, *(one.uncorrected if one.uncorrected.n else one.corrected for one in within)],
+            self.timeout_us,
+        )
+
+
+class Waits(Struct, frozen=True):
+    """How long clients waited.
+
+    Attributes:
+        parts: Of some of them each.
+        timeout_us: After which they gave up.
+    """
+
+    parts: Sequence[Histogram]
+    timeout_us: int
+
+    def longer(self, bound_us: int) -> int:
         """Return how many waited longer than a bound, or as long as anybody waits."""
         least_us = min(bound_us, self.timeout_us) * 999 // 1000 - _CLOCKS_US
         first = buckets.index(min(max(least_us, 0), buckets.MAX_US))
-        ascending, below = self._waits
-        return below[-1] - below[bisect_left(ascending, first)]
-
-    @cached_property
-    def _waits(self) -> tuple[list[int], list[int]]:
-        """Return the buckets of waits, and how many waits lie below each and in all of them.
-
-        Most services never ask for it.
-        """
-        whole = Histogram()
-        whole.merge_all(latency.parts() for latency in self._latencies)
-        ascending = sorted(whole.counts)
-        return ascending, list(accumulate(map(whole.counts.__getitem__, ascending), initial=0))
+        return sum(part.from_bucket(first) for part in self.parts)
 
 
 def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:
@@ -80,8 +98,9 @@ def sent_by_name(artifact: StressArtifact) -> dict[str, Sent]:
     by_route: dict[str, Sent] = {}
     by_name: dict[str, Sent] = {}
     in_order: list[Sent] = []
-    for endpoint in artifact.workload.endpoints:
+    for place, endpoint in enumerate(artifact.workload.endpoints):
         sent = _of_route(endpoint, by_route, artifact)
+        sent.places.append(place)
         in_order.append(sent)
         for name in names_of(endpoint.method, endpoint.path):
             by_name.setdefault(name, sent)

@@ -1,1 +1,0 @@
-"""FI-001: its data, and what drives it."""

@@ -1,1 +1,0 @@
-"""FI-005: its data, and what drives it."""

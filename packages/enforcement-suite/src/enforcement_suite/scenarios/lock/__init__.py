@@ -1,1 +1,0 @@
-"""FI-002: its data, and what drives it."""

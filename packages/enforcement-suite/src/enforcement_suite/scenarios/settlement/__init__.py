@@ -1,1 +1,0 @@
-"""FI-004: its data, and what drives it."""

@@ -1,1 +1,0 @@
-"""FI-003: its data, and what drives it."""
