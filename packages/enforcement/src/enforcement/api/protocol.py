@@ -266,9 +266,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if pipelined or self.transport.is_closing():
             return
-        if self._phase is Phase.REFUSED:
-            self._linger()
-        elif not self._message_done and self._phase is Phase.BODY:
+        unread = self._phase is Phase.BODY and not self._message_done
+        if unread or self._phase is Phase.REFUSED:
             self._linger()
         elif self._phase is Phase.ANSWERING:
             self._phase = Phase.WAITING
