@@ -494,6 +494,13 @@ MISTAKES = [
         OF_NO_SUITE,
     ),
     Mistake(
+        "one who approves of oneself, and evidence by the word of a capture",
+        ("inject", "--out", "f.json", "--executed-by", "ada", "--approved-by", "ada"),
+        Exit.USAGE,
+        "stressproof: 'ada' cannot approve what 'ada' executed\n"
+        "  Name somebody else with --approved-by.\n",
+    ),
+    Mistake(
         "a port that is none",
         ("proxy", "99999=127.0.0.1:5432"),
         Exit.USAGE,
