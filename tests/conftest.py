@@ -90,7 +90,10 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests whose program is absent."""
+    """Deselect the tests whose program is absent; what starts servers and waits comes first.
+
+    The quick ones fill the end, so that no worker begins a long file when the others are done.
+    """
     absent = _absent()
     kept, left_out = [], []
     for item in items:
@@ -99,6 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+    items.sort(key=lambda item: "integration" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def test_tenant_routes_have_heads_too(service: Service, tenant: Tenant) -> None:
         f"{PREFIX}%2fpolicies",
         f"{PREFIX}/./policies",
         f"{PREFIX}/x/../policies",
+        f"{PREFIX}/policies;v=1",
     ],
 )
 def test_a_path_has_one_spelling(service: Service, tenant: Tenant, path: str) -> None:
@@ -81,6 +82,35 @@ def test_a_path_has_one_spelling(service: Service, tenant: Tenant, path: str) ->
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 404 "), answer[:200]
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "route_unknown"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["urn:uuid:{0}", "{{{0}}}", "{0.hex}", "0x{0.hex}", "-{0}", "{0.hex}-"],
+)
+def test_an_id_has_one_spelling(service: Service, tenant: Tenant, spelling: str) -> None:
+    """Python's reader of UUIDs takes many forms: whoever guards a path in front of us does not."""
+    body = gate_body(environment="prod", estimated_monthly_delta_usd="100")
+    held = service.post("/gate/terraform", tenant.headers("member"), body).json()
+    approval = uuid.UUID(held["approval_request_id"])
+    path = f"/approvals/{spelling.format(approval)}/deny"
+    refused(service.post(path, tenant.headers(), {}), 404, "route_unknown")
+    denied = service.post(f"/approvals/{str(approval).upper()}/deny", tenant.headers(), {})
+    assert denied.status_code == 200, denied.text
+
+
+def test_many_names_of_which_one_stands_twice_hold_nobody_up(
+    service: Service, tenant: Tenant
+) -> None:
+    """As many as a body may hold, the last of them twice: refused by the worker that was asked."""
+    before = service.worker_pids()
+    metadata = ",".join(f'"{number:x}":0' for number in range(26_000))
+    body = json.dumps(gate_body(metadata={"": 0})).replace('"": 0', f'{metadata},"z":0,"z":0')
+    assert len(body) < 262_144
+    headers = {**tenant.headers(), "content-type": "application/json"}
+    answer = service.client.post(GATE, headers=headers, content=body)
+    refused(answer, 400, "malformed_json")
+    assert service.worker_pids() == before
 
 
 def test_a_name_stands_once_in_a_body(service: Service, tenant: Tenant) -> None:

@@ -1,18 +1,16 @@
 """What ends a run before it breaks more than was meant to be broken."""
 
-import contextlib
+import os
 import signal
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from broken_bed import service_in
 from disposable_postgres.account import server_account
 from disposable_postgres.disk import BoundedDisk
+from stressproof.config.failures.testbed_plan import ProcessPlan, ReadyPlan, TestbedPlan
 from stressproof.errors import RunError
 from stressproof.faults.active import ActiveFaults
 from stressproof.faults.testbed import HaltedError, Testbed
@@ -21,29 +19,25 @@ from stressproof.processes import lives, send, wait_for
 HANG_S = 20.0
 
 
-class OneProcess(Testbed):
-    """A testbed of one process."""
-
-    def start(self, stack: contextlib.ExitStack) -> None:
-        """Start it in a folder of its own."""
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        self.service = service_in(folder).process
-        stack.enter_context(self.service)
-
-    def query(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Nothing is asked."""
-        del parameters
-        raise RunError(sql)
+ONE = TestbedPlan(
+    target="web",
+    process={
+        "web": ProcessPlan(
+            run=("python", "-m", "http.server", "--bind", "127.0.0.1", "{{port}}"),
+            ready=ReadyPlan(within_us=20_000_000),
+            stop_within_us=20_000_000,
+        )
+    },
+    order=("web",),
+)
 
 
 def test_run_ends_where_going_on_would_prove_nothing(
-    active: ActiveFaults, monkeypatch: pytest.MonkeyPatch
+    active: ActiveFaults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine's disk is about to be full, the target ended by itself, others broke."""
     halt = threading.Event()
-    with OneProcess(active, halt=halt) as bed:
+    with Testbed(active, plan=ONE, folder=tmp_path, environment=os.environ, halt=halt) as bed:
         bed.demand_service()
         small = BoundedDisk(64 << 20, server_account())
         with monkeypatch.context() as patched:

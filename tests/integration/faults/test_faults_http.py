@@ -491,6 +491,18 @@ def test_an_upgraded_connection_is_a_tunnel() -> None:
         assert proxy.state()["counters"]["opaque_links"] == 0
 
 
+def test_a_server_that_leaves_without_a_word_ends_its_own_link_alone() -> None:
+    """No bytes are no chunk: one that waited to be written would keep the whole proxy for ever."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ProxyProcess(listener.getsockname(), protocol="http") as proxy,
+        raw(proxy) as client,
+    ):
+        listener.accept()[0].close()
+        assert client.recv(1) == b""
+        assert proxy.state()["counters"]["links_opened"] == 1
+
+
 def test_a_hole_under_http_heals_without_a_hole(proxy: ProxyProcess) -> None:
     """Bytes that a toxic of bytes holds leave once it is gone, in order."""
     proxy.switch(Timeout("downstream"), Bandwidth("upstream", bytes_per_second=10**6))

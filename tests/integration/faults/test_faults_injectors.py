@@ -108,11 +108,11 @@ def test_held_lock_is_witnessed_by_who_waits_for_it(
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("DELETE FROM effect")
         connection.execute("INSERT INTO effect VALUES (1, '')")
-        statement = "SELECT 1 FROM effect WHERE key = %s FOR UPDATE"
-        lonely = Lock(LOCKED, postgres.dsn(), statement, (1,))
+        statement = "SELECT 1 FROM effect WHERE key = 1 FOR UPDATE"
+        lonely = Lock(LOCKED, postgres.dsn(), statement)
         run(lonely, active)
         assert not took_effect(lonely.witnesses()[0])
-        made = Lock(LOCKED, postgres.dsn(), statement, (1,))
+        made = Lock(LOCKED, postgres.dsn(), statement)
         made.inject(active)
         waiting = threading.Thread(
             target=lambda: connection.execute("UPDATE effect SET note = 'x' WHERE key = 1")

@@ -277,6 +277,15 @@ def test_history_becomes_evidence_in_order(server: Callable[..., Server]) -> Non
     assert operations.kinds == ["b", "x"]
 
 
+def start_and_watch(one: Load) -> None:
+    """Start a load and let it run until it broke."""
+    deadline = time.monotonic() + HANG_S
+    one.start()  # which may see it already
+    while time.monotonic() < deadline:
+        one.check()
+        time.sleep(0.02)
+
+
 def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Server]) -> None:
     """A bug of ours in reading answers is no result; it stops the run with words."""
     running = server(lambda _, __: OK)
@@ -286,15 +295,21 @@ def test_answer_that_cannot_be_coded_breaks_the_load(server: Callable[..., Serve
         "127.0.0.1", running.port, mix, classify=classify, rate_per_s=50, seed=1, timeout_s=1
     )
 
-    def start_and_watch() -> None:
-        deadline = time.monotonic() + HANG_S
-        one.start()  # which may see it already
-        while time.monotonic() < deadline:
-            one.check()
-            time.sleep(0.02)
-
     with pytest.raises(RunError, match="no known code"):
-        start_and_watch()
+        start_and_watch(one)
+    one.stop()
+
+
+def test_a_load_that_nothing_answers_ends_at_a_bound(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More under way than any service is asked at once breaks the run, before memory does."""
+    monkeypatch.setattr("stressproof.faults.load._OUTSTANDING", 20)
+    running = server(lambda _, __: "hang")
+    one = load(running.port, rate=200, timeout_s=HANG_S)
+    with pytest.raises(RunError, match="20 requests are under way"):
+        start_and_watch(one)
+    assert len(set(one.outstanding_ns)) == 20  # each is due at a time of its own
     one.stop()
 
 

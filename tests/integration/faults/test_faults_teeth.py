@@ -27,12 +27,12 @@ from stressproof.failures.history import read
 from stressproof.failures.schedule import Deviation, deviations, key_deviations
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.file_driver import FileDriver
-from stressproof.faults.file_testbed import FileTestbed
+from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.run import ScenarioRun
+from stressproof.faults.testbed import Testbed
 from stressproof.verify.failure.trials import demanded_problems
 from stressproof.verify.instants import parse_instant
 
@@ -46,7 +46,7 @@ def entered(
     *,
     environment: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[FileTestbed]:
+) -> Iterator[Testbed]:
     """Yield the file's testbed, with a list of active faults of its own."""
     plan = PLAN.testbed
     service, database = plan.process["enforcement"], plan.postgres["db"]
@@ -56,7 +56,7 @@ def entered(
         postgres={"db": replace(database, settings=settings or {})},
     )
     active = ActiveFaults(path / "active")
-    with FileTestbed(
+    with Testbed(
         active, plan=plan, folder=FILE.parent, environment=os.environ, say=print
     ) as running:
         yield running
@@ -64,7 +64,7 @@ def entered(
 
 
 def run(
-    bed: FileTestbed, spec: ScenarioSpec, kind: type[FileDriver] = FileDriver, **more: Any
+    bed: Testbed, spec: ScenarioSpec, kind: type[ScenarioDriver] = ScenarioDriver, **more: Any
 ) -> Scenario:
     """Run a scenario, or a part of it."""
     driver = partial(kind, spec=spec, load=PLAN.loads[spec.id], seed=SEED)
@@ -106,7 +106,7 @@ def inconsistencies(scenario: Scenario, spec: ScenarioSpec) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileTestbed]:
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Yield a testbed whose service has every protection."""
     with entered(tmp_path_factory.mktemp("safe")) as running:
         yield running
@@ -126,7 +126,7 @@ def demand_times_of_one_clock(scenario: Scenario, clock: RunClock) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_lost_answer_to_a_commit_has_one_effect(safe: FileTestbed) -> None:
+def test_lost_answer_to_a_commit_has_one_effect(safe: Testbed) -> None:
     """Five commits that the service did not hear of, and looks up: one decision each."""
     # With time left the service asks again by itself: callers notice nothing.
     spec = short("FI-001", "commit_answer_lost", without=("happens", "failsafes_recorded"))
@@ -152,7 +152,7 @@ class Toothless(ProxyFault):
             self._toxics = toxics
 
 
-class ForgingDriver(FileDriver):
+class ForgingDriver(ScenarioDriver):
     """The driver with an injector that does not inject."""
 
     def injector(self, fault: FaultSpec, _: Load) -> Injector:
@@ -162,7 +162,7 @@ class ForgingDriver(FileDriver):
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_fault_without_effect_proves_nothing(safe: FileTestbed) -> None:
+def test_fault_without_effect_proves_nothing(safe: Testbed) -> None:
     """Everything held, since nothing was broken: inconclusive, and the reason names the witness."""
     spec = short("FI-001", "black_hole")
     scenario = run(safe, spec, ForgingDriver)
@@ -217,10 +217,10 @@ def test_without_the_limiter_a_flood_is_served(tmp_path: Path) -> None:
     assert "at_most" in failed(scenario)
 
 
-def planted(sql: str) -> Callable[[FileTestbed], None]:
+def planted(sql: str) -> Callable[[Testbed], None]:
     """Return what plants a bug in the database of a testbed."""
 
-    def plant(entered: FileTestbed) -> None:
+    def plant(entered: Testbed) -> None:
         with entered.database().connect() as connection:
             connection.execute(sql.encode())
 
@@ -258,7 +258,7 @@ def test_planted_bug_is_caught(
     tmp_path: Path,
     name: str,
     fault: str,
-    plant: Callable[[FileTestbed], None],
+    plant: Callable[[Testbed], None],
     caught: set[str],
 ) -> None:
     """A token that can be spent again, and a credit that is not given back, fail the scenario."""
@@ -274,7 +274,7 @@ def test_planted_bug_is_caught(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["FI-001", "FI-002", "FI-003", "FI-004", "FI-005"])
-def test_whole_scenario_passes(safe: FileTestbed, name: str) -> None:
+def test_whole_scenario_passes(safe: Testbed, name: str) -> None:
     """With all faults of the matrix the live service passes, and every conclusion follows."""
     scenario = run(safe, BY_ID[name])
     assert scenario.reasons == []

@@ -19,10 +19,10 @@ from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.file_driver import made_rows
-from stressproof.faults.file_testbed import FileTestbed
+from stressproof.faults.driver import made_rows
 from stressproof.faults.final_read import FinalRead
 from stressproof.faults.proxy.faults import ProxyFault
+from stressproof.faults.testbed import Testbed
 from stressproof.processes import lives, wait_for
 
 HANG_S = 20.0
@@ -83,12 +83,12 @@ LIST = {"sales": [{"ref": "r-1", "n": 1}, {"ref": "r-2", "n": 2}], "audit": {"se
 @contextlib.contextmanager
 def standing(
     folder: Path, testbed: str = WEB, environment: Mapping[str, str] | None = None
-) -> Iterator[FileTestbed]:
+) -> Iterator[Testbed]:
     """Yield what a file says, standing."""
     (folder / "stressproof.toml").write_text(HEAD + testbed + TAIL)
     plan = plan_failures(load_project(folder), {})
     assert plan is not None
-    with FileTestbed(
+    with Testbed(
         ActiveFaults(folder / "active"),
         plan=plan.testbed,
         folder=folder,
@@ -108,7 +108,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def environment_of(bed: FileTestbed) -> dict[str, str]:
+def environment_of(bed: Testbed) -> dict[str, str]:
     """Return the environment that the target was given."""
     found: dict[str, str] = bed.project.request("GET", "/env").json()
     return found
@@ -185,7 +185,7 @@ def test_what_is_read_in_the_end_goes_past_all_proxies(folder: Path) -> None:
         (Effects(run=("./none",)), "No such file"),
     ],
 )
-def test_a_read_that_failed_is_no_result(source: Effects, words: str, shared: FileTestbed) -> None:
+def test_a_read_that_failed_is_no_result(source: Effects, words: str, shared: Testbed) -> None:
     """Whatever keeps it from an answer breaks the run, with what was seen."""
     with pytest.raises(RunError, match="the effects cannot be read") as caught:
         FinalRead(shared, {}).effects(source)
@@ -193,7 +193,7 @@ def test_a_read_that_failed_is_no_result(source: Effects, words: str, shared: Fi
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileTestbed]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Yield a testbed for several tests."""
     folder = tmp_path_factory.mktemp("shared")
     (folder / "web.py").write_text(SERVER)
@@ -281,7 +281,7 @@ def test_an_attached_service_is_left_alone(folder: Path) -> None:
         (beside / "stressproof.toml").write_text(HEAD + text + tail)
         plan = plan_failures(load_project(beside), {})
         assert plan is not None
-        with FileTestbed(
+        with Testbed(
             ActiveFaults(folder / "active2"), plan=plan.testbed, folder=beside, environment={}
         ) as attached:
             assert (attached.host, attached.port) == (ours.host, ours.port)
@@ -343,7 +343,7 @@ name = "0"
     assert plan is not None
     [fault] = plan.scenarios[0].faults
     active = ActiveFaults(folder / "active2")
-    with FileTestbed(active, plan=plan.testbed, folder=beside, environment={}) as bed:
+    with Testbed(active, plan=plan.testbed, folder=beside, environment={}) as bed:
         assert bed.proxy_path.startswith("before front")
         one = ProxyFault(fault, bed.switchable(fault))
         one.inject(active)
@@ -358,7 +358,7 @@ name = "0"
     assert plan is not None
     with (
         pytest.raises(UsageError, match="has no proxy none"),
-        FileTestbed(active, plan=plan.testbed, folder=beside, environment={}),
+        Testbed(active, plan=plan.testbed, folder=beside, environment={}),
     ):
         pass
 
@@ -391,7 +391,7 @@ def bare(bed):
     ],
 )
 def test_a_prepare_that_makes_no_rows_is_told(
-    shared: FileTestbed, name: str, kind: type[Exception], words: str
+    shared: Testbed, name: str, kind: type[Exception], words: str
 ) -> None:
     """With the line of the project's own file where it broke."""
     (shared.folder / "prepare.py").write_text(PREPARE)

@@ -105,6 +105,28 @@ MISTAKES = [
         "stressproof: '127.0.0.1:8080/orders' is no URL of a service\n"
         "  Write it with its scheme, as http://127.0.0.1:8080/orders.\n",
     ),
+    *(
+        Mistake(
+            f"a URL with {how}",
+            capture(text),
+            Exit.USAGE,
+            f"stressproof: {text!r} is no URL of a service\n  Write it with its scheme, as http://h/.\n",
+        )
+        for how, text in (
+            ("quotes in it", '"http://h/"'),
+            ("typographic quotes", "\u201chttp://h/\u201d"),
+            ("one slash", "http:/h/"),
+            ("no colon", "http//h/"),
+            ("no name of a scheme", "//h/"),
+        )
+    ),
+    Mistake(
+        "a typographic dash",
+        capture("{plain}/catalog", "\u2013max-vus", "2"),
+        Exit.USAGE,
+        f"{CAPTURE_USAGE}stressproof: Got unexpected extra arguments (\u2013max-vus 2)\n"
+        "  '\u2013max-vus' begins with another dash than options do: write --max-vus\n",
+    ),
     Mistake(
         "https to a plain port",
         capture("https://{plain_place}/"),

@@ -38,6 +38,28 @@ def test_the_verifier_takes_what_one_line_captured_for_what_it_is(
     assert forged.returncode == Exit.EVIDENCE, forged.stdout
 
 
+def test_names_are_written_in_any_alphabet(
+    shop: Shop, stressproof: Stressproof, tmp_path: Path
+) -> None:
+    """What the file may say the verifier takes; what nobody could read the file may not say."""
+    file = tmp_path / "stressproof.toml"
+    text = (
+        f'[target]\nurl = "{shop.url}"\n[profile.p]\nusers = 2\nduration = "1s"\nrounds = 1\n'
+        '[[profile.p.request]]\npath = "/catalog"\nname = "NAME"\n'
+    )
+    file.write_text(text.replace("NAME", "\u00dcbersicht \u4e00\u89a7 \U0001f680 <b>]]>"), "utf-8")
+    ran = stressproof("capture", "--profile", "p", "--ramp", 0, "--out", "a.json")
+    assert passed(ran), ran.stdout + ran.stderr
+    judged = stressproof("verify", "a.json")
+    assert judged.returncode in {Exit.PASS, Exit.OBJECTIVES, Exit.INCONCLUSIVE}, judged.stdout
+    for unread in ("\\u202etxt", "\\u001b[31m", "a\\nb", " a", "a\\u200bb", "x" * 5000):
+        file.write_text(text.replace("NAME", unread), "utf-8")
+        refused = stressproof("check")
+        assert refused.returncode == Exit.USAGE, refused.stdout
+        assert "characters that are not seen" in refused.stderr
+        assert "stressproof.toml" in refused.stderr
+
+
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*_enforcement_*.py")), ids=lambda p: p.name)
 def test_a_script_outside_of_its_environment_says_how_to_run_it(script: Path) -> None:
     """A bare interpreter gets one remedy and no traceback."""

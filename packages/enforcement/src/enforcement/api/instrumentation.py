@@ -26,6 +26,11 @@ _ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
+# Short words, and ids as we write them: Python reads many other forms of a UUID.
+_PATH: Final = re.compile(
+    rb"/|(?:/(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}"
+    rb"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}))+"
+)
 # Two of these would leave it to chance which one holds.
 _ONCE: Final = frozenset(
     {b"host", b"authorization", b"content-type", b"content-encoding", b"idempotency-key"}
@@ -174,7 +179,7 @@ def _is_host(value: bytes) -> bool:
 
 def _judge_path(raw: bytes) -> RefusalError | None:
     """Refuse other spellings of a path: whoever guards it in front of us may not know them."""
-    if b"%" in raw or b"//" in raw or b"/." in raw or (raw.endswith(b"/") and raw != b"/"):
+    if _PATH.fullmatch(raw) is None:
         return RefusalError(404, "route_unknown", "there is no such path, spelt like this")
     return None
 

@@ -13,6 +13,8 @@ from msgspec import Struct
 from stressproof.evidence.target import ParityReading, RuntimeProbe, TargetProbe
 from stressproof.load.client import Client, RequestError
 from stressproof.suite import HealthProbe, ParityProbe, Suite
+from stressproof.verify.bounds import of_target
+from stressproof.verify.stress.bounds import BOUNDS
 from stressproof.workload.target import Target
 
 _KEPT = 4096
@@ -66,6 +68,12 @@ _READ_AS: dict[str, Callable[[Any], Any]] = {
 """How members are read that are no texts."""
 
 
+_POSSIBLE = {
+    "database_engine": BOUNDS["runtime.database_engine"],
+    **{path.removeprefix("target."): bound for path, bound in of_target("target").items()},
+}
+"""What the verifier takes for possible: a service that says anything else has not said it."""
+
 _MEMBERS = TargetProbe.__struct_fields__ + RuntimeProbe.__struct_fields__
 
 
@@ -84,7 +92,9 @@ def _said(
     said: dict[str, Any] = dict.fromkeys(names)
     for name, path in members.items():
         read: Callable[[Any], Any] = _READ_AS.get(name, _text)
-        said[name] = read(_member(body, path))
+        value = read(_member(body, path))
+        possible = _POSSIBLE.get(name)
+        said[name] = value if possible is None or possible.holds(value) else None
     return said
 
 

@@ -9,8 +9,7 @@ from msgspec import Struct
 from stressproof.config.compile import Project
 from stressproof.config.file_failures import planned_failures
 from stressproof.failures.spec import ScenarioSpec
-from stressproof.faults.file_driver import Driver, FileDriver
-from stressproof.faults.file_testbed import FileTestbed
+from stressproof.faults.driver import Driver, ScenarioDriver
 from stressproof.faults.permissions import NOTHING_MORE, Permissions, demand_permission
 from stressproof.faults.run import chosen
 from stressproof.faults.testbed import Testbed
@@ -64,14 +63,14 @@ def stage_of(
     return Stage(
         scenarios=scenarios,
         testbed=partial(
-            FileTestbed,
+            Testbed,
             plan=testbed,
             folder=project.folder,
             environment=os.environ,
             permissions=permissions,
         ),
         drivers={
-            spec.id: partial(FileDriver, spec=spec, load=plan.loads[spec.id], seed=seed)
+            spec.id: partial(ScenarioDriver, spec=spec, load=plan.loads[spec.id], seed=seed)
             for spec in scenarios
         },
         testbeds=testbed.testbeds,

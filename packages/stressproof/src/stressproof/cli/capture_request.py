@@ -137,6 +137,9 @@ def _is_url(text: str) -> bool:
     return text.partition("://")[0].lower() in {"http", "https"} and "://" in text
 
 
+_SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z+.-]*(?::/+|//+))?/*")
+
+
 def demand_absolute(url: str) -> None:
     """Refuse a service's URL without its scheme.
 
@@ -144,7 +147,8 @@ def demand_absolute(url: str) -> None:
         UsageError: It has none, or another than HTTP's.
     """
     if not _is_url(url):
-        bare = url.partition("://")[2] or url.lstrip("/") or "127.0.0.1:8080"
+        # Quotes that a shell did not take away, and schemes with a slash or a colon too few.
+        bare = _SCHEME.sub("", url.strip("\"'\u201c\u201d\u2018\u2019 ")) or "127.0.0.1:8080"
         raise UsageError(
             f"{url!r} is no URL of a service", hint=f"Write it with its scheme, as http://{bare}."
         )

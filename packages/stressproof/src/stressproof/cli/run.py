@@ -60,7 +60,10 @@ def run(
         try:
             return _complete(command, name) or _invoke(command, name, arguments, suite)
         except BaseException as error:  # noqa: BLE001  # the last frame: nothing may pass it
-            return int(_explain(error, name))
+            code = _explain(error, name)
+            if code is Exit.USAGE:
+                _explain_dashes(arguments)
+            return int(code)
 
 
 def _invoke(command: click.Command, name: str, arguments: list[str], suite: str) -> int:
@@ -111,6 +114,17 @@ def _explain(error: BaseException, name: str) -> Exit:
     if hint:
         to_stderr(f"  {hint}")
     return code
+
+
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+
+
+def _explain_dashes(arguments: Sequence[str]) -> None:
+    """Say which options have dashes that a word processor or a web page made of two."""
+    for text in arguments:
+        name = text.lstrip(f"{_DASHES}-").partition("=")[0]
+        if text[:1] in _DASHES and name.replace("-", "_").isidentifier():
+            to_stderr(f"  {text!r} begins with another dash than options do: write --{name}")
 
 
 def _words(error: BaseException) -> tuple[Exit, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stressproof.errors import RunError
 from stressproof.failures.spec import Effects, Invariant
-from stressproof.faults.file_testbed import FileTestbed
+from stressproof.faults.testbed import Testbed
 from stressproof.load.client import Client, RequestError
 from stressproof.programs import program
 from stressproof.workload.json_paths import ABSENT, member
@@ -35,7 +35,7 @@ class FinalRead:
         kept: What answers left for invariants, by name.
     """
 
-    def __init__(self, testbed: FileTestbed, kept: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, testbed: Testbed, kept: Mapping[str, Sequence[Any]]) -> None:
         self._testbed = testbed
         self._kept = kept
 

@@ -9,7 +9,7 @@ from stressproof.evidence.run_clock import RunClock
 from stressproof.failures.artifact import Scenario, Trial
 from stressproof.failures.conclusions import judge_scenario, passed_titles, seconds, tail
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
-from stressproof.faults.file_driver import Driver
+from stressproof.faults.driver import Driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
 from stressproof.faults.trial_state import Watch

@@ -19,7 +19,7 @@ from stressproof.failures.conclusions import answered, completed, pending
 from stressproof.failures.fault_kinds import told
 from stressproof.failures.history import EFFECT_COLUMNS
 from stressproof.failures.spec import UNDISTURBED, FaultSpec, Invariant, ScenarioSpec
-from stressproof.faults.file_driver import FileDriver
+from stressproof.faults.driver import ScenarioDriver
 from stressproof.faults.injector import Injector
 from stressproof.faults.load import Load
 from stressproof.faults.testbed import Testbed
@@ -58,7 +58,7 @@ class TrialRun:
     def __init__(
         self,
         spec: ScenarioSpec,
-        driver: FileDriver,
+        driver: ScenarioDriver,
         faults: Sequence[FaultSpec],
         *,
         seed: int,

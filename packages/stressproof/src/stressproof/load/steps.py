@@ -14,7 +14,12 @@ from stressproof.load.multipart import encode_multipart
 from stressproof.load.patterns import Call, Pattern
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.workload.checks import Checks
-from stressproof.workload.requests import demand_redirects, demand_statuses, demand_timeout
+from stressproof.workload.requests import (
+    demand_name,
+    demand_redirects,
+    demand_statuses,
+    demand_timeout,
+)
 from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import PATH, Target
 from stressproof.workload.templates import Place, Template
@@ -177,6 +182,7 @@ class FlowSteps:
         timeout_us = self._timeout_us if ask.timeout is None else _microseconds(ask)
         checks = defaults.checks if ask.check is None else (ask.check,)
         name = ask.name or f"{ask.method} {ask.path.partition('?')[0]}"
+        demand_name(name)
         step = Step(
             scenario=self._scenario.name,
             flow=self._flow,

@@ -56,6 +56,10 @@ Bounds = Mapping[str, Range | Form]
 """What a leaf must be, by its path template."""
 
 NAME = Form(r"[!-~](?:[ -~]{0,4094}[!-~])?", "a name in printable characters")
+TITLE = Form(
+    r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,4094}[^\x00-\x20\x7f])?",
+    "a name of one line, of at most 4096 characters",
+)
 LINE = Form(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "a line of text")
 _SHA256 = Form(r"(?:sha256:)?[0-9a-f]{64}", "a SHA-256")
 _PROCESSORS = Range(1, 65_536)

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from stressproof.errors import UsageError
-from stressproof.workload.requests import demand_weight
+from stressproof.workload.requests import demand_name, demand_weight
 
 _RUN = re.compile(r"[^/\x00:][^\x00:]*\.py:[^\W\d]\w*")
 
@@ -28,6 +28,7 @@ class Flow(Struct, frozen=True, tag="flow"):
         demand_run("a flow", self.run)
         if not self.name:
             force_setattr(self, "name", self.function)
+        demand_name(self.name)
         demand_weight(self.name, self.weight)
 
     @property

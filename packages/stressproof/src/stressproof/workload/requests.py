@@ -6,7 +6,13 @@ from msgspec.structs import force_setattr
 from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
 from stressproof.workload.checks import Checks
-from stressproof.workload.limits import MAX_REDIRECTS, MAX_TIMEOUT_US, MAX_WEIGHT, MIN_TIMEOUT_US
+from stressproof.workload.limits import (
+    MAX_NAME_CHARS,
+    MAX_REDIRECTS,
+    MAX_TIMEOUT_US,
+    MAX_WEIGHT,
+    MIN_TIMEOUT_US,
+)
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, request_name, without_placeholders
@@ -56,6 +62,7 @@ class Request(Struct, frozen=True, tag="request"):
     def __post_init__(self) -> None:
         if not self.name:
             force_setattr(self, "name", request_name(self.method, self.path))
+        demand_name(self.name)
         if not TOKEN.fullmatch(self.method) or self.method.upper() == "CONNECT":
             raise UsageError(
                 f"{self.name}: the method is {self.method!r}", hint="use GET, POST and the like"
@@ -87,6 +94,20 @@ class Request(Struct, frozen=True, tag="request"):
             f"Request(name={self.name!r}, method={self.method!r}, path={self.path!r}, "
             f"weight={self.weight}, checks={self.checks!r}, headers={masked(self.headers)!r}, "
             f"rotate={len(self.rotate)} sets)"
+        )
+
+
+def demand_name(name: str) -> None:
+    """Refuse a name that nobody could read, in any alphabet.
+
+    Raises:
+        UsageError: It has characters that are not seen, blanks around it, or too many.
+    """
+    if not name.isprintable() or name != name.strip() or len(name) > MAX_NAME_CHARS:
+        raise UsageError(
+            f"the name {name[:80]!r} has characters that are not seen, blanks around it, or more "
+            f"than {MAX_NAME_CHARS}",
+            hint="Name it in one line of letters, signs and single blanks.",
         )
 
 

@@ -82,23 +82,15 @@ class Lock(Injector):
         fault: As the scenario has it.
         dsn: Of a role that may take it, direct.
         statement: Takes it.
-        values: Of the statement.
         terminate: Whether the session is ended by force in the end, as an administrator would.
     """
 
     def __init__(
-        self,
-        fault: FaultSpec,
-        dsn: str,
-        statement: str,
-        values: Sequence[Any] = (),
-        *,
-        terminate: bool = False,
+        self, fault: FaultSpec, dsn: str, statement: str, *, terminate: bool = False
     ) -> None:
         super().__init__(fault)
         self._dsn = dsn
         self._statement = statement
-        self._values = values
         self._terminate = terminate
         self._holder: Connection | None = None
         self._watcher: Connection | None = None
@@ -119,7 +111,7 @@ class Lock(Injector):
         self._holder.autocommit = False
         try:
             self._holder.execute("SET lock_timeout = '5s'")
-            found = self._holder.execute(self._statement.encode(), self._values or None)
+            found = self._holder.execute(self._statement.encode())
             rows = None if found.description is None else found.fetchall()
         except psycopg.Error as error:
             raise RunError(f"the lock cannot be had: {error}") from error

@@ -1,8 +1,8 @@
 """What no capture can have written: figures beyond what the tool itself would do."""
 
 from stressproof.verify.bounds import (
-    NAME,
     SUBJECT,
+    TITLE,
     Bounds,
     Form,
     Range,
@@ -34,7 +34,7 @@ _RATE = Range(1 / _LONGEST_S, MAX_WORKERS * MAX_WORKER_RATE, or_zero=True)
 _LATENCY = Range(1 / _S, _LONGEST_S)
 # Rounded to four decimals a fast answer is 0.0000 in the figures over all rounds.
 _ROUNDED = Range(1 / _S, _LONGEST_S, or_zero=True)
-_STATUS = Range(100, 599)
+_STATUS = Range(100, 999)
 _LATENCIES = tuple(
     f"{name}_response_time" for name in ("min", "median", "avg", "p95", "p99", "max")
 )
@@ -47,7 +47,7 @@ BOUNDS: Bounds = {
     "workload.endpoints[].method": Form(r"[A-Z]{0,20}", "a method, none of a flow"),
     "workload.pause_seconds": Range(1 / _S, MAX_PAUSE_US / _S, or_zero=True),
     "evaluation.rounds[].error_rate_percent": Range(1e-6, 100, or_zero=True),
-    "endpoints[]": NAME,
+    "endpoints[]": TITLE,
     "duration_seconds": Range(1, MAX_DURATION_US / _S),
     "concurrent_users": Range(1, MAX_USERS),
     "ramp_up_seconds": Range(0, MAX_RAMP_US / _S),
@@ -57,7 +57,7 @@ BOUNDS: Bounds = {
     "preflight.request_timeout_seconds": Range(
         MIN_PREFLIGHT_TIMEOUT_US / _S, MAX_PREFLIGHT_TIMEOUT_US / _S
     ),
-    "preflight.checks[].endpoint": NAME,
+    "preflight.checks[].endpoint": TITLE,
     "preflight.checks[].status_code": _STATUS,
     "preflight.checks[].latency_ms": Range(
         1 / _MS, MAX_PREFLIGHT_TIMEOUT_US / _MS + _MS, or_zero=True

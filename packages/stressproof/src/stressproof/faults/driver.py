@@ -3,25 +3,24 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from stressproof.config.failures.plan import FailureLoad
 from stressproof.errors import RunError, StressproofError, UsageError
 from stressproof.failures.spec import Effects, FaultSpec, Invariant, ScenarioSpec
 from stressproof.faults.file_requests import EffectNumbers, FileRequests, PreparedRows
-from stressproof.faults.file_testbed import FileTestbed
 from stressproof.faults.final_read import FinalRead
 from stressproof.faults.injector import Injector
 from stressproof.faults.injectors.registry import injector
 from stressproof.faults.load import Load, Makers
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.proxy.kinds import PROXY_KINDS
+from stressproof.faults.testbed import Testbed
 from stressproof.load.flow_modules import FlowModules
 from stressproof.workload.tables import MAX_ROWS
 from stressproof.workload.target import Target
 
 
-class FileDriver:
+class ScenarioDriver:
     """A scenario of a file on its testbed; a fresh one for each trial.
 
     Args:
@@ -33,7 +32,7 @@ class FileDriver:
     """
 
     def __init__(
-        self, testbed: FileTestbed, run: str, *, spec: ScenarioSpec, load: FailureLoad, seed: int
+        self, testbed: Testbed, run: str, *, spec: ScenarioSpec, load: FailureLoad, seed: int
     ) -> None:
         self.testbed = testbed
         self._spec = spec
@@ -112,11 +111,11 @@ class FileDriver:
                 load.burst([request])
 
 
-Driver = Callable[[Any, str], FileDriver]
+Driver = Callable[[Testbed, str], ScenarioDriver]
 """Makes the driver of one trial: on a testbed, under the name of the trial's effects."""
 
 
-def made_rows(testbed: FileTestbed, named: str) -> PreparedRows:
+def made_rows(testbed: Testbed, named: str) -> PreparedRows:
     """Return the rows that a function of the project makes on a testbed.
 
     Args:
