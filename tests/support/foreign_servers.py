@@ -73,6 +73,7 @@ def _wait_for(port: int) -> None:
 
 _ANSWERS = {
     "/broken": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    "/denied": b"HTTP/1.1 999 Request denied\r\nContent-Length: 0\r\n\r\n",
     "/nonsense": b"SMTP ready\r\n\r\n",
 }
 _GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbare"
@@ -82,9 +83,9 @@ _HALF_S = 0.3
 class BareServer(LoopServer):
     """A server of bare sockets, which knows no page about itself.
 
-    It fails at ``/broken``, breaks connections of ``/half`` for half of the time and of ``/reset``
-    always, speaks no HTTP at ``/nonsense``, takes its time at ``/slow``, and fails three times at
-    ``/waking`` before it does not.
+    It fails at ``/broken`` and ``/denied``, breaks connections of ``/half`` for half of the time
+    and of ``/reset`` always, speaks no HTTP at ``/nonsense``, takes its time at ``/slow``, and
+    fails three times at ``/waking`` before it does not.
     """
 
     waking = 3

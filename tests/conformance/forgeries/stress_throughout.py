@@ -60,6 +60,16 @@ measured("a silent end", "full", THROUGHOUT, _silent(range(24, 30), 12))
 measured("a silent beginning", "full", THROUGHOUT, _silent(range(6), -12))
 
 
+def _excused(data: Data) -> None:
+    """Seconds without a request, for which a generator that stood still is to blame."""
+    _silent(range(12, 15), 6)(data)
+    for health in (*(run["generator"] for run in data["runs"]), data["generator"]["worst"]):
+        health["loop_delay_max_us"] = 12_000_000
+
+
+measured("three seconds that a late generator excuses", "full", THROUGHOUT, _excused)
+
+
 def _silent_ramp(data: Data) -> None:
     """Users who came, and did nothing until they were measured."""
     for run in data["measurements"]["runs"]:

@@ -64,6 +64,7 @@ SICK = {
     "down half of the time at a rate": ("bare", "/half", "--rate 30/s --duration 2 --ramp 1"),
     "broken off throughout": ("bare", "/reset", "--users 2 --duration 1 --ramp 0"),
     "failing in the ramp alone": ("bare", "/waking", "--users 3 --duration 1 --ramp 1"),
+    "a status beyond those that are known": ("bare", "/denied", "--users 2 --duration 1 --ramp 0"),
     "no HTTP": ("bare", "/nonsense", "--users 2 --duration 1 --ramp 0"),
     "too slow": ("bare", "/slow", "--users 3 --duration 2 --ramp 1 --timeout 0.2s"),
     "slow": ("bare", "/slow", "--users 3 --duration 1 --ramp 1"),

@@ -1,8 +1,11 @@
 """A folder of evidence as a site that opens from the disk."""
 
+import html
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
@@ -66,6 +69,39 @@ def test_every_build_has_its_page_and_the_newest_comes_first(folder: Path, tmp_p
     assert 'href="build-1.html"' in latest
     assert ">baseline</text>" in latest
     assert "Beside the build before" not in (out / "build-0.html").read_text()
+
+
+def test_a_floor_that_nothing_can_miss_is_drawn_too(tmp_path: Path) -> None:
+    """A service of anybody has no floor of throughput: 0 is what its captures say."""
+    results = tmp_path / "results"
+    results.mkdir()
+    for number in range(2):
+        plan = Plan(seed=number + 1, rate_per_user=5.0, limits=Thresholds(2.0, 1.0, 0.0))
+        write(results / f"{number}.json", plan)
+    out = tmp_path / "site"
+    done = report(str(results), "--site", str(out))
+    assert done.exception is None
+    assert "http_reqs: rate" in (out / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a#b", "a?b", "a%41", "<img src=x>", "a b\"'", "\u00fc", "javascript:x", "index", "\udcff"],
+)
+def test_a_page_is_found_whatever_its_file_is_called(tmp_path: Path, name: str) -> None:
+    """A link is a URL, and a file's name is none."""
+    results = tmp_path / "results"
+    results.mkdir()
+    write(results / f"{name}.json", Plan(rate_per_user=5.0))
+    write(results / "other.json", Plan(rate_per_user=5.0, seed=2))
+    out = tmp_path / "site"
+    done = report(str(results), "--site", str(out))
+    assert done.exception is None, done.output
+    links = re.findall(r'href="([^"#][^"]*)"', (out / "index.html").read_text())
+    paths = [urlsplit(urljoin("file:///x/", html.unescape(one))).path[3:] for one in links]
+    found = {out / os.fsdecode(unquote_to_bytes(one)) for one in paths}
+    assert len(found) == 2
+    assert {path for path in out.iterdir() if path.name != "index.html"} == found
 
 
 def test_links_lead_somewhere_and_nowhere_else(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A folder of evidence as a static site: every build, and how each objective went."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 from msgspec import Struct
@@ -77,7 +79,9 @@ def write_site(folder: Path, out: Path) -> list[Path]:
         links = [Link("All builds", INDEX)]
         if before is not None:
             links.append(Link(f"The build before: {before[0].commit}", before[0].href))
-        write_atomic(out / build.href, render([build.page], links).encode())
+        write_atomic(
+            out / os.fsdecode(unquote_to_bytes(build.href)), render([build.page], links).encode()
+        )
         builds.append(build)
         if one.artifact is not None:
             latest[one.profile] = build, one.artifact
@@ -116,7 +120,7 @@ def _artifact(document: Document) -> StressArtifact | None:
 def _build(one: _Captured, objectives: Objectives, baseline: StressArtifact | None) -> Build:
     artifact = one.artifact
     build = Build(
-        href=f"{Path(one.document.path).stem}.html",
+        href=_href(Path(one.document.path)),
         profile=one.profile,
         commit=one.commit,
         captured=printable(one.captured_at),
@@ -127,6 +131,12 @@ def _build(one: _Captured, objectives: Objectives, baseline: StressArtifact | No
     asked = asked_of(artifact, objectives)
     rounds = [ask(asked, single) for single in _rounds(artifact)]
     return msgspec.structs.replace(build, answers=ask(asked, artifact), rounds=rounds)
+
+
+def _href(path: Path) -> str:
+    """Return where the page of a file is, as a URL: names may hold what means something there."""
+    name = f"{path.stem}.html"
+    return quote(os.fsencode(f"{path.name}.html" if name == INDEX else name))
 
 
 def _rounds(artifact: StressArtifact) -> Iterator[StressArtifact]:

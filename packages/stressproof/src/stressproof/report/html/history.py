@@ -8,7 +8,7 @@ from msgspec import Struct
 from stressproof.objectives.evaluating import Answers
 from stressproof.objectives.judging import show
 from stressproof.objectives.metrics import METRICS
-from stressproof.objectives.parser import parse_threshold
+from stressproof.objectives.parser import parse_judged
 from stressproof.objectives.results import ThresholdResult
 from stressproof.report.html.charts import Chart, Drawing, Limit, Point, Series, draw
 from stressproof.report.html.parts import Page, Section, Table
@@ -59,7 +59,7 @@ class Build(Struct, frozen=True, kw_only=True):
 
 def figure_of(result: ThresholdResult) -> str:
     """Return what a threshold is about, without its limit: that may change from build to build."""
-    asked = parse_threshold(result.threshold)
+    asked = parse_judged(result.threshold)
     return f"{asked.selector}: {asked.expression.measure}"
 
 
@@ -135,7 +135,7 @@ def _trend(
 
 def _unit(result: ThresholdResult) -> Callable[[float], str]:
     """Return what names a tick of a threshold's figure."""
-    asked = parse_threshold(result.threshold)
+    asked = parse_judged(result.threshold)
     dimension = METRICS[asked.selector.metric].dimension(asked.expression.measure.name)
     return lambda tick: show(Fraction(tick), dimension)
 

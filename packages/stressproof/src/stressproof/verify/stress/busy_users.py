@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row
 from stressproof.verify.instants import SECOND_US
-from stressproof.verify.rule import Judgement, prose, rule
+from stressproof.verify.rule import Judgement, Prose, prose, rule
 from stressproof.verify.stress.case import UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
 from stressproof.verify.stress.shares import Share, busy, greatest_us, shares_of, there
@@ -22,7 +22,8 @@ from stressproof.workload.executors import (
 
 _LEFT_OUT = "Requests were left out, or latencies shortened; capture again."
 _BUSY_PERCENT = 99  # what the generator's own time between two requests of a user may cost
-_LONGEST_DELAY_US = 250_000  # of a generator's loop that is believed
+_LONGEST_DELAY_US = 250_000  # of a generator's loop that excuses what users lack
+_LATE = "The generator was late, or requests were left out: capture on a machine with less to do."
 _LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _UNOPENED = ("connect", "tls", "protocol", "reset")
 
@@ -60,33 +61,57 @@ def users_busy(case: StressCase, judgement: Judgement) -> None:
     measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
     for place, (run, said) in enumerate(measured):
         where = f"measurements.runs[{place}]"
-        delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
+        delay_us = said.generator.loop_delay_max_us
         for share in shares_of(artifact.workload, run):
             made = executor_of(share.scenario)
             if isinstance(made, ConstantVus | RampingVus):
                 least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100
-                least_us -= _begun_before(made, share) + made.max_users * delay_us
-                _busy(least_us, made, share, where, judgement)
+                least_us -= _begun_before(made, share)
+                _busy(least_us, made.max_users, delay_us, share, where, judgement)
             elif isinstance(made, SharedIterations) and alone:
                 busy_us = min(run.elapsed_us, made.duration_us) - _longest_us(share)
                 users = min(made.users, made.iterations)
-                least_us = users * (max(busy_us, 0) * _BUSY_PERCENT // 100 - delay_us)
-                _busy(least_us, made, share, where, judgement)
+                least_us = users * max(busy_us, 0) * _BUSY_PERCENT // 100
+                _busy(least_us, users, delay_us, share, where, judgement)
     if not judgement.compared:
         judgement.skip("only users who go on to the end are busy all the time")
 
 
 def _busy(
-    least_us: int, made: ClosedExecutor, share: Share, where: str, judgement: Judgement
+    least_us: int, users: int, delay_us: int, share: Share, where: str, judgement: Judgement
 ) -> None:
     there_us, iterations = there(share)
     least_us -= _unopened(share.rows) + iterations
-    judgement.check(
-        there_us >= least_us,
+    _lacks(
+        least_us - there_us,
+        users,
+        delay_us,
         where,
         prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
-        prose(f"at least {least_us / SECOND_US:.1f} s, of {made.max_users} users"),
+        prose(f"at least {least_us / SECOND_US:.1f} s, of {users} users"),
+        judgement,
     )
+
+
+def _lacks(  # what is compared, and how it is told
+    lacking_us: int,
+    users: int,
+    delay_us: int,
+    where: str,
+    seen: Prose,
+    expected: Prose,
+    judgement: Judgement,
+) -> None:
+    """What users lack is their generator's delay: up to a quarter of a second each it is excused.
+
+    A generator that says it was later than that excuses nothing, and is not called a forger's.
+    """
+    if lacking_us <= users * min(delay_us, _LONGEST_DELAY_US):
+        judgement.passed()
+    elif lacking_us <= users * delay_us:
+        judgement.inconclusive(where, seen, expected, _LATE)
+    else:
+        judgement.fail(where, seen, expected)
 
 
 def _begun_before(made: ClosedExecutor, share: Share) -> int:
@@ -118,7 +143,7 @@ def users_throughout(case: StressCase, judgement: Judgement) -> None:
         zip(artifact.measurements.runs, artifact.runs, strict=False)
     ):
         where = f"measurements.runs[{place}]"
-        delay_us = min(said.generator.loop_delay_max_us, _LONGEST_DELAY_US)
+        delay_us = said.generator.loop_delay_max_us
         for share in shares_of(artifact.workload, run):
             made = executor_of(share.scenario)
             if not isinstance(made, ConstantVus):
@@ -129,7 +154,7 @@ def users_throughout(case: StressCase, judgement: Judgement) -> None:
                 made, share, _steps(share, begun_us, ended_us, step_us), delay_us, where, judgement
             )
             if ended_us == begun_us + made.duration_us and not share.scenario.setup:
-                _ramp(made, share, delay_us, where, judgement)
+                _ramp(made, share, where, judgement)
     if not judgement.compared:
         judgement.skip("only users who go on to the end are busy all the time")
 
@@ -165,11 +190,14 @@ def _stretches(
         beyond_us = max(beyond_us + there_us - wanted_us, 0)
         most_short_us = max(most_short_us, short_us)
         most_beyond_us = max(most_beyond_us, beyond_us)
-    judgement.check(
-        most_short_us <= one_each_us + made.users * delay_us + _unopened(share.rows) + iterations,
+    _lacks(
+        most_short_us - one_each_us - _unopened(share.rows) - iterations,
+        made.users,
+        delay_us,
         where,
         prose(f"a stretch that lacks {most_short_us / SECOND_US:.1f} s of its users' time"),
         prose(f"at most {one_each_us / SECOND_US:.1f} s, of an iteration each"),
+        judgement,
     )
     judgement.check(
         most_beyond_us <= one_each_us,
@@ -179,18 +207,24 @@ def _stretches(
     )
 
 
-def _ramp(made: ConstantVus, share: Share, delay_us: int, where: str, judgement: Judgement) -> None:
-    """What users began in the ramp took them to its end at least."""
+def _ramp(made: ConstantVus, share: Share, where: str, judgement: Judgement) -> None:
+    """What users began in the ramp took them to its end at least.
+
+    How late the generator was in it is not measured; whatever is lacking may be that.
+    """
     there_us, iterations = busy(share.ramp, closed=True)
     there_us += sum(row.pause_us for row in share.ramp)
     least_us = user_time_us(made)[1] * _BUSY_PERCENT // 100
-    least_us -= made.users * delay_us + _unopened(share.ramp) + iterations
-    judgement.check(
-        there_us >= least_us,
-        f"{where}.ramp",
-        prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
-        prose(f"at least {least_us / SECOND_US:.1f} s, of {made.users} users who come"),
-    )
+    least_us -= made.users * _LONGEST_DELAY_US + _unopened(share.ramp) + iterations
+    if there_us >= least_us:
+        judgement.passed()
+    else:
+        judgement.inconclusive(
+            f"{where}.ramp",
+            prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
+            prose(f"at least {least_us / SECOND_US:.1f} s, of {made.users} users who come"),
+            _LATE,
+        )
 
 
 def _unopened(rows: Iterable[Row | RampRow]) -> int:

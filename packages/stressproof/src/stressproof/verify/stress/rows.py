@@ -28,7 +28,7 @@ _OUTCOMES = frozenset(
     {
         *("ok", "redirect", "body_check", "timeout", "reset", "reset_reused"),
         *("connect", "tls", "protocol"),
-        *(f"status_{status}" for status in range(100, 600)),
+        *(f"status_{status}" for status in range(100, 1000)),
     }
 )
 """How a request of a capture that ran to its end can have ended (`stressproof.load`)."""
@@ -41,7 +41,7 @@ _OUTCOMES_OF: Mapping[Kind, frozenset[str]] = {
     "step": _OUTCOMES | {"interrupted"},
     "flow": _FLOW_OUTCOMES,
 }
-_OUTCOMES_MAX = 600  # every status, and all that is none
+_OUTCOMES_MAX = 1000  # every status, and all that is none
 
 
 @rule(
