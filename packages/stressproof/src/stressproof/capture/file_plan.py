@@ -80,11 +80,6 @@ def plan_file(
     origin_of(base)
     patience_us = timeout_us or duration_us(load.timeout) or TIMEOUT_US
     limits = Thresholds(patience_us / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
-    stated = {
-        name: value
-        for name, value in msgspec.structs.asdict(project.limits).items()
-        if value is not None
-    }
     drawn = secrets.randbits(SEED_BITS) if load.seed is None else load.seed
     between_us = (duration_us(load.pause) or 0) if pause_us is None else pause_us
     tables = reader.tables()
@@ -100,7 +95,7 @@ def plan_file(
         timeout_us=patience_us,
         workers=workers,
         seed=drawn if seed is None else seed,
-        thresholds=msgspec.structs.replace(limits, **stated),
+        thresholds=project.limits.instead_of(limits),
         preflight=preflight or PreflightPlan(),
         probes=health,
         headers=dict(headers or {}),

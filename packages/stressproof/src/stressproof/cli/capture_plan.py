@@ -90,7 +90,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         rounds=options["rounds"],
         pause_seconds=options["pause_us"] / US_PER_S,
         timeout_us=options["timeout_us"],
-        thresholds=_thresholds(_stated(limits, project.limits), options),
+        thresholds=_limits(options).instead_of(project.limits.instead_of(limits)),
         runner=runner,
         workers=_workers(options["workers"]),
         seed=options["seed"],
@@ -183,7 +183,8 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         preflight=_preflight(options),
         default_url=DEFAULT_URL,
     )
-    plan = msgspec.structs.replace(plan, thresholds=_thresholds(plan.thresholds, options))
+    limits = _limits(options).instead_of(plan.thresholds)
+    plan = msgspec.structs.replace(plan, thresholds=limits)
     return _connected(plan, options)
 
 
@@ -256,27 +257,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _stated(default: Thresholds, stated: Thresholds) -> Thresholds:
-    """Return limits of which those that a file states replace their own default and no other."""
-    given = {
-        name: value for name, value in msgspec.structs.asdict(stated).items() if value is not None
-    }
-    return msgspec.structs.replace(default, **given)
-
-
-def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
-    """Return the limits: an explicit one replaces its own default and no other."""
-
-    def limit(name: str, otherwise: float | None) -> float | None:
-        # 0 is a limit like any other: only an absent flag leaves the default.
-        explicit: float | None = options[name]
-        return otherwise if explicit is None else float(explicit)
-
-    p95_us = options["p95_target_us"]
+def _limits(options: Mapping[str, Any]) -> Thresholds:
+    """Return the limits that flags state; 0 is one like any other, and only an absent flag none."""
+    p95_us, least_rps = options["p95_target_us"], options["min_throughput"]
     return Thresholds(
-        max_p95_seconds=default.max_p95_seconds if p95_us is None else p95_us / US_PER_S,
-        max_error_rate_percent=limit("max_error_rate", default.max_error_rate_percent),
-        min_throughput_rps=limit("min_throughput", default.min_throughput_rps),
+        max_p95_seconds=None if p95_us is None else p95_us / US_PER_S,
+        max_error_rate_percent=options["max_error_rate"],
+        min_throughput_rps=None if least_rps is None else float(least_rps),
     )
 
 
