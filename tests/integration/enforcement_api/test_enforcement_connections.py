@@ -357,7 +357,7 @@ def test_a_drain_leaves_no_connection_hanging(world: World, tenant: Tenant, tmp_
         assert running.process.poll() is None
         blocker.rollback()
     asking.join()
-    assert running.stop() == 0
+    assert running.ended() == 0
     assert answers[0].status_code == 200
     assert set(fates) <= {"answered", "refused"}, fates
     assert fates["refused"] > 10

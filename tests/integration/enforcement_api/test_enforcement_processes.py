@@ -206,7 +206,7 @@ def test_a_stop_answers_what_is_in_flight(begin: Starter, world: World, tenant: 
         assert running.process.poll() is None
         blocker.rollback()
     asking.join()
-    assert running.stop() == 0
+    assert running.ended() == 0
     assert (answers[0].status_code, answers[0].json()["fail_safe"]) == (200, False)
     assert world.events(tenant, "decision") == 1
 
