@@ -215,7 +215,7 @@ FAILS = {
         """run = ["python", "-c", "import time; print('idle', flush=True); time.sleep(99)"]
 ready = { within = "1s" }""",
         RunError,
-        "web was not ready within 1 s",
+        "web was not ready within 1 s, waiting for 127.0.0.1:",
         "idle",
     ),
     "no program": (
