@@ -195,9 +195,16 @@ class Service:
 
     def stop(self) -> int:
         """Stop as an operator would; return the exit code."""
-        self.client.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for the end of one that was told to stop; return the exit code.
+
+        Told twice, it could be about to end, when a signal is no longer its own affair.
+        """
+        self.client.close()
         try:
             return self.process.wait(CEILING_S)
         finally:

@@ -31,6 +31,7 @@ from stressproof.failures.artifact import (
 from stressproof.failures.fault_kinds import demanded_witnesses, is_of_the_file, limits_of
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, Origin, parse_code, read
 from stressproof.failures.schedule import arrivals
+from stressproof.failures.sendings import stream_per_s, streamed_by
 from stressproof.failures.spec import FaultSpec, RequestSpec, ScenarioSpec
 
 SECOND_US = 1_000_000
@@ -60,9 +61,11 @@ def _asked(spec: ScenarioSpec, faults: list[InjectedFault], until_us: int) -> li
                 sent += [
                     Asked(at_us, request, f"{request.kind}_{word}", "fault") for word in FORGERIES
                 ]
-            if request.stream == fault.id:
-                count = request.stream_per_s * (fault.removed_us - fault.effective_us) // SECOND_US
-                apart_us = SECOND_US // request.stream_per_s
+            stream = streamed_by(spec.faults, request.kind)
+            if stream is not None and stream.id == fault.id:
+                per_s = stream_per_s(stream)
+                count = per_s * (fault.removed_us - fault.effective_us) // SECOND_US
+                apart_us = SECOND_US // per_s
                 starts = [fault.effective_us + n * apart_us for n in range(count)]
                 sent += [Asked(start_us, request, request.kind, "fault") for start_us in starts]
         asked += sent
@@ -103,7 +106,7 @@ def _answer(one: Asked, before: int) -> str:
     kind = one.kind
     if kind.startswith("tamper_"):
         return "401"
-    if one.request.stream and one.origin == "fault":
+    if kind == "gate_flood" and one.origin == "fault":
         return "429/retry"
     if "settle" in kind or kind.startswith(("race_same", "race_different")):
         return "200/settled"

@@ -1,5 +1,6 @@
 """Load that the service itself counted otherwise: its statuses and its own times."""
 
+from collections.abc import Callable
 from typing import Any
 
 from forgeries.corpus import Corpus, at, put
@@ -98,6 +99,27 @@ for detail, rule in (("statuses", STATUSES), ("times", TIMES)):
         rule,
         f"{FIRST}.{detail}",
         None,
+        code=Exit.INCONCLUSIVE,
+        asked=DETAIL,
+    )
+
+
+def _one_bound(bound_us: int) -> Callable[[Any], None]:
+    """The service's times, by one bound that everything lies under."""
+
+    def edit(data: Any) -> None:
+        times = at(data, f"{FIRST}.times")
+        times.update(bounds_us=[bound_us], counts=[sum(times["counts"]), 0])
+
+    return edit
+
+
+for _name, _bound_us in {"beyond the limit": 2_500_000, "of nothing": 0}.items():
+    corpus.add(
+        f"times by one bound {_name}",
+        "full",
+        TIMES,
+        _one_bound(_bound_us),
         code=Exit.INCONCLUSIVE,
         asked=DETAIL,
     )

@@ -1,11 +1,12 @@
 """Load that was not there all the time, travelled elsewhere, or is counted where nothing is."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from forgeries import honest
-from forgeries.corpus import Corpus, Honest, base
-from forgeries.honest import Plan
+from forgeries.corpus import BASES, Corpus, Honest, base
+from forgeries.honest import Plan, rederived
 from forgeries.honest_variants import GATE
 from forgeries.stress_full import measured as _measured
 
@@ -238,3 +239,79 @@ for _bounds in ([], [2**35]):
             total = sum(pair["times"]["counts"])
             counts = [total, *([0] * len(bounds))]
             pair["times"] = {"bounds_us": bounds, "counts": counts}
+
+
+# A round that was left out, with all that the service counted of it: what is left is the time.
+BASES["four rounds"] = lambda: honest.full(Plan(rounds=4))
+
+
+def _counted(pair: Data, less: int, earlier: int) -> None:
+    """A counter that never saw some requests, or saw them before it was read first."""
+    pair["before"] += earlier
+    pair["after"] -= less - earlier
+    if pair.get("statuses"):
+        pair["statuses"]["200"] -= less
+    counts = pair["times"]["counts"] if pair.get("times") else []
+    for place in reversed(range(len(counts))):
+        taken = min(less, counts[place])
+        counts[place] -= taken
+        less -= taken
+
+
+def _left_out(place: int) -> Callable[[Data], Data]:
+    def edit(data: Data) -> Data:
+        run = data["measurements"]["runs"].pop(place)
+        del data["runs"][place]
+        for pair, name in zip(data["target"]["counters"], data["endpoints"], strict=True):
+            at = data["endpoints"].index(name)
+            sent = sum(
+                row["started"] for row in (*run["ramp"], *run["rows"]) if row["endpoint"] == at
+            )
+            _counted(pair, sent, 0 if place else sent)
+        for runs in (data["runs"], data["measurements"]["runs"]):
+            for number, one in enumerate(runs, 1):
+                one["run_index"] = number
+        data["rounds"] = 3
+        return rederived(data)
+
+    return edit
+
+
+for _name, _place in {"the first": 0, "the second": 1, "the last": 3}.items():
+    corpus.add(
+        f"{_name} of four rounds left out",
+        "four rounds",
+        "stress.left-out",
+        _left_out(_place),
+        code=Exit.INCONCLUSIVE,
+    )
+
+
+def _stood_still(seconds: float) -> Callable[[], Data]:
+    """A machine that did nothing for a while before the first round."""
+
+    def make() -> Data:
+        data = base("full")
+        for value in (data, data["runtime"]["before"]):
+            for name in ("started_at", "probed_at"):
+                if name in value:
+                    value[name] = _earlier(value[name], seconds)
+        uptime = data["target"]["before"]["uptime_seconds"]
+        data["target"]["before"]["uptime_seconds"] = round(uptime - seconds, 3)
+        return data
+
+    return make
+
+
+def _earlier(text: str, seconds: float) -> str:
+    return (datetime.fromisoformat(text) - timedelta(seconds=seconds)).isoformat()
+
+
+variants.append(Honest("a generator that began late", _stood_still(20)))
+corpus.add(
+    "half a minute more before the first round",
+    "full",
+    "stress.left-out",
+    lambda _: _stood_still(40)(),
+    code=Exit.INCONCLUSIVE,
+)

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ import pytest
 
 from enforcement.api import metrics
 from enforcement.api.paths import PREFIX
+from enforcement.api.protocol import MAX_PIPELINED
 from running_service import (
     GATE,
     Service,
@@ -198,6 +200,26 @@ def test_what_is_too_slow_is_sent_away(hurried: Service, tenant: Tenant) -> None
             refusal(answer, 408, "request_too_slow")
 
 
+def test_requests_sent_far_ahead_are_not_held(hurried: Service) -> None:
+    """Of thousands in one write so many are answered as may wait, and then the connection ends."""
+    answered = exchange(hurried, LIVE * 5000).count(b"HTTP/1.1 200 ")
+    assert MAX_PIPELINED <= answered <= MAX_PIPELINED + 2
+    assert exchange(hurried, LIVE * 10).count(b"HTTP/1.1 200 ") == 10
+
+
+def test_who_leaves_before_the_answers_is_no_error(hurried: Service, tenant: Tenant) -> None:
+    """Requests in line whose client resets the connection end without a word in the log."""
+    head = f"GET {PREFIX}/ledger HTTP/1.1\r\nhost: x\r\n"
+    request = f"{head}authorization: {tenant.headers()['authorization']}\r\n\r\n".encode()
+    for _ in range(30):
+        with connect(hurried) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request * 20)
+            connection.recv(1)
+    assert hurried.get("/ledger", tenant.headers()).status_code == 200
+    assert "uvicorn.error" not in hurried.log()
+
+
 def test_an_idle_connection_ends(hurried: Service) -> None:
     """After an answer the next request may be waited for, but not for ever."""
     with connect(hurried) as connection:
@@ -335,7 +357,7 @@ def test_a_drain_leaves_no_connection_hanging(world: World, tenant: Tenant, tmp_
         assert running.process.poll() is None
         blocker.rollback()
     asking.join()
-    assert running.stop() == 0
+    assert running.ended() == 0
     assert answers[0].status_code == 200
     assert set(fates) <= {"answered", "refused"}, fates
     assert fates["refused"] > 10

@@ -206,7 +206,7 @@ def test_a_stop_answers_what_is_in_flight(begin: Starter, world: World, tenant: 
         assert running.process.poll() is None
         blocker.rollback()
     asking.join()
-    assert running.stop() == 0
+    assert running.ended() == 0
     assert (answers[0].status_code, answers[0].json()["fail_safe"]) == (200, False)
     assert world.events(tenant, "decision") == 1
 
@@ -273,6 +273,7 @@ def test_every_wrong_setting_is_listed(tmp_path: Path) -> None:
         "--workers",
         "0",
         state=tmp_path,
+        ENFORCEMENT_DSN="",
         ENFORCEMENT_GATE_TIMEOUT_SECONDS="nan",
         ENFORCEMENT_JWT_SECRET="short",
         ENFORCEMENT_UNSAFE_LOCKS_OFF="1",
@@ -282,6 +283,7 @@ def test_every_wrong_setting_is_listed(tmp_path: Path) -> None:
     for name in (
         "--port",
         "--workers",
+        "ENFORCEMENT_DSN is empty",
         "ENFORCEMENT_GATE_TIMEOUT_SECONDS",
         "ENFORCEMENT_JWT_SECRET",
         "ENFORCEMENT_UNSAFE_LOCKS_OFF",

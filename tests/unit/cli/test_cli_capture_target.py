@@ -75,3 +75,18 @@ def test_an_address_leads_to_no_other() -> None:
     with pytest.raises(UsageError, match="leads elsewhere"):
         planned("--resolve", "10.9.9.9")
     assert planned("--target", "staging", "--resolve", "10.9.9.9").connecting.address == "10.9.9.9"
+
+
+def test_a_limit_is_the_flags_else_the_files_else_the_profiles(tmp_path: Path) -> None:
+    """Each by itself, and 0 is a limit like any other."""
+    profile = planned("--config", "stressproof.toml").thresholds
+    (tmp_path / "limits.toml").write_text(
+        "[limits]\nmax_p95_seconds = 7\nmax_error_rate_percent = 3\n"
+    )
+    file = planned("--config", "limits.toml").thresholds
+    flags = ("--max-error-rate", "0", "--min-throughput", "30/m")
+    said = planned("--config", "limits.toml", *flags).thresholds
+    assert (file.max_p95_seconds, file.max_error_rate_percent) == (7, 3)
+    assert file.min_throughput_rps == profile.min_throughput_rps
+    assert (said.max_p95_seconds, said.max_error_rate_percent) == (7, 0)
+    assert (said.min_throughput_rps, type(said.min_throughput_rps)) == (0.5, float)

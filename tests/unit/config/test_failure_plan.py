@@ -13,6 +13,7 @@ from stressproof.config.file_failures import plan_failures
 from stressproof.config.reading import Source
 from stressproof.errors import UsageError
 from stressproof.failures.fault_kinds import fault_problems
+from stressproof.failures.sendings import stream_per_s, streamed_by
 from stressproof.failures.spec import CheckSpec, ScenarioSpec
 from stressproof.suite import suite_of
 
@@ -87,7 +88,10 @@ def test_requests_are_kinds_with_what_their_answers_mean() -> None:
     kinds = {one.kind: one for one in second.requests}
     assert list(kinds) == ["order", "product", "order_1", "order_2", "order_3", "cancel"]
     assert [kinds[f"order_{batch}"].sent for batch in (1, 2, 3)] == [(0, 1)] * 3
-    assert (kinds["cancel"].rows_of, kinds["product"].stream_per_s) == ("bad", 40)
+    flood = streamed_by(second.faults, "product")
+    assert flood is not None
+    assert (kinds["cancel"].rows_of, stream_per_s(flood)) == ("bad", 40)
+    assert streamed_by(second.faults, "order") is None
     sent = plan().loads["SHOP-002"].requests
     assert [one.name for one in sent] == ["order", "product", *["order"] * 3, "cancel"]
 

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 import msgspec
@@ -35,6 +35,8 @@ from enforcement.api.refusals import RefusalError
 MAX_TARGET_BYTES: Final = 8192
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
+# Sent ahead of answers: each is parsed, and held, while the one before is answered.
+MAX_PIPELINED: Final = 64
 LINGER_S: Final = 1.0
 DRAIN_GRACE_S: Final = 0.25
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -68,6 +70,28 @@ class Phase(Enum):
     BODY = auto()
     ANSWERING = auto()
     REFUSED = auto()
+
+
+class FinishedQuietly:
+    """A transport to which writing after its end is nothing: who has left hears no answer.
+
+    uvloop raises, and uvicorn tells only the last of pipelined requests that its client has left:
+    anybody could fill the log with errors.
+
+    Args:
+        transport: Of the connection.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write, unless the connection has ended."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -110,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless there is no room."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", FinishedQuietly(transport)))
         self._deadline = self.loop.time() + self._bounds.request_s
         if not self._held.admit(self):
             self._answer_refusal(
@@ -178,6 +202,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._message_done = False
         self._in_trailer = False
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop_parsing(
+                RefusalError(
+                    429, "too_many_pipelined", f"more than {MAX_PIPELINED} requests wait in line"
+                )
+            )
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
@@ -234,11 +264,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for the next request; who has not finished this one is not worth reading on."""
         pipelined = bool(self.pipeline)
         super().on_response_complete()
-        if pipelined or self.transport.is_closing() or self._phase is Phase.REFUSED:
-            if self._phase is Phase.REFUSED and not self.transport.is_closing():
-                self._linger()
+        if pipelined or self.transport.is_closing():
             return
-        if not self._message_done and self._phase is Phase.BODY:
+        unread = self._phase is Phase.BODY and not self._message_done
+        if unread or self._phase is Phase.REFUSED:
             self._linger()
         elif self._phase is Phase.ANSWERING:
             self._phase = Phase.WAITING

@@ -22,6 +22,7 @@ from stressproof.evidence.results import Thresholds
 from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.suite import HealthProbe, Probes
 from stressproof.workload.executors import Executor
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import origin_of
 
 
@@ -67,24 +68,12 @@ def plan_file(
     """
     load = project.plan.profiles[profile]
     reader = PlanReader(project.plan, environment)
-    scenarios = reader.scenarios(load)
-    if executor is not None:
-        if len(scenarios) > 1:
-            raise UsageError(
-                f"{profile} has {len(scenarios)} scenarios, and the flags say how much one asks",
-                hint="Leave the flags out, or write another profile.",
-            )
-        scenarios = (msgspec.structs.replace(scenarios[0], executor=executor),)
+    scenarios = _scenarios(reader, project, profile, executor)
     table = project.plan.target_of(target)
     base = (url or reader.text(table.url or default_url)).strip().rstrip("/")
     origin_of(base)
     patience_us = timeout_us or duration_us(load.timeout) or TIMEOUT_US
     limits = Thresholds(patience_us / US_PER_S, AD_HOC_ERRORS_PERCENT, 0.0)
-    stated = {
-        name: value
-        for name, value in msgspec.structs.asdict(project.limits).items()
-        if value is not None
-    }
     drawn = secrets.randbits(SEED_BITS) if load.seed is None else load.seed
     between_us = (duration_us(load.pause) or 0) if pause_us is None else pause_us
     tables = reader.tables()
@@ -100,7 +89,7 @@ def plan_file(
         timeout_us=patience_us,
         workers=workers,
         seed=drawn if seed is None else seed,
-        thresholds=msgspec.structs.replace(limits, **stated),
+        thresholds=project.limits.instead_of(limits),
         preflight=preflight or PreflightPlan(),
         probes=health,
         headers=dict(headers or {}),
@@ -109,6 +98,21 @@ def plan_file(
         files=tuple(reader.files),
     )
     return as_target(plan, project, target, environment, is_named=bool(table.url) and url is None)
+
+
+def _scenarios(
+    reader: PlanReader, project: Project, profile: str, executor: Executor | None
+) -> tuple[Scenario, ...]:
+    """Return what a profile asks, of another executor where the flags say how much."""
+    scenarios = reader.scenarios(project.plan.profiles[profile])
+    if executor is None:
+        return scenarios
+    if len(scenarios) > 1:
+        raise UsageError(
+            f"{profile} has {len(scenarios)} scenarios, and the flags say how much one asks",
+            hint="Leave the flags out, or write another profile.",
+        )
+    return (msgspec.structs.replace(scenarios[0], executor=executor),)
 
 
 def as_target(

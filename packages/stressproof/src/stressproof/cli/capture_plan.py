@@ -16,12 +16,18 @@ from stressproof.cli.capture_request import Asked, asked_for, headers_of
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import Project, load_config
 from stressproof.config.environment import filled
+from stressproof.config.executor_facts import changed
+from stressproof.config.plan_file import inherited
+from stressproof.config.plan_tables import ProfileTable
+from stressproof.config.plans import amounts_of
 from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
+from stressproof.config.schema import FILE_NAME
 from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.syntax import did_you_mean
 from stressproof.suite import PLAIN, Suite
+from stressproof.workload.executors import Executor
 from stressproof.workload.target import origin_of, split_url
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -90,7 +96,7 @@ def plan_from(runner: str, options: dict[str, Any], *, scripted: bool) -> Plan:
         rounds=options["rounds"],
         pause_seconds=options["pause_us"] / US_PER_S,
         timeout_us=options["timeout_us"],
-        thresholds=_thresholds(_stated(limits, project.limits), options),
+        thresholds=_limits(options).instead_of(project.limits.instead_of(limits)),
         runner=runner,
         workers=_workers(options["workers"]),
         seed=options["seed"],
@@ -126,9 +132,10 @@ def _chosen(
 def _profile_of(suite: Suite, name: str, project: Project) -> Profile:
     """Return a suite's profile; where there is none, the file's own are offered as well."""
     own, of_suite = sorted(project.plan.profiles), suite.profile_table()
-    if name in of_suite or not set(own).difference(of_suite):
-        return suite.profile(name)
-    known = f"The file has {', '.join(own)}; the suite {suite.name} has {', '.join(of_suite)}."
+    if name in of_suite:
+        return of_suite[name]
+    file = f"The file has {', '.join(own)}" if own else f"No {FILE_NAME} here has profiles"
+    known = f"{file}; the suite {suite.name} has {', '.join(of_suite)}."
     near = did_you_mean(name, (*own, *of_suite))
     raise UsageError(f"there is no profile {name!r}", hint=near or known)
 
@@ -157,6 +164,15 @@ def _own_profile(project: Project, options: Mapping[str, Any]) -> str | None:
 _AMOUNTS = ("executor", "users", "rate", "stages", "iterations", "duration_us", "ramp_us")
 
 
+def _executor_of(load: ProfileTable, said: Mapping[str, Any]) -> Executor | None:
+    """Return the executor of a profile of which flags change something, None where none does."""
+    if not said:
+        return None
+    [*scenarios] = load.scenario.values()
+    table = inherited(load, scenarios[0]) if scenarios else load
+    return executor_from(changed(amounts_of(table), said), ramp_us=0)
+
+
 def _file_plan(project: Project, profile: str, runner: str, options: dict[str, Any]) -> Plan:
     """Return the plan of a profile of the file, with what the flags change of it."""
     context = click.get_current_context()
@@ -165,7 +181,8 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         source = context.get_parameter_source(name)
         return options[name] if source is ParameterSource.COMMANDLINE else None
 
-    changed = any(given(name) for name in (*_AMOUNTS, "max_vus"))
+    amounts = {name: given(name) for name in (*_AMOUNTS, "max_vus")}
+    said = {name: value for name, value in amounts.items() if value is not None}
     plan = plan_file(
         project,
         profile,
@@ -174,7 +191,7 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         target=options["target_name"] or "",
         url=options["url"] or options["target"],
         headers=headers_of(options["headers"]),
-        executor=executor_from(options) if changed else None,
+        executor=_executor_of(project.plan.profiles[profile], said),
         rounds=given("rounds"),
         pause_us=given("pause_us"),
         timeout_us=given("timeout_us"),
@@ -183,7 +200,8 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         preflight=_preflight(options),
         default_url=DEFAULT_URL,
     )
-    plan = msgspec.structs.replace(plan, thresholds=_thresholds(plan.thresholds, options))
+    limits = _limits(options).instead_of(plan.thresholds)
+    plan = msgspec.structs.replace(plan, thresholds=limits)
     return _connected(plan, options)
 
 
@@ -256,27 +274,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _stated(default: Thresholds, stated: Thresholds) -> Thresholds:
-    """Return limits of which those that a file states replace their own default and no other."""
-    given = {
-        name: value for name, value in msgspec.structs.asdict(stated).items() if value is not None
-    }
-    return msgspec.structs.replace(default, **given)
-
-
-def _thresholds(default: Thresholds, options: dict[str, Any]) -> Thresholds:
-    """Return the limits: an explicit one replaces its own default and no other."""
-
-    def limit(name: str, otherwise: float | None) -> float | None:
-        # 0 is a limit like any other: only an absent flag leaves the default.
-        explicit: float | None = options[name]
-        return otherwise if explicit is None else float(explicit)
-
-    p95_us = options["p95_target_us"]
+def _limits(options: Mapping[str, Any]) -> Thresholds:
+    """Return the limits that flags state; 0 is one like any other, and only an absent flag none."""
+    p95_us, least_rps = options["p95_target_us"], options["min_throughput"]
     return Thresholds(
-        max_p95_seconds=default.max_p95_seconds if p95_us is None else p95_us / US_PER_S,
-        max_error_rate_percent=limit("max_error_rate", default.max_error_rate_percent),
-        min_throughput_rps=limit("min_throughput", default.min_throughput_rps),
+        max_p95_seconds=None if p95_us is None else p95_us / US_PER_S,
+        max_error_rate_percent=options["max_error_rate"],
+        min_throughput_rps=None if least_rps is None else float(least_rps),
     )
 
 

@@ -5,6 +5,7 @@ Field names without a unit (``p95_response_time``) are the protocol's own and ho
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from stressproof.evidence.fields import Amount, Text
@@ -48,6 +49,13 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     max_p95_seconds: Amount | None
     max_error_rate_percent: Amount | None
     min_throughput_rps: Amount | None
+
+    def instead_of(self, default: "Thresholds") -> "Thresholds":
+        """Return a default's limits, of which each that is stated here replaces its own."""
+        stated = {
+            name: limit for name, limit in msgspec.structs.asdict(self).items() if limit is not None
+        }
+        return msgspec.structs.replace(default, **stated)
 
 
 class RoundEvaluation(Struct, frozen=True, forbid_unknown_fields=True):

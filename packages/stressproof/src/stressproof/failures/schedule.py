@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from stressproof.evidence.failure import InjectedFault
 from stressproof.failures.history import Operation
-from stressproof.failures.sendings import batch_count
-from stressproof.failures.spec import RequestSpec, ScenarioSpec
+from stressproof.failures.sendings import batch_count, stream_per_s, streamed_by
+from stressproof.failures.spec import FaultSpec, RequestSpec, ScenarioSpec
 from stressproof.workload.order import WeightedOrder
 from stressproof.workload.pacers import constant
 
@@ -78,12 +78,7 @@ def most_operations(spec: ScenarioSpec) -> int:
     """Return how many operations a trial of a scenario asks for, without those asked again."""
     lasts_us = spec.steady_us + sum(one.lasts_us + one.watch_us for one in spec.faults)
     sent = sum(one.times * batch_count(fault) for fault in spec.faults for one in fault.send)
-    streamed = sum(
-        fault.lasts_us * request.stream_per_s // 1_000_000
-        for request in spec.requests
-        for fault in spec.faults
-        if fault.id == request.stream
-    )
+    streamed = sum(one.lasts_us * stream_per_s(one) // 1_000_000 for one in spec.faults)
     return lasts_us * spec.rate_per_s // 1_000_000 + sent + streamed
 
 
@@ -112,7 +107,13 @@ def deviations(
     scheduled = [one for one in operations if one.origin == "scheduled"]
     yield from _of_the_load(spec, seed, scheduled, until_us)
     for request in spec.requests:
-        yield from _of_faults(request, by_fault[request.kind], faults)
+        sent = by_fault[request.kind]
+        stream = streamed_by(spec.faults, request.kind)
+        if stream is None:
+            yield from _of_faults(request, sent, faults)
+        else:
+            starts_us = sorted({one.start_us for one in sent if one.attempt == 1})
+            yield from _of_a_stream(request.kind, stream, starts_us, faults)
 
 
 def _requests(spec: ScenarioSpec, operations: Sequence[Operation]) -> dict[str, RequestSpec | None]:
@@ -143,11 +144,7 @@ def _of_the_load(
 def _of_faults(
     request: RequestSpec, sent: Sequence[Operation], faults: Sequence[InjectedFault]
 ) -> Iterator[Deviation]:
-    """Yield where faults did not send what they do: as a stream, for each row, or so many."""
-    if request.stream:
-        starts_us = sorted({one.start_us for one in sent if one.attempt == 1})
-        yield from _of_a_stream(request, starts_us, faults)
-        return
+    """Yield where faults did not send what they do: for each row, or so many."""
     if request.rows_of:
         wanted = sum(
             witness.during - witness.before
@@ -164,25 +161,24 @@ def _of_faults(
 
 
 def _of_a_stream(
-    request: RequestSpec, starts_us: Sequence[int], faults: Sequence[InjectedFault]
+    kind: str, stream: FaultSpec, starts_us: Sequence[int], faults: Sequence[InjectedFault]
 ) -> Iterator[Deviation]:
     """Yield where what a fault sends at an even rate has gaps, or does not last."""
-    under = [fault for fault in faults if fault.id == request.stream]
+    under = [fault for fault in faults if fault.id == stream.id]
     if not under:
         if starts_us:
-            yield Deviation(f"a {request.kind} at {starts_us[0]} µs", "none without its fault")
+            yield Deviation(f"a {kind} at {starts_us[0]} µs", "none without its fault")
         return
-    pacer = constant(request.stream_per_s, LONGEST_US)
+    per_s = stream_per_s(stream)
+    pacer = constant(per_s, LONGEST_US)
     due_us = [pacer.due_us(number) or 0 for number in range(len(starts_us))]
     offsets = {start_us - due for start_us, due in zip(starts_us, due_us, strict=True)}
     if len(offsets) > 1:
-        yield Deviation(
-            f"{request.kind} of {request.stream} at uneven times", f"{request.stream_per_s}/s"
-        )
+        yield Deviation(f"{kind} of {stream.id} at uneven times", f"{per_s}/s")
     lasted_us = under[0].removed_us - under[0].effective_us - _SLACK_US
-    least = max(1, lasted_us * request.stream_per_s // 1_000_000)
+    least = max(1, lasted_us * per_s // 1_000_000)
     if len(starts_us) < least:
-        yield Deviation(f"{len(starts_us)} {request.kind}", f"at least {least}", unsure=True)
+        yield Deviation(f"{len(starts_us)} {kind}", f"at least {least}", unsure=True)
 
 
 def key_deviations(spec: ScenarioSpec, operations: Sequence[Operation]) -> Iterator[Deviation]:

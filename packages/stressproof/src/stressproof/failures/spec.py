@@ -80,8 +80,6 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
         keyed: Whether it asks for an effect, so that each has a key.
         sent: How many effects it is asked for beside the load, without faults and with them;
             operations where it asks for no effect.
-        stream: The fault that sends it beside the load, at `stream_per_s`; empty for none.
-        stream_per_s: How many a second.
         rows_of: The ``send_each`` fault that sends it once for each row of a table, which nobody
             can count beforehand; operations are of this kind, or of it, an underscore and a word of
             the row. Empty for none.
@@ -95,8 +93,6 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
     weight: Count = 0
     keyed: bool = False
     sent: tuple[Count, Count] = (0, 0)
-    stream: Annotated[str, Meta(max_length=200)] = ""
-    stream_per_s: Count = 0
     rows_of: Annotated[str, Meta(max_length=200)] = ""
     expect: Annotated[tuple[Count, ...], Meta(max_length=400)] = ()
     definite: Annotated[tuple[Count, ...], Meta(max_length=200)] = ()

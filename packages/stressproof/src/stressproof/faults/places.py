@@ -21,7 +21,8 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 """What a process is given of our environment, beside what the file passes on."""
 
 LOOPBACK = "127.0.0.1"
-_SECRET_BYTES = 32
+_SECRET_BYTES = 48
+"""As texts 64 characters: what HMAC with SHA-512 asks of a key."""
 
 
 class Places:

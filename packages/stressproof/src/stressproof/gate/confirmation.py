@@ -7,25 +7,23 @@ steps ran is the one thing that only the file says.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from stressproof.evidence.reading import Document, UnreadableEvidenceError, read_document
+from stressproof.evidence.reading import read_document
 from stressproof.exits import Exit
 from stressproof.gate.checkout import same_builds
 from stressproof.gate.decision import DECISION_SCHEMA
-from stressproof.gate.environment import SETTINGS
+from stressproof.gate.decision_reading import DecisionRead, asked_again, typed
 from stressproof.gate.gate import Judged, judge_evidence
-from stressproof.gate.request import GateRequest, plain_request
+from stressproof.gate.request import GateRequest
 from stressproof.outcome import Outcome
 from stressproof.suite import Suite
 from stressproof.trust.bundle import bundle_path, read_or_reason
 from stressproof.trust.promotion import PromotionCase, judge_promotion
 from stressproof.trust.promotion import subject as promotion_subject
 from stressproof.verify.instants import HOUR_US, parse_instant
-from stressproof.verify.kinds import KINDS
 from stressproof.verify.rule import Judgement, Result, prose, rule
 from stressproof.verify.stress.verifier import STRESS
 
@@ -33,52 +31,6 @@ DECISION_MAX_AGE_HOURS = 24.0
 _SKEW_US = 60 * 1_000_000
 _AGAIN = "Run the gate again, and promote what it accepts."
 _TOLD_BY_COMMIT = frozenset({"gate.checkout", "gate.clean"})
-
-
-class JudgedEvidence(Struct, frozen=True):
-    """One artifact, as a decision names it."""
-
-    kind: str
-    path: Annotated[str, Meta(pattern=r"^[^\x00]+$")]
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None
-
-
-class StepRead(Struct, frozen=True):
-    """One quality step, as a decision has it."""
-
-    name: str
-    command: tuple[str, ...]
-    outcome: str
-    exit_code: int
-
-
-class OutcomeRead(Struct, frozen=True):
-    """One verdict or rule, as a decision has it."""
-
-    outcome: str
-    exit_code: int
-
-
-class DecisionRead(Struct, frozen=True):
-    """What a promotion needs of a decision file; what is absent accepts nothing."""
-
-    schema: str
-    accepted: bool
-    exit_code: int
-    evidence: list[JudgedEvidence]
-    summary: str
-    outcome: str = ""
-    evidence_only: bool = True
-    dry_run: bool = True
-    loosened: list[str] = []
-    would_pass: bool = False
-    decided_at: str | None = None
-    commit: str | None = None
-    trust_digest: str | None = None
-    asked: dict[str, dict[str, Any]] = {}
-    verdicts: list[OutcomeRead] = []
-    checks: list[OutcomeRead] = []
-    steps: list[StepRead] = []
 
 
 class Confirmation(Struct, frozen=True, kw_only=True):
@@ -300,10 +252,6 @@ def signed(case: Confirmation, judgement: Judgement) -> None:
 RULES = (accepted, age, commit, evidence, steps, asked, judged_again, signed)
 
 
-class NotADecisionError(UnreadableEvidenceError):
-    """A document is there and is no decision of a gate."""
-
-
 def confirm(
     path: Path,
     folder: Path,
@@ -331,9 +279,9 @@ def confirm(
         InconclusiveError: There is no policy at the ref.
     """
     document = read_document(path)
-    decision = _typed(document)
+    decision = typed(document)
     request = msgspec.structs.replace(
-        _request(document, decision, suite),
+        asked_again(document, decision, suite),
         decision_path=str(path),
         policy_ref=policy_ref,
         trust_file=trust_file,
@@ -365,54 +313,4 @@ def _promotion(
         commit=decision.commit or "",
         digest=None,
         now_us=now_us,
-    )
-
-
-def _request(document: Document, decision: DecisionRead, suite: Suite) -> GateRequest:
-    """Return what the decision says was asked: the suite's floors, and what it tightened."""
-    request = plain_request(suite)
-    kinds = {kind.name: kind for kind in KINDS}
-    for named in decision.evidence:
-        if named.kind not in kinds:
-            raise _no_decision(document, f"no evidence is called {named.kind!r}")
-        kind = kinds[named.kind]
-        requirements = request.of(kind).requirements
-        if requirements is None:
-            raise _no_decision(document, f"the suite {suite.name} asks for no {kind.name} evidence")
-        settable = {each.field for each in SETTINGS if each.kind is kind and each.field}
-        given = decision.asked.get(kind.name, {})
-        for name, value in given.items():
-            if name not in settable or not _is_like(value, getattr(requirements, name)):
-                raise _no_decision(document, f"{kind.name} evidence cannot be asked {name}={value}")
-        request = request.asking(
-            kind,
-            path=named.path,
-            required=True,
-            requirements=msgspec.structs.replace(requirements, **given),
-        )
-    return request
-
-
-def _is_like(value: object, plain: object) -> bool:
-    """Return whether a value could stand for another: a number for a number, a text for a text."""
-    if isinstance(plain, str):
-        return isinstance(value, str)
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _typed(document: Document) -> DecisionRead:
-    try:
-        return msgspec.convert(document.data, DecisionRead, strict=True)
-    except msgspec.ValidationError as error:
-        raise _no_decision(document, str(error)) from error
-
-
-def _no_decision(document: Document, seen: str) -> NotADecisionError:
-    return NotADecisionError(
-        seen,
-        "a decision of a gate",
-        hint="Name the file that --decision-out wrote.",
-        path=document.path,
-        sha256=document.sha256,
-        size=document.size,
     )

@@ -32,7 +32,13 @@ LOG = ("wal_bytes", "journal_sequence")
 COUNTS = ("transactions_committed", *LOG)
 """What only grows as long as the same database server runs."""
 
+_NO_ANSWERS = frozenset({"", "-", "?", "n/a", "none", "null", "undefined", "unknown"})
 _DURABILITY = ("fsync", "synchronous_commit")
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a value is absent, or a word for that."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NO_ANSWERS)
 
 
 def _stated(

@@ -94,16 +94,17 @@ def demand_code(pattern: str, requests: Sequence[RequestSpec], more: Sequence[st
     status, slash, note = pattern.partition("/")
     if not slash and any(fnmatchcase(code, pattern) for code in _WITHOUT_ANSWER):
         return
-    if not any(meet(each, status) for each in _STATUSES):
+    if not any(fnmatchcase(each, status) for each in _STATUSES):
         words = (*ANSWER_CLASSES, *more, *_WITHOUT_ANSWER)
         raise UsageError(
             f"no answer ends as {pattern!r}",
             hint=did_you_mean(pattern, words)
             or f"Write a status such as 503 or 503/retry, or one of {', '.join(words)}.",
         )
-    notes = [CHECK_FAILED, *(rule.note for one in requests for rule in one.answers)]
+    said = (rule.note for one in requests for rule in one.answers)
+    notes = [CHECK_FAILED, *dict.fromkeys(said)]
     if slash and not any(meet(re.sub(r"\{[^{}]*\}", "*", each), note) for each in notes):
-        own = f"Their notes are {', '.join(dict.fromkeys(notes[1:]))}." if notes[1:] else ""
+        own = f"Their notes are {', '.join(notes[1:])}." if notes[1:] else ""
         raise UsageError(
             f"no answer of these requests has the note {note!r}",
             hint=did_you_mean(note, notes)

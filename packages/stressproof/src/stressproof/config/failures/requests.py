@@ -12,7 +12,7 @@ from stressproof.config.plan_file import PlanFile
 from stressproof.config.plan_tables import PartTable, RequestTable
 from stressproof.config.plans import PlanReader, checks_of, statuses_of
 from stressproof.errors import UsageError
-from stressproof.failures.sendings import batches_of
+from stressproof.failures.sendings import batches_of, stream_per_s
 from stressproof.failures.spec import FaultSpec, RequestSpec, Send
 from stressproof.workload.auth import BasicAuth, BearerAuth, authorization
 from stressproof.workload.requests import DEFAULT_STATUSES, Request
@@ -165,9 +165,11 @@ def kinds_of(
     """
     scheduled = [name for name, one in asked.items() if one.request.weight]
     found = {name: (asked[name].spec(name), asked[name]) for name in scheduled}
+    senders: dict[str, FaultSpec] = {}
     for fault in injected:
         for batch in batches_of(fault, scheduled):
             for kind, send in batch:
+                _demand_one(kind, senders.setdefault(kind, fault), fault)
                 one = asked.get(send.request)
                 if one is None:
                     continue
@@ -199,18 +201,28 @@ def _ask_in_baseline(found: dict[str, tuple[RequestSpec, Asked]]) -> None:
             return
 
 
-def _with_sending(spec: RequestSpec, fault: FaultSpec, send: Send) -> RequestSpec:
-    """Return a kind of requests that a fault sends too."""
-    before = spec.stream or spec.rows_of
-    if before:
+def _demand_one(kind: str, first: FaultSpec, fault: FaultSpec) -> None:
+    """Refuse a kind that two faults send, where the first or the other sends it uncounted.
+
+    Raises:
+        UsageError: Nobody could tell which of them sent what.
+    """
+    if first is not fault and any(stream_per_s(one) or _rows(one) for one in (first, fault)):
         raise UsageError(
-            f"{spec.kind} is sent by {before} and by {fault.id}",
+            f"{kind} is sent by {first.id} and by {fault.id}",
             hint="Write a request for each of them.",
         )
-    rate = fault.parameters.get("rate_per_s")
-    if isinstance(rate, int):
-        return msgspec.structs.replace(spec, stream=fault.id, stream_per_s=rate)
-    if "table" in fault.parameters:
+
+
+def _rows(fault: FaultSpec) -> bool:
+    return "table" in fault.parameters
+
+
+def _with_sending(spec: RequestSpec, fault: FaultSpec, send: Send) -> RequestSpec:
+    """Return a kind of requests that a fault sends too, as often as can be said beforehand."""
+    if stream_per_s(fault):
+        return spec
+    if _rows(fault):
         return msgspec.structs.replace(spec, rows_of=fault.id)
     more = 1 if spec.keyed and send.same else send.times
     return msgspec.structs.replace(spec, sent=(0, spec.sent[1] + more))

@@ -7,6 +7,7 @@ import msgspec
 from stressproof.config.mistakes import Mistake
 from stressproof.config.positions import Place
 from stressproof.failures.parameters import S
+from stressproof.failures.sendings import stream_per_s
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.workload.rates import duration_text
 
@@ -22,12 +23,7 @@ def expected_us(scenario: ScenarioSpec) -> int:
 
 def expected_operations(scenario: ScenarioSpec) -> int:
     """Return how many requests both trials send at their rates, without what is asked again."""
-    flooded = sum(
-        request.stream_per_s * fault.lasts_us
-        for request in scenario.requests
-        for fault in scenario.faults
-        if fault.id == request.stream
-    )
+    flooded = sum(stream_per_s(one) * one.lasts_us for one in scenario.faults)
     beside = sum(sum(request.sent) for request in scenario.requests)
     return (scenario.rate_per_s * expected_us(scenario) + flooded) // S + beside
 

@@ -11,6 +11,8 @@ from stressproof.verify.stress.shares import Share, busy, shares_of
 _IMPOSSIBLE = "No service and no generator can produce these figures; capture again."
 _EDGE_US = 10_000  # the clock is read every ten milliseconds
 _TIMEOUT_SLACK_US = SECOND_US
+_LEFT_OUT_LEAST_US = 30 * SECOND_US  # shorter is what a busy machine needs to start a round
+_PREFLIGHT_PAUSE_MS = 250  # at most, after an attempt that failed
 
 
 @rule(
@@ -61,6 +63,70 @@ def round_clock(case: StressCase, judgement: Judgement) -> None:
                 prose(f"at least {least_gap / SECOND_US:g} s of ramp and pause"),
             )
         before, least_gap = end, between
+
+
+@rule(
+    "stress.left-out",
+    clause="protocol 6; evidence.md, Time",
+    title="Before, between and after the rounds there was no time for another one",
+    remedy="A round was left out, or the machine stood still; capture again.",
+    level=Level.RECOMPUTED,
+)
+def left_out(case: StressCase, judgement: Judgement) -> None:
+    """Ramp, pause, preflight and setup fill the time that no round does, but for less than one."""
+    artifact = case.computable
+    if artifact is None:
+        judgement.skip(UNSOUND)
+        return
+    workload, runtime = artifact.workload, artifact.runtime
+    ramp_us, pause_us = (
+        round(each * SECOND_US) for each in (workload.ramp_seconds, workload.pause_seconds)
+    )
+    window_us = round(workload.duration_seconds * SECOND_US)
+    round_us = max(ramp_us + window_us, _LEFT_OUT_LEAST_US)
+    # A round ends with its last answer, but for flows, which may go on.
+    after_us = max(one.graceful_stop_us for one in workload.scenarios)
+    after_us += workload.timeout_us if after_us else 0
+    preflight_ms = sum(
+        check.latency_ms + (0 if check.ok else _PREFLIGHT_PAUSE_MS)
+        for check in artifact.preflight.checks
+    )
+    began = [instant(artifact.started_at), instant(runtime.before.probed_at)]
+    before = max((time for time in began if time is not None), default=None)
+    filled_us = round(preflight_ms * 1_000)
+    for place, (run, measured) in enumerate(
+        zip(artifact.runs, artifact.measurements.runs, strict=False)
+    ):
+        filled_us += ramp_us + sum(row.corrected.sum_us for row in measured.setup)
+        where = f"runs[{place}].started_at"
+        _no_round_in(before, instant(run.started_at), filled_us, round_us, where, judgement)
+        before, filled_us = instant(run.ended_at), pause_us + after_us
+    if artifact.runs and runtime.after is not None:
+        asked = instant(runtime.after.probed_at)
+        where = "runtime.after.probed_at"
+        _no_round_in(before, asked, after_us, round_us, where, judgement)
+
+
+def _no_round_in(
+    before: int | None,
+    after: int | None,
+    filled_us: int,
+    round_us: int,
+    where: str,
+    judgement: Judgement,
+) -> None:
+    """Between two times lies no round beside what filled them."""
+    if before is None or after is None:
+        return
+    idle_us = after - before - filled_us
+    if idle_us < round_us:
+        judgement.passed()
+        return
+    judgement.inconclusive(
+        where,
+        prose(f"{idle_us / SECOND_US:.1f} s before it in which nothing is told"),
+        prose(f"less than a round of {round_us / SECOND_US:g} s"),
+    )
 
 
 @rule(
@@ -173,4 +239,4 @@ def timeout_applied(case: StressCase, judgement: Judgement) -> None:
             )
 
 
-RULES = (round_clock, elapsed_measured, concurrency, timeout_applied)
+RULES = (round_clock, left_out, elapsed_measured, concurrency, timeout_applied)

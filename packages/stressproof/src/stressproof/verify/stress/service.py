@@ -9,6 +9,7 @@ from stressproof.verify.instants import SECOND_US
 from stressproof.verify.probes import (
     DATABASE,
     IDENTITY,
+    is_unknown,
     judge_build,
     judge_durable,
     judge_healthy,
@@ -57,8 +58,9 @@ def same_instance(case: StressCase, judgement: Judgement) -> None:
     if before.uptime_seconds is not None and after.uptime_seconds is not None:
         _as_long(case.artifact, before.uptime_seconds, after.uptime_seconds, judgement)
     if case.requirements.require_identity:
-        if before.instance_id is None:
-            judgement.inconclusive("target.before.instance_id", None, prose("an instance id"))
+        if is_unknown(before.instance_id):
+            where, seen = "target.before.instance_id", before.instance_id
+            judgement.inconclusive(where, seen, prose("an instance id"))
         _told(case.requirements, case.artifact, judgement)
         _of_one_clock(case.requirements, case.artifact, judgement)
     if before.instance_id is None and not case.requirements.require_identity:
@@ -73,9 +75,10 @@ def _told(asked: StressRequirements, artifact: StressArtifact, judgement: Judgem
     ):
         for when, probe in (("before", told.before), ("after", told.after)):
             for name in asked.health_members:
-                if name in names and probe is not None and getattr(probe, name) is None:
+                if name in names and probe is not None and is_unknown(getattr(probe, name)):
                     told_by = prose(f"a value, as {asked.health_endpoint} tells")
-                    judgement.inconclusive(f"{where}.{when}.{name}", None, told_by)
+                    seen = getattr(probe, name)
+                    judgement.inconclusive(f"{where}.{when}.{name}", seen, told_by)
 
 
 def _of_one_clock(
@@ -161,8 +164,9 @@ def same_database(case: StressCase, judgement: Judgement) -> None:
         return
     judge_unchanged("runtime.after", before, after, DATABASE, judgement)
     asked = case.requirements
-    if asked.require_identity and asked.database_engine and before.server_version is None:
-        judgement.inconclusive("runtime.before.server_version", None, prose("a server version"))
+    version = before.server_version
+    if asked.require_identity and asked.database_engine and is_unknown(version):
+        judgement.inconclusive("runtime.before.server_version", version, prose("a server version"))
 
 
 @rule(
