@@ -1,7 +1,7 @@
 """Where a limit lies: exactly at it passes, a hair beyond it does not."""
 # ruff: noqa: FBT003  # a lie is one line; booleans are what fields hold here
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -842,6 +842,34 @@ failures.set_(
     "failure.trial-clock",
     "scenarios.0.trial.ended_at",
     "then",
+)
+
+
+def _aged(data: dict[str, Any]) -> None:
+    """Every time of old evidence as it was, but that at which it was complete."""
+    captured = data["captured_at"]
+    days = timedelta(hours=49)
+    for one in _timed(data):
+        for name in [name for name in one if name.endswith("_at") and isinstance(one[name], str)]:
+            one[name] = (datetime.fromisoformat(one[name]) - days).isoformat()
+    data["captured_at"] = captured
+
+
+def _timed(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            yield from _timed(each)
+
+
+failures.add(
+    "old trials, captured anew",
+    ONE,
+    "failure.age",
+    _aged,
+    asked={"max_artifact_age_hours": 48.0},
 )
 failures.set_("full: captured at no time", ONE, "failure.timestamps", "captured_at", "then")
 
