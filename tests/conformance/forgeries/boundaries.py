@@ -12,6 +12,7 @@ from forgeries.honest import COMMIT, ENDPOINTS, NOW, Plan, rederived
 from stressproof.evidence.results import Thresholds
 from stressproof.exits import Exit
 from stressproof.measure import buckets
+from stressproof.verify.instants import ROUNDING_US
 
 corpus = Corpus()
 failures = Corpus()
@@ -842,6 +843,31 @@ failures.set_(
     "failure.trial-clock",
     "scenarios.0.trial.ended_at",
     "then",
+)
+
+
+def _touching(data: dict[str, Any]) -> None:
+    """A trial that began when its baseline ended, and a document complete with the last trial."""
+    first, last = data["scenarios"][0], data["scenarios"][-1]
+    first["trial"]["started_at"] = first["baseline"]["ended_at"]
+    data["captured_at"] = data["runtime_after"]["probed_at"] = last["trial"]["ended_at"]
+
+
+def _rounded(data: dict[str, Any], more_us: int = 0) -> None:
+    """A trial whose times were cut to microseconds, as far as that goes."""
+    trial = data["scenarios"][0]["trial"]
+    took = timedelta(microseconds=trial["duration_us"] - ROUNDING_US - more_us)
+    trial["ended_at"] = (datetime.fromisoformat(trial["started_at"]) + took).isoformat()
+
+
+trial_clocks = {"trials that touch": _touching, "a trial's times, rounded": _rounded}
+"""Edits of made-up injections, whose trials need not pass, that their clock's rule must take."""
+
+failures.add(
+    "a trial shorter than its operations by a hair",
+    ONE,
+    "failure.trial-clock",
+    lambda data: _rounded(data, 1),
 )
 
 
