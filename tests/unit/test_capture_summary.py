@@ -132,6 +132,32 @@ def test_what_failed_can_be_asked_by_hand(artifact: StressArtifact) -> None:
     assert f"by hand: curl -i {url}" in text_of(failed)
 
 
+def test_a_flow_is_no_request_to_ask_by_hand(artifact: StressArtifact) -> None:
+    """A step that failed stands for it; where none did, nothing is offered."""
+    replace = msgspec.structs.replace
+    workload = artifact.workload
+    endpoints = [replace(workload.endpoints[0], kind="flow", method="", path="flows.py:order")]
+    workload = replace(workload, endpoints=[*endpoints, *workload.endpoints[1:]])
+    (run, *runs) = artifact.runs
+    results = replace(artifact.results, errors={"exception": 5})
+    for position, offered in ((), False), ((3,), True):
+        failing = [
+            replace(each, results=replace(each.results, failed_requests=9 if at == 0 else 5))
+            if at in {0, *position}
+            else each
+            for at, each in enumerate(run.endpoints)
+        ]
+        failed = replace(
+            artifact,
+            workload=workload,
+            results=results,
+            runs=[replace(run, endpoints=failing), *runs],
+        )
+        said = text_of(failed)
+        assert "flows.py:order" not in said
+        assert (f"by hand: curl -i {artifact.target_url}" in said) is offered
+
+
 class Terminal(io.StringIO):
     """Somebody looks."""
 

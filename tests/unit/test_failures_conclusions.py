@@ -31,6 +31,7 @@ from stressproof.failures.conclusions import (
 )
 from stressproof.failures.history import COLUMNS, EFFECT_COLUMNS, ORIGINS, read
 from stressproof.failures.spec import ScenarioSpec
+from stressproof.report.offenders import offender_lines
 
 pytestmark = pytest.mark.gate
 
@@ -370,6 +371,35 @@ def test_consistent_scenario_has_no_contradictions() -> None:
     """What the maker derives, the verifier derives."""
     one = scenario()
     assert contradicted(one) == []
+
+
+def test_what_a_failed_check_found_wrong_is_named() -> None:
+    """Each by the attempts at it and what is there; what is about all of them names none."""
+    rows: list[Row] = [
+        *STEADY,
+        (S, 7 * S, "pay", "timeout", 11, 1),
+        (9 * S, 5, "pay", "200", 11, 2),
+    ]
+    checks = [
+        check("acknowledged_durable"),
+        check("no_double_effect"),
+        check("undisturbed"),
+        check("recovered", about="blackhole"),
+        answered(CHAIN_UNBROKEN, 3, 1),
+    ]
+    effects = dict.fromkeys(range(1, 11), 1) | {2: 0, 3: 0, 4: 0, 11: 2}
+    one = replace(scenario(), trial=trial(rows, effects, [FAULT], *checks))
+    assert {found.outcome for found in one.trial.checks} == {"fail"}
+    assert list(offender_lines(one)) == [
+        "trial: acknowledged_durable: e.g. effect 2 at 0.10 s (gate 200 x 1), found 0 times",
+        "trial: acknowledged_durable: e.g. effect 3 at 0.20 s (gate 200 x 1), found 0 times",
+        (
+            "trial: no_double_effect: e.g. effect 11 at 1.00 s (pay timeout x 1, pay 200 x 1), "
+            "found 2 times"
+        ),
+        "trial: undisturbed: e.g. pay at 1.00 s: timeout (unknown) after 7.00 s",
+    ]
+    assert list(offender_lines(scenario())) == []
 
 
 def _edit_check(one: Scenario) -> Scenario:

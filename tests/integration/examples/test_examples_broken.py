@@ -5,6 +5,7 @@ A bug is planted by one replacement in a copy of the example. What takes minutes
 
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -128,6 +129,19 @@ def failed_checks(evidence: dict[str, Any]) -> set[str]:
         for check in scenario[trial]["checks"]
         if check["outcome"] == "fail"
     }
+
+
+def test_the_page_plants_a_bug(tmp_path: Path) -> None:
+    """Its command leaves a shop that Python reads and that forgets its keys, as the test's does."""
+    page = (EXAMPLES.parent / "docs/failures.md").read_text()
+    [planting] = [line for line in page.splitlines() if line.startswith("sed -i ")]
+    project = copy_of("shop", tmp_path)
+    subprocess.run(["/bin/sh", "-c", planting], cwd=project, check=True)
+    text = (project / FORGETS_THE_KEY.file).read_text()
+    compile(text, FORGETS_THE_KEY.file, "exec")
+    assert FORGETS_THE_KEY.old not in text
+    assert "(os.urandom(16).hex(), asked),\n" in text
+    assert "\nimport os\n" in text
 
 
 def find(bug: Bug, folder: Path) -> None:

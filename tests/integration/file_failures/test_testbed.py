@@ -14,12 +14,12 @@ import pytest
 from kiosk_project import command
 from stressproof.config.compile import load_project
 from stressproof.config.failures.testbed import demand_attachable
-from stressproof.config.file_failures import plan_failures
+from stressproof.config.file_failures import plan_failures, planned_failures
 from stressproof.errors import RunError, UsageError
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.spec import Effects, Invariant
 from stressproof.faults.active import ActiveFaults
-from stressproof.faults.driver import made_rows
+from stressproof.faults.driver import ScenarioDriver, made_rows
 from stressproof.faults.final_read import FinalRead
 from stressproof.faults.proxy.faults import ProxyFault
 from stressproof.faults.testbed import Testbed
@@ -129,6 +129,7 @@ def test_everything_stands_behind_its_proxy_and_inherits_little(folder: Path) ->
         assert given["N"] == "3"
         assert Path(given["OWN"]).is_dir()
         assert not Path(given["OWN"]).is_relative_to(folder)
+        assert bed.service_environment()["OWN"] == given["OWN"]
         assert "HIDDEN" not in given
         assert database.query("SHOW max_connections") == [("33",)]
         assert set(bed.logs()) == {"web", "other"}
@@ -214,7 +215,7 @@ FAILS = {
         """run = ["python", "-c", "import time; print('idle', flush=True); time.sleep(99)"]
 ready = { within = "1s" }""",
         RunError,
-        "web was not ready within 1 s",
+        "web was not ready within 1 s, waiting for 127.0.0.1:",
         "idle",
     ),
     "no program": (
@@ -410,3 +411,38 @@ def test_a_proxy_leads_to_https_elsewhere_only_where_that_is_allowed(folder: Pat
     ):
         pass
     assert "--allow-upstream" in refused.value.hint
+
+
+ROWS = """
+import time
+made = []
+
+def rows(testbed):
+    made.append(time.monotonic())
+    return {"things": [{"effect": testbed.effect(), "made": len(made), "at": made[-1]}]}
+"""
+
+
+def test_rows_that_have_to_ripen_are_made_once_and_used_no_sooner(folder: Path) -> None:
+    """Made early they ripen while others run; of a scenario that waits for none, when it begins."""
+    (folder / "rows.py").write_text(ROWS)
+    request = 'json = { at = "{{things.at}}" }\neffect = "{{things.effect}}"\nmethod = "POST"\n'
+    effects = '[effects]\nfrom = "db"\nsql = "SELECT ref, 1 FROM t"\n'
+    ripe = 'prepare = "rows.py:rows"\nripe = "2s"\nfault'
+    text = HEAD + request + WEB + effects + TAIL.replace("fault", ripe, 1)
+    (folder / "stressproof.toml").write_text(text)
+    plan = planned_failures(load_project(folder), {})
+    [spec] = plan.scenarios
+    with Testbed(
+        ActiveFaults(folder / "active"), plan=plan.testbed, folder=folder, environment=os.environ
+    ) as bed:
+        for early in (True, False):
+            driver = ScenarioDriver(bed, "r", spec=spec, load=plan.loads["X-1"], seed=1)
+            if early:
+                driver.prepare_early()
+            driver.prepare()
+            asked = driver.requests()["read"]()
+            assert time.monotonic() - float(json.loads(asked.body)["at"]) >= 2
+            assert asked.key == 1
+            with pytest.raises(RunError, match="no row of things is left"):
+                driver.requests()["read"]()

@@ -57,6 +57,20 @@ max_age = "12h"
 target = ["staging"]
 thresholds = { http_reqs = "count > 5" }
 """
+BROKEN = """
+[testbed]
+target = "web"
+[testbed.process.web]
+run = ["web", "{{port}}"]
+workers = 2
+[[failure]]
+id = "WEB-1"
+title = "A worker dies"
+question = "Does it matter?"
+load = "shop"
+prepare = "prepare.py:tokens"
+fault = [{ id = "dies", kind = "kill_worker", target = "web", lasts = "1s" }]
+"""
 SHOP_LINES = [
     "profile shop, 2 rounds with 5s between",
     "  default: constant-arrival-rate, 40/s by at most 20 users, for 3s",
@@ -141,7 +155,7 @@ def test_another_target_is_asked_by_its_name(capsys: pytest.CaptureFixture[str])
         (("--target", "stagign"), "there is no target 'stagign'\n  Did you mean 'staging'?"),
         (("--target", "x"), "[targets] of the file has staging."),
         (("--profile", "sope"), "there is no profile 'sope'"),
-        (("--once", "--profile", "shopp"), "did you mean shop?"),
+        (("--once", "--profile", "shopp"), "Did you mean 'shop'?"),
         (("--once", "--target", "stagign"), "Did you mean 'staging'?"),
     ],
     ids=" ".join,
@@ -151,6 +165,33 @@ def test_what_the_file_does_not_have_is_told_with_what_was_meant(
 ) -> None:
     """A misspelling is a usage error that names the nearest."""
     assert said in refused(capsys, FILE, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{{skus.sku}}", "{{skus.skuu}}", "did you mean {{skus.sku}}?"),
+        ("{{skus.sku}}", "{{sku}}", "skus has sku"),
+        ("{{skus.sku}}", "{{goods.sku}}", "GET /catalog: {{goods.sku}} means nothing"),
+        ('file = "skus.csv"', 'file = "skus.csv"\npick = "unique"', "rows"),
+    ],
+)
+def test_what_a_capture_would_refuse_is_refused_here(
+    capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    """A placeholder of no column, and too few rows, before anything is sent."""
+    assert said in refused(capsys, FILE.replace(old, new))
+
+
+def test_columns_of_a_failures_profile_are_looked_at_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What it prepares nobody knows yet; what a file holds is known."""
+    Path("prepare.py").write_text("")
+    text = FILE.replace('[[profile.shop.flow]]\nrun = "flows.py:order"\n', "") + BROKEN
+    told(capsys, text.replace("path = ", 'headers = { t = "{{tokens.text}}" }\npath = '))
+    said = refused(capsys, text.replace("{{skus.sku}}", "{{skus.skuu}}"))
+    assert "did you mean {{skus.sku}}?" in said
 
 
 def test_whom_it_would_ask_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:

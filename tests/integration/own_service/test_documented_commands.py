@@ -58,6 +58,8 @@ NAMED = {
     "test_gate_signed.py::test_the_commands_of_two_people",
     r"docs/failures.md: (cd|export|stressproof (check|inject|verify)) ?": "tests/integration/"
     "examples/test_examples_broken.py::test_an_example_survives_what_its_file_says",
+    r"docs/failures.md: (sed|git checkout) ": "tests/integration/examples/test_examples_broken.py::"
+    "test_the_page_plants_a_bug",
     r"docs/failures.md: stressproof gate ": "tests/packaging/"
     "test_shop_release.py::test_the_shop_is_released",
     r"examples/till/README.md: ": "tests/integration/"

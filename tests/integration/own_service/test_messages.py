@@ -89,6 +89,10 @@ def capture(*more: str) -> tuple[str, ...]:
     return ("capture", *more, "--duration", "1s", "--ramp", "0")
 
 
+OF_NO_SUITE = {
+    "stressproof.toml": "[suite]\nuse = 'mine.py:PLAIN'\n",
+    "mine.py": "from stressproof.suite import PLAIN\n",
+}
 MISTAKES = [
     # Where the service is.
     Mistake(
@@ -425,8 +429,18 @@ MISTAKES = [
         ("check", "bad.toml"),
         Exit.USAGE,
         "stressproof: bad.toml:2: thresholds.foo: expected a text or a table or a list, got a "
-        "whole number\n  foo = 3\n  ^^^\nbad.toml: one mistake\n",
+        "whole number\n  foo = 3\n  ^^^\n  Write it in quotes, with its unit where it has one: "
+        '"300ms", "20/s", "16KiB".\nbad.toml: one mistake\n',
         {"bad.toml": "[thresholds]\nfoo = 3\n"},
+    ),
+    Mistake(
+        "a text for a table",
+        ("check", "bad.toml"),
+        Exit.USAGE,
+        "stressproof: bad.toml:3: testbed.process.web.ready: expected a table, got a text\n"
+        "  ready = '/up'\n  ^^^^^\n  Write { key = … }; there are http, tcp, log, run, within.\n"
+        "bad.toml: one mistake\n",
+        {"bad.toml": "[testbed.process.web]\nrun = ['web']\nready = '/up'\n"},
     ),
     Mistake(
         "evidence that is not there",
@@ -472,14 +486,34 @@ MISTAKES = [
         '"pytest", "-q"] }]\n',
     ),
     Mistake(
+        "an injection without its file",
+        ("inject", "--dry-run"),
+        Exit.USAGE,
+        "stressproof: the suite plain has no file of failures, so there is nothing to inject\n"
+        "  Write [testbed] and [[failure]] into stressproof.toml.\n",
+        OF_NO_SUITE,
+    ),
+    Mistake(
+        "one who approves of oneself, and evidence by the word of a capture",
+        ("inject", "--out", "f.json", "--executed-by", "ada", "--approved-by", "ada"),
+        Exit.USAGE,
+        "stressproof: 'ada' cannot approve what 'ada' executed\n"
+        "  Name somebody else with --approved-by.\n",
+    ),
+    Mistake(
+        "a port that is none",
+        ("proxy", "99999=127.0.0.1:5432"),
+        Exit.USAGE,
+        "stressproof: '99999' is no address\n"
+        "  Write host:port, a port up to 65,535: 127.0.0.1:5432.\n",
+    ),
+    Mistake(
         "a profile that is not there",
         capture("--url", "{plain}", "--profile", "shop"),
         Exit.USAGE,
-        "stressproof: there is no profile 'shop'\n  The suite plain has health, health_deep.\n",
-        {
-            "stressproof.toml": "[suite]\nuse = 'mine.py:PLAIN'\n",
-            "mine.py": "from stressproof.suite import PLAIN\n",
-        },
+        "stressproof: there is no profile 'shop'\n"
+        "  No stressproof.toml here has profiles; the suite plain has health, health_deep.\n",
+        OF_NO_SUITE,
     ),
 ]
 

@@ -22,6 +22,7 @@ from stressproof.evidence.results import Thresholds
 from stressproof.evidence.target import DEFAULT_TARGET
 from stressproof.suite import HealthProbe, Probes
 from stressproof.workload.executors import Executor
+from stressproof.workload.scenarios import Scenario
 from stressproof.workload.target import origin_of
 
 
@@ -67,14 +68,7 @@ def plan_file(
     """
     load = project.plan.profiles[profile]
     reader = PlanReader(project.plan, environment)
-    scenarios = reader.scenarios(load)
-    if executor is not None:
-        if len(scenarios) > 1:
-            raise UsageError(
-                f"{profile} has {len(scenarios)} scenarios, and the flags say how much one asks",
-                hint="Leave the flags out, or write another profile.",
-            )
-        scenarios = (msgspec.structs.replace(scenarios[0], executor=executor),)
+    scenarios = _scenarios(reader, project, profile, executor)
     table = project.plan.target_of(target)
     base = (url or reader.text(table.url or default_url)).strip().rstrip("/")
     origin_of(base)
@@ -104,6 +98,21 @@ def plan_file(
         files=tuple(reader.files),
     )
     return as_target(plan, project, target, environment, is_named=bool(table.url) and url is None)
+
+
+def _scenarios(
+    reader: PlanReader, project: Project, profile: str, executor: Executor | None
+) -> tuple[Scenario, ...]:
+    """Return what a profile asks, of another executor where the flags say how much."""
+    scenarios = reader.scenarios(project.plan.profiles[profile])
+    if executor is None:
+        return scenarios
+    if len(scenarios) > 1:
+        raise UsageError(
+            f"{profile} has {len(scenarios)} scenarios, and the flags say how much one asks",
+            hint="Leave the flags out, or write another profile.",
+        )
+    return (msgspec.structs.replace(scenarios[0], executor=executor),)
 
 
 def as_target(

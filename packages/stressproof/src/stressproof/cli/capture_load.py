@@ -11,13 +11,17 @@ _RAMP_US = 5 * US_PER_S
 _FLAGS = {"stages": "--stage", "duration_us": "--duration", "ramp_us": "--ramp"}
 
 
-def executor_from(options: Mapping[str, Any]) -> Executor:
+def executor_from(options: Mapping[str, Any], *, ramp_us: int = _RAMP_US) -> Executor:
     """Return the executor that the flags describe.
+
+    Args:
+        options: As `executor_facts.executor_from` has them.
+        ramp_us: Where nobody says.
 
     Raises:
         UsageError: A flag is missing, or means nothing to the executor.
     """
-    return executor_facts.executor_from(options, _flag, ramp_us=_RAMP_US)
+    return executor_facts.executor_from(options, _flag, ramp_us=ramp_us)
 
 
 def _flag(word: str) -> str:

@@ -16,12 +16,18 @@ from stressproof.cli.capture_request import Asked, asked_for, headers_of
 from stressproof.cli.suite_choice import chosen_project, chosen_suite
 from stressproof.config.compile import Project, load_config
 from stressproof.config.environment import filled
+from stressproof.config.executor_facts import changed
+from stressproof.config.plan_file import inherited
+from stressproof.config.plan_tables import ProfileTable
+from stressproof.config.plans import amounts_of
 from stressproof.config.profile import AD_HOC, AD_HOC_ERRORS_PERCENT, Profile
+from stressproof.config.schema import FILE_NAME
 from stressproof.errors import UsageError
 from stressproof.evidence.results import Thresholds
 from stressproof.objectives.objectives import Objectives
 from stressproof.objectives.syntax import did_you_mean
 from stressproof.suite import PLAIN, Suite
+from stressproof.workload.executors import Executor
 from stressproof.workload.target import origin_of, split_url
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -126,9 +132,10 @@ def _chosen(
 def _profile_of(suite: Suite, name: str, project: Project) -> Profile:
     """Return a suite's profile; where there is none, the file's own are offered as well."""
     own, of_suite = sorted(project.plan.profiles), suite.profile_table()
-    if name in of_suite or not set(own).difference(of_suite):
-        return suite.profile(name)
-    known = f"The file has {', '.join(own)}; the suite {suite.name} has {', '.join(of_suite)}."
+    if name in of_suite:
+        return of_suite[name]
+    file = f"The file has {', '.join(own)}" if own else f"No {FILE_NAME} here has profiles"
+    known = f"{file}; the suite {suite.name} has {', '.join(of_suite)}."
     near = did_you_mean(name, (*own, *of_suite))
     raise UsageError(f"there is no profile {name!r}", hint=near or known)
 
@@ -157,6 +164,15 @@ def _own_profile(project: Project, options: Mapping[str, Any]) -> str | None:
 _AMOUNTS = ("executor", "users", "rate", "stages", "iterations", "duration_us", "ramp_us")
 
 
+def _executor_of(load: ProfileTable, said: Mapping[str, Any]) -> Executor | None:
+    """Return the executor of a profile of which flags change something, None where none does."""
+    if not said:
+        return None
+    [*scenarios] = load.scenario.values()
+    table = inherited(load, scenarios[0]) if scenarios else load
+    return executor_from(changed(amounts_of(table), said), ramp_us=0)
+
+
 def _file_plan(project: Project, profile: str, runner: str, options: dict[str, Any]) -> Plan:
     """Return the plan of a profile of the file, with what the flags change of it."""
     context = click.get_current_context()
@@ -165,7 +181,8 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         source = context.get_parameter_source(name)
         return options[name] if source is ParameterSource.COMMANDLINE else None
 
-    changed = any(given(name) for name in (*_AMOUNTS, "max_vus"))
+    amounts = {name: given(name) for name in (*_AMOUNTS, "max_vus")}
+    said = {name: value for name, value in amounts.items() if value is not None}
     plan = plan_file(
         project,
         profile,
@@ -174,7 +191,7 @@ def _file_plan(project: Project, profile: str, runner: str, options: dict[str, A
         target=options["target_name"] or "",
         url=options["url"] or options["target"],
         headers=headers_of(options["headers"]),
-        executor=executor_from(options) if changed else None,
+        executor=_executor_of(project.plan.profiles[profile], said),
         rounds=given("rounds"),
         pause_us=given("pause_us"),
         timeout_us=given("timeout_us"),

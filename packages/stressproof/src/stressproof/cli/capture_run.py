@@ -126,14 +126,7 @@ def run_capture(
     Raises:
         StressproofError: What kept us from it, each with its own exit code.
     """
-    if out is None and forms.wanted:
-        raise UsageError(
-            "--junit, --gitlab and --github are made from the artifact's file",
-            hint="Name the file as well: --out artifact.json",
-        )
-    if out is not None:
-        check_writable(out)
-    check_places(forms)
+    _demand_places(out, forms)
     credential = find(plan.url, os.environ, plan.local_service)
     demand_usable(plan, credential)
     run = signed_run(
@@ -163,19 +156,9 @@ def run_capture(
             _keep(artifact, out, force=force)
             _demand_readable(out)
         signed.end(found.exit_code, encode(artifact) if out is None else out)
-    # Without a file stdout is the artifact's alone.
     tell = to_stderr if out is None else to_stdout
-    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # not before the load
-
     try:
-        if out is None:
-            to_stdout(encode(artifact).decode())
-        stream = sys.stderr if out is None else sys.stdout
-        tell(shown(summary(artifact, found.answers, width_of(stream)), stream))
-        if out is not None:
-            to_stdout(f"artifact: {out}")
-            to_stdout(f"report: {write_beside(out)}")
-            write_forms(forms, [out])
+        _show(artifact, found, out, forms)
         if came:
             tell(
                 f"INTERRUPTED (exit {STOPPED_BY[came[0]]}): the artifact holds what was measured "
@@ -189,6 +172,32 @@ def run_capture(
         if not came:  # else the terminal may be what went away
             raise
     return STOPPED_BY[came[0]]
+
+
+def _demand_places(out: Path | None, forms: CiForms) -> None:
+    """Refuse before the load what could not be written after it."""
+    if out is None and forms.wanted:
+        raise UsageError(
+            "--junit, --gitlab and --github are made from the artifact's file",
+            hint="Name the file as well: --out artifact.json",
+        )
+    if out is not None:
+        check_writable(out)
+    check_places(forms)
+
+
+def _show(artifact: StressArtifact, found: Conclusion, out: Path | None, forms: CiForms) -> None:
+    """Show what was measured, and write what lies beside it; without a file stdout is its own."""
+    from stressproof.cli.report_page import write_beside  # noqa: PLC0415  # not before the load
+
+    if out is None:
+        to_stdout(encode(artifact).decode())
+        to_stderr(shown(summary(artifact, found.answers, width_of(sys.stderr)), sys.stderr))
+        return
+    to_stdout(shown(summary(artifact, found.answers, width_of(sys.stdout)), sys.stdout))
+    to_stdout(f"artifact: {out}")
+    to_stdout(f"report: {write_beside(out)}")
+    write_forms(forms, [out])
 
 
 def _keep(artifact: StressArtifact, out: Path, *, force: bool) -> None:

@@ -22,6 +22,7 @@ from stressproof.report.workload_text import (
     target_lines,
     workload_lines,
 )
+from stressproof.workload.data import Data, demand_columns
 from stressproof.workload.rates import US_PER_S, duration_text
 from stressproof.workload.workload import Workload
 
@@ -46,6 +47,8 @@ def sent_lines(
         return list(workload_lines(workload_of(file, profile, target, url)))
     names = list(profiles) if profile is None else [profile]
     workloads = [_workload(project, name, target or "", url) for name in names]
+    for name, workload in zip(names, workloads, strict=True):
+        _demand_meant(project, name, workload)
     lines = [*target_lines(workloads[0].target)]
     for name, workload in zip(names, workloads, strict=True):
         load = profiles[name]
@@ -75,6 +78,19 @@ def _workload(project: Project, profile: str, target: str, url: str | None) -> W
         default_url=DEFAULT_URL,
     )
     return build_workload(made, find(made.url, os.environ, made.local_service))
+
+
+def _demand_meant(project: Project, profile: str, workload: Workload) -> None:
+    """Refuse placeholders that mean nothing, and too few rows, before anything is sent.
+
+    Raises:
+        UsageError: What a profile asks cannot be composed.
+    """
+    failures = () if project.failures is None else project.failures.file.failures
+    if any(one.load == profile for one in failures):
+        demand_columns(workload)  # a failure makes rows of its own
+    else:
+        Data(workload).demand_enough(project.plan.profiles[profile].rounds)
 
 
 def gate_lines(project: Project) -> Iterator[str]:

@@ -40,7 +40,9 @@ _WORDS = {Exit.PASS: "PASS", Exit.OBJECTIVES: "FAIL", Exit.INCONCLUSIVE: "INCONC
     ),
 )
 @click.option(
+    "--out",
     "--output",
+    "output",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default=f"{EVIDENCE_FOLDER}TIME.failures.json",
     help="Where the failure artifact goes; it is written whatever comes out.",
@@ -161,9 +163,13 @@ def _rehearse(plan: "InjectionPlan") -> Exit:
 
 def _inject(plan: "InjectionPlan", forms: CiForms, signing: SignOptions) -> Exit:
     """Inject, say what came out, and return the exit code."""
-    from stressproof.capture.injection import Injection  # noqa: PLC0415  # likewise
+    from stressproof.capture.injection import (  # noqa: PLC0415  # likewise
+        Injection,
+        check_identities,
+    )
     from stressproof.cli.signed_run import signed_run  # noqa: PLC0415  # likewise
 
+    check_identities(plan.executed_by, plan.approved_by)  # a run that never was leaves no record
     output = plan.output
     run = signed_run(
         signing,

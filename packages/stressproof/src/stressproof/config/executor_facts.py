@@ -12,6 +12,9 @@ from stressproof.workload.rates import US_PER_S, with_time_unit
 DURATION_US = 30 * US_PER_S
 _USERS = 10
 _MOST_USERS_UNASKED = 1_000
+_QUANTITIES = frozenset({"users", "rate", "stages", "iterations"})
+_REST = {"max_vus": "max_users", "ramp_us": "ramp_us", "duration_us": "duration_us"}
+"""Words that say no more than how such a quantity is asked, with what an executor calls it."""
 
 
 def executor_from(
@@ -50,6 +53,24 @@ def executor_from(
     else:
         reached = _whole(targets, spelt)
     return make_executor(name, facts | {"stages": _stages(reached, options)})
+
+
+def changed(written: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of a load of which some are said anew: the rest stays as it is written.
+
+    Who says how much is asked says it instead of what is written, and of how long it lasts, how it
+    begins and how many there are at most that stays which the new executor knows.
+
+    Args:
+        written: As `executor_from` has them.
+        said: Likewise, and only what is said.
+    """
+    if not _QUANTITIES.intersection(said):
+        return {**written, **said}
+    options = {**dict.fromkeys(written), "stages": [], **said}
+    takes = EXECUTORS[options["executor"] or _meant(options)].__struct_fields__
+    kept = {word: written[word] for word, fact in _REST.items() if fact in takes}
+    return {**options, **kept, **said}
 
 
 def _meant(options: Mapping[str, Any]) -> str:
@@ -96,7 +117,7 @@ def _check(executor: str, options: Mapping[str, Any], spelt: Callable[[str], str
     """Refuse words that an executor needs and lacks, or has and cannot use."""
     takes = EXECUTORS[executor].__struct_fields__
     needed = {"rate": "rate", "stages": "stages", "iterations": "iterations"}
-    usable = needed | {"max_vus": "max_users", "ramp_us": "ramp_us", "duration_us": "duration_us"}
+    usable = needed | _REST
     named = f"{spelt('executor')} {executor}"
     if "rate" in takes and options["max_vus"] and options["users"]:
         raise UsageError(

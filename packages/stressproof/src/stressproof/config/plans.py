@@ -145,7 +145,9 @@ class PlanReader:
         cookies = bool(table.flow) if table.cookies is None else table.cookies
         graceful_us = duration_us(table.graceful_stop)
         return Scenario(
-            executor=_executor(table),
+            executor=executor_from(
+                amounts_of(table), lambda word: word.removesuffix("_us"), ramp_us=0
+            ),
             items=items,
             name=name,
             start_us=duration_us(table.start) or 0,
@@ -298,8 +300,9 @@ class PlanReader:
             ) from error
 
 
-def _executor(table: ScenarioTable) -> Any:
-    options = {
+def amounts_of(table: ScenarioTable) -> dict[str, Any]:
+    """Return how much a scenario asks, in the words of `executor_from`."""
+    return {
         "executor": table.executor,
         "users": table.users,
         "rate": None if table.rate is None else parse_rate(_shown(table.rate)),
@@ -309,7 +312,6 @@ def _executor(table: ScenarioTable) -> Any:
         "duration_us": duration_us(table.duration),
         "ramp_us": duration_us(table.ramp),
     }
-    return executor_from(options, lambda word: word.removesuffix("_us"), ramp_us=0)
 
 
 def _stage(text: str) -> tuple[Any, Any]:

@@ -40,7 +40,9 @@ def type_mistakes(value: Any, kind: Any, path: Place) -> Iterator[Mistake]:
     try:
         msgspec.convert(value, whole)
     except msgspec.ValidationError as error:
-        yield Mistake(path, _plain(str(error)))
+        told = _plain(str(error))
+        hint = _described(kind) if "matching regex" in told else _remedy(value, kind)
+        yield Mistake(path, told, hint)
 
 
 def _table_mistakes(
@@ -85,6 +87,28 @@ def _without_structs_metadata(kind: Any) -> Any:
     if _structs_in(inner) or _list_item(inner) is not None or get_origin(inner) is dict:
         return inner
     return kind
+
+
+def _described(kind: Any) -> str:
+    """Return what the schema says of a text that is not as its pattern has it."""
+    metadata = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return " ".join(one.description for one in metadata if one.description)
+
+
+def _remedy(value: Any, kind: Any) -> str:
+    """Return how to write what has another type, empty where the message says it all."""
+    members = _members(kind)
+    bare = {get_args(one)[0] if get_origin(one) is Annotated else one for one in members}
+    if str in bare:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        quoted = 'Write it in quotes, with its unit where it has one: "300ms", "20/s", "16KiB".'
+        return quoted if number else ""
+    structs = _structs_in(kind)
+    if structs:
+        keys = ", ".join(field.encode_name for field in msgspec.structs.fields(structs[0]))
+        return f"Write {{ key = … }}; there are {keys}."
+    named = any(get_origin(member) is dict for member in members)
+    return "Write { name = … }." if named else ""
 
 
 def _members(kind: Any) -> tuple[Any, ...]:

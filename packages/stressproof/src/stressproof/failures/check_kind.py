@@ -1,9 +1,9 @@
 """What there is to know of a kind of check, and what each of them looks at."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -69,8 +69,23 @@ class CheckInput(Struct, frozen=True):
         return list(began_in(self.of_kind(), begin, self.fault.healed_us))
 
 
-Found = tuple[int, int]
-"""How many were looked at, and how many of them were wrong."""
+class Found(NamedTuple):
+    """What a check found.
+
+    Attributes:
+        compared: How many were looked at.
+        violations: How many of them were wrong.
+        wrong: Which: operations, or keys of effects; empty where it is about all of them together.
+    """
+
+    compared: int
+    violations: int
+    wrong: Sequence[Operation | int] = ()
+
+    @staticmethod
+    def among(seen: Sized, wrong: Sequence[Operation | int]) -> "Found":
+        """Return what was found among some, one by one."""
+        return Found(len(seen), len(wrong), wrong)
 
 
 class CheckKind(Struct, frozen=True):
@@ -81,7 +96,7 @@ class CheckKind(Struct, frozen=True):
         says: What holds where it passes, as a sentence without its full stop; it is written into
             artifacts.
         about: What it looks at: effects, operations, or how a fault passed.
-        count: Looks.
+        look: Looks.
         value: The parameter that a file gives as the check's own value; None where it is ``true``.
         parameters: Others of its own, beside `OF`.
         sometimes: That it never happened is inconclusive, and no failure.
@@ -90,7 +105,7 @@ class CheckKind(Struct, frozen=True):
     name: str
     says: str
     about: Literal["effects", "operations", "fault"]
-    count: Callable[[CheckInput], Found]
+    look: Callable[[CheckInput], Found]
     value: ParameterSpec | None = None
     parameters: tuple[ParameterSpec, ...] = ()
     sometimes: bool = False
@@ -100,6 +115,11 @@ class CheckKind(Struct, frozen=True):
         """Everything that a spec of such a check holds."""
         own = () if self.value is None else (self.value,)
         return (OF, *own, *self.parameters)
+
+    def count(self, given: CheckInput) -> tuple[int, int]:
+        """Return how many were looked at, and how many of them were wrong."""
+        found = self.look(given)
+        return found.compared, found.violations
 
     def complete(
         self, given: Mapping[str, Parameter] = MappingProxyType({})

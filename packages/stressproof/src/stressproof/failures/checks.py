@@ -37,46 +37,47 @@ def _endings(given: CheckInput) -> dict[int, set[str]]:
 
 def _acknowledged_durable(given: CheckInput) -> Found:
     keys = [key for key, endings in _endings(given).items() if "ok" in endings]
-    return len(keys), sum(given.effects.get(key, 0) == 0 for key in keys)
+    return Found.among(keys, [key for key in keys if given.effects.get(key, 0) == 0])
 
 
 def _no_double_effect(given: CheckInput) -> Found:
     keys = _endings(given)
-    return len(keys), sum(given.effects.get(key, 0) > 1 for key in keys)
+    return Found.among(keys, [key for key in keys if given.effects.get(key, 0) > 1])
 
 
 def _failed_absent(given: CheckInput) -> Found:
     keys = _endings(given)
     failed = [key for key, endings in keys.items() if endings == {"fail"}]
-    return len(keys), sum(given.effects.get(key, 0) > 0 for key in failed)
+    return Found.among(keys, [key for key in failed if given.effects.get(key, 0) > 0])
 
 
 def _every_key_read(given: CheckInput) -> Found:
     asked = {one.key for one in given.operations if one.key}
-    return len(asked), len(asked ^ set(given.effects))
+    return Found.among(asked, sorted(asked ^ set(given.effects)))
 
 
 def _answered_in(given: CheckInput) -> Found:
     within = given.number("within_us")
     seen = given.during()
-    return len(seen), sum(one.duration_us > within for one in seen)
+    return Found.among(seen, [one for one in seen if one.duration_us > within])
 
 
 def _only(given: CheckInput) -> Found:
     allowed = given.patterns("codes", ())
     seen = given.during()
-    return len(seen), len(seen) - len(ending_as(seen, allowed))
+    right = {one.code for one in ending_as(seen, allowed)}
+    return Found.among(seen, [one for one in seen if one.code not in right])
 
 
 def _never(given: CheckInput) -> Found:
     forbidden = given.patterns("codes", ())
     seen = given.during()
-    return len(seen), len(ending_as(seen, forbidden))
+    return Found.among(seen, ending_as(seen, forbidden))
 
 
 def _undisturbed(given: CheckInput) -> Found:
     seen = given.during()
-    return len(seen), sum(not one.code.healthy for one in seen)
+    return Found.among(seen, [one for one in seen if not one.code.healthy])
 
 
 def _no_slower(given: CheckInput) -> Found:
@@ -84,12 +85,12 @@ def _no_slower(given: CheckInput) -> Found:
     before = [one for one in given.of_kind() if one.start_us < given.steady_us]
     seen = given.during()
     if not before or not seen:
-        return 0, 0
+        return Found(0, 0)
     bound = max(
         given.number("floor_us"),
         _quantile(before, ppm) * given.number("factor_ppm", 1_000_000) // 1_000_000,
     )
-    return len(seen), int(_quantile(seen, ppm) > bound)
+    return Found(len(seen), int(_quantile(seen, ppm) > bound))
 
 
 def _quantile(operations: Sequence[Operation], ppm: int) -> int:
@@ -98,18 +99,18 @@ def _quantile(operations: Sequence[Operation], ppm: int) -> int:
 
 def _recovered(given: CheckInput) -> Found:
     if given.fault is None:
-        return 0, 0
+        return Found(0, 0)
     rto = given.fault.recovery.rto_service_us
-    return 1, int(rto is None or rto > given.fault.objectives.rto_service_us)
+    return Found(1, int(rto is None or rto > given.fault.objectives.rto_service_us))
 
 
 def _healthy_after_recovery(given: CheckInput) -> Found:
     if given.fault is None:
-        return 0, 0
+        return Found(0, 0)
     begin = given.fault.healed_us + given.fault.objectives.rto_service_us
     seen = began_in(given.of_kind(), begin, given.fault.watched_us)
-    wrong = sum(not one.code.healthy or one.code.status >= _SERVER_ERROR for one in seen)
-    return len(seen), wrong
+    wrong = [one for one in seen if not one.code.healthy or one.code.status >= _SERVER_ERROR]
+    return Found.among(seen, wrong)
 
 
 def _one_wins(given: CheckInput) -> Found:
@@ -123,13 +124,15 @@ def _one_wins(given: CheckInput) -> Found:
     for one in given.of_kind():
         if one.key:
             endings.setdefault(0 if together else one.key, []).append(one.code)
-    contests = [codes for codes in endings.values() if len(codes) >= given.number("attempts", 2)]
-    wrong = 0
-    for codes in contests:
+    least = given.number("attempts", 2)
+    contests = {key: codes for key, codes in endings.items() if len(codes) >= least}
+    wrong = []
+    for key, codes in contests.items():
         wins = sum(ended_as(code, winner) for code in codes)
         hidden = any(code.ending == "unknown" for code in codes)
-        wrong += wins > 1 or (wins == 0 and not hidden)
-    return len(contests), wrong
+        if wins > 1 or (wins == 0 and not hidden):
+            wrong.append(key)
+    return Found.among(contests, wrong)
 
 
 def _at_most(given: CheckInput) -> Found:
@@ -149,21 +152,21 @@ def _at_most(given: CheckInput) -> Found:
     for one in sorted(accepted, key=lambda one: one.start_us, reverse=True):
         insort(ends, one.end_us)
         most = max(most, bisect_right(ends, one.start_us + window))
-    return len(accepted), max(0, most - limit)
+    return Found(len(accepted), max(0, most - limit))
 
 
 def _share(given: CheckInput) -> Found:
     seen = given.during()
     accepted = sum(one.code.ending == "ok" for one in seen)
-    return len(seen), int(accepted * 1_000_000 < given.number("least_ppm") * len(seen))
+    return Found(len(seen), int(accepted * 1_000_000 < given.number("least_ppm") * len(seen)))
 
 
 def _ok_again_after(given: CheckInput) -> Found:
     if given.fault is None:
-        return 0, 0
+        return Found(0, 0)
     begin = given.fault.healed_us + given.number("after_us")
     seen = began_in(given.of_kind(), begin, given.fault.watched_us)
-    return len(seen), sum(one.code.ending != "ok" for one in seen)
+    return Found.among(seen, [one for one in seen if one.code.ending != "ok"])
 
 
 def _happens(given: CheckInput) -> Found:
@@ -175,7 +178,7 @@ def _happens(given: CheckInput) -> Found:
         hits += sum(one.attempt > 1 and one.origin != "fault" for one in seen)
     if DISTURBED in codes and given.fault is not None:
         hits += given.fault.recovery.detection_us is not None
-    return len(seen), int(hits < given.number("times", 1))
+    return Found(len(seen), int(hits < given.number("times", 1)))
 
 
 def _codes(name: str, says: str, default: tuple[str, ...] | None = None) -> ParameterSpec:

@@ -111,27 +111,34 @@ class Evidence(Struct, frozen=True):
         """
         if stated.source == "invariant":
             return self._invariant(stated)
-        if stated.id not in CHECKS:
-            raise ValueError(f"there is no check {stated.id!r} over operations")
-        about = [fault for fault in self.faults if fault.id == stated.about]
-        if stated.about and not about:
-            raise ValueError(f"there is no fault {stated.about!r} for check {stated.id!r}")
+        given = self.given(stated)
         kind = CHECKS[stated.id]
-        compared, violations = kind.count(
-            CheckInput(
-                self.operations,
-                self.effects,
-                about[0] if about else None,
-                stated.parameters,
-                self.spec.steady_us,
-            )
-        )
+        compared, violations = kind.count(given)
         return replace(
             stated,
             title=kind.says,
             compared=compared,
             violations=violations,
             outcome=outcome(compared, violations, sometimes=kind.sometimes),
+        )
+
+    def given(self, stated: CheckResult) -> CheckInput:
+        """Return what a check looks at.
+
+        Raises:
+            ValueError: There is no such check or fault.
+        """
+        if stated.id not in CHECKS:
+            raise ValueError(f"there is no check {stated.id!r} over operations")
+        about = [fault for fault in self.faults if fault.id == stated.about]
+        if stated.about and not about:
+            raise ValueError(f"there is no fault {stated.about!r} for check {stated.id!r}")
+        return CheckInput(
+            self.operations,
+            self.effects,
+            about[0] if about else None,
+            stated.parameters,
+            self.spec.steady_us,
         )
 
     def _invariant(self, stated: CheckResult) -> CheckResult:

@@ -211,7 +211,10 @@ _KINDS: Final = (
     FaultKind(
         "lose_answer",
         _PROXIES,
-        (_CUTS, _text("contains", "only after a request that holds this", "")),
+        (
+            _CUTS,
+            _text("contains", "only after sent bytes that hold this (not what is prepared)", ""),
+        ),
         own(("pairs cut at an answer", 1)),
         "RST once the server has begun to answer and before the client can know.",
         "Each connection is cut once; the rest is never armed again.",

@@ -103,6 +103,7 @@ class _Compiled(Struct, frozen=True):
         variants: What is sent, one for each set of rotated headers.
         effect: The text of the effect it asks for, None for none.
         tables: Of which it needs a row.
+        columns: What it takes of them, each as ``table.column``.
         read: Says how an answer ended it.
         timeout_s: After which it is given up, None for the load's.
     """
@@ -112,6 +113,7 @@ class _Compiled(Struct, frozen=True):
     variants: Iterator[Composed]
     effect: Template | None
     tables: frozenset[str]
+    columns: frozenset[str]
     read: RuleReader
     timeout_s: float | None
 
@@ -169,11 +171,21 @@ class FileRequests:
         }
         for one in self._kinds.values():
             for table in sorted(one.tables):
-                if not len(self._cursors.get(table, ())):
+                cursor = self._cursors.get(table)
+                if not cursor:
                     raise RunError(
                         f"{one.spec.kind} needs a row of {table}, which has none",
                         hint=f"Have prepare return rows of {table}.",
                     )
+                row = cursor.at(0)
+                for name in sorted(one.columns):
+                    of, _, column = name.partition(".")
+                    if of == table and column not in row:
+                        raise RunError(
+                            f"{one.spec.kind}: {{{{{name}}}}} means nothing: "
+                            f"{table} has {', '.join(row)}",
+                            hint="Name one of its columns.",
+                        )
 
     def makers(self) -> Makers:
         """Return what makes each kind of the load's requests."""
@@ -324,12 +336,14 @@ def _compiled(
     variants = compose_request(target, request)
     effect = Template.of(effect_text, Place.TEXT) if effect_text else None
     needs = set(effect.needs if effect is not None else ()).union(*(one.needs for one in variants))
+    columns = {name for name in needs if "." in name and name.partition(".")[0] != SECRET}
     return _Compiled(
         spec=spec,
         method=request.method,
         variants=itertools.cycle(variants),
         effect=effect,
-        tables=frozenset(name.partition(".")[0] for name in needs if "." in name) - {SECRET},
+        tables=frozenset(name.partition(".")[0] for name in columns),
+        columns=frozenset(columns),
         read=RuleReader(spec, request.checks, kept),
         timeout_s=None if request.timeout_us is None else request.timeout_us / 1e6,
     )

@@ -35,21 +35,26 @@ def planned_process(
         words = [places.text(where, word, of=name) for word in given]
         return [program(words[0]) or words[0], *words[1:]]
 
-    def until() -> readiness.Ready:
+    def until() -> tuple[readiness.Ready, str]:
         ready, port = plan.ready, places.ports[name]
         if ready.http:
-            return readiness.by_http(LOOPBACK, port, ready.http)
+            awaited = f"an answer below 400 from http://{LOOPBACK}:{port}{ready.http}"
+            return readiness.by_http(LOOPBACK, port, ready.http), awaited
         if ready.log:
-            return readiness.by_log(ready.log)
+            return readiness.by_log(ready.log), f"a line that matches {ready.log!r}"
         if ready.run:
-            return readiness.by_command(argv(ready.run), environment, within)
-        return readiness.by_tcp(LOOPBACK, port)
+            command = argv(ready.run)
+            awaited = f"{' '.join(command)} to end with 0"
+            return readiness.by_command(command, environment, within), awaited
+        return readiness.by_tcp(LOOPBACK, port), f"{LOOPBACK}:{port} to take a connection"
 
+    ready, awaited = until()
     return ServiceProcess(
         name,
         argv(plan.run),
         environment,
-        until(),
+        ready,
+        awaited=awaited,
         log=log,
         active=active,
         folder=within,

@@ -42,6 +42,7 @@ class ServiceProcess(Generic[ReadyT]):
         environment: All of its environment; nothing is added.
         ready: Told what it has said since its start, in whole lines; returns None until it serves.
         log: Takes what it says, on stdout and stderr.
+        awaited: What says that it serves, for messages.
         active: Where it is listed while it runs, for the watchdog; None for nobody's.
         folder: Its working directory, ours if None.
         start_timeout_s: How long it may take to be ready.
@@ -57,6 +58,7 @@ class ServiceProcess(Generic[ReadyT]):
         ready: Callable[[str], ReadyT | None],
         *,
         log: Path,
+        awaited: str = "",
         active: ActiveFaults | None = None,
         folder: Path | None = None,
         start_timeout_s: float = 180.0,
@@ -68,6 +70,7 @@ class ServiceProcess(Generic[ReadyT]):
         self._command = list(command)
         self._environment = dict(environment)
         self._ready = ready
+        self._awaited = f", waiting for {awaited}" if awaited else ""
         self._folder = folder
         self._start_timeout_s = start_timeout_s
         self._stop_signal = stop_signal
@@ -226,7 +229,9 @@ class ServiceProcess(Generic[ReadyT]):
             if ready is not None:
                 return ready
             if time.monotonic() > deadline:
-                raise self._failed(f"was not ready within {self._start_timeout_s:g} s")
+                raise self._failed(
+                    f"was not ready within {self._start_timeout_s:g} s{self._awaited}"
+                )
             time.sleep(_POLL_S)
 
     def _said(self) -> str:
@@ -237,7 +242,9 @@ class ServiceProcess(Generic[ReadyT]):
         return said[: said.rfind("\n") + 1]
 
     def _failed(self, what: str) -> RunError:
-        return RunError(f"{self.name} {what}", hint=f"The end of {self.log}:\n{tail_of(self.log)}")
+        return RunError(
+            f"{self.name} {what}", hint=f"The end of what it said:\n{tail_of(self.log)}"
+        )
 
 
 def tail_of(log: Path) -> str:

@@ -137,7 +137,9 @@ def _failure_lines(artifact: StressArtifact) -> Iterator[Line]:
     yield Line(f"  failures: {kinds}")
     for sample in artifact.results.errors_sample[:_SAMPLES]:
         yield Line(f"    e.g. {sample}")
-    yield Line(f"    by hand: {_curl(artifact)}", quiet=True, whole=True)
+    by_hand = _curl(artifact)
+    if by_hand:
+        yield Line(f"    by hand: {by_hand}", quiet=True, whole=True)
     if "reset_reused" in errors:
         yield Line(
             "    reset_reused: the service closes idle connections without saying so; raise its "
@@ -146,12 +148,19 @@ def _failure_lines(artifact: StressArtifact) -> Iterator[Line]:
 
 
 def _curl(artifact: StressArtifact) -> str:
-    """Return what asks the endpoint that failed most; evidence holds no header and no body."""
-    failed = [
-        sum(run.endpoints[at].results.failed_requests for run in artifact.runs)
-        for at in range(len(artifact.workload.endpoints))
-    ]
-    endpoint = artifact.workload.endpoints[failed.index(max(failed))]
+    """Return what asks the endpoint that failed most; evidence holds no header and no body.
+
+    A flow is no request: one of its steps stands for it, and nothing where no step failed.
+    """
+    failed = {
+        at: sum(run.endpoints[at].results.failed_requests for run in artifact.runs)
+        for at, endpoint in enumerate(artifact.workload.endpoints)
+        if endpoint.kind != "flow"
+    }
+    most = max(failed, key=failed.__getitem__, default=None)
+    if most is None or not failed[most]:
+        return ""
+    endpoint = artifact.workload.endpoints[most]
     method = "" if endpoint.method == "GET" else f"-X {endpoint.method} "
     return f"curl -i {method}{shlex.quote(artifact.target_url + endpoint.path)}"
 

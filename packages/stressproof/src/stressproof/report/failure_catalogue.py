@@ -28,6 +28,16 @@ def render(introduction: str) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+_ALONE = " (`REQUEST` where the load does not ask it)"
+_NAMED = {
+    "race": "Checks know them by batch, as `REQUEST_1`, `REQUEST_2`, …: "
+    '`{ one_wins = "201", attempts = 20, each = ["order_1..3"] }`.',
+    "flood": "Checks know them as `REQUEST`, as the load's.",
+    "send_each": f"Checks know them as `REQUEST_1`{_ALONE}, with `_WORD` behind it of `kind_from`.",
+}
+"""What operations of a fault are called, as `failures.sendings` does."""
+
+
 def _fault(kind: FaultKind) -> list[str]:
     targets = " or ".join(f"`{name}`" for name in sorted(kind.targets))
     lines = [f"### {kind.name}", "", f"{kind.says} Target: {targets}.", "", f"Undone: {kind.undo}"]
@@ -38,6 +48,7 @@ def _fault(kind: FaultKind) -> list[str]:
     if kind.sends != "never":
         word = "It sends" if kind.sends == "must" else "It may send"
         lines += ["", f"{word} requests of its own: `send = [{{ request = …, times = … }}]`."]
+        lines += [_NAMED.get(kind.name, f"Checks know them as `REQUEST_1`{_ALONE}.")]
     lines += ["", f"Proven by: {_witnesses(kind)}.", *_parameters(kind.parameters), ""]
     return lines
 

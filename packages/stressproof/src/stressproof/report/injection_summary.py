@@ -10,6 +10,7 @@ from stressproof.outcome import Outcome
 from stressproof.quantities import latency, span
 from stressproof.report.html.failure import OUTCOMES, Effects
 from stressproof.report.lines import Line
+from stressproof.report.offenders import offender_lines
 from stressproof.report.sparkline import bars, columns_within
 
 _BESIDE = 36
@@ -38,6 +39,8 @@ def _scenario(scenario: Scenario, width: int | None) -> Iterator[Line]:
     yield Line(f"{scenario.id}  {scenario.spec.title}", outcome)
     for why in scenario.reasons:
         yield Line(f"    {why}", outcome if outcome is not Outcome.PASS else None, marked=False)
+    for wrong in offender_lines(scenario):
+        yield Line(f"    {wrong}")
     yield from _over_time(trial, operations, columns_within(width, _BESIDE))
     for fault in trial.faults:
         yield Line(f"    {fault.id}: {_passing(fault)}")

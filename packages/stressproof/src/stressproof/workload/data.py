@@ -114,6 +114,19 @@ class Data:
                 )
 
 
+def demand_columns(workload: Workload) -> None:
+    """Refuse placeholders that name a table of a workload and none of its columns.
+
+    Whatever else stands between braces is made elsewhere: what a failure prepares, for one.
+
+    Raises:
+        UsageError: A table is none, or has no such column.
+    """
+    columns = {table.name: Rows(table, workload.seed).columns for table in workload.tables}
+    for where, needs in _needs(workload):
+        demand_known(where, (one for one in needs if one.partition(".")[0] in columns), columns)
+
+
 def first_user(workload: Workload, scenario: int) -> int:
     """Return the number of a scenario's first user: no two users of a round have the same."""
     return sum(one.executor.max_users for one in workload.scenarios[:scenario])

@@ -144,7 +144,8 @@ def demand_known(where: str, needs: Iterable[str], columns: Mapping[str, Iterabl
         offer = f"; did you mean {{{{{near}}}}}?" if near else ""
         raise UsageError(
             f"{where}: {{{{{unknown}}}}} means nothing{offer}",
-            hint="use {{uuid}}, {{seq}} or {{table.column}} of a [data] table",
+            hint="use {{uuid}}, {{seq}} or {{table.column}} of a [data] table"
+            + "".join(f"; {table} has {', '.join(names)}" for table, names in columns.items()),
         )
 
 

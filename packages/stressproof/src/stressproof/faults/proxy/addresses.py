@@ -107,5 +107,8 @@ def refuses(host: str, port: int, *, wait_s: float = 1.0) -> bool:
 def _parse(text: str) -> Address:
     match = _HOST_PORT.fullmatch(text)
     if match is None or int(match["port"]) not in _PORTS:
-        raise UsageError(f"{text!r} is no address", hint="Write host:port: 127.0.0.1:5432.")
+        raise UsageError(
+            f"{text.removeprefix(':')!r} is no address",
+            hint=f"Write host:port, a port up to {_PORTS[-1]:,}: 127.0.0.1:5432.",
+        )
     return Address(match["host"].strip("[]"), int(match["port"]))

@@ -1,11 +1,11 @@
 """The report of failures injected: what was broken, what callers saw, what was lost, how long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from stressproof.evidence.failure import CheckResult
 from stressproof.failures.artifact import FailureArtifact, Scenario, Trial
+from stressproof.failures.check_kind import ALL
 from stressproof.failures.conclusions import effects_of, took_effect
 from stressproof.failures.history import Operation, read
 from stressproof.outcome import Outcome
@@ -20,6 +20,7 @@ from stressproof.report.html.parts import (
     build_facts,
     verification,
 )
+from stressproof.report.offenders import Offenders
 from stressproof.verify.rule import printable
 from stressproof.verify.verdict import Verdict
 
@@ -184,8 +185,8 @@ def _scenario(scenario: Scenario, prefix: str) -> Section:
         charts=[latency_chart(trial, operations, prefix), answers_chart(trial, operations, prefix)],
         tables=[_faults(trial), _recoveries(trial), _callers(trial)],
         judged=[
-            *(_judged(one, "") for one in trial.checks),
-            *(_judged(one, "without a fault: ") for one in scenario.baseline.checks),
+            *_judged(scenario, trial, ""),
+            *_judged(scenario, scenario.baseline, "without a fault: "),
         ],
     )
 
@@ -253,18 +254,22 @@ def _callers(trial: Trial) -> Table:
     return Table("What callers saw", columns, rows)
 
 
-def _judged(check: CheckResult, before: str) -> Judged:
-    about = f" ({printable(check.about)})" if check.about else ""
-    return Judged(
-        name=f"{before}{printable(check.title)}{about}",
-        outcome=OUTCOMES[check.outcome],
-        observed=f"{count(check.violations)} of {count(check.compared)} wrong"
-        if check.compared
-        else "nothing to look at",
-        limit="none",
-        samples=count(check.compared),
-        note=printable(check.id),
-    )
+def _judged(scenario: Scenario, trial: Trial, before: str) -> Iterator[Judged]:
+    offenders = Offenders(scenario, trial)
+    for check in trial.checks:
+        about = f" ({printable(check.about)})" if check.about else ""
+        of = check.parameters.get("of", ALL)
+        whose = f" of {', '.join(map(str, of))}" if isinstance(of, tuple) and of != ALL else ""
+        yield Judged(
+            name=f"{before}{printable(check.title)}{about}",
+            outcome=OUTCOMES[check.outcome],
+            observed=f"{count(check.violations)} of {count(check.compared)} wrong"
+            if check.compared
+            else "nothing to look at",
+            limit="none",
+            samples=count(check.compared),
+            note=printable("; e.g. ".join([f"{check.id}{whose}", *offenders.of(check)])),
+        )
 
 
 def _limits(artifact: FailureArtifact, prefix: str) -> Section:

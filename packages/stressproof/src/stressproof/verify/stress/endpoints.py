@@ -138,7 +138,7 @@ def _judge(
             where,
             prose(f"{n} samples"),
             prose(f"at least {_LEAST} for a p95"),
-            "Capture longer, or with more users.",
+            "Capture longer, or with more users or a higher rate.",
         )
         return
     # How many requests came is the round's affair, so the rate is not judged.

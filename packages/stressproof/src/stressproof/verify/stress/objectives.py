@@ -12,8 +12,8 @@ from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.declared import Figures
 from stressproof.verify.stress.figures import all_figures
 
-_SLOW = "Make the service meet its limits, then capture again; the limits are the protocol's."
-_LARGER = "Capture with the protocol's --rounds, --duration and --users, or more."
+_SLOW = "Make the service meet its limits, then capture again."
+_LARGER = "Capture as many rounds, as long and with as many users as is asked for, or more."
 _LIMITS = ("max_p95_seconds", "max_error_rate_percent", "min_throughput_rps")
 
 _SAMPLES = {"p95_response_time": SAMPLES_FOR[P95_PPM], "p99_response_time": SAMPLES_FOR[P99_PPM]}
