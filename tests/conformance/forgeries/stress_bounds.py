@@ -25,7 +25,7 @@ for _path, _values in {
     "preflight.attempts_per_endpoint": (0, 101, 2**53),
     "preflight.request_timeout_seconds": (0, 5e-324, 0.09, 601, 1e12),
     "preflight.checks.0.latency_ms": (5e-324, 1e-9, 1e12),
-    "preflight.checks.0.status_code": (0, 99, 600, 2**40),
+    "preflight.checks.0.status_code": (0, 99, 1000, 2**40),
     "endpoints.0": ("", " ", "\u202e/orders", "/x\n", "/a\x00"),
     "runtime.health_endpoint": ("health", "/he alth", "http://elsewhere/health", "\x1b[0m"),
     "runtime.database_engine": ("", " ", "post\ngresql", "-"),

@@ -12,7 +12,12 @@ import msgspec
 import pytest
 
 from fake_target import FakeTarget, as_json
+from stressproof.evidence.reading import read_document
 from stressproof.evidence.stress import StressArtifact
+from stressproof.exits import Exit
+from stressproof.suite import PLAIN
+from stressproof.verify.instants import now_us
+from stressproof.verify.stress.verifier import STRESS
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, str(ROOT / "scripts" / "load_test_api.py"), "--profile", "health"]
@@ -43,14 +48,19 @@ def kept(out: Path) -> StressArtifact:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code", "load"),
+    [
+        (signal.SIGINT, 130, ()),
+        (signal.SIGTERM, 143, ("--rate", "90/s")),
+        (signal.SIGHUP, 129, ()),
+    ],
 )
 def test_a_signal_ends_a_capture_and_keeps_it(
-    target: FakeTarget, tmp_path: Path, number: int, code: int
+    target: FakeTarget, tmp_path: Path, number: int, code: int, load: tuple[str, ...]
 ) -> None:
     """What was measured is kept, marked as interrupted, and the exit code names the signal."""
     out = tmp_path / "a.json"
-    process = started(target, out)
+    process = started(target, out, *load)
     wait_for(target, 50)
     time.sleep(1.2)
     process.send_signal(number)
@@ -59,6 +69,23 @@ def test_a_signal_ends_a_capture_and_keeps_it(
     artifact = kept(out)
     assert artifact.status == "interrupted"
     assert artifact.results.total_requests > 0
+    verdict = STRESS.verify(read_document(out), PLAIN.stress_requirements("health"), now_us())
+    rejected = {one.rule for one in verdict.blocking if one.exit_code is Exit.EVIDENCE}
+    assert "stress.status" in rejected
+    assert rejected <= TOO_LITTLE, "an honest capture that was broken off reads as edited"
+
+
+TOO_LITTLE = {
+    *(
+        "stress.status",
+        "stress.runner",
+        "stress.rounds",
+        "stress.overall",
+        "stress.workload",
+        "stress.load-reached",
+    ),
+}
+"""What a capture that was broken off is refused for, by a suite's own floors."""
 
 
 def test_a_second_signal_ends_a_capture_at_once(target: FakeTarget, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
+from enforcement.api import metrics
 from running_service import APPROVAL_SECRET, Service, Tenant, World, gate_body, hammer
 
 PROD = {"environment": "prod", "estimated_monthly_delta_usd": "500"}
@@ -234,6 +235,25 @@ def test_a_reservation_is_settled_once(service: Service, world: World, tenant: T
     assert [item["decision_id"] for item in exceptions] == [decision_id]
     assert service.get("/reservations/active", headers).json() == []
     assert world.events(tenant, "reservation.reconciled") == 1
+
+
+def test_a_counter_that_is_full_stops_no_settlement(service: Service, tenant: Tenant) -> None:
+    """Drifts of 10^12 add up: past 64 bits their sum begins anew, and the answer is the answer."""
+    with service.counters() as file:
+        word = file.layout.offset(metrics.DRIFT, ("overage",))
+        before = [file.read(slot, word) for slot in range(service.workers)]
+        for slot in range(service.workers):
+            file.write(slot, word, 2**64 - 1)
+        try:
+            path = f"/reservations/{reserve(service, tenant)}/reconcile"
+            settled = service.post(path, tenant.headers(), {"actual_monthly_delta_usd": "12"})
+            assert (settled.status_code, settled.json().get("drift_usd")) == (200, "2.0000")
+            assert 2 * metrics.DRIFT_PER_USD - 1 in {
+                file.read(slot, word) for slot in range(service.workers)
+            }
+        finally:
+            for slot, value in enumerate(before):
+                file.write(slot, word, value)
 
 
 def test_twenty_settlements_with_different_keys_one_settles(

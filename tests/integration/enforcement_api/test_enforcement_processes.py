@@ -273,6 +273,7 @@ def test_every_wrong_setting_is_listed(tmp_path: Path) -> None:
         "--workers",
         "0",
         state=tmp_path,
+        ENFORCEMENT_DSN="",
         ENFORCEMENT_GATE_TIMEOUT_SECONDS="nan",
         ENFORCEMENT_JWT_SECRET="short",
         ENFORCEMENT_UNSAFE_LOCKS_OFF="1",
@@ -282,6 +283,7 @@ def test_every_wrong_setting_is_listed(tmp_path: Path) -> None:
     for name in (
         "--port",
         "--workers",
+        "ENFORCEMENT_DSN is empty",
         "ENFORCEMENT_GATE_TIMEOUT_SECONDS",
         "ENFORCEMENT_JWT_SECRET",
         "ENFORCEMENT_UNSAFE_LOCKS_OFF",

@@ -156,7 +156,7 @@ def test_a_token_is_renewed_while_the_load_runs(bench: Any, tmp_path: Path) -> N
         issued.clear()
         result = run_round(one)
         assert set(counted(result)) == {"ok"}
-        assert 3 <= len(issued) <= 7
+        assert 3 <= len(issued) <= 20  # five, or more where they come late; never one a request
     assert not any("token" in row.outcomes for row in result.rows)
 
 

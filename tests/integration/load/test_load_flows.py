@@ -589,7 +589,7 @@ finally:
     assert (flows.folder / "finally1").exists()
     assert {a.path for a in service.asked} == {"/begun", "/late"}
     flow_rows = [row for row in result.rows if row.endpoint == 0]
-    assert sum(row.think_us for row in flow_rows) >= 1_400_000
+    assert sum(row.think_us for row in flow_rows) > S  # into the time that it was given
 
 
 def test_what_is_sent_after_the_window_is_in_the_tail(bench: Any, flows: Any) -> None:

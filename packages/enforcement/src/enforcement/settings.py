@@ -138,16 +138,17 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
     """
     environ = os.environ if environ is None else environ
     reader = _Reader(flags, environ)
+    dsn = reader.dsn()
     home = state_home(environ) / "enforcement"
     settings = Settings(
         host=reader.text("host", "127.0.0.1"),
         port=reader.integer("port", 8000, 0, 65_535),
         workers=reader.integer("workers", 2, 1, 64),
-        dsn=reader.text("dsn", ""),
+        dsn=dsn,
         migrate=reader.boolean("migrate"),
         data_dir=reader.text("data_dir", str(home / "data")),
         state_dir=str(home),
-        seed=reader.boolean("seed", default=not reader.text("dsn", "")),
+        seed=reader.boolean("seed", default=not dsn),
         seed_decisions=reader.integer("seed_decisions", 5000, 0, 1_000_000),
         gate_timeout_seconds=reader.seconds("gate_timeout_seconds", 2.0, 0.05, 30.0),
         operation_timeout_seconds=reader.seconds("operation_timeout_seconds", 5.0, 0.05, 60.0),
@@ -203,6 +204,18 @@ class _Reader:
         if "\x00" in raw or raw != raw.strip():
             self.faults.append(f"{label} begins or ends with white space, or holds U+0000")
         return raw or default
+
+    def dsn(self) -> str:
+        """Return the DSN; one that is given and empty was meant to be another.
+
+        Without one the service keeps a database of its own, in which nothing was ever limited.
+        """
+        raw, label = self._raw("dsn")
+        if raw == "":
+            self.faults.append(
+                f"{label} is empty; leave it out for a database of the service's own"
+            )
+        return self.text("dsn", "")
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         return self._number(name, default, least, most, _integer, "a whole number")

@@ -23,6 +23,7 @@ from typing import Final, Literal
 import msgspec
 
 WORD_BYTES: Final = 8
+_FULL: Final = 2**64 - 1
 HEADER_WORDS: Final = 8
 PID, READY, HEARTBEAT_NS = range(3)
 
@@ -173,12 +174,13 @@ class Slot:
         self._bounds = {family.name: family.bounds_us for family in layout.families}
 
     def add(self, name: str, values: tuple[str, ...] = (), amount: int = 1) -> None:
-        """Count.
+        """Count; a word that is full begins anew, as a counter does that was restarted.
 
         Raises:
             KeyError: The series was not declared.
         """
-        self._words[self._layout.offset(name, values)] += amount
+        at = self._layout.offset(name, values)
+        self._words[at] = (self._words[at] + amount) & _FULL
 
     def set(self, name: str, value: int, values: tuple[str, ...] = ()) -> None:
         """Set a gauge, which is never below zero."""

@@ -20,9 +20,9 @@ the sign says which way is worse.
 """
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import NoReturn, cast
 
+from stressproof.objectives.cursor import UNIT_WORDS, Cursor, seen
 from stressproof.objectives.expression import (
     US_PER,
     Baseline,
@@ -39,27 +39,14 @@ from stressproof.objectives.expression import (
 from stressproof.objectives.metrics import MEASURES, METRICS, UNITS, Dimension, Metric
 from stressproof.objectives.selectors import parse_selector, split_selector
 from stressproof.objectives.syntax import (
-    ExpressionError,
     Token,
     did_you_mean,
-    tokens,
 )
 
 _MEASURES = ("avg", "min", "max", "med", "p", "count", "rate", "value", "recovery")
-_UNIT_WORDS: dict[str, Unit] = {
-    "us": "us",
-    "µs": "us",  # U+00B5, the micro sign
-    "μs": "us",  # U+03BC, the Greek letter, which many keyboards produce
-    "ms": "ms",
-    "s": "s",
-    "m": "m",
-    "h": "h",
-    "pp": "pp",
-}
 _UNITS_SHOWN = "us, ms, s, m, h, %"
 _MODIFIERS = ("over", "n", "vs")
 _MAX_PERCENT = 100
-_MAX_DIGITS = 24  # exact in a Decimal, which keeps 28
 
 
 def parse_threshold(
@@ -113,37 +100,15 @@ def parse_duration_us(text: str) -> int:
     Raises:
         ExpressionError: It is none, or not a whole number of microseconds.
     """
-    return _Parser(text, 0, None).whole_duration()
+    return Cursor(text).whole_duration()
 
 
-class _Parser:
+class _Parser(Cursor):
     """Recursive descent over the tokens; each method's docstring is its rule of the grammar."""
 
     def __init__(self, source: str, start: int, metric: Metric | None) -> None:
-        self.source = source
-        self.tokens = list(tokens(source, start))
-        self.position = 0
+        super().__init__(source, start)
         self.metric = metric
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.position]
-
-    def take(self) -> Token:
-        token = self.next
-        if token.kind != "end":
-            self.position += 1
-        return token
-
-    def accept(self, *texts: str) -> Token | None:
-        return self.take() if self.next.text in texts and self.next.kind != "end" else None
-
-    def fail(self, reason: str, token: Token | None = None, hint: str = "") -> NoReturn:
-        at = token or self.next
-        raise ExpressionError(reason, self.source, at.start, at.end, hint=hint)
-
-    def expect(self, text: str, what: str) -> Token:
-        return self.accept(text) or self.fail(f"expected {what}, {_seen(self.next)}")
 
     def expression(self) -> Expression:
         """Parse ``measure ( operator limit [ versus ] | versus ) { [","] modifier }``."""
@@ -231,7 +196,7 @@ class _Parser:
         token = self.take()
         if token.kind != "operator":
             self.fail(
-                f"expected an operator (<, <=, >, >=, ==, !=), {_seen(token)}",
+                f"expected an operator (<, <=, >, >=, ==, !=), {seen(token)}",
                 token,
                 "A threshold says what must hold, as in p(95) < 200ms.",
             )
@@ -267,7 +232,7 @@ class _Parser:
         self.expect("baseline", "'baseline' after 'vs'")
         if self.next.text not in {"+", "-"}:
             self.fail(
-                f"'vs baseline' needs a margin, {_seen(self.next)}",
+                f"'vs baseline' needs a margin, {seen(self.next)}",
                 hint="'vs baseline + 10%' bounds it from above, 'vs baseline - 10%' from below.",
             )
         operator: Operator = "<=" if self.next.text == "+" else ">="
@@ -298,14 +263,6 @@ class _Parser:
             self.fail("the fewest samples are a whole number of at least 1", number)
         return int(number.text)
 
-    def number(self, what: str) -> Token:
-        token = self.take()
-        if token.kind != "number":
-            self.fail(f"expected {what}, {_seen(token)}", token)
-        if len(token.text) > _MAX_DIGITS:
-            self.fail(f"a number has at most {_MAX_DIGITS} characters", token)
-        return token
-
     def unit(self, measure: Measure, dimension: Dimension | None) -> Unit:
         """Parse ``"us" | … | "%" | "/s"``, nothing if none follows."""
         token = self.next
@@ -316,13 +273,13 @@ class _Parser:
             unit = "/s"
         elif token.kind != "word" or token.text in _MODIFIERS:
             return ""
-        elif token.text in _UNIT_WORDS:
-            unit = _UNIT_WORDS[self.take().text]
+        elif token.text in UNIT_WORDS:
+            unit = UNIT_WORDS[self.take().text]
         else:
             self.fail(
                 f"there is no unit {token.text!r}",
                 token,
-                did_you_mean(token.text, _UNIT_WORDS) or f"Units are {_UNITS_SHOWN}.",
+                did_you_mean(token.text, UNIT_WORDS) or f"Units are {_UNITS_SHOWN}.",
             )
         if dimension is not None and unit not in UNITS[dimension]:
             about = f"{measure} of {self.metric.name}" if self.metric else str(measure)
@@ -332,33 +289,6 @@ class _Parser:
 
     def dimension(self, measure: Measure) -> Dimension | None:
         return None if self.metric is None else self.metric.dimension(measure.name)
-
-    def duration(self) -> int:
-        """Parse ``number unit { number unit }`` into microseconds."""
-        total = Fraction(0)
-        start = self.next
-        while not total or self.next.kind == "number":
-            value = self.number("a duration such as 10s")
-            unit = self.take()
-            name = _UNIT_WORDS.get(unit.text, "")
-            if name not in US_PER:
-                self.fail(
-                    f"expected a unit of time (us, ms, s, m, h), {_seen(unit)}",
-                    unit,
-                    "Durations have a unit: 10s, 1m30s.",
-                )
-            total += Fraction(value.text) * US_PER[name]
-            if not total:
-                break
-        if total.denominator != 1:
-            self.fail("a duration is a whole number of microseconds", start)
-        return int(total)
-
-    def whole_duration(self) -> int:
-        duration_us = self.duration()
-        if self.next.kind != "end":
-            self.fail(f"expected the end of the duration, {_seen(self.next)}")
-        return duration_us
 
     def check_measure(self, measure: Measure, token: Token) -> None:
         if self.metric is None or measure.name in MEASURES[self.metric.kind]:
@@ -412,10 +342,6 @@ def _is_met_by_all(operator: Operator, value: Decimal, most: Decimal | None) -> 
 
 def _is_relative(comparison: Comparison) -> bool:
     return isinstance(comparison.limit, Baseline)
-
-
-def _seen(token: Token) -> str:
-    return "the text ends here" if token.kind == "end" else f"found {token.text!r}"
 
 
 def _measure_hint(word: str, metric: Metric | None) -> str:

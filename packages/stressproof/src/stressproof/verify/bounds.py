@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.verify.rule import Judgement, prose
+from stressproof.workload.requests import is_readable
 
 
 class Range(Struct, frozen=True):
@@ -52,14 +53,21 @@ class Form(Struct, frozen=True):
         return self.what
 
 
-Bounds = Mapping[str, Range | Form]
+class EndpointName(Struct, frozen=True):
+    """A text that may name an endpoint, as a capture demands it."""
+
+    def holds(self, value: Any) -> bool | None:
+        """Return whether a value is such a name, None where it is no text."""
+        return is_readable(value) if isinstance(value, str) else None
+
+    def __str__(self) -> str:
+        return "a name in printable characters"
+
+
+Bounds = Mapping[str, Range | Form | EndpointName]
 """What a leaf must be, by its path template."""
 
 NAME = Form(r"[!-~](?:[ -~]{0,4094}[!-~])?", "a name in printable characters")
-TITLE = Form(
-    r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,4094}[^\x00-\x20\x7f])?",
-    "a name of one line, of at most 4096 characters",
-)
 LINE = Form(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "a line of text")
 _SHA256 = Form(r"(?:sha256:)?[0-9a-f]{64}", "a SHA-256")
 _PROCESSORS = Range(1, 65_536)

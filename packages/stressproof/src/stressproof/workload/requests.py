@@ -97,13 +97,20 @@ class Request(Struct, frozen=True, tag="request"):
         )
 
 
+def is_readable(name: str) -> bool:
+    """Return whether a name is one line of characters that are seen, in any alphabet."""
+    return (
+        bool(name) and name.isprintable() and name == name.strip() and len(name) <= MAX_NAME_CHARS
+    )
+
+
 def demand_name(name: str) -> None:
     """Refuse a name that nobody could read, in any alphabet.
 
     Raises:
         UsageError: It has characters that are not seen, blanks around it, or too many.
     """
-    if not name.isprintable() or name != name.strip() or len(name) > MAX_NAME_CHARS:
+    if not is_readable(name):
         raise UsageError(
             f"the name {name[:80]!r} has characters that are not seen, blanks around it, or more "
             f"than {MAX_NAME_CHARS}",

@@ -2,8 +2,8 @@
 
 from stressproof.verify.bounds import (
     SUBJECT,
-    TITLE,
     Bounds,
+    EndpointName,
     Form,
     Range,
     judge_bounds,
@@ -47,7 +47,7 @@ BOUNDS: Bounds = {
     "workload.endpoints[].method": Form(r"[A-Z]{0,20}", "a method, none of a flow"),
     "workload.pause_seconds": Range(1 / _S, MAX_PAUSE_US / _S, or_zero=True),
     "evaluation.rounds[].error_rate_percent": Range(1e-6, 100, or_zero=True),
-    "endpoints[]": TITLE,
+    "endpoints[]": EndpointName(),
     "duration_seconds": Range(1, MAX_DURATION_US / _S),
     "concurrent_users": Range(1, MAX_USERS),
     "ramp_up_seconds": Range(0, MAX_RAMP_US / _S),
@@ -57,7 +57,7 @@ BOUNDS: Bounds = {
     "preflight.request_timeout_seconds": Range(
         MIN_PREFLIGHT_TIMEOUT_US / _S, MAX_PREFLIGHT_TIMEOUT_US / _S
     ),
-    "preflight.checks[].endpoint": TITLE,
+    "preflight.checks[].endpoint": EndpointName(),
     "preflight.checks[].status_code": _STATUS,
     "preflight.checks[].latency_ms": Range(
         1 / _MS, MAX_PREFLIGHT_TIMEOUT_US / _MS + _MS, or_zero=True

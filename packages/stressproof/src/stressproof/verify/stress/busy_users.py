@@ -10,7 +10,7 @@ from stressproof.evidence.level import Level
 from stressproof.evidence.measurements import RampRow, Row
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, Prose, prose, rule
-from stressproof.verify.stress.case import UNSOUND, StressCase
+from stressproof.verify.stress.case import BROKEN_OFF, UNSOUND, StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
 from stressproof.verify.stress.shares import Share, busy, greatest_us, shares_of, there
 from stressproof.workload.executors import (
@@ -56,6 +56,9 @@ def users_busy(case: StressCase, judgement: Judgement) -> None:
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
+        return
+    if case.broken_off:
+        judgement.skip(BROKEN_OFF)
         return
     alone = len(artifact.workload.scenarios) == 1  # a round lasts as long as its last scenario
     measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
@@ -137,6 +140,9 @@ def users_throughout(case: StressCase, judgement: Judgement) -> None:
     artifact = case.computable
     if artifact is None:
         judgement.skip(UNSOUND)
+        return
+    if case.broken_off:
+        judgement.skip(BROKEN_OFF)
         return
     step_us = artifact.measurements.resolution_seconds * SECOND_US
     for place, (run, said) in enumerate(

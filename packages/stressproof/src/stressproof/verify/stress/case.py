@@ -34,6 +34,11 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
         """Whether it says that no load was begun, since the preflight failed."""
         return self.data.get("status") == "preflight_failed"
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether it says that a signal, or what broke, ended it before its time."""
+        return self.data.get("status") in {"interrupted", "broken"}
+
     @cached_property
     def run_captured_us(self) -> list[int | None]:
         """When each round was captured."""
@@ -118,6 +123,9 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
             for totals, run, sample in zip(self.round_totals, measured, samples, strict=False)
         ]
 
+
+BROKEN_OFF = "the capture was broken off before its time, as stress.status says"
+"""Why a rule about whole rounds has nothing to say."""
 
 UNSOUND = f"no sound schema-{SCHEMA_VERSION} artifact: stress.typed and stress.rows say why"
 """Why a rule that recomputes has nothing to compute with."""

@@ -19,7 +19,7 @@ from stressproof.measure import buckets
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.lenient_decoder import ITEMS_MAX
 from stressproof.verify.rule import Judgement, prose, rule
-from stressproof.verify.stress.case import StressCase
+from stressproof.verify.stress.case import BROKEN_OFF, StressCase
 
 _EDITED = "Measurements are written by the capture alone; capture again."
 _LATE_US = 999  # later than a millisecond, and either time is cut to whole microseconds
@@ -226,6 +226,9 @@ def continuity(case: StressCase, judgement: Judgement) -> None:
     artifact = case.artifact
     if artifact is None:
         judgement.skip(NO_ARTIFACT)
+        return
+    if case.broken_off:
+        judgement.skip(BROKEN_OFF)
         return
     step = artifact.measurements.resolution_seconds
     workload = artifact.workload

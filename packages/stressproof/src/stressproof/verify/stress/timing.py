@@ -194,8 +194,11 @@ def _least_took_s(run: DeclaredRun, duration_s: int) -> float:
 def shortest_round(case: StressCase) -> int | None:
     """Return how many seconds a round must have taken, None where its duration is not known.
 
-    An executor of iterations ends with its last one, as long as its rounds say that they took.
+    An executor of iterations ends with its last one, as long as its rounds say that they took. Of a
+    capture that was broken off (which `stress.status` refuses) the last round may be of any length.
     """
+    if case.broken_off:
+        return None
     duration: int | None = case.declared.duration_seconds
     artifact = case.artifact
     if duration is None or artifact is None or not artifact.workload.ends_early:
