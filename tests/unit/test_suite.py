@@ -250,7 +250,7 @@ def test_what_a_suite_injects_is_its_file() -> None:
 
 
 def test_what_is_broken_is_the_code_that_is_judged() -> None:
-    """Who injects from a checkout says by PYTHONPATH where it is, and the service is started there."""
+    """Who injects from a checkout says by PYTHONPATH where its service is."""
     places = Places(planned_failures(SUITE.failure_project()).testbed, {"PYTHONPATH": "checkout"})
     places.choose_ports()
     places.add("db", "127.0.0.1", 5432)
