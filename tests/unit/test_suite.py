@@ -249,10 +249,10 @@ def test_what_a_suite_injects_is_its_file() -> None:
         planned_failures(Project())
 
 
-def test_what_is_broken_is_the_code_that_is_judged() -> None:
+def test_what_is_broken_is_the_code_that_is_judged(tmp_path: Path) -> None:
     """Who injects from a checkout says by PYTHONPATH where its service is."""
     places = Places(planned_failures(SUITE.failure_project()).testbed, {"PYTHONPATH": "checkout"})
-    places.choose_ports()
+    places.make_room(tmp_path)
     places.add("db", "127.0.0.1", 5432)
     assert places.environment("enforcement")["PYTHONPATH"] == "checkout"
 
