@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from enforcement_suite.failure_requirements import FILE
 from enforcement_suite.templates import FAILURE_TEMPLATE
 from protocol_failures import SCENARIOS
+from stressproof.config.compile import load_config
+from stressproof.config.file_failures import planned_failures
 from stressproof.evidence.fields import TEMPLATE_MARKER
 from stressproof.failures.checks import CHECKS
 from stressproof.failures.fault_kinds import demanded_witnesses, limits_of
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.failures.spec_problems import spec_problems
+from stressproof.faults.places import Places
 
 pytestmark = pytest.mark.gate
 
@@ -73,6 +77,14 @@ def test_page_shows_the_scenario_as_it_is_run(spec: ScenarioSpec) -> None:
         assert f"| `{fault.id}` | {fault.how} |" in section
     for name in {*(check.id for check in spec.checks), *(one.id for one in spec.invariants)}:
         assert f"`{name}`" in section
+
+
+def test_the_service_is_of_the_code_that_asks_for_it(tmp_path: Path) -> None:
+    """Another checkout's, where PYTHONPATH leads there: evidence is about a commit."""
+    places = Places(planned_failures(load_config(FILE)).testbed, {"PYTHONPATH": "/elsewhere"})
+    places.make_room(tmp_path)
+    places.add_url("db", "postgresql://db")
+    assert places.environment("enforcement")["PYTHONPATH"] == "/elsewhere"
 
 
 def test_page_says_what_the_faults_are_not() -> None:

@@ -74,6 +74,10 @@ def test_a_consistent_injection_is_judged_by_what_it_found() -> None:
     assert {result.rule for result in verdict.blocking} == {"failure.statuses", "failure.overall"}
     assert verdict.exit_code is Exit.INCONCLUSIVE
     assert verdict.level == "recomputed"
+    [statuses] = [one for one in verdict.blocking if one.rule == "failure.statuses"]
+    told = [one.where for one in statuses.findings]
+    assert "scenarios[0].status" in told
+    assert "scenarios[0].reasons[0]" in told  # and not only that, but why
 
 
 def test_a_clock_that_stepped_is_told_and_blocks_nothing() -> None:

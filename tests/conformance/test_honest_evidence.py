@@ -61,3 +61,13 @@ def test_there_are_as_many_honest_variants_as_forgeries_asked_for() -> None:
     assert len(stress) >= 200
     assert len(VARIANTS) - len(stress) >= 40
     assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
+
+
+@pytest.mark.parametrize("name", boundaries.trial_clocks)
+def test_the_clock_of_trials_takes_what_lies_at_its_bounds(name: str) -> None:
+    """One trial may begin when another ends, and each time is cut to a microsecond."""
+    data = base("injection")
+    boundaries.trial_clocks[name](data)
+    verdict = judge(encode(data), "failure")
+    found = {result.rule: result.outcome for result in verdict.results}
+    assert found["failure.trial-clock"] is Outcome.PASS

@@ -1,7 +1,7 @@
 """Where a limit lies: exactly at it passes, a hair beyond it does not."""
 # ruff: noqa: FBT003  # a lie is one line; booleans are what fields hold here
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from forgeries.honest import COMMIT, ENDPOINTS, NOW, Plan, rederived
 from stressproof.evidence.results import Thresholds
 from stressproof.exits import Exit
 from stressproof.measure import buckets
+from stressproof.verify.instants import ROUNDING_US
 
 corpus = Corpus()
 failures = Corpus()
@@ -842,6 +843,59 @@ failures.set_(
     "failure.trial-clock",
     "scenarios.0.trial.ended_at",
     "then",
+)
+
+
+def _touching(data: dict[str, Any]) -> None:
+    """A trial that began when its baseline ended, and a document complete with the last trial."""
+    first, last = data["scenarios"][0], data["scenarios"][-1]
+    first["trial"]["started_at"] = first["baseline"]["ended_at"]
+    data["captured_at"] = data["runtime_after"]["probed_at"] = last["trial"]["ended_at"]
+
+
+def _rounded(data: dict[str, Any], more_us: int = 0) -> None:
+    """A trial whose times were cut to microseconds, as far as that goes."""
+    trial = data["scenarios"][0]["trial"]
+    took = timedelta(microseconds=trial["duration_us"] - ROUNDING_US - more_us)
+    trial["ended_at"] = (datetime.fromisoformat(trial["started_at"]) + took).isoformat()
+
+
+trial_clocks = {"trials that touch": _touching, "a trial's times, rounded": _rounded}
+"""Edits of made-up injections, whose trials need not pass, that their clock's rule must take."""
+
+failures.add(
+    "a trial shorter than its operations by a hair",
+    ONE,
+    "failure.trial-clock",
+    lambda data: _rounded(data, 1),
+)
+
+
+def _aged(data: dict[str, Any]) -> None:
+    """Every time of old evidence as it was, but that at which it was complete."""
+    captured = data["captured_at"]
+    days = timedelta(hours=49)
+    for one in _timed(data):
+        for name in [name for name in one if name.endswith("_at") and isinstance(one[name], str)]:
+            one[name] = (datetime.fromisoformat(one[name]) - days).isoformat()
+    data["captured_at"] = captured
+
+
+def _timed(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            yield from _timed(each)
+
+
+failures.add(
+    "old trials, captured anew",
+    ONE,
+    "failure.age",
+    _aged,
+    asked={"max_artifact_age_hours": 48.0},
 )
 failures.set_("full: captured at no time", ONE, "failure.timestamps", "captured_at", "then")
 

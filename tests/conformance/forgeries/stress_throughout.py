@@ -71,6 +71,27 @@ def _excused(data: Data) -> None:
 measured("three seconds that a late generator excuses", "full", THROUGHOUT, _excused)
 
 
+def _in_the_middle(*, silent: bool) -> Callable[[Data], None]:
+    """Two seconds whose requests went to both sides, or that hold requests of both sides.
+
+    Neither side alone has more, or less, than an answer of each user.
+    """
+
+    def edit(data: Data) -> None:
+        for run in data["measurements"]["runs"]:
+            by = {(row["second"], row["endpoint"]): row for row in run["rows"]}
+            for endpoint in range(len(data["endpoints"])):
+                for middle, beside in ((14, 2 * endpoint), (15, 29 - 2 * endpoint)):
+                    pair = by[middle, endpoint], by[beside, endpoint]
+                    _moved(*(pair if silent else reversed(pair)))
+
+    return edit
+
+
+measured("two silent seconds amid a round", "full", THROUGHOUT, _in_the_middle(silent=True))
+measured("two seconds that hold four", "full", THROUGHOUT, _in_the_middle(silent=False))
+
+
 def _silent_ramp(data: Data) -> None:
     """Users who came, and did nothing until they were measured."""
     for run in data["measurements"]["runs"]:

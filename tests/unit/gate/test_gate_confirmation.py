@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,6 +111,49 @@ def hand_written(project: ReleaseProject) -> None:
     edit(project, "evidence", sha256=digest)
 
 
+def linked(project: ReleaseProject, path: str) -> None:
+    """The same bytes behind a link, which could lead elsewhere a moment later."""
+    (project.root / path).rename(project.root / ".git" / "moved")
+    (project.root / path).symlink_to(project.root / ".git" / "moved")
+
+
+def piped(project: ReleaseProject, path: str) -> None:
+    """A pipe that nobody writes to."""
+    (project.root / path).unlink()
+    os.mkfifo(project.root / path)
+
+
+def twofold(project: ReleaseProject) -> None:
+    """A file that says both: readers differ in which of two equal keys they believe."""
+    path = project.root / DECISION
+    path.write_text(path.read_text().replace("{", '{"accepted": false, ', 1))
+
+
+def parts(project: ReleaseProject, field: str) -> list[Any]:
+    """A list in the decision."""
+    found: list[Any] = json.loads((project.root / DECISION).read_text())[field]
+    return found
+
+
+def more_steps(project: ReleaseProject) -> None:
+    """The policy's steps, and one that it does not have."""
+    steps = parts(project, "steps")
+    change(project, steps=[*steps, {**steps[0], "name": "third"}])
+
+
+def other_policy(project: ReleaseProject) -> None:
+    """Another policy since, and a decision that is moved to its commit."""
+    policy = (project.root / "stressproof.toml").read_text().replace("second", "third")
+    change(project, commit=project.commit("stricter", {"stressproof.toml": policy}))
+
+
+def stale_evidence(project: ReleaseProject) -> None:
+    """Older evidence, which a new decision is written for by hand."""
+    project.stress(captured=datetime.now(UTC) - timedelta(hours=30))
+    digest = hashlib.sha256((project.root / STRESS).read_bytes()).hexdigest()
+    edit(project, "evidence", sha256=digest)
+
+
 REFUSED: dict[str, tuple[Callable[[ReleaseProject], object], int, str]] = {
     "other evidence": (other_evidence, 6, "confirm.evidence"),
     "no evidence": (no_evidence, 6, "confirm.evidence"),
@@ -171,6 +217,45 @@ REFUSED: dict[str, tuple[Callable[[ReleaseProject], object], int, str]] = {
         6,
         "expected a decision of a gate",
     ),
+    "a link to the decision": (lambda p: linked(p, DECISION), 6, "a symbolic link"),
+    "a link to the evidence": (lambda p: linked(p, STRESS), 6, "confirm.evidence"),
+    "a pipe for the decision": (lambda p: piped(p, DECISION), 6, "expected a regular file"),
+    "a pipe for the evidence": (lambda p: piped(p, STRESS), 6, "confirm.evidence"),
+    "two decisions in one file": (twofold, 6, "twice in one object"),
+    "a decision under an earlier policy": (other_policy, 6, "confirm.steps"),
+    "a step more": (more_steps, 6, "confirm.steps"),
+    "the steps in another order": (
+        lambda p: change(p, steps=parts(p, "steps")[::-1]),
+        6,
+        "confirm.steps",
+    ),
+    "a step that ended otherwise": (lambda p: edit(p, "steps", exit_code=1), 6, "confirm.steps"),
+    "a step that did not run": (
+        lambda p: edit(p, "steps", outcome="not_checked"),
+        6,
+        "confirm.steps",
+    ),
+    "one verdict too many": (
+        lambda p: change(p, verdicts=parts(p, "verdicts") * 2),
+        6,
+        "confirm.accepted",
+    ),
+    "one kind twice": (
+        lambda p: change(p, evidence=parts(p, "evidence") * 2),
+        6,
+        "confirm.accepted",
+    ),
+    "an older age": (
+        lambda p: change(p, asked={"stress": {"max_artifact_age_hours": 1000}}),
+        6,
+        "confirm.asked",
+    ),
+    "a signature that is not here": (
+        lambda p: change(p, trust_digest="0" * 64),
+        3,
+        "confirm.signed",
+    ),
+    "stale evidence of the same commit": (stale_evidence, 6, "confirm.judged-again"),
     "accepted as a word": (lambda p: change(p, accepted="true"), 6, "expected a decision"),
     "no file": (lambda p: (p.root / DECISION).unlink(), 3, "no such file"),
 }
@@ -204,3 +289,51 @@ def test_the_age_may_only_be_tightened(
     """A day is a floor too."""
     assert confirmed(capsys, "--max-age-hours", "0.5")[0] == 0
     assert confirmed(capsys, "--max-age-hours", "25")[0] == 2
+
+
+def test_another_policy_than_the_decision_was_made_under_is_refused(
+    decided: ReleaseProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who confirms names the policy: a decision under the author's own is none under it."""
+    decided.git("checkout", "--quiet", "-b", "guarded")
+    policy = (decided.root / "stressproof.toml").read_text().replace("second", "third")
+    guarded = decided.commit("stricter", {"stressproof.toml": policy})
+    decided.git("checkout", "--quiet", "main")
+    code, said = confirmed(capsys, "--policy-ref", guarded)
+    assert code == 6
+    assert "confirm.steps" in said
+
+
+def test_two_confirm_at_once(decided: ReleaseProject) -> None:
+    """Both read what is there, and neither changes it."""
+    before = (decided.root / DECISION).read_bytes()
+    program = (
+        "import sys; from stressproof.cli.run import run; "
+        "from stressproof.cli.gate_confirm import command; "
+        f"sys.exit(run(command, 'confirm', [{DECISION!r}], suite='enforcement_suite.suite:SUITE'))"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=decided.root, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        said, _ = one.communicate(timeout=100)
+        assert one.returncode == 0, said
+    assert (decided.root / DECISION).read_bytes() == before
+
+
+def test_a_decision_of_another_clone_is_judged_by_what_is_in_this_one(
+    decided: ReleaseProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same commit elsewhere: the decision alone is not enough, its evidence must be there."""
+    clone = decided.root.parent / "clone"
+    decided.git("clone", "--quiet", str(decided.root), str(clone))
+    (clone / DECISION).write_bytes((decided.root / DECISION).read_bytes())
+    monkeypatch.chdir(clone)
+    code, said = confirmed(capsys)
+    assert code == 6
+    assert "confirm.evidence" in said
+    (clone / STRESS).write_bytes((decided.root / STRESS).read_bytes())
+    assert confirmed(capsys)[0] == 0

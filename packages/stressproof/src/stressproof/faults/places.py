@@ -33,26 +33,31 @@ class Places:
         environment: Of our own process.
 
     Attributes:
-        folder: Holds the folder of each process; gone with the testbed.
         ports: Of processes, by name.
         secrets: By name.
     """
 
     def __init__(self, plan: TestbedPlan, environment: Mapping[str, str]) -> None:
         self._plan = plan
-        self.folder = Path()
         self._inherited = {
             name: environment[name] for name in (*INHERITED, *plan.pass_env) if name in environment
         }
         self.secrets = {name: secrets.token_urlsafe(_SECRET_BYTES) for name in plan.secrets}
         self.ports: dict[str, int] = {}
         self._addresses: dict[str, dict[str, str]] = {}
+        self._folders: dict[str, Path] = {}
 
-    def choose_ports(self) -> None:
-        """Choose a free port for each process, so that texts may refer to what starts later."""
+    def make_room(self, folder: Path) -> None:
+        """Choose a port for each process, so that texts may refer to what starts later.
+
+        Args:
+            folder: Takes one for each of them.
+        """
         self.ports = {name: free_port() for name in self._plan.process}
         for name, port in self.ports.items():
             self.add(name, LOOPBACK, port)
+            self._folders[name] = folder / name
+            self._folders[name].mkdir()
 
     def add(self, name: str, host: str, port: int) -> None:
         """Note where a part listens."""
@@ -95,11 +100,11 @@ class Places:
 
     def _own(self, name: str, of: str) -> str | None:
         """Return what a process asks of itself."""
-        if name == SCRATCH:
-            folder = self.folder / of
-            folder.mkdir(exist_ok=True)
-            return str(folder)
-        return {PORT: str(self.ports[of]), WORKERS: str(self._plan.process[of].workers)}.get(name)
+        return {
+            PORT: str(self.ports[of]),
+            WORKERS: str(self._plan.process[of].workers),
+            SCRATCH: str(self._folders[of]),
+        }.get(name)
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Return the whole environment of a process, or of a command where none is named."""

@@ -104,6 +104,7 @@ class Testbed:
         self.project = ProjectTestbed(self)
         self._permissions = permissions
         self._controls: dict[str, ProxyControl] = {}
+        self._logs: Path
         self._stack = contextlib.ExitStack()
 
     @property
@@ -168,9 +169,9 @@ class Testbed:
             UsageError: The file names something impossible.
             RunError: Something does not start; what it said last is in the hint.
         """
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
-        plan, self.places.folder = self.plan, folder
-        self.places.choose_ports()
+        self._logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stressproof-")))
+        plan = self.plan
+        self.places.make_room(self._logs)
         # What is attached is not started, and so has no order.
         for name in plan.order or (*plan.postgres, *plan.proxy):
             if name in plan.postgres:
@@ -240,7 +241,7 @@ class Testbed:
             self.plan.process[name],
             self.places,
             folder=self.folder,
-            log=self.places.folder / f"{name}.log",
+            log=self._logs / f"{name}.log",
             active=self.active,
         )
         self.processes[name] = process

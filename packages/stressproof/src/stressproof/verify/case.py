@@ -81,6 +81,11 @@ class EvidenceCase(Generic[RequirementsT, ArtifactT]):
         return instant(self.declared.captured_at)
 
     @property
+    def aged_from(self) -> tuple[str, str | None]:
+        """From which of its times the age counts, by path, and that time."""
+        return "captured_at", self.declared.captured_at
+
+    @property
     def drift_us(self) -> int:
         """By how much the wall clock was ahead of the run's own in the end, 0 where not stated."""
         full: Any = self.artifact

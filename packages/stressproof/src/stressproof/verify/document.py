@@ -105,9 +105,10 @@ def future(case: Case, judgement: Judgement) -> None:
 
 
 def age(case: Case, judgement: Judgement) -> None:
-    """``captured_at`` lies at most the asked hours before the verifier's clock."""
+    """What was captured is at most the asked hours older than the verifier's clock."""
     limit_hours = case.requirements.max_artifact_age_hours
-    judge_age(case.declared.captured_at, case.drift_us, limit_hours, case.now_us, judgement)
+    where, text = case.aged_from
+    judge_age(where, text, case.drift_us, limit_hours, case.now_us, judgement)
 
 
 def clock(case: Case, judgement: Judgement) -> None:

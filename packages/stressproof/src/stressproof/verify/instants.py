@@ -65,12 +65,18 @@ def judge_future(
 
 
 def judge_age(
-    text: str | None, drift_us: int, limit_hours: float | None, now_us: int, judgement: Judgement
+    where: str,
+    text: str | None,
+    drift_us: int,
+    limit_hours: float | None,
+    now_us: int,
+    judgement: Judgement,
 ) -> None:
     """A capture's end lies at most the asked hours behind our clock, by either of its readings.
 
     Args:
-        text: ``captured_at``.
+        where: JSON path of the time from which the age counts.
+        text: That time.
         drift_us: How far ahead of it the clock was in the end, if somebody set it.
         limit_hours: Asked.
         now_us: Our clock.
@@ -81,13 +87,13 @@ def judge_age(
         return
     captured = None if text is None else parse_instant(text)
     if captured is None:
-        judgement.inconclusive("captured_at", prose("no readable time"), prose("a known age"))
+        judgement.inconclusive(where, prose("no readable time"), prose("a known age"))
         return
     young_us, old_us = sorted((now_us - captured, now_us - captured - drift_us))
     expected = prose(f"at most {limit_hours:g} h")
     if young_us <= limit_hours * HOUR_US < old_us:
         seen = prose(f"{young_us / HOUR_US:.1f} or {old_us / HOUR_US:.1f} h old: the clock stepped")
-        judgement.inconclusive("captured_at", seen, expected)
+        judgement.inconclusive(where, seen, expected)
         return
     seen = prose(f"{old_us / HOUR_US:.1f} h old")
-    judgement.check(old_us <= limit_hours * HOUR_US, "captured_at", seen, expected)
+    judgement.check(old_us <= limit_hours * HOUR_US, where, seen, expected)

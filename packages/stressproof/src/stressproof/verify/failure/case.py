@@ -13,7 +13,7 @@ from stressproof.failures.history import Operation, read
 from stressproof.failures.schedule import NAMES_MAX, OPERATIONS_MAX
 from stressproof.failures.spec import ScenarioSpec
 from stressproof.failures.spec_problems import spec_problems
-from stressproof.verify.case import EvidenceCase
+from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.failure.declared import FORM, PLAIN, DeclaredScenario
 
 _PROBLEMS = 100
@@ -112,6 +112,19 @@ class FailureCase(EvidenceCase[FailureRequirements, FailureArtifact]):
             for place, scenario in self.judged
             for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial))
         ]
+
+    @property
+    def aged_from(self) -> tuple[str, str | None]:
+        """The end of its first trial: none grows younger by what is captured after it."""
+        where, text = super().aged_from
+        oldest_us = self.captured_us
+        for place, scenario in enumerate(self.artifact.scenarios if self.artifact else []):
+            for name, trial in (("baseline", scenario.baseline), ("trial", scenario.trial)):
+                ended_us = instant(trial.ended_at)
+                if oldest_us is not None and ended_us is not None and ended_us < oldest_us:
+                    oldest_us = ended_us
+                    where, text = f"scenarios[{place}].{name}.ended_at", trial.ended_at
+        return where, text
 
     @property
     def scenarios(self) -> list[DeclaredScenario]:

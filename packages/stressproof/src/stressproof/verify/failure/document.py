@@ -8,8 +8,8 @@ from stressproof.verify.instants import parse_instant
 from stressproof.verify.rule import Judgement, prose, rule
 
 RECAPTURE = (
-    "Inject again with `stressproof inject`, or with the suite's own script: --output FILE "
-    "--executed-by NAME --approved-by OTHER_NAME"
+    "Inject again, every scenario: "
+    "`stressproof inject --out FILE --executed-by NAME --approved-by OTHER_NAME`."
 )
 _CLAUSE = "evidence.md, Failure evidence"
 _BOUNDS: Bounds = {

@@ -18,6 +18,8 @@ from stressproof.verify.rule import Judgement, prose, rule, show
 _CLAUSE = "evidence.md, Failure evidence"
 _EDITED = "Scenarios are written by the injection; inject again instead of editing them."
 _STATUSES = ("pass", "fail", "inconclusive")
+_REASONS = 8
+"""Told of a scenario that did not pass; a report has all of them."""
 _SHORTEST_S, _LONGEST_S = 0.001, 24 * 3600.0
 
 
@@ -87,6 +89,10 @@ def statuses(case: FailureCase, judgement: Judgement) -> None:
             judgement.inconclusive(where, scenario.status, "pass")
         elif scenario.status in _STATUSES:
             judgement.check(scenario.status == "pass", where, scenario.status, "pass")
+    for place, told in enumerate(case.artifact.scenarios if case.artifact else ()):
+        reasons = told.reasons[:_REASONS] if told.status != "pass" else ()
+        for at, reason in enumerate(reasons):
+            judgement.inconclusive(f"scenarios[{place}].reasons[{at}]", reason, prose("none"))
 
 
 @rule(
