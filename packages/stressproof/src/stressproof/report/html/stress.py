@@ -79,8 +79,9 @@ def _sentence(artifact: StressArtifact, verdict: Verdict, answers: Answers) -> s
     results = artifact.results
     measured = (
         f"{count_of(results.total_requests, 'request')} in "
-        f"{count_of(len(artifact.runs), 'round')}: 95 % answered within {latency_of_seconds(artifact.evaluation.worst_p95_seconds)} in the "
-        f"worst round, {share(results.failed_requests, results.total_requests)} failed"
+        f"{count_of(len(artifact.runs), 'round')}: 95 % answered within "
+        f"{latency_of_seconds(artifact.evaluation.worst_p95_seconds)} in the worst round, "
+        f"{share(results.failed_requests, results.total_requests)} failed"
     )
     if artifact.status != "complete":
         return f"The run is {artifact.status}: this is no release evidence. {measured}."
