@@ -61,6 +61,24 @@ def test_a_short_demo_runs_the_protocol_and_says_why_it_is_no_release_evidence(
     assert artifact["subject"]["git_commit"][:12] in page.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_demo_ends_with_a_promotion(folder: Path) -> None:
+    """As the first page has it: five scenarios are injected, two people sign, a build is promoted."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "stressproof", "demo", "--directory", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    assert "PASS (exit 0): 5 of 5 passed" in ran.stdout + ran.stderr
+    assert "PASS  promote commit" in ran.stdout
+    assert processes_naming(folder) == []
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_demo_that_is_cut_off_stops_everything_and_keeps_the_evidence(
     folder: Path, number: signal.Signals, code: int

@@ -13,6 +13,7 @@ from stressproof.faults.driver import Driver
 from stressproof.faults.testbed import Testbed
 from stressproof.faults.trial import TrialRun
 from stressproof.faults.trial_state import Watch
+from stressproof.quantities import count_of
 
 _BASELINE, _FAULTS = "b", "f"
 _RUNS = itertools.count()
@@ -100,7 +101,7 @@ class ScenarioRun:
         spec = self._spec
         baseline = self.baseline()
         faults = self._done.faults
-        self._say(f"{spec.id}: {spec.title}: {len(faults)} faults")
+        self._say(f"{spec.id}: {spec.title}: {count_of(len(faults), 'fault')}")
         trial = self._trial(_FAULTS, faults)
         status, reasons = judge_scenario(baseline, trial)
         return Scenario(

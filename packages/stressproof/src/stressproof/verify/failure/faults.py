@@ -6,6 +6,7 @@ from stressproof.failures.artifact import Scenario
 from stressproof.failures.conclusions import took_effect
 from stressproof.failures.fault_kinds import demanded_witnesses, is_spent
 from stressproof.failures.spec import FaultSpec, ScenarioSpec
+from stressproof.quantities import count_of
 from stressproof.verify.case import NO_ARTIFACT
 from stressproof.verify.differences import differences
 from stressproof.verify.failure.case import FailureCase
@@ -56,7 +57,7 @@ def faults(case: FailureCase, judgement: Judgement) -> None:
         judgement.check(
             not scenario.baseline.faults,
             f"{where}.baseline.faults",
-            prose(f"{len(scenario.baseline.faults)} faults"),
+            prose(count_of(len(scenario.baseline.faults), "fault")),
             prose("none: a baseline has no fault"),
         )
         _lengths(scenario, spec, where, judgement)
