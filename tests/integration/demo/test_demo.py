@@ -64,7 +64,7 @@ def test_a_short_demo_runs_the_protocol_and_says_why_it_is_no_release_evidence(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_whole_demo_ends_with_a_promotion(folder: Path) -> None:
-    """As the first page has it: five scenarios are injected, two people sign, a build is promoted."""
+    """As the first page has it: five scenarios are injected, two people sign, one promotes."""
     ran = subprocess.run(
         [sys.executable, "-m", "stressproof", "demo", "--directory", str(folder)],
         cwd=ROOT,
