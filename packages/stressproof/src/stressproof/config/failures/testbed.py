@@ -34,6 +34,7 @@ from stressproof.errors import UsageError
 from stressproof.evidence.project_files import project_file
 from stressproof.failures.loopback import require_loopback
 from stressproof.failures.parameters import MS, S
+from stressproof.failures.upstream import http_upstream
 from stressproof.workload.target import origin_of
 from stressproof.workload.templates import placeholders
 
@@ -346,14 +347,7 @@ def _host_of(address: str) -> str:
 
 def _demand_upstream(upstream: str, protocol: str) -> None:
     """Refuse what no proxy can be put before; a host elsewhere is the operator's to allow."""
-    if "://" not in upstream:
+    if "://" in upstream:
+        http_upstream(upstream, protocol)
+    else:
         _host_of(upstream)
-        return
-    origin = origin_of(upstream)
-    if protocol != "http":
-        raise UsageError(
-            f"{upstream} is HTTP, and the proxy's protocol is {protocol}",
-            hint='Write protocol = "http", or host:port.',
-        )
-    if origin.base:
-        raise UsageError(f"{upstream} has a path", hint="Write its scheme, host and port alone.")

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from stressproof.errors import UsageError
 from stressproof.failures.loopback import require_loopback
+from stressproof.failures.upstream import http_upstream
 from stressproof.faults.proxy.toxics import Protocol
-from stressproof.workload.target import origin_of
+from stressproof.workload.target import Origin
 
 _HOST_PORT: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/@]*):(?P<port>[0-9]{1,5})")
 _PORTS: Final = range(2**16)
@@ -60,22 +61,14 @@ def parse_upstream(
     Raises:
         UsageError: It is no address, or neither on loopback nor allowed.
     """
-    found = _origin(text, protocol) if "://" in text else Upstream(*_parse(text))
+    found = Upstream(*_parse(text)) if "://" not in text else _of(http_upstream(text, protocol))
     if not found.host or not found.port:
         raise UsageError(f"{text!r} names no server", hint="Write host:port: 127.0.0.1:5432.")
     require_loopback(found.host, allowed=allowed)
     return found
 
 
-def _origin(text: str, protocol: Protocol) -> Upstream:
-    origin = origin_of(text)
-    if protocol != "http":
-        raise UsageError(
-            f"{text} is HTTP, and the proxy's protocol is {protocol}",
-            hint="Give the proxy the protocol 'http', or write host:port.",
-        )
-    if origin.base:
-        raise UsageError(f"{text} has a path", hint="Write its scheme, host and port alone.")
+def _of(origin: Origin) -> Upstream:
     return Upstream(origin.host, origin.port, origin.secure, origin.authority)
 
 
