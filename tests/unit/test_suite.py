@@ -16,6 +16,7 @@ from stressproof.config.profile import Profile, read
 from stressproof.config.stress_requirements import StressRequirements
 from stressproof.dotted_path import NotInstalledError
 from stressproof.errors import UsageError
+from stressproof.faults.places import Places
 from stressproof.suite import PLAIN, Suite, find_suite, suite_of
 from stressproof.workload.checks import Checks
 
@@ -246,6 +247,14 @@ def test_what_a_suite_injects_is_its_file() -> None:
         PLAIN.failure_project()
     with pytest.raises(UsageError, match="the file has no failures"):
         planned_failures(Project())
+
+
+def test_what_is_broken_is_the_code_that_is_judged(tmp_path: Path) -> None:
+    """Who injects from a checkout says by PYTHONPATH where its service is."""
+    places = Places(planned_failures(SUITE.failure_project()).testbed, {"PYTHONPATH": "checkout"})
+    places.make_room(tmp_path)
+    places.add("db", "127.0.0.1", 5432)
+    assert places.environment("enforcement")["PYTHONPATH"] == "checkout"
 
 
 def test_only_a_suite_with_probes_is_asked_for_what_they_say() -> None:

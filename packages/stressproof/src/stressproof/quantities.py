@@ -51,6 +51,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def count_of(number: int, what: str) -> str:
+    """Return how many there are of what is called so: ``1 round``, ``2 rounds``."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def listed(words: Sequence[str], most: int = 4) -> str:
     """Return words as a list in a sentence, cut where it would be too long to read."""
     more = len(words) - most

@@ -33,6 +33,7 @@ from stressproof.load.run import RoundResult, StopFlag, Tick, WorkerLostError, r
 from stressproof.load.steps import Step
 from stressproof.load.tokens import authorised
 from stressproof.objectives.objectives import Objectives
+from stressproof.quantities import count_of
 from stressproof.workload.data import Data
 
 _PAUSE_STEP_S = 0.05
@@ -111,7 +112,7 @@ class Capture:
             return "interrupted"
         if self._plan.preflight.enabled:
             number = len(self._plan.endpoints)
-            self._observer.phase(f"preflight: {number} endpoint{'s' * (number > 1)}")
+            self._observer.phase(f"preflight: {count_of(number, 'endpoint')}")
             self._preflight = preflights.run_preflight(
                 self._client,
                 msgspec.structs.replace(self._workload, target=self._client.target),

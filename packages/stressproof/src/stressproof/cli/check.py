@@ -22,6 +22,7 @@ from stressproof.objectives.explaining import explain_slo, explain_threshold
 from stressproof.objectives.expression import Threshold
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
+from stressproof.quantities import count_of
 
 if TYPE_CHECKING:
     from stressproof.config.failures.plan import FailurePlan
@@ -331,7 +332,7 @@ def _in_words(project: Project, sent: Sequence[str]) -> str:
         (sum(map(len, each)), "objective"),
         (failures, "failure"),
     )
-    asked = [f"{number} {word}{'s' * (number != 1)}" for number, word in counted if number]
+    asked = [count_of(number, word) for number, word in counted if number]
     return "\n".join([*lines, f"valid: {', '.join(asked) or 'asks nothing'}"])
 
 

@@ -16,6 +16,7 @@ from stressproof.config.environment import texts_in, unset_in
 from stressproof.config.file_suite import file_requirements
 from stressproof.config.stress_requirements import RUNNER, StressRequirements
 from stressproof.measure.histogram import P95_PPM, SAMPLES_FOR
+from stressproof.quantities import count_of
 from stressproof.report.workload_text import (
     data_lines,
     load_lines,
@@ -108,8 +109,7 @@ def gate_lines(project: Project) -> Iterator[str]:
 
 def _floors(asked: StressRequirements) -> Iterator[str]:
     long = f" of {duration_text(asked.min_duration_seconds * US_PER_S)}"
-    many = "s" * (asked.min_rounds != 1)
-    yield f"at least {asked.min_rounds} round{many}{long * bool(asked.min_duration_seconds)}"
+    yield f"at least {count_of(asked.min_rounds, 'round')}{long * bool(asked.min_duration_seconds)}"
     if asked.min_concurrent_users > 1:
         yield f"{asked.min_concurrent_users} users"
     if asked.min_throughput_rps:

@@ -15,6 +15,7 @@ from stressproof.cli.output import to_stdout
 from stressproof.config.stress_requirements import RUNNER
 from stressproof.exits import Exit
 from stressproof.outcome import Outcome
+from stressproof.quantities import count_of
 from stressproof.report.workload_text import iteration_lines
 from stressproof.workload.workload import Workload
 
@@ -66,8 +67,8 @@ def send_once(workload: Workload, forms: CiForms) -> Exit:
     failed = sum(bool(one.fault) for one in sent)
     unanswered = sum(one.unanswered for one in sent)
     code = Exit.TARGET if unanswered else Exit.OBJECTIVES if failed else Exit.PASS
-    asked = f"{_counted(len(sent), 'iteration')} with "
-    asked += _counted(sum(len(one.exchanges) for one in sent), "request")
+    asked = f"{count_of(len(sent), 'iteration')} with "
+    asked += count_of(sum(len(one.exchanges) for one in sent), "request")
     sentence, following = f"{asked}, all as expected", "stressproof capture"
     if code is not Exit.PASS:
         sentence = f"of {asked} {failed} failed"
@@ -83,10 +84,6 @@ def send_once(workload: Workload, forms: CiForms) -> Exit:
     if forms.wanted:
         write_reports(forms, [_report(workload, sent, code, sentence, following)], [])
     return code
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _report(

@@ -12,7 +12,7 @@ from stressproof.evidence.workload import AD_HOC, ScenarioRecord, WorkloadRecord
 from stressproof.measure.histogram import P95_PPM, Histogram
 from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome
-from stressproof.quantities import latency, latency_of_seconds, percent, rate
+from stressproof.quantities import count_of, latency, latency_of_seconds, percent, rate
 from stressproof.report.generator_limits import remedies
 from stressproof.report.lines import Line
 from stressproof.report.sparkline import bars, columns_within
@@ -192,8 +192,8 @@ def _headline(artifact: StressArtifact) -> str:
         database = f", {artifact.runtime.database_engine} {version}".rstrip()
     return (
         f"{asked} on {artifact.target_url}: {load_of(workload)}, "
-        f"{len(artifact.runs)} of {artifact.rounds} rounds of {artifact.duration_seconds} s"
-        f"{database}"
+        f"{len(artifact.runs)} of {count_of(artifact.rounds, 'round')} of "
+        f"{artifact.duration_seconds} s{database}"
     )
 
 
@@ -207,7 +207,7 @@ def load_of(workload: WorkloadRecord) -> str:
 
 
 def _load(scenario: ScenarioRecord) -> str:
-    users = f"{scenario.max_users} users"
+    users = count_of(scenario.max_users, "user")
     if scenario.rate_per_second is None:
         return f"{scenario.executor}, {users}"
     start = "from " if scenario.stages else ""

@@ -12,7 +12,7 @@ from stressproof.faults.load import Load
 from stressproof.faults.trial_state import TrialState
 from stressproof.measure.histogram import P50_PPM, P95_PPM, Histogram
 from stressproof.outcome import Outcome
-from stressproof.quantities import count, latency, listed, rate
+from stressproof.quantities import count, count_of, latency, listed, rate
 from stressproof.report.lines import Line
 from stressproof.report.progress import Progress
 
@@ -31,7 +31,7 @@ def trial_state(state: TrialState, place: str, now_ns: int) -> Iterator[Line]:
         place: Which scenario of how many it is.
         now_ns: On the monotonic clock.
     """
-    faults = f"{len(state.faults)} fault{'s' * (len(state.faults) != 1)}"
+    faults = f"{count_of(len(state.faults), 'fault')}"
     trial = faults if state.faults else "baseline, nothing is broken"
     left = f", about {_seconds(state.ends_ns - now_ns)} left" if state.faults else ""
     yield Line(f"{state.spec.id} ({place})  {trial}{left}")

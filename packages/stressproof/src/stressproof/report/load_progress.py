@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from stressproof.capture.plan import Plan
 from stressproof.load.result import Tick
 from stressproof.outcome import Outcome
-from stressproof.quantities import count, latency, listed, rate
+from stressproof.quantities import count, count_of, latency, listed, rate
 from stressproof.report.lines import Line
 from stressproof.workload.executors import rate_at, users_at
 
@@ -58,7 +58,7 @@ def _rate(plan: Plan, at_us: int) -> float | None:
 def _users(plan: Plan, at_us: int) -> str:
     users = sum(users_at(one.executor, at_us - one.start_us) for one in plan.scenarios)
     most = "up to " if any(one.executor.rate is not None for one in plan.scenarios) else ""
-    return f"{most}{count(users)} user{'s' * (users != 1)}"
+    return f"{most}{count_of(users, 'user')}"
 
 
 def _failed(failures: Mapping[str, int], requests: int) -> Line:

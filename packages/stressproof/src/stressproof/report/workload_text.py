@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stressproof.capture.once import Exchange, Iteration
+from stressproof.quantities import count_of
 from stressproof.workload.bodies import (
     Body,
     FileBody,
@@ -47,7 +48,7 @@ def data_lines(workload: Workload) -> Iterator[str]:
     for table in workload.tables:
         rows = len(Rows(table, workload.seed))
         yield (
-            f"data {table.name}: {rows:,} row{'s' * (rows != 1)} of {table.path}, {table.pick}, "
+            f"data {table.name}: {count_of(rows, 'row')} of {table.path}, {table.pick}, "
             f"one a{'n' * (table.per == 'iteration')} {table.per}"
         )
 
@@ -86,9 +87,10 @@ def _load(executor: Executor) -> Iterator[str]:
     yield executor.name
     if executor.rate_per_second is not None:
         start = "from " if executor.stages else ""
-        yield f"{start}{executor.rate_per_second:g}/s by at most {executor.max_users} users"
+        users = count_of(executor.max_users, "user")
+        yield f"{start}{executor.rate_per_second:g}/s by at most {users}"
     else:
-        yield f"{executor.users} user{'s' * (executor.users != 1)}"
+        yield count_of(executor.users, "user")
     for stage in executor.stages:
         yield f"to {stage.target} in {duration_text(stage.duration_us)}"
     if executor.iterations is not None:
@@ -154,7 +156,7 @@ def iteration_lines(iteration: Iteration) -> Iterator[str]:
     requests = len(iteration.exchanges)
     word = "FAILED" if iteration.fault else "ok"
     what = f"flow {iteration.name}" if iteration.is_flow else iteration.name
-    counted = f", {requests} request{'s' * (requests != 1)}" if requests != 1 else ""
+    counted = f", {count_of(requests, 'request')}" if requests != 1 else ""
     yield f"{word}  {what}{counted}" + (f": {iteration.fault}" if iteration.fault else "")
     for exchange in iteration.exchanges:
         yield from _exchange_lines(exchange)

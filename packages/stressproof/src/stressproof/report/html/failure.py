@@ -9,7 +9,7 @@ from stressproof.failures.check_kind import ALL
 from stressproof.failures.conclusions import effects_of, took_effect
 from stressproof.failures.history import Operation, read
 from stressproof.outcome import Outcome
-from stressproof.quantities import count, listed, span
+from stressproof.quantities import count, count_of, listed, span
 from stressproof.report.html.failure_charts import answers_chart, latency_chart
 from stressproof.report.html.parts import (
     Fact,
@@ -87,8 +87,8 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
             Fact("Approved by", printable(artifact.approved_by)),
             Fact(
                 "Broken",
-                f"{count(sum(len(one.trial.faults) for one in artifact.scenarios))} "
-                f"faults in {len(artifact.scenarios)} scenarios",
+                f"{count_of(sum(len(one.trial.faults) for one in artifact.scenarios), 'fault')} "
+                f"in {count_of(len(artifact.scenarios), 'scenario')}",
             ),
             Fact("Captured", printable(artifact.captured_at)),
         ],
@@ -115,8 +115,8 @@ def page(artifact: FailureArtifact, verdict: Verdict, *, id: str) -> Page:  # no
 def _sentence(artifact: FailureArtifact, verdict: Verdict) -> str:
     summary = artifact.summary
     told = (
-        f"{summary.passed_scenarios} of {summary.total_scenarios} scenarios passed, each beside a "
-        "run of the same load without a fault"
+        f"{summary.passed_scenarios} of {count_of(summary.total_scenarios, 'scenario')} passed, "
+        "each beside a run of the same load without a fault"
     )
     if artifact.status != "complete":
         return f"The injection is {artifact.status}: this is no release evidence. {told}."

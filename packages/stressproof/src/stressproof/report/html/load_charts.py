@@ -9,7 +9,7 @@ from stressproof.evidence.derive import Totals
 from stressproof.evidence.measurements import Row
 from stressproof.evidence.stress import StressArtifact
 from stressproof.measure.histogram import P50_PPM, P95_PPM, P99_PPM, Histogram
-from stressproof.quantities import latency, rate
+from stressproof.quantities import count_of, latency, rate
 from stressproof.report.html.charts import (
     Chart,
     Drawing,
@@ -116,7 +116,8 @@ def latency_chart(artifact: StressArtifact, prefix: str) -> Drawing:
             id=f"{prefix}-latency",
             title="Latency over time",
             description=f"Median, 95th and 99th percentile and the slowest answer in each stretch "
-            f"of {len(rounds)} rounds; the slowest of all took {latency(round(worst * 1000))}.",
+            f"of {count_of(len(rounds), 'round')}; the slowest of all took "
+            f"{latency(round(worst * 1000))}.",
             x=over_time(length_s),
             y=fitting([*seen, *(limit.value for limit in limits)]),
             x_text=seconds_text,

@@ -10,6 +10,7 @@ from stressproof.objectives.evaluating import Answers
 from stressproof.outcome import Outcome
 from stressproof.quantities import (
     count,
+    count_of,
     latency,
     latency_of_seconds,
     listed,
@@ -77,9 +78,10 @@ def page(
 def _sentence(artifact: StressArtifact, verdict: Verdict, answers: Answers) -> str:
     results = artifact.results
     measured = (
-        f"{count(results.total_requests)} requests in {len(artifact.runs)} rounds: "
-        f"95 % answered within {latency_of_seconds(artifact.evaluation.worst_p95_seconds)} in the "
-        f"worst round, {share(results.failed_requests, results.total_requests)} failed"
+        f"{count_of(results.total_requests, 'request')} in "
+        f"{count_of(len(artifact.runs), 'round')}: 95 % answered within "
+        f"{latency_of_seconds(artifact.evaluation.worst_p95_seconds)} in the worst round, "
+        f"{share(results.failed_requests, results.total_requests)} failed"
     )
     if artifact.status != "complete":
         return f"The run is {artifact.status}: this is no release evidence. {measured}."
