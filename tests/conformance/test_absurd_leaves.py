@@ -76,6 +76,8 @@ INJECTION = {
     "stage.host": _FREE,
     "stage.cpus": _FREE,
     "stage.proxy": _FREE,
+    "stage.permitted_faults": "more may be permitted than is broken",
+    "stage.permitted_upstreams": "likewise",
     "scenarios[].command": "any command that asked for what the artifact says",
     "scenarios[].baseline.log[]": _FREE,
     "scenarios[].trial.faults[].witnesses[].before": "a witness that grew enough, whatever from",
