@@ -102,3 +102,13 @@ def test_without_failures_nothing_is_said_of_them(
     file.write_text('[profile.a]\nusers = 1\n[[profile.a.request]]\npath = "/"\n')
     assert "failure" not in checked(capsys, str(file))
     assert "failures" not in json.loads(checked(capsys, str(file), "--format", "json"))
+
+
+def test_what_a_projects_suite_would_break_is_listed_as_well(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This repository's file names a suite, whose own file has the failures."""
+    monkeypatch.chdir(Path(__file__).parents[3])
+    said = checked(capsys)
+    assert "failure FI-005: A tenant far above its limit" in said
+    assert said.splitlines()[-1] == "valid: 5 failures"

@@ -23,6 +23,7 @@ from stressproof.objectives.expression import Threshold
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 from stressproof.quantities import count_of
+from stressproof.suite import suite_of
 
 if TYPE_CHECKING:
     from stressproof.config.failures.plan import FailurePlan
@@ -363,9 +364,16 @@ def _as_json(project: Project) -> str:
 
 
 def _failures(project: Project) -> "FailurePlan | None":
-    """Return what a file's failures would be, as they are written: nothing is set yet."""
+    """Return what would be broken, as it is written: nothing is set yet.
+
+    Raises:
+        UsageError: The file names a suite that cannot be loaded.
+    """
     if project.failures is None:
-        return None
+        suite = suite_of(project) if project.suite else None
+        if suite is None or not suite.failure_file:
+            return None
+        project = suite.failure_project()
     from stressproof.config.file_failures import plan_failures  # noqa: PLC0415  # few have any
 
     return plan_failures(project)
