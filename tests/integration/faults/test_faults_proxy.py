@@ -230,8 +230,8 @@ def test_reset_peer_resets_new_connections_while_it_lasts(proxy: ProxyProcess) -
         with pytest.raises(ConnectionResetError):
             old.recv(1)
     with (
+        pytest.raises(ConnectionResetError),  # as soon as it is made, or before that is told
         socket.create_connection((proxy.host, proxy.port), timeout=HANG_S) as client,
-        pytest.raises(ConnectionResetError),
     ):
         client.recv(1)
     proxy.switch()

@@ -50,7 +50,10 @@ NAMED = {
     "test_enforcement_command.py::",
     r".*: enforcement (tenant|principal|token|ledger|migrate)": "tests/integration/"
     "enforcement_api/test_enforcement_administration.py::",
-    r"docs/enforcement.md: (install|printf|systemctl|podman|cp) ": "administration of a machine",
+    r"docs/enforcement.md: (install|printf|systemctl|podman|cp|useradd|python3 -m venv|/opt/\S+) ": (
+        "administration of a machine"
+    ),
+    r".*: uv build --wheel --all-packages": "tests/packaging/",
     r"docs/ops/enforcement-backup.md: (pg_|psql|for tenant|tar|createdb)": "likewise, of a server",
     r"docs/signing.md: stressproof (capture|inject) ": "tests/integration/capture/"
     "test_capture_signed.py::test_a_signed_capture_has_a_plan_a_run_and_a_statement",
