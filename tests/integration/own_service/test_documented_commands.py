@@ -50,8 +50,8 @@ NAMED = {
     "test_enforcement_command.py::",
     r".*: enforcement (tenant|principal|token|ledger|migrate)": "tests/integration/"
     "enforcement_api/test_enforcement_administration.py::",
-    r"docs/enforcement.md: (install|printf|systemctl|podman|cp|useradd) ": "administration of a machine",
-    r"docs/enforcement.md: (python3 -m venv|/opt/\S+) ": "likewise",
+    r"docs/enforcement.md: (install|printf|systemctl|podman|cp) ": "administration of a machine",
+    r"docs/enforcement.md: (useradd|python3 -m venv|/opt/\S+) ": "likewise",
     r".*: uv build --wheel --all-packages": "tests/packaging/",
     r"docs/ops/enforcement-backup.md: (pg_|psql|for tenant|tar|createdb)": "likewise, of a server",
     r"docs/signing.md: stressproof (capture|inject) ": "tests/integration/capture/"
