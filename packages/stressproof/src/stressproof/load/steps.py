@@ -14,8 +14,8 @@ from stressproof.load.multipart import encode_multipart
 from stressproof.load.patterns import Call, Pattern
 from stressproof.load.requests import PreparedEndpoint
 from stressproof.workload.checks import Checks
+from stressproof.workload.names import demand_name
 from stressproof.workload.requests import (
-    demand_name,
     demand_redirects,
     demand_statuses,
     demand_timeout,

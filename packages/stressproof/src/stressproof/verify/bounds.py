@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from stressproof.verify.rule import Judgement, prose
-from stressproof.workload.requests import is_readable
+from stressproof.workload.names import is_readable
 
 
 class Range(Struct, frozen=True):

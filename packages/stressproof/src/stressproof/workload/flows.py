@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from stressproof.errors import UsageError
-from stressproof.workload.requests import demand_name, demand_weight
+from stressproof.workload.names import demand_name
+from stressproof.workload.requests import demand_weight
 
 _RUN = re.compile(r"[^/\x00:][^\x00:]*\.py:[^\W\d]\w*")
 

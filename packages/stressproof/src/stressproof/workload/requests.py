@@ -7,12 +7,12 @@ from stressproof.errors import UsageError
 from stressproof.workload.bodies import Body, texts_of
 from stressproof.workload.checks import Checks
 from stressproof.workload.limits import (
-    MAX_NAME_CHARS,
     MAX_REDIRECTS,
     MAX_TIMEOUT_US,
     MAX_WEIGHT,
     MIN_TIMEOUT_US,
 )
+from stressproof.workload.names import demand_name
 from stressproof.workload.redaction import masked
 from stressproof.workload.target import PATH, TOKEN, demand_headers
 from stressproof.workload.templates import placeholders, request_name, without_placeholders
@@ -94,27 +94,6 @@ class Request(Struct, frozen=True, tag="request"):
             f"Request(name={self.name!r}, method={self.method!r}, path={self.path!r}, "
             f"weight={self.weight}, checks={self.checks!r}, headers={masked(self.headers)!r}, "
             f"rotate={len(self.rotate)} sets)"
-        )
-
-
-def is_readable(name: str) -> bool:
-    """Return whether a name is one line of characters that are seen, in any alphabet."""
-    return (
-        bool(name) and name.isprintable() and name == name.strip() and len(name) <= MAX_NAME_CHARS
-    )
-
-
-def demand_name(name: str) -> None:
-    """Refuse a name that nobody could read, in any alphabet.
-
-    Raises:
-        UsageError: It has characters that are not seen, blanks around it, or too many.
-    """
-    if not is_readable(name):
-        raise UsageError(
-            f"the name {name[:80]!r} has characters that are not seen, blanks around it, or more "
-            f"than {MAX_NAME_CHARS}",
-            hint="Name it in one line of letters, signs and single blanks.",
         )
 
 
