@@ -121,6 +121,8 @@ class _Exported:
                 self.first = self.last
             self._verifier.begin(self.last)
             self._standing, self._sums, self._end = [], [], None
+        if any(row.sequence for row in line.sums):
+            raise ValueError("a sum over many events names one that wrote it")
         self._sums.extend(line.sums)
         self._verifier.stand(line.rows)
 

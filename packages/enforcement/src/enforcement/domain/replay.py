@@ -202,6 +202,12 @@ class Replay:
             return fault(
                 entry.sequence, "missing_ledger_row", f"no row records the decision {row.id}"
             )
+        if row.id != str(found.decision_id):
+            return fault(
+                entry.sequence,
+                "state_differs",
+                f"decisions {row.id}: decision_id is {str(found.decision_id)!r}",
+            )
         if found.decision_id != entry.decision_id or digest(found) != entry.decision_digest:
             return fault(
                 entry.sequence, "digest_differs", f"the decision {row.id} is not what was recorded"

@@ -308,10 +308,10 @@ def _hangs(kind: str) -> bool:
 def difference(row: Row, said: State) -> str | None:
     """Return what a row holds that events did not say, or None."""
     for name, value in _STATE.decode(row.state).items():
-        if said.get(name) != value:
-            return (
-                f"{row.kind} {row.id}: {name} is {value!r}, and was written as {said.get(name)!r}"
-            )
+        if name not in said:
+            return f"{row.kind} {row.id}: {name} is {value!r}, and was never written"
+        if said[name] != value:
+            return f"{row.kind} {row.id}: {name} is {value!r}, and was written as {said[name]!r}"
     return None
 
 
