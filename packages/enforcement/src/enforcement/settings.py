@@ -14,7 +14,6 @@ import msgspec
 PREFIX: Final = "ENFORCEMENT_"
 MIN_SECRET_LENGTH: Final = 32
 MAX_FALLBACK_SECRETS: Final = 5
-MAX_LIFETIME_S: Final = 31 * 86_400
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})

@@ -117,17 +117,6 @@ def is_alive(approval: Approval) -> bool:
     )
 
 
-def is_over(approval: Approval, now: datetime) -> bool:
-    """Say whether what is alive has outlived its time: a pending request, or its token."""
-    if approval.state is ApprovalState.APPROVED:
-        return (
-            is_alive(approval)
-            and approval.token_expires_at is not None
-            and approval.token_expires_at <= now
-        )
-    return is_expired(approval, now)
-
-
 def end(approval: Approval, state: ApprovalState, now: datetime) -> Approval:
     """End a request or an unspent token that nobody ended: ``expired`` or ``cancelled``.
 

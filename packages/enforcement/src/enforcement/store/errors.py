@@ -84,7 +84,6 @@ class SchemaError(StoreError):
 
 
 TENANT_UNKNOWN: Final = "EN001"
-IMMUTABLE: Final = "EN002"
 # An event came that does not fit what is there: only where nobody held the tenant's lock.
 _CHANGED: Final = {
     "EN003": ("state_changed", "somebody else changed it at this moment"),

@@ -10,8 +10,6 @@ from stressproof.evidence.level import Level
 from stressproof.evidence.results import Thresholds
 from stressproof.evidence.workload import ScenarioRecord, WorkloadEndpoint
 
-Finite = Annotated[float, Meta(ge=0)]
-
 RUNNER = "stressproof capture"
 """What runs a capture that no script runs."""
 

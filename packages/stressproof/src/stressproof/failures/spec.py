@@ -27,27 +27,12 @@ TargetKind = Literal[
 """What a fault hits; a proxy by the protocol that it understands."""
 
 
-def _within(rto_s: int) -> RecoveryObjectives:
-    """Return objectives: so many seconds after healing begins a good second and a half."""
-    return RecoveryObjectives(
-        rto_service_us=rto_s * S,
-        window_us=1_500 * MS,
-        window_operations=8,
-        slow_us=1_500 * MS,
-        bad_ppm=0,
-    )
+_SOON: Final = RecoveryObjectives(
+    rto_service_us=3 * S, window_us=1_500 * MS, window_operations=8, slow_us=1_500 * MS, bad_ppm=0
+)
+"""Three seconds after healing begins a good second and a half."""
 
-
-AT_ONCE: Final = _within(2)
-"""After what breaks nothing: races, forgeries, floods."""
-
-SOON: Final = _within(3)
-"""After a network or a session that broke: the service has only to connect again."""
-
-LATER: Final = _within(5)
-"""After a process that has to start again."""
-
-_WATCH_AFTER_US: Final = 2_500 * MS
+WATCH_AFTER_US: Final = 2_500 * MS
 """How long is watched beyond the objective: what comes then must be healthy, all of it."""
 
 _SUCCESS = range(200, 300)
@@ -201,14 +186,14 @@ class FaultSpec(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: Mapping[str, Parameter] = {}
     send: Annotated[tuple[Send, ...], Meta(max_length=20)] = ()
     witnesses: Annotated[tuple[WitnessSpec, ...], Meta(max_length=20)] = ()
-    objectives: RecoveryObjectives = SOON
+    objectives: RecoveryObjectives = _SOON
     watched_longer_us: Annotated[int, Meta(ge=0, le=3600 * S)] = 0
     how: Text = ""
 
     @property
     def watch_us(self) -> int:
         """How long recovery is watched."""
-        return self.objectives.rto_service_us + _WATCH_AFTER_US + self.watched_longer_us
+        return self.objectives.rto_service_us + WATCH_AFTER_US + self.watched_longer_us
 
 
 class CheckSpec(Struct, frozen=True, forbid_unknown_fields=True):

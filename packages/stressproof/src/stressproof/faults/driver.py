@@ -107,8 +107,7 @@ class ScenarioDriver:
     def _send(self, fault: FaultSpec, load: Load) -> None:
         """Send what a fault is to hit, one after the other."""
         for make in self.testbed.requests.batches(fault):
-            for request in make():
-                load.burst([request])
+            load.in_turn(make())
 
 
 Driver = Callable[[Testbed, str], ScenarioDriver]

@@ -17,12 +17,11 @@ from stressproof.config.positions import Place
 from stressproof.evidence.failure import Parameter, RecoveryObjectives
 from stressproof.failures.fault_kind import FaultKind
 from stressproof.failures.fault_kinds import FAULT_KINDS, LONGEST_US, SHORTEST_US, fault_problems
-from stressproof.failures.parameters import MS, S
-from stressproof.failures.spec import FaultSpec, Send, TargetKind, WitnessSpec
+from stressproof.failures.parameters import S
+from stressproof.failures.spec import WATCH_AFTER_US, FaultSpec, Send, TargetKind, WitnessSpec
 from stressproof.workload.templates import placeholders
 
 _HOUR_US = 3600 * S
-_WATCH_AFTER_US = 2_500 * MS
 _CALLERS: TargetKind = "callers"
 _LEAST_RACERS = 2
 _LEAST_WORKERS = 2
@@ -107,7 +106,7 @@ class FaultsReader:
             objectives = msgspec.structs.replace(objectives, rto_service_us=recover_us)
         if table.watch is None:
             return objectives, 0
-        least_us = objectives.rto_service_us + _WATCH_AFTER_US
+        least_us = objectives.rto_service_us + WATCH_AFTER_US
         watch_us = time_or_least(
             self._mistakes, (*place, "watch"), table.watch, least_us, 2 * _HOUR_US
         )

@@ -175,7 +175,6 @@ def _max_ms(histogram: Histogram) -> float | None:
     return None if histogram.max_us is None else histogram.max_us / 1000
 
 
-_LEAST_TAIL = 10.0  # one in so many: the curve begins at p0, where its scale has its zero
 _CURVE_POINTS = 90
 
 

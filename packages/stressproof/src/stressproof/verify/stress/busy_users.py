@@ -4,13 +4,15 @@ The sum of all latencies is the number of users times the time they were there (
 Research 9, 1961): no less, or requests were left out or latencies shortened, and no more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from stressproof.evidence.level import Level
-from stressproof.evidence.measurements import RampRow, Row
+from stressproof.evidence.measurements import RampRow, Row, RunMeasurements
+from stressproof.evidence.stress import StressArtifact
 from stressproof.verify.instants import SECOND_US
 from stressproof.verify.rule import Judgement, Prose, prose, rule
-from stressproof.verify.stress.case import BROKEN_OFF, UNSOUND, StressCase
+from stressproof.verify.stress.case import StressCase
 from stressproof.verify.stress.executor import executor_of, user_time_us
 from stressproof.verify.stress.shares import Share, busy, greatest_us, shares_of, there
 from stressproof.workload.executors import (
@@ -26,6 +28,42 @@ _LONGEST_DELAY_US = 250_000  # of a generator's loop that excuses what users lac
 _LATE = "The generator was late, or requests were left out: capture on a machine with less to do."
 _LONGEST_PAUSE_US = 100_000  # of a user whose connection could not be opened
 _UNOPENED = ("connect", "tls", "protocol", "reset")
+
+
+class _Measured(NamedTuple):
+    """A round whose users are judged.
+
+    Attributes:
+        where: Its JSON path.
+        delay_us: The longest that its generator says to have been late.
+        judgement: Told what comes out.
+    """
+
+    where: str
+    delay_us: int
+    judgement: Judgement
+
+    def lacks(self, lacking_us: int, users: int, seen: Prose, expected: Prose) -> None:
+        """What users lack is their generator's delay: up to a quarter of a second each, excused.
+
+        A generator that says it was later than that excuses nothing, and is not called a forger's.
+        """
+        if lacking_us <= users * min(self.delay_us, _LONGEST_DELAY_US):
+            self.judgement.passed()
+        elif lacking_us <= users * self.delay_us:
+            self.judgement.inconclusive(self.where, seen, expected, _LATE)
+        else:
+            self.judgement.fail(self.where, seen, expected)
+
+
+def _rounds(
+    artifact: StressArtifact, judgement: Judgement
+) -> Iterator[tuple[RunMeasurements, _Measured]]:
+    for place, (run, said) in enumerate(
+        zip(artifact.measurements.runs, artifact.runs, strict=False)
+    ):
+        where = f"measurements.runs[{place}]"
+        yield run, _Measured(where, said.generator.loop_delay_max_us, judgement)
 
 
 def _longest_us(share: Share) -> int:
@@ -53,68 +91,35 @@ def users_busy(case: StressCase, judgement: Judgement) -> None:
     At its beginning each is in one iteration of the ramp at most, or in a pause. Users who share
     iterations have nothing to do once none is left.
     """
-    artifact = case.computable
+    artifact = case.carried_out(judgement)
     if artifact is None:
-        judgement.skip(UNSOUND)
-        return
-    if case.broken_off:
-        judgement.skip(BROKEN_OFF)
         return
     alone = len(artifact.workload.scenarios) == 1  # a round lasts as long as its last scenario
-    measured = zip(artifact.measurements.runs, artifact.runs, strict=False)
-    for place, (run, said) in enumerate(measured):
-        where = f"measurements.runs[{place}]"
-        delay_us = said.generator.loop_delay_max_us
+    for run, measured in _rounds(artifact, judgement):
         for share in shares_of(artifact.workload, run):
             made = executor_of(share.scenario)
             if isinstance(made, ConstantVus | RampingVus):
                 least_us = user_time_us(made)[0] * _BUSY_PERCENT // 100
                 least_us -= _begun_before(made, share)
-                _busy(least_us, made.max_users, delay_us, share, where, judgement)
+                _busy(least_us, made.max_users, share, measured)
             elif isinstance(made, SharedIterations) and alone:
                 busy_us = min(run.elapsed_us, made.duration_us) - _longest_us(share)
                 users = min(made.users, made.iterations)
                 least_us = users * max(busy_us, 0) * _BUSY_PERCENT // 100
-                _busy(least_us, users, delay_us, share, where, judgement)
+                _busy(least_us, users, share, measured)
     if not judgement.compared:
         judgement.skip("only users who go on to the end are busy all the time")
 
 
-def _busy(
-    least_us: int, users: int, delay_us: int, share: Share, where: str, judgement: Judgement
-) -> None:
+def _busy(least_us: int, users: int, share: Share, measured: _Measured) -> None:
     there_us, iterations = there(share)
     least_us -= _unopened(share.rows) + iterations
-    _lacks(
+    measured.lacks(
         least_us - there_us,
         users,
-        delay_us,
-        where,
         prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
         prose(f"at least {least_us / SECOND_US:.1f} s, of {users} users"),
-        judgement,
     )
-
-
-def _lacks(  # what is compared, and how it is told
-    lacking_us: int,
-    users: int,
-    delay_us: int,
-    where: str,
-    seen: Prose,
-    expected: Prose,
-    judgement: Judgement,
-) -> None:
-    """What users lack is their generator's delay: up to a quarter of a second each it is excused.
-
-    A generator that says it was later than that excuses nothing, and is not called a forger's.
-    """
-    if lacking_us <= users * min(delay_us, _LONGEST_DELAY_US):
-        judgement.passed()
-    elif lacking_us <= users * delay_us:
-        judgement.inconclusive(where, seen, expected, _LATE)
-    else:
-        judgement.fail(where, seen, expected)
 
 
 def _begun_before(made: ClosedExecutor, share: Share) -> int:
@@ -137,30 +142,20 @@ def users_throughout(case: StressCase, judgement: Judgement) -> None:
 
     So no outage was left out, and no second was filled with another's requests.
     """
-    artifact = case.computable
+    artifact = case.carried_out(judgement)
     if artifact is None:
-        judgement.skip(UNSOUND)
-        return
-    if case.broken_off:
-        judgement.skip(BROKEN_OFF)
         return
     step_us = artifact.measurements.resolution_seconds * SECOND_US
-    for place, (run, said) in enumerate(
-        zip(artifact.measurements.runs, artifact.runs, strict=False)
-    ):
-        where = f"measurements.runs[{place}]"
-        delay_us = said.generator.loop_delay_max_us
+    for run, measured in _rounds(artifact, judgement):
         for share in shares_of(artifact.workload, run):
             made = executor_of(share.scenario)
             if not isinstance(made, ConstantVus):
                 continue
             begun_us = round(share.scenario.start_us)
             ended_us = min(begun_us + made.duration_us, run.elapsed_us)
-            _stretches(
-                made, share, _steps(share, begun_us, ended_us, step_us), delay_us, where, judgement
-            )
+            _stretches(made, share, _steps(share, begun_us, ended_us, step_us), measured)
             if ended_us == begun_us + made.duration_us and not share.scenario.setup:
-                _ramp(made, share, where, judgement)
+                _ramp(made, share, measured)
     if not judgement.compared:
         judgement.skip("only users who go on to the end are busy all the time")
 
@@ -181,9 +176,7 @@ def _stretches(
     made: ConstantVus,
     share: Share,
     steps: list[tuple[int, int]],
-    delay_us: int,
-    where: str,
-    judgement: Judgement,
+    measured: _Measured,
 ) -> None:
     """No stretch of steps falls short of its users' time, or goes beyond it (Kadane's sums)."""
     one_each_us = greatest_us((*share.rows, *share.ramp), made.users)
@@ -196,24 +189,21 @@ def _stretches(
         beyond_us = max(beyond_us + there_us - wanted_us, 0)
         most_short_us = max(most_short_us, short_us)
         most_beyond_us = max(most_beyond_us, beyond_us)
-    _lacks(
+    measured.lacks(
         most_short_us - one_each_us - _unopened(share.rows) - iterations,
         made.users,
-        delay_us,
-        where,
         prose(f"a stretch that lacks {most_short_us / SECOND_US:.1f} s of its users' time"),
         prose(f"at most {one_each_us / SECOND_US:.1f} s, of an iteration each"),
-        judgement,
     )
-    judgement.check(
+    measured.judgement.check(
         most_beyond_us <= one_each_us,
-        where,
+        measured.where,
         prose(f"a stretch with {most_beyond_us / SECOND_US:.1f} s more than its users' time"),
         prose(f"at most {one_each_us / SECOND_US:.1f} s, of an iteration each"),
     )
 
 
-def _ramp(made: ConstantVus, share: Share, where: str, judgement: Judgement) -> None:
+def _ramp(made: ConstantVus, share: Share, measured: _Measured) -> None:
     """What users began in the ramp took them to its end at least.
 
     How late the generator was in it is not measured; whatever is lacking may be that.
@@ -223,10 +213,10 @@ def _ramp(made: ConstantVus, share: Share, where: str, judgement: Judgement) -> 
     least_us = user_time_us(made)[1] * _BUSY_PERCENT // 100
     least_us -= made.users * _LONGEST_DELAY_US + _unopened(share.ramp) + iterations
     if there_us >= least_us:
-        judgement.passed()
+        measured.judgement.passed()
     else:
-        judgement.inconclusive(
-            f"{where}.ramp",
+        measured.judgement.inconclusive(
+            f"{measured.where}.ramp",
             prose(f"iterations and pauses of {there_us / SECOND_US:.1f} s in sum"),
             prose(f"at least {least_us / SECOND_US:.1f} s, of {made.users} users who come"),
             _LATE,

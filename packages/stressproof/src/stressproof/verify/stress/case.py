@@ -14,6 +14,7 @@ from stressproof.evidence.workload import WorkloadEndpoint
 from stressproof.measure.buckets import MAX_INDEX
 from stressproof.verify.case import EvidenceCase, instant
 from stressproof.verify.lenient_decoder import ITEMS_MAX
+from stressproof.verify.rule import Judgement
 from stressproof.verify.stress.declared import FORM, PLAIN, DeclaredRun
 from stressproof.verify.stress.sent import Sent, sent_by_name
 
@@ -82,6 +83,19 @@ class StressCase(EvidenceCase[StressRequirements, StressArtifact]):
             if not all(map(_computable, latencies)):
                 return None
         return self.artifact
+
+    def carried_out(self, judgement: Judgement) -> StressArtifact | None:
+        """Return the artifact for rules about whole rounds that recompute.
+
+        None where it is not sound, or was broken off; the judgement is told why.
+        """
+        if self.computable is None:
+            judgement.skip(UNSOUND)
+        elif self.broken_off:
+            judgement.skip(BROKEN_OFF)
+        else:
+            return self.computable
+        return None
 
     @cached_property
     def failed_outside(self) -> int:
