@@ -23,7 +23,6 @@ from stressproof.objectives.expression import Threshold
 from stressproof.objectives.results import ThresholdResult
 from stressproof.outcome import Outcome
 from stressproof.quantities import count_of
-from stressproof.suite import suite_of
 
 if TYPE_CHECKING:
     from stressproof.config.failures.plan import FailurePlan
@@ -370,6 +369,8 @@ def _failures(project: Project) -> "FailurePlan | None":
         UsageError: The file names a suite that cannot be loaded.
     """
     if project.failures is None:
+        from stressproof.suite import suite_of  # noqa: PLC0415  # only where the file has none
+
         suite = suite_of(project) if project.suite else None
         if suite is None or not suite.failure_file:
             return None
